@@ -1,0 +1,34 @@
+/**
+ * Why a gateway ends a connection. 1000–1999 are RFC 6455's; 4000–4499 invite the client to come back, 4500–4999 do not.
+ * The table is the only place where a close code is written.
+ */
+export const closeCodes = {
+  normal: { code: 1000, reason: 'closed', reconnect: false },
+  /** A drain: another gateway is ready. Plain clients are moved by it too. */
+  goingAway: { code: 1012, reason: 'the gateway is leaving, come back', reconnect: true },
+  overloaded: { code: 1013, reason: 'the gateway is full, come back later', reconnect: true },
+  internal: { code: 1011, reason: 'internal error', reconnect: true },
+  slow: { code: 4000, reason: 'too slow: the bytes waiting for this connection reached their limit', reconnect: true },
+  idle: { code: 4001, reason: 'nothing was received within the idle time', reconnect: true },
+  authTimeout: { code: 4002, reason: 'the auth service did not answer in time', reconnect: true },
+  tooManyCommands: { code: 4003, reason: 'too many commands', reconnect: true },
+  badCommand: { code: 4500, reason: 'not a command of this protocol', reconnect: false },
+  authRefused: { code: 4501, reason: 'the token was refused', reconnect: false },
+  forbidden: { code: 4502, reason: 'not allowed', reconnect: false },
+  tooLarge: { code: 1009, reason: 'message too big', reconnect: false },
+} as const satisfies Record<string, CloseCode>;
+
+export interface CloseCode {
+  readonly code: number;
+  readonly reason: string;
+  readonly reconnect: boolean;
+}
+
+/** Whether a client should come back after this close code; codes that the network made (1006, 1001) mean yes. */
+export function reconnectsAfter(code: number): boolean {
+  if (code >= 4500 && code <= 4999) return false;
+  return !neverAgain.has(code);
+}
+
+// 1002, 1003, 1007, 1008, 1009 and 1010 say that this client breaks the protocol: it would do so again.
+const neverAgain = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+
+/**
+ * Every bound of the data plane in one place: name, unit last, reason.
+ * Policies and settings may choose lower values; nothing may exceed these.
+ */
+export const limits = {
+  /** Longest channel name, in UTF-8 bytes. */
+  channelNameBytesMax: 253,
+  /** Largest WebSocket message that a client may send to a gateway, in bytes. */
+  clientFrameBytesMax: 65_536,
+  /** Largest body of a publish request (HTTP body or WebSocket API message), in bytes. */
+  requestBytesMax: 2_097_152,
+  /** Largest payload of one publication, in bytes, whatever the policy says. */
+  payloadBytesMax: 1_048_576,
+  /** Deepest nesting of JSON that a command or request may have. */
+  jsonDepthMax: 16,
+  /** Most subscriptions of one connection. */
+  subscriptionsPerConnectionMax: 128,
+  /** Most commands that one connection may have waiting for an answer. */
+  commandsInFlightMax: 64,
+  /** Most commands a second of one connection, sustained; a burst of as many is allowed. */
+  commandsPerSecondMax: 200,
+  /** Most connections of one gateway process. */
+  connectionsMax: 200_000,
+  /** Most rooms of one gateway process. */
+  roomsMax: 100_000,
+  /** Most bytes of a connection's context (`set_context_value`), as JSON. */
+  contextBytesMax: 16_384,
+  /** Replies and notices waiting for one connection, in bytes; above it the connection is closed as slow. */
+  controlQueueBytesMax: 262_144,
+  /** Longest key of `conflateKey`, in UTF-8 bytes. */
+  conflateKeyBytesMax: 128,
+  /** Longest time to live of a publication, in milliseconds. */
+  ttlMsMax: 86_400_000,
+  /** Largest count that one `Sum` publication may carry. */
+  conflateCountMax: 1_000_000_000,
+  /** Most publications of one bus batch. */
+  appendPublicationsMax: 500,
+  /** Most payload bytes of one bus batch. */
+  appendBytesMax: 1_048_576,
+  /** Most publications that wait in one publisher process for the bus; above it publishing answers "temporarily unavailable". */
+  appendWaitingMax: 20_000,
+  /** Longest wait for a WebSocket upgrade request to arrive whole, in milliseconds. */
+  handshakeTimeoutMs: 10_000,
+  /** Longest wait for the auth webhook, in milliseconds. */
+  authTimeoutMs: 3_000,
+  /** Longest window that an overloaded process may stretch a room to, in milliseconds. */
+  mergeWindowMsMax: 1_000,
+  /** Most density classes of one room. */
+  densityClassesMax: 4,
+  /** Longest time that one slice of a fan-out may run, in milliseconds of CPU. */
+  fanOutSliceMsMax: 20,
+} as const;
+
+assert(limits.payloadBytesMax < limits.requestBytesMax, 'a payload at its limit must fit in a request');
+assert(limits.channelNameBytesMax < limits.clientFrameBytesMax);
+assert(limits.appendBytesMax >= limits.payloadBytesMax, 'a payload at its limit must fit in a bus batch');

@@ -1,0 +1,35 @@
+/** WebSocket opcodes of data frames, RFC 6455 section 5.2. */
+const opcodes = { text: 0x1, binary: 0x2 } as const;
+
+/** Bytes of a server's frame header (unmasked) for a payload of this length. */
+export function frameHeaderLength(payloadLength: number): number {
+  return payloadLength < 126 ? 2 : payloadLength < 65_536 ? 4 : 10;
+}
+
+/**
+ * Writes the header of one unfragmented, unmasked data frame (RFC 6455 section 5.2) into `target` at `at`; returns the index after it.
+ * Gateways encode frames once and write the same bytes to every member, which `WebSocket.send` can't do.
+ */
+export function writeFrameHeader(target: Buffer, at: number, kind: 'text' | 'binary', payloadLength: number): number {
+  target[at] = 0x80 | opcodes[kind];
+  if (payloadLength < 126) {
+    target[at + 1] = payloadLength;
+    return at + 2;
+  }
+  if (payloadLength < 65_536) {
+    target[at + 1] = 126;
+    return target.writeUInt16BE(payloadLength, at + 2);
+  }
+  target[at + 1] = 127;
+  return target.writeBigUInt64BE(BigInt(payloadLength), at + 2);
+}
+
+/** One whole data frame around `chunks`, ready for a socket. */
+export function frame(kind: 'text' | 'binary', chunks: readonly Buffer[]): Buffer {
+  let length = 0;
+  for (const chunk of chunks) length += chunk.length;
+  const target = Buffer.allocUnsafe(frameHeaderLength(length) + length);
+  let at = writeFrameHeader(target, 0, kind, length);
+  for (const chunk of chunks) at += chunk.copy(target, at);
+  return target;
+}
