@@ -15,7 +15,8 @@ export type Command =
       readonly since?: WirePosition | undefined;
     }
   | { readonly id: number; readonly op: 'unsubscribe'; readonly channel: string }
-  | { readonly id: number; readonly op: 'density'; readonly channel: string; readonly density: number }
+  /** Publications a second from now on; absent = all that the policy gives. */
+  | { readonly id: number; readonly op: 'density'; readonly channel: string; readonly density?: number | undefined }
   | {
       readonly id: number;
       readonly op: 'publish';

@@ -1,0 +1,82 @@
+import type { Position } from '../core/publication.ts';
+import { follow, type Span } from './position.ts';
+
+/**
+ * Why publications are missing. `missed`: they were lost on the way to the gateway or to this client. `slow`: the gateway skipped them since this
+ * client reads too slowly. `epoch`: the channel's order was begun anew. `reconnect`: they came while this client had no connection.
+ */
+export type GapReason = 'missed' | 'slow' | 'epoch' | 'reconnect';
+
+/** Publications after `from` and up to `to` that this client does not get. */
+export interface GapSpan {
+  readonly from: Position | undefined;
+  readonly to: Position;
+  readonly reason: GapReason;
+}
+
+/** A gateway's own word that a span does not come. */
+export interface GapNotice extends Span {
+  readonly reason: 'slow' | 'bus';
+}
+
+/** What a subscriber is told: a batch, of which only what lies above `deliverAfter` is new, or a gap. */
+export type Told<B extends Span> =
+  | { readonly kind: 'batch'; readonly batch: B; readonly deliverAfter: number }
+  | ({ readonly kind: 'gap' } & GapSpan);
+
+/** One channel's position on the receiving side. Nothing is told twice, and what is not told is told to be missing. */
+export class Cursor<B extends Span> {
+  #position: Position | undefined;
+
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** A batch arrived. */
+  batch(batch: B): readonly Told<B>[] {
+    const followed = follow(this.#position, batch);
+    if (followed.kind === 'covered') return [];
+    this.#position = { epoch: batch.epoch, offset: batch.upto };
+    if (followed.kind === 'overlap') return [{ kind: 'batch', batch, deliverAfter: followed.deliverAfter }];
+    const whole: Told<B> = { kind: 'batch', batch, deliverAfter: batch.after };
+    if (followed.kind === 'next') return [whole];
+    const { from, to } = followed;
+    return [{ kind: 'gap', from, to, reason: from.epoch === to.epoch ? 'missed' : 'epoch' }, whole];
+  }
+
+  /** The gateway said that a span does not come. */
+  gap(notice: GapNotice): readonly Told<B>[] {
+    if (follow(this.#position, notice).kind === 'covered') return [];
+    return this.#leap({ epoch: notice.epoch, offset: notice.upto }, notice.reason === 'slow' ? 'slow' : 'missed');
+  }
+
+  /**
+   * A subscription is in force whose batches continue at `position`. A position that this client is past already (the new gateway's room
+   * lags behind the old one's) is no gap: what it repeats is covered.
+   */
+  subscribed(position: Position, recovered: boolean): readonly Told<B>[] {
+    if (this.reached(position)) return [];
+    if (this.#position === undefined || recovered) {
+      this.#position = position;
+      return [];
+    }
+    return this.#leap(position, 'reconnect');
+  }
+
+  /** Gives up what lies between here and `position`, and goes on there. */
+  skip(position: Position): readonly Told<B>[] {
+    return this.reached(position) ? [] : this.#leap(position, this.#position?.epoch === position.epoch ? 'missed' : 'epoch');
+  }
+
+  /** Whether everything up to `position` is accounted for. */
+  reached(position: Position): boolean {
+    const own = this.#position;
+    return own !== undefined && own.epoch === position.epoch && own.offset >= position.offset;
+  }
+
+  #leap(to: Position, reason: GapReason): readonly Told<B>[] {
+    const from = this.#position;
+    this.#position = to;
+    return [{ kind: 'gap', from, to, reason }];
+  }
+}

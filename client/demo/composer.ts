@@ -1,0 +1,52 @@
+import { textCharactersMax } from './comment.ts';
+import { colourChips, modeChips, sizeChips } from './choices.ts';
+import { errorInWords } from './connection.ts';
+import { element } from './element.ts';
+import type { CommentDraft } from './publishing.ts';
+
+const noticeMs = 5000;
+
+/** The form that sends a comment: a line of text, and chips for how it looks. Both pages have it, with the same ids. */
+export class Composer {
+  readonly #notice = element('notice', HTMLElement);
+  #noticeTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #draft: (text: string) => CommentDraft;
+
+  /** @param send rejects with what is shown in words; the text is then given back to the field. */
+  constructor(send: (draft: CommentDraft) => Promise<unknown>) {
+    const mode = modeChips(element('choose-mode', HTMLElement));
+    const size = sizeChips(element('choose-size', HTMLElement));
+    const colour = colourChips(element('choose-colour', HTMLElement));
+    const field = element('comment-text', HTMLInputElement);
+    field.maxLength = textCharactersMax;
+    this.#draft = (text) => ({ text, mode: mode.value, size: size.value, color: colour.value });
+    element('composer', HTMLFormElement).addEventListener('submit', (event) => {
+      event.preventDefault();
+      const text = field.value.trim();
+      if (text === '') {
+        field.focus();
+        return;
+      }
+      field.value = '';
+      send(this.draft(text)).catch((error: unknown) => {
+        if (field.value === '') field.value = text;
+        this.notice(errorInWords(error));
+      });
+    });
+  }
+
+  /** A comment as the form stands. */
+  draft(text: string): CommentDraft {
+    return this.#draft(text);
+  }
+
+  /** Shows a sentence beside the form for a few seconds. */
+  notice(text: string): void {
+    this.#notice.textContent = text;
+    this.#notice.hidden = false;
+    clearTimeout(this.#noticeTimer);
+    this.#noticeTimer = setTimeout(() => {
+      this.#notice.hidden = true;
+    }, noticeMs);
+  }
+}

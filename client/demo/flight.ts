@@ -1,0 +1,134 @@
+import danmakuModule from 'danmaku';
+import type { CommentMode } from './comment.ts';
+import { stayMs } from './lanes.ts';
+
+// The package's types are CommonJS's while bundlers take its ES module, whose default export is the class itself.
+const Danmaku = danmakuModule as unknown as typeof danmakuModule.default;
+type DanmakuInstance = InstanceType<typeof Danmaku>;
+
+/** What the library keeps for one comment. */
+interface Flying {
+  node: HTMLElement | null;
+  width: number;
+  height: number;
+  y: number;
+  _utc: number;
+}
+
+/** The library's own state that this file leans on: in live mode it never shortens `comments`, and it would place them itself. */
+interface Internals {
+  readonly comments: Flying[];
+  readonly _: { position: number };
+}
+
+const libraryModes = { scroll: 'rtl', reverse: 'ltr', top: 'top', bottom: 'bottom' } as const;
+
+export interface Launch {
+  readonly node: HTMLElement;
+  readonly width: number;
+  readonly height: number;
+  readonly y: number;
+  readonly mode: CommentMode;
+}
+
+/**
+ * Comments on their way across a stage, moved by the `danmaku` library in live mode.
+ *
+ * The library animates; the places come from outside, since its own allocation stacks comments when its lanes are full. Its list of
+ * comments is emptied as soon as all of it has taken off, since it would hold every comment of a live show. Nodes that have
+ * landed are handed back to be used again.
+ */
+export class Flight {
+  readonly #container: HTMLElement;
+  readonly #danmaku: DanmakuInstance & Internals;
+  #flying: { readonly comment: Flying; readonly node: HTMLElement; readonly mode: CommentMode }[] = [];
+  #durationMs: number;
+
+  constructor(container: HTMLElement, durationMs: number) {
+    this.#container = container;
+    this.#danmaku = new Danmaku({ container, engine: 'dom' }) as DanmakuInstance & Internals;
+    this.#durationMs = durationMs;
+    this.resize();
+  }
+
+  get count(): number {
+    return this.#flying.length;
+  }
+
+  /** Length of the library's list: comments that have not taken off, and those it has not been relieved of. */
+  get backlog(): number {
+    return this.#danmaku.comments.length;
+  }
+
+  launch(launch: Launch): void {
+    const { comments } = this.#danmaku;
+    this.#danmaku.emit({ mode: libraryModes[launch.mode], text: '' });
+    const comment = comments.at(-1);
+    if (comment === undefined) return;
+    comment.node = launch.node;
+    comment.width = launch.width;
+    comment.height = launch.height;
+    // The library knows one stay for all: what stays for less has begun earlier.
+    comment._utc -= (this.#durationMs - stayMs(launch.mode, this.#durationMs)) / 1000;
+    Object.defineProperty(comment, 'y', { get: () => launch.y, set: () => {} });
+    this.#flying.push({ comment, node: launch.node, mode: launch.mode });
+  }
+
+  /** Nodes that have left the stage since the last call. */
+  landed(): HTMLElement[] {
+    const { comments, _: state } = this.#danmaku;
+    if (comments.length > 0 && state.position >= comments.length) {
+      comments.length = 0;
+      state.position = 0;
+    }
+    const now = performance.now() / 1000;
+    const nodes: HTMLElement[] = [];
+    this.#flying = this.#flying.filter(({ comment, node }) => {
+      // A frame that came too late makes the library skip a comment that it never put on the stage.
+      const skipped = !node.isConnected && now - comment._utc > this.#durationMs / 1000 + 1;
+      if (comment.node !== null && !skipped) return true;
+      nodes.push(node);
+      return false;
+    });
+    return nodes;
+  }
+
+  /** Takes everything off the stage and returns the nodes. */
+  clear(): HTMLElement[] {
+    const nodes = this.#flying.map(({ node }) => node);
+    this.#danmaku.clear();
+    this.#danmaku.comments.length = 0;
+    this.#danmaku._.position = 0;
+    this.#flying = [];
+    return nodes;
+  }
+
+  show(): void {
+    this.#danmaku.show();
+  }
+
+  hide(): void {
+    this.#danmaku.hide();
+  }
+
+  /** Changes how long a crossing takes; those on their way go on from where they are. */
+  retime(durationMs: number): void {
+    const now = performance.now() / 1000;
+    const moving = durationMs / this.#durationMs;
+    for (const { comment, mode } of this.#flying) {
+      const stands = mode === 'top' || mode === 'bottom';
+      comment._utc = stands ? comment._utc - (durationMs - this.#durationMs) / 1000 : now - (now - comment._utc) * moving;
+    }
+    this.#durationMs = durationMs;
+    this.#danmaku.speed = this.#speed();
+  }
+
+  resize(): void {
+    this.#danmaku.resize();
+    this.#danmaku.speed = this.#speed();
+  }
+
+  #speed(): number {
+    return Math.max(1, this.#container.offsetWidth) / (this.#durationMs / 1000);
+  }
+}

@@ -1,0 +1,141 @@
+import type { CommentMode } from './comment.ts';
+
+/** Height of one row of the grid on which comments are placed, in pixels. */
+const rowHeightPx = 4;
+/** Least distance between two comments that follow each other, in pixels. */
+const gapPx = 24;
+/** Scrolling comments keep to the upper part; reverse ones have the rest, so that the two never cross. */
+const scrollShare = 0.75;
+/** Standing comments leave the middle of the picture free. */
+const standingShare = 0.4;
+/** How long a standing comment stays, in milliseconds, where a crossing doesn't take less. */
+const standingMsMax = 5000;
+
+/** How long a comment stays on the stage where a crossing takes `durationMs`. */
+export function stayMs(mode: CommentMode, durationMs: number): number {
+  return mode === 'top' || mode === 'bottom' ? Math.min(standingMsMax, durationMs) : durationMs;
+}
+
+/** A comment that wants a place: its box in pixels, edges included. */
+export interface LaneRequest {
+  readonly mode: CommentMode;
+  readonly width: number;
+  readonly height: number;
+}
+
+interface Occupant {
+  readonly mode: CommentMode;
+  readonly width: number;
+  startedAt: number;
+}
+
+/**
+ * Finds places where a comment overlaps no other of its layer, from its entry until it has left.
+ *
+ * Two layers: the moving one (scroll above, reverse below) and, over it, the standing one (top down from the upper edge, bottom up from
+ * the lower). A row remembers only the comment that entered it last: each follower was admitted because
+ * it cannot catch up its leader, so it cannot reach anything before that one either. Every moving comment takes the same time to cross,
+ * whatever its width: wide ones are faster. Times are milliseconds of any one clock; the caller gives `now`.
+ */
+export class Lanes {
+  readonly #stageWidth: number;
+  readonly #rows: number;
+  readonly #moving: (Occupant | undefined)[];
+  readonly #standing: (Occupant | undefined)[];
+  #durationMs: number;
+
+  constructor(stage: { readonly width: number; readonly height: number; readonly durationMs: number }) {
+    this.#stageWidth = stage.width;
+    this.#rows = Math.max(0, Math.floor(stage.height / rowHeightPx));
+    this.#moving = Array.from({ length: this.#rows });
+    this.#standing = Array.from({ length: this.#rows });
+    this.#durationMs = stage.durationMs;
+  }
+
+  /** Tallest comment that has a place in a zone, in pixels. */
+  heightMax(mode: CommentMode): number {
+    const [from, to] = this.#zone(mode);
+    return (to - from) * rowHeightPx;
+  }
+
+  /** Takes a place and returns its upper edge in pixels; `undefined` while there is none. */
+  place(request: LaneRequest, now: number): number | undefined {
+    const rows = request.mode === 'top' || request.mode === 'bottom' ? this.#standing : this.#moving;
+    const needed = Math.max(1, Math.ceil(request.height / rowHeightPx));
+    const [from, to] = this.#zone(request.mode);
+    const first =
+      request.mode === 'bottom'
+        ? this.#searchUp(rows, { from, to, needed }, request, now)
+        : this.#searchDown(rows, { from, to, needed }, request, now);
+    if (first === undefined) return undefined;
+    const occupant = { mode: request.mode, width: request.width, startedAt: now };
+    rows.fill(occupant, first, first + needed);
+    return first * rowHeightPx;
+  }
+
+  /** Changes how long a crossing takes. Comments on their way keep their place, so that what did not overlap still does not. */
+  retime(durationMs: number, now: number): void {
+    const factor = durationMs / this.#durationMs;
+    for (const occupant of new Set(this.#moving)) {
+      if (occupant !== undefined) occupant.startedAt = now - (now - occupant.startedAt) * factor;
+    }
+    this.#durationMs = durationMs;
+  }
+
+  clear(): void {
+    this.#moving.fill(undefined);
+    this.#standing.fill(undefined);
+  }
+
+  /** Rows `[from, to)` in which a mode may stand. */
+  #zone(mode: CommentMode): readonly [from: number, to: number] {
+    const border = Math.floor(this.#rows * scrollShare);
+    const standing = Math.floor(this.#rows * standingShare);
+    switch (mode) {
+      case 'scroll':
+        return [0, border];
+      case 'reverse':
+        return [border, this.#rows];
+      case 'top':
+        return [0, standing];
+      case 'bottom':
+        return [this.#rows - standing, this.#rows];
+    }
+  }
+
+  #searchDown(rows: readonly (Occupant | undefined)[], range: Range, request: LaneRequest, now: number): number | undefined {
+    let first = range.from;
+    for (let row = range.from; row < range.to; row++) {
+      if (this.#collides(rows[row], request, now)) first = row + 1;
+      else if (row - first + 1 >= range.needed) return first;
+    }
+    return undefined;
+  }
+
+  #searchUp(rows: readonly (Occupant | undefined)[], range: Range, request: LaneRequest, now: number): number | undefined {
+    let last = range.to - 1;
+    for (let row = range.to - 1; row >= range.from; row--) {
+      if (this.#collides(rows[row], request, now)) last = row - 1;
+      else if (last - row + 1 >= range.needed) return row;
+    }
+    return undefined;
+  }
+
+  #collides(leader: Occupant | undefined, request: LaneRequest, now: number): boolean {
+    if (leader === undefined) return false;
+    const elapsed = now - leader.startedAt;
+    if (elapsed >= stayMs(leader.mode, this.#durationMs)) return false;
+    if (request.mode === 'top' || request.mode === 'bottom' || leader.mode !== request.mode) return true;
+    const travelled = ((this.#stageWidth + leader.width) * elapsed) / this.#durationMs;
+    if (travelled < leader.width + gapPx) return true;
+    const untilLeaderLeft = this.#durationMs - elapsed;
+    const untilHeadArrives = (this.#durationMs * this.#stageWidth) / (this.#stageWidth + request.width);
+    return untilLeaderLeft > untilHeadArrives;
+  }
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+  readonly needed: number;
+}

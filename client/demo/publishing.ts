@@ -1,0 +1,79 @@
+import type { Barrage } from '../barrage.ts';
+import type { CommentMode } from './comment.ts';
+import { pageId } from './connection.ts';
+
+export interface CommentDraft {
+  readonly text: string;
+  readonly mode: CommentMode;
+  readonly size: number;
+  readonly color: string;
+}
+
+/** Where a publication got its place. */
+interface Published {
+  readonly offset: number;
+  readonly epoch: string;
+}
+
+/** What the pages publish, in the form that `readPayload` reads. All reject with a BarrageError. */
+export class Publishing {
+  readonly #barrage: Barrage;
+  readonly #channel: string;
+
+  constructor(barrage: Barrage, channel: string) {
+    this.#barrage = barrage;
+    this.#channel = channel;
+  }
+
+  comment(draft: CommentDraft): Promise<Published> {
+    return this.#barrage.publish(this.#channel, JSON.stringify({ ...draft, at: Date.now(), by: pageId }));
+  }
+
+  gift(gift: string, from: string): Promise<Published> {
+    return this.#barrage.publish(this.#channel, JSON.stringify({ gift, from, at: Date.now(), by: pageId }));
+  }
+
+  /** Likes are summed by the gateway: however many come in one merge window, a viewer gets one publication with their count. */
+  like(count: number): Promise<Published> {
+    return this.#barrage.publish(this.#channel, '{"like":true}', { conflateKey: 'likes', conflate: 'Sum', count });
+  }
+}
+
+/** How long likes are collected, in milliseconds. */
+const gatherMs = 250;
+
+/** Collects the likes of a person who keeps the button pressed, and publishes their sum a few times a second. */
+export class LikeButton {
+  readonly #publish: (count: number) => void;
+  #pending = 0;
+  #repeat: ReturnType<typeof setInterval> | undefined;
+
+  constructor(button: HTMLButtonElement, publish: (count: number) => void) {
+    this.#publish = publish;
+    button.addEventListener('pointerdown', (event) => {
+      if (event.button !== 0) return;
+      this.#add();
+      this.#repeat ??= setInterval(() => this.#add(), 120);
+    });
+    for (const end of ['pointerup', 'pointerleave', 'pointercancel', 'blur'] as const) button.addEventListener(end, () => this.#release());
+    // A click without a pointer is the keyboard's.
+    button.addEventListener('click', (event) => {
+      if (event.detail === 0) this.#add();
+    });
+  }
+
+  #add(): void {
+    this.#pending++;
+    if (this.#pending > 1) return;
+    setTimeout(() => {
+      const count = this.#pending;
+      this.#pending = 0;
+      this.#publish(count);
+    }, gatherMs);
+  }
+
+  #release(): void {
+    clearInterval(this.#repeat);
+    this.#repeat = undefined;
+  }
+}

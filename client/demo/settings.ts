@@ -1,0 +1,65 @@
+/** How one viewer wants the comments shown. */
+export interface DisplaySettings {
+  /** Whether comments are shown at all; off consumes nothing. */
+  readonly on: boolean;
+  /** Percent. */
+  readonly opacity: number;
+  /** Publications a second that the server is asked for at most; `densityMax` asks for all. */
+  readonly density: number;
+  /** Most comments on the screen at a time. */
+  readonly screenMax: number;
+  /** Seconds that a comment is on the screen. */
+  readonly seconds: number;
+  /** Percent of each comment's own size. */
+  readonly scale: number;
+}
+
+/** Highest position of the density slider: no bound. */
+export const densityMax = 200;
+/** What the server is asked for in place of "no bound". */
+export const densityUnbounded = 100_000;
+
+/** Bounds and default of each slider. */
+export const settingBounds = {
+  opacity: { min: 10, max: 100, step: 5, initial: 100 },
+  density: { min: 1, max: densityMax, step: 1, initial: densityMax },
+  screenMax: { min: 10, max: 200, step: 5, initial: 120 },
+  seconds: { min: 4, max: 20, step: 1, initial: 9 },
+  scale: { min: 50, max: 200, step: 10, initial: 100 },
+} as const;
+export type SliderName = keyof typeof settingBounds;
+export const sliderNames = Object.keys(settingBounds) as SliderName[];
+
+const storageKey = 'barrage.display';
+
+/** The settings of the last visit where the browser kept them; each that is missing or out of bounds has its default. */
+export function loadSettings(): DisplaySettings {
+  let stored: Record<string, unknown> = {};
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(storageKey) ?? '{}');
+    if (typeof value === 'object' && value !== null) stored = value as Record<string, unknown>;
+  } catch {
+    // A browser may refuse storage; the defaults serve.
+  }
+  const slider = (name: SliderName): number => {
+    const { min, max, initial } = settingBounds[name];
+    const value = stored[name];
+    return typeof value === 'number' && value >= min && value <= max ? value : initial;
+  };
+  return {
+    on: stored['on'] !== false,
+    opacity: slider('opacity'),
+    density: slider('density'),
+    screenMax: slider('screenMax'),
+    seconds: slider('seconds'),
+    scale: slider('scale'),
+  };
+}
+
+export function saveSettings(settings: DisplaySettings): void {
+  try {
+    localStorage.setItem(storageKey, JSON.stringify(settings));
+  } catch {
+    // As above.
+  }
+}

@@ -1,0 +1,26 @@
+import type { Barrage } from '../barrage.ts';
+
+const words = { connecting: 'Connecting…', open: 'Live', waiting: 'Reconnecting…', closed: 'Disconnected' } as const;
+
+/** Keeps a badge at the state of the connection, with the seconds that it has been gone. */
+export function showStatus(barrage: Barrage, badge: HTMLElement, pausedWord: () => string | undefined): () => void {
+  let since = performance.now();
+  let shown = '';
+  const refresh = (): void => {
+    const { state } = barrage;
+    if (state !== shown) {
+      if (state === 'open' || shown === 'open' || shown === '') since = performance.now();
+      shown = state;
+    }
+    const seconds = Math.floor((performance.now() - since) / 1000);
+    const paused = state === 'open' ? pausedWord() : undefined;
+    const text =
+      paused ?? (state === 'waiting' || (state === 'connecting' && seconds > 1) ? `${words.waiting} ${seconds} s` : words[state]);
+    badge.dataset['state'] = paused === undefined ? state : 'paused';
+    if (badge.textContent !== text) badge.textContent = text;
+  };
+  barrage.on('state', refresh);
+  setInterval(refresh, 500);
+  refresh();
+  return refresh;
+}

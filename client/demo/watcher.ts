@@ -1,0 +1,93 @@
+import type { Barrage } from '../barrage.ts';
+import { densityMax, densityUnbounded } from './settings.ts';
+
+type Subscription = ReturnType<Barrage['subscribe']>;
+
+/** What a channel gives a watcher. */
+export interface Watching {
+  readonly batch: (batch: ReceivedBatch) => void;
+  readonly gap: () => void;
+  readonly refused: (error: unknown) => void;
+}
+
+export interface ReceivedBatch {
+  readonly leftOut: number;
+  readonly publications: readonly { readonly data: string | Uint8Array; readonly count?: number | undefined }[];
+}
+
+/**
+ * Subscribes to a channel only while somebody watches.
+ *
+ * A screen that is off or out of sight leaves the channel, so that it costs the gateway nothing, and comes back without what it missed.
+ * Changes come in any order and at any pace: each waits for the one before it, and only the newest wish is carried out.
+ */
+export class Watcher {
+  readonly #barrage: Barrage;
+  readonly #channel: string;
+  readonly #watching: Watching;
+  #wanted = false;
+  #density = densityMax;
+  #subscription: Subscription | undefined;
+  #step: Promise<void> = Promise.resolve();
+
+  constructor(barrage: Barrage, channel: string, watching: Watching) {
+    this.#barrage = barrage;
+    this.#channel = channel;
+    this.#watching = watching;
+  }
+
+  get subscribed(): boolean {
+    return this.#subscription !== undefined;
+  }
+
+  watch(wanted: boolean): void {
+    this.#wanted = wanted;
+    this.#step = this.#step.then(() => this.#carryOut());
+  }
+
+  /** Publications a second to ask the gateway for; `densityMax` for all. */
+  setDensity(density: number): void {
+    if (density === this.#density) return;
+    this.#density = density;
+    const subscription = this.#subscription;
+    if (subscription?.state !== 'subscribed') return;
+    subscription.setDensity(asked(density)).catch((error: unknown) => this.#watching.refused(error));
+  }
+
+  async #carryOut(): Promise<void> {
+    const subscription = this.#subscription;
+    if (this.#wanted && subscription === undefined) this.#subscribe();
+    if (this.#wanted || subscription === undefined) return;
+    this.#subscription = undefined;
+    try {
+      await subscription.unsubscribe();
+    } catch {
+      // Not connected: the channel is left all the same, since nothing resubscribes to it.
+    }
+  }
+
+  #subscribe(): void {
+    const density = this.#density;
+    const subscription = this.#barrage.subscribe(this.#channel, density === densityMax ? {} : { density });
+    this.#subscription = subscription;
+    const current = (): boolean => this.#subscription === subscription;
+    subscription.on('batch', (batch) => {
+      if (current()) this.#watching.batch(batch);
+    });
+    subscription.on('gap', () => {
+      if (current()) this.#watching.gap();
+    });
+    subscription.on('error', (error) => {
+      if (current()) this.#watching.refused(error);
+    });
+    subscription.on('state', () => {
+      // The slider may have moved between the wish and its answer.
+      if (!current() || subscription.state !== 'subscribed' || this.#density === density) return;
+      subscription.setDensity(asked(this.#density)).catch((error: unknown) => this.#watching.refused(error));
+    });
+  }
+}
+
+function asked(density: number): number {
+  return density === densityMax ? densityUnbounded : density;
+}

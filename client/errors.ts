@@ -1,0 +1,21 @@
+import type { ErrorCode } from '../core/protocol/barrage-v1.ts';
+
+/**
+ * Why something failed: a code of the gateway, or one of the client's own.
+ * `closed`: this client or the gateway ended it for good. `timeout`: no answer in time. `disconnected`: no connection now, or it broke
+ * before the answer. `protocol`: the other end does not speak `barrage.v1`.
+ */
+export type BarrageErrorCode = ErrorCode | 'closed' | 'timeout' | 'disconnected' | 'protocol';
+
+/** Every failure of the client. `retry` says whether the same call may succeed later. */
+export class BarrageError extends Error {
+  override readonly name = 'BarrageError';
+  readonly code: BarrageErrorCode;
+  readonly retry: boolean;
+
+  constructor(code: BarrageErrorCode, message: string, retry: boolean) {
+    super(message);
+    this.code = code;
+    this.retry = retry;
+  }
+}

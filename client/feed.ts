@@ -1,0 +1,55 @@
+/**
+ * Values waiting for one `for await` loop, bounded: where the loop is slower than the channel, the oldest are left out and counted.
+ */
+export class Feed<T> implements AsyncIterator<T, undefined> {
+  readonly #valuesMax: number;
+  readonly #onReturn: () => void;
+  #values: T[] = [];
+  #waiting: { readonly resolve: (result: IteratorResult<T, undefined>) => void; readonly reject: (error: unknown) => void }[] = [];
+  #end: { readonly error: Error | undefined } | undefined;
+
+  /** `onReturn` is called when the loop is left before the end. */
+  constructor(valuesMax: number, onReturn: () => void) {
+    this.#valuesMax = valuesMax;
+    this.#onReturn = onReturn;
+  }
+
+  /** Adds values; returns how many, the oldest, were left out for them. */
+  push(values: readonly T[]): number {
+    if (this.#end !== undefined) return 0;
+    for (const value of values) {
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) this.#values.push(value);
+      else waiting.resolve({ done: false, value });
+    }
+    const over = Math.max(0, this.#values.length - this.#valuesMax);
+    if (over > 0) this.#values.splice(0, over);
+    return over;
+  }
+
+  /** No more values come. What waits is still handed out, then the loop ends, or throws `error`. */
+  end(error: Error | undefined): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { resolve, reject } of waiting) {
+      if (error === undefined) resolve({ done: true, value: undefined });
+      else reject(error);
+    }
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#values.length > 0) return Promise.resolve({ done: false, value: this.#values.shift() as T });
+    if (this.#end?.error !== undefined) return Promise.reject(this.#end.error);
+    if (this.#end !== undefined) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.end(undefined);
+    this.#values = [];
+    this.#onReturn();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+}

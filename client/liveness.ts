@@ -1,0 +1,48 @@
+/** What the gateway asks for in its hello, in milliseconds. */
+export interface LivenessBounds {
+  readonly pingIntervalMs: number;
+  readonly pongTimeoutMs: number;
+}
+
+/** What is due now: nothing for `ms`, a ping, or to give the connection up. */
+export type LivenessStep = { readonly kind: 'wait'; readonly ms: number } | { readonly kind: 'ping' } | { readonly kind: 'give-up' };
+
+/**
+ * Whether a connection still lives. A ping is due after `pingIntervalMs` in which this side sent nothing (the gateway wants a sign of life) or
+ * received nothing. Only an unanswered ping proves death: a timer that a sleeping page fires late proves nothing.
+ */
+export class Liveness {
+  readonly #bounds: LivenessBounds;
+  #sentAt: number;
+  #receivedAt: number;
+  #pingedAt: number | undefined;
+
+  constructor(bounds: LivenessBounds, now: number) {
+    this.#bounds = bounds;
+    this.#sentAt = now;
+    this.#receivedAt = now;
+  }
+
+  sent(now: number): void {
+    this.#sentAt = now;
+  }
+
+  received(now: number): void {
+    this.#receivedAt = now;
+    this.#pingedAt = undefined;
+  }
+
+  /** Says what is due; a `ping` counts as sent. */
+  step(now: number): LivenessStep {
+    const { pingIntervalMs, pongTimeoutMs } = this.#bounds;
+    if (this.#pingedAt !== undefined) {
+      const left = this.#pingedAt + pongTimeoutMs - now;
+      return left <= 0 ? { kind: 'give-up' } : { kind: 'wait', ms: left };
+    }
+    const left = Math.min(this.#sentAt, this.#receivedAt) + pingIntervalMs - now;
+    if (left > 0) return { kind: 'wait', ms: left };
+    this.#pingedAt = now;
+    this.#sentAt = now;
+    return { kind: 'ping' };
+  }
+}

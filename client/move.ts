@@ -1,0 +1,97 @@
+import type { Position } from '../core/publication.ts';
+import type { Cursor, GapNotice, Told } from './cursor.ts';
+import type { Span } from './position.ts';
+
+/** A batch of which `publications` are held back during a move, and count against its bound. */
+export interface HeldBatch extends Span {
+  readonly publications: readonly unknown[];
+}
+
+type Held<B> = { readonly kind: 'batch'; readonly batch: B } | { readonly kind: 'gap'; readonly notice: GapNotice };
+
+/**
+ * One channel's move from an old connection to a new one, without history: both deliver for a while.
+ *
+ *   old ──▶ told at once ──────────────────▶ position reaches the new subscription's: the old one can be left
+ *   new ──▶ subscribed at T, held back ────▶ told from T on; what the old one covered is discarded
+ *
+ * Where the old connection never gets there (it closed, or took too long: `giveUp`) the difference is a gap. Nothing is told twice.
+ */
+export class ChannelMove<B extends HeldBatch> {
+  readonly #cursor: Cursor<B>;
+  readonly #heldPublicationsMax: number;
+  #target: Position | undefined;
+  #held: Held<B>[] = [];
+  #heldPublications = 0;
+  #done = false;
+
+  /** The cursor stays the subscription's; the move advances it. */
+  constructor(cursor: Cursor<B>, heldPublicationsMax = 5000) {
+    this.#cursor = cursor;
+    this.#heldPublicationsMax = heldPublicationsMax;
+  }
+
+  /** Whether the new connection alone is to be read, and the old one is no longer needed for this channel. */
+  get done(): boolean {
+    return this.#done;
+  }
+
+  /** Whether the subscription on the new connection is in force. */
+  get subscribed(): boolean {
+    return this.#target !== undefined;
+  }
+
+  /** The new connection's subscription is in force and continues at `position`. */
+  targetAt(position: Position, recovered: boolean): readonly Told<B>[] {
+    this.#target = position;
+    // Without a place to lose, or with the gateway's word that nothing is lost, there is nothing to wait for. That word was about the position at the
+    // time of asking: it says nothing where the old connection has since gone on to another epoch.
+    const own = this.#cursor.position;
+    if (own === undefined || (recovered && own.epoch === position.epoch))
+      return [...this.#cursor.subscribed(position, true), ...this.#finish()];
+    return this.#advance([]);
+  }
+
+  /** Something arrived on the old connection. */
+  fromOld(arrival: Held<B>): readonly Told<B>[] {
+    return this.#done ? [] : this.#advance(this.#tell(arrival));
+  }
+
+  /** Something arrived on the new connection. More than is held back at most ends the wait with a gap. */
+  fromNew(arrival: Held<B>): readonly Told<B>[] {
+    if (this.#done) return this.#tell(arrival);
+    if (this.#target === undefined) return [];
+    this.#held.push(arrival);
+    if (arrival.kind === 'batch') this.#heldPublications += arrival.batch.publications.length;
+    const over = this.#heldPublications > this.#heldPublicationsMax || this.#held.length > this.#heldPublicationsMax;
+    return over ? this.giveUp() : this.#advance([]);
+  }
+
+  /** The old connection is gone or too late. Without a subscription on the new one this has to wait for it: nothing is told yet. */
+  giveUp(): readonly Told<B>[] {
+    if (this.#done || this.#target === undefined) return [];
+    return [...this.#cursor.skip(this.#target), ...this.#finish()];
+  }
+
+  #advance(told: readonly Told<B>[]): readonly Told<B>[] {
+    if (this.#target === undefined) return told;
+    if (this.#cursor.reached(this.#target)) return [...told, ...this.#finish()];
+    // The old connection went on to another epoch first. The new one will too; until then it only repeats the one that is over.
+    const epoch = this.#cursor.position?.epoch;
+    const joint = this.#held.findIndex((held) => (held.kind === 'batch' ? held.batch : held.notice).epoch === epoch);
+    if (epoch === this.#target.epoch || joint < 0) return told;
+    this.#held.splice(0, joint);
+    return [...told, ...this.#finish()];
+  }
+
+  #finish(): readonly Told<B>[] {
+    this.#done = true;
+    const held = this.#held;
+    this.#held = [];
+    return held.flatMap((arrival) => this.#tell(arrival));
+  }
+
+  #tell(arrival: Held<B>): readonly Told<B>[] {
+    return arrival.kind === 'batch' ? this.#cursor.batch(arrival.batch) : this.#cursor.gap(arrival.notice);
+  }
+}

@@ -1,0 +1,32 @@
+import type { Position } from '../core/publication.ts';
+
+/** The offsets `(after, upto]` of one epoch, that a batch or a gap notice accounts for. */
+export interface Span {
+  readonly epoch: string;
+  readonly after: number;
+  readonly upto: number;
+}
+
+/**
+ * How a span stands to a position.
+ * `next`: it continues there. `covered`: all of it is known already. `overlap`: what lies above `deliverAfter` is new.
+ * `gap`: what lies between `from` and `to` never came; the span itself is new.
+ */
+export type Follow =
+  | { readonly kind: 'next' }
+  | { readonly kind: 'covered' }
+  | { readonly kind: 'overlap'; readonly deliverAfter: number }
+  | { readonly kind: 'gap'; readonly from: Position; readonly to: Position };
+
+/**
+ * Compares a span with the position of the one who receives it. Without a position nothing was promised, so that anything is `next`.
+ * Offsets of another epoch can't be compared: that is always a gap.
+ */
+export function follow(position: Position | undefined, span: Span): Follow {
+  if (position === undefined) return { kind: 'next' };
+  const start = { epoch: span.epoch, offset: span.after };
+  if (position.epoch !== span.epoch) return { kind: 'gap', from: position, to: start };
+  if (span.upto <= position.offset) return { kind: 'covered' };
+  if (span.after > position.offset) return { kind: 'gap', from: position, to: start };
+  return span.after < position.offset ? { kind: 'overlap', deliverAfter: position.offset } : { kind: 'next' };
+}

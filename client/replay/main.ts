@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises';
+import { parseComments, type ParsedComments } from './comments.ts';
+import { readOptions, usage, type ReplayOptions } from './options.ts';
+import { play, progressLine, type PlayEnd, type Progress } from './player.ts';
+import { PublishTarget } from './publish.ts';
+
+type Comments = Extract<ParsedComments, { kind: 'comments' }>;
+
+/** Exit statuses: 0 all was played, 1 it could not be, 2 the command line is wrong, 130 interrupted. */
+async function main(): Promise<number> {
+  const read = readOptions(process.argv.slice(2), process.env);
+  if (read.kind === 'fault') {
+    process.stderr.write(`replay: ${read.reason}\n\n${usage}`);
+    return 2;
+  }
+  const { options } = read;
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(options.file);
+  } catch (error) {
+    process.stderr.write(`replay: ${options.file} can't be read: ${(error as Error).message}\n`);
+    return 1;
+  }
+  const parsed = parseComments(bytes);
+  if (parsed.kind === 'fault') {
+    process.stderr.write(`replay: ${options.file}:${parsed.line}:${parsed.column}: ${parsed.reason}. Nothing was published.\n`);
+    return 1;
+  }
+  const end = await playFile(parsed, options);
+  process.stdout.write(`${summary(parsed, end)}\n`);
+  if (end.kind === 'failed') process.stderr.write(`replay: ${options.url.origin}: ${end.reason}\n`);
+  return { finished: 0, stopped: 130, failed: 1 }[end.kind];
+}
+
+async function playFile({ comments }: Comments, options: ReplayOptions): Promise<PlayEnd> {
+  const abort = new AbortController();
+  const stop = (): void => abort.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const target = new PublishTarget(options);
+  const line = process.stdout.isTTY ? new ProgressLine(100, '\r\u001b[K', '') : new ProgressLine(3000, '', '\n');
+  try {
+    return await play(comments, {
+      fromSeconds: options.fromSeconds,
+      speed: options.speed,
+      signal: abort.signal,
+      now: () => performance.now(),
+      publish: (payload, signal) => target.publish(payload, signal),
+      onProgress: (progress) => line.show(progress),
+    });
+  } finally {
+    line.clear();
+    target.close();
+  }
+}
+
+/** Progress for a person, at most every `everyMs`: on a terminal in place, elsewhere line by line. */
+class ProgressLine {
+  readonly #everyMs: number;
+  readonly #before: string;
+  readonly #after: string;
+  #shownMs = 0;
+
+  constructor(everyMs: number, before: string, after: string) {
+    this.#everyMs = everyMs;
+    this.#before = before;
+    this.#after = after;
+  }
+
+  show(progress: Progress): void {
+    if (progress.elapsedMs - this.#shownMs < this.#everyMs) return;
+    this.#shownMs = progress.elapsedMs;
+    process.stdout.write(`${this.#before}${progressLine(progress)}${this.#after}`);
+  }
+
+  clear(): void {
+    process.stdout.write(this.#before);
+  }
+}
+
+function summary({ leftOut, colourless, controls }: Comments, { kind, progress }: PlayEnd): string {
+  const notes = [
+    `in ${(progress.elapsedMs / 1000).toFixed(1)} s`,
+    leftOut.positioned > 0 ? `left out ${leftOut.positioned} with a position or code of their own` : '',
+    leftOut.unknownMode > 0 ? `left out ${leftOut.unknownMode} of an unknown mode` : '',
+    leftOut.empty > 0 ? `left out ${leftOut.empty} without text` : '',
+    colourless > 0 ? `in the file ${colourless} have no readable colour and are white` : '',
+    controls > 0 ? `${controls} control characters became spaces` : '',
+  ].filter((note) => note !== '');
+  return `${kind}: ${progressLine(progress)}; ${notes.join('; ')}`;
+}
+
+process.exitCode = await main();

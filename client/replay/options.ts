@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util';
+
+export interface ReplayOptions {
+  readonly file: string;
+  readonly channel: string;
+  /** How many seconds of the video pass in one second. */
+  readonly speed: number;
+  /** Second of the video to begin at. */
+  readonly fromSeconds: number;
+  /** The publisher's address. */
+  readonly url: URL;
+  readonly key: string | undefined;
+}
+
+export const usage = `Plays a Bilibili comment file (XML) through a publisher, at the pace of its video.
+
+  npm run replay -- FILE.xml --channel video:1 [--speed 20] [--from 60] [--url http://127.0.0.1:6789] [--key-from-env BARRAGE_API_KEY]
+
+  --channel NAME       the channel to publish to
+  --speed N            times as fast as the video, 0.01 to 1000; 1 unless given
+  --from SECONDS       begin at this second of the video; 0 unless given
+  --url URL            the publisher; http://127.0.0.1:6789 unless given
+  --key-from-env NAME  the environment variable that holds the API key, where the publisher wants one
+`;
+
+export type ReadOptions =
+  | { readonly kind: 'options'; readonly options: ReplayOptions }
+  | { readonly kind: 'fault'; readonly reason: string };
+
+/** Reads the command line. A key never stands on it: other users of the machine could read it there. */
+export function readOptions(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): ReadOptions {
+  try {
+    return { kind: 'options', options: read(args, environment) };
+  } catch (error) {
+    return { kind: 'fault', reason: (error as Error).message };
+  }
+}
+
+function read(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): ReplayOptions {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      channel: { type: 'string' },
+      speed: { type: 'string', default: '1' },
+      from: { type: 'string', default: '0' },
+      url: { type: 'string', default: 'http://127.0.0.1:6789' },
+      'key-from-env': { type: 'string' },
+    },
+  });
+  const [file, ...others] = positionals;
+  if (file === undefined) throw new Error('the comment file is missing');
+  if (others.length > 0) throw new Error(`one comment file at a time, not also ${others.join(' ')}`);
+  if (values.channel === undefined || values.channel === '') throw new Error('--channel is missing');
+  const variable = values['key-from-env'];
+  const key = variable === undefined ? undefined : environment[variable];
+  if (variable !== undefined && (key === undefined || key === '')) throw new Error(`the environment variable ${variable} is not set`);
+  return {
+    file,
+    channel: values.channel,
+    speed: number('--speed', values.speed, { minimum: 0.01, maximum: 1000 }),
+    fromSeconds: number('--from', values.from, { minimum: 0, maximum: 1e9 }),
+    url: publisherUrl(values.url),
+    key,
+  };
+}
+
+function number(option: string, text: string, { minimum, maximum }: { readonly minimum: number; readonly maximum: number }): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= minimum && value <= maximum) return value;
+  throw new Error(`${option} "${text}" must be a number from ${minimum} to ${maximum}`);
+}
+
+function publisherUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new Error(`--url "${text}" must be an address such as http://127.0.0.1:6789`);
+  }
+  return url;
+}

@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { payloadOf, type Comment } from './comments.ts';
+import type { PublishOutcome } from './publish.ts';
+
+/** How far a replay is. */
+export interface Progress {
+  readonly published: number;
+  readonly total: number;
+  /** Attempts that failed, most of them repeated with success. */
+  readonly failures: number;
+  /** Viewers that the last publication reached. */
+  readonly viewers: number;
+  readonly elapsedMs: number;
+  /** How much later than its time the last one was published, in milliseconds. */
+  readonly behindMs: number;
+}
+
+export type PlayEnd =
+  | { readonly kind: 'finished'; readonly progress: Progress }
+  | { readonly kind: 'stopped'; readonly progress: Progress }
+  | { readonly kind: 'failed'; readonly progress: Progress; readonly reason: string };
+
+export interface PlayOptions {
+  readonly fromSeconds: number;
+  readonly speed: number;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly publish: (payload: string, signal: AbortSignal) => Promise<PublishOutcome>;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/** Most attempts for one comment. */
+export const attemptsMax = 5;
+const unreachableMs = 500;
+
+/**
+ * Publishes comments one after the other, each at its time: one in flight, since only that keeps their order. Where the publisher is slower than the file,
+ * it falls behind and says so; it never skips.
+ */
+export async function play(comments: readonly Comment[], options: PlayOptions): Promise<PlayEnd> {
+  const { signal, now, fromSeconds, speed } = options;
+  const due = comments.filter(({ atSeconds }) => atSeconds >= fromSeconds);
+  const startedAt = now();
+  let progress: Progress = { published: 0, total: due.length, failures: 0, viewers: 0, elapsedMs: 0, behindMs: 0 };
+  for (const comment of due) {
+    const dueMs = ((comment.atSeconds - fromSeconds) * 1000) / speed;
+    const early = dueMs - (now() - startedAt);
+    if (early > 0) await sleep(early, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return { kind: 'stopped', progress };
+    const result = await publishOne(comment, options, progress.published === 0);
+    const elapsedMs = now() - startedAt;
+    progress = { ...progress, failures: progress.failures + result.failures, elapsedMs };
+    if (signal.aborted && result.viewers === undefined) return { kind: 'stopped', progress };
+    if (result.viewers === undefined) return { kind: 'failed', progress, reason: result.reason };
+    progress = { ...progress, published: progress.published + 1, viewers: result.viewers, behindMs: Math.max(0, elapsedMs - dueMs) };
+    options.onProgress(progress);
+  }
+  return { kind: 'finished', progress };
+}
+
+/** Repeats while it is worth it; the first of all is not repeated where nobody listens, so that a wrong address is told at once. */
+async function publishOne(
+  comment: Comment,
+  { publish, signal }: PlayOptions,
+  first: boolean,
+): Promise<{ readonly viewers: number | undefined; readonly failures: number; readonly reason: string }> {
+  const payload = payloadOf(comment);
+  for (let failures = 0; ;) {
+    const outcome = await publish(payload, signal);
+    if (outcome.kind === 'published') return { viewers: outcome.viewers, failures, reason: '' };
+    failures++;
+    const { reason } = outcome;
+    if (outcome.kind === 'refused') return { viewers: undefined, failures, reason: `the publisher refused it: ${reason}` };
+    if (outcome.kind === 'unreachable' && first)
+      return { viewers: undefined, failures, reason: `the publisher can't be reached: ${reason}` };
+    if (failures === attemptsMax) return { viewers: undefined, failures, reason: `still failing after ${attemptsMax} attempts: ${reason}` };
+    const afterMs = outcome.kind === 'later' ? outcome.afterMs : unreachableMs * failures;
+    await sleep(afterMs, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return { viewers: undefined, failures, reason };
+  }
+}
+
+/** One line for a person. */
+export function progressLine({ published, total, failures, viewers, elapsedMs, behindMs }: Progress): string {
+  const percent = total === 0 ? 100 : Math.floor((published * 100) / total);
+  const rate = elapsedMs > 0 ? (published * 1000) / elapsedMs : 0;
+  const behind = behindMs >= 1000 ? `, ${(behindMs / 1000).toFixed(1)} s behind` : '';
+  return `${published}/${total} (${percent} %), ${rate.toFixed(1)}/s, ${viewers} viewers reached, ${failures} errors${behind}`;
+}

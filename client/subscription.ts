@@ -1,0 +1,233 @@
+import type { Gap as GapMessage, SubscribeResult } from '../core/protocol/barrage-v1.ts';
+import type { Position } from '../core/publication.ts';
+import type { Connection } from './connection.ts';
+import { Cursor, type GapSpan, type Told } from './cursor.ts';
+import { BarrageError } from './errors.ts';
+import { Feed } from './feed.ts';
+import { Listeners } from './listeners.ts';
+import { ChannelMove } from './move.ts';
+import type { Span } from './position.ts';
+import type { Publication, ReceivedBatch } from './wire.ts';
+
+/** Publications of one flush, in the channel's order. They and `leftOut` account for the offsets `(after, upto]`. */
+export interface Batch extends Span {
+  readonly channel: string;
+  /** How many were left out on purpose: sampled, conflated or expired. */
+  readonly leftOut: number;
+  readonly publications: readonly Publication[];
+}
+
+/** Publications after `from` and up to `to` that this client did not get. */
+export interface Gap extends GapSpan {
+  readonly channel: string;
+}
+
+/** Publications that a `for await` loop was too slow for: the oldest that waited for it, left out. */
+export interface Overflow {
+  readonly channel: string;
+  readonly leftOut: number;
+}
+
+/** `failed`: the gateway refused it, or ended the connection for good. `unsubscribed`: it was ended by either side. Both are final. */
+export type SubscriptionState = 'subscribing' | 'subscribed' | 'failed' | 'unsubscribed';
+
+export interface SubscriptionEvents {
+  readonly batch: Batch;
+  readonly publication: Publication;
+  readonly gap: Gap;
+  readonly overflow: Overflow;
+  readonly state: SubscriptionState;
+  readonly error: BarrageError;
+}
+
+/** What a subscription asks of the client that it belongs to. */
+export interface SubscriptionOwner {
+  density(density: number | undefined): Promise<void>;
+  unsubscribe(subscription: Subscription): Promise<void>;
+  gap(gap: Gap): void;
+}
+
+export interface SubscribeOptions {
+  /** How many publications a second this client wants at most; the channel's own budget where absent. */
+  readonly density?: number;
+  /** Most publications that wait for a `for await` loop; 1,000 where absent. */
+  readonly bufferMax?: number;
+}
+
+/** One channel, as long as this client wants it: it survives lost connections and moves between gateways. Made by `Barrage.subscribe`. */
+export class Subscription implements AsyncIterable<Publication> {
+  readonly channel: string;
+  readonly #owner: SubscriptionOwner;
+  readonly #bufferMax: number;
+  readonly #listeners = new Listeners<SubscriptionEvents>();
+  readonly #feeds = new Set<Feed<Publication>>();
+  readonly #cursor = new Cursor<ReceivedBatch>();
+  #density: number | undefined;
+  #state: SubscriptionState = 'subscribing';
+  #fault: BarrageError | undefined;
+  /** The connection on which the subscription is in force. */
+  #source: Connection | undefined;
+  #move: { readonly to: Connection; readonly channel: ChannelMove<ReceivedBatch> } | undefined;
+
+  /** Applications call `Barrage.subscribe` instead. */
+  constructor(channel: string, options: SubscribeOptions, owner: SubscriptionOwner) {
+    this.channel = channel;
+    this.#density = options.density;
+    this.#bufferMax = options.bufferMax ?? 1000;
+    this.#owner = owner;
+  }
+
+  get state(): SubscriptionState {
+    return this.#state;
+  }
+
+  /** Up to where everything was delivered or reported as a gap; `undefined` before the first answer. */
+  get position(): Position | undefined {
+    return this.#cursor.position;
+  }
+
+  /** How many publications a second were asked for; `undefined`: as many as the channel's budget gives. */
+  get density(): number | undefined {
+    return this.#density;
+  }
+
+  /** Adds a listener; the function returned removes it. */
+  on<Name extends keyof SubscriptionEvents>(name: Name, listener: (value: SubscriptionEvents[Name]) => void): () => void {
+    return this.#listeners.on(name, listener);
+  }
+
+  /**
+   * Asks for another density, also after reconnects; `undefined` asks for all that the channel's budget gives. Without a connection it is remembered and asked for with the next.
+   * @throws BarrageError where the gateway refuses; the old density stays
+   */
+  async setDensity(density: number | undefined): Promise<void> {
+    const before = this.#density;
+    this.#density = density;
+    try {
+      await this.#owner.density(density);
+    } catch (error) {
+      if (!(error instanceof BarrageError && error.retry)) this.#density = before;
+      throw error;
+    }
+  }
+
+  /** Ends it. Nothing is delivered after the call; resolves when the gateway knows, or when there is no connection. */
+  unsubscribe(): Promise<void> {
+    return this.#owner.unsubscribe(this);
+  }
+
+  /**
+   * Publications from now on. What waits for the loop is bounded: beyond it the oldest are left out, with an `overflow` event. The loop ends when the
+   * subscription does, and throws where it failed.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<Publication, undefined> {
+    const feed: Feed<Publication> = new Feed(this.#bufferMax, () => this.#feeds.delete(feed));
+    if (this.#state === 'failed' || this.#state === 'unsubscribed') feed.end(this.#fault);
+    else this.#feeds.add(feed);
+    return feed;
+  }
+
+  /** Whether it is in force on this connection, and on no other. @internal */
+  readsFrom(connection: Connection): boolean {
+    return this.#source === connection && this.#move === undefined;
+  }
+
+  /** Both connections are to be read until the new one has taken over. @internal */
+  moveTo(connection: Connection): void {
+    this.#move = { to: connection, channel: new ChannelMove(this.#cursor) };
+  }
+
+  /** The move failed: what the old connection delivers is read again. What it delivered unread meanwhile shows as a gap. @internal */
+  stay(): void {
+    this.#move = undefined;
+    if (this.#source === undefined) this.#become('subscribing');
+  }
+
+  /** Whether the old connection is no longer needed for this channel. @internal */
+  get moved(): boolean {
+    return this.#move === undefined || this.#move.channel.done;
+  }
+
+  /** The old connection is gone, or too slow to wait for. @internal */
+  endMove(): void {
+    const move = this.#move;
+    if (move === undefined) return;
+    this.#tell(move.channel.giveUp());
+    this.#move = undefined;
+    // Not yet in force there: its reply is then that of any subscription after a reconnect.
+    this.#source = move.channel.subscribed ? move.to : undefined;
+    if (this.#source === undefined) this.#become('subscribing');
+  }
+
+  /** In force on a connection. @internal */
+  joined(connection: Connection, result: SubscribeResult): void {
+    const position = { epoch: result.epoch, offset: result.offset };
+    const recovered = result.recovered === true;
+    if (this.#move?.to === connection) this.#tell(this.#move.channel.targetAt(position, recovered));
+    else {
+      this.#source = connection;
+      // The old connection's answer after the new one took over moves nothing.
+      if (this.#move?.channel.done !== true) this.#tell(this.#cursor.subscribed(position, recovered));
+    }
+    this.#become('subscribed');
+  }
+
+  /** Something arrived; ignored unless the subscription is in force on that connection. @internal */
+  received(connection: Connection, message: ReceivedBatch | GapMessage): void {
+    const arrival = message.type === 'batch' ? ({ kind: 'batch', batch: message } as const) : ({ kind: 'gap', notice: message } as const);
+    const move = this.#move;
+    if (move?.to === connection) this.#tell(move.channel.fromNew(arrival));
+    else if (this.#source !== connection) return;
+    else if (move !== undefined) this.#tell(move.channel.fromOld(arrival));
+    else this.#tell(arrival.kind === 'batch' ? this.#cursor.batch(arrival.batch) : this.#cursor.gap(arrival.notice));
+  }
+
+  /** The connection broke; the client comes back. @internal */
+  lost(): void {
+    this.#source = undefined;
+    this.#move = undefined;
+    this.#become('subscribing');
+  }
+
+  /** It is over. With an error it has failed, or the gateway ended it. @internal */
+  end(state: 'failed' | 'unsubscribed', error?: BarrageError): void {
+    if (this.#state === 'failed' || this.#state === 'unsubscribed') return;
+    this.#source = undefined;
+    this.#move = undefined;
+    this.#fault = state === 'failed' ? error : undefined;
+    this.#become(state);
+    if (error !== undefined) this.#listeners.emit('error', error);
+    for (const feed of this.#feeds) feed.end(this.#fault);
+    this.#feeds.clear();
+  }
+
+  #become(state: SubscriptionState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#listeners.emit('state', state);
+  }
+
+  #tell(tolds: readonly Told<ReceivedBatch>[]): void {
+    for (const told of tolds) {
+      // A listener may have ended it in the middle.
+      if (this.#state === 'failed' || this.#state === 'unsubscribed') return;
+      if (told.kind === 'gap') {
+        const gap: Gap = { channel: this.channel, from: told.from, to: told.to, reason: told.reason };
+        this.#listeners.emit('gap', gap);
+        this.#owner.gap(gap);
+      } else {
+        this.#deliver(told.batch, told.deliverAfter);
+      }
+    }
+  }
+
+  #deliver({ channel, epoch, upto, publications: all }: ReceivedBatch, after: number): void {
+    const publications = all.filter(({ offset }) => offset > after);
+    this.#listeners.emit('batch', { channel, epoch, after, upto, leftOut: upto - after - publications.length, publications });
+    for (const publication of publications) this.#listeners.emit('publication', publication);
+    for (const feed of this.#feeds) {
+      const leftOut = feed.push(publications);
+      if (leftOut > 0) this.#listeners.emit('overflow', { channel, leftOut });
+    }
+  }
+}

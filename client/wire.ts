@@ -1,0 +1,199 @@
+import {
+  binaryHeaderLengthBytes,
+  type Batch,
+  type BatchItem,
+  type CommandError,
+  type Direct,
+  type ServerMessage,
+  type SubscribeResult,
+} from '../core/protocol/barrage-v1.ts';
+import { BarrageError } from './errors.ts';
+import type { Span } from './position.ts';
+
+/** One publication as a subscriber is given it. */
+export interface Publication {
+  readonly channel: string;
+  readonly offset: number;
+  /** Text as it was published; bytes for a binary publication. */
+  readonly data: string | Uint8Array;
+  /** What a summed publication stands for (a thousand likes); absent where it was not summed. */
+  readonly count?: number;
+}
+
+/** A batch with its payloads decoded. */
+export interface ReceivedBatch extends Span {
+  readonly type: 'batch';
+  readonly channel: string;
+  readonly publications: readonly Publication[];
+}
+
+/** A payload sent to this connection alone. */
+export interface ReceivedDirect {
+  readonly type: 'direct';
+  readonly data: string | Uint8Array;
+}
+
+/** What a gateway sent, checked. A type that this client does not know is `unknown` and means nothing to it. */
+export type Received = Exclude<ServerMessage, Batch | Direct> | ReceivedBatch | ReceivedDirect | { readonly type: 'unknown' };
+
+/**
+ * Reads one WebSocket message of the gateway.
+ * @throws BarrageError `protocol` where it is not a message of `barrage.v1`
+ */
+export function readMessage(data: unknown): Received {
+  if (typeof data === 'string') return read(data);
+  if (!(data instanceof ArrayBuffer)) fault('neither text nor an ArrayBuffer');
+  if (data.byteLength < binaryHeaderLengthBytes) fault('a binary frame without a header');
+  const start = binaryHeaderLengthBytes + new DataView(data).getUint32(0);
+  if (start > data.byteLength) fault('a header longer than its frame');
+  const header = utf8(new Uint8Array(data, binaryHeaderLengthBytes, start - binaryHeaderLengthBytes));
+  return read(header, new Uint8Array(data, start));
+}
+
+function read(text: string, payloads?: Uint8Array): Received {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    fault('not JSON');
+  }
+  if (!isRecord(message) || typeof message['type'] !== 'string') fault('not an object with a type');
+  if (payloads !== undefined && message['type'] !== 'batch') fault(`a binary frame with a ${message['type']}`);
+  switch (message['type'] as ServerMessage['type']) {
+    case 'batch':
+      return readBatch(message, payloads);
+    case 'hello':
+      return checked(message, isHello);
+    case 'reply':
+      return checked(message, isReply);
+    case 'gap':
+      return checked(message, isSpanOfChannel);
+    case 'reconnect':
+      return checked(message, ({ url, afterMs }) => (url === undefined || typeof url === 'string') && isAmount(afterMs));
+    case 'unsubscribed':
+      return checked(message, ({ channel }) => typeof channel === 'string');
+    case 'subscribed':
+      return checked(message, (record) => typeof record['channel'] === 'string' && isSubscribeResult(record));
+    case 'direct':
+      return readDirect(message);
+    default:
+      return { type: 'unknown' };
+  }
+}
+
+function readDirect({ kind, data }: Record<string, unknown>): ReceivedDirect {
+  if ((kind !== 'text' && kind !== 'binary') || typeof data !== 'string') fault('a direct that lacks something');
+  return { type: 'direct', data: kind === 'text' ? data : fromBase64(data) };
+}
+
+function readBatch(message: Record<string, unknown>, payloads: Uint8Array | undefined): ReceivedBatch {
+  const { items } = message;
+  if (!isSpanOfChannel(message) || !isOffset(message['leftOut']) || !Array.isArray(items)) fault('a batch without its span or items');
+  const { channel, epoch, after, upto } = message as unknown as Batch;
+  let last = after;
+  let at = 0;
+  const publications = (items as readonly BatchItem[]).map((item): Publication => {
+    if (!isRecord(item) || !isOffset(item['offset']) || item['offset'] <= last || item['offset'] > upto) {
+      fault('offsets of a batch that do not rise within its span');
+    }
+    const { offset, count } = item as unknown as BatchItem;
+    if (count !== undefined && !isAmount(count)) fault('a count that is not a number');
+    last = offset;
+    let data: unknown = item['data'];
+    if (payloads !== undefined) {
+      const { kind, size } = item as unknown as BatchItem;
+      if (!isOffset(size) || at + size > payloads.length) fault('payloads shorter than the batch says');
+      const bytes = payloads.subarray(at, (at += size));
+      // A copy: a subscriber that keeps one small publication must not keep its whole frame.
+      data = kind === 'binary' ? bytes.slice() : utf8(bytes);
+    } else if (typeof data !== 'string') {
+      fault('an item without data');
+    }
+    return { channel, offset, data: data as string | Uint8Array, ...(count === undefined ? {} : { count }) };
+  });
+  if (payloads !== undefined && at !== payloads.length) fault('payloads longer than the batch says');
+  return { type: 'batch', channel, epoch, after, upto, publications };
+}
+
+/** Whether this is what a subscribe is answered with. */
+export function isSubscribeResult(result: object): result is SubscribeResult {
+  const { epoch, offset, recovered, density } = result as Record<string, unknown>;
+  return (
+    typeof epoch === 'string' &&
+    isOffset(offset) &&
+    (recovered === undefined || typeof recovered === 'boolean') &&
+    (density === undefined || isAmount(density))
+  );
+}
+
+/** Bytes as base64. */
+export function toBase64(bytes: Uint8Array): string {
+  let text = '';
+  // In parts, since a call's arguments are bounded.
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+}
+
+function fromBase64(text: string): Uint8Array {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    fault('not base64');
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+function utf8(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+function checked<T extends ServerMessage>(message: Record<string, unknown>, isGood: (message: Record<string, unknown>) => boolean): T {
+  if (!isGood(message)) fault(`a ${String(message['type'])} that lacks something`);
+  return message as unknown as T;
+}
+
+function isHello({ client, pingIntervalMs, pongTimeoutMs, backoff, limits }: Record<string, unknown>): boolean {
+  return (
+    typeof client === 'string' &&
+    isPositive(pingIntervalMs) &&
+    isPositive(pongTimeoutMs) &&
+    isRecord(backoff) &&
+    isPositive(backoff['baseMs']) &&
+    isPositive(backoff['capMs']) &&
+    isRecord(limits)
+  );
+}
+
+function isReply({ id, result, error }: Record<string, unknown>): boolean {
+  return isOffset(id) && (isRecord(result) || isCommandError(error));
+}
+
+function isCommandError(error: unknown): error is CommandError {
+  return (
+    isRecord(error) && typeof error['code'] === 'string' && typeof error['message'] === 'string' && typeof error['retry'] === 'boolean'
+  );
+}
+
+function isSpanOfChannel({ channel, epoch, after, upto }: Record<string, unknown>): boolean {
+  return typeof channel === 'string' && typeof epoch === 'string' && isOffset(after) && isOffset(upto) && after <= upto;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isOffset(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isAmount(value: unknown): value is number {
+  return Number.isFinite(value) && (value as number) >= 0;
+}
+
+function isPositive(value: unknown): value is number {
+  return isAmount(value) && value > 0;
+}
+
+function fault(what: string): never {
+  throw new BarrageError('protocol', `the gateway sent ${what}`, true);
+}

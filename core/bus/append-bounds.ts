@@ -1,0 +1,22 @@
+import { limits } from '../limits.ts';
+import type { Publication } from '../publication.ts';
+
+/** Payload bytes of a batch, which is what `limits.appendBytesMax` bounds. */
+export function payloadBytesOf(publications: readonly Publication[]): number {
+  let bytes = 0;
+  for (const { payload } of publications) bytes += payload.length;
+  return bytes;
+}
+
+/**
+ * Holds a caller of `append` to the bounds of one batch.
+ * @throws RangeError The caller's mistake: no batch, or one that it had to split.
+ */
+export function checkAppend(publications: readonly Publication[]): void {
+  const { length } = publications;
+  if (length < 1 || length > limits.appendPublicationsMax)
+    throw new RangeError(`a batch has 1 to ${limits.appendPublicationsMax} publications, this one has ${length}`);
+  const bytes = payloadBytesOf(publications);
+  if (bytes > limits.appendBytesMax)
+    throw new RangeError(`a batch has at most ${limits.appendBytesMax} bytes of payload, this one has ${bytes}`);
+}

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { gatewayNumberMax } from '../client-id.ts';
+import { limits } from '../limits.ts';
+import type { Position, Publication } from '../publication.ts';
+import { answerOf } from './answer.ts';
+import { checkAppend } from './append-bounds.ts';
+import {
+  BusUnavailable,
+  type AppendResult,
+  type Bus,
+  type BusState,
+  type CallResult,
+  type ChannelLog,
+  type GatewayCalls,
+  type GatewayReply,
+  type GatewayRequest,
+  type GatewayServer,
+  type LogSubscriber,
+  type RoomCounts,
+} from './bus.ts';
+import { withDeadline } from './deadline.ts';
+import { newEpoch } from './epoch.ts';
+
+export interface MemoryBusOptions {
+  /** A number of [0, 1): names the epochs. */
+  readonly random?: () => number;
+  /** Positions kept for channels that nobody is subscribed to; the longest unused is forgotten first. */
+  readonly idleChannelsMax?: number;
+}
+
+/**
+ * A bus inside one process: a batch is delivered before its `append` resolves, and member counts are exact.
+ * It never is unavailable, except after `close`.
+ */
+export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
+  const log = new MemoryLog(options.random ?? Math.random, options.idleChannelsMax ?? limits.roomsMax);
+  const calls = new MemoryCalls();
+  let state: BusState = { up: true };
+  const listeners: ((state: BusState) => void)[] = [];
+  return {
+    log,
+    calls,
+    state: () => state,
+    onStateChange: (listener) => void listeners.push(listener),
+    close: async () => {
+      if (!state.up) return;
+      log.close();
+      calls.close();
+      state = { up: false, reason: 'the bus is closed' };
+      for (const listener of listeners) listener(state);
+    },
+  };
+}
+
+interface ChannelOrder {
+  readonly epoch: string;
+  offset: number;
+  subscriber: LogSubscriber | undefined;
+}
+
+class MemoryLog implements ChannelLog {
+  readonly #random: () => number;
+  readonly #idleChannelsMax: number;
+  readonly #subscribed = new Map<string, ChannelOrder>();
+  /**
+   * Channels without a subscriber, the longest unused first. One that is forgotten begins again with a new epoch,
+   * so that nobody takes its second order for the first.
+   */
+  readonly #idle = new Map<string, ChannelOrder>();
+  #closed = false;
+
+  constructor(random: () => number, idleChannelsMax: number) {
+    this.#random = random;
+    this.#idleChannelsMax = idleChannelsMax;
+  }
+
+  async append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
+    checkAppend(publications);
+    this.#checkOpen();
+    const order = this.#subscribed.get(channel) ?? this.#takeIdle(channel);
+    if (order.subscriber === undefined) this.#keepIdle(channel, order);
+    const firstOffset = order.offset + 1;
+    order.offset += publications.length;
+    order.subscriber?.onBatch({ channel, epoch: order.epoch, firstOffset, publications });
+    return { epoch: order.epoch, firstOffset, lastOffset: firstOffset + publications.length - 1 };
+  }
+
+  async subscribe(channel: string, subscriber: LogSubscriber): Promise<Position> {
+    this.#checkOpen();
+    assert(!this.#subscribed.has(channel), 'a process subscribes to a channel once');
+    const order = this.#takeIdle(channel);
+    order.subscriber = subscriber;
+    this.#subscribed.set(channel, order);
+    return { epoch: order.epoch, offset: order.offset };
+  }
+
+  unsubscribe(channel: string): void {
+    const order = this.#subscribed.get(channel);
+    if (order === undefined) return;
+    order.subscriber = undefined;
+    this.#subscribed.delete(channel);
+    this.#keepIdle(channel, order);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#subscribed.clear();
+    this.#idle.clear();
+  }
+
+  #takeIdle(channel: string): ChannelOrder {
+    const order = this.#idle.get(channel);
+    if (order === undefined) return { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined };
+    this.#idle.delete(channel);
+    return order;
+  }
+
+  #keepIdle(channel: string, order: ChannelOrder): void {
+    this.#idle.set(channel, order);
+    if (this.#idle.size <= this.#idleChannelsMax) return;
+    for (const longestUnused of this.#idle.keys()) {
+      this.#idle.delete(longestUnused);
+      return;
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new BusUnavailable('the bus is closed');
+  }
+}
+
+class MemoryCalls implements GatewayCalls {
+  readonly #servers = new Map<number, GatewayServer>();
+  #closed = false;
+
+  async serve(server: GatewayServer): Promise<number> {
+    if (this.#closed) throw new BusUnavailable('the bus is closed');
+    const number = this.#servers.size + 1;
+    assert(number <= gatewayNumberMax);
+    this.#servers.set(number, server);
+    return number;
+  }
+
+  async call(gatewayNumber: number, request: GatewayRequest, deadlineMs: number): Promise<CallResult> {
+    const server = this.#servers.get(gatewayNumber);
+    return server === undefined ? { kind: 'unanswered' } : ask(server, request, deadlineMs);
+  }
+
+  async callAll(
+    request: GatewayRequest,
+    deadlineMs: number,
+  ): Promise<{ readonly replies: readonly GatewayReply[]; readonly unanswered: readonly string[] }> {
+    const replies: GatewayReply[] = [];
+    const unanswered: string[] = [];
+    await Promise.all(
+      Array.from(this.#servers.values(), async (server) => {
+        const result = await ask(server, request, deadlineMs);
+        if (result.kind === 'reply') replies.push(result.reply);
+        else unanswered.push(server.name);
+      }),
+    );
+    return { replies, unanswered };
+  }
+
+  memberCounts(channel: string): RoomCounts {
+    let ready = 0;
+    let full = 0;
+    for (const server of this.#servers.values()) {
+      const counts = server.roomCounts(channel);
+      ready += counts.ready;
+      full += counts.full;
+    }
+    return { ready, full };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#servers.clear();
+  }
+}
+
+async function ask(server: GatewayServer, request: GatewayRequest, deadlineMs: number): Promise<CallResult> {
+  const outcome = await withDeadline(answerOf(server, request, deadlineMs), deadlineMs);
+  return outcome.kind === 'value' ? { kind: 'reply', reply: outcome.value } : { kind: 'unanswered' };
+}

@@ -1,0 +1,118 @@
+import { payloadBytesOf, checkAppend } from '../bus/append-bounds.ts';
+import { BusUnavailable, type AppendResult } from '../bus/bus.ts';
+import { withDeadline } from '../bus/deadline.ts';
+import { limits } from '../limits.ts';
+import type { Position, Publication } from '../publication.ts';
+import { asUnavailable } from './connection.ts';
+
+/** Longest time from `append` to its outcome, in milliseconds. */
+export const appendDeadlineMs = 2000;
+/** Most payload bytes that wait in one process; above it publishing answers "temporarily unavailable". */
+const waitingBytesMax = 64 * limits.appendBytesMax;
+
+interface Append {
+  readonly publications: readonly Publication[];
+  readonly bytes: number;
+  readonly since: number;
+  readonly resolve: (result: AppendResult) => void;
+  readonly reject: (error: BusUnavailable) => void;
+}
+
+/**
+ * Sends one batch of a channel at a time; what is appended meanwhile waits and goes as the next one. So a busy channel costs one
+ * round trip per batch, a quiet one is not delayed, and the order of one process's publications is the order of its calls.
+ */
+export class AppendQueue {
+  readonly #send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
+  readonly #now: () => number;
+  /** Channels with a batch under way, and what waits behind it. */
+  readonly #waiting = new Map<string, Append[]>();
+  #publications = 0;
+  #bytes = 0;
+
+  /** `send` resolves with the place of the batch's last publication. `now` is in milliseconds and never goes back. */
+  constructor(options: {
+    readonly send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
+    readonly now: () => number;
+  }) {
+    this.#send = options.send;
+    this.#now = options.now;
+  }
+
+  /** Publications that wait or are under way. */
+  get size(): number {
+    return this.#publications;
+  }
+
+  /** @throws BusUnavailable */
+  async append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
+    checkAppend(publications);
+    const bytes = payloadBytesOf(publications);
+    if (this.#publications + publications.length > limits.appendWaitingMax || this.#bytes + bytes > waitingBytesMax)
+      throw new BusUnavailable('too many publications wait for the bus');
+    this.#publications += publications.length;
+    this.#bytes += bytes;
+    try {
+      return await new Promise<AppendResult>((resolve, reject) => {
+        const append = { publications, bytes, since: this.#now(), resolve, reject };
+        const waiting = this.#waiting.get(channel);
+        if (waiting === undefined) void this.#run(channel, append);
+        else waiting.push(append);
+      });
+    } finally {
+      this.#publications -= publications.length;
+      this.#bytes -= bytes;
+    }
+  }
+
+  async #run(channel: string, first: Append): Promise<void> {
+    let waiting: Append[] = [];
+    this.#waiting.set(channel, waiting);
+    let batch = [first];
+    while (batch.length > 0) {
+      const fault = await this.#sendBatch(channel, batch);
+      if (fault !== undefined) {
+        // What waits would wait longer than its deadline, and would overtake nothing: it fails with the batch before it.
+        for (const append of [...batch, ...waiting]) append.reject(fault);
+        waiting = [];
+        this.#waiting.set(channel, waiting);
+      }
+      batch = takeBatch(waiting);
+    }
+    this.#waiting.delete(channel);
+  }
+
+  /** Sends and settles a batch; returns why it failed, with nothing settled. */
+  async #sendBatch(channel: string, batch: readonly Append[]): Promise<BusUnavailable | undefined> {
+    const publications = batch.length === 1 ? batch[0]!.publications : batch.flatMap((append) => append.publications);
+    const remainingMs = Math.max(1, appendDeadlineMs - (this.#now() - batch[0]!.since));
+    try {
+      const outcome = await withDeadline(this.#send(channel, publications), remainingMs);
+      if (outcome.kind === 'late') return new BusUnavailable('the bus did not answer in time');
+      const { epoch, offset } = outcome.value;
+      let lastOffset = offset - publications.length;
+      for (const append of batch) {
+        const firstOffset = lastOffset + 1;
+        lastOffset += append.publications.length;
+        append.resolve({ epoch, firstOffset, lastOffset });
+      }
+      return undefined;
+    } catch (error) {
+      return asUnavailable(error);
+    }
+  }
+}
+
+/** Takes from the front what fits in one batch. */
+function takeBatch(waiting: Append[]): Append[] {
+  let count = 0;
+  let publications = 0;
+  let bytes = 0;
+  for (const append of waiting) {
+    publications += append.publications.length;
+    bytes += append.bytes;
+    if (publications > limits.appendPublicationsMax || bytes > limits.appendBytesMax) break;
+    count++;
+  }
+  return waiting.splice(0, count);
+}

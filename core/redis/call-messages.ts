@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import type { GatewayReply, GatewayRequest } from '../bus/bus.ts';
+import { roomsPerReportMax, type RoomReport } from '../bus/room-reports.ts';
+import { gatewayNumberMax } from '../client-id.ts';
+import { limits } from '../limits.ts';
+
+/** Largest message of this lane, in bytes: a payload as base64 and its surroundings. */
+const messageBytesMax = 2 * limits.payloadBytesMax;
+
+const channel = z.string().min(1).max(limits.channelNameBytesMax);
+const channels = z.array(channel).max(limits.subscriptionsPerConnectionMax);
+const client = z.int().min(1);
+const count = z.int().min(0);
+const token = z.string().regex(/^[0-9A-Za-z]{1,64}$/);
+const gatewayNumber = z.int().min(1).max(gatewayNumberMax);
+
+const connectionCall = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('subscribe'), channels }),
+  z.object({ kind: z.literal('unsubscribe'), channels }),
+  z.object({ kind: z.literal('set-context'), context: z.record(z.string(), z.unknown()) }),
+  z.object({ kind: z.literal('set-context-value'), key: z.string(), value: z.unknown() }),
+]);
+
+const request: z.ZodType<GatewayRequest> = z.discriminatedUnion('method', [
+  z.object({ method: z.literal('send'), client, kind: z.enum(['text', 'binary']), payload: z.string() }),
+  z.object({ method: z.literal('call'), client, call: connectionCall }),
+  z.object({ method: z.literal('counts'), channel }),
+  z.object({ method: z.literal('delivered'), channel, epoch: z.string(), offset: count }),
+]);
+
+const reply: z.ZodType<GatewayReply> = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('done') }),
+  z.object({ kind: z.literal('failed'), reason: z.string() }),
+  z.object({ kind: z.literal('counts'), members: count }),
+  z.object({ kind: z.literal('delivered'), delivered: count, dropped: z.record(z.string(), count), pending: count }),
+]);
+
+/** What a gateway is told: to answer a request to `replyTo`, or to report all its rooms. */
+export type GatewayMessage =
+  | {
+      readonly kind: 'request';
+      readonly id: number;
+      /** Token of the process that asks. */
+      readonly replyTo: string;
+      readonly deadlineMs: number;
+      readonly request: GatewayRequest;
+    }
+  | { readonly kind: 'report' };
+
+export const gatewayMessage: z.ZodType<GatewayMessage> = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('request'), id: count, replyTo: token, deadlineMs: z.number().min(0).max(600_000), request }),
+  z.object({ kind: z.literal('report') }),
+]);
+
+export interface ReplyMessage {
+  readonly id: number;
+  readonly gateway: number;
+  readonly reply: GatewayReply;
+}
+
+export const replyMessage: z.ZodType<ReplyMessage> = z.object({ id: count, gateway: gatewayNumber, reply });
+
+export const reportMessage: z.ZodType<RoomReport> = z.object({
+  gateway: gatewayNumber,
+  name: z.string().max(1024),
+  life: token,
+  sequence: count,
+  kind: z.enum(['full', 'changes', 'gone']),
+  rooms: z.array(z.tuple([z.string(), count, count])).max(roomsPerReportMax),
+});
+
+/** Reads a message of this lane; what it is not is a fault in words. */
+export function readMessage<T>(
+  schema: z.ZodType<T>,
+  bytes: Buffer,
+): { readonly kind: 'message'; readonly message: T } | { readonly kind: 'fault'; readonly fault: string } {
+  if (bytes.length > messageBytesMax) return { kind: 'fault', fault: `${bytes.length} bytes in one message` };
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString());
+  } catch {
+    return { kind: 'fault', fault: 'not JSON' };
+  }
+  const parsed = schema.safeParse(value);
+  return parsed.success ? { kind: 'message', message: parsed.data } : { kind: 'fault', fault: z.prettifyError(parsed.error) };
+}

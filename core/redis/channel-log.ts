@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { BusUnavailable, type AppendResult, type ChannelLog, type LogSubscriber } from '../bus/bus.ts';
+import { withDeadline } from '../bus/deadline.ts';
+import { EnvelopeError, decodeEnvelope, encodeBody, envelopeVersion, type Envelope } from '../bus/envelope.ts';
+import type { Position, Publication } from '../publication.ts';
+import { AppendQueue } from './append-queue.ts';
+import { commandTimeoutMs, type RedisConnection } from './connection.ts';
+import type { RedisNames } from './keys.ts';
+import { LogSubscription } from './log-subscription.ts';
+import type { ScriptedRedis } from './scripts.ts';
+import type { SparseLog } from './sparse-log.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+/** How long a channel's record outlives its last use. After that the channel begins a new epoch. */
+export const recordSeconds = 30 * 24 * 3600;
+
+const empty = Buffer.alloc(0);
+
+/** The channel log on Redis: `append.lua` gives the offsets and publishes, this side batches, subscribes and keeps the order. */
+export class RedisChannelLog implements ChannelLog {
+  readonly #names: RedisNames;
+  readonly #commands: RedisConnection;
+  readonly #subscriber: RedisConnection;
+  readonly #subscriptions: Subscriptions;
+  readonly #refusedEnvelopes: SparseLog;
+  readonly #newEpoch: () => string;
+  readonly #appends: AppendQueue;
+  readonly #byChannel = new Map<string, LogSubscription>();
+
+  constructor(options: {
+    readonly names: RedisNames;
+    readonly commands: RedisConnection;
+    readonly subscriber: RedisConnection;
+    readonly subscriptions: Subscriptions;
+    readonly refusedEnvelopes: SparseLog;
+    readonly newEpoch: () => string;
+    readonly now: () => number;
+  }) {
+    this.#names = options.names;
+    this.#commands = options.commands;
+    this.#subscriber = options.subscriber;
+    this.#subscriptions = options.subscriptions;
+    this.#refusedEnvelopes = options.refusedEnvelopes;
+    this.#newEpoch = options.newEpoch;
+    this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), now: options.now });
+  }
+
+  /** Publications that wait for Redis or are under way. */
+  get appendsWaiting(): number {
+    return this.#appends.size;
+  }
+
+  append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
+    return this.#appends.append(channel, publications);
+  }
+
+  async subscribe(channel: string, subscriber: LogSubscriber): Promise<Position> {
+    assert(!this.#byChannel.has(channel), 'a process subscribes to a channel once');
+    const subscription = new LogSubscription({
+      channel,
+      subscriber,
+      decode: (message) => this.#decode(message),
+      readPosition: (client, runId) => this.#runScript({ client, runId }, channel, []),
+    });
+    this.#byChannel.set(channel, subscription);
+    const name = this.#names.log(channel);
+    try {
+      const outcome = await withDeadline(this.#enter(name, subscription), commandTimeoutMs);
+      if (outcome.kind === 'value') return outcome.value;
+      throw new BusUnavailable('the bus did not answer in time');
+    } catch (error) {
+      this.#leave(channel, subscription, error as BusUnavailable);
+      throw error;
+    }
+  }
+
+  unsubscribe(channel: string): void {
+    const subscription = this.#byChannel.get(channel);
+    if (subscription !== undefined)
+      this.#leave(channel, subscription, new BusUnavailable('unsubscribed before the subscription was in force'));
+  }
+
+  async #enter(name: string, subscription: LogSubscription): Promise<Position> {
+    // Its failure is handled here or, when it comes before that, by nobody who would wait for it.
+    subscription.position.catch(() => undefined);
+    await this.#subscriber.use();
+    if (!subscription.closed) this.#subscriptions.add(name, subscription);
+    return subscription.position;
+  }
+
+  #leave(channel: string, subscription: LogSubscription, reason: BusUnavailable): void {
+    subscription.close(reason);
+    if (this.#byChannel.get(channel) === subscription) this.#byChannel.delete(channel);
+    this.#subscriptions.remove(this.#names.log(channel), subscription);
+  }
+
+  async #send(channel: string, publications: readonly Publication[]): Promise<Position> {
+    const runId = await this.#commands.use();
+    return this.#runScript({ client: this.#commands.client, runId }, channel, publications);
+  }
+
+  async #runScript(
+    { client, runId }: { readonly client: ScriptedRedis; readonly runId: string },
+    channel: string,
+    publications: readonly Publication[],
+  ): Promise<Position> {
+    const body = publications.length === 0 ? empty : encodeBody(publications);
+    const [epoch, offset] = await client.barrageAppend(
+      this.#names.record(channel),
+      runId,
+      this.#newEpoch(),
+      recordSeconds,
+      publications.length,
+      this.#names.log(channel),
+      envelopeVersion,
+      body,
+    );
+    return { epoch, offset };
+  }
+
+  #decode(message: Buffer): Envelope | undefined {
+    try {
+      return decodeEnvelope(message);
+    } catch (error) {
+      if (!(error instanceof EnvelopeError)) throw error;
+      this.#refusedEnvelopes.warn(error);
+      return undefined;
+    }
+  }
+}

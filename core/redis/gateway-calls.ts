@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import {
+  BusUnavailable,
+  type CallResult,
+  type GatewayCalls,
+  type GatewayReply,
+  type GatewayRequest,
+  type GatewayServer,
+  type RoomCounts,
+} from '../bus/bus.ts';
+import { withDeadline } from '../bus/deadline.ts';
+import { ReportTable, reportIntervalMs } from '../bus/room-reports.ts';
+import { readMessage, replyMessage, reportMessage, type GatewayMessage, type ReplyMessage } from './call-messages.ts';
+import { asUnavailable, commandTimeoutMs } from './connection.ts';
+import { ServedGateway, type CallsContext } from './served-gateway.ts';
+import { PlainSubscription } from './subscriptions.ts';
+
+/** Most calls that wait for replies in one process; a further one is unanswered at once. */
+const callsInFlightMax = 10_000;
+const unknownGateway = 'a gateway that has not told its name';
+
+interface Gathered {
+  readonly replies: ReadonlyMap<number, GatewayReply>;
+  /** How many processes the request reached, by Redis's count. */
+  readonly receivers: number;
+}
+
+/**
+ * Gateway calls over bus channels: one per gateway, one for all of them, one per process for the replies, one for the reports.
+ * While Redis is away every call is unanswered at once.
+ */
+export class RedisGatewayCalls implements GatewayCalls {
+  readonly #context: CallsContext;
+  readonly #table = new ReportTable();
+  readonly #waiting = new Map<number, (message: ReplyMessage) => void>();
+  readonly #replies: PlainSubscription;
+  #repliesWanted = false;
+  #served: ServedGateway | undefined;
+  #serving = false;
+  #watching: Promise<void> | undefined;
+  /** Called with every report while `watch` waits for the first ones. */
+  #onReport: () => void = () => undefined;
+  #nextId = 1;
+  #closed = false;
+
+  constructor(context: CallsContext) {
+    this.#context = context;
+    this.#replies = new PlainSubscription((message) => this.#hearReply(message));
+  }
+
+  async serve(server: GatewayServer): Promise<number> {
+    assert(!this.#serving, 'a process is one gateway');
+    this.#serving = true;
+    try {
+      const served = await ServedGateway.start(this.#context, server);
+      this.#served = served;
+      const outcome = await withDeadline(served.inForce(), commandTimeoutMs);
+      if (outcome.kind === 'late') throw new BusUnavailable('the bus did not answer in time');
+      return served.number;
+    } catch (error) {
+      this.#serving = false;
+      const served = this.#served;
+      this.#served = undefined;
+      await served?.close();
+      throw asUnavailable(error);
+    }
+  }
+
+  async call(gatewayNumber: number, request: GatewayRequest, deadlineMs: number): Promise<CallResult> {
+    const { names } = this.#context;
+    const gathered = await this.#gather({ name: names.gateway(gatewayNumber), request, deadlineMs }, ({ replies, receivers }) => {
+      return replies.size > 0 || receivers === 0;
+    });
+    const reply = gathered.replies.get(gatewayNumber);
+    return reply === undefined ? { kind: 'unanswered' } : { kind: 'reply', reply };
+  }
+
+  async callAll(
+    request: GatewayRequest,
+    deadlineMs: number,
+  ): Promise<{ readonly replies: readonly GatewayReply[]; readonly unanswered: readonly string[] }> {
+    const startedAt = this.#context.now();
+    // Half of the time at most: without names the request is still worth making.
+    await withDeadline(this.watch(), deadlineMs / 2);
+    const remainingMs = deadlineMs - (this.#context.now() - startedAt);
+    const known = this.#table.gateways(this.#context.now());
+    const alive = known.filter(({ condition }) => condition === 'alive');
+    const { replies, receivers } = await this.#gather(
+      { name: this.#context.names.allGateways, request, deadlineMs: Math.max(1, remainingMs) },
+      (gathered) => gathered.replies.size >= gathered.receivers && alive.every(({ number }) => gathered.replies.has(number)),
+    );
+    const unanswered = alive.filter(({ number }) => !replies.has(number)).map(({ name }) => name);
+    // The request reached more than those: a gateway that hangs for longer than a report stays true, or one just started.
+    for (const { number, name, condition } of known)
+      if (condition === 'silent' && !replies.has(number) && replies.size + unanswered.length < receivers) unanswered.push(name);
+    while (replies.size + unanswered.length < receivers) unanswered.push(unknownGateway);
+    return { replies: [...replies.values()], unanswered };
+  }
+
+  memberCounts(channel: string): RoomCounts {
+    void this.watch();
+    return this.#table.memberCounts(channel, this.#context.now());
+  }
+
+  /** Keeps the table of the gateways' rooms from now on. Resolves when each gateway has reported, or a second has passed. */
+  watch(): Promise<void> {
+    this.#watching ??= this.#startWatching();
+    return this.#watching;
+  }
+
+  onOpen(): void {
+    this.#served?.onOpen();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#served?.close();
+  }
+
+  async #startWatching(): Promise<void> {
+    const { subscriptions, names } = this.#context;
+    const reports = new PlainSubscription((message) => this.#hearReport(message));
+    subscriptions.add(names.reports, reports);
+    const asked = reports.inForce.then(async () => {
+      const gateways = await this.#tell(names.allGateways, { kind: 'report' });
+      await new Promise<void>((resolve) => {
+        this.#onReport = () => {
+          if (this.#table.gateways(this.#context.now()).length >= gateways) resolve();
+        };
+        this.#onReport();
+      });
+    });
+    // Without Redis there is nobody to ask: the gateways' next reports make up for it, and a hole in them is asked for.
+    await withDeadline(
+      asked.catch(() => undefined),
+      reportIntervalMs,
+    );
+    this.#onReport = () => undefined;
+  }
+
+  /** Sends a request and collects replies until there are `enough`, or the deadline passes. */
+  async #gather(
+    ask: { readonly name: string; readonly request: GatewayRequest; readonly deadlineMs: number },
+    enough: (gathered: Gathered) => boolean,
+  ): Promise<Gathered> {
+    const replies = new Map<number, GatewayReply>();
+    if (this.#closed || this.#waiting.size >= callsInFlightMax) return { replies, receivers: 0 };
+    const id = this.#nextId++;
+    let receivers: number | undefined;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ask.deadlineMs);
+      const settle = (): void => {
+        if (receivers === undefined || !enough({ replies, receivers })) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#waiting.set(id, ({ gateway, reply }) => {
+        replies.set(gateway, reply);
+        settle();
+      });
+      const { deadlineMs, request } = ask;
+      const told = this.#listenForReplies().then(() =>
+        this.#tell(ask.name, { kind: 'request', id, replyTo: this.#context.token, deadlineMs, request }),
+      );
+      told.then(
+        (count) => {
+          receivers = count;
+          settle();
+        },
+        () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      );
+    });
+    this.#waiting.delete(id);
+    return { replies, receivers: receivers ?? 0 };
+  }
+
+  async #listenForReplies(): Promise<void> {
+    await this.#context.commands.use();
+    if (!this.#repliesWanted) {
+      this.#repliesWanted = true;
+      this.#context.subscriptions.add(this.#context.names.replies(this.#context.token), this.#replies);
+    }
+    await this.#replies.inForce;
+  }
+
+  /** Resolves with the number of processes that a message reached. */
+  async #tell(name: string, message: GatewayMessage): Promise<number> {
+    await this.#context.commands.use();
+    return Number(await this.#context.commands.client.spublish(name, JSON.stringify(message)));
+  }
+
+  #hearReply(bytes: Buffer): void {
+    const read = readMessage(replyMessage, bytes);
+    if (read.kind === 'fault') this.#context.refusedMessages.warn(read.fault);
+    // A reply that nobody waits for any more came after its deadline.
+    else this.#waiting.get(read.message.id)?.(read.message);
+  }
+
+  #hearReport(bytes: Buffer): void {
+    const read = readMessage(reportMessage, bytes);
+    if (read.kind === 'fault') {
+      this.#context.refusedMessages.warn(read.fault);
+      return;
+    }
+    const taken = this.#table.accept(read.message, this.#context.now());
+    this.#onReport();
+    if (taken === 'ask') this.#tell(this.#context.names.gateway(read.message.gateway), { kind: 'report' }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,89 @@
+import { BusUnavailable } from '../bus/bus.ts';
+import { gatewayNumberMax } from '../client-id.ts';
+import type { RedisConnection } from './connection.ts';
+import type { RedisNames } from './keys.ts';
+import type { BusLogger } from './sparse-log.ts';
+
+/** How long a gateway number stays taken after its owner's last renewal, in milliseconds. */
+const holdMs = 10_000;
+const renewIntervalMs = 3000;
+
+/**
+ * A gateway number that no other gateway of this bus has. The lease is renewed until `release`; where Redis lost it (a restart without data)
+ * the same number is taken again. If somebody else has it by then, `onHeld('lost')` is called, and 'held' should it come back.
+ */
+export class GatewayLease {
+  readonly number: number;
+  onHeld: (state: 'held' | 'lost') => void = () => undefined;
+  readonly #connection: RedisConnection;
+  readonly #key: string;
+  readonly #token: string;
+  readonly #logger: BusLogger | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #state: 'held' | 'lost' = 'held';
+  #released = false;
+
+  private constructor(number: number, options: LeaseOptions) {
+    this.number = number;
+    this.#connection = options.connection;
+    this.#key = options.names.gatewayLease(number);
+    this.#token = options.token;
+    this.#logger = options.logger;
+    this.#timer = setInterval(() => void this.renew(), renewIntervalMs);
+  }
+
+  /**
+   * Takes a free number. The search begins anywhere: after a restart of Redis without data a new gateway would otherwise
+   * take the first number before its owner took it again.
+   * @throws BusUnavailable
+   */
+  static async take(options: LeaseOptions): Promise<GatewayLease> {
+    const first = Math.floor(options.random() * gatewayNumberMax);
+    for (let attempt = 0; attempt < gatewayNumberMax; attempt++) {
+      const number = 1 + ((first + attempt) % gatewayNumberMax);
+      await options.connection.use();
+      if ((await options.connection.client.barrageLease(options.names.gatewayLease(number), options.token, holdMs)) === 1)
+        return new GatewayLease(number, options);
+    }
+    throw new BusUnavailable('every gateway number is taken');
+  }
+
+  /** Renews now; never fails: what Redis can't do now is done at the next turn. */
+  async renew(): Promise<void> {
+    try {
+      await this.#connection.use();
+      const held = await this.#connection.client.barrageLease(this.#key, this.#token, holdMs);
+      if (!this.#released) this.#become(held === 1 ? 'held' : 'lost');
+    } catch {
+      // The connection reports its own failures.
+    }
+  }
+
+  async release(): Promise<void> {
+    this.#released = true;
+    clearInterval(this.#timer);
+    try {
+      await this.#connection.use();
+      await this.#connection.client.barrageRelease(this.#key, this.#token);
+    } catch {
+      // It ends by itself.
+    }
+  }
+
+  #become(state: 'held' | 'lost'): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    if (state === 'lost') this.#logger?.error({ gateway: this.number }, 'another gateway has this gateway number; calls to it go there');
+    else this.#logger?.info({ gateway: this.number }, 'this gateway has its number again');
+    this.onHeld(state);
+  }
+}
+
+interface LeaseOptions {
+  readonly connection: RedisConnection;
+  readonly names: RedisNames;
+  /** Names the owner, this process. */
+  readonly token: string;
+  readonly random: () => number;
+  readonly logger: BusLogger | undefined;
+}

@@ -1,0 +1,119 @@
+import type { BusUnavailable, LogSubscriber } from '../bus/bus.ts';
+import type { Envelope } from '../bus/envelope.ts';
+import type { Position } from '../publication.ts';
+import type { ScriptedRedis } from './scripts.ts';
+import type { Subscription } from './subscriptions.ts';
+
+/** Most bytes of messages that one channel holds back until its position is known; what comes beyond is missing, which shows as a hole. */
+const heldBytesMax = 16_777_216;
+
+type State =
+  /** Before the first position: the messages up to it are not ours to deliver. */
+  | { readonly kind: 'opening'; readonly held: Envelope[] }
+  | { readonly kind: 'live' }
+  /** The connection broke. The messages of the new one are held until `onResubscribed` has its place among them. */
+  | { readonly kind: 'interrupted'; readonly held: Envelope[] }
+  | { readonly kind: 'closed' };
+
+/**
+ * One channel's subscription to the log.
+ *
+ *     server:   SUBSCRIBE   batch 7   position? = 7   batch 8
+ *     opening:              (held)    resolves 7      delivered
+ *     again:                delivered onResubscribed7 delivered
+ *
+ * The position is asked on the subscribed connection itself, so no batch up to it can arrive after it. Batches beyond it may already be held
+ * when its promise settles: offsets tell them apart.
+ */
+export class LogSubscription implements Subscription {
+  readonly position: Promise<Position>;
+  readonly #channel: string;
+  readonly #subscriber: LogSubscriber;
+  readonly #decode: (message: Buffer) => Envelope | undefined;
+  readonly #readPosition: (client: ScriptedRedis, runId: string) => Promise<Position>;
+  #resolve: (position: Position) => void = () => undefined;
+  #reject: (reason: BusUnavailable) => void = () => undefined;
+  #state: State = { kind: 'opening', held: [] };
+  #heldBytes = 0;
+
+  constructor(options: {
+    readonly channel: string;
+    readonly subscriber: LogSubscriber;
+    /** `undefined` for what is no envelope. */
+    readonly decode: (message: Buffer) => Envelope | undefined;
+    readonly readPosition: (client: ScriptedRedis, runId: string) => Promise<Position>;
+  }) {
+    this.#channel = options.channel;
+    this.#subscriber = options.subscriber;
+    this.#decode = options.decode;
+    this.#readPosition = options.readPosition;
+    this.position = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  get closed(): boolean {
+    return this.#state.kind === 'closed';
+  }
+
+  onMessage(message: Buffer): void {
+    const state = this.#state;
+    if (state.kind === 'closed') return;
+    const envelope = this.#decode(message);
+    if (envelope === undefined) return;
+    if (state.kind === 'live') {
+      this.#deliver(envelope);
+      return;
+    }
+    this.#heldBytes += message.length;
+    if (this.#heldBytes <= heldBytesMax) state.held.push(envelope);
+  }
+
+  async confirm({ client, runId }: { readonly client: ScriptedRedis; readonly runId: string }, inForce: Promise<unknown>): Promise<void> {
+    const asked = this.#state;
+    const [position] = await Promise.all([this.#readPosition(client, runId), inForce]);
+    const state = this.#state;
+    // Closed, or interrupted again, while the answer was under way.
+    if (state !== asked || (state.kind !== 'opening' && state.kind !== 'interrupted')) return;
+    const placed = placeOf(position, state.held);
+    this.#heldBytes = 0;
+    if (state.kind === 'opening') this.#resolve(position);
+    else this.#deliverAll(state.held.slice(0, placed));
+    if (this.#state !== state) return;
+    this.#state = { kind: 'live' };
+    if (state.kind === 'interrupted') this.#subscriber.onResubscribed(position);
+    this.#deliverAll(state.held.slice(placed));
+  }
+
+  onLost(reason: BusUnavailable): 'keep' | 'drop' {
+    const state = this.#state;
+    if (state.kind === 'opening') this.close(reason);
+    if (this.#state.kind === 'closed') return 'drop';
+    // What was held came in order behind the hole that the subscriber will see.
+    if (state.kind === 'interrupted') this.#deliverAll(state.held);
+    this.#state = { kind: 'interrupted', held: [] };
+    this.#heldBytes = 0;
+    return 'keep';
+  }
+
+  /** Delivers nothing from now on; `position` fails with `reason` if it was still awaited. */
+  close(reason: BusUnavailable): void {
+    this.#state = { kind: 'closed' };
+    this.#reject(reason);
+  }
+
+  #deliverAll(envelopes: readonly Envelope[]): void {
+    for (const envelope of envelopes) this.#deliver(envelope);
+  }
+
+  #deliver(envelope: Envelope): void {
+    if (this.#state.kind !== 'closed') this.#subscriber.onBatch({ channel: this.#channel, ...envelope });
+  }
+}
+
+/** How many of the held batches belong before the position. */
+function placeOf(position: Position, held: readonly Envelope[]): number {
+  const first = held.findIndex(({ epoch, firstOffset }) => epoch === position.epoch && firstOffset > position.offset);
+  return first < 0 ? held.length : first;
+}

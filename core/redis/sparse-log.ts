@@ -1,0 +1,35 @@
+import type { Logger } from '../process/logging.ts';
+
+export type BusLogger = Pick<Logger, 'info' | 'warn' | 'error'>;
+
+const intervalMs = 1000;
+
+/** Logs one kind of fault at most once a second, and counts them all: a Redis outage must not fill a disk. */
+export class SparseLog {
+  readonly #logger: BusLogger | undefined;
+  readonly #message: string;
+  readonly #now: () => number;
+  #total = 0;
+  #unlogged = 0;
+  #loggedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: { readonly logger: BusLogger | undefined; readonly message: string; readonly now: () => number }) {
+    this.#logger = options.logger;
+    this.#message = options.message;
+    this.#now = options.now;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  warn(error: unknown): void {
+    this.#total++;
+    this.#unlogged++;
+    const now = this.#now();
+    if (now - this.#loggedAt < intervalMs) return;
+    this.#logger?.warn({ reason: error instanceof Error ? error.message : String(error), times: this.#unlogged }, this.#message);
+    this.#loggedAt = now;
+    this.#unlogged = 0;
+  }
+}

@@ -1,0 +1,100 @@
+import type { ConnectionCall, GatewayReply, GatewayRequest } from '../core/bus/bus.ts';
+import { channelNameFault } from '../core/channel.ts';
+import { limits } from '../core/limits.ts';
+import { frame } from '../core/protocol/frame.ts';
+import type { Connection } from './connection.ts';
+import { classDensity } from './room.ts';
+import type { Rooms } from './rooms.ts';
+
+export interface Answerable {
+  readonly connections: ReadonlyMap<number, Connection>;
+  readonly rooms: Rooms;
+}
+
+const done: GatewayReply = { kind: 'done' };
+
+function failed(reason: string): GatewayReply {
+  return { kind: 'failed', reason };
+}
+
+/** Answers what other processes ask of this gateway over the bus. */
+export async function answerCall(request: GatewayRequest, deadlineMs: number, { connections, rooms }: Answerable): Promise<GatewayReply> {
+  switch (request.method) {
+    case 'send': {
+      const connection = connections.get(request.client);
+      if (connection === undefined || connection.isClosed) return failed('this client is not connected');
+      connection.sendControl(directFrame(connection, request));
+      return connection.isClosed ? failed('this client reads too slowly and was disconnected') : done;
+    }
+    case 'call': {
+      const connection = connections.get(request.client);
+      return connection === undefined || connection.isClosed
+        ? failed('this client is not connected')
+        : callConnection(connection, request.call, rooms);
+    }
+    case 'counts': {
+      const { ready, full } = rooms.counts(request.channel);
+      return { kind: 'counts', members: ready + full };
+    }
+    case 'delivered': {
+      const room = rooms.find(request.channel);
+      if (room === undefined) return { kind: 'delivered', delivered: 0, dropped: {}, pending: 0 };
+      const result = await room.records.result(request, deadlineMs, () => room.size);
+      return { kind: 'delivered', ...result };
+    }
+  }
+}
+
+function directFrame({ protocol }: Connection, { kind, payload }: Extract<GatewayRequest, { method: 'send' }>): Buffer {
+  const bytes = Buffer.from(payload, 'base64');
+  if (protocol === 'plain') return frame(kind, [bytes]);
+  return frame('text', [Buffer.from(JSON.stringify({ type: 'direct', kind, data: kind === 'binary' ? payload : bytes.toString() }))]);
+}
+
+async function callConnection(connection: Connection, call: ConnectionCall, rooms: Rooms): Promise<GatewayReply> {
+  switch (call.kind) {
+    case 'subscribe': {
+      for (const channel of call.channels) {
+        const fault = channelNameFault(channel) ?? (await subscribe(connection, channel, rooms));
+        if (fault !== undefined) return failed(`${channel}: ${fault}`);
+      }
+      return done;
+    }
+    case 'unsubscribe': {
+      for (const channel of call.channels) {
+        const member = connection.memberOf(channel);
+        if (member === undefined) continue;
+        rooms.leave(member);
+        if (connection.protocol === 'barrage.v1') {
+          connection.sendText(JSON.stringify({ type: 'unsubscribed', channel, message: 'a backend ended this subscription' }));
+        }
+      }
+      return done;
+    }
+    case 'set-context':
+      return setContext(connection, call.context, rooms);
+    case 'set-context-value':
+      return setContext(connection, { ...connection.context, [call.key]: call.value }, rooms);
+  }
+}
+
+/** A backend's subscription is not asked for its access. Returns what went wrong. */
+async function subscribe(connection: Connection, channel: string, rooms: Rooms): Promise<string | undefined> {
+  const joined = await rooms.join(connection, channel, connection.protocol === 'plain' ? 'plain' : 'full');
+  if (joined.kind === 'refused') return `refused (${joined.reason})`;
+  if (joined.kind === 'joined' && connection.protocol === 'barrage.v1') {
+    const density = classDensity(joined.member.memberClass, joined.member.room.policy);
+    connection.sendText(JSON.stringify({ type: 'subscribed', channel, ...joined.position, ...(density === undefined ? {} : { density }) }));
+  }
+  return undefined;
+}
+
+/** The context is the backend's own notes on a connection; `uid` in it is who the client is, as if the auth webhook had said so. */
+function setContext(connection: Connection, context: Readonly<Record<string, unknown>>, rooms: Rooms): GatewayReply {
+  if (Buffer.byteLength(JSON.stringify(context)) > limits.contextBytesMax)
+    return failed(`the context would exceed ${limits.contextBytesMax} bytes`);
+  connection.context = { ...context };
+  const uid = context['uid'];
+  if (typeof uid === 'string' || typeof uid === 'number') rooms.identify(connection, String(uid));
+  return done;
+}

@@ -1,0 +1,283 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { Registry } from 'prom-client';
+import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
+import { ClientIds } from '../core/client-id.ts';
+import { closeCodes } from '../core/close-codes.ts';
+import { limits } from '../core/limits.ts';
+import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
+import { listen } from '../core/process/lifecycle.ts';
+import type { Logger } from '../core/process/logging.ts';
+import { isLoopbackHost, type Settings } from '../core/process/settings.ts';
+import type { Policies } from '../core/policy.ts';
+import type { Hello } from '../core/protocol/barrage-v1.ts';
+import { answerCall } from './answers.ts';
+import { authWebhook } from './auth-webhook.ts';
+import { ClientPublishing } from './client-publishing.ts';
+import { Connection, type ClientProtocol, type Wire } from './connection.ts';
+import { FanOut } from './fan-out.ts';
+import { GatewayMetrics } from './metrics.ts';
+import { MemberCounter } from './member-counter.ts';
+import { PlainDialect } from './plain-dialect.ts';
+import { Rooms } from './rooms.ts';
+import { Session, type SessionSurroundings } from './session.ts';
+import { acceptWebSockets, type SocketListener } from './socket.ts';
+import { systemTimers } from './timers.ts';
+import { admit } from './upgrade.ts';
+import { V1Dialect } from './v1-dialect.ts';
+
+export interface GatewayOptions {
+  readonly settings: Settings;
+  readonly bus: Bus;
+  readonly policies: Policies;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  /** Answers HTTP requests that are none of the gateway's own. */
+  readonly site?: RequestListener;
+}
+
+/** A ping frame of RFC 6455 without payload. */
+const pingFrame = Buffer.from([0x89, 0x00]);
+const sweepsPerInterval = 8;
+const busRetryMs = 500;
+
+/** One process that holds clients' connections: rooms, merging, fan-out. Gets publications from the bus, and answers its calls. */
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #connections = new Map<number, Connection>();
+  readonly #metrics: GatewayMetrics;
+  readonly #rooms: Rooms;
+  readonly #server: Server;
+  readonly #surroundings: SessionSurroundings;
+  #ids: ClientIds | undefined;
+  #port = 0;
+  #isLeaving = false;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #sweep: Iterator<Connection> | undefined;
+
+  private constructor(options: GatewayOptions) {
+    const { bus, registry, settings, logger } = options;
+    this.#options = options;
+    this.#metrics = new GatewayMetrics(registry, {
+      connections: () => this.#connections.size,
+      subscriptions: () => this.#rooms.subscriptions,
+      rooms: () => this.#rooms.size,
+      busUp: () => bus.state().up,
+      stretchedRooms: () => this.#rooms.stretched,
+      fanOutShare: () => this.#rooms.demand,
+    });
+    const fanOut = new FanOut({
+      clock: () => performance.now(),
+      soon: systemTimers.soon,
+      onSlice: (milliseconds) => this.#metrics.slice(milliseconds),
+    });
+    this.#rooms = new Rooms({
+      log: bus.log,
+      policies: options.policies,
+      surroundings: { fanOut, metrics: this.#metrics, now, timers: systemTimers },
+      logger,
+      share: settings.fanOutPercent / 100,
+    });
+    this.#surroundings = {
+      rooms: this.#rooms,
+      log: bus.log,
+      authenticate: authWebhook(settings.authUrl),
+      publishing: new ClientPublishing(bus.log),
+      countMembers: new MemberCounter(bus.calls, now).count,
+      metrics: this.#metrics,
+      logger,
+      now,
+    };
+    // The socket's own buffer is small: what waits longer waits in a queue that a policy bounds.
+    this.#server = createServer(
+      { highWaterMark: 16_384, headersTimeout: limits.handshakeTimeoutMs, requestTimeout: limits.handshakeTimeoutMs },
+      (request, response) => this.#request(request, response),
+    );
+    this.#server.on('clientError', (_error, socket) => socket.destroy());
+    acceptWebSockets(this.#server, { admit: (request) => this.#admit(request), open: (protocol, wire) => this.#open(protocol, wire) });
+  }
+
+  /**
+   * Listens, and takes a gateway number from the bus: where that is away, as soon as it is back.
+   * @throws an error of the system where the port can't be had
+   */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const gateway = new Gateway(options);
+    try {
+      gateway.#port = await listen(gateway.#server, { host: options.settings.gatewayHost, port: options.settings.gatewayPort });
+      await gateway.#takeNumber();
+    } catch (error) {
+      gateway.#rooms.close();
+      gateway.#server.close();
+      throw error;
+    }
+    gateway.#sweepTimer = setInterval(() => gateway.#sweepSome(), options.settings.pingIntervalMs / sweepsPerInterval);
+    return gateway;
+  }
+
+  /** Until the bus is there the gateway is alive, but not ready, and accepts nobody: a bus that is late must not restart gateways. */
+  async #takeNumber(): Promise<void> {
+    if (this.#isLeaving) return;
+    try {
+      const number = await this.#options.bus.calls.serve({
+        name: this.#options.settings.gatewayName,
+        answer: (request, deadlineMs) => answerCall(request, deadlineMs, { connections: this.#connections, rooms: this.#rooms }),
+        rooms: () => this.#rooms.allCounts(),
+        roomCounts: (channel) => this.#rooms.counts(channel),
+      });
+      this.#ids = new ClientIds(number, Date.now());
+    } catch (error) {
+      if (!(error instanceof BusUnavailable)) throw error;
+      this.#options.logger.warn({ reason: error.message }, 'waiting for the bus');
+      setTimeout(() => {
+        this.#takeNumber().catch((fault: unknown) => this.#options.logger.error({ err: fault }, 'no gateway number'));
+      }, busRetryMs);
+    }
+  }
+
+  /** The port in use. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** For tests of the accounts: the process's tally and the open rooms. */
+  get rooms(): Rooms {
+    return this.#rooms;
+  }
+
+  get metrics(): GatewayMetrics {
+    return this.#metrics;
+  }
+
+  get admin(): AdminSources {
+    return { registry: this.#options.registry, waitingFor: () => this.#waitingFor() };
+  }
+
+  setPolicies(policies: Policies): void {
+    this.#rooms.setPolicies(policies);
+  }
+
+  /** Takes nobody new, asks everybody to come back elsewhere, evenly over `drainMs`, and ends. */
+  async close(): Promise<void> {
+    this.#isLeaving = true;
+    clearInterval(this.#sweepTimer);
+    const waiting = [...this.#connections.values()];
+    const { drainMs } = this.#options.settings;
+    const startedAt = performance.now();
+    for (let closed = 0; closed < waiting.length;) {
+      const due = drainMs === 0 ? waiting.length : Math.ceil((waiting.length * (performance.now() - startedAt + 20)) / drainMs);
+      for (; closed < Math.min(due, waiting.length); closed++) waiting[closed]?.close(closeCodes.goingAway);
+      if (closed < waiting.length) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    this.#rooms.close();
+    this.#server.closeIdleConnections();
+    await new Promise((resolve) => {
+      this.#server.close(resolve);
+      // Who does not answer the closing handshake is cut off.
+      setTimeout(() => {
+        for (const connection of this.#connections.values()) connection.terminate();
+        this.#server.closeAllConnections();
+      }, 500).unref();
+    });
+  }
+
+  #waitingFor(): readonly string[] {
+    const state = this.#options.bus.state();
+    return [
+      ...(this.#isLeaving ? ['nothing: this gateway is leaving'] : []),
+      ...(this.#ids === undefined ? ['a gateway number'] : []),
+      ...(state.up ? [] : [`the bus: ${state.reason}`]),
+    ];
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    const { settings, site } = this.#options;
+    if (settings.adminPort === undefined && answerAdmin(this.admin, request, response)) return;
+    if (site !== undefined) site(request, response);
+    else
+      response
+        .writeHead(426, { 'content-type': 'text/plain', upgrade: 'websocket', connection: 'Upgrade' })
+        .end('connect with a WebSocket\n');
+  }
+
+  #admit(request: IncomingMessage): ReturnType<typeof admit> {
+    const { settings } = this.#options;
+    const state = {
+      connections: this.#connections.size,
+      connectionsMax: settings.connectionsMax,
+      isUnready: this.#isLeaving || this.#ids === undefined,
+      isLoopback: isLoopbackHost(settings.gatewayHost),
+      origins: settings.gatewayOrigins,
+    };
+    const admission = admit({ host: request.headers.host, origin: request.headers.origin }, state, Math.random());
+    if (admission.kind === 'refused') this.#metrics.refusedConnections.inc({ reason: admission.reason });
+    return admission;
+  }
+
+  #open(protocol: ClientProtocol, wire: Wire): SocketListener {
+    const id = this.#ids?.next() ?? 0;
+    const onClose = (code: number): void => {
+      this.#metrics.closedConnections.inc({ code });
+      leaveAll();
+    };
+    const leaveAll = (): void => {
+      for (const member of connection.members.slice()) this.#rooms.leave(member);
+    };
+    const connection = new Connection({ id, protocol, wire, now: now(), onClose });
+    this.#connections.set(id, connection);
+    const dialect = protocol === 'plain' ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
+    const session = new Session(connection, dialect, this.#surroundings);
+    if (protocol === 'barrage.v1') connection.sendText(JSON.stringify(this.#hello(id)));
+    return {
+      message: (data, kind) => session.message(data, kind),
+      seen: () => {
+        connection.lastSeenAt = now();
+      },
+      ended: () => {
+        leaveAll();
+        connection.ended();
+        this.#connections.delete(id);
+      },
+    };
+  }
+
+  #hello(id: number): Hello {
+    const { settings } = this.#options;
+    return {
+      type: 'hello',
+      client: String(id),
+      pingIntervalMs: settings.pingIntervalMs,
+      pongTimeoutMs: Math.round(settings.pingIntervalMs * 0.4),
+      backoff: { baseMs: settings.backoffBaseMs, capMs: settings.backoffCapMs },
+      limits: {
+        frameBytesMax: limits.clientFrameBytesMax,
+        subscriptionsMax: limits.subscriptionsPerConnectionMax,
+        commandsPerSecondMax: limits.commandsPerSecondMax,
+      },
+    };
+  }
+
+  /** Pings and closes a part of the connections at a time, so that 100,000 of them are no burst of work. */
+  #sweepSome(): void {
+    const { pingIntervalMs, idleTimeoutMs } = this.#options.settings;
+    const at = now();
+    for (let left = Math.ceil(this.#connections.size / sweepsPerInterval); left > 0; left--) {
+      this.#sweep ??= this.#connections.values();
+      const { value: connection, done } = this.#sweep.next();
+      if (done === true) {
+        this.#sweep = undefined;
+        return;
+      }
+      const silentMs = at - connection.lastSeenAt;
+      if (silentMs >= idleTimeoutMs) connection.close(closeCodes.idle);
+      else if (silentMs >= pingIntervalMs / 2) connection.sendControl(pingFrame);
+    }
+  }
+}
+
+/**
+ * Milliseconds since the Unix epoch by the wall clock at the process's start, monotonic since: a clock that is set back must not hold up a merge
+ * window or an idle time.
+ */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}

@@ -1,0 +1,40 @@
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import { startAdminServer } from '../core/process/admin-server.ts';
+import { runProcess, type Running } from '../core/process/lifecycle.ts';
+import type { Logger } from '../core/process/logging.ts';
+import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
+import type { Settings } from '../core/process/settings.ts';
+import { Policies } from '../core/policy.ts';
+import { createRedisBus } from '../core/redis/bus.ts';
+import { Gateway } from './gateway.ts';
+
+await runProcess('gateway', start);
+
+async function start(settings: Settings, logger: Logger): Promise<Running> {
+  if (settings.redisUrl === '') {
+    throw new Error(
+      'BARRAGE_REDIS_URL is not set. A gateway of its own gets its publications through Redis: set it to redis://HOST:PORT, the same for ' +
+        'publishers and gateways. To try everything in one process without Redis, run npm start.',
+    );
+  }
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
+  if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
+  const bus = createRedisBus({ url: settings.redisUrl, prefix: settings.redisPrefix, logger });
+  const gateway = await Gateway.start({ settings, bus, policies: policyFile?.policies() ?? new Policies([]), registry, logger });
+  policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
+  const admin =
+    settings.adminPort === undefined
+      ? undefined
+      : await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort });
+  logger.info({ host: settings.gatewayHost, port: gateway.port, adminPort: admin?.port ?? gateway.port }, 'the gateway listens');
+  return {
+    close: async () => {
+      policyFile?.close();
+      await gateway.close();
+      await bus.close();
+      await admin?.close();
+    },
+  };
+}

@@ -1,0 +1,183 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { priorities, type Publication } from '../core/publication.ts';
+import type { PlacedPublication } from '../core/protocol/batch.ts';
+import type { Cut } from './room.ts';
+import { dropReasons, Tally } from './tally.ts';
+
+/** What the gauges are read from at a scrape. */
+export interface GatewayGauges {
+  readonly connections: () => number;
+  readonly subscriptions: () => number;
+  readonly rooms: () => number;
+  readonly busUp: () => boolean;
+  readonly stretchedRooms: () => number;
+  readonly fanOutShare: () => number;
+}
+
+const seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+
+/** The metrics of one gateway process, by the names of `docs/metrics.md`. No label is a channel, a user or a connection. */
+export class GatewayMetrics {
+  /** The process's accounts: all rooms since the start, also those that are closed. */
+  readonly tally = new Tally();
+  readonly received: Counter;
+  readonly busGaps: Counter;
+  readonly refusedConnections: Counter<'reason'>;
+  readonly closedConnections: Counter<'code'>;
+  readonly commands: Counter<'result'>;
+  #framesSent = 0;
+  #bytesSent = 0;
+  readonly #flushes: Counter;
+  readonly #mergePublications: Histogram;
+  readonly #mergeWindow: Histogram;
+  readonly #latency: Histogram;
+  readonly #slice: Histogram;
+
+  constructor(registry: Registry, gauges: GatewayGauges) {
+    const registers = [registry];
+    const gauge = (name: string, help: string, read: () => number): void => {
+      void new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    };
+    gauge('barrage_gateway_connections', 'Open client connections.', gauges.connections);
+    gauge('barrage_gateway_subscriptions', 'Subscriptions of all connections.', gauges.subscriptions);
+    gauge('barrage_gateway_rooms', 'Channels with a member here.', gauges.rooms);
+    gauge(
+      'barrage_gateway_rooms_stretched',
+      'Rooms whose merge window is longer than their policy says, for want of CPU.',
+      gauges.stretchedRooms,
+    );
+    gauge(
+      'barrage_gateway_fan_out_share',
+      'Share of the event loop that fan-out would take at the windows of the policies.',
+      gauges.fanOutShare,
+    );
+    gauge('barrage_bus_up', '1 while the bus can be used.', () => (gauges.busUp() ? 1 : 0));
+    this.received = new Counter({
+      name: 'barrage_gateway_publications_received_total',
+      help: 'Publications received from the bus.',
+      registers,
+    });
+    this.busGaps = new Counter({
+      name: 'barrage_gateway_bus_gaps_total',
+      help: 'Interruptions of the bus after which publications of a room were missing.',
+      registers,
+    });
+    this.refusedConnections = new Counter({
+      name: 'barrage_gateway_connections_refused_total',
+      help: 'Upgrade requests that were refused.',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.closedConnections = new Counter({
+      name: 'barrage_gateway_connections_closed_total',
+      help: 'Connections that the gateway closed, by close code.',
+      labelNames: ['code'],
+      registers,
+    });
+    this.commands = new Counter({
+      name: 'barrage_gateway_commands_total',
+      help: 'Commands of clients, by result.',
+      labelNames: ['result'],
+      registers,
+    });
+    this.#flushes = new Counter({ name: 'barrage_gateway_flushes_total', help: 'Merge windows that were flushed.', registers });
+    this.#mergePublications = new Histogram({
+      name: 'barrage_gateway_merge_publications',
+      help: 'Publications per flush.',
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+      registers,
+    });
+    this.#mergeWindow = new Histogram({
+      name: 'barrage_gateway_merge_window_seconds',
+      help: 'Length of the merge window in force at a flush.',
+      buckets: [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
+      registers,
+    });
+    this.#latency = new Histogram({
+      name: 'barrage_delivery_latency_seconds',
+      help: 'From a publisher accepting a publication to its being written to all members here. Across machines it is right to within their clock skew.',
+      buckets: seconds,
+      registers,
+    });
+    this.#slice = new Histogram({
+      name: 'barrage_gateway_fan_out_slice_seconds',
+      help: 'Time that one slice of the fan-out held the event loop.',
+      buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1],
+      registers,
+    });
+    const { tally } = this;
+    counted(registry, 'barrage_gateway_frames_sent_total', 'Frames of publications handed to sockets.', () => this.#framesSent);
+    counted(
+      registry,
+      'barrage_gateway_bytes_sent_total',
+      'Bytes of publications handed to sockets, frame headers included.',
+      () => this.#bytesSent,
+    );
+    counted(registry, 'barrage_gateway_publications_delivered_total', 'Publications × members handed to sockets.', () =>
+      priorities.reduce((sum, priority) => sum + tally.count('delivered', priority), 0),
+    );
+    counted(
+      registry,
+      'barrage_gateway_publications_offered_total',
+      'Publications × members at each cut: delivered + dropped + pending.',
+      () => priorities.reduce((sum, priority) => sum + tally.count('offered', priority), 0),
+    );
+    gauge('barrage_gateway_publications_pending', 'Publications × members that wait in queues.', () =>
+      priorities.reduce((sum, priority) => sum + tally.pending(priority), 0),
+    );
+    void new Counter({
+      name: 'barrage_gateway_publications_dropped_total',
+      help: 'Publications × members not sent: left out on purpose (budget, conflated, expired) or lost (slow, disconnected).',
+      labelNames: ['reason', 'priority'],
+      registers,
+      collect() {
+        this.reset();
+        for (const reason of dropReasons) for (const priority of priorities) this.inc({ reason, priority }, tally.count(reason, priority));
+      },
+    });
+  }
+
+  flushed(cut: Cut, windowMs: number): void {
+    if (cut.publications.length === 0) return;
+    this.#flushes.inc();
+    this.#mergePublications.observe(cut.publications.length);
+    this.#mergeWindow.observe(windowMs / 1000);
+  }
+
+  sent(frames: number, bytes: number): void {
+    this.#framesSent += frames;
+    this.#bytesSent += bytes;
+  }
+
+  slice(milliseconds: number): void {
+    this.#slice.observe(milliseconds / 1000);
+  }
+
+  observeLatency(publications: readonly PlacedPublication[], now: number): void {
+    for (const { publication } of publications) this.#latency.observe(latencyOf(publication, now));
+  }
+}
+
+/** Never negative: a publisher's clock that is ahead counts as no delay. */
+function latencyOf({ acceptedAt }: Publication, now: number): number {
+  return Math.max(0, now - acceptedAt) / 1000;
+}
+
+function counted(registry: Registry, name: string, help: string, read: () => number): void {
+  void new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
+}

@@ -1,0 +1,233 @@
+import type { ChannelLog, RoomCounts } from '../core/bus/bus.ts';
+import { channelOwner } from '../core/channel.ts';
+import { limits } from '../core/limits.ts';
+import type { Logger } from '../core/process/logging.ts';
+import type { Policies } from '../core/policy.ts';
+import type { Position } from '../core/publication.ts';
+import { planCadence, demandOf } from './cadence.ts';
+import type { Connection } from './connection.ts';
+import { HostedRoom, type RoomSurroundings } from './hosted-room.ts';
+import type { Member } from './members.ts';
+import type { MemberClass } from './room.ts';
+
+export type JoinResult =
+  | { readonly kind: 'joined'; readonly member: Member; readonly position: Position }
+  | { readonly kind: 'already'; readonly member: Member }
+  | { readonly kind: 'refused'; readonly reason: 'subscriptions' | 'rooms' | 'members' | 'bus' | 'closed' };
+
+/** A room that waits for the bus to acknowledge its subscription; those who come meanwhile wait with it. */
+interface OpeningRoom {
+  readonly state: 'opening';
+  readonly opened: Promise<HostedRoom | undefined>;
+}
+interface OpenRoom {
+  readonly state: 'open';
+  readonly room: HostedRoom;
+}
+
+const cadenceIntervalMs = 500;
+/** Weight of the newest interval in a room's flush cost. */
+const costWeight = 0.3;
+
+/** The rooms of one gateway: opened by the first to come, closed when the last has left. */
+export class Rooms {
+  readonly #log: ChannelLog;
+  readonly #surroundings: RoomSurroundings;
+  readonly #logger: Logger;
+  readonly #share: number;
+  #policies: Policies;
+  readonly #rooms = new Map<string, OpeningRoom | OpenRoom>();
+  readonly #flushCosts = new Map<HostedRoom, number>();
+  #stretched = new Set<HostedRoom>();
+  #demand = 0;
+  #subscriptions = 0;
+  readonly #stopCadence: () => void;
+
+  constructor(options: {
+    readonly log: ChannelLog;
+    readonly policies: Policies;
+    readonly surroundings: RoomSurroundings;
+    readonly logger: Logger;
+    /** Share of the event loop that fan-out may take, 0 to 1. */
+    readonly share: number;
+  }) {
+    this.#log = options.log;
+    this.#policies = options.policies;
+    this.#surroundings = options.surroundings;
+    this.#logger = options.logger;
+    this.#share = options.share;
+    this.#stopCadence = options.surroundings.timers.every(cadenceIntervalMs, () => this.#planCadence());
+  }
+
+  get size(): number {
+    return this.#rooms.size;
+  }
+
+  get subscriptions(): number {
+    return this.#subscriptions;
+  }
+
+  get stretched(): number {
+    return this.#stretched.size;
+  }
+
+  /** Share of the loop that fan-out would take at the policies' windows. */
+  get demand(): number {
+    return this.#demand;
+  }
+
+  get policies(): Policies {
+    return this.#policies;
+  }
+
+  /** New policies are in force at once, for open rooms too; nobody is reconnected. */
+  setPolicies(policies: Policies): void {
+    this.#policies = policies;
+    for (const entry of this.#rooms.values()) if (entry.state === 'open') entry.room.setPolicy(policies.of(entry.room.channel));
+  }
+
+  async join(connection: Connection, channel: string, memberClass: MemberClass): Promise<JoinResult> {
+    let entry = this.#rooms.get(channel);
+    // An open room is joined without giving way to anything else: reply and first publication can't change places.
+    if (entry?.state === 'open') return this.#enter(connection, entry.room, memberClass);
+    if (entry === undefined) {
+      if (this.#rooms.size >= limits.roomsMax) return { kind: 'refused', reason: 'rooms' };
+      entry = { state: 'opening', opened: this.#open(channel) };
+      this.#rooms.set(channel, entry);
+    }
+    const room = await entry.opened;
+    if (room === undefined) return { kind: 'refused', reason: 'bus' };
+    // Another who waited for it may have found its connection gone, and closed the room as the last one in it.
+    if (this.find(channel) !== room) return this.join(connection, channel, memberClass);
+    const result = this.#enter(connection, room, memberClass);
+    if (room.size === 0) this.#close(room);
+    return result;
+  }
+
+  /** Who a connection is, from now on. It leaves the channels that belong to whom it was before. */
+  identify(connection: Connection, uid: string): void {
+    connection.uid = uid;
+    for (const member of connection.members.slice()) {
+      const owner = channelOwner(member.room.channel);
+      if (owner !== undefined && owner !== uid) this.leave(member);
+    }
+  }
+
+  leave(member: Member): void {
+    if (!member.active) return;
+    const { room } = member;
+    room.leave(member);
+    this.#subscriptions--;
+    if (room.size === 0) this.#close(room);
+  }
+
+  find(channel: string): HostedRoom | undefined {
+    const entry = this.#rooms.get(channel);
+    return entry?.state === 'open' ? entry.room : undefined;
+  }
+
+  counts(channel: string): RoomCounts {
+    const room = this.find(channel);
+    return room === undefined ? { ready: 0, full: 0 } : { ready: room.size - room.fullMembers, full: room.fullMembers };
+  }
+
+  *allCounts(): Iterable<readonly [channel: string, counts: RoomCounts]> {
+    for (const [channel, entry] of this.#rooms) if (entry.state === 'open') yield [channel, this.counts(channel)];
+  }
+
+  close(): void {
+    this.#stopCadence();
+    for (const entry of this.#rooms.values()) if (entry.state === 'open') this.#close(entry.room);
+  }
+
+  #enter(connection: Connection, room: HostedRoom, memberClass: MemberClass): JoinResult {
+    if (connection.isClosed) return { kind: 'refused', reason: 'closed' };
+    const present = connection.memberOf(room.channel);
+    if (present !== undefined) return { kind: 'already', member: present };
+    if (connection.members.length >= limits.subscriptionsPerConnectionMax) return { kind: 'refused', reason: 'subscriptions' };
+    if (room.size >= (room.policy.limits.membersMax ?? Infinity)) return { kind: 'refused', reason: 'members' };
+    const member: Member = { connection, room, memberClass, active: true, index: -1 };
+    room.join(member);
+    this.#subscriptions++;
+    return { kind: 'joined', member, position: room.position };
+  }
+
+  async #open(channel: string): Promise<HostedRoom | undefined> {
+    // Batches may come before the position does; they lie after it. They wait until those who opened the room have entered it.
+    const early: ((room: HostedRoom) => void)[] = [];
+    let opened: HostedRoom | undefined;
+    const deliver = (give: (room: HostedRoom) => void): void => {
+      if (opened === undefined) early.push(give);
+      else give(opened);
+    };
+    let room: HostedRoom;
+    try {
+      const position = await this.#log.subscribe(channel, {
+        onBatch: (batch) => deliver((to) => to.receive(batch)),
+        onResubscribed: (again) => deliver((to) => to.resubscribed(again)),
+      });
+      room = new HostedRoom({ channel, policy: this.#policies.of(channel), position, surroundings: this.#surroundings });
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'a room could not be opened: the bus did not take the subscription');
+      this.#rooms.delete(channel);
+      return undefined;
+    }
+    this.#rooms.set(channel, { state: 'open', room });
+    this.#surroundings.timers.soon(() => {
+      opened = room;
+      for (const give of early) give(room);
+    });
+    return room;
+  }
+
+  #close(room: HostedRoom): void {
+    const entry = this.#rooms.get(room.channel);
+    if (entry?.state !== 'open' || entry.room !== room) return;
+    this.#rooms.delete(room.channel);
+    this.#flushCosts.delete(room);
+    this.#stretched.delete(room);
+    room.close();
+    this.#log.unsubscribe(room.channel);
+  }
+
+  #planCadence(): void {
+    const active: HostedRoom[] = [];
+    for (const entry of this.#rooms.values())
+      if (entry.state === 'open' && (entry.room.flushes > 0 || entry.room.arrivals > 0)) active.push(entry.room);
+    const loads = active.map((room) => {
+      const before = this.#flushCosts.get(room);
+      const measured = room.spentMs / Math.max(1, room.flushes);
+      const flushCostMs = before === undefined ? measured : before + costWeight * (measured - before);
+      this.#flushCosts.set(room, flushCostMs);
+      const load = {
+        room,
+        channel: room.channel,
+        flushCostMs,
+        arrivalsPerSecond: (room.arrivals * 1000) / cadenceIntervalMs,
+        windowMs: room.policy.merge.windowMilliseconds,
+      };
+      room.spentMs = 0;
+      room.flushes = 0;
+      room.arrivals = 0;
+      return load;
+    });
+    this.#demand = loads.reduce((sum, load) => sum + demandOf(load), 0);
+    const stretched = new Set<HostedRoom>();
+    for (const [index, cadence] of planCadence(loads, this.#share).entries()) {
+      const room = active[index];
+      if (room === undefined) continue;
+      room.setCadence(cadence);
+      if (cadence.windowMs > room.policy.merge.windowMilliseconds) stretched.add(room);
+    }
+    for (const room of this.#stretched)
+      if (!stretched.has(room) && !active.includes(room))
+        room.setCadence({ windowMs: room.policy.merge.windowMilliseconds, budgetFactor: 1 });
+    if (stretched.size > 0 && this.#stretched.size === 0) {
+      this.#logger.warn(
+        { rooms: stretched.size, demand: this.#demand, share: this.#share },
+        'fan-out needs more CPU than it may take: the windows of the costliest rooms are stretched',
+      );
+    }
+    this.#stretched = stretched;
+  }
+}

@@ -1,0 +1,90 @@
+import type { ChannelLog } from '../core/bus/bus.ts';
+import { closeCodes } from '../core/close-codes.ts';
+import { limits } from '../core/limits.ts';
+import type { Logger } from '../core/process/logging.ts';
+import { TokenBucket } from '../core/token-bucket.ts';
+import type { Authenticate } from './auth-webhook.ts';
+import type { Connection } from './connection.ts';
+import type { GatewayMetrics } from './metrics.ts';
+import type { ClientPublishing } from './client-publishing.ts';
+import type { Rooms } from './rooms.ts';
+
+/** What the sessions of all connections share. */
+export interface SessionSurroundings {
+  readonly rooms: Rooms;
+  readonly log: ChannelLog;
+  readonly authenticate: Authenticate;
+  readonly publishing: ClientPublishing;
+  /** Members of a channel in the whole pool, about a second old at most; `undefined` where not every gateway answered. */
+  readonly countMembers: (channel: string) => Promise<number | undefined>;
+  readonly metrics: GatewayMetrics;
+  readonly logger: Logger;
+  readonly now: () => number;
+}
+
+/** How one protocol answers. */
+export interface Dialect {
+  /** Carries out one message; resolves when its reply was sent. Must not throw. */
+  execute(text: string): Promise<void>;
+  /** This message came too fast and is not carried out. */
+  refuse(text: string): void;
+}
+
+/**
+ * The messages of one connection, one after the other: a command begins when the one before it was answered, so that a subscribe
+ * sent behind an `auth` finds the user. Bounded in number waiting and in rate; who sends on regardless is disconnected.
+ */
+export class Session {
+  readonly #connection: Connection;
+  readonly #dialect: Dialect;
+  readonly #surroundings: SessionSurroundings;
+  #waiting: string[] | undefined;
+  #bucket: TokenBucket | undefined;
+
+  constructor(connection: Connection, dialect: Dialect, surroundings: SessionSurroundings) {
+    this.#connection = connection;
+    this.#dialect = dialect;
+    this.#surroundings = surroundings;
+  }
+
+  message(data: Buffer, kind: 'text' | 'binary'): void {
+    if (this.#connection.isClosed) return;
+    const now = this.#surroundings.now();
+    this.#connection.lastSeenAt = now;
+    if (kind === 'binary') {
+      this.#connection.close(closeCodes.badCommand);
+      return;
+    }
+    const text = data.toString();
+    const rate = limits.commandsPerSecondMax;
+    this.#bucket ??= new TokenBucket(rate, now);
+    const available = this.#bucket.available(now, rate, rate);
+    const left = this.#bucket.take(1);
+    if (left < -rate) {
+      this.#connection.close(closeCodes.tooManyCommands);
+    } else if (available < 1) {
+      this.#surroundings.metrics.commands.inc({ result: 'too_many' });
+      this.#dialect.refuse(text);
+    } else if (this.#waiting === undefined) {
+      void this.#run(text);
+    } else if (this.#waiting.length >= limits.commandsInFlightMax) {
+      this.#connection.close(closeCodes.tooManyCommands);
+    } else {
+      this.#waiting.push(text);
+    }
+  }
+
+  async #run(first: string): Promise<void> {
+    const waiting: string[] = [];
+    this.#waiting = waiting;
+    for (let text: string | undefined = first; text !== undefined && !this.#connection.isClosed; text = waiting.shift()) {
+      try {
+        await this.#dialect.execute(text);
+      } catch (error) {
+        this.#surroundings.logger.error({ err: error }, 'a command failed');
+        this.#connection.close(closeCodes.internal);
+      }
+    }
+    this.#waiting = undefined;
+  }
+}

@@ -1,0 +1,140 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Access } from './access.ts';
+import { publisherBounds } from './bounds.ts';
+import { discardBody, parseBody, readBody } from './body.ts';
+import { answerBody, refusals, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
+import type { InFlight } from './in-flight.ts';
+import type { Mesh } from './mesh.ts';
+import type { Operation, PublisherMetrics } from './metrics.ts';
+import { withQuery } from './request.ts';
+
+export const socketPath = '/ws/v1';
+const operations = new Map<string, Operation>([
+  ['/v1/mesh/publish', 'mesh.publish'],
+  ['/v1/mesh/send', 'mesh.send'],
+]);
+
+/** What may stand in the query instead of the body: what is about the request and not about the publication. */
+const queryFields = new Map<Operation, readonly string[]>([['mesh.publish', ['wait', 'waitMs']]]);
+
+interface HttpParts {
+  readonly access: Access;
+  readonly mesh: Mesh;
+  readonly inFlight: InFlight;
+  readonly metrics: PublisherMetrics;
+}
+
+/** The HTTP half of the publish API: `POST /v1/mesh/publish` and `POST /v1/mesh/send`. */
+export class HttpApi {
+  readonly #parts: HttpParts;
+  #requests = 0;
+
+  constructor(parts: HttpParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers one request; never rejects. */
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { path, query } = splitUrl(request.url ?? '');
+    const operation = operations.get(path);
+    if (operation === undefined) return respond(response, refuse('notFound', notFoundWords(path)));
+    const refusal = this.#headFault(request);
+    if (refusal !== undefined) {
+      if (refusal.reason !== 'methodNotAllowed') this.#parts.metrics.count(operation, refusal);
+      return respond(response, refusal);
+    }
+    this.#requests++;
+    try {
+      await this.#answerBody(operation, query, { request, response });
+    } finally {
+      this.#requests--;
+    }
+  }
+
+  /** What is wrong with a request before its body is looked at. */
+  #headFault(request: IncomingMessage): Refusal | undefined {
+    if (request.method !== 'POST') return refuse('methodNotAllowed', 'use POST');
+    const fault = this.#parts.access.fault(request.headers);
+    if (fault !== undefined) return refuse('notAuthorised', fault);
+    if (!isJson(request.headers['content-type'])) return refuse('contentType', 'send content-type: application/json, in UTF-8');
+    if (request.headers['content-encoding'] !== undefined) return refuse('contentType', 'send the body without a content-encoding');
+    if (this.#requests >= publisherBounds.httpRequestsInFlightMax) return tooMany('too many requests at one time, repeat', 1);
+    return undefined;
+  }
+
+  async #answerBody(
+    operation: Operation,
+    query: string,
+    { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  ): Promise<void> {
+    const { inFlight, mesh, metrics } = this.#parts;
+    const body = await readBody(request, inFlight);
+    if (body.kind === 'gone') return;
+    if (body.kind !== 'whole') {
+      const refusal =
+        body.kind === 'full'
+          ? tooMany('too many bytes of requests at one time, repeat', 1)
+          : refuse('tooLarge', 'the body is larger than 2 MiB; a payload may have 1 MiB, and what its channel allows');
+      metrics.count(operation, refusal);
+      return await respondWhileSending(request, response, refusal);
+    }
+    try {
+      const parsed = parseBody(body.bytes);
+      const fields = parsed.kind === 'fault' ? parsed : withQuery(parsed.value, query, queryFields.get(operation) ?? []);
+      if (fields.kind === 'fault') {
+        const refusal = refuse('badArguments', fields.message);
+        metrics.count(operation, refusal);
+        return respond(response, refusal);
+      }
+      respond(response, await mesh.run(operation, fields.value, traceparentOf(request)));
+    } finally {
+      inFlight.leave(body.bytes.length);
+    }
+  }
+}
+
+function splitUrl(url: string): { readonly path: string; readonly query: string } {
+  const mark = url.indexOf('?');
+  return mark < 0 ? { path: url, query: '' } : { path: url.slice(0, mark), query: url.slice(mark + 1) };
+}
+
+function notFoundWords(path: string): string {
+  if (path === socketPath) return `${socketPath} is the WebSocket API: open a WebSocket`;
+  return `there is nothing here; there are POST ${[...operations.keys()].join(', POST ')} and the WebSocket ${socketPath}`;
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/json *(; *charset="?utf-8"? *)?$/i.test(contentType);
+}
+
+function traceparentOf(request: IncomingMessage): string | undefined {
+  const value = request.headers['traceparent'];
+  return typeof value === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value) ? value : undefined;
+}
+
+/** Status, headers and body of an answer; the upgrade listener writes them to a bare socket. */
+export function answerOf(outcome: Outcome): { readonly status: number; readonly headers: Record<string, string>; readonly text: string } {
+  const text = JSON.stringify(answerBody(outcome));
+  const headers: Record<string, string> = {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(Buffer.byteLength(text)),
+  };
+  if (outcome.kind === 'done') return { status: 200, headers, text };
+  if (outcome.retryAfterSeconds !== undefined) headers['retry-after'] = String(outcome.retryAfterSeconds);
+  if (outcome.reason === 'notAuthorised') headers['www-authenticate'] = 'Bearer';
+  if (outcome.reason === 'methodNotAllowed') headers['allow'] = 'POST';
+  return { status: refusals[outcome.reason].status, headers, text };
+}
+
+function respond(response: ServerResponse, outcome: Outcome): void {
+  const { status, headers, text } = answerOf(outcome);
+  response.writeHead(status, headers).end(text);
+}
+
+/** Refuses a request whose body is still arriving, and ends its connection. */
+async function respondWhileSending(request: IncomingMessage, response: ServerResponse, refusal: Refusal): Promise<void> {
+  const { status, headers, text } = answerOf(refusal);
+  response.writeHead(status, { ...headers, connection: 'close' }).write(text);
+  await discardBody(request);
+  response.end();
+}

@@ -1,0 +1,171 @@
+import { gatewayNumberMax, gatewayNumberOf, parseClientId } from '../core/client-id.ts';
+import { BusUnavailable, type Bus, type CallResult, type GatewayReply, type GatewayRequest } from '../core/bus/bus.ts';
+import type { Policies } from '../core/policy.ts';
+import type { Logger } from '../core/process/logging.ts';
+import type { Position } from '../core/publication.ts';
+import { publisherBounds } from './bounds.ts';
+import { refuse, temporarilyUnavailable, tooMany, type Outcome, type RefusalReason } from './errors.ts';
+import type { Operation, PublisherMetrics } from './metrics.ts';
+import { ChannelRates } from './rate.ts';
+import { parseConnectionCall, parsePublish, parseSend, shown, type PublishRequest } from './request.ts';
+
+interface MeshParts {
+  readonly bus: Bus;
+  readonly policies: () => Policies;
+  readonly metrics: PublisherMetrics;
+  readonly logger: Logger;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+/** Carries out the requests of both transports: `mesh.publish`, `mesh.send` and `conn.call`. */
+export class Mesh {
+  readonly #bus: Bus;
+  readonly #policies: () => Policies;
+  readonly #metrics: PublisherMetrics;
+  readonly #logger: Logger;
+  readonly #now: () => number;
+  readonly #rates = new ChannelRates({ channelsMax: publisherBounds.rateChannelsMax });
+
+  constructor(parts: MeshParts) {
+    this.#bus = parts.bus;
+    this.#policies = parts.policies;
+    this.#metrics = parts.metrics;
+    this.#logger = parts.logger;
+    this.#now = parts.now;
+  }
+
+  /**
+   * Carries out one request; whatever happens is its outcome, it never rejects. A publication is handed to the bus before this returns, so
+   * that the publications of one caller keep their order.
+   */
+  async run(operation: Operation, fields: unknown, traceparent?: string): Promise<Outcome> {
+    const stop = this.#metrics.time(operation);
+    let outcome: Outcome;
+    try {
+      outcome = await this.#carryOut(operation, fields, traceparent);
+    } catch (error) {
+      outcome = this.#failure(error);
+    }
+    stop();
+    this.#metrics.count(operation, outcome);
+    return outcome;
+  }
+
+  async #carryOut(operation: Operation, fields: unknown, traceparent: string | undefined): Promise<Outcome> {
+    switch (operation) {
+      case 'mesh.publish': {
+        const read = parsePublish(fields);
+        return read.kind === 'fault' ? refuse('badArguments', read.message) : await this.#publish(read.value, traceparent);
+      }
+      case 'mesh.send':
+        return await this.#send(fields);
+      case 'conn.call':
+        return await this.#call(fields);
+    }
+  }
+
+  async #publish(request: PublishRequest, traceparent: string | undefined): Promise<Outcome> {
+    const { channel, kind, payload, priority, ttlMs, conflation } = request;
+    const { limits } = this.#policies().of(channel);
+    if (payload.length > limits.payloadBytesMax)
+      return refuse('tooLarge', `d: ${payload.length} bytes are more than the ${limits.payloadBytesMax} that ${channel} takes`);
+    const acceptedAt = this.#now();
+    if (limits.publicationsPerSecond !== undefined) {
+      const rate = this.#rates.take(channel, limits.publicationsPerSecond, acceptedAt);
+      if (rate.kind === 'wait')
+        return tooMany(
+          `${channel} takes ${limits.publicationsPerSecond} publications a second; the next in ${rate.afterMs} ms`,
+          Math.ceil(rate.afterMs / 1000),
+        );
+    }
+    const members = this.#bus.calls.memberCounts(channel);
+    const publication = { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent };
+    const { epoch, firstOffset: offset } = await this.#bus.log.append(channel, [publication]);
+    if (request.waitMs === undefined) return { kind: 'done', result: { s: members.ready, f: members.full, offset, epoch } };
+    const delivered = await this.#delivered(channel, { epoch, offset }, request.waitMs);
+    return { kind: 'done', result: { ...delivered, offset, epoch } };
+  }
+
+  /**
+   * What every gateway did with an accepted publication. A bus that goes away meanwhile is a gateway that did not answer, not a failure:
+   * a refusal would have the caller publish a second time.
+   */
+  async #delivered(channel: string, position: Position, waitMs: number): Promise<DeliveredCounts> {
+    try {
+      const { replies, unanswered } = await this.#bus.calls.callAll({ method: 'delivered', channel, ...position }, waitMs);
+      return sumDelivered(replies, unanswered);
+    } catch (error) {
+      if (!(error instanceof BusUnavailable)) throw error;
+      return sumDelivered([], ['every gateway: the bus is unavailable']);
+    }
+  }
+
+  async #send(fields: unknown): Promise<Outcome> {
+    const read = parseSend(fields);
+    if (read.kind === 'fault') return refuse('badArguments', read.message);
+    const { client, kind, payload } = read.value;
+    if (payload.length > publisherBounds.directBytesMax)
+      return refuse('tooLarge', `d: ${payload.length} bytes are more than the ${publisherBounds.directBytesMax} that one client takes`);
+    return await this.#ask(client, 'sendFailed', (id) => ({ method: 'send', client: id, kind, payload: payload.toString('base64') }));
+  }
+
+  async #call(fields: unknown): Promise<Outcome> {
+    const read = parseConnectionCall(fields);
+    if (read.kind === 'fault') return refuse('badArguments', read.message);
+    const { client, call } = read.value;
+    return await this.#ask(client, 'callFailed', (id) => ({ method: 'call', client: id, call }));
+  }
+
+  /** Asks the gateway of one client for something; a client that can't be reached is a refusal for `reason`. */
+  async #ask(client: string | number, reason: RefusalReason, requestFor: (id: number) => GatewayRequest): Promise<Outcome> {
+    const id = parseClientId(client);
+    const gateway = id === undefined ? 0 : gatewayNumberOf(id);
+    if (id === undefined || gateway < 1 || gateway > gatewayNumberMax)
+      return refuse(reason, `${shown(String(client))} is not a client id: nobody was reached`);
+    const result = await this.#bus.calls.call(gateway, requestFor(id), publisherBounds.callDeadlineMs);
+    if (result.kind === 'unanswered' && !this.#bus.state().up) return temporarilyUnavailable();
+    const fault = faultOf(result, id);
+    return fault === undefined ? { kind: 'done', result: { s: true } } : refuse(reason, fault);
+  }
+
+  #failure(error: unknown): Outcome {
+    if (error instanceof BusUnavailable) return temporarilyUnavailable();
+    this.#logger.error({ err: error }, 'a request failed');
+    return refuse('internal', 'internal error; the publisher logged it');
+  }
+}
+
+function faultOf(result: CallResult, client: number): string | undefined {
+  if (result.kind === 'unanswered')
+    return `the gateway of client ${client} did not answer within ${publisherBounds.callDeadlineMs} ms, or is gone`;
+  if (result.reply.kind === 'failed') return result.reply.reason;
+  return undefined;
+}
+
+interface DeliveredCounts {
+  readonly s: number;
+  readonly f: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly pending: number;
+  readonly unanswered: readonly string[];
+}
+
+/** Adds up what gateways replied about one publication: members that were delivered to, and those that were not, by reason. */
+function sumDelivered(replies: readonly GatewayReply[], unanswered: readonly string[]): DeliveredCounts {
+  const dropped = new Map<string, number>();
+  const silent = [...unanswered];
+  let delivered = 0;
+  let pending = 0;
+  for (const reply of replies) {
+    if (reply.kind === 'delivered') {
+      delivered += reply.delivered;
+      pending += reply.pending;
+      for (const [reason, count] of Object.entries(reply.dropped)) dropped.set(reason, (dropped.get(reason) ?? 0) + count);
+    } else {
+      silent.push(reply.kind === 'failed' ? `a gateway: ${reply.reason}` : 'a gateway: another reply than was asked for');
+    }
+  }
+  const f = [...dropped.values()].reduce((sum, count) => sum + count, 0);
+  return { s: delivered, f, dropped: Object.fromEntries(dropped), pending, unanswered: silent };
+}

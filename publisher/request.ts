@@ -1,0 +1,256 @@
+import { z } from 'zod';
+import { channelNameFault, parsePlainChannel } from '../core/channel.ts';
+import { parseJsonObject } from '../core/json.ts';
+import { limits } from '../core/limits.ts';
+import { priorities, type Conflation, type PayloadKind, type Priority } from '../core/publication.ts';
+import type { ConnectionCall } from '../core/bus/bus.ts';
+import { publisherBounds } from './bounds.ts';
+
+/** What was read, or what is wrong with it in words for its sender. */
+export type Parsed<T> = { readonly kind: 'valid'; readonly value: T } | { readonly kind: 'fault'; readonly message: string };
+
+export interface PublishRequest {
+  readonly channel: string;
+  readonly kind: PayloadKind;
+  readonly payload: Buffer;
+  readonly priority: Priority;
+  readonly ttlMs: number;
+  readonly conflation: Conflation | undefined;
+  /** How long to wait for the flush results; `undefined` = not at all. */
+  readonly waitMs: number | undefined;
+}
+
+/** A client as the sender named it: whether that is a client id at all is for the one who looks it up. */
+export interface SendRequest {
+  readonly client: string | number;
+  readonly kind: PayloadKind;
+  readonly payload: Buffer;
+}
+
+export interface ConnectionRequest {
+  readonly client: string | number;
+  readonly call: ConnectionCall;
+}
+
+const string = z.string({ error: (issue) => (issue.input === undefined ? 'is missing' : 'must be a string') });
+// Buffers hold UTF-8, where a lone surrogate has no place: it would arrive as another character than was sent.
+const wellFormed = string.refine((text) => text.isWellFormed(), 'is not well-formed Unicode (a lone surrogate)');
+const client = z.union([z.string(), z.number()], {
+  error: (issue) => (issue.input === undefined ? 'is missing' : 'must be a client id: a string or a number'),
+});
+const payloadKind = z.enum(['text', 'binary'], { error: 'must be "text" or "binary"' }).default('text');
+
+function integer(minimum: number, maximum: number): z.ZodInt {
+  const error = `must be an integer from ${minimum} to ${maximum}`;
+  return z.int({ error }).min(minimum, { error }).max(maximum, { error });
+}
+
+const channel = string.superRefine((name, context) => {
+  const fault = channelNameFault(name);
+  if (fault === undefined) return;
+  const plain = parsePlainChannel(name);
+  const hint = plain.kind === 'channel' ? ` (clients' ${name} is channel ${plain.name})` : '';
+  context.addIssue({ code: 'custom', message: `${fault}${hint}` });
+});
+
+const publishSchema = z
+  .strictObject({
+    c: channel,
+    d: wellFormed,
+    t: payloadKind,
+    priority: z.enum(priorities, { error: `must be one of ${priorities.join(', ')}` }).default('normal'),
+    ttlMs: integer(0, limits.ttlMsMax).default(0),
+    conflateKey: wellFormed
+      .refine(
+        (key) => key !== '' && Buffer.byteLength(key) <= limits.conflateKeyBytesMax,
+        `must be 1 to ${limits.conflateKeyBytesMax} bytes`,
+      )
+      .optional(),
+    conflate: z.enum(['Latest', 'Sum'], { error: 'must be "Latest" or "Sum"' }).optional(),
+    count: integer(1, limits.conflateCountMax).optional(),
+    wait: z.literal('delivered', { error: 'must be "delivered", or be left out' }).optional(),
+    waitMs: integer(1, publisherBounds.waitMsMax).optional(),
+  })
+  .superRefine((fields, context) => {
+    const needs = (field: string, message: string): void => context.addIssue({ code: 'custom', path: [field], message });
+    if (fields.conflate !== undefined && fields.conflateKey === undefined) needs('conflate', 'needs conflateKey');
+    if (fields.count !== undefined && fields.conflate !== 'Sum') needs('count', 'needs conflate "Sum"');
+    if (fields.waitMs !== undefined && fields.wait === undefined) needs('waitMs', 'needs wait "delivered"');
+  });
+
+const sendSchema = z.strictObject({ c: client, d: wellFormed, t: payloadKind });
+
+/** Reads the fields of `mesh.publish`. */
+export function parsePublish(fields: unknown): Parsed<PublishRequest> {
+  const read = publishSchema.safeParse(fields);
+  if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
+  const { c, d, t, priority, ttlMs, conflateKey, conflate, count, wait, waitMs } = read.data;
+  const payload = decodePayload(t, d);
+  if (payload === undefined) return notBase64;
+  return {
+    kind: 'valid',
+    value: {
+      channel: c,
+      kind: t,
+      payload,
+      priority,
+      ttlMs,
+      conflation: conflateKey === undefined ? undefined : { key: conflateKey, mode: conflate ?? 'Latest', count: count ?? 1 },
+      waitMs: wait === undefined ? undefined : (waitMs ?? publisherBounds.waitMsDefault),
+    },
+  };
+}
+
+/** Reads the fields of `mesh.send`. */
+export function parseSend(fields: unknown): Parsed<SendRequest> {
+  const read = sendSchema.safeParse(fields);
+  if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
+  const payload = decodePayload(read.data.t, read.data.d);
+  if (payload === undefined) return notBase64;
+  return { kind: 'valid', value: { client: read.data.c, kind: read.data.t, payload } };
+}
+
+const notBase64 = { kind: 'fault', message: 'd: is not base64, as "t":"binary" requires (standard alphabet, with padding)' } as const;
+
+function decodePayload(kind: PayloadKind, data: string): Buffer | undefined {
+  if (kind === 'text') return Buffer.from(data);
+  const bytes = Buffer.from(data, 'base64');
+  // Node's decoder skips what is not base64; only what it gives back unchanged was.
+  return bytes.toString('base64') === data ? bytes : undefined;
+}
+
+const channels = z
+  .array(channel, { error: 'must be a list of channel names' })
+  .min(1, { error: 'names no channel' })
+  .max(limits.subscriptionsPerConnectionMax, { error: `names more than ${limits.subscriptionsPerConnectionMax} channels` });
+const contextKey = wellFormed.min(1, { error: 'must not be empty' }).max(limits.contextBytesMax, { error: 'is too long' });
+const contextValue = z.unknown().superRefine((value, context) => {
+  for (const message of contextFaults(value)) context.addIssue({ code: 'custom', message });
+});
+const contextObject = z
+  .custom<Readonly<Record<string, unknown>>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
+    error: 'must be an object',
+  })
+  .superRefine((value, context) => {
+    for (const message of contextFaults(value)) context.addIssue({ code: 'custom', message });
+  });
+
+function contextFaults(value: unknown): readonly string[] {
+  const faults = [];
+  if (Buffer.byteLength(JSON.stringify(value) ?? '') > limits.contextBytesMax)
+    faults.push(`is larger than ${limits.contextBytesMax} bytes`);
+  if (!keepsNumbers(value)) faults.push('holds a number beyond 2^53, which loses digits: send it as a string');
+  return faults;
+}
+
+const callSchemas = {
+  subscribe: channels,
+  unsubscribe: channels,
+  set_context_value: z.tuple([contextKey, contextValue], { error: 'must be [key, value]' }),
+  set_context: z.tuple([contextObject], { error: 'must be [object]' }),
+} as const;
+const callNames = Object.keys(callSchemas).join(', ');
+
+const connectionSchema = z.discriminatedUnion(
+  'f',
+  [
+    z.strictObject({ c: client, f: z.literal('subscribe'), a: callSchemas.subscribe }),
+    z.strictObject({ c: client, f: z.literal('unsubscribe'), a: callSchemas.unsubscribe }),
+    z.strictObject({ c: client, f: z.literal('set_context_value'), a: callSchemas.set_context_value }),
+    z.strictObject({ c: client, f: z.literal('set_context'), a: callSchemas.set_context }),
+  ],
+  { error: `must be one of ${callNames}` },
+);
+
+/** Reads the parameters of `conn.call`. */
+export function parseConnectionCall(fields: unknown): Parsed<ConnectionRequest> {
+  const read = connectionSchema.safeParse(fields);
+  if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
+  return { kind: 'valid', value: { client: read.data.c, call: connectionCallOf(read.data) } };
+}
+
+function connectionCallOf(fields: z.output<typeof connectionSchema>): ConnectionCall {
+  switch (fields.f) {
+    case 'subscribe':
+    case 'unsubscribe':
+      return { kind: fields.f, channels: fields.a };
+    case 'set_context_value':
+      return { kind: 'set-context-value', key: fields.a[0], value: fields.a[1] };
+    case 'set_context':
+      return { kind: 'set-context', context: fields.a[0] };
+  }
+}
+
+/** Whether every number in a JSON value is the one that was written: integers up to 2^53−1, and what is not an integer. */
+function keepsNumbers(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.values(value).every(keepsNumbers);
+}
+
+/** What a WebSocket API request is answered with as `i`: what it had as `i` or `id`. */
+export type RequestNumber = number | string | null;
+
+export interface SocketRequest {
+  readonly method: string;
+  readonly params: unknown;
+}
+
+const requestNumberCharactersMax = 128;
+
+/** Reads one WebSocket API frame. A number that can be read is given back with a fault too, so that the sender can tell what failed. */
+export function parseSocketRequest(text: string): { readonly number: RequestNumber; readonly request: Parsed<SocketRequest> } {
+  const parsed = parseJsonObject(text);
+  if (parsed.kind === 'fault') return { number: null, request: parsed };
+  const { m, p, i, id, ...others } = parsed.value;
+  const number = i ?? id ?? null;
+  const fault = (message: string): { number: RequestNumber; request: Parsed<SocketRequest> } => ({
+    number: isRequestNumber(number) ? number : null,
+    request: { kind: 'fault', message },
+  });
+  if (!isRequestNumber(number))
+    return fault(`i: must be an integer within ±(2^53−1), or a string of at most ${requestNumberCharactersMax} characters`);
+  if (i !== undefined && id !== undefined) return fault('i and id are two names of one field: send one');
+  const unknown = Object.keys(others)[0];
+  if (unknown !== undefined) return fault(`unknown field ${shown(unknown)} (a request has m, p and i)`);
+  if (typeof m !== 'string') return fault(`m: ${m === undefined ? 'is missing' : 'must be a string'}`);
+  return { number, request: { kind: 'valid', value: { method: m, params: p } } };
+}
+
+function isRequestNumber(value: unknown): value is RequestNumber {
+  if (typeof value === 'string') return value.length <= requestNumberCharactersMax;
+  return value === null || Number.isSafeInteger(value);
+}
+
+/** Adds what the query of a POST says to the fields of its body; `allowed` are the fields that may stand there. */
+export function withQuery(
+  fields: Readonly<Record<string, unknown>>,
+  query: string,
+  allowed: readonly string[],
+): Parsed<Readonly<Record<string, unknown>>> {
+  const all: Record<string, unknown> = { ...fields };
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (!allowed.includes(name))
+      return { kind: 'fault', message: `unknown query parameter ${shown(name)} (there are: ${allowed.join(', ') || 'none'})` };
+    if (Object.hasOwn(all, name)) return { kind: 'fault', message: `${name}: is given twice` };
+    all[name] = name === 'waitMs' && /^[0-9]{1,9}$/.test(value) ? Number(value) : value;
+  }
+  return { kind: 'valid', value: all };
+}
+
+const faultsShownMax = 5;
+
+function faultOf(error: z.ZodError): string {
+  return [...new Set(error.issues.map(issueInWords))].slice(0, faultsShownMax).join('; ');
+}
+
+function issueInWords(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') return `unknown field ${issue.keys.slice(0, faultsShownMax).map(shown).join(', ')}`;
+  const field = issue.path.map(String).join('.');
+  return field === '' ? 'the parameters must be an object' : `${field}: ${issue.message}`;
+}
+
+/** A name that a stranger chose, short enough for a message. */
+export function shown(name: string): string {
+  return JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);
+}

@@ -1,0 +1,147 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import { closeCodes } from '../core/close-codes.ts';
+import { limits } from '../core/limits.ts';
+import type { Access } from './access.ts';
+import { publisherBounds } from './bounds.ts';
+import { answerBody, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
+import { answerOf, socketPath } from './http.ts';
+import type { InFlight } from './in-flight.ts';
+import type { Mesh } from './mesh.ts';
+import type { Operation, PublisherMetrics } from './metrics.ts';
+import { parseSocketRequest, shown, type RequestNumber } from './request.ts';
+
+interface SocketParts {
+  readonly access: Access;
+  readonly mesh: Mesh;
+  readonly inFlight: InFlight;
+  readonly metrics: PublisherMetrics;
+  readonly pingIntervalMs: number;
+}
+
+const operations = new Map<string, Operation>([
+  ['mesh.publish', 'mesh.publish'],
+  ['mesh.send', 'mesh.send'],
+  ['conn.call', 'conn.call'],
+]);
+const queueMethods = new Set(['queue.pop', 'queue.unpop']);
+
+/** The WebSocket half of the publish API, `/ws/v1`: requests with a number, answers in any order. */
+export class SocketApi {
+  readonly #parts: SocketParts;
+  readonly #server = new WebSocketServer({ noServer: true, maxPayload: limits.requestBytesMax, perMessageDeflate: false });
+  /** Connections that did not answer the last ping. */
+  readonly #silent = new WeakSet<WebSocket>();
+  readonly #pinging: NodeJS.Timeout;
+
+  constructor(parts: SocketParts) {
+    this.#parts = parts;
+    this.#pinging = setInterval(() => this.#pingAll(), parts.pingIntervalMs);
+    this.#pinging.unref();
+  }
+
+  get connections(): number {
+    return this.#server.clients.size;
+  }
+
+  /** Accepts a connection, or answers why not. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refusal = this.#upgradeFault(request);
+    if (refusal !== undefined) return refuseUpgrade(socket, refusal);
+    this.#server.handleUpgrade(request, socket, head, (connection) => this.#serve(connection));
+  }
+
+  close(): void {
+    clearInterval(this.#pinging);
+    for (const connection of this.#server.clients) connection.close(closeCodes.goingAway.code, 'the publisher is leaving, come back');
+  }
+
+  /** Cuts off whoever did not leave after `close`. */
+  terminate(): void {
+    for (const connection of this.#server.clients) connection.terminate();
+  }
+
+  #upgradeFault(request: IncomingMessage): Refusal | undefined {
+    if (request.url?.split('?', 1)[0] !== socketPath) return refuse('notFound', `the WebSocket API is at ${socketPath}`);
+    const fault = this.#parts.access.fault(request.headers);
+    if (fault !== undefined) return refuse('notAuthorised', fault);
+    if (this.connections >= publisherBounds.socketConnectionsMax)
+      return tooMany(`there are ${publisherBounds.socketConnectionsMax} connections already, come back later`, 5);
+    return undefined;
+  }
+
+  #serve(connection: WebSocket): void {
+    let requestsInFlight = 0;
+    // ws answers a broken frame with its close code itself; the event only has to have a listener.
+    connection.on('error', () => undefined);
+    connection.on('pong', () => this.#silent.delete(connection));
+    connection.on('ping', () => cutOffIfUnread(connection));
+    connection.on('message', (data, isBinary) => {
+      this.#silent.delete(connection);
+      if (isBinary) return answer(connection, null, refuse('badArguments', 'send requests as text frames'));
+      const bytes = bytesOf(data);
+      if (bytes.equals(pingText)) return send(connection, 'pong');
+      const { number, request } = parseSocketRequest(bytes.toString());
+      if (request.kind === 'fault') return answer(connection, number, refuse('badArguments', request.message));
+      const operation = operations.get(request.value.method);
+      if (operation === undefined) return answer(connection, number, unknownMethod(request.value.method));
+      if (requestsInFlight >= publisherBounds.socketRequestsInFlightMax || this.#parts.inFlight.enter(bytes.length) === 'full') {
+        const refusal = tooMany('too many requests wait for an answer, repeat', 1);
+        this.#parts.metrics.count(operation, refusal);
+        return answer(connection, number, refusal);
+      }
+      requestsInFlight++;
+      void this.#parts.mesh.run(operation, request.value.params).then((outcome) => {
+        requestsInFlight--;
+        this.#parts.inFlight.leave(bytes.length);
+        answer(connection, number, outcome);
+      });
+    });
+  }
+
+  #pingAll(): void {
+    for (const connection of this.#server.clients) {
+      if (this.#silent.has(connection)) {
+        connection.terminate();
+        continue;
+      }
+      this.#silent.add(connection);
+      connection.ping();
+    }
+  }
+}
+
+const pingText = Buffer.from('ping');
+
+function bytesOf(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+}
+
+function unknownMethod(method: string): Refusal {
+  if (queueMethods.has(method)) return refuse('badArguments', `${method} is not available`);
+  return refuse('notFound', `there is no method ${shown(method)}; there are ${[...operations.keys()].join(', ')}`);
+}
+
+function answer(connection: WebSocket, number: RequestNumber, outcome: Outcome): void {
+  send(connection, JSON.stringify({ ...answerBody(outcome), i: number }));
+}
+
+function send(connection: WebSocket, text: string): void {
+  if (connection.readyState !== connection.OPEN) return;
+  connection.send(text);
+  cutOffIfUnread(connection);
+}
+
+/** A backend that sends and never reads would fill this process with its answers. It could not read a close frame either. */
+function cutOffIfUnread(connection: WebSocket): void {
+  if (connection.bufferedAmount > publisherBounds.socketReplyBytesMax) connection.terminate();
+}
+
+function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
+  const { status, headers, text } = answerOf(refusal);
+  const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${text}`, () => socket.destroy());
+}

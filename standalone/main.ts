@@ -1,0 +1,23 @@
+import { runProcess } from '../core/process/lifecycle.ts';
+import { startStandalone } from './standalone.ts';
+
+await runProcess('barrage', async (settings, logger) => {
+  const running = await startStandalone(settings, logger);
+  const { gatewayPort, publisherPort } = running;
+  process.stdout.write(`Barrage runs: gateway, publisher and demo in one process.
+
+  watch      http://localhost:${gatewayPort}/
+  emit       http://localhost:${gatewayPort}/emit
+  clients    ws://localhost:${gatewayPort}/        (plain protocol, or subprotocol barrage.v1)
+  publish    http://localhost:${publisherPort}/v1/mesh/publish
+  metrics    http://localhost:${settings.adminPort ?? gatewayPort}/metrics
+
+Paste this while the page is open:
+
+  curl http://localhost:${publisherPort}/v1/mesh/publish -H 'content-type: application/json' \\
+    -d '{"c":"video:1","d":"{\\"text\\":\\"Hello, 弹幕!\\",\\"mode\\":\\"scroll\\",\\"size\\":36,\\"color\\":\\"#ffff00\\"}"}'
+
+Ctrl-C ends it.
+`);
+  return running;
+});

@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import type { RequestListener } from 'node:http';
+
+export interface Page {
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+/** Nothing but the site's own files; WebSockets anywhere, so that a page can be pointed at another gateway. */
+const headers = {
+  'content-security-policy':
+    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-cache',
+};
+
+/** Serves a fixed set of files by path; unchanged files are answered 304. */
+export function serveSite(pages: ReadonlyMap<string, Page>): RequestListener {
+  const etags = new Map(
+    [...pages].map(([path, { body }]) => [path, `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`]),
+  );
+  return (request, response) => {
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    const page = pages.get(path);
+    if (page === undefined) {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('there is no such page: try / and /emit\n');
+    } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.writeHead(405, { allow: 'GET, HEAD', 'content-type': 'text/plain' }).end('use GET\n');
+    } else {
+      const etag = etags.get(path) ?? '';
+      const isKnown = request.headers['if-none-match'] === etag;
+      response.writeHead(isKnown ? 304 : 200, { ...headers, etag, 'content-type': page.contentType });
+      response.end(isKnown || request.method === 'HEAD' ? undefined : page.body);
+    }
+  };
+}

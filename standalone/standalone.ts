@@ -1,0 +1,81 @@
+import { createServer } from 'node:http';
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import { buildSite } from '../client/demo/site.ts';
+import { createMemoryBus } from '../core/bus/memory.ts';
+import { answerAdmin } from '../core/process/admin.ts';
+import { startAdminServer } from '../core/process/admin-server.ts';
+import { listen, type Running } from '../core/process/lifecycle.ts';
+import type { Logger } from '../core/process/logging.ts';
+import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
+import { isLoopbackHost, type Settings } from '../core/process/settings.ts';
+import { Policies, defaultPolicy } from '../core/policy.ts';
+import { createRedisBus } from '../core/redis/bus.ts';
+import { Gateway } from '../gateway/gateway.ts';
+import { listenFault } from '../publisher/access.ts';
+import { serverBounds } from '../publisher/bounds.ts';
+import { createPublisher } from '../publisher/publisher.ts';
+import { serveSite } from './site.ts';
+
+export interface Standalone extends Running {
+  readonly gatewayPort: number;
+  readonly publisherPort: number;
+  readonly gateway: Gateway;
+}
+
+/** Without a policy file the demo's pages may publish, as long as nobody but this machine can reach them. */
+export function standalonePolicies(gatewayHost: string): Policies {
+  const publish = isLoopbackHost(gatewayHost) ? 'Public' : 'Backend';
+  return new Policies([{ ...defaultPolicy, access: { ...defaultPolicy.access, publish } }]);
+}
+
+/**
+ * Gateway, publisher, bus and demo pages in one process: everything that the platform does, on a laptop. With `BARRAGE_REDIS_URL` it is one of many
+ * that share a Redis; without, the bus is memory.
+ * @throws where a port can't be had, the policy file is wrong, or the publish API would be open to others without a key
+ */
+export async function startStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
+  const fault = listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
+  if (fault !== undefined) throw new Error(fault);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
+  if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
+  const builtIn = standalonePolicies(settings.gatewayHost);
+  const policies = (): Policies => policyFile?.policies() ?? builtIn;
+  const bus =
+    settings.redisUrl === '' ? createMemoryBus() : createRedisBus({ url: settings.redisUrl, prefix: settings.redisPrefix, logger });
+  const closers: (() => Promise<void>)[] = [() => bus.close()];
+  const close = async (): Promise<void> => {
+    policyFile?.close();
+    for (const closer of closers.toReversed()) await closer();
+  };
+  try {
+    const publisher = createPublisher({ bus, policies, apiKeys: settings.apiKeys, registry, logger, now: Date.now });
+    const gateway = await Gateway.start({ settings, bus, policies: policies(), registry, logger, site: serveSite(await buildSite()) });
+    closers.push(() => gateway.close());
+    policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
+    const server = createServer(serverBounds, (request, response) => {
+      if (settings.adminPort === undefined && answerAdmin(gateway.admin, request, response)) return;
+      publisher.http(request, response);
+    });
+    server.on('upgrade', (request, socket, head) => publisher.upgrade(request, socket, head));
+    const publisherPort = await listen(server, { host: settings.publisherHost, port: settings.publisherPort });
+    closers.push(async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      publisher.close();
+      setTimeout(() => {
+        publisher.terminate();
+        server.closeAllConnections();
+      }, 1_000).unref();
+      await closed;
+    });
+    if (settings.adminPort !== undefined) {
+      const admin = await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort });
+      closers.push(() => admin.close());
+    }
+    return { gatewayPort: gateway.port, publisherPort, gateway, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

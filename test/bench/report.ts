@@ -1,0 +1,162 @@
+import type { FanOutResult, MemoryResult } from './measure.ts';
+import { fanOutRows, memoryRows, throughputRows, type FanOutRow } from './rows.ts';
+import { ratioOf, spreadOf, type Spread } from './spread.ts';
+
+/** What one row gave in one round: a result, or why there is none. */
+export type Outcome<T> = { readonly kind: 'measured'; readonly result: T } | { readonly kind: 'failed'; readonly reason: string };
+
+/** Every row's outcomes, round by round; a row that was not asked for is absent. */
+export interface Measurements {
+  readonly fanOut: ReadonlyMap<string, readonly Outcome<FanOutResult>[]>;
+  readonly memory: ReadonlyMap<string, readonly Outcome<MemoryResult>[]>;
+  readonly throughput: ReadonlyMap<string, readonly Outcome<FanOutResult>[]>;
+}
+
+/** The run as Markdown: one table each for fan-out, memory and throughput, then what could not be measured or counted. */
+export function report(measurements: Measurements): string {
+  const parts: string[] = [];
+  if (measurements.fanOut.size > 0) parts.push(fanOutTable(measurements.fanOut));
+  if (measurements.memory.size > 0) parts.push(memoryTable(measurements.memory));
+  if (measurements.throughput.size > 0) parts.push(throughputTable(measurements.throughput));
+  const remarks = [...unmeasured(measurements), ...surprises(measurements)];
+  if (remarks.length > 0) parts.push(remarks.map((remark) => `- ${remark}\n`).join(''));
+  return parts.join('\n');
+}
+
+/** Rows that gave no result in some round, with the reason. */
+export function unmeasured(measurements: Measurements): readonly string[] {
+  const remarks = new Set<string>();
+  for (const rows of Object.values(measurements) as readonly ReadonlyMap<string, readonly Outcome<unknown>[]>[]) {
+    for (const [name, outcomes] of rows)
+      for (const outcome of outcomes) if (outcome.kind === 'failed') remarks.add(`${name}: not measured: ${outcome.reason}`);
+  }
+  return [...remarks];
+}
+
+function results<T>(outcomes: readonly Outcome<T>[]): readonly T[] {
+  return outcomes.flatMap((outcome) => (outcome.kind === 'measured' ? [outcome.result] : []));
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`;
+  return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
+}
+
+function spreadText(spread: Spread, decimals: number): string {
+  return `${spread.median.toFixed(decimals)} (${spread.min.toFixed(decimals)}–${spread.max.toFixed(decimals)})`;
+}
+
+function latencyText(measured: readonly FanOutResult[]): string {
+  const p50 = spreadOf(measured.map(({ latencyMs }) => latencyMs.p50)).median;
+  const p99 = spreadOf(measured.map(({ latencyMs }) => latencyMs.p99)).median;
+  return `${p50.toFixed(1)} / ${p99.toFixed(1)}`;
+}
+
+function goalText(value: number, bound: number, boundText: string): string {
+  return `≤ ${boundText}: ${value <= bound ? 'met' : 'missed'}`;
+}
+
+function fanOutTable(rows: Measurements['fanOut']): string {
+  const costs = (name: string): readonly (number | undefined)[] =>
+    (rows.get(name) ?? []).map((outcome) => (outcome.kind === 'measured' ? outcome.result.cpuMicroseconds : undefined));
+  const lines: string[][] = [];
+  for (const row of fanOutRows) {
+    const measured = results(rows.get(row.name) ?? []);
+    if (measured.length === 0) continue;
+    const ratio = row.floor === undefined ? undefined : ratioOf(costs(row.name), costs(row.floor));
+    lines.push([
+      row.name,
+      row.title,
+      `${row.publicationsPerSecond}`,
+      spreadText(spreadOf(measured.map(({ cpuMicroseconds }) => cpuMicroseconds)), 3),
+      ratio === undefined ? '–' : `${spreadText(ratio, 2)} × ${row.floor}`,
+      ratio === undefined || row.ratioMax === undefined ? '' : goalText(ratio.median, row.ratioMax, String(row.ratioMax)),
+      spreadOf(measured.map(({ cpuShare }) => cpuShare * 100)).median.toFixed(0),
+      publicationsPerWrite(row, measured),
+      spreadOf(measured.map(({ bytesPerPublication }) => bytesPerPublication)).median.toFixed(0),
+      latencyText(measured),
+    ]);
+  }
+  return table(
+    [
+      'row',
+      'server',
+      'publications/s',
+      'CPU µs per delivered publication: median (min–max)',
+      'ratio to its floor',
+      'goal',
+      'CPU %',
+      'publications per write',
+      'bytes per publication',
+      'latency p50 / p99, ms',
+    ],
+    lines,
+  );
+}
+
+/** A gateway's own count; for the other servers what they were told to do. */
+function publicationsPerWrite(row: FanOutRow, measured: readonly FanOutResult[]): string {
+  const merges = measured.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway.received / gateway.flushes]));
+  return merges.length === 0 ? String(row.burst) : spreadOf(merges).median.toFixed(1);
+}
+
+function memoryTable(rows: Measurements['memory']): string {
+  const lines: string[][] = [];
+  for (const row of memoryRows) {
+    const measured = results(rows.get(row.name) ?? []);
+    if (measured.length === 0) continue;
+    const spread = spreadOf(measured.map(({ bytesPerConnection }) => bytesPerConnection / 1024));
+    lines.push([
+      row.name,
+      row.title,
+      spreadText(spread, 2),
+      row.bytesMax === undefined ? '' : goalText(spread.median * 1024, row.bytesMax, `${row.bytesMax / 1024}`),
+      (spreadOf(measured.map(({ emptyBytes }) => emptyBytes)).median / 2 ** 20).toFixed(1),
+      (spreadOf(measured.map(({ fullBytes }) => fullBytes)).median / 2 ** 20).toFixed(1),
+    ]);
+  }
+  return table(['row', 'server', 'KiB of RSS per idle connection: median (min–max)', 'goal', 'empty server, MiB', 'with all, MiB'], lines);
+}
+
+function throughputTable(rows: Measurements['throughput']): string {
+  const lines: string[][] = [];
+  for (const row of throughputRows) {
+    for (const result of results(rows.get(row.name) ?? [])) {
+      const { gateway } = result;
+      lines.push([
+        row.name,
+        row.title,
+        `${result.delivered} of ${result.expected}`,
+        `${gateway?.dropped ?? '?'}`,
+        `${result.misordered}`,
+        (result.cpuShare * 100).toFixed(0),
+        latencyText([result]),
+        gateway === undefined ? '' : `≤ ${gateway.longestSliceMs ?? '?'} (${goalText(gateway.longestSliceMs ?? Infinity, 20, '20')})`,
+      ]);
+    }
+  }
+  return table(
+    ['row', 'server', 'delivered', 'dropped and counted', 'out of order', 'CPU %', 'latency p50 / p99, ms', 'longest slice, ms'],
+    lines,
+  );
+}
+
+/** What would make a figure mean something else than its row says. */
+function surprises(measurements: Measurements): readonly string[] {
+  const remarks: string[] = [];
+  for (const [name, outcomes] of [...measurements.fanOut, ...measurements.throughput]) {
+    const row = fanOutRows.find((candidate) => candidate.name === name);
+    for (const [round, result] of results(outcomes).entries()) {
+      const { expected, delivered, misordered, closed, gateway } = result;
+      const place = `${name}, round ${round + 1}`;
+      if (delivered !== expected)
+        remarks.push(`${place}: ${expected - delivered} of ${expected} not delivered, ${gateway?.dropped ?? 0} counted as dropped`);
+      if (misordered > 0) remarks.push(`${place}: ${misordered} out of order`);
+      if (closed > 0) remarks.push(`${place}: ${closed} connections were ended`);
+      if (row?.merged === undefined || gateway === undefined) continue;
+      const merge = gateway.received / gateway.flushes;
+      if (Math.abs(merge / row.merged - 1) > 0.1) remarks.push(`${place}: merged by ${merge.toFixed(1)} on average, not by ${row.merged}`);
+    }
+  }
+  return remarks;
+}

@@ -1,0 +1,305 @@
+// The clients of a benchmark: N connections in one thread, which count what reaches them.
+//
+// usage: sink PORT CONNECTIONS MODE
+//   raw         connects, no upgrade (the C floor)
+//   ws          upgrades, sends nothing (a bare WebSocket server)
+//   plain       upgrades and subscribes with Barrage's plain protocol
+//   barrage.v1  upgrades and subscribes with subprotocol barrage.v1
+//
+// Prints "ready" when every connection is subscribed, then obeys lines on standard input until it ends:
+//   count   prints one line of JSON: what arrived since the start, and latencies since the last reset
+//   reset   forgets the latencies
+//
+// Publications are counted by a marker in their payload, "#seq=SEQUENCE,NANOSECONDS" (12 and 19 digits, CLOCK_MONOTONIC of the
+// publisher, which runs on the same machine), so that neither merging nor TCP segments change the count.
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  connections_max = 20000,
+  in_flight_max = 64,
+  setup_bytes = 2048,
+  read_bytes = 256 * 1024,
+  marker_start_bytes = 5,
+  sequence_digits = 12,
+  time_digits = 19,
+  marker_bytes = marker_start_bytes + sequence_digits + 1 + time_digits,
+  sub_buckets = 64,
+  bucket_count = 60 * sub_buckets,
+};
+
+enum state { connecting, upgrading, subscribing, receiving, ended };
+
+struct connection {
+  int socket;
+  enum state state;
+  // Text received before the subscription was confirmed.
+  char *setup;
+  size_t setup_length;
+  // The end of what was read last, where a marker may have been cut in two.
+  char tail[marker_bytes - 1];
+  size_t tail_length;
+  uint64_t last_sequence;
+};
+
+static struct connection *connections;
+static size_t connection_count, opened, subscribed;
+static int poller;
+static uint16_t port;
+static const char *upgrade_headers, *subscribe_command, *confirmation;
+static int upgrades;
+
+static uint64_t publications, bytes, reads, missing, misordered, closed;
+static uint64_t latency_buckets[bucket_count], latency_total, latency_max;
+
+static void fail(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
+
+// Buckets of microseconds, 64 to a power of two: at most 1.6 % wide.
+static size_t bucket_of(uint64_t value) {
+  if (value < sub_buckets) return value;
+  unsigned shift = (unsigned)(63 - __builtin_clzll(value)) - 6;
+  return (shift + 1) * sub_buckets + ((value >> shift) & (sub_buckets - 1));
+}
+
+static uint64_t bucket_start(size_t bucket) {
+  if (bucket < sub_buckets) return bucket;
+  unsigned shift = (unsigned)(bucket / sub_buckets) - 1;
+  return (uint64_t)(sub_buckets + bucket % sub_buckets) << shift;
+}
+
+static uint64_t latency_quantile(double quantile) {
+  uint64_t wanted = (uint64_t)(quantile * (double)latency_total), seen = 0;
+  for (size_t bucket = 0; bucket < bucket_count; bucket++) {
+    seen += latency_buckets[bucket];
+    if (seen > wanted) return bucket_start(bucket);
+  }
+  return latency_max;
+}
+
+static uint64_t digits(const char *text, int count) {
+  uint64_t value = 0;
+  for (int index = 0; index < count; index++) value = value * 10 + (uint64_t)(text[index] - '0');
+  return value;
+}
+
+static void count_publication(struct connection *connection, const char *marker, uint64_t now) {
+  uint64_t sequence = digits(marker + marker_start_bytes, sequence_digits);
+  uint64_t published = digits(marker + marker_start_bytes + sequence_digits + 1, time_digits);
+  if (sequence <= connection->last_sequence) {
+    misordered++;
+  } else {
+    missing += sequence - connection->last_sequence - 1;
+    connection->last_sequence = sequence;
+  }
+  publications++;
+  uint64_t micros = now > published ? (now - published) / 1000 : 0;
+  latency_buckets[bucket_of(micros)]++;
+  latency_total++;
+  if (micros > latency_max) latency_max = micros;
+}
+
+static void end(struct connection *connection) {
+  close(connection->socket);
+  connection->state = ended;
+  closed++;
+}
+
+static void receive(struct connection *connection) {
+  static char buffer[marker_bytes + read_bytes];
+  memcpy(buffer, connection->tail, connection->tail_length);
+  ssize_t received = read(connection->socket, buffer + connection->tail_length, read_bytes);
+  if (received < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (received <= 0) {
+    end(connection);
+    return;
+  }
+  const uint64_t now = now_ns();
+  bytes += (uint64_t)received;
+  reads++;
+  char *at = buffer, *stop = buffer + connection->tail_length + received;
+  for (;;) {
+    char *marker = memmem(at, (size_t)(stop - at), "#seq=", marker_start_bytes);
+    if (marker == NULL || stop - marker < marker_bytes) break;
+    count_publication(connection, marker, now);
+    at = marker + marker_bytes;
+  }
+  size_t rest = (size_t)(stop - at);
+  connection->tail_length = rest < sizeof connection->tail ? rest : sizeof connection->tail;
+  memcpy(connection->tail, stop - connection->tail_length, connection->tail_length);
+}
+
+static void send_whole(struct connection *connection, const char *text, size_t length) {
+  if (write(connection->socket, text, length) != (ssize_t)length) fail("write");
+}
+
+// A text frame of less than 126 bytes; the masking key 0 leaves the text as it is.
+static void send_command(struct connection *connection, const char *command) {
+  char frame[6 + 125] = {(char)0x81, (char)(0x80 | strlen(command))};
+  memcpy(frame + 6, command, strlen(command));
+  send_whole(connection, frame, 6 + strlen(command));
+}
+
+static void now_receiving(struct connection *connection) {
+  free(connection->setup);
+  connection->setup = NULL;
+  connection->state = receiving;
+  subscribed++;
+}
+
+static void forget_setup(struct connection *connection, size_t length) {
+  connection->setup_length -= length;
+  memmove(connection->setup, connection->setup + length, connection->setup_length + 1);
+}
+
+static void connected(struct connection *connection) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(connection->socket, SOL_SOCKET, SO_ERROR, &error, &length);
+  if (error != 0) {
+    fprintf(stderr, "sink: connect: %s\n", strerror(error));
+    exit(1);
+  }
+  struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = connection};
+  if (epoll_ctl(poller, EPOLL_CTL_MOD, connection->socket, &wanted) < 0) fail("epoll_ctl");
+  if (!upgrades) {
+    now_receiving(connection);
+    return;
+  }
+  char request[512];
+  int written = snprintf(request, sizeof request,
+                         "GET / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s\r\n",
+                         port, upgrade_headers);
+  send_whole(connection, request, (size_t)written);
+  connection->state = upgrading;
+}
+
+static void set_up(struct connection *connection) {
+  size_t room = setup_bytes - 1 - connection->setup_length;
+  ssize_t received = room == 0 ? 0 : read(connection->socket, connection->setup + connection->setup_length, room);
+  if (received < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (received <= 0) {
+    fprintf(stderr, "sink: the server ended a connection while it was set up: %s\n", connection->setup);
+    exit(1);
+  }
+  connection->setup_length += (size_t)received;
+  connection->setup[connection->setup_length] = '\0';
+  if (connection->state == upgrading) {
+    char *head_end = strstr(connection->setup, "\r\n\r\n");
+    if (head_end == NULL) return;
+    if (strncmp(connection->setup, "HTTP/1.1 101", 12) != 0) {
+      fprintf(stderr, "sink: no upgrade: %.200s\n", connection->setup);
+      exit(1);
+    }
+    if (subscribe_command == NULL) {
+      now_receiving(connection);
+      return;
+    }
+    forget_setup(connection, (size_t)(head_end + 4 - connection->setup));
+    send_command(connection, subscribe_command);
+    connection->state = subscribing;
+  }
+  // Frame headers may hold a zero byte, at which strstr would stop.
+  if (memmem(connection->setup, connection->setup_length, confirmation, strlen(confirmation)) != NULL) {
+    now_receiving(connection);
+  } else if (memmem(connection->setup, connection->setup_length, "\"error\"", 7) != NULL) {
+    fprintf(stderr, "sink: subscribing was refused\n");
+    exit(1);
+  }
+}
+
+static void open_connection(void) {
+  struct connection *connection = &connections[opened++];
+  connection->setup = calloc(1, setup_bytes);
+  connection->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  if (connection->socket < 0 || connection->setup == NULL) fail("socket");
+  struct epoll_event wanted = {.events = EPOLLOUT, .data.ptr = connection};
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  if (connect(connection->socket, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS) fail("connect");
+  if (epoll_ctl(poller, EPOLL_CTL_ADD, connection->socket, &wanted) < 0) fail("epoll_ctl");
+}
+
+static void report(void) {
+  printf("{\"publications\":%lu,\"bytes\":%lu,\"reads\":%lu,\"missing\":%lu,\"misordered\":%lu,\"closed\":%lu,"
+         "\"latencyMicroseconds\":{\"p50\":%lu,\"p99\":%lu,\"max\":%lu}}\n",
+         publications, bytes, reads, missing, misordered, closed, latency_quantile(0.5), latency_quantile(0.99), latency_max);
+}
+
+static void obey(void) {
+  char line[64];
+  ssize_t length = read(STDIN_FILENO, line, sizeof line);
+  if (length <= 0) exit(0);
+  if (memmem(line, (size_t)length, "reset", 5) != NULL) {
+    memset(latency_buckets, 0, sizeof latency_buckets);
+    latency_total = latency_max = 0;
+  }
+  if (memmem(line, (size_t)length, "count", 5) != NULL) report();
+}
+
+static void read_arguments(int count, char **values) {
+  if (count != 4) {
+    fprintf(stderr, "usage: sink PORT CONNECTIONS raw|ws|plain|barrage.v1\n");
+    exit(2);
+  }
+  port = (uint16_t)atoi(values[1]);
+  connection_count = (size_t)atol(values[2]);
+  if (connection_count == 0 || connection_count > connections_max) exit(2);
+  upgrades = strcmp(values[3], "raw") != 0;
+  upgrade_headers = "";
+  if (strcmp(values[3], "plain") == 0) {
+    subscribe_command = "{\"op\":\"subscribe\",\"channel\":\"bench@room\"}";
+    confirmation = "\"result\":true";
+  } else if (strcmp(values[3], "barrage.v1") == 0) {
+    upgrade_headers = "Sec-WebSocket-Protocol: barrage.v1\r\n";
+    subscribe_command = "{\"id\":1,\"op\":\"subscribe\",\"channel\":\"room:bench\"}";
+    confirmation = "\"offset\":";
+  }
+}
+
+int main(int count, char **values) {
+  read_arguments(count, values);
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  connections = calloc(connection_count, sizeof *connections);
+  poller = epoll_create1(0);
+  if (connections == NULL || poller < 0) fail("epoll_create1");
+  struct epoll_event input = {.events = EPOLLIN, .data.ptr = NULL};
+  if (epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &input) < 0) fail("epoll_ctl");
+  int told = 0;
+  for (;;) {
+    while (opened < connection_count && opened - subscribed < in_flight_max) open_connection();
+    struct epoll_event events[256];
+    int ready = epoll_wait(poller, events, 256, -1);
+    for (int index = 0; index < ready; index++) {
+      struct connection *connection = events[index].data.ptr;
+      if (connection == NULL) obey();
+      else if (connection->state == receiving) receive(connection);
+      else if (connection->state == connecting) connected(connection);
+      else if (connection->state != ended) set_up(connection);
+    }
+    if (!told && subscribed == connection_count) {
+      told = 1;
+      printf("ready\n");
+    }
+  }
+}

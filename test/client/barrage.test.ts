@@ -1,0 +1,438 @@
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { Barrage, type Batch, type Gap, type BarrageOptions, type BarrageState } from '../../client/barrage.ts';
+import { encodeBinaryBatch } from '../../core/protocol/batch.ts';
+import { agreeable, ScriptedGateway, type Answer, type Script } from './scripted-gateway.ts';
+
+async function gatewayWith(script: Script = {}): Promise<ScriptedGateway> {
+  const gateway = await ScriptedGateway.start(script);
+  onTestFinished(() => gateway[Symbol.asyncDispose]());
+  return gateway;
+}
+
+function client(url: string, options: BarrageOptions = {}): Barrage {
+  const barrage = new Barrage(url, options);
+  onTestFinished(() => barrage.close());
+  return barrage;
+}
+
+function until(condition: () => unknown): Promise<unknown> {
+  return vi.waitUntil(condition, { timeout: 8000, interval: 2 });
+}
+
+const at = (offset: number, epoch = 'e') => ({ epoch, offset });
+
+test('a subscription gets batches with their span, in order, and knows its position', async () => {
+  const gateway = await gatewayWith();
+  const barrage = client(gateway.url);
+  const states: BarrageState[] = [barrage.state];
+  barrage.on('state', (state) => states.push(state));
+  const subscription = barrage.subscribe('c', { density: 20 });
+  const batches: Batch[] = [];
+  const texts: unknown[] = [];
+  subscription.on('batch', (batch) => batches.push(batch));
+  subscription.on('publication', ({ data }) => texts.push(data));
+  expect(subscription.state).toBe('subscribing');
+  await until(() => subscription.state === 'subscribed');
+  expect(gateway.last.commands).toEqual([{ id: 1, op: 'subscribe', channel: 'c', density: 20 }]);
+  gateway.last.batch(0, 2);
+  gateway.last.batch(2, 5, { offsets: [4] });
+  await until(() => batches.length === 2);
+  expect(batches[1]).toEqual({
+    channel: 'c',
+    epoch: 'e',
+    after: 2,
+    upto: 5,
+    leftOut: 2,
+    publications: [{ channel: 'c', offset: 4, data: 'p4' }],
+  });
+  expect(texts).toEqual(['p1', 'p2', 'p4']);
+  expect(subscription.position).toEqual(at(5));
+  expect(states).toEqual(['connecting', 'open']);
+});
+
+test('a batch in the same packet as the reply to the subscribe is not lost', async () => {
+  const gateway = await gatewayWith({
+    answer: (command, connection) => {
+      // Written in one go: the client parses both before any promise of its own continues.
+      const cork = (connection.socket as unknown as { _socket: { cork(): void; uncork(): void } })._socket;
+      cork.cork();
+      setImmediate(() => cork.uncork());
+      connection.send({ type: 'reply', id: command.id, result: { epoch: 'e', offset: 3 } });
+      connection.batch(3, 4);
+      return undefined;
+    },
+  });
+  const subscription = client(gateway.url).subscribe('c');
+  const offsets: number[] = [];
+  subscription.on('publication', ({ offset }) => offsets.push(offset));
+  await until(() => offsets.length === 1);
+  expect(offsets).toEqual([4]);
+});
+
+test('text and bytes of a binary batch arrive as what they were', async () => {
+  const gateway = await gatewayWith();
+  const subscription = client(gateway.url).subscribe('c');
+  const data: unknown[] = [];
+  subscription.on('publication', (publication) => data.push(publication.data));
+  await until(() => subscription.state === 'subscribed');
+  const publication = {
+    priority: 'normal',
+    acceptedAt: 0,
+    ttlMs: 0,
+    conflation: undefined,
+    sender: undefined,
+    traceparent: undefined,
+  } as const;
+  const frame = encodeBinaryBatch({ channel: 'c', epoch: 'e', after: 0, upto: 2, leftOut: 0 }, [
+    { offset: 1, count: undefined, publication: { ...publication, kind: 'binary', payload: Buffer.from([0, 255, 1]) } },
+    { offset: 2, count: undefined, publication: { ...publication, kind: 'text', payload: Buffer.from('弹幕') } },
+  ]);
+  // Without the WebSocket header, which `ws` writes itself.
+  gateway.last.send(frame.subarray((frame[1] ?? 0) < 126 ? 2 : 4));
+  await until(() => data.length === 2);
+  expect(data).toEqual([Uint8Array.from([0, 255, 1]), '弹幕']);
+});
+
+test('what is lost, skipped or begun anew is a gap, on the subscription and on the client', async () => {
+  const gateway = await gatewayWith();
+  const barrage = client(gateway.url);
+  const gaps: Gap[] = [];
+  barrage.on('gap', (gap) => gaps.push(gap));
+  const subscription = barrage.subscribe('c');
+  await until(() => subscription.state === 'subscribed');
+  const { last } = gateway;
+  last.batch(0, 2);
+  last.batch(4, 6);
+  last.batch(5, 6);
+  last.send({ type: 'gap', channel: 'c', epoch: 'e', after: 6, upto: 9, reason: 'slow' });
+  last.batch(0, 1, { epoch: 'f' });
+  await until(() => gaps.length === 3);
+  expect(gaps).toEqual([
+    { channel: 'c', from: at(2), to: at(4), reason: 'missed' },
+    { channel: 'c', from: at(6), to: at(9), reason: 'slow' },
+    { channel: 'c', from: at(9), to: at(0, 'f'), reason: 'epoch' },
+  ]);
+});
+
+test('after a lost connection it comes back, resubscribes from its position, and reports a gap only where there is one', async () => {
+  const answer: Answer = ({ op }, connection) => {
+    if (op !== 'subscribe') return { result: {} };
+    const offset = [0, 2, 7][gateway.connections.indexOf(connection)] ?? 0;
+    return { result: { epoch: 'e', offset, ...(offset === 0 ? {} : { recovered: offset === 2 }) } };
+  };
+  const gateway: ScriptedGateway = await gatewayWith({ answer });
+  const barrage = client(gateway.url);
+  const states: BarrageState[] = [];
+  const gaps: Gap[] = [];
+  barrage.on('state', (state) => states.push(state));
+  const subscription = barrage.subscribe('c');
+  subscription.on('gap', (gap) => gaps.push(gap));
+  await until(() => subscription.state === 'subscribed');
+  gateway.last.batch(0, 2);
+  await until(() => subscription.position?.offset === 2);
+  gateway.last.socket.terminate();
+  await until(() => gateway.connections.length === 2 && subscription.state === 'subscribed');
+  expect(gateway.last.commands[0]).toMatchObject({ op: 'subscribe', since: at(2) });
+  expect(gaps).toEqual([]);
+  gateway.last.socket.close(1012);
+  await until(() => gateway.connections.length === 3 && subscription.state === 'subscribed');
+  expect(gaps).toEqual([{ channel: 'c', from: at(2), to: at(7), reason: 'reconnect' }]);
+  expect(states).toEqual(['open', 'waiting', 'connecting', 'open', 'waiting', 'connecting', 'open']);
+});
+
+test('it waits for a gateway that is not there yet, and finds it again after a restart on the same port', async () => {
+  const first = await ScriptedGateway.start();
+  const { port, url } = first;
+  const barrage = client(url);
+  const subscription = barrage.subscribe('c');
+  await until(() => subscription.state === 'subscribed');
+  await first[Symbol.asyncDispose]();
+  await until(() => barrage.state === 'waiting');
+  await expect(barrage.publish('c', 'x')).rejects.toMatchObject({ code: 'disconnected', retry: true });
+  const second = await gatewayWith({ port });
+  await until(() => subscription.state === 'subscribed');
+  expect(second.connections.length).toBe(1);
+});
+
+test.each([4500, 4501, 4502, 1008])('close code %i ends it for good, with an error', async (code) => {
+  const gateway = await gatewayWith();
+  const barrage = client(gateway.url);
+  const errors: unknown[] = [];
+  barrage.on('error', (error) => errors.push(error));
+  const subscription = barrage.subscribe('c');
+  const pending = barrage.subscribe('d');
+  await until(() => subscription.state === 'subscribed');
+  gateway.last.socket.close(code, 'no');
+  await until(() => barrage.state === 'closed');
+  expect(errors).toMatchObject([{ code: 'closed', retry: false }]);
+  expect([subscription.state, pending.state]).toEqual(['failed', 'failed']);
+  expect(() => barrage.subscribe('e')).toThrow('closed');
+});
+
+test('a gateway that accepts and drops at once is asked ever more rarely', async () => {
+  const gateway = await gatewayWith({ hello: { backoff: { baseMs: 10, capMs: 100_000 } } });
+  const delays: number[] = [];
+  let droppedAt = 0;
+  const barrage = client(gateway.url, { random: () => 0.999 });
+  barrage.on('hello', () => {
+    if (droppedAt !== 0) delays.push(performance.now() - droppedAt);
+    gateway.last.socket.terminate();
+  });
+  barrage.on('state', (state) => {
+    if (state === 'waiting') droppedAt = performance.now();
+  });
+  await until(() => delays.length === 5);
+  // Timers may be late, never early by more than their millisecond.
+  for (const [attempt, delay] of delays.entries()) expect(delay).toBeGreaterThan(9 * 2 ** attempt);
+});
+
+test('a half-open connection is given up when a ping is not answered', async () => {
+  const gateway = await gatewayWith({
+    hello: { pingIntervalMs: 30, pongTimeoutMs: 30 },
+    answer: (command, connection) => {
+      return command.op === 'ping' && gateway.connections[0] === connection ? undefined : agreeable(command, connection);
+    },
+  });
+  const barrage = client(gateway.url);
+  const errors: string[] = [];
+  barrage.on('error', ({ message }) => errors.push(message));
+  await until(() => gateway.connections.length === 2 && gateway.last.ops().includes('ping'));
+  expect(errors).toEqual(['nothing arrives any more']);
+});
+
+test('a TCP server that never answers the handshake does not hang it for ever', { timeout: 30_000 }, async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  onTestFinished(() => void silent.close());
+  const { port } = silent.address() as { port: number };
+  const barrage = client(`ws://127.0.0.1:${port}/`);
+  await vi.waitUntil(() => barrage.state === 'waiting', { timeout: 20_000, interval: 20 });
+});
+
+test.each([
+  ['no JSON', 'no json'],
+  ['a batch without a span', '{"type":"batch"}'],
+  ['binary', Buffer.from([0, 0, 0, 9, 1])],
+])('a malformed frame (%s) drops the connection, and it comes back', async (_what, frame) => {
+  const gateway = await gatewayWith();
+  const barrage = client(gateway.url);
+  const errors: unknown[] = [];
+  barrage.on('error', (error) => errors.push(error));
+  await until(() => barrage.state === 'open');
+  gateway.last.send(frame);
+  await until(() => gateway.connections.length === 2 && barrage.state === 'open');
+  expect(errors).toMatchObject([{ code: 'protocol', retry: true }]);
+});
+
+test('a token is sent before any subscribe, fresh for each connection; a refused one is final', async () => {
+  const answer: Answer = (command, connection) =>
+    command.op === 'auth' && command.token === 'token 3'
+      ? { error: { code: 'not_authenticated', message: 'refused', retry: false } }
+      : agreeable(command, connection);
+  const gateway = await gatewayWith({ answer });
+  let made = 0;
+  const barrage = client(gateway.url, { token: () => Promise.resolve(`token ${++made}`) });
+  const subscription = barrage.subscribe('c');
+  for (const count of [1, 2]) {
+    await until(() => gateway.connections.length === count && subscription.state === 'subscribed');
+    expect(gateway.last.commands).toMatchObject([{ op: 'auth', token: `token ${count}` }, { op: 'subscribe' }]);
+    gateway.last.socket.terminate();
+  }
+  await until(() => barrage.state === 'closed');
+  expect(subscription.state).toBe('failed');
+});
+
+test('a token that can not be had is asked for again', async () => {
+  const gateway = await gatewayWith();
+  let asked = 0;
+  const barrage = client(gateway.url, { token: () => (++asked < 3 ? Promise.reject(new Error('later')) : Promise.resolve('t')) });
+  await until(() => barrage.state === 'open');
+  expect(asked).toBe(3);
+});
+
+test('a refused subscribe is retried where that may help, and fails with its error where not', async () => {
+  let refusals = 0;
+  const gateway = await gatewayWith({
+    answer: (command, connection) => {
+      if (command.op !== 'subscribe') return agreeable(command, connection);
+      if (command.channel === 'user:2') return { error: { code: 'forbidden', message: 'not yours', retry: false } };
+      return ++refusals <= 2 ? { error: { code: 'unavailable', message: 'bus', retry: true } } : agreeable(command, connection);
+    },
+  });
+  const barrage = client(gateway.url);
+  const errors: unknown[] = [];
+  const own = barrage.subscribe('c');
+  const foreign = barrage.subscribe('user:2');
+  foreign.on('error', (error) => errors.push(error));
+  await until(() => own.state === 'subscribed' && foreign.state === 'failed');
+  expect(errors).toMatchObject([{ code: 'forbidden', retry: false, message: 'not yours' }]);
+  await expect(async () => {
+    for await (const _ of foreign);
+  }).rejects.toMatchObject({ code: 'forbidden' });
+  expect(barrage.state).toBe('open');
+});
+
+test('a gateway that thinks the channel is subscribed already is told to forget it first', async () => {
+  let subscribes = 0;
+  const gateway = await gatewayWith({
+    answer: (command, connection) =>
+      command.op === 'subscribe' && ++subscribes === 1
+        ? { error: { code: 'already_subscribed', message: 'is', retry: false } }
+        : agreeable(command, connection),
+  });
+  const subscription = client(gateway.url).subscribe('c');
+  await until(() => subscription.state === 'subscribed');
+  expect(gateway.last.ops()).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
+});
+
+test('commands get the replies with their ids, in whatever order these come', async () => {
+  const held: (() => void)[] = [];
+  const gateway = await gatewayWith({
+    answer: (command, connection) => {
+      if (command.op === 'ping') return { result: {} };
+      const result = command.op === 'publish' ? { epoch: 'e', offset: Number(command.data) } : { members: 7 };
+      held.push(() => connection.send({ type: 'reply', id: command.id, result }));
+      return undefined;
+    },
+  });
+  const barrage = client(gateway.url);
+  await until(() => barrage.state === 'open');
+  const answers = Promise.all([barrage.publish('c', '1'), barrage.publish('c', '2'), barrage.counts('c')]);
+  expect(await barrage.ping()).toBeGreaterThanOrEqual(0);
+  await until(() => held.length === 3);
+  for (const reply of held.toReversed()) reply();
+  expect(await answers).toEqual([at(1), at(2), { members: 7 }]);
+});
+
+test('publish says what it was told to, bytes as base64; an error has its code', async () => {
+  const gateway = await gatewayWith({ answer: () => ({ error: { code: 'forbidden', message: 'backends only', retry: false } }) });
+  const barrage = client(gateway.url);
+  await until(() => barrage.state === 'open');
+  const options = { ttlMs: 5, conflateKey: 'like', conflate: 'Sum', count: 3 } as const;
+  await expect(barrage.publish('c', Uint8Array.from([1, 2]), options)).rejects.toMatchObject({ name: 'BarrageError', code: 'forbidden' });
+  expect(gateway.last.commands).toEqual([{ id: 1, op: 'publish', channel: 'c', data: 'AQI=', kind: 'binary', ...options }]);
+});
+
+test('a command without an answer fails when the connection breaks, and when the client is closed', async () => {
+  const gateway = await gatewayWith({ answer: () => undefined });
+  const barrage = client(gateway.url);
+  await until(() => barrage.state === 'open');
+  const broken = expect(barrage.counts('c')).rejects.toMatchObject({ code: 'disconnected', retry: true });
+  await until(() => gateway.last.commands.length === 1);
+  gateway.last.socket.terminate();
+  await broken;
+  await until(() => barrage.state === 'open');
+  const ended = expect(barrage.counts('c')).rejects.toMatchObject({ code: 'closed', retry: false });
+  barrage.close();
+  await ended;
+  await expect(barrage.ping()).rejects.toMatchObject({ code: 'closed' });
+});
+
+test('no more than 32 commands are in flight, however many subscriptions come back at once', async () => {
+  const held: (() => void)[] = [];
+  const gateway = await gatewayWith({
+    answer: (command, connection) => {
+      held.push(() => connection.send({ type: 'reply', id: command.id, result: { epoch: 'e', offset: 0 } }));
+      return undefined;
+    },
+  });
+  const barrage = client(gateway.url);
+  const subscriptions = Array.from({ length: 100 }, (_, index) => barrage.subscribe(`c${index}`));
+  await until(() => held.length === 32);
+  let answered = 0;
+  while (answered < subscriptions.length) {
+    await until(() => held.length > answered);
+    expect(held.length - answered).toBeLessThanOrEqual(32);
+    held[answered++]?.();
+  }
+  await until(() => subscriptions.every(({ state }) => state === 'subscribed'));
+});
+
+test('density is asked for, remembered for the next connection, and the old one stays where it is refused', async () => {
+  const gateway = await gatewayWith({
+    answer: (command, connection) =>
+      command.op === 'density' && command.density === 0
+        ? { error: { code: 'bad_request', message: 'too low', retry: false } }
+        : agreeable(command, connection),
+  });
+  const subscription = client(gateway.url).subscribe('c');
+  await until(() => subscription.state === 'subscribed');
+  await subscription.setDensity(20);
+  await expect(subscription.setDensity(0)).rejects.toMatchObject({ code: 'bad_request' });
+  expect(subscription.density).toBe(20);
+  gateway.last.socket.terminate();
+  await until(() => gateway.connections.length === 2 && subscription.state === 'subscribed');
+  expect(gateway.last.commands[0]).toMatchObject({ op: 'subscribe', density: 20 });
+});
+
+test('nothing is delivered after unsubscribe, and the channel can be subscribed again', async () => {
+  const gateway = await gatewayWith();
+  const barrage = client(gateway.url);
+  const subscription = barrage.subscribe('c');
+  expect(() => barrage.subscribe('c')).toThrow('subscribed to already');
+  let delivered = 0;
+  subscription.on('publication', () => delivered++);
+  await until(() => subscription.state === 'subscribed');
+  const gone = subscription.unsubscribe();
+  gateway.last.batch(0, 1);
+  const again = barrage.subscribe('c');
+  await gone;
+  await until(() => again.state === 'subscribed');
+  expect(gateway.last.ops()).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
+  expect([subscription.state, delivered]).toEqual(['unsubscribed', 0]);
+});
+
+test('a backend may begin and end subscriptions, and send to this client alone', async () => {
+  const gateway = await gatewayWith();
+  const barrage = client(gateway.url);
+  const directs: unknown[] = [];
+  const begun: string[] = [];
+  const offsets: number[] = [];
+  const errors: string[] = [];
+  barrage.on('direct', ({ data }) => directs.push(data));
+  barrage.on('subscription', (subscription) => {
+    begun.push(subscription.channel);
+    subscription.on('publication', ({ offset }) => offsets.push(offset));
+    subscription.on('error', ({ message }) => errors.push(`${subscription.state}: ${message}`));
+  });
+  await until(() => barrage.state === 'open');
+  const { last } = gateway;
+  last.send({ type: 'direct', kind: 'text', data: 'hi' });
+  last.send({ type: 'direct', kind: 'binary', data: 'AQI=' });
+  last.send({ type: 'subscribed', channel: 'c', epoch: 'e', offset: 4 });
+  last.batch(4, 5);
+  last.send({ type: 'unsubscribed', channel: 'c', message: 'over' });
+  last.batch(5, 6);
+  await until(() => errors.length === 1);
+  expect(directs).toEqual(['hi', Uint8Array.from([1, 2])]);
+  expect([begun, offsets, errors]).toEqual([['c'], [5], ['unsubscribed: over']]);
+});
+
+test('a listener that throws harms neither the other listeners nor the client, and its error is not swallowed', async () => {
+  const gateway = await gatewayWith();
+  const barrage = client(gateway.url);
+  const subscription = barrage.subscribe('c');
+  // Vitest listens too, and would fail the run: its listeners are put aside for this test.
+  const others = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  const uncaught: unknown[] = [];
+  process.on('uncaughtException', (error) => uncaught.push(error));
+  onTestFinished(() => {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of others) process.on('uncaughtException', listener);
+  });
+  const offsets: number[] = [];
+  const remove = subscription.on('publication', () => {
+    throw new Error('mine');
+  });
+  subscription.on('publication', ({ offset }) => offsets.push(offset));
+  await until(() => subscription.state === 'subscribed');
+  gateway.last.batch(0, 2);
+  await until(() => offsets.length === 2 && uncaught.length === 2);
+  remove();
+  gateway.last.batch(2, 3);
+  await until(() => offsets.length === 3);
+  expect(uncaught).toEqual([new Error('mine'), new Error('mine')]);
+});

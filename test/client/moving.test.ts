@@ -1,0 +1,158 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { Barrage, type Gap, type Subscription } from '../../client/barrage.ts';
+import { agreeable, ScriptedGateway, type Answer } from './scripted-gateway.ts';
+
+function until(condition: () => unknown, timeout = 8000): Promise<unknown> {
+  return vi.waitUntil(condition, { timeout, interval: 2 });
+}
+
+interface Scene {
+  readonly old: ScriptedGateway;
+  readonly fresh: ScriptedGateway;
+  readonly barrage: Barrage;
+  readonly subscription: Subscription;
+  readonly offsets: number[];
+  readonly gaps: Gap[];
+}
+
+/** A client that has read up to offset 2 on one gateway, and another gateway to go to. */
+async function scene(answer: Answer): Promise<Scene> {
+  const old = await ScriptedGateway.start();
+  const fresh = await ScriptedGateway.start({ answer });
+  const barrage = new Barrage(old.url);
+  onTestFinished(async () => {
+    barrage.close();
+    await Promise.all([old[Symbol.asyncDispose](), fresh[Symbol.asyncDispose]()]);
+  });
+  const subscription = barrage.subscribe('c');
+  const offsets: number[] = [];
+  const gaps: Gap[] = [];
+  subscription.on('publication', ({ offset }) => offsets.push(offset));
+  barrage.on('gap', (gap) => gaps.push(gap));
+  await until(() => subscription.state === 'subscribed');
+  old.last.batch(0, 2);
+  await until(() => offsets.length === 2);
+  return { old, fresh, barrage, subscription, offsets, gaps };
+}
+
+/** Subscribes at this offset. */
+const joinsAt =
+  (offset: number): Answer =>
+  (command, connection) =>
+    command.op === 'subscribe' ? { result: { epoch: 'e', offset, recovered: offset === 2 } } : agreeable(command, connection);
+
+test('a move reads both connections until the old one has caught up: nothing is missed, nothing repeated', async () => {
+  const { old, fresh, barrage, offsets, gaps } = await scene(joinsAt(5));
+  let oldClosed = false;
+  old.last.socket.on('close', () => (oldClosed = true));
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 5 });
+  await until(() => fresh.connections.length === 1 && fresh.last.commands.length === 1);
+  expect(fresh.last.commands[0]).toMatchObject({ op: 'subscribe', since: { epoch: 'e', offset: 2 } });
+  fresh.last.batch(5, 8);
+  old.last.batch(2, 4);
+  await until(() => offsets.length === 4);
+  expect([barrage.state, oldClosed]).toEqual(['open', false]);
+  old.last.batch(4, 6);
+  await until(() => oldClosed);
+  fresh.last.batch(8, 9);
+  await until(() => offsets.length === 9);
+  expect(offsets).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect([barrage.state, gaps]).toEqual(['open', []]);
+  expect(await barrage.counts('c')).toEqual({});
+  expect(fresh.last.ops()).toEqual(['subscribe', 'counts']);
+});
+
+test('the old connection is left only when its replies have come', async () => {
+  const { old, fresh, barrage } = await scene(joinsAt(2));
+  // A first connection of its own, whose answers the test holds back.
+  const publishing = barrage.publish('c', 'x');
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  await expect(publishing).resolves.toEqual({});
+  await until(() => old.last.socket.readyState === 3);
+  await expect(barrage.publish('c', 'y')).resolves.toEqual({});
+  expect(fresh.last.ops()).toEqual(['subscribe', 'publish']);
+});
+
+test('where the old connection closes first, what it did not deliver is a gap', async () => {
+  const { old, fresh, subscription, offsets, gaps } = await scene(joinsAt(5));
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  await until(() => fresh.connections.length === 1 && fresh.last.commands.length === 1);
+  fresh.last.batch(5, 6);
+  await fresh.last.socket.ping();
+  old.last.socket.close(1012);
+  await until(() => offsets.includes(6));
+  expect(offsets).toEqual([1, 2, 6]);
+  expect(gaps).toMatchObject([{ from: { offset: 2 }, to: { offset: 5 } }]);
+  expect(subscription.state).toBe('subscribed');
+});
+
+test('where the old connection takes longer than 5 s, the move ends with a gap', { timeout: 20_000 }, async () => {
+  const { old, fresh, offsets, gaps } = await scene(joinsAt(5));
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  await until(() => old.last.socket.readyState === 3, 15_000);
+  fresh.last.batch(5, 6);
+  await until(() => offsets.includes(6));
+  expect(gaps).toEqual([{ channel: 'c', from: { epoch: 'e', offset: 2 }, to: { epoch: 'e', offset: 5 }, reason: 'missed' }]);
+});
+
+test.each([
+  [
+    'refuses the subscribe',
+    (): { readonly error: { code: 'unavailable'; message: string; retry: true } } => ({
+      error: { code: 'unavailable', message: 'full', retry: true },
+    }),
+  ],
+  [
+    'drops the connection',
+    (_command: unknown, connection: { socket: { terminate(): void } }): undefined => connection.socket.terminate() as undefined,
+  ],
+] as const)('a move to a gateway that %s keeps the old connection', async (_what, answer) => {
+  const { old, fresh, barrage, offsets, gaps } = await scene(answer as Answer);
+  const errors: string[] = [];
+  barrage.on('error', ({ message }) => errors.push(message));
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  await until(() => errors.length === 1);
+  expect(errors[0]).toContain('the move to another gateway failed');
+  old.last.batch(2, 4);
+  await until(() => offsets.length === 4);
+  expect([barrage.state, gaps, old.connections.length]).toEqual(['open', [], 1]);
+  await until(() => fresh.last.socket.readyState === 3);
+});
+
+test('one move at a time: a second hint during a move is not followed', async () => {
+  const { old, fresh, barrage } = await scene(joinsAt(5));
+  const other = await ScriptedGateway.start();
+  onTestFinished(() => other[Symbol.asyncDispose]());
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  old.last.send({ type: 'reconnect', url: other.url, afterMs: 0 });
+  await until(() => fresh.connections.length === 1 && fresh.last.commands.length === 1);
+  old.last.batch(2, 5);
+  await until(() => old.last.socket.readyState === 3);
+  expect([barrage.state, other.connections.length]).toEqual(['open', 0]);
+});
+
+test('subscribing, changing density and unsubscribing during a move hold on the new connection', async () => {
+  const { old, fresh, barrage, subscription } = await scene((command, connection) =>
+    command.op === 'subscribe' && command.channel === 'd' ? { result: { epoch: 'd', offset: 0 } } : joinsAt(5)(command, connection),
+  );
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  await until(() => fresh.connections.length === 1 && fresh.last.commands.length === 1);
+  const added = barrage.subscribe('d');
+  await subscription.setDensity(9);
+  await until(() => added.state === 'subscribed' && fresh.last.commands.length === 3);
+  await subscription.unsubscribe();
+  await until(() => old.last.socket.readyState === 3);
+  expect(fresh.last.ops().toSorted()).toEqual(['density', 'subscribe', 'subscribe', 'unsubscribe']);
+  expect([added.state, subscription.state, barrage.state]).toEqual(['subscribed', 'unsubscribed', 'open']);
+});
+
+test('a hint from an encrypted connection to a plain one, or to no WebSocket URL, is not followed', async () => {
+  const { old, barrage, offsets } = await scene(joinsAt(5));
+  const errors: string[] = [];
+  barrage.on('error', ({ message }) => errors.push(message));
+  old.last.send({ type: 'reconnect', url: 'ftp://nowhere/', afterMs: 0 });
+  await until(() => errors.length === 1);
+  expect(errors[0]).toContain('not a WebSocket URL');
+  old.last.batch(2, 3);
+  await until(() => offsets.length === 3);
+});

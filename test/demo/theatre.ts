@@ -1,0 +1,125 @@
+import type { Browser, Page } from 'playwright-core';
+import { createLogger } from '../../core/process/logging.ts';
+import { readSettings } from '../../core/process/settings.ts';
+import { startStandalone, type Standalone } from '../../standalone/standalone.ts';
+import { launchChromium } from '../support/chromium.ts';
+
+/** What a page tells of itself, for watching that it stays bounded. */
+export interface Inside {
+  readonly flying: number;
+  readonly waiting: number;
+  readonly spare: number;
+  readonly backlog: number;
+  readonly feed: number;
+  readonly subscribed: boolean;
+  readonly tally: { readonly publications: number; readonly likes: number; readonly notShown: number; readonly gaps: number };
+}
+
+/** The whole platform in this process, and a browser before it: what the demo's tests play in. */
+export class Theatre {
+  readonly #standalone: Standalone;
+  readonly #browser: Browser;
+  readonly #policyFile: string;
+
+  private constructor(standalone: Standalone, browser: Browser, policyFile: string) {
+    this.#standalone = standalone;
+    this.#browser = browser;
+    this.#policyFile = policyFile;
+  }
+
+  /** @param policyFile path of a policy file; none: the all-in-one's own policies, where the pages may publish. */
+  static async open(policyFile = ''): Promise<Theatre> {
+    const read = readSettings({
+      BARRAGE_GATEWAY_PORT: '0',
+      BARRAGE_PUBLISHER_PORT: '0',
+      BARRAGE_LOG_LEVEL: 'silent',
+      BARRAGE_DRAIN_MS: '0',
+      BARRAGE_POLICY_FILE: policyFile,
+    });
+    if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
+    const standalone = await startStandalone(read.settings, createLogger({ part: 'test', level: 'silent' }));
+    try {
+      return new Theatre(standalone, await launchChromium(), policyFile);
+    } catch (error) {
+      await standalone.close();
+      throw error;
+    }
+  }
+
+  get url(): string {
+    return `http://localhost:${this.#standalone.gatewayPort}`;
+  }
+
+  get policyFile(): string {
+    return this.#policyFile;
+  }
+
+  /**
+   * Opens a page in a context of its own and waits until it is connected (the screen: subscribed).
+   * Errors of the page are collected on `faults`: a test ends with none.
+   */
+  async page(
+    path: string,
+    options: { readonly width?: number; readonly height?: number; readonly reducedMotion?: 'reduce' } = {},
+  ): Promise<{ readonly page: Page; readonly faults: string[] }> {
+    const { width = 1280, height = 800, reducedMotion } = options;
+    const page = await this.#browser.newPage({ viewport: { width, height }, ...(reducedMotion === undefined ? {} : { reducedMotion }) });
+    const faults: string[] = [];
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') faults.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(this.url)) faults.push(`the page asked for ${request.url()}`);
+    });
+    await page.goto(`${this.url}${path}`);
+    await page.locator('#status[data-state=open]').waitFor();
+    return { page, faults };
+  }
+
+  /** Publishes as a backend does; resolves with the members that the publication was for. */
+  async publish(payload: object | string, channel = 'video:1'): Promise<number> {
+    const response = await fetch(`http://127.0.0.1:${this.#standalone.publisherPort}/v1/mesh/publish`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ c: channel, d: typeof payload === 'string' ? payload : JSON.stringify(payload) }),
+    });
+    const answer = (await response.json()) as { readonly E: unknown; readonly r?: { readonly s: number } };
+    if (answer.r === undefined) throw new Error(JSON.stringify(answer));
+    return answer.r.s;
+  }
+
+  /** Publishes many, so many at a time, in order within each lane. */
+  async publishAll(payloads: readonly (object | string)[], lanes = 16): Promise<void> {
+    const left = payloads.values();
+    await Promise.all(
+      Array.from({ length: lanes }, async () => {
+        for (const payload of left) await this.publish(payload);
+      }),
+    );
+  }
+
+  /** Publishes until the screen has joined the channel: its members are counted by the answer. */
+  async awaitMembers(count: number): Promise<void> {
+    const response = async (): Promise<number> => this.publish({ like: true });
+    while ((await response()) !== count) await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    await this.#standalone.close();
+  }
+}
+
+export function inside(page: Page): Promise<Inside> {
+  return page.evaluate(() => (globalThis as unknown as { barrageDemo: { inside(): Inside } }).barrageDemo.inside());
+}
+
+/** Waits until what the page tells of itself fulfils a condition. */
+export async function until(page: Page, condition: (state: Inside) => boolean): Promise<Inside> {
+  for (;;) {
+    const state = await inside(page);
+    if (condition(state)) return state;
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+}

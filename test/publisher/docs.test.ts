@@ -1,0 +1,34 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { refusals } from '../../publisher/errors.ts';
+import { Rig } from './rig.ts';
+
+const docs = await readFile(new URL('../../docs/publish-api.md', import.meta.url), 'utf8');
+
+test('every example of the documentation works, and its answer has the form that stands below it', async () => {
+  await using rig = await Rig.start();
+  rig.gateway.counts.set('video:1', { ready: 9, full: 0 });
+  rig.gateway.reply = ({ method }) =>
+    method === 'delivered' ? { kind: 'delivered', delivered: 9, dropped: {}, pending: 0 } : { kind: 'done' };
+  const examples = [...docs.matchAll(/```sh\n(.*?)```\n\n```json\n(.*?)```/gs)];
+  expect(examples.length).toBe(docs.split('curl ').length - 1);
+  let epoch: unknown;
+  for (const [, command = '', documented = ''] of examples) {
+    const { stdout } = await promisify(execFile)('sh', ['-c', command.replace('localhost:6789', `localhost:${rig.port}`)]);
+    const answer = JSON.parse(stdout) as { r: Record<string, unknown> };
+    if ('epoch' in answer.r) {
+      epoch ??= answer.r['epoch'];
+      expect(answer.r['epoch']).toBe(epoch);
+      answer.r['epoch'] = 'k3v9x0q2';
+    }
+    expect(answer).toEqual(JSON.parse(documented));
+  }
+});
+
+test('the table of errors is the one of the code', () => {
+  const documented = [...docs.matchAll(/^\| (\d{3}) +\| (\d{3}) +\|/gm)].map(([, code, status]) => `${code} ${status}`);
+  const inCode = Object.values(refusals).map(({ code, status }) => `${code} ${status}`);
+  expect(documented.toSorted()).toEqual(inCode.toSorted());
+});

@@ -1,0 +1,148 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { createRedisBus } from '../../core/redis/bus.ts';
+import { RedisServer } from '../support/redis-server.ts';
+import { StandInGateway } from './rig.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const node = join(root, 'node_modules/.bin/node');
+const key = 'a-key-of-24-characters-x';
+
+let redis: RedisServer;
+beforeAll(async () => {
+  redis = await RedisServer.start();
+});
+afterAll(async () => {
+  await redis.dispose();
+});
+
+/** The publisher as a process of its own. */
+class PublisherProcess {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  errors = '';
+
+  constructor(environment: Readonly<Record<string, string>>) {
+    const settings = { BARRAGE_PUBLISHER_PORT: '0', BARRAGE_REDIS_URL: redis.url, ...environment };
+    this.child = spawn(node, [join(root, 'publisher/main.ts')], {
+      env: { PATH: process.env['PATH'], ...settings },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.child.stderr?.on('data', (data: Buffer) => (this.errors += data.toString()));
+    this.exited = once(this.child, 'close').then(([code]) => code);
+  }
+
+  /** Where it listens, once it does. */
+  async listening(): Promise<{ readonly port: number; readonly adminPort: number }> {
+    await expect.poll(() => this.errors, { timeout: 20_000 }).toContain('the publisher listens');
+    const line = this.errors.split('\n').find((text) => text.includes('the publisher listens')) ?? '';
+    return JSON.parse(line);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.child.exitCode === null) this.child.kill('SIGKILL');
+    await this.exited;
+  }
+}
+
+const url = (port: number, path: string) => `http://127.0.0.1:${port}${path}`;
+const publish = (port: number) =>
+  fetch(url(port, '/v1/mesh/publish'), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': key },
+    body: JSON.stringify({ c: 'video:1', d: 'x' }),
+  });
+
+test.each([
+  ['without Redis', { BARRAGE_REDIS_URL: '' }, 1, ['BARRAGE_REDIS_URL is not set', 'npm start']],
+  ['reachable without a key', { BARRAGE_PUBLISHER_HOST: '0.0.0.0' }, 1, ['BARRAGE_PUBLISHER_HOST="0.0.0.0"', 'Set BARRAGE_API_KEYS']],
+  ['with a policy file that is not there', { BARRAGE_POLICY_FILE: '/nowhere/policy.yaml' }, 1, ['/nowhere/policy.yaml', 'ENOENT']],
+  [
+    'with wrong settings',
+    { BARRAGE_PUBLISHER_PORT: 'x', BARRAGE_API_KEYS: 'short' },
+    2,
+    ['BARRAGE_PUBLISHER_PORT="x"', 'BARRAGE_API_KEYS: '],
+  ],
+])('%s it does not start, and says why', async (_, environment, status, words) => {
+  await using publisher = new PublisherProcess(environment);
+  expect(await publisher.exited).toBe(status);
+  for (const word of words) expect(publisher.errors).toContain(word);
+  expect(publisher.errors).not.toMatch(/^ +at /m);
+});
+
+test('with a bad policy file it does not start, and lists every fault', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'barrage-main-'));
+  const file = join(directory, 'policy.yaml');
+  await writeFile(file, 'channels:\n  - channel: "a b"\n  - channel: "b:*"\n    merge: { windowMilliseconds: -1 }\n');
+  await using publisher = new PublisherProcess({ BARRAGE_POLICY_FILE: file });
+  expect(await publisher.exited).toBe(1);
+  await rm(directory, { recursive: true });
+  for (const words of [file, 'channels[0].channel: ', 'channels[1].merge.windowMilliseconds: ']) expect(publisher.errors).toContain(words);
+});
+
+test('on a taken port it does not start, and says so', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  await using publisher = new PublisherProcess({ BARRAGE_PUBLISHER_PORT: String(port) });
+  expect(await publisher.exited).toBe(1);
+  expect(publisher.errors).toContain(`port ${port} on 127.0.0.1 is taken`);
+  taken.close();
+  await once(taken, 'close');
+});
+
+test('it publishes through Redis with the counts of the gateways, is observed, and leaves on SIGTERM with status 0', async () => {
+  await using publisher = new PublisherProcess({ BARRAGE_API_KEYS: key, BARRAGE_PUBLISHER_HOST: '0.0.0.0', BARRAGE_REDIS_PREFIX: 'main' });
+  const { port } = await publisher.listening();
+  await expect.poll(async () => (await fetch(url(port, '/readyz'))).status, { timeout: 10_000 }).toBe(200);
+
+  await using stack = new AsyncDisposableStack();
+  const gatewayBus = stack.adopt(createRedisBus({ url: redis.url, prefix: 'main' }), (bus) => bus.close());
+  const gateway = new StandInGateway('gateway-one');
+  gateway.counts.set('video:1', { ready: 5, full: 1 });
+  await expect.poll(() => gatewayBus.state().up, { timeout: 10_000 }).toBe(true);
+  await gatewayBus.calls.serve(gateway);
+  const counts = async () => ((await (await publish(port)).json()) as { r: object }).r;
+  await expect.poll(counts, { timeout: 10_000 }).toMatchObject({ s: 5, f: 1 });
+
+  const metrics = await (await fetch(url(port, '/metrics'))).text();
+  expect(metrics).toMatch(/^barrage_bus_up 1$/m);
+  expect(metrics).toMatch(/^barrage_publisher_publications_total\{result="accepted"\} [1-9]/m);
+  expect(metrics).toMatch(/^nodejs_eventloop_lag_seconds /m);
+  expect(metrics).toMatch(/^process_cpu_seconds_total /m);
+
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws/v1`, { headers: { 'x-api-key': key } });
+  await once(socket, 'open');
+  const closed = once(socket, 'close');
+  publisher.child.kill('SIGTERM');
+  expect((await closed)[0]).toBe(1012);
+  expect(await publisher.exited).toBe(0);
+}, 60_000);
+
+test('without its Redis it lives, is not ready, answers that it is temporary, and works again when Redis is back', async () => {
+  const away = await RedisServer.start();
+  await away.stop('gone');
+  try {
+    await using publisher = new PublisherProcess({ BARRAGE_REDIS_URL: away.url, BARRAGE_API_KEYS: key, BARRAGE_ADMIN_PORT: '0' });
+    const { port, adminPort } = await publisher.listening();
+    expect((await fetch(url(adminPort, '/livez'))).status).toBe(200);
+    expect((await fetch(url(port, '/livez'))).status).toBe(404);
+    const ready = await fetch(url(adminPort, '/readyz'));
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('waiting for: the bus: ')]);
+    const refused = await publish(port);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await refused.json()).toEqual({ E: { c: 503, m: 'temporarily unavailable, repeat' } });
+    await away.start();
+    await expect.poll(async () => (await publish(port)).status, { timeout: 5_000 }).toBe(200);
+    await expect.poll(async () => (await fetch(url(adminPort, '/readyz'))).status, { timeout: 5_000 }).toBe(200);
+  } finally {
+    await away.dispose();
+  }
+}, 60_000);

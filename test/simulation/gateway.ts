@@ -1,0 +1,156 @@
+import type { Duplex } from 'node:stream';
+import { Registry } from 'prom-client';
+import { pino } from 'pino';
+import type { Policies } from '../../core/policy.ts';
+import { ClientPublishing } from '../../gateway/client-publishing.ts';
+import { Connection, type ClientProtocol } from '../../gateway/connection.ts';
+import { FanOut } from '../../gateway/fan-out.ts';
+import { GatewayMetrics } from '../../gateway/metrics.ts';
+import { PlainDialect } from '../../gateway/plain-dialect.ts';
+import { Rooms } from '../../gateway/rooms.ts';
+import { Session, type SessionSurroundings } from '../../gateway/session.ts';
+import { V1Dialect } from '../../gateway/v1-dialect.ts';
+import type { FakeClock } from './clock.ts';
+import type { LogLink } from './log.ts';
+import type { Random } from './random.ts';
+
+const logger = pino({ level: 'silent' });
+const gauges = {
+  connections: () => 0,
+  subscriptions: () => 0,
+  rooms: () => 0,
+  busUp: () => true,
+  stretchedRooms: () => 0,
+  fanOutShare: () => 0,
+};
+
+/** The product's gateway, all but its sockets and its clock. */
+export class SimulatedGateway {
+  readonly metrics: GatewayMetrics;
+  readonly rooms: Rooms;
+  readonly log: LogLink;
+  readonly #clock: FakeClock;
+  readonly #surroundings: SessionSurroundings;
+  #nextId = 1;
+
+  constructor(options: { readonly clock: FakeClock; readonly log: LogLink; readonly policies: Policies }) {
+    const { clock, log } = options;
+    this.#clock = clock;
+    this.log = log;
+    this.metrics = new GatewayMetrics(new Registry(), gauges);
+    // Every look at this clock costs time, so that a fan-out is cut into slices.
+    let loopMs = 0;
+    const fanOut = new FanOut({ clock: () => (loopMs += 3), soon: clock.timers.soon, onSlice: () => {} });
+    const now = (): number => clock.now;
+    this.rooms = new Rooms({
+      log,
+      policies: options.policies,
+      surroundings: { fanOut, metrics: this.metrics, now, timers: clock.timers },
+      logger,
+      share: 0.6,
+    });
+    this.#surroundings = {
+      rooms: this.rooms,
+      log,
+      authenticate: () => Promise.resolve({ kind: 'refused', reason: 'nobody is known here' }),
+      publishing: new ClientPublishing(log),
+      countMembers: () => Promise.resolve(0),
+      metrics: this.metrics,
+      logger,
+      now,
+    };
+  }
+
+  accept(protocol: ClientProtocol, socket: SimulatedSocket): { readonly connection: Connection; send(text: string): void; drop(): void } {
+    const leave = (): void => {
+      for (const member of connection.members.slice()) this.rooms.leave(member);
+    };
+    const connection = new Connection({
+      id: this.#nextId++,
+      protocol,
+      wire: { socket: socket as unknown as Duplex, close: () => socket.end(), terminate: () => socket.end() },
+      now: this.#clock.now,
+      onClose: leave,
+    });
+    const session = new Session(
+      connection,
+      protocol === 'plain' ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings),
+      this.#surroundings,
+    );
+    return {
+      connection,
+      send: (text) => session.message(Buffer.from(text), 'text'),
+      drop: () => {
+        leave();
+        connection.ended();
+      },
+    };
+  }
+}
+
+/** What `Connection` uses of a socket: bytes arrive after a delay, in order; a stalled reader lets them pile up. */
+export class SimulatedSocket {
+  writableLength = 0;
+  written: Buffer[] = [];
+  readonly #clock: FakeClock;
+  readonly #random: Random;
+  readonly #onFrames: (bytes: Buffer) => void;
+  readonly #onEnd: () => void;
+  #drainListener: (() => void) | undefined;
+  #isStalled = false;
+  #isEnded = false;
+  #isBusy = false;
+
+  constructor(options: {
+    readonly clock: FakeClock;
+    readonly random: Random;
+    readonly onFrames: (bytes: Buffer) => void;
+    readonly onEnd: () => void;
+  }) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#onFrames = options.onFrames;
+    this.#onEnd = options.onEnd;
+  }
+
+  write(bytes: Buffer): boolean {
+    if (this.#isEnded) return true;
+    this.written.push(bytes);
+    this.writableLength += bytes.length;
+    this.#pump();
+    return this.writableLength < 2_000;
+  }
+
+  once(_event: 'drain', listener: () => void): void {
+    this.#drainListener = listener;
+  }
+
+  stall(isStalled: boolean): void {
+    this.#isStalled = isStalled;
+    this.#pump();
+  }
+
+  /** The other side goes without a word: what is under way is lost. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#clock.timers.after(0, this.#onEnd);
+  }
+
+  #pump(): void {
+    if (this.#isBusy || this.#isStalled || this.written.length === 0) return;
+    this.#isBusy = true;
+    this.#clock.timers.after(1 + this.#random.below(10), () => {
+      this.#isBusy = false;
+      if (this.#isStalled) return;
+      const bytes = this.written;
+      this.written = [];
+      this.writableLength = 0;
+      for (const one of bytes) if (!this.#isEnded) this.#onFrames(one);
+      const drained = this.#drainListener;
+      this.#drainListener = undefined;
+      drained?.();
+      this.#pump();
+    });
+  }
+}

@@ -1,0 +1,106 @@
+import type { AppendResult, ChannelLog, LogSubscriber } from '../../core/bus/bus.ts';
+import type { LogBatch, Position, Publication } from '../../core/publication.ts';
+import type { FakeClock } from './clock.ts';
+import type { Random } from './random.ts';
+
+/** The truth that clients are checked against: every publication of one channel, by epoch and offset. */
+export class SimulatedLog {
+  readonly channel: string;
+  readonly #clock: FakeClock;
+  readonly #random: Random;
+  epoch = 'epoch0';
+  offset = 0;
+  readonly publications = new Map<string, Publication>();
+  readonly #links: LogLink[] = [];
+
+  constructor(channel: string, clock: FakeClock, random: Random) {
+    this.channel = channel;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** One gateway's connection to the bus. */
+  link(): LogLink {
+    const link = new LogLink(this, this.#clock, this.#random);
+    this.#links.push(link);
+    return link;
+  }
+
+  append(publications: readonly Publication[]): AppendResult {
+    const firstOffset = this.offset + 1;
+    for (const publication of publications) this.publications.set(`${this.epoch}:${++this.offset}`, publication);
+    const batch = { channel: this.channel, epoch: this.epoch, firstOffset, publications };
+    for (const link of this.#links) link.offer(batch);
+    return { epoch: this.epoch, firstOffset, lastOffset: this.offset };
+  }
+
+  /** A failover: a new epoch; the log may have lost its end, or everything. */
+  failOver(): void {
+    this.epoch = `epoch${this.publications.size}x${this.offset}`;
+    if (this.#random.chance(0.3)) this.offset = 0;
+    for (const link of this.#links) link.interrupt();
+  }
+}
+
+/** First in, first out, with a delay; interrupted, it loses what is under way and what comes until it is resubscribed. */
+export class LogLink implements ChannelLog {
+  readonly #log: SimulatedLog;
+  readonly #clock: FakeClock;
+  readonly #random: Random;
+  #subscriber: LogSubscriber | undefined;
+  #isUp = true;
+  #generation = 0;
+  #lastArrivalAt = 0;
+
+  constructor(log: SimulatedLog, clock: FakeClock, random: Random) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  append(_channel: string, publications: readonly Publication[]): Promise<AppendResult> {
+    return Promise.resolve(this.#log.append(publications));
+  }
+
+  subscribe(_channel: string, subscriber: LogSubscriber): Promise<Position> {
+    const generation = ++this.#generation;
+    return new Promise((resolve) => {
+      this.#clock.timers.after(this.#random.below(20), () => {
+        if (generation !== this.#generation) return;
+        this.#subscriber = subscriber;
+        this.#isUp = true;
+        resolve({ epoch: this.#log.epoch, offset: this.#log.offset });
+      });
+    });
+  }
+
+  unsubscribe(): void {
+    this.#generation++;
+    this.#subscriber = undefined;
+  }
+
+  offer(batch: LogBatch): void {
+    if (this.#isUp) this.#later((subscriber) => subscriber.onBatch(batch));
+  }
+
+  interrupt(): void {
+    if (this.#subscriber === undefined) return;
+    this.#isUp = false;
+    const subscriber = this.#subscriber;
+    const generation = ++this.#generation;
+    this.#clock.timers.after(1 + this.#random.below(300), () => {
+      if (generation !== this.#generation || this.#subscriber !== subscriber) return;
+      this.#isUp = true;
+      const position = { epoch: this.#log.epoch, offset: this.#log.offset };
+      this.#later((current) => current.onResubscribed(position));
+    });
+  }
+
+  #later(give: (subscriber: LogSubscriber) => void): void {
+    const generation = this.#generation;
+    this.#lastArrivalAt = Math.max(this.#lastArrivalAt, this.#clock.now + this.#random.below(15));
+    this.#clock.timers.after(this.#lastArrivalAt - this.#clock.now, () => {
+      if (generation === this.#generation && this.#subscriber !== undefined) give(this.#subscriber);
+    });
+  }
+}

@@ -1,0 +1,218 @@
+import { expect } from 'vitest';
+import { Cursor, type Told } from '../../client/cursor.ts';
+import { ChannelMove } from '../../client/move.ts';
+import { readMessage, type ReceivedBatch } from '../../client/wire.ts';
+import type { Position } from '../../core/publication.ts';
+import { readFrames } from '../support/frames.ts';
+import type { FakeClock } from './clock.ts';
+import { SimulatedSocket, type SimulatedGateway } from './gateway.ts';
+import type { SimulatedLog } from './log.ts';
+import type { Random } from './random.ts';
+
+interface Link {
+  readonly gateway: SimulatedGateway;
+  readonly socket: SimulatedSocket;
+  readonly server: ReturnType<SimulatedGateway['accept']>;
+  isOver: boolean;
+  subscribeId: number | undefined;
+}
+
+/** A barrage.v1 client: the SDK's own rules (`Cursor`, `ChannelMove`, `readMessage`) on simulated sockets. Checks everything it is told against the log. */
+export class Viewer {
+  readonly #clock: FakeClock;
+  readonly #random: Random;
+  readonly #log: SimulatedLog;
+  readonly cursor = new Cursor<ReceivedBatch>();
+  readonly gaps: { readonly from: Position | undefined; readonly to: Position }[] = [];
+  delivered = 0;
+  leftOut = 0;
+  overlaps = 0;
+  joinedAt: Position | undefined;
+  /** Publications in the frames that arrived, whether new or not. */
+  arrived = 0;
+  #told: Position | undefined;
+  #link: Link | undefined;
+  #old: Link | undefined;
+  #move: ChannelMove<ReceivedBatch> | undefined;
+  #nextId = 1;
+  isGone = false;
+
+  constructor(clock: FakeClock, random: Random, log: SimulatedLog) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#log = log;
+  }
+
+  get gateway(): SimulatedGateway | undefined {
+    return this.#link?.gateway;
+  }
+
+  connect(gateway: SimulatedGateway, density: number | undefined): void {
+    this.#link = this.#dial(gateway);
+    this.#subscribe(this.#link, density);
+  }
+
+  stall(isStalled: boolean): void {
+    this.#link?.socket.stall(isStalled);
+    this.#old?.socket.stall(isStalled);
+  }
+
+  changeDensity(density: number | undefined): void {
+    if (this.#link !== undefined && !this.#link.isOver)
+      this.#send(this.#link, { op: 'density', channel: this.#log.channel, ...(density === undefined ? {} : { density }) });
+  }
+
+  /** The connection breaks; the client comes back somewhere after a while. */
+  breakLink(gateways: readonly SimulatedGateway[]): void {
+    if (this.#move !== undefined || this.#link === undefined) return;
+    const link = this.#link;
+    link.socket.end();
+    this.#clock.timers.after(5 + this.#random.below(200), () => {
+      if (!this.isGone && this.#link === link) this.connect(this.#random.pick(gateways), undefined);
+    });
+  }
+
+  move(to: SimulatedGateway): void {
+    if (this.#move !== undefined || this.#link === undefined || this.#link.isOver || this.cursor.position === undefined) return;
+    const old = this.#link;
+    const move = new ChannelMove(this.cursor);
+    this.#move = move;
+    this.#old = old;
+    this.#link = this.#dial(to);
+    this.#subscribe(this.#link, undefined);
+    this.#clock.timers.after(5_000, () => {
+      if (this.#move === move) this.#tell(move.giveUp());
+      this.#leaveOld();
+    });
+  }
+
+  leave(): void {
+    this.isGone = true;
+    this.#link?.socket.end();
+    this.#old?.socket.end();
+  }
+
+  #dial(gateway: SimulatedGateway): Link {
+    const socket: SimulatedSocket = new SimulatedSocket({
+      clock: this.#clock,
+      random: this.#random,
+      onFrames: (bytes) => {
+        for (const { opcode, payload } of readFrames(bytes))
+          this.#receive(link, opcode === 1 ? payload.toString() : new Uint8Array(payload).buffer);
+      },
+      onEnd: () => this.#ended(link),
+    });
+    const link: Link = { gateway, socket, server: gateway.accept('barrage.v1', socket), isOver: false, subscribeId: undefined };
+    return link;
+  }
+
+  #ended(link: Link): void {
+    link.isOver = true;
+    link.server.drop();
+    if (link === this.#old) {
+      this.#old = undefined;
+      const move = this.#move;
+      if (move !== undefined) this.#tell(move.giveUp());
+      this.#leaveOld();
+      return;
+    }
+    if (link !== this.#link || this.isGone) return;
+    // The gateway ended it (too slow): come back.
+    this.#move = undefined;
+    this.#old?.socket.end();
+    const { gateway } = link;
+    this.#clock.timers.after(20 + this.#random.below(50), () => {
+      if (!this.isGone && this.#link === link) this.connect(gateway, undefined);
+    });
+  }
+
+  #subscribe(link: Link, density: number | undefined): void {
+    const since = this.cursor.position;
+    link.subscribeId = this.#nextId;
+    this.#send(link, {
+      op: 'subscribe',
+      channel: this.#log.channel,
+      ...(density === undefined ? {} : { density }),
+      ...(since === undefined ? {} : { since }),
+    });
+  }
+
+  #send(link: Link, body: object): void {
+    const text = JSON.stringify({ id: this.#nextId++, ...body });
+    this.#clock.timers.after(1 + this.#random.below(10), () => {
+      if (!link.isOver) link.server.send(text);
+    });
+  }
+
+  #receive(link: Link, data: unknown): void {
+    const message = readMessage(data);
+    if (message.type === 'batch') this.arrived += message.publications.length;
+    if (this.isGone || (link !== this.#link && link !== this.#old)) return;
+    if (message.type === 'reply') {
+      if (message.id !== link.subscribeId) return;
+      if ('error' in message) throw new Error(message.error.message);
+      const { epoch, offset, recovered } = message.result as { epoch: string; offset: number; recovered?: boolean };
+      const position = { epoch, offset };
+      this.joinedAt ??= position;
+      this.#told ??= position;
+      const told =
+        this.#move === undefined ? this.cursor.subscribed(position, recovered ?? false) : this.#move.targetAt(position, recovered ?? false);
+      this.#tell(told);
+    } else if (message.type === 'batch') {
+      if (this.#move === undefined) this.#tell(this.cursor.batch(message));
+      else
+        this.#tell(
+          link === this.#old
+            ? this.#move.fromOld({ kind: 'batch', batch: message })
+            : this.#move.fromNew({ kind: 'batch', batch: message }),
+        );
+    } else if (message.type === 'gap') {
+      if (this.#move === undefined) this.#tell(this.cursor.gap(message));
+      else
+        this.#tell(
+          link === this.#old ? this.#move.fromOld({ kind: 'gap', notice: message }) : this.#move.fromNew({ kind: 'gap', notice: message }),
+        );
+    } else {
+      throw new Error(`unexpected ${message.type}`);
+    }
+    if (this.#move?.done === true) this.#leaveOld();
+  }
+
+  #leaveOld(): void {
+    if (this.#move?.done !== true) return;
+    this.#move = undefined;
+    const old = this.#old;
+    this.#old = undefined;
+    old?.socket.end();
+  }
+
+  /** What the application is told must join on without a hole, once, in order, and be what was published. */
+  #tell(told: readonly Told<ReceivedBatch>[]): void {
+    if (this.isGone) return;
+    for (const event of told) {
+      if (event.kind === 'gap') {
+        expect(event.from).toEqual(this.#told);
+        this.gaps.push(event);
+        this.#told = event.to;
+        continue;
+      }
+      const { batch, deliverAfter } = event;
+      expect(batch.epoch).toBe(this.#told?.epoch);
+      expect(deliverAfter).toBe(this.#told?.offset);
+      if (deliverAfter !== batch.after) this.overlaps++;
+      this.leftOut += batch.upto - deliverAfter;
+      let last = batch.after;
+      for (const publication of batch.publications) {
+        expect(publication.offset).toBeGreaterThan(last);
+        expect(publication.offset).toBeLessThanOrEqual(batch.upto);
+        last = publication.offset;
+        if (publication.offset <= deliverAfter) continue;
+        const truth = this.#log.publications.get(`${batch.epoch}:${publication.offset}`);
+        expect(Buffer.from(publication.data).toString()).toBe(truth?.payload.toString());
+        this.delivered++;
+        this.leftOut--;
+      }
+      this.#told = { epoch: batch.epoch, offset: batch.upto };
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import { Policies, defaultPolicy, type ChannelPolicy } from '../../core/policy.ts';
+import { priorities, type Publication } from '../../core/publication.ts';
+import { dropReasons } from '../../gateway/tally.ts';
+import { FakeClock } from './clock.ts';
+import { SimulatedGateway } from './gateway.ts';
+import { SimulatedLog } from './log.ts';
+import { Random } from './random.ts';
+import { Viewer } from './viewer.ts';
+
+/** Which kinds of trouble a run may meet. */
+export interface Troubles {
+  readonly budgets: boolean;
+  readonly conflation: boolean;
+  readonly expiry: boolean;
+  readonly moves: boolean;
+  readonly densities: boolean;
+  readonly stalls: boolean;
+  readonly breaks: boolean;
+  readonly busInterruptions: boolean;
+  readonly failovers: boolean;
+}
+
+const channel = 'video:1';
+
+/** One seeded run: a channel, some gateways, some viewers, and troubles; everything random comes from the seed. */
+export class World {
+  readonly clock = new FakeClock();
+  readonly random: Random;
+  readonly log: SimulatedLog;
+  readonly gateways: readonly SimulatedGateway[];
+  readonly viewers: Viewer[] = [];
+  readonly #troubles: Troubles;
+  #published = 0;
+
+  constructor(seed: number, troubles: Troubles) {
+    this.random = new Random(seed);
+    this.#troubles = troubles;
+    this.log = new SimulatedLog(channel, this.clock, this.random);
+    const policies = new Policies([this.#policy()]);
+    this.gateways = Array.from(
+      { length: 1 + this.random.below(3) },
+      () => new SimulatedGateway({ clock: this.clock, log: this.log.link(), policies }),
+    );
+  }
+
+  #policy(): ChannelPolicy {
+    const { random } = this;
+    return {
+      ...defaultPolicy,
+      channel,
+      merge: {
+        windowMilliseconds: random.pick([0, 10, 50, 100]),
+        publicationsMax: random.pick([3, 20, 500]),
+        bytesMax: random.pick([1024, 65_536]),
+      },
+      budget: this.#troubles.budgets ? { publicationsPerSecond: random.pick([5, 10, 40]) } : {},
+      slowConsumer: { policy: random.pick(['DropOldest', 'DropOldest', 'Disconnect']), // Only stalled readers are to meet the bound.
+      queueBytesMax: this.#troubles.stalls ? random.pick([4096, 10_000]) : 1_048_576 },
+    };
+  }
+
+  async run(steps: number): Promise<void> {
+    for (let step = 0; step < steps; step++) {
+      this.#step();
+      await this.clock.advance(this.random.below(30));
+    }
+    await this.quiet();
+  }
+
+  /** Ends all troubles and lets everything arrive. */
+  async quiet(): Promise<void> {
+    for (const viewer of this.viewers) viewer.stall(false);
+    await this.clock.advance(8_000);
+    // The last word: also those who were left out of everything, or missed the end without knowing, now learn where they stand.
+    this.publish(1);
+    await this.clock.advance(4_000);
+  }
+
+  publish(count: number): void {
+    this.log.append(Array.from({ length: count }, () => this.#publication()));
+  }
+
+  #publication(): Publication {
+    const { random } = this;
+    const number = this.#published++;
+    const conflates = this.#troubles.conflation && random.chance(0.4);
+    const kind = random.chance(0.1) ? 'binary' : 'text';
+    return {
+      kind,
+      payload: Buffer.from(`${number} ${'弹'.repeat(random.below(40))}`),
+      priority: random.pick(priorities),
+      acceptedAt: this.clock.now,
+      ttlMs: this.#troubles.expiry && random.chance(0.3) ? 1 + random.below(80) : 0,
+      conflation: conflates
+        ? { key: random.pick(['like', 'wave']), mode: random.pick(['Latest', 'Sum']), count: 1 + random.below(5) }
+        : undefined,
+      sender: undefined,
+      traceparent: undefined,
+    };
+  }
+
+  #step(): void {
+    const { random } = this;
+    const troubles = this.#troubles;
+    if (random.chance(0.6)) this.publish(1 + random.below(random.chance(0.1) ? 30 : 4));
+    if (random.chance(0.15) && this.viewers.length < 12) this.#join();
+    const viewer = this.viewers.length === 0 ? undefined : random.pick(this.viewers);
+    if (viewer === undefined || viewer.isGone) return;
+    if (random.chance(0.03)) viewer.leave();
+    else if (troubles.moves && random.chance(0.15)) viewer.move(random.pick(this.gateways));
+    else if (troubles.densities && random.chance(0.15)) viewer.changeDensity(random.pick([undefined, 5, 20, 60]));
+    else if (troubles.stalls && random.chance(0.2)) viewer.stall(random.chance(0.5));
+    else if (troubles.breaks && random.chance(0.15)) viewer.breakLink(this.gateways);
+    if (troubles.busInterruptions && random.chance(0.05)) random.pick(this.gateways).log.interrupt();
+    if (troubles.failovers && random.chance(0.02)) this.log.failOver();
+  }
+
+  #join(): void {
+    const viewer = new Viewer(this.clock, this.random, this.log);
+    this.viewers.push(viewer);
+    viewer.connect(this.random.pick(this.gateways), this.#troubles.densities ? this.random.pick([undefined, 5, 20]) : undefined);
+  }
+
+  /** Σ over gateways of each side of the accounting equation, by priority. */
+  accounts(): readonly { readonly offered: number; readonly settled: number; readonly pending: number; readonly delivered: number }[] {
+    return priorities.map((priority) => {
+      let offered = 0;
+      let settled = 0;
+      let pending = 0;
+      let delivered = 0;
+      for (const { metrics } of this.gateways) {
+        offered += metrics.tally.count('offered', priority);
+        delivered += metrics.tally.count('delivered', priority);
+        settled +=
+          metrics.tally.count('delivered', priority) + dropReasons.reduce((sum, reason) => sum + metrics.tally.count(reason, priority), 0);
+        pending += metrics.tally.pending(priority);
+      }
+      return { offered, settled, pending, delivered };
+    });
+  }
+
+  close(): void {
+    for (const viewer of this.viewers) viewer.leave();
+    for (const gateway of this.gateways) gateway.rooms.close();
+  }
+}

@@ -1,0 +1,144 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/** What a stopped Redis leaves behind: 'kept' = all its data, 'as-saved' = its last `SAVE`, as after a crash, 'gone' = nothing. */
+export type DataFate = 'kept' | 'as-saved' | 'gone';
+
+const startWithinMs = 10_000;
+
+/**
+ * A real redis-server on a port of its own, with its data in a temporary folder. `dispose` it in any case; should a test process
+ * end without that, the server is killed with it.
+ */
+export class RedisServer {
+  readonly #folder: string;
+  readonly #program: string;
+  #port: number;
+  #process: ChildProcess | undefined;
+  readonly #killAtExit = (): void => void this.#process?.kill('SIGKILL');
+
+  private constructor(program: string, folder: string, port: number) {
+    this.#program = program;
+    this.#folder = folder;
+    this.#port = port;
+    process.on('exit', this.#killAtExit);
+  }
+
+  static async start(): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'barrage-redis-'));
+    const server = new RedisServer(findRedisServer(), folder, 0);
+    for (let attempt = 1; ; attempt++) {
+      server.#port = await freePort();
+      try {
+        await server.start();
+        return server;
+      } catch (error) {
+        // Between our finding it free and Redis taking it, a port can be lost.
+        if (attempt < 5) continue;
+        await server.dispose();
+        throw error;
+      }
+    }
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#port}`;
+  }
+
+  /** Starts it again on the same port, with what data there is. */
+  async start(): Promise<void> {
+    const settings = ['--port', `${this.#port}`, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '3600 1', '--appendonly', 'no'];
+    const child = spawn(this.#program, settings, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#process = child;
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4000)));
+    const startedAt = Date.now();
+    while (Date.now() - startedAt < startWithinMs && child.exitCode === null) {
+      const answer = await this.command('PING').catch(() => '');
+      if (answer === '+PONG' && child.exitCode === null) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill('SIGKILL');
+    throw new Error(`redis-server did not start on port ${this.#port}:\n${output}`);
+  }
+
+  async stop(data: DataFate): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    if (data === 'kept') {
+      child.kill('SIGCONT');
+      child.kill('SIGTERM');
+    } else {
+      child.kill('SIGKILL');
+    }
+    await exited;
+    if (data === 'gone') await rm(join(this.#folder, 'dump.rdb'), { force: true });
+  }
+
+  async restart(data: DataFate): Promise<void> {
+    await this.stop(data);
+    await this.start();
+  }
+
+  /** Hangs the server: its connections stay, nothing is answered. */
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  /** Sends one command of words without spaces and returns the raw reply as lines joined by a space. */
+  async command(...words: string[]): Promise<string> {
+    const socket = connect({ host: '127.0.0.1', port: this.#port });
+    let reply = '';
+    socket.on('data', (chunk: Buffer) => (reply += chunk.toString()));
+    socket.write(`${words.join(' ')}\r\nQUIT\r\n`);
+    try {
+      await once(socket, 'end');
+    } finally {
+      socket.destroy();
+    }
+    return reply
+      .replace(/\+OK\r\n$/, '')
+      .trimEnd()
+      .replaceAll('\r\n', ' ');
+  }
+
+  async dispose(): Promise<void> {
+    await this.stop('gone');
+    process.off('exit', this.#killAtExit);
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function findRedisServer(): string {
+  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']) {
+    const program = join(folder, 'redis-server');
+    try {
+      accessSync(program, constants.X_OK);
+      return program;
+    } catch {
+      // Look on.
+    }
+  }
+  throw new Error('these tests need redis-server 7 or newer; install it with: sudo apt-get install -y redis-server');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
