@@ -28,7 +28,7 @@ export interface ReceivedBatch extends Span {
 }
 
 /** A payload sent to this connection alone. */
-export interface ReceivedDirect {
+interface ReceivedDirect {
   readonly type: 'direct';
   readonly data: string | Uint8Array;
 }

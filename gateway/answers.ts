@@ -2,6 +2,7 @@ import type { ConnectionCall, GatewayReply, GatewayRequest } from '../core/bus/b
 import { channelNameFault } from '../core/channel.ts';
 import { limits } from '../core/limits.ts';
 import { frame } from '../core/protocol/frame.ts';
+import { encodeMessage } from '../core/protocol/message.ts';
 import type { Connection } from './connection.ts';
 import { classDensity } from './room.ts';
 import type { Rooms } from './rooms.ts';
@@ -48,7 +49,7 @@ export async function answerCall(request: GatewayRequest, deadlineMs: number, { 
 function directFrame({ protocol }: Connection, { kind, payload }: Extract<GatewayRequest, { method: 'send' }>): Buffer {
   const bytes = Buffer.from(payload, 'base64');
   if (protocol === 'plain') return frame(kind, [bytes]);
-  return frame('text', [Buffer.from(JSON.stringify({ type: 'direct', kind, data: kind === 'binary' ? payload : bytes.toString() }))]);
+  return encodeMessage({ type: 'direct', kind, data: kind === 'binary' ? payload : bytes.toString() });
 }
 
 async function callConnection(connection: Connection, call: ConnectionCall, rooms: Rooms): Promise<GatewayReply> {
@@ -66,7 +67,7 @@ async function callConnection(connection: Connection, call: ConnectionCall, room
         if (member === undefined) continue;
         rooms.leave(member);
         if (connection.protocol === 'barrage.v1') {
-          connection.sendText(JSON.stringify({ type: 'unsubscribed', channel, message: 'a backend ended this subscription' }));
+          connection.sendControl(encodeMessage({ type: 'unsubscribed', channel, message: 'a backend ended this subscription' }));
         }
       }
       return done;
@@ -84,7 +85,9 @@ async function subscribe(connection: Connection, channel: string, rooms: Rooms):
   if (joined.kind === 'refused') return `refused (${joined.reason})`;
   if (joined.kind === 'joined' && connection.protocol === 'barrage.v1') {
     const density = classDensity(joined.member.memberClass, joined.member.room.policy);
-    connection.sendText(JSON.stringify({ type: 'subscribed', channel, ...joined.position, ...(density === undefined ? {} : { density }) }));
+    connection.sendControl(
+      encodeMessage({ type: 'subscribed', channel, ...joined.position, ...(density === undefined ? {} : { density }) }),
+    );
   }
   return undefined;
 }

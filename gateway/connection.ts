@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { closeCodes, type CloseCode } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import { frame } from '../core/protocol/frame.ts';
+import { encodeMessage } from '../core/protocol/message.ts';
 import type { Delivery, QueuedBatch } from './delivery.ts';
 import type { Member } from './members.ts';
 import { SendQueue } from './send-queue.ts';
@@ -167,7 +168,7 @@ export class Connection {
     // The plain protocol has no word for it.
     if (this.protocol === 'plain') return undefined;
     const { epoch, after, upto, owner } = gap;
-    return frame('text', [Buffer.from(JSON.stringify({ type: 'gap', channel: owner.room.channel, epoch, after, upto, reason: 'slow' }))]);
+    return encodeMessage({ type: 'gap', channel: owner.room.channel, epoch, after, upto, reason: 'slow' });
   }
 
   #setFull(isFull: boolean): void {

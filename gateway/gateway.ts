@@ -10,6 +10,7 @@ import type { Logger } from '../core/process/logging.ts';
 import { isLoopbackHost, type Settings } from '../core/process/settings.ts';
 import type { Policies } from '../core/policy.ts';
 import type { Hello } from '../core/protocol/barrage-v1.ts';
+import { encodeMessage } from '../core/protocol/message.ts';
 import { answerCall } from './answers.ts';
 import { authWebhook } from './auth-webhook.ts';
 import { ClientPublishing } from './client-publishing.ts';
@@ -226,7 +227,7 @@ export class Gateway {
     this.#connections.set(id, connection);
     const dialect = protocol === 'plain' ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
     const session = new Session(connection, dialect, this.#surroundings);
-    if (protocol === 'barrage.v1') connection.sendText(JSON.stringify(this.#hello(id)));
+    if (protocol === 'barrage.v1') connection.sendControl(encodeMessage(this.#hello(id)));
     return {
       message: (data, kind) => session.message(data, kind),
       seen: () => {

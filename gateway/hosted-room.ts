@@ -1,7 +1,7 @@
 import type { ChannelPolicy } from '../core/policy.ts';
 import type { LogBatch, Position, Publication } from '../core/publication.ts';
 import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem, type PlacedPublication } from '../core/protocol/batch.ts';
-import { frame } from '../core/protocol/frame.ts';
+import { encodeMessage } from '../core/protocol/message.ts';
 import { Delivery } from './delivery.ts';
 import type { FanOut } from './fan-out.ts';
 import { FlushRecords } from './flush-records.ts';
@@ -216,8 +216,7 @@ export class HostedRoom {
 
   /** Nobody chose to leave these out: barrage.v1 members are told at once, since the next publication may be long in coming. */
   #tellMissing({ after, position }: Missing): void {
-    const message = { type: 'gap', channel: this.channel, epoch: position.epoch, after, upto: position.offset, reason: 'bus' };
-    const bytes = frame('text', [Buffer.from(JSON.stringify(message))]);
+    const bytes = encodeMessage({ type: 'gap', channel: this.channel, epoch: position.epoch, after, upto: position.offset, reason: 'bus' });
     this.#surroundings.metrics.busGaps.inc();
     const lists = [...this.#members].filter(([memberClass]) => memberClass !== 'plain').map(([, list]) => list.lend());
     this.#notify(bytes, { memberClass: 'full', after, upto: position.offset }, lists);

@@ -1,9 +1,9 @@
 /** The time of a process, passed in so that a simulation can bring its own. Each returns how to cancel. */
 export interface Timers {
-  after(milliseconds: number, callback: () => void): () => void;
-  every(milliseconds: number, callback: () => void): () => void;
+  readonly after: (milliseconds: number, callback: () => void) => () => void;
+  readonly every: (milliseconds: number, callback: () => void) => () => void;
   /** After the input and output that is at hand. */
-  soon(callback: () => void): () => void;
+  readonly soon: (callback: () => void) => () => void;
 }
 
 export const systemTimers: Timers = {

@@ -1,5 +1,6 @@
 import { closeCodes } from '../core/close-codes.ts';
 import type { Command, CommandError, ErrorCode, SubscribeResult } from '../core/protocol/barrage-v1.ts';
+import { encodeMessage } from '../core/protocol/message.ts';
 import type { Position, Publication } from '../core/publication.ts';
 import { mayJoin, mayPublish, type Access } from './access.ts';
 import type { Connection } from './connection.ts';
@@ -11,7 +12,7 @@ import { parseCommand } from './v1-command.ts';
 type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
 
 /** A reply's result, or why there is none. */
-type Outcome = { readonly result: object } | { readonly error: CommandError };
+type Outcome = { readonly result: Readonly<Record<string, unknown>> } | { readonly error: CommandError };
 
 function failure(code: ErrorCode, message: string, retry = false): Outcome {
   return { error: { code, message, retry } };
@@ -54,7 +55,7 @@ export class V1Dialect implements Dialect {
   async execute(text: string): Promise<void> {
     const parsed = parseCommand(text);
     if (parsed.kind === 'garbage') return this.#bad();
-    if (parsed.kind === 'error') return this.#reply(parsed.id, parsed);
+    if (parsed.kind === 'error') return this.#reply(parsed.id, { error: parsed.error });
     const outcome = await this.#carryOut(parsed.command);
     this.#surroundings.metrics.commands.inc({ result: 'error' in outcome ? 'refused' : 'done' });
     this.#reply(parsed.command.id, outcome);
@@ -107,7 +108,7 @@ export class V1Dialect implements Dialect {
       ...(since === undefined ? {} : { recovered: isProvablyComplete(since, position) }),
       ...(given === undefined ? {} : { density: given }),
     };
-    return { result };
+    return { result: { ...result } };
   }
 
   #unsubscribe({ channel }: Of<'unsubscribe'>): Outcome {
@@ -165,9 +166,7 @@ export class V1Dialect implements Dialect {
   }
 
   #reply(id: number, outcome: Outcome): void {
-    this.#connection.sendText(
-      JSON.stringify({ type: 'reply', id, ...('error' in outcome ? { error: outcome.error } : { result: outcome.result }) }),
-    );
+    this.#connection.sendControl(encodeMessage({ type: 'reply', id, ...outcome }));
   }
 
   #bad(): void {

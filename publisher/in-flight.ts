@@ -3,15 +3,14 @@ import { publisherBounds } from './bounds.ts';
 
 /** The bytes of all requests that are being received or answered: what a publisher's memory is bounded by. */
 export class InFlight {
-  readonly #bytesMax: number;
   #bytes = 0;
 
-  constructor(bytesMax: number = publisherBounds.requestBytesInFlightMax) {
-    this.#bytesMax = bytesMax;
+  get bytes(): number {
+    return this.#bytes;
   }
 
   enter(bytes: number): 'entered' | 'full' {
-    if (this.#bytes + bytes > this.#bytesMax) return 'full';
+    if (this.#bytes + bytes > publisherBounds.requestBytesInFlightMax) return 'full';
     this.#bytes += bytes;
     return 'entered';
   }

@@ -20,12 +20,17 @@ const publicationResults = {
   methodNotAllowed: 'invalid',
 } as const satisfies Record<RefusalReason, string>;
 
+interface MetricSources {
+  readonly socketConnections: () => number;
+  readonly requestBytesInFlight: () => number;
+}
+
 /** The publisher's metrics in a registry. A process has one publisher, so that they are registered once. */
 export class PublisherMetrics {
   readonly #publications: Counter<'result'>;
   readonly #seconds: Histogram<'operation'>;
 
-  constructor(registry: Registry, sources: { readonly socketConnections: () => number }) {
+  constructor(registry: Registry, sources: MetricSources) {
     const registers = [registry];
     this.#publications = new Counter({
       name: 'barrage_publisher_publications_total',
@@ -47,6 +52,14 @@ export class PublisherMetrics {
       registers,
       collect() {
         this.set(sources.socketConnections());
+      },
+    });
+    new Gauge({
+      name: 'barrage_publisher_request_bytes',
+      help: 'Bytes of the requests that are being received or answered.',
+      registers,
+      collect() {
+        this.set(sources.requestBytesInFlight());
       },
     });
   }

@@ -40,9 +40,12 @@ export interface Publisher {
 /** Makes a publisher. Registers its metrics: once in a registry. */
 export function createPublisher(options: PublisherOptions): Publisher {
   const { bus, policies, logger, now } = options;
-  const metrics = new PublisherMetrics(options.registry, { socketConnections: () => sockets.connections });
   const access = new Access(options.apiKeys);
   const inFlight = new InFlight();
+  const metrics = new PublisherMetrics(options.registry, {
+    socketConnections: () => sockets.connections,
+    requestBytesInFlight: () => inFlight.bytes,
+  });
   const mesh = new Mesh({ bus, policies, metrics, logger, now });
   const http = new HttpApi({ access, mesh, inFlight, metrics });
   const sockets = new SocketApi({

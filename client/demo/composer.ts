@@ -20,6 +20,7 @@ export class Composer {
     const field = element('comment-text', HTMLInputElement);
     field.maxLength = textCharactersMax;
     this.#draft = (text) => ({ text, mode: mode.value, size: size.value, color: colour.value });
+    bindPopover();
     element('composer', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault();
       const text = field.value.trim();
@@ -49,4 +50,18 @@ export class Composer {
       this.#notice.hidden = true;
     }, noticeMs);
   }
+}
+
+/** The looks stand in a popover where there is little space: it closes on Escape, and on a press elsewhere. */
+function bindPopover(): void {
+  const looks = document.querySelector<HTMLDetailsElement>('details.looks');
+  if (looks === null) return;
+  looks.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    looks.open = false;
+    looks.querySelector('summary')?.focus();
+  });
+  document.addEventListener('pointerdown', (event) => {
+    if (event.target instanceof Node && !looks.contains(event.target)) looks.open = false;
+  });
 }

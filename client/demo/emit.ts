@@ -108,18 +108,21 @@ class Emitter {
   }
 
   #startBurst(button: HTMLButtonElement, rate: HTMLInputElement, seconds: number): void {
-    const endsAt = performance.now() + seconds * 1000;
+    let workedAt = performance.now();
+    const endsAt = workedAt + seconds * 1000;
     let owed = 1;
     let number = 0;
     button.classList.add('running');
     this.#burst = setInterval(() => {
-      const left = endsAt - performance.now();
+      const now = performance.now();
+      const left = endsAt - now;
       if (left <= 0) {
         this.#stopBurst(button);
         return;
       }
       button.textContent = `Stop (${Math.ceil(left / 1000)} s)`;
-      owed = Math.min(owed + (rate.valueAsNumber * tickMs) / 1000, unansweredMax);
+      owed = Math.min(owed + (rate.valueAsNumber * (now - workedAt)) / 1000, unansweredMax);
+      workedAt = now;
       for (; owed >= 1 && this.#unanswered < unansweredMax; owed--) {
         const text = `${burstTexts[number % burstTexts.length] ?? ''} ${++number}`;
         this.#report(text, this.#publishing.comment(this.#composer.draft(text))).catch((error: unknown) => {

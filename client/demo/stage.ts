@@ -10,7 +10,7 @@ const burstMax = 12;
 /** Longest wait for a place; a comment that is shown later than this belongs to another moment. */
 const waitMsMax = 1500;
 /** Width of a stage on which comments have the size that they were sent with; narrower ones scale down, to a bound. */
-const fullSizeWidthPx = 900;
+const fullSizeWidthPx = 800;
 const smallestScale = 0.6;
 /** Area on which the setting for the most comments on the screen is meant, in square pixels; smaller ones hold fewer. */
 const fullAreaPx = 600_000;

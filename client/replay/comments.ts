@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { SaxesParser } from 'saxes';
 
 /** How a comment crosses the screen. */
-export type CommentMode = 'scroll' | 'top' | 'bottom' | 'reverse';
+type CommentMode = 'scroll' | 'top' | 'bottom' | 'reverse';
 
 export interface Comment {
   /** When it appears, in seconds of the video. */

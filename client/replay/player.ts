@@ -30,7 +30,7 @@ export interface PlayOptions {
 }
 
 /** Most attempts for one comment. */
-export const attemptsMax = 5;
+const attemptsMax = 5;
 const unreachableMs = 500;
 
 /**

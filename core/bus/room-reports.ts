@@ -5,7 +5,7 @@ export const roomsPerReportMax = 1000;
 /** How often a gateway reports, in milliseconds. */
 export const reportIntervalMs = 1000;
 /** A gateway that has been silent for this long is not counted, in milliseconds. */
-export const silentAfterMs = 3000;
+const silentAfterMs = 3000;
 /** … and after this long it is forgotten; until then its silence can be told by its name. */
 const forgottenAfterMs = 15_000;
 

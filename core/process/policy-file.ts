@@ -1,23 +1,17 @@
+import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { isUtf8 } from 'node:buffer';
+import { Worker } from 'node:worker_threads';
 import { Gauge, type Registry } from 'prom-client';
-import { parseDocument } from 'yaml';
-import type { z } from 'zod';
-import { Policies, policyFileSchema, type ChannelPolicy } from '../policy.ts';
+import { Policies, type ChannelPolicy } from '../policy.ts';
 import type { Logger } from './logging.ts';
+import { faults, type PolicyTextRead } from './policy-text.ts';
 
 /** Largest policy file, in bytes: that of a ConfigMap. */
 export const policyFileBytesMax = 1_048_576;
-// One list of patterns may be shared by a few entries; more than this is a file made to explode.
-const aliasesMax = 100;
-const faultsShownMax = 50;
 const pollMsDefault = 1_000;
-
-/** What a policy file says, or everything that is wrong with it, one line each. */
-export type PolicyFileRead =
-  | { readonly kind: 'policies'; readonly policies: readonly ChannelPolicy[] }
-  | { readonly kind: 'faults'; readonly faults: readonly string[] };
+const parseMsMax = 10_000;
+const parseMegabytesMax = 256;
 
 /** The policy file can't be used; `message` lists every fault. Only at start: later the policies that were in force stay. */
 class PolicyFileFault extends Error {
@@ -36,37 +30,6 @@ export interface PolicyFile {
   close(): void;
 }
 
-/** Reads the text of a policy file. Never throws. */
-export function parsePolicyFile(text: string): PolicyFileRead {
-  let value: unknown;
-  try {
-    const document = parseDocument(text, { prettyErrors: true });
-    // What YAML only warns of is a tag that it doesn't know: here a mistake like any other.
-    const problems = [...document.errors, ...document.warnings];
-    if (problems.length > 0) return faults(problems.map(({ message }) => message.split('\n', 1)[0]?.replace(/:$/, '') ?? message));
-    value = document.toJS({ maxAliasCount: aliasesMax });
-  } catch (error) {
-    // Too many aliases, or nesting so deep that the parser's stack ended.
-    return faults([`not usable as YAML: ${error instanceof Error ? error.message : String(error)}`]);
-  }
-  if (value === null || value === undefined) return faults(['the file is empty: it must have channels:, a list of policies']);
-  const read = policyFileSchema.safeParse(value);
-  return read.success ? { kind: 'policies', policies: read.data.channels } : faults(read.error.issues.map(issueInWords));
-}
-
-function faults(all: readonly string[]): PolicyFileRead {
-  const shown = all.slice(0, faultsShownMax);
-  return { kind: 'faults', faults: all.length > shown.length ? [...shown, `and ${all.length - shown.length} more`] : shown };
-}
-
-function issueInWords({ path, message }: z.core.$ZodIssue): string {
-  const place = path.reduce<string>(
-    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`),
-    '',
-  );
-  return place === '' ? message : `${place}: ${message}`;
-}
-
 /**
  * Reads a policy file, and looks every second whether its content changed (by reading it: a ConfigMap is a chain of symbolic links that
  * are exchanged, which file watchers miss). A file that went bad or vanished keeps the policies that were in force, and is logged once.
@@ -74,7 +37,7 @@ function issueInWords({ path, message }: z.core.$ZodIssue): string {
  */
 export async function watchPolicyFile(path: string, logger: Logger, options: { readonly pollMs?: number } = {}): Promise<PolicyFile> {
   const first = await readContent(path);
-  const read = first.kind === 'content' ? parsePolicyFile(first.text) : faults([first.fault]);
+  const read = await readPolicies(first);
   if (read.kind === 'faults') throw new PolicyFileFault(`the policy file ${path} can't be used:\n${lines(read.faults)}`);
   const file = new WatchedPolicyFile({ path, logger, pollMs: options.pollMs ?? pollMsDefault, content: first, policies: read.policies });
   file.watch();
@@ -110,6 +73,37 @@ async function readContent(path: string): Promise<Content> {
   }
 }
 
+/** @see parsePolicyElsewhere; `signal` gives it up. */
+async function readPolicies(content: Content, signal?: AbortSignal): Promise<PolicyTextRead> {
+  return content.kind === 'content' ? await parsePolicyElsewhere(content.text, signal) : faults([content.fault]);
+}
+
+/**
+ * Parses in a thread of its own: a file at its bound takes a second or more, in which a gateway would send nothing. What takes far longer,
+ * or more memory than any honest file, is a fault.
+ */
+function parsePolicyElsewhere(text: string, signal?: AbortSignal): Promise<PolicyTextRead> {
+  return new Promise((resolve) => {
+    const worker = new Worker(new URL('./policy-text-worker.ts', import.meta.url), {
+      workerData: text,
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: parseMegabytesMax },
+    });
+    const end = (read: PolicyTextRead): void => {
+      clearTimeout(deadline);
+      signal?.removeEventListener('abort', giveUp);
+      void worker.terminate();
+      resolve(read);
+    };
+    const giveUp = (): void => end(faults(['reading it was given up']));
+    const deadline = setTimeout(() => end(faults([`it takes more than ${parseMsMax / 1000} s to read`])), parseMsMax);
+    signal?.addEventListener('abort', giveUp);
+    worker.on('message', end);
+    worker.on('error', (error) => end(faults([`it can't be read: ${error instanceof Error ? error.message : String(error)}`])));
+    worker.on('exit', giveUp);
+  });
+}
+
 function lines(faultLines: readonly string[]): string {
   return faultLines.map((fault) => `  ${fault}`).join('\n');
 }
@@ -132,7 +126,7 @@ class WatchedPolicyFile implements PolicyFile {
   /** The content that the policies in force were read from: that it is back is no change. */
   #inForce: string;
   #valid = true;
-  #closed = false;
+  readonly #closed = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: WatchedOptions) {
@@ -157,25 +151,28 @@ class WatchedPolicyFile implements PolicyFile {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closed.abort();
     clearTimeout(this.#timer);
   }
 
   /** Looks again after `pollMs`, one look at a time. */
   watch(): void {
     this.#timer = setTimeout(() => {
-      void readContent(this.#path).then((content) => {
-        if (this.#closed) return;
-        this.#take(content);
-        this.watch();
+      void this.#look().then(() => {
+        if (!this.#closed.signal.aborted) this.watch();
       });
     }, this.#pollMs).unref();
   }
 
-  #take(content: Content): void {
+  async #look(): Promise<void> {
+    const content = await readContent(this.#path);
     if (content.kind === this.#content.kind && textOf(content) === textOf(this.#content)) return;
+    const read = await readPolicies(content, this.#closed.signal);
+    if (!this.#closed.signal.aborted) this.#take(content, read);
+  }
+
+  #take(content: Content, read: PolicyTextRead): void {
     this.#content = content;
-    const read = content.kind === 'content' ? parsePolicyFile(content.text) : faults([content.fault]);
     if (read.kind === 'faults') {
       this.#valid = false;
       this.#logger.error(

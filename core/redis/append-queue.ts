@@ -6,7 +6,7 @@ import type { Position, Publication } from '../publication.ts';
 import { asUnavailable } from './connection.ts';
 
 /** Longest time from `append` to its outcome, in milliseconds. */
-export const appendDeadlineMs = 2000;
+const appendDeadlineMs = 2000;
 /** Most payload bytes that wait in one process; above it publishing answers "temporarily unavailable". */
 const waitingBytesMax = 64 * limits.appendBytesMax;
 

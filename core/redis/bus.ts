@@ -23,7 +23,7 @@ export interface RedisBusOptions {
 }
 
 /** Figures of the bus for metrics, all since the start of the process but the first. */
-export interface RedisBusFigures {
+interface RedisBusFigures {
   /** Publications that wait for Redis or are under way. */
   readonly appendsWaiting: number;
   /** Envelopes that could not be decoded: a foreign publisher on our bus channels, or one of a later version. */

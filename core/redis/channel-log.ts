@@ -12,7 +12,7 @@ import type { SparseLog } from './sparse-log.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
 /** How long a channel's record outlives its last use. After that the channel begins a new epoch. */
-export const recordSeconds = 30 * 24 * 3600;
+const recordSeconds = 30 * 24 * 3600;
 
 const empty = Buffer.alloc(0);
 

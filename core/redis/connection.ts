@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import { scripts, type ScriptedRedis } from './scripts.ts';
-import type { SparseLog } from './sparse-log.ts';
+import { reasonOf, type SparseLog } from './sparse-log.ts';
 
 /** Longest wait for the answer to any command, in milliseconds. */
 export const commandTimeoutMs = 2000;
@@ -135,7 +135,7 @@ export class RedisConnection {
   }
 
   #failed(error: Error): void {
-    this.#fault = `Redis: ${error.message}`;
+    this.#fault = `Redis: ${reasonOf(error)}`;
     this.#errors.warn(error);
   }
 
@@ -174,5 +174,5 @@ export class RedisConnection {
 /** Whatever went wrong between us and Redis, as the one failure that callers of the bus know. */
 export function asUnavailable(error: unknown): BusUnavailable {
   if (error instanceof BusUnavailable) return error;
-  return new BusUnavailable(`Redis: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  return new BusUnavailable(`Redis: ${reasonOf(error)}`, { cause: error });
 }

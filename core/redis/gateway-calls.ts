@@ -159,9 +159,11 @@ export class RedisGatewayCalls implements GatewayCalls {
         settle();
       });
       const { deadlineMs, request } = ask;
-      const told = this.#listenForReplies().then(() =>
-        this.#tell(ask.name, { kind: 'request', id, replyTo: this.#context.token, deadlineMs, request }),
-      );
+      const told = this.#listenForReplies().then(() => {
+        // Its caller has been told that it is unanswered: it must not be carried out after that.
+        if (!this.#waiting.has(id)) throw new BusUnavailable('the deadline has passed');
+        return this.#tell(ask.name, { kind: 'request', id, replyTo: this.#context.token, deadlineMs, request });
+      });
       told.then(
         (count) => {
           receivers = count;

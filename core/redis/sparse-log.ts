@@ -28,8 +28,14 @@ export class SparseLog {
     this.#unlogged++;
     const now = this.#now();
     if (now - this.#loggedAt < intervalMs) return;
-    this.#logger?.warn({ reason: error instanceof Error ? error.message : String(error), times: this.#unlogged }, this.#message);
+    this.#logger?.warn({ reason: reasonOf(error), times: this.#unlogged }, this.#message);
     this.#loggedAt = now;
     this.#unlogged = 0;
   }
+}
+
+/** A failure in words. What joins several attempts to connect has only a code. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
 }

@@ -72,12 +72,17 @@ export class BenchProcess {
     return line;
   }
 
-  /** CPU time of all its threads so far, in nanoseconds, as the scheduler counted it. */
-  cpuNanoseconds(): number {
+  /** Of all its threads so far, as the scheduler counted it: time on a CPU, and time spent waiting for one, in nanoseconds. */
+  schedule(): { readonly cpu: number; readonly waiting: number } {
     const tasks = `/proc/${this.#child.pid}/task`;
-    let sum = 0;
-    for (const task of readdirSync(tasks)) sum += Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ', 1)[0]);
-    return sum;
+    let cpu = 0;
+    let waiting = 0;
+    for (const task of readdirSync(tasks)) {
+      const [ran = 0, waited = 0] = readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ').map(Number);
+      cpu += ran;
+      waiting += waited;
+    }
+    return { cpu, waiting };
   }
 
   /** Resident set size in bytes. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createMemoryBus } from '../../core/bus/memory.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
@@ -27,6 +27,7 @@ const read = readSettings({
 assert(read.kind === 'settings');
 const bus = createMemoryBus();
 const registry = new Registry();
+collectDefaultMetrics({ register: registry });
 const gateway = await Gateway.start({
   settings: read.settings,
   bus,

@@ -45,6 +45,8 @@ export interface FanOutResult {
   readonly cpuMicroseconds: number;
   /** Share of one CPU that the server took. */
   readonly cpuShare: number;
+  /** Share of the time that the server was ready to run and another program had its CPU. */
+  readonly waitingShare: number;
   readonly expected: number;
   readonly delivered: number;
   readonly missing: number;
@@ -171,17 +173,19 @@ async function measured(stage: Stage, bench: Bench, load: MeasuredLoad): Promise
   await sleep(200);
   const before = await stage.counts();
   const figuresBefore = await stage.figures(load.kind);
-  const cpuBefore = stage.server.cpuNanoseconds();
+  const scheduleBefore = stage.server.schedule();
   const startedAt = performance.now();
   const after = await stage.publish(load);
   const elapsedMs = performance.now() - startedAt;
-  const cpuNanoseconds = stage.server.cpuNanoseconds() - cpuBefore;
+  const schedule = stage.server.schedule();
+  const cpuNanoseconds = schedule.cpu - scheduleBefore.cpu;
   const figuresAfter = await stage.figures(load.kind);
   const delivered = after.publications - before.publications;
   const { p50, p99, max } = after.latencyMicroseconds;
   return {
     cpuMicroseconds: cpuNanoseconds / 1000 / delivered,
     cpuShare: cpuNanoseconds / 1e6 / elapsedMs,
+    waitingShare: (schedule.waiting - scheduleBefore.waiting) / 1e6 / elapsedMs,
     expected: load.count * bench.members,
     delivered,
     missing: after.missing - before.missing,

@@ -56,6 +56,18 @@ function goalText(value: number, bound: number, boundText: string): string {
   return `≤ ${boundText}: ${value <= bound ? 'met' : 'missed'}`;
 }
 
+function ratioGoalText(row: FanOutRow, measured: readonly FanOutResult[], ratio: number): string {
+  if (measured.some((result) => wrongMerge(row, result) !== undefined)) return 'not judged: it merged otherwise';
+  return goalText(ratio, row.ratioMax ?? Infinity, String(row.ratioMax));
+}
+
+/** Publications per flush, where they are not what the row is about. */
+function wrongMerge(row: FanOutRow | undefined, { gateway }: FanOutResult): number | undefined {
+  if (row?.merged === undefined || gateway === undefined) return undefined;
+  const merge = gateway.received / gateway.flushes;
+  return Math.abs(merge / row.merged - 1) > 0.1 ? merge : undefined;
+}
+
 function fanOutTable(rows: Measurements['fanOut']): string {
   const costs = (name: string): readonly (number | undefined)[] =>
     (rows.get(name) ?? []).map((outcome) => (outcome.kind === 'measured' ? outcome.result.cpuMicroseconds : undefined));
@@ -70,7 +82,7 @@ function fanOutTable(rows: Measurements['fanOut']): string {
       `${row.publicationsPerSecond}`,
       spreadText(spreadOf(measured.map(({ cpuMicroseconds }) => cpuMicroseconds)), 3),
       ratio === undefined ? '–' : `${spreadText(ratio, 2)} × ${row.floor}`,
-      ratio === undefined || row.ratioMax === undefined ? '' : goalText(ratio.median, row.ratioMax, String(row.ratioMax)),
+      ratio === undefined || row.ratioMax === undefined ? '' : ratioGoalText(row, measured, ratio.median),
       spreadOf(measured.map(({ cpuShare }) => cpuShare * 100)).median.toFixed(0),
       publicationsPerWrite(row, measured),
       spreadOf(measured.map(({ bytesPerPublication }) => bytesPerPublication)).median.toFixed(0),
@@ -141,21 +153,25 @@ function throughputTable(rows: Measurements['throughput']): string {
   );
 }
 
+/** Above it, latencies and slices (which are wall time) say more about the machine than about the server. */
+const waitingShareMax = 0.02;
+
 /** What would make a figure mean something else than its row says. */
 function surprises(measurements: Measurements): readonly string[] {
   const remarks: string[] = [];
   for (const [name, outcomes] of [...measurements.fanOut, ...measurements.throughput]) {
     const row = fanOutRows.find((candidate) => candidate.name === name);
     for (const [round, result] of results(outcomes).entries()) {
-      const { expected, delivered, misordered, closed, gateway } = result;
+      const { expected, delivered, misordered, closed, waitingShare, gateway } = result;
       const place = `${name}, round ${round + 1}`;
       if (delivered !== expected)
         remarks.push(`${place}: ${expected - delivered} of ${expected} not delivered, ${gateway?.dropped ?? 0} counted as dropped`);
       if (misordered > 0) remarks.push(`${place}: ${misordered} out of order`);
       if (closed > 0) remarks.push(`${place}: ${closed} connections were ended`);
-      if (row?.merged === undefined || gateway === undefined) continue;
-      const merge = gateway.received / gateway.flushes;
-      if (Math.abs(merge / row.merged - 1) > 0.1) remarks.push(`${place}: merged by ${merge.toFixed(1)} on average, not by ${row.merged}`);
+      if (waitingShare > waitingShareMax)
+        remarks.push(`${place}: disturbed: for ${(waitingShare * 100).toFixed(0)} % of the time another program had the server's CPU`);
+      const merge = wrongMerge(row, result);
+      if (merge !== undefined) remarks.push(`${place}: merged by ${merge.toFixed(1)} on average, not by ${row?.merged}`);
     }
   }
   return remarks;

@@ -34,7 +34,11 @@ const anyEnvelope: fc.Arbitrary<Envelope> = fc.record({
 });
 
 test('what is decoded is what was encoded', () => {
-  fc.assert(fc.property(anyEnvelope, (envelope) => expect(decodeEnvelope(encodeEnvelope(envelope))).toEqual(envelope)));
+  fc.assert(
+    fc.property(anyEnvelope, (envelope) => {
+      expect(decodeEnvelope(encodeEnvelope(envelope))).toEqual(envelope);
+    }),
+  );
 });
 
 test('arbitrary bytes are an envelope or an EnvelopeError, never another failure', () => {

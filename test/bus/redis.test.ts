@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { BusUnavailable } from '../../core/bus/bus.ts';
 import { limits } from '../../core/limits.ts';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
@@ -22,16 +23,51 @@ function newBus(prefix: string, more: { readonly countMembers?: boolean } = {}):
   return bus;
 }
 
-describeBusContract('Redis', async () => {
-  const prefix = `contract/${randomUUID()}`;
-  const [publisher, gateway, otherGateway] = ['publisher', 'gateway', 'gateway'].map(() => createRedisBus({ url: redis.url, prefix }));
-  const all = [publisher!, gateway!, otherGateway!] as const;
-  return {
-    ...{ publisher: all[0], gateway: all[1], otherGateway: all[2] },
-    close: async () => {
-      await Promise.all(all.map((bus) => bus.close()));
-    },
-  };
+function describeRedisContract(implementation: string, url: () => string): void {
+  describeBusContract(implementation, async () => {
+    const prefix = `contract/${randomUUID()}`;
+    const start = (): RedisBus => createRedisBus({ url: url(), prefix });
+    const [publisher, gateway, otherGateway] = [start(), start(), start()];
+    const close = async (): Promise<void> => {
+      await Promise.all([publisher, gateway, otherGateway].map((bus) => bus.close()));
+    };
+    return { publisher, gateway, otherGateway, close };
+  });
+}
+
+describeRedisContract('Redis', () => redis.url);
+
+describe('keys, scripts and bus channels keep to one slot a channel', () => {
+  let cluster: RedisServer;
+  beforeAll(async () => {
+    cluster = await RedisServer.start('cluster');
+  });
+  afterAll(async () => {
+    await cluster.dispose();
+  });
+  describeRedisContract('Redis Cluster of one master', () => cluster.url);
+});
+
+test('the ACL in docs/bus.md is enough for a prefix, and for no other', async () => {
+  const document = await readFile(new URL('../../docs/bus.md', import.meta.url), 'utf8');
+  const rules = /ACL for one prefix: `([^`]+)`/.exec(document)![1]!.replaceAll('P:', 'tenant/a:').split(' ');
+  expect(await redis.command('ACL', 'SETUSER', 'tenant', 'on', '>secret', 'resetchannels', ...rules)).toBe('+OK');
+  const url = redis.url.replace('//', '//tenant:secret@');
+  const own = createRedisBus({ url, prefix: 'tenant/a' });
+  onTestFinished(() => own.close());
+  const listener = new Listener();
+  await own.log.subscribe('x', listener);
+  await own.log.append('x', [publication('x')]);
+  await until('heard', () => listener.texts.length === 1);
+  const number = await own.calls.serve(new AnsweringGateway('g'));
+  expect(await own.calls.call(number, { method: 'counts', channel: 'x' }, 5000)).toMatchObject({ kind: 'reply' });
+  expect((await own.calls.callAll({ method: 'counts', channel: 'x' }, 5000)).replies).toHaveLength(1);
+  own.log.unsubscribe('x');
+  const foreign = createRedisBus({ url, prefix: 'tenant/b' });
+  onTestFinished(() => foreign.close());
+  await expect(foreign.log.append('x', [publication('x')])).rejects.toThrow('NOPERM');
+  await expect(foreign.log.subscribe('x', new Listener())).rejects.toThrow('NOPERM');
+  await expect(foreign.calls.serve(new AnsweringGateway('g'))).rejects.toThrow('NOPERM');
 });
 
 test('the Redis bus agrees with a model over random appends and subscriptions', async () => {
@@ -49,8 +85,8 @@ test('all keys and bus channels begin with the prefix, one hash tag a channel, a
   const position = await bus.log.subscribe('a{%}', new Listener());
   await bus.log.append('a{%}', [publication('x')]);
   const keys = await redis.command('KEYS', 'names/*');
-  expect(keys).toBe('*1 $31 names/pool:{a%7B%25%7D}:record');
-  expect(await redis.command('PUBSUB', 'SHARDCHANNELS', 'names/*')).toBe('*1 $28 names/pool:{a%7B%25%7D}:log');
+  expect(keys).toBe('*1 $30 names/pool:{a%7B%25%7D}:record');
+  expect(await redis.command('PUBSUB', 'SHARDCHANNELS', 'names/*')).toBe('*1 $27 names/pool:{a%7B%25%7D}:log');
   const record = await redis.command('HMGET', 'names/pool:{a%7B%25%7D}:record', 'epoch', 'offset');
   expect(record).toBe(`*2 $8 ${position.epoch} $1 1`);
   const seconds = Number((await redis.command('TTL', 'names/pool:{a%7B%25%7D}:record')).slice(1));

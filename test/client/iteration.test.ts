@@ -4,6 +4,8 @@ import { Barrage } from '../../client/barrage.ts';
 import { Feed } from '../../client/feed.ts';
 import { ScriptedGateway } from './scripted-gateway.ts';
 
+vi.setConfig({ testTimeout: 20_000 });
+
 async function subscribed(bufferMax: number) {
   const gateway = await ScriptedGateway.start();
   const barrage = new Barrage(gateway.url);

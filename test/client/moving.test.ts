@@ -2,6 +2,8 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { Barrage, type Gap, type Subscription } from '../../client/barrage.ts';
 import { agreeable, ScriptedGateway, type Answer } from './scripted-gateway.ts';
 
+vi.setConfig({ testTimeout: 20_000 });
+
 function until(condition: () => unknown, timeout = 8000): Promise<unknown> {
   return vi.waitUntil(condition, { timeout, interval: 2 });
 }
@@ -16,8 +18,8 @@ interface Scene {
 }
 
 /** A client that has read up to offset 2 on one gateway, and another gateway to go to. */
-async function scene(answer: Answer): Promise<Scene> {
-  const old = await ScriptedGateway.start();
+async function scene(answer: Answer, oldAnswer: Answer = agreeable): Promise<Scene> {
+  const old = await ScriptedGateway.start({ answer: oldAnswer });
   const fresh = await ScriptedGateway.start({ answer });
   const barrage = new Barrage(old.url);
   onTestFinished(async () => {
@@ -63,14 +65,43 @@ test('a move reads both connections until the old one has caught up: nothing is 
 });
 
 test('the old connection is left only when its replies have come', async () => {
-  const { old, fresh, barrage } = await scene(joinsAt(2));
-  // A first connection of its own, whose answers the test holds back.
+  const held: (() => void)[] = [];
+  const { old, fresh, barrage } = await scene(joinsAt(2), (command, connection) => {
+    if (command.op !== 'publish') return agreeable(command, connection);
+    held.push(() => connection.send({ type: 'reply', id: command.id, result: { epoch: 'e', offset: 3 } }));
+    return undefined;
+  });
   const publishing = barrage.publish('c', 'x');
+  await until(() => held.length === 1);
   old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
-  await expect(publishing).resolves.toEqual({});
+  await until(() => fresh.connections.length === 1 && fresh.last.commands.length === 1);
+  // What is answered on the new connection shows that the client has switched.
+  await until(async () => {
+    const moved = barrage.counts('c');
+    await moved;
+    return fresh.last.ops().includes('counts');
+  });
+  expect(old.last.socket.readyState).toBe(1);
+  held[0]?.();
+  await expect(publishing).resolves.toEqual({ epoch: 'e', offset: 3 });
   await until(() => old.last.socket.readyState === 3);
-  await expect(barrage.publish('c', 'y')).resolves.toEqual({});
-  expect(fresh.last.ops()).toEqual(['subscribe', 'publish']);
+});
+
+test("the old connection's answer to a subscribe is no news once the new one has taken over", async () => {
+  const held: (() => void)[] = [];
+  const { old, fresh, barrage, gaps } = await scene(joinsAt(5), (command, connection) => {
+    if (command.op !== 'subscribe' || command.channel !== 'd') return agreeable(command, connection);
+    held.push(() => connection.send({ type: 'reply', id: command.id, result: { epoch: 'e', offset: 9 } }));
+    return undefined;
+  });
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  await until(() => fresh.connections.length === 1 && fresh.last.commands.length === 1);
+  const added = barrage.subscribe('d');
+  await until(() => held.length === 1 && added.state === 'subscribed');
+  held[0]?.();
+  old.last.batch(2, 5);
+  await until(() => old.last.socket.readyState === 3);
+  expect([added.position, gaps]).toEqual([{ epoch: 'e', offset: 5 }, []]);
 });
 
 test('where the old connection closes first, what it did not deliver is a gap', async () => {
@@ -78,7 +109,6 @@ test('where the old connection closes first, what it did not deliver is a gap', 
   old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
   await until(() => fresh.connections.length === 1 && fresh.last.commands.length === 1);
   fresh.last.batch(5, 6);
-  await fresh.last.socket.ping();
   old.last.socket.close(1012);
   await until(() => offsets.includes(6));
   expect(offsets).toEqual([1, 2, 6]);

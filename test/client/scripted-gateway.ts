@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Command, CommandError, Hello } from '../../core/protocol/barrage-v1.ts';
 
-export const hello: Hello = {
+const hello: Hello = {
   type: 'hello',
   client: '1',
   pingIntervalMs: 60_000,

@@ -1,11 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
-import { inside, Theatre, until } from './theatre.ts';
+import { inside, Theatre, until, within } from './theatre.ts';
 
 let theatre: Theatre;
 beforeAll(async () => {
   theatre = await Theatre.open();
 }, 60_000);
+afterEach(() => theatre.clear());
 afterAll(() => theatre?.close());
 
 interface Box {
@@ -43,28 +44,27 @@ async function screen(options?: Parameters<Theatre['page']>[1]) {
   return opened;
 }
 
-test('a published comment flies from right to left, and a reverse one from left to right', { timeout: 30_000 }, async () => {
+test('a published comment flies from right to left, and a reverse one from left to right', { timeout: 60_000 }, async () => {
   const { page, faults } = await screen();
   await theatre.publish({ text: 'to the left', mode: 'scroll', size: 25, color: '#00ff00' });
   await theatre.publish({ text: 'to the right', mode: 'reverse', size: 25, color: '#ff0000' });
   await until(page, (state) => state.flying === 2);
   const find = async (text: string) => (await boxes(page)).comments.find((box) => box.text === text);
-  await expect.poll(async () => (await find('to the left'))?.right).toBeLessThan(1280);
+  await expect.poll(async () => (await find('to the left'))?.right, within).toBeLessThan(1280);
   const [left, right] = [await find('to the left'), await find('to the right')];
-  await expect.poll(async () => (await find('to the left'))?.left).toBeLessThan((left?.left ?? 0) - 20);
-  await expect.poll(async () => (await find('to the right'))?.left).toBeGreaterThan((right?.left ?? 0) + 20);
+  await expect.poll(async () => (await find('to the left'))?.left, within).toBeLessThan((left?.left ?? 0) - 20);
+  await expect.poll(async () => (await find('to the right'))?.left, within).toBeGreaterThan((right?.left ?? 0) + 20);
   const colour = await page.locator('.flying', { hasText: 'to the left' }).evaluate((node) => getComputedStyle(node).color);
   expect(colour).toBe('rgb(0, 255, 0)');
   expect(faults).toEqual([]);
-  await page.close();
 });
 
-test('four modes land in their zones', { timeout: 30_000 }, async () => {
+test('four modes land in their zones', { timeout: 60_000 }, async () => {
   const { page } = await screen();
   for (const mode of ['scroll', 'top', 'bottom', 'reverse'])
     await theatre.publish({ text: `it is ${mode}`, mode, size: 25, color: '#ffffff' });
   await until(page, (state) => state.flying === 4);
-  await expect.poll(async () => (await boxes(page)).comments.length).toBe(4);
+  await expect.poll(async () => (await boxes(page)).comments.length, within).toBe(4);
   const { width, height, comments } = await boxes(page);
   const of = (mode: string) => comments.find((box) => box.mode === mode) as Box;
   expect(of('top').top).toBeLessThan(height * 0.1);
@@ -72,10 +72,9 @@ test('four modes land in their zones', { timeout: 30_000 }, async () => {
   expect(of('scroll').bottom).toBeLessThan(height * 0.75);
   expect(of('reverse').top).toBeGreaterThanOrEqual(height * 0.74);
   for (const mode of ['top', 'bottom']) expect(Math.abs((of(mode).left + of(mode).right) / 2 - width / 2)).toBeLessThan(2);
-  await page.close();
 });
 
-test('text is shown as text: markup does not run, and hostile fields do not reach a style', { timeout: 30_000 }, async () => {
+test('text is shown as text: markup does not run, and hostile fields do not reach a style', { timeout: 60_000 }, async () => {
   const { page, faults } = await screen();
   const markup = '<img src=x onerror="globalThis.ran=1"><script>globalThis.ran=1</script>';
   await theatre.publish({ text: markup, mode: 'top', size: 18, color: 'red;background:url(http://localhost:1/x)' });
@@ -92,10 +91,9 @@ test('text is shown as text: markup does not run, and hostile fields do not reac
     true,
   ]);
   expect(faults).toEqual([]);
-  await page.close();
 });
 
-test('payloads of other systems are shown: CONNMIX events by their msg, anything else as plain text', { timeout: 30_000 }, async () => {
+test('payloads of other systems are shown: CONNMIX events by their msg, anything else as plain text', { timeout: 60_000 }, async () => {
   const { page } = await screen();
   await theatre.publish({ event: '@video', data: { uid: 1001, video_id: 1, msg: 'Hello,World!' } });
   await theatre.publish('just a line');
@@ -103,11 +101,10 @@ test('payloads of other systems are shown: CONNMIX events by their msg, anything
   await until(page, (state) => state.feed === 3);
   const lines = await page.locator('#feed-lines li:not([hidden]) span').allTextContents();
   expect(lines).toEqual(['Hello,World!', 'just a line', 'x'.repeat(200)]);
-  await page.close();
 });
 
 test(
-  'nothing overlaps on its layer while 600 comments of all sizes pass, and the pages counts what it did not show',
+  'nothing overlaps on its layer while 600 comments of all sizes pass, and the page counts what it did not show',
   { timeout: 60_000 },
   async () => {
     const { page, faults } = await screen();
@@ -121,15 +118,18 @@ test(
     }));
     const published = theatre.publishAll(payloads, 8);
     let looks = 0;
+    let most = 0;
     for (let isDone = false; !isDone || looks < 12; looks++) {
       void published.then(() => (isDone = true));
       const { comments } = await boxes(page);
       expect(overlaps(comments)).toEqual([]);
+      most = Math.max(most, comments.length);
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
+    expect(most).toBeGreaterThan(15);
     const state = await until(page, ({ tally, waiting }) => tally.publications >= 600 && waiting === 0);
     expect(state.tally.notShown).toBeGreaterThan(0);
-    await expect.poll(() => page.locator('#number-not-shown').textContent()).toBe(String((await inside(page)).tally.notShown));
+    await expect.poll(() => page.locator('#number-not-shown').textContent(), within).toBe(String((await inside(page)).tally.notShown));
     expect(faults).toEqual([]);
     await page.close();
   },
@@ -148,38 +148,34 @@ function overlaps(comments: readonly Box[]): string[] {
   return found;
 }
 
-test('likes are summed into one counter', { timeout: 30_000 }, async () => {
+test('likes are summed into one counter', { timeout: 60_000 }, async () => {
   const { page } = await screen();
   const before = (await inside(page)).tally.likes;
   const liker = await theatre.page('/emit');
   await liker.page.locator('#like').hover();
   await liker.page.mouse.down();
-  await expect.poll(async () => (await inside(page)).tally.likes - before, { timeout: 15_000 }).toBeGreaterThanOrEqual(8);
+  await expect.poll(async () => (await inside(page)).tally.likes - before, within).toBeGreaterThanOrEqual(8);
   await liker.page.mouse.up();
   const accepted = Number(await liker.page.locator('#sent').textContent());
   expect((await inside(page)).tally.likes - before).toBeGreaterThan(accepted);
-  await expect.poll(() => page.locator('#likes').textContent()).toBe(String((await inside(page)).tally.likes));
-  await liker.page.close();
-  await page.close();
+  await expect.poll(() => page.locator('#likes').textContent(), within).toBe(String((await inside(page)).tally.likes));
 });
 
-test('the figures show: watching, received, batch size, ping and delay', { timeout: 30_000 }, async () => {
+test('the figures show: watching, received, batch size, ping and delay', { timeout: 60_000 }, async () => {
   const { page } = await screen();
   const number = (name: string) => page.locator(`#number-${name}`).textContent();
-  await expect.poll(() => number('online'), { timeout: 10_000 }).toBe('1');
-  await expect.poll(() => number('ping'), { timeout: 10_000 }).toMatch(/^\d+ ms$/);
+  await expect.poll(() => number('online'), within).toBe('1');
+  await expect.poll(() => number('ping'), within).toMatch(/^\d+ ms$/);
   await theatre.publishAll(Array.from({ length: 200 }, (_, index) => ({ text: `hello ${index}`, at: Date.now() })));
-  await expect.poll(() => number('batch')).toMatch(/^\d+\.\d$/);
-  await expect.poll(() => number('age')).toMatch(/^\d+ ms$/);
-  await expect.poll(async () => Number(await number('rate'))).toBeGreaterThan(0);
+  await expect.poll(() => number('batch'), within).toMatch(/^\d+\.\d$/);
+  await expect.poll(() => number('age'), within).toMatch(/^\d+ ms$/);
+  await expect.poll(async () => Number(await number('rate')), within).toBeGreaterThan(0);
   expect(await number('gaps')).toBe('0');
-  await page.close();
 });
 
-test('a viewer who wants less motion gets standing comments', { timeout: 30_000 }, async () => {
+test('a viewer who wants less motion gets standing comments', { timeout: 60_000 }, async () => {
   const { page } = await screen({ reducedMotion: 'reduce' });
   await theatre.publish({ text: 'calm', mode: 'scroll', size: 25 });
   await until(page, (state) => state.flying === 1);
-  await expect.poll(async () => (await boxes(page)).comments[0]?.mode).toBe('top');
-  await page.close();
+  await expect.poll(async () => (await boxes(page)).comments[0]?.mode, within).toBe('top');
 });

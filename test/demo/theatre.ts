@@ -19,12 +19,12 @@ export interface Inside {
 export class Theatre {
   readonly #standalone: Standalone;
   readonly #browser: Browser;
-  readonly #policyFile: string;
 
-  private constructor(standalone: Standalone, browser: Browser, policyFile: string) {
+  #pages: Page[] = [];
+
+  private constructor(standalone: Standalone, browser: Browser) {
     this.#standalone = standalone;
     this.#browser = browser;
-    this.#policyFile = policyFile;
   }
 
   /** @param policyFile path of a policy file; none: the all-in-one's own policies, where the pages may publish. */
@@ -39,7 +39,7 @@ export class Theatre {
     if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
     const standalone = await startStandalone(read.settings, createLogger({ part: 'test', level: 'silent' }));
     try {
-      return new Theatre(standalone, await launchChromium(), policyFile);
+      return new Theatre(standalone, await launchChromium());
     } catch (error) {
       await standalone.close();
       throw error;
@@ -48,10 +48,6 @@ export class Theatre {
 
   get url(): string {
     return `http://localhost:${this.#standalone.gatewayPort}`;
-  }
-
-  get policyFile(): string {
-    return this.#policyFile;
   }
 
   /**
@@ -65,6 +61,7 @@ export class Theatre {
     const { width = 1280, height = 800, reducedMotion } = options;
     const page = await this.#browser.newPage({ viewport: { width, height }, ...(reducedMotion === undefined ? {} : { reducedMotion }) });
     const faults: string[] = [];
+    this.#pages.push(page);
     page.on('pageerror', (error) => faults.push(error.message));
     page.on('console', (message) => {
       if (message.type() === 'error') faults.push(message.text());
@@ -105,11 +102,21 @@ export class Theatre {
     while ((await response()) !== count) await new Promise((resolve) => setTimeout(resolve, 25));
   }
 
+  /** Closes every page: the next test has the channel to itself. */
+  async clear(): Promise<void> {
+    await Promise.all(this.#pages.map((page) => page.close()));
+    this.#pages = [];
+    while ((await this.publish({ like: true })) > 0) await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+
   async close(): Promise<void> {
     await this.#browser.close();
     await this.#standalone.close();
   }
 }
+
+/** For `expect.poll`: the machine may be busy. */
+export const within = { timeout: 15_000 } as const;
 
 export function inside(page: Page): Promise<Inside> {
   return page.evaluate(() => (globalThis as unknown as { barrageDemo: { inside(): Inside } }).barrageDemo.inside());

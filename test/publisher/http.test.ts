@@ -1,10 +1,14 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { BusUnavailable } from '../../core/bus/bus.ts';
 import { createMemoryBus } from '../../core/bus/memory.ts';
 import { limits } from '../../core/limits.ts';
 import { publisherBounds } from '../../publisher/bounds.ts';
 import { Rig, StandInGateway, faultyCalls, faultyLog, type Answer } from './rig.ts';
+
+/** For what takes milliseconds: how long a busy machine may make it. */
+const soon = { timeout: 15_000 };
 
 const clientOfGatewayOne = 2 ** 40 + 7;
 
@@ -152,10 +156,18 @@ describe('limits', () => {
     expect((await rig.publish({ c: 'large:1', d: 'x'.repeat(limits.payloadBytesMax + 1) })).status).toBe(413);
   });
 
-  test('who sends twelve megabytes gets to read why not', async () => {
+  test('who sends twelve megabytes before it reads gets to read why not', async () => {
     await using rig = await Rig.start();
-    expect(refusalOf(await rig.post('/v1/mesh/publish', Buffer.alloc(12_000_000, 0x20))).status).toBe(413);
-    expect((await rig.publish({ c: 'video:1', d: 'x' })).status).toBe(200);
+    const body = Buffer.alloc(12_000_000, 0x20);
+    const socket = await rig.raw();
+    socket.pause();
+    socket.write(
+      `POST /v1/mesh/publish HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
+    );
+    await new Promise((resolve) => socket.write(body, resolve));
+    let answer = '';
+    for await (const chunk of socket) answer += String(chunk);
+    expect(answer).toMatch(/^HTTP\/1\.1 413 .*"c":504/s);
   });
 
   test('a body that says it is endless is answered and cut off', async () => {
@@ -283,21 +295,34 @@ describe('bad input', () => {
     for (const answer of await Promise.all(trickling)) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  test('a sender that goes away in the middle of a body leaves nothing behind', async () => {
+  test('bytes of unfinished requests are bounded for the process, and leave with their senders', async () => {
     await using rig = await Rig.start();
-    const rounds = Math.ceil(publisherBounds.requestBytesInFlightMax / limits.requestBytesMax) + 1;
-    const half = Buffer.alloc(limits.requestBytesMax - 100, 0x20);
-    for (let round = 0; round < rounds; round++) {
+    const inFlight = () => rig.metric('barrage_publisher_request_bytes');
+    const senders: Socket[] = [];
+    const bytes = publisherBounds.requestBytesInFlightMax / limits.requestBytesMax;
+    const unfinished = Buffer.alloc(limits.requestBytesMax - 1, 0x20);
+    for (let sender = 0; sender < bytes; sender++) {
       const socket = await rig.raw();
+      senders.push(socket);
       socket.write(
         `POST /v1/mesh/publish HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${limits.requestBytesMax}\r\n\r\n`,
       );
-      await new Promise((resolve) => socket.write(half, resolve));
-      socket.destroy();
-      await once(socket, 'close');
+      socket.write(unfinished);
     }
-    // Were the bytes still counted, this one would be refused as one too many.
-    await expect.poll(async () => (await rig.publish({ c: 'video:1', d: 'x' })).status).toBe(200);
+    await expect.poll(inFlight, soon).toBe(bytes * unfinished.length);
+    const refused = await rig.publish({ c: 'video:1', d: 'x'.repeat(bytes) });
+    expect(refusalOf(refused)).toMatchObject({ status: 429, c: 502 });
+    const connection = await rig.connect();
+    expect((await connection.ask({ m: 'mesh.publish', p: { c: 'video:1', d: 'x'.repeat(bytes) }, i: 1 })).E?.c).toBe(502);
+    for (const socket of senders) socket.destroy();
+    await expect.poll(inFlight, soon).toBe(0);
+    expect((await rig.publish({ c: 'video:1', d: 'x' })).status).toBe(200);
+    expect((await rig.publish({ c: 'video:1' })).status).toBe(400);
+    expect((await rig.post('/v1/mesh/publish', Buffer.alloc(limits.requestBytesMax + 1), { 'transfer-encoding': 'chunked' })).status).toBe(
+      413,
+    );
+    expect((await connection.ask({ m: 'mesh.publish', p: { c: 'video:1', d: 'x' }, i: 1 })).E).toBe(null);
+    expect(await inFlight()).toBe(0);
   });
 });
 

@@ -124,7 +124,7 @@ test('it publishes through Redis with the counts of the gateways, is observed, a
   publisher.child.kill('SIGTERM');
   expect((await closed)[0]).toBe(1012);
   expect(await publisher.exited).toBe(0);
-}, 60_000);
+});
 
 test('without its Redis it lives, is not ready, answers that it is temporary, and works again when Redis is back', async () => {
   const away = await RedisServer.start();
@@ -145,4 +145,4 @@ test('without its Redis it lives, is not ready, answers that it is temporary, an
   } finally {
     await away.dispose();
   }
-}, 60_000);
+});

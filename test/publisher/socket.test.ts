@@ -5,6 +5,9 @@ import { limits } from '../../core/limits.ts';
 import { publisherBounds } from '../../publisher/bounds.ts';
 import { Rig, faultyLog } from './rig.ts';
 
+/** For what takes milliseconds: how long a busy machine may make it. */
+const soon = { timeout: 15_000 };
+
 const client = 2 ** 40 + 7;
 
 test('text ping is answered pong, a ping frame by a pong frame', async () => {
@@ -170,13 +173,13 @@ test('requests that wait for an answer are bounded for each connection, and the 
     i: publisherBounds.socketRequestsInFlightMax,
   });
   other.send({ m: 'mesh.publish', p: { c: 'a', d: '' }, i: 'other' });
-  await expect.poll(() => held.length).toBe(publisherBounds.socketRequestsInFlightMax + 1);
+  await expect.poll(() => held.length, soon).toBe(publisherBounds.socketRequestsInFlightMax + 1);
   for (const release of held) release();
   expect(JSON.parse(await other.next())).toMatchObject({ E: null, i: 'other' });
   for (let index = 0; index < publisherBounds.socketRequestsInFlightMax; index++)
     expect(JSON.parse(await busy.next())).toMatchObject({ E: null, i: index });
   const answer = busy.ask({ m: 'mesh.publish', p: { c: 'a', d: '' }, i: 'again' });
-  await expect.poll(() => held.length).toBe(publisherBounds.socketRequestsInFlightMax + 2);
+  await expect.poll(() => held.length, soon).toBe(publisherBounds.socketRequestsInFlightMax + 2);
   held.at(-1)?.();
   expect(await answer).toMatchObject({ E: null, i: 'again' });
 });
@@ -203,10 +206,10 @@ test('a connection that sends and never reads is cut off, and nobody else notice
     if (stalled.socket.readyState !== stalled.socket.OPEN || stalled.socket.bufferedAmount > 1_000_000) return;
     for (let count = 0; count < 2000; count++) stalled.send(frames);
   }, 1);
-  await expect.poll(() => rig.metric('barrage_publisher_api_connections'), { timeout: 20_000 }).toBe(1);
+  await expect.poll(() => rig.metric('barrage_publisher_api_connections'), soon).toBe(1);
   clearInterval(sending);
   expect((await other.ask({ m: 'mesh.publish', p: { c: 'a', d: '' }, i: 1 })).E).toBe(null);
-}, 30_000);
+});
 
 test('other paths are no WebSocket API', async () => {
   await using rig = await Rig.start();

@@ -19,7 +19,7 @@ interface Published {
 interface Publisher {
   readonly url: string;
   readonly published: Published[];
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** A real HTTP server that answers as the test says, with success unless it says otherwise. */

@@ -18,20 +18,22 @@ const startWithinMs = 10_000;
 export class RedisServer {
   readonly #folder: string;
   readonly #program: string;
-  #port: number;
+  readonly #kind: 'single' | 'cluster';
+  #port = 0;
   #process: ChildProcess | undefined;
   readonly #killAtExit = (): void => void this.#process?.kill('SIGKILL');
 
-  private constructor(program: string, folder: string, port: number) {
+  private constructor(program: string, folder: string, kind: 'single' | 'cluster') {
     this.#program = program;
     this.#folder = folder;
-    this.#port = port;
+    this.#kind = kind;
     process.on('exit', this.#killAtExit);
   }
 
-  static async start(): Promise<RedisServer> {
+  /** 'cluster': a Redis Cluster of one master that has every slot; it refuses what would cross slots. */
+  static async start(kind: 'single' | 'cluster' = 'single'): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'barrage-redis-'));
-    const server = new RedisServer(findRedisServer(), folder, 0);
+    const server = new RedisServer(findRedisServer(), folder, kind);
     for (let attempt = 1; ; attempt++) {
       server.#port = await freePort();
       try {
@@ -53,6 +55,7 @@ export class RedisServer {
   /** Starts it again on the same port, with what data there is. */
   async start(): Promise<void> {
     const settings = ['--port', `${this.#port}`, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '3600 1', '--appendonly', 'no'];
+    if (this.#kind === 'cluster') settings.push('--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`);
     const child = spawn(this.#program, settings, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#process = child;
     let output = '';
@@ -60,11 +63,17 @@ export class RedisServer {
     const startedAt = Date.now();
     while (Date.now() - startedAt < startWithinMs && child.exitCode === null) {
       const answer = await this.command('PING').catch(() => '');
-      if (answer === '+PONG' && child.exitCode === null) return;
+      if (answer === '+PONG' && child.exitCode === null && (await this.#clustered())) return;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     child.kill('SIGKILL');
     throw new Error(`redis-server did not start on port ${this.#port}:\n${output}`);
+  }
+
+  async #clustered(): Promise<boolean> {
+    if (this.#kind === 'single') return true;
+    await this.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    return (await this.command('CLUSTER', 'INFO')).includes('cluster_state:ok');
   }
 
   async stop(data: DataFate): Promise<void> {
@@ -96,12 +105,13 @@ export class RedisServer {
     this.#process?.kill('SIGCONT');
   }
 
-  /** Sends one command of words without spaces and returns the raw reply as lines joined by a space. */
+  /** Sends one command and returns the raw reply as lines joined by a space. */
   async command(...words: string[]): Promise<string> {
     const socket = connect({ host: '127.0.0.1', port: this.#port });
     let reply = '';
     socket.on('data', (chunk: Buffer) => (reply += chunk.toString()));
-    socket.write(`${words.join(' ')}\r\nQUIT\r\n`);
+    const bulk = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+    socket.write(`*${words.length}\r\n${bulk.join('')}QUIT\r\n`);
     try {
       await once(socket, 'end');
     } finally {

@@ -1,0 +1,142 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { Registry } from 'prom-client';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { Barrage, type Gap } from '../../client/barrage.ts';
+import type { Bus } from '../../core/bus/bus.ts';
+import { createMemoryBus } from '../../core/bus/memory.ts';
+import { Policies, defaultPolicy } from '../../core/policy.ts';
+import { createLogger } from '../../core/process/logging.ts';
+import { readSettings } from '../../core/process/settings.ts';
+import { Gateway } from '../../gateway/gateway.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
+
+function until(condition: () => unknown): Promise<unknown> {
+  return vi.waitUntil(condition, { timeout: 15_000, interval: 5 });
+}
+
+/** A real gateway on this bus. */
+async function gatewayOn(bus: Bus, port = 0): Promise<Gateway> {
+  const read = readSettings({
+    BARRAGE_GATEWAY_PORT: String(port),
+    BARRAGE_BACKOFF_BASE_MS: '10',
+    BARRAGE_BACKOFF_CAP_MS: '50',
+    BARRAGE_DRAIN_MS: '0',
+  });
+  if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
+  const policies = new Policies([{ ...defaultPolicy, access: { ...defaultPolicy.access, publish: 'Public' } }]);
+  const logger = createLogger({ part: 'test', level: 'silent' });
+  return Gateway.start({ settings: read.settings, bus, policies, registry: new Registry(), logger });
+}
+
+function client(port: number): Barrage {
+  const barrage = new Barrage(`ws://127.0.0.1:${port}/`);
+  onTestFinished(() => barrage.close());
+  return barrage;
+}
+
+/** Passes everything on to a gateway, and lets the test say more to the clients. */
+async function relayTo(port: number): Promise<{ readonly port: number; readonly say: (message: object) => void }> {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  server.on('connection', (near) => {
+    const far = new WebSocket(`ws://127.0.0.1:${port}/`, 'barrage.v1');
+    far.on('message', (data, isBinary) => near.send(data, { binary: isBinary }));
+    near.on('message', (data, isBinary) => far.send(data, { binary: isBinary }));
+    far.on('close', () => near.close(1012));
+    near.on('close', () => far.close());
+  });
+  onTestFinished(() => {
+    for (const socket of server.clients) socket.terminate();
+    server.close();
+  });
+  const say = (message: object): void => {
+    for (const socket of server.clients) socket.send(JSON.stringify(message));
+  };
+  return { port: (server.address() as AddressInfo).port, say };
+}
+
+test('what one client publishes another gets, text and bytes, with its place, and both are counted', async () => {
+  const bus = createMemoryBus();
+  const gateway = await gatewayOn(bus);
+  onTestFinished(async () => {
+    await gateway.close();
+    await bus.close();
+  });
+  const [writer, reader] = [client(gateway.port), client(gateway.port)];
+  const subscription = reader.subscribe('video:1');
+  const data: unknown[] = [];
+  subscription.on('publication', (publication) => data.push(publication.data));
+  await until(() => subscription.state === 'subscribed' && writer.state === 'open');
+  const first = await writer.publish('video:1', '弹幕');
+  const second = await writer.publish('video:1', Uint8Array.from([0, 128, 255]));
+  expect(second).toEqual({ epoch: first.epoch, offset: first.offset + 1 });
+  await until(() => data.length === 2);
+  expect(data).toEqual(['弹幕', Uint8Array.from([0, 128, 255])]);
+  expect(subscription.position).toEqual(second);
+  expect(await writer.counts('video:1')).toEqual({ members: 1 });
+  await subscription.setDensity(5);
+  await subscription.setDensity(undefined);
+  expect(await reader.ping()).toBeGreaterThan(0);
+});
+
+test('a gateway that is replaced leaves a gap of just what was published meanwhile', async () => {
+  const bus = createMemoryBus();
+  const other = await gatewayOn(bus);
+  const first = await gatewayOn(bus);
+  const { port } = first;
+  const writer = client(other.port);
+  const reader = client(port);
+  const gaps: Gap[] = [];
+  reader.on('gap', (gap) => gaps.push(gap));
+  const subscription = reader.subscribe('video:1');
+  const offsets: number[] = [];
+  subscription.on('publication', ({ offset }) => offsets.push(offset));
+  await until(() => subscription.state === 'subscribed' && writer.state === 'open');
+  const { epoch } = await writer.publish('video:1', 'one');
+  await until(() => offsets.length === 1);
+  await first.close();
+  await until(() => reader.state !== 'open');
+  await writer.publish('video:1', 'missed');
+  const second = await gatewayOn(bus, port);
+  onTestFinished(async () => {
+    for (const gateway of [second, other]) await gateway.close();
+    await bus.close();
+  });
+  await until(() => subscription.state === 'subscribed');
+  await writer.publish('video:1', 'three');
+  await until(() => offsets.length === 2);
+  expect(offsets).toEqual([1, 3]);
+  expect(gaps).toEqual([{ channel: 'video:1', from: { epoch, offset: 1 }, to: { epoch, offset: 2 }, reason: 'reconnect' }]);
+});
+
+test('a move between two gateways under a steady stream misses and repeats nothing', async () => {
+  const bus = createMemoryBus();
+  const [first, second] = [await gatewayOn(bus), await gatewayOn(bus)];
+  onTestFinished(async () => {
+    for (const gateway of [first, second]) await gateway.close();
+    await bus.close();
+  });
+  const relay = await relayTo(first.port);
+  const [writer, reader] = [client(second.port), client(relay.port)];
+  const gaps: Gap[] = [];
+  reader.on('gap', (gap) => gaps.push(gap));
+  const subscription = reader.subscribe('video:1');
+  const offsets: number[] = [];
+  subscription.on('publication', ({ offset }) => offsets.push(offset));
+  await until(() => subscription.state === 'subscribed' && writer.state === 'open');
+  let hellos = 0;
+  reader.on('hello', () => hellos++);
+  for (let count = 1; count <= 300; count++) {
+    await writer.publish('video:1', 'x');
+    if (count === 100) relay.say({ type: 'reconnect', url: `ws://127.0.0.1:${second.port}/`, afterMs: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await until(() => offsets.length >= 300);
+  expect(offsets).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
+  expect([gaps, hellos, reader.state]).toEqual([[], 1, 'open']);
+  // The old connection was left: only the new gateway still has a member.
+  await until(() => first.port !== 0 && bus.calls.memberCounts('video:1').ready === 1);
+});

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { readMessage } from '../../client/wire.ts';
+import { closeCodes, reconnectsAfter } from '../../core/close-codes.ts';
+import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem, type PlacedPublication } from '../../core/protocol/batch.ts';
+import type { Publication } from '../../core/publication.ts';
+import { parseCommand } from '../../gateway/v1-command.ts';
+import { readFrames } from '../support/frames.ts';
+
+const document = readFileSync('docs/protocol.md', 'utf8');
+const vectors = new Map(
+  [...document.matchAll(/```vector (\S+) (hex|json)\n([\s\S]*?)```/g)].map((match) => [`${match[1]} ${match[2]}`, match[3]?.trim() ?? '']),
+);
+
+function bytes(name: string): Buffer {
+  return Buffer.from(text(`${name} hex`).replaceAll('\n', ''), 'hex');
+}
+
+function text(key: string): string {
+  const vector = vectors.get(key);
+  if (vector === undefined) throw new Error(`docs/protocol.md has no vector ${key}`);
+  return vector;
+}
+
+function publication(payload: Buffer, kind: Publication['kind']): Publication {
+  return { kind, payload, priority: 'normal', acceptedAt: 0, ttlMs: 0, conflation: undefined, sender: undefined, traceparent: undefined };
+}
+
+const comment = publication(Buffer.from('{"text":"弹幕"}'), 'text');
+const like = publication(Buffer.from('like'), 'text');
+const voice = publication(Buffer.from([0x00, 0x01, 0xfe, 0xff]), 'binary');
+const span = { channel: 'video:1', epoch: 'e1', after: 6, upto: 9, leftOut: 1 };
+const first: PlacedPublication = { offset: 7, publication: comment, count: undefined };
+
+function payloadOf(frameBytes: Buffer): Buffer {
+  const frames = readFrames(frameBytes);
+  expect(frames).toHaveLength(1);
+  return frames[0]?.payload ?? Buffer.alloc(0);
+}
+
+test('the document has all the vectors', () => {
+  expect(vectors.size).toBe(19);
+});
+
+test('a text batch is written as documented, and read by the SDK as what was published', () => {
+  const written = encodeTextBatch(span, [first, { offset: 9, publication: like, count: 1000 }].map(encodeTextItem));
+  expect(written).toEqual(bytes('batch-text'));
+  expect(payloadOf(written).toString()).toBe(text('batch-text json'));
+  expect(readMessage(payloadOf(written).toString())).toMatchObject({
+    type: 'batch',
+    channel: 'video:1',
+    epoch: 'e1',
+    after: 6,
+    upto: 9,
+    publications: [
+      { channel: 'video:1', offset: 7, data: '{"text":"弹幕"}' },
+      { channel: 'video:1', offset: 9, data: 'like', count: 1000 },
+    ],
+  });
+});
+
+test('a binary batch is written as documented, and read by the SDK as what was published', () => {
+  const written = encodeBinaryBatch(span, [first, { offset: 9, publication: voice, count: undefined }]);
+  expect(written).toEqual(bytes('batch-binary'));
+  const message = readMessage(new Uint8Array(payloadOf(written)).buffer);
+  expect(message).toMatchObject({
+    type: 'batch',
+    after: 6,
+    upto: 9,
+    publications: [{ offset: 7, data: '{"text":"弹幕"}' }, { offset: 9 }],
+  });
+  if (message.type === 'batch') expect(Buffer.from(message.publications[1]?.data ?? '')).toEqual(voice.payload);
+});
+
+test('a plain batch is written as documented: each payload verbatim in a frame of its own', () => {
+  const written = encodePlainBatch([comment, voice]);
+  expect(written).toEqual(bytes('plain-batch'));
+  expect(readFrames(written)).toEqual([
+    { opcode: 1, payload: comment.payload },
+    { opcode: 2, payload: voice.payload },
+  ]);
+});
+
+test.each([...vectors.keys()].filter((key) => key.startsWith('command-')))('the gateway takes %s', (key) => {
+  expect(parseCommand(text(key))).toEqual({ kind: 'command', command: JSON.parse(text(key)) });
+});
+
+test.each([...vectors.keys()].filter((key) => key.startsWith('message-')))('the SDK reads %s', (key) => {
+  const { type } = JSON.parse(text(key)) as { type: string };
+  expect(readMessage(text(key))).toMatchObject({ type });
+});
+
+test('the close codes are those of the table', () => {
+  const rows = [...document.matchAll(/^\| (\d{4}) \| (.+?) \| (yes|no) \|$/gm)].map((row) => [Number(row[1]), row[2], row[3] === 'yes']);
+  const table = Object.values(closeCodes).map(({ code, reason, reconnect }) => [code, reason, reconnect]);
+  expect(rows).toEqual(table.toSorted((a, b) => Number(a[0]) - Number(b[0])));
+});
+
+test('reconnecting follows the table and the ranges', () => {
+  for (const { code, reconnect } of Object.values(closeCodes)) expect(reconnectsAfter(code), String(code)).toBe(reconnect);
+  for (const code of [1001, 1005, 1006, 1012, 4000, 4499]) expect(reconnectsAfter(code), String(code)).toBe(true);
+  for (const code of [1000, 1002, 1007, 4500, 4999]) expect(reconnectsAfter(code), String(code)).toBe(false);
+});

@@ -1,0 +1,137 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { buildSite } from '../../client/demo/site.ts';
+import { inside, Theatre, until, within } from './theatre.ts';
+
+let theatre: Theatre;
+beforeAll(async () => {
+  theatre = await Theatre.open();
+}, 60_000);
+afterEach(() => theatre.clear());
+afterAll(() => theatre?.close());
+
+test('what the emitter sends flies across the screen, as it was chosen', { timeout: 60_000 }, async () => {
+  const screen = await theatre.page('/');
+  await theatre.awaitMembers(1);
+  const emitter = await theatre.page('/emit');
+  await emitter.page.getByText('Top', { exact: true }).click();
+  await emitter.page.getByText('36', { exact: true }).click();
+  await emitter.page.getByTitle('Yellow').click();
+  await emitter.page.locator('#comment-text').fill('从发射页来');
+  await emitter.page.locator('#comment-text').press('Enter');
+  await expect.poll(() => emitter.page.locator('#log li').first().textContent(), within).toMatch(/从发射页来#\d+\d+ ms/);
+  const flying = screen.page.locator('.flying.top', { hasText: '从发射页来' });
+  await flying.waitFor();
+  expect(
+    await flying.evaluate((node) => [getComputedStyle(node).color, getComputedStyle(node).fontSize, node.classList.contains('own')]),
+  ).toEqual(['rgb(255, 255, 0)', '36px', false]);
+  await emitter.page.locator('.gift', { hasText: 'Rocket' }).click();
+  await screen.page.locator('.gift-banner', { hasText: 'Emitter' }).waitFor();
+  expect([...screen.faults, ...emitter.faults]).toEqual([]);
+});
+
+test('a burst stops by itself, and its log is bounded', { timeout: 60_000 }, async () => {
+  const { page, faults } = await theatre.page('/emit');
+  await page.locator('#burst-rate').fill('50');
+  await page.locator('#burst-seconds').fill('3');
+  await page.locator('#burst').click();
+  await page.locator('#burst.running').waitFor();
+  await expect.poll(() => page.locator('#burst').textContent(), within).toBe('Start the burst');
+  await expect.poll(async () => Number(await page.locator('#sent').textContent()), within).toBeGreaterThan(60);
+  expect(await page.locator('#log li').count()).toBeLessThanOrEqual(100);
+  expect(await page.locator('#refused').textContent()).toBe('0');
+  expect(faults).toEqual([]);
+});
+
+test("a viewer's own comment is outlined on the viewer's own screen", { timeout: 60_000 }, async () => {
+  const { page } = await theatre.page('/');
+  await theatre.awaitMembers(1);
+  await page.locator('#comment-text').fill('mine');
+  await page.locator('#comment-text').press('Enter');
+  await page.locator('.flying.own', { hasText: 'mine' }).waitFor();
+  expect(await page.locator('#comment-text').inputValue()).toBe('');
+});
+
+test('an empty screen says how to begin, and its samples fill it', { timeout: 60_000 }, async () => {
+  const { page, faults } = await theatre.page('/?channel=video:empty');
+  await until(page, (state) => state.subscribed);
+  await page.locator('#hint').waitFor();
+  expect(await page.locator('#curl').textContent()).toContain('"c":"video:empty"');
+  await page.locator('#samples').click();
+  const state = await until(page, ({ feed, tally }) => feed >= 30 && tally.likes >= 100);
+  expect(state.tally.gaps).toBe(0);
+  expect(await page.locator('#hint').isHidden()).toBe(true);
+  expect(faults).toEqual([]);
+});
+
+test('Chinese has glyphs of its own', { timeout: 60_000 }, async () => {
+  const { page } = await theatre.page('/');
+  // What no font has is drawn alike, as the box for missing glyphs.
+  const same = await page.evaluate(() => {
+    const draw = (text: string): string => {
+      const canvas = document.createElement('canvas');
+      const pen = canvas.getContext('2d');
+      const stage = document.querySelector('#stage');
+      if (pen === null || stage === null) return '';
+      pen.font = `600 40px ${getComputedStyle(stage).fontFamily}`;
+      pen.fillText(text, 10, 60);
+      return canvas.toDataURL();
+    };
+    return new Set(['弹', '幕', '你', '好', '\u{10fffe}'].map(draw)).size;
+  });
+  expect(same).toBe(5);
+});
+
+test.each(['/', '/emit'])(
+  '%s fits a phone: nothing to scroll sideways, and the composer within reach',
+  { timeout: 60_000 },
+  async (path) => {
+    const { page, faults } = await theatre.page(path, { width: 390, height: 844 });
+    await theatre.publish({ text: 'a long comment that goes on and on '.repeat(5), size: 64 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    const field = await page.locator('#comment-text').boundingBox();
+    expect(field?.width).toBeGreaterThan(90);
+    expect((field?.y ?? 1e9) + (field?.height ?? 0)).toBeLessThan(844);
+    if (path === '/') {
+      for (const tab of ['numbers', 'display', 'comments']) {
+        await page.locator(`#tab-${tab}`).click();
+        expect(await page.locator(`#panel-${tab}`).isVisible()).toBe(true);
+      }
+    }
+    expect(faults).toEqual([]);
+    await page.close();
+  },
+);
+
+test('the screen can be used by keyboard alone', { timeout: 60_000 }, async () => {
+  const { page } = await theatre.page('/');
+  await page.locator('#tab-comments').focus();
+  await page.keyboard.press('ArrowRight');
+  expect(await page.locator('#tab-display').getAttribute('aria-selected')).toBe('true');
+  await page.locator('.looks summary').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('ArrowRight');
+  expect(await page.locator('#choose-colour :checked').getAttribute('value')).toBe('#C0C0C0');
+  await page.keyboard.press('Escape');
+  expect(await page.locator('.looks').evaluate((node) => (node as HTMLDetailsElement).open)).toBe(false);
+  await page.locator('#switch').focus();
+  await page.keyboard.press('Space');
+  await until(page, (state) => !state.subscribed);
+  const before = (await inside(page)).tally.likes;
+  await page.keyboard.press('Space');
+  await theatre.awaitMembers(1);
+  await page.locator('#like').focus();
+  await page.keyboard.press('Enter');
+  await until(page, (state) => state.tally.likes > before);
+});
+
+test('the site is whole: every address in a page is one of its files, and no script or style is inline', async () => {
+  const site = await buildSite();
+  for (const path of ['/', '/emit']) {
+    const html = site.get(path)?.body.toString() ?? '';
+    const addresses = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1] ?? '');
+    expect(addresses.length).toBeGreaterThan(3);
+    for (const address of addresses) expect(site.has(address), address).toBe(true);
+    expect(html).not.toMatch(/<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=/);
+  }
+});

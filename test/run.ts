@@ -1,0 +1,61 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { installRequirements } from './requirements.ts';
+
+/**
+ * Runs the suite: `check` (types, lint, format, unused code), `unit` (check and what needs no server), or `all`. Each check counts as one test. The last
+ * line is `N passed, N failed`; the exit status is 0 only when nothing failed and something passed.
+ */
+const scopes = ['check', 'unit', 'all'] as const;
+const unitFolders = ['test/core', 'test/architecture', 'test/gateway/unit', 'test/client/unit', 'test/simulation'];
+const resultFile = '.cache/vitest.json';
+
+const checks: readonly (readonly [name: string, command: readonly string[]])[] = [
+  ['types', ['tsc']],
+  ['lint', ['oxlint', '--type-aware', '--deny-warnings']],
+  ['format', ['oxfmt', '--check', '.']],
+  ['unused code', ['knip']],
+];
+
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+function runCheck(name: string, command: readonly string[]): Outcome {
+  const [program = '', ...args] = command;
+  const { status } = spawnSync(`node_modules/.bin/${program}`, args, { stdio: 'inherit' });
+  process.stdout.write(`${status === 0 ? '✓' : '×'} ${name}\n`);
+  return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+/** Skipped tests and files that could not be loaded are failures: nothing passes by not being run. */
+function runVitest(folders: readonly string[]): Outcome {
+  mkdirSync('.cache', { recursive: true });
+  rmSync(resultFile, { force: true });
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile=${resultFile}`];
+  const { status } = spawnSync('node_modules/.bin/vitest', ['run', ...folders, ...reporters], { stdio: 'inherit' });
+  try {
+    const result: unknown = JSON.parse(readFileSync(resultFile, 'utf8'));
+    const { numPassedTests: passed, numTotalTests: total } = result as { numPassedTests: number; numTotalTests: number };
+    const failed = total - passed;
+    return { passed, failed: status === 0 || failed > 0 ? failed : 1 };
+  } catch {
+    return { passed: 0, failed: 1 };
+  }
+}
+
+function main(): void {
+  const scope = scopes.find((each) => each === process.argv[2]);
+  if (scope === undefined) throw new Error(`usage: node test/run.ts ${scopes.join(' | ')}`);
+  const outcomes: Outcome[] = [];
+  if (scope === 'all') installRequirements();
+  for (const [name, command] of checks) outcomes.push(runCheck(name, command));
+  if (scope !== 'check') outcomes.push(runVitest(scope === 'unit' ? unitFolders : []));
+  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+  const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
+  process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+}
+
+main();
