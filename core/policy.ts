@@ -79,22 +79,38 @@ const ownerPolicy: ChannelPolicy = { ...defaultPolicy, channel: 'user:*', access
  */
 export class Policies {
   readonly #exact = new Map<string, ChannelPolicy>();
-  readonly #prefixes: readonly (readonly [prefix: string, policy: ChannelPolicy])[];
+  /** Beginnings by their length, longest first: a look-up costs one step for each length that is in use, however many patterns there are. */
+  readonly #beginnings: readonly (readonly [length: number, policies: ReadonlyMap<string, ChannelPolicy>])[];
 
   constructor(policies: readonly ChannelPolicy[]) {
-    const prefixes: [string, ChannelPolicy][] = [];
+    const beginnings = new Map<number, Map<string, ChannelPolicy>>();
     for (const policy of policies) {
-      if (policy.channel.endsWith('*')) prefixes.push([policy.channel.slice(0, -1), policy]);
-      else this.#exact.set(policy.channel, policy);
+      if (!policy.channel.endsWith('*')) {
+        this.#exact.set(policy.channel, policy);
+        continue;
+      }
+      const beginning = policy.channel.slice(0, -1);
+      const alike = beginnings.get(beginning.length) ?? new Map<string, ChannelPolicy>();
+      beginnings.set(beginning.length, alike.set(beginning, policy));
     }
-    this.#prefixes = prefixes.toSorted((a, b) => b[0].length - a[0].length);
+    this.#beginnings = [...beginnings].toSorted((a, b) => b[0] - a[0]);
   }
 
   of(channel: string): ChannelPolicy {
     const owned = channelOwner(channel) !== undefined;
-    const policy = this.#exact.get(channel) ?? this.#prefixes.find(([prefix]) => channel.startsWith(prefix))?.[1];
+    const policy = this.#find(channel);
     if (policy === undefined) return owned ? ownerPolicy : defaultPolicy;
     if (owned && policy.access.subscribe !== 'Owner') return { ...policy, access: { ...policy.access, subscribe: 'Owner' } };
     return policy;
+  }
+
+  #find(channel: string): ChannelPolicy | undefined {
+    const exact = this.#exact.get(channel);
+    if (exact !== undefined) return exact;
+    for (const [length, policies] of this.#beginnings) {
+      const policy = policies.get(channel.slice(0, length));
+      if (policy !== undefined) return policy;
+    }
+    return undefined;
   }
 }

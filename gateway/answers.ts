@@ -1,5 +1,5 @@
 import type { ConnectionCall, GatewayReply, GatewayRequest } from '../core/bus/bus.ts';
-import { channelNameFault } from '../core/channel.ts';
+import { channelNameFault, channelOwner } from '../core/channel.ts';
 import { limits } from '../core/limits.ts';
 import { frame } from '../core/protocol/frame.ts';
 import { encodeMessage } from '../core/protocol/message.ts';
@@ -79,8 +79,10 @@ async function callConnection(connection: Connection, call: ConnectionCall, room
   }
 }
 
-/** A backend's subscription is not asked for its access. Returns what went wrong. */
+/** A backend may subscribe a connection to what its client could not, but not to another user's own channel. Returns what went wrong. */
 async function subscribe(connection: Connection, channel: string, rooms: Rooms): Promise<string | undefined> {
+  const owner = channelOwner(channel);
+  if (owner !== undefined && owner !== connection.uid) return "this is another user's channel: set the context value uid first";
   const joined = await rooms.join(connection, channel, connection.protocol === 'plain' ? 'plain' : 'full');
   if (joined.kind === 'refused') return `refused (${joined.reason})`;
   if (joined.kind === 'joined' && connection.protocol === 'barrage.v1') {

@@ -74,7 +74,7 @@ export class Gateway {
     this.#rooms = new Rooms({
       log: bus.log,
       policies: options.policies,
-      surroundings: { fanOut, metrics: this.#metrics, now, timers: systemTimers },
+      surroundings: { fanOut, metrics: this.#metrics, now, clock: () => performance.now(), timers: systemTimers },
       logger,
       share: settings.fanOutPercent / 100,
     });

@@ -6,6 +6,7 @@ import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/polic
 import type { Settings } from '../core/process/settings.ts';
 import { Policies } from '../core/policy.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
+import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { Gateway } from './gateway.ts';
 
 await runProcess('gateway', start);
@@ -22,6 +23,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
   const bus = createRedisBus({ url: settings.redisUrl, prefix: settings.redisPrefix, logger });
+  exportBusMetrics(registry, bus);
   const gateway = await Gateway.start({ settings, bus, policies: policyFile?.policies() ?? new Policies([]), registry, logger });
   policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
   const admin =

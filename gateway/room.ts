@@ -166,7 +166,7 @@ export class Room {
     const continues = batch.epoch === this.#epoch && batch.firstOffset <= this.#received + 1;
     if (!continues) {
       // What was collected belongs before the hole; the next cut starts after it, so that members see the hole.
-      if (this.#window.length > 0 || this.#isSomeoneUntold()) cuts.push(this.#makeCut(now));
+      cuts.push(...this.#settle(now));
       this.#restart({ epoch: batch.epoch, offset: batch.firstOffset - 1 });
     }
     let offset = batch.firstOffset;
@@ -190,8 +190,7 @@ export class Room {
   /** The subscription was interrupted and is in force again at `position`. */
   resubscribed(position: Position, now: number): readonly (Cut | Missing)[] {
     if (position.epoch === this.#epoch && position.offset <= this.#received) return [];
-    const events: (Cut | Missing)[] = [];
-    if (this.#window.length > 0) events.push(this.#makeCut(now));
+    const events: (Cut | Missing)[] = [...this.#settle(now)];
     const after = position.epoch === this.#epoch ? this.#cut : position.offset;
     this.#restart(position);
     events.push({ kind: 'missing', channel: this.channel, after, position });
@@ -221,6 +220,14 @@ export class Room {
   #isSomeoneUntold(): boolean {
     for (const { upto } of this.#classes.values()) if (upto < this.#cut) return true;
     return false;
+  }
+
+  /** Before a hole: cuts what was collected, and tells those who were left everything out, so that the hole is told at its true size. */
+  #settle(now: number): readonly Cut[] {
+    const cuts: Cut[] = [];
+    if (this.#window.length > 0) cuts.push(this.#makeCut(now));
+    if (this.#isSomeoneUntold()) cuts.push(this.#makeCut(now));
+    return cuts;
   }
 
   #restart(position: Position): void {

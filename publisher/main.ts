@@ -8,6 +8,7 @@ import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
+import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { listenFault } from './access.ts';
 import { serverBounds } from './bounds.ts';
 import { exportBusState } from './metrics.ts';
@@ -27,6 +28,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
   const noPolicies = new Policies([]);
   const bus = createRedisBus({ url: settings.redisUrl, prefix: settings.redisPrefix, logger, countMembers: true });
+  exportBusMetrics(registry, bus);
   exportBusState(registry, bus);
   const publisher = createPublisher({
     bus,

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { buildSite } from '../client/demo/site.ts';
+import type { Bus } from '../core/bus/bus.ts';
 import { createMemoryBus } from '../core/bus/memory.ts';
 import { answerAdmin } from '../core/process/admin.ts';
 import { startAdminServer } from '../core/process/admin-server.ts';
@@ -10,6 +11,7 @@ import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/polic
 import { isLoopbackHost, type Settings } from '../core/process/settings.ts';
 import { Policies, defaultPolicy } from '../core/policy.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
+import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { listenFault } from '../publisher/access.ts';
 import { serverBounds } from '../publisher/bounds.ts';
@@ -42,8 +44,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
   const builtIn = standalonePolicies(settings.gatewayHost);
   const policies = (): Policies => policyFile?.policies() ?? builtIn;
-  const bus =
-    settings.redisUrl === '' ? createMemoryBus() : createRedisBus({ url: settings.redisUrl, prefix: settings.redisPrefix, logger });
+  const bus = createBus(settings, registry, logger);
   const closers: (() => Promise<void>)[] = [() => bus.close()];
   const close = async (): Promise<void> => {
     policyFile?.close();
@@ -78,4 +79,11 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     await close();
     throw error;
   }
+}
+
+function createBus(settings: Settings, registry: Registry, logger: Logger): Bus {
+  if (settings.redisUrl === '') return createMemoryBus();
+  const bus = createRedisBus({ url: settings.redisUrl, prefix: settings.redisPrefix, logger, countMembers: true });
+  exportBusMetrics(registry, bus);
+  return bus;
 }

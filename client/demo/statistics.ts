@@ -2,6 +2,7 @@
 export class Rate {
   readonly #seconds: number[];
   #current = -1;
+  #firstSecond: number | undefined;
 
   constructor(windowSeconds: number) {
     this.#seconds = Array.from({ length: windowSeconds }, () => 0);
@@ -9,16 +10,18 @@ export class Rate {
 
   add(count: number, now: number): void {
     this.#advance(now);
+    this.#firstSecond ??= this.#current;
     const slot = this.#current % this.#seconds.length;
     this.#seconds[slot] = (this.#seconds[slot] ?? 0) + count;
   }
 
-  /** Mean of the whole seconds before the present one. */
+  /** Mean of the whole seconds before the present one, from the first that had something. */
   perSecond(now: number): number {
     this.#advance(now);
     const present = this.#seconds[this.#current % this.#seconds.length] ?? 0;
     const sum = this.#seconds.reduce((total, count) => total + count, 0) - present;
-    return sum / (this.#seconds.length - 1);
+    const seconds = Math.min(this.#seconds.length - 1, this.#current - (this.#firstSecond ?? this.#current));
+    return seconds === 0 ? 0 : sum / seconds;
   }
 
   #advance(now: number): void {

@@ -46,17 +46,6 @@ export function encodeBody(publications: readonly Publication[]): Buffer {
   return body;
 }
 
-/** Encodes a whole envelope as the script would, for buses without one. */
-export function encodeEnvelope(envelope: Envelope): Buffer {
-  const epoch = Buffer.from(envelope.epoch, 'latin1');
-  const header = Buffer.allocUnsafe(2 + epoch.length + 8);
-  header[0] = envelopeVersion;
-  header[1] = epoch.length;
-  epoch.copy(header, 2);
-  header.writeBigUInt64BE(BigInt(envelope.firstOffset), 2 + epoch.length);
-  return Buffer.concat([header, encodeBody(envelope.publications)]);
-}
-
 /**
  * Decodes an envelope. Payloads are views of `bytes`, not copies.
  * @throws EnvelopeError

@@ -161,15 +161,20 @@ function surprises(measurements: Measurements): readonly string[] {
   const remarks: string[] = [];
   for (const [name, outcomes] of [...measurements.fanOut, ...measurements.throughput]) {
     const row = fanOutRows.find((candidate) => candidate.name === name);
+    const waiting = results(outcomes).map(({ waitingShare }) => waitingShare);
+    if (waiting.some((share) => share > waitingShareMax)) {
+      const shares = waiting.map((share) => (share * 100).toFixed(0)).join(', ');
+      remarks.push(
+        `${name}: disturbed: other programs had the server's CPU while it was ready to run, for ${shares} % of the rounds' time`,
+      );
+    }
     for (const [round, result] of results(outcomes).entries()) {
-      const { expected, delivered, misordered, closed, waitingShare, gateway } = result;
+      const { expected, delivered, misordered, closed, gateway } = result;
       const place = `${name}, round ${round + 1}`;
       if (delivered !== expected)
         remarks.push(`${place}: ${expected - delivered} of ${expected} not delivered, ${gateway?.dropped ?? 0} counted as dropped`);
       if (misordered > 0) remarks.push(`${place}: ${misordered} out of order`);
       if (closed > 0) remarks.push(`${place}: ${closed} connections were ended`);
-      if (waitingShare > waitingShareMax)
-        remarks.push(`${place}: disturbed: for ${(waitingShare * 100).toFixed(0)} % of the time another program had the server's CPU`);
       const merge = wrongMerge(row, result);
       if (merge !== undefined) remarks.push(`${place}: merged by ${merge.toFixed(1)} on average, not by ${row?.merged}`);
     }

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { EnvelopeError, decodeEnvelope, encodeEnvelope, type Envelope } from '../../core/bus/envelope.ts';
+import { EnvelopeError, decodeEnvelope, type Envelope } from '../../core/bus/envelope.ts';
 import { limits } from '../../core/limits.ts';
 import type { Publication } from '../../core/publication.ts';
-import { publication } from './world.ts';
+import { encodeEnvelope, publication } from './world.ts';
 
 const whole = fc.maxSafeNat();
 const text = (bytesMax: number): fc.Arbitrary<string> =>

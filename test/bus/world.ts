@@ -1,4 +1,5 @@
 import type { Bus, GatewayReply, GatewayRequest, GatewayServer, LogSubscriber, RoomCounts } from '../../core/bus/bus.ts';
+import { encodeBody, envelopeVersion, type Envelope } from '../../core/bus/envelope.ts';
 import type { LogBatch, Position, Publication } from '../../core/publication.ts';
 
 /** The buses of a publisher process and of two gateway processes; one and the same where everything is in one process. */
@@ -92,4 +93,14 @@ export async function until(what: string, condition: () => boolean | Promise<boo
 
 export async function untilUp(bus: Bus): Promise<void> {
   await until('the bus is up', () => bus.state().up);
+}
+
+/** A whole envelope, with the head that `append.lua` writes. */
+export function encodeEnvelope({ epoch, firstOffset, publications }: Envelope): Buffer {
+  const head = Buffer.alloc(2 + epoch.length + 8);
+  head[0] = envelopeVersion;
+  head[1] = epoch.length;
+  head.write(epoch, 2);
+  head.writeBigUInt64BE(BigInt(firstOffset), 2 + epoch.length);
+  return Buffer.concat([head, encodeBody(publications)]);
 }

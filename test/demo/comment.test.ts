@@ -51,7 +51,9 @@ test('black and blue get a light edge', () => {
 
 test('a rate is the mean of the whole seconds before the present one', () => {
   const rate = new Rate(6);
-  for (let now = 0; now < 10_000; now += 100) rate.add(2, now);
+  rate.add(30, 0);
+  expect([rate.perSecond(500), rate.perSecond(1000), rate.perSecond(2000)]).toEqual([0, 30, 15]);
+  for (let now = 3000; now < 10_000; now += 100) rate.add(2, now);
   expect(rate.perSecond(10_000)).toBe(20);
   expect(rate.perSecond(12_500)).toBe(12);
   expect(rate.perSecond(60_000)).toBe(0);

@@ -88,6 +88,9 @@ test('after 5,000 comments nothing has grown beyond its bound', { timeout: 120_0
     return { nodes: metric('Nodes'), listeners: metric('JSEventListeners'), heap: metric('JSHeapUsedSize') };
   };
   await session.send('Performance.enable');
+  await page.locator('#tab-display').click();
+  await page.locator('#setting-seconds').fill('4');
+  await page.locator('#tab-comments').click();
   await theatre.publishAll(payloads(1000));
   await until(page, (state) => state.tally.publications >= 1000);
   const warm = await measure();
@@ -104,7 +107,25 @@ test('after 5,000 comments nothing has grown beyond its bound', { timeout: 120_0
   expect(after.listeners).toBeLessThanOrEqual(warm.listeners + 30);
   expect(after.nodes).toBeLessThan(warm.nodes + 1500);
   expect(after.heap).toBeLessThan(warm.heap + 3_000_000);
+  const landed = await until(page, ({ flying, waiting }) => flying === 0 && waiting === 0);
+  // The library's own list would hold every comment that ever flew.
+  expect(landed.backlog).toBe(0);
   expect(faults).toEqual([]);
+});
+
+test('when the gateway goes, the page says so, and goes on when it is back', { timeout: 60_000 }, async () => {
+  const { page } = await screen('video:1');
+  const status = page.locator('#status');
+  await theatre.restart(async () => {
+    await expect.poll(() => status.textContent(), within).toMatch(/^Reconnecting… \d+ s$/);
+    await page.locator('#comment-text').fill('into the void');
+    await page.locator('#comment-text').press('Enter');
+    await expect.poll(() => page.locator('#notice').textContent(), within).toBe('Not connected. Trying to reconnect.');
+    expect(await page.locator('#number-online').textContent()).toBe('–');
+  });
+  await expect.poll(() => status.textContent(), { timeout: 40_000 }).toBe('Live');
+  await expect.poll(() => theatre.publish('we are back'), within).toBe(1);
+  await expect.poll(() => page.locator('#feed-lines').textContent(), within).toContain('we are back');
 });
 
 test('where a channel takes comments from backends only, the page says so and keeps the text', { timeout: 60_000 }, async () => {

@@ -17,7 +17,7 @@ export interface Inside {
 
 /** The whole platform in this process, and a browser before it: what the demo's tests play in. */
 export class Theatre {
-  readonly #standalone: Standalone;
+  #standalone: Standalone;
   readonly #browser: Browser;
 
   #pages: Page[] = [];
@@ -29,15 +29,7 @@ export class Theatre {
 
   /** @param policyFile path of a policy file; none: the all-in-one's own policies, where the pages may publish. */
   static async open(policyFile = ''): Promise<Theatre> {
-    const read = readSettings({
-      BARRAGE_GATEWAY_PORT: '0',
-      BARRAGE_PUBLISHER_PORT: '0',
-      BARRAGE_LOG_LEVEL: 'silent',
-      BARRAGE_DRAIN_MS: '0',
-      BARRAGE_POLICY_FILE: policyFile,
-    });
-    if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
-    const standalone = await startStandalone(read.settings, createLogger({ part: 'test', level: 'silent' }));
+    const standalone = await start({ BARRAGE_POLICY_FILE: policyFile });
     try {
       return new Theatre(standalone, await launchChromium());
     } catch (error) {
@@ -102,6 +94,14 @@ export class Theatre {
     while ((await response()) !== count) await new Promise((resolve) => setTimeout(resolve, 25));
   }
 
+  /** Ends the whole platform, and starts it again on the same ports after `between`. */
+  async restart(between: () => Promise<void>): Promise<void> {
+    const { gatewayPort, publisherPort } = this.#standalone;
+    await this.#standalone.close();
+    await between();
+    this.#standalone = await start({ BARRAGE_GATEWAY_PORT: String(gatewayPort), BARRAGE_PUBLISHER_PORT: String(publisherPort) });
+  }
+
   /** Closes every page: the next test has the channel to itself. */
   async clear(): Promise<void> {
     await Promise.all(this.#pages.map((page) => page.close()));
@@ -113,6 +113,18 @@ export class Theatre {
     await this.#browser.close();
     await this.#standalone.close();
   }
+}
+
+async function start(settings: Readonly<Record<string, string>>): Promise<Standalone> {
+  const read = readSettings({
+    BARRAGE_GATEWAY_PORT: '0',
+    BARRAGE_PUBLISHER_PORT: '0',
+    BARRAGE_LOG_LEVEL: 'silent',
+    BARRAGE_DRAIN_MS: '0',
+    ...settings,
+  });
+  if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
+  return startStandalone(read.settings, createLogger({ part: 'test', level: 'silent' }));
 }
 
 /** For `expect.poll`: the machine may be busy. */

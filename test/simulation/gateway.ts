@@ -45,7 +45,7 @@ export class SimulatedGateway {
     this.rooms = new Rooms({
       log,
       policies: options.policies,
-      surroundings: { fanOut, metrics: this.metrics, now, timers: clock.timers },
+      surroundings: { fanOut, metrics: this.metrics, now, clock: () => loopMs, timers: clock.timers },
       logger,
       share: 0.6,
     });

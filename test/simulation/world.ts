@@ -54,8 +54,10 @@ export class World {
         bytesMax: random.pick([1024, 65_536]),
       },
       budget: this.#troubles.budgets ? { publicationsPerSecond: random.pick([5, 10, 40]) } : {},
-      slowConsumer: { policy: random.pick(['DropOldest', 'DropOldest', 'Disconnect']), // Only stalled readers are to meet the bound.
-      queueBytesMax: this.#troubles.stalls ? random.pick([4096, 10_000]) : 1_048_576 },
+      slowConsumer: {
+        policy: random.pick(['DropOldest', 'DropOldest', 'Disconnect']), // Only stalled readers are to meet the bound.
+        queueBytesMax: this.#troubles.stalls ? random.pick([4096, 10_000]) : 1_048_576,
+      },
     };
   }
 

@@ -1,0 +1,37 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { RedisBus } from './bus.ts';
+
+/** Exports what the Redis bus counts. Once in a registry. */
+export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
+  const registers = [registry];
+  void new Gauge({
+    name: 'barrage_bus_appends_waiting',
+    help: 'Publications that wait for Redis or are under way.',
+    registers,
+    collect() {
+      this.set(bus.figures().appendsWaiting);
+    },
+  });
+  const counted = (name: string, help: string, read: () => number): void => {
+    void new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  };
+  counted(
+    'barrage_bus_envelopes_refused_total',
+    'Envelopes on our bus channels that could not be read.',
+    () => bus.figures().envelopesRefused,
+  );
+  counted(
+    'barrage_bus_messages_refused_total',
+    'Messages between gateways and publishers that could not be read.',
+    () => bus.figures().messagesRefused,
+  );
+  counted('barrage_bus_connection_errors_total', 'Errors of the connections to Redis.', () => bus.figures().connectionErrors);
+}

@@ -1,0 +1,127 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { createLogger } from '../../core/process/logging.ts';
+import { readSettings } from '../../core/process/settings.ts';
+import { dropReasons, type Tally } from '../../gateway/tally.ts';
+import { priorities } from '../../core/publication.ts';
+import { startStandalone, type Standalone } from '../../standalone/standalone.ts';
+import { TestClient, V1Client } from './websocket.ts';
+
+/** What the publish API answered. */
+export interface PublishAnswer {
+  readonly E: { readonly c: number; readonly m: string } | null;
+  readonly r?: {
+    readonly s: number;
+    readonly f: number;
+    readonly offset: number;
+    readonly epoch: string;
+    readonly dropped?: Readonly<Record<string, number>>;
+    readonly pending?: number;
+  };
+}
+
+/** The all-in-one process inside the test's own: real ports, real sockets. Ends with the test. */
+export class TestStandalone {
+  readonly #running: Standalone;
+
+  private constructor(running: Standalone) {
+    this.#running = running;
+  }
+
+  /** @param variables settings besides free ports and no logs */
+  static async start(variables: Readonly<Record<string, string>> = {}): Promise<TestStandalone> {
+    const read = readSettings({
+      BARRAGE_GATEWAY_PORT: '0',
+      BARRAGE_PUBLISHER_PORT: '0',
+      BARRAGE_DRAIN_MS: '0',
+      BARRAGE_LOG_LEVEL: 'silent',
+      ...variables,
+    });
+    if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
+    const running = await startStandalone(read.settings, createLogger({ part: 'test', level: read.settings.logLevel }));
+    onTestFinished(() => running.close());
+    return new TestStandalone(running);
+  }
+
+  /** Started with a policy file that holds this YAML. */
+  static async withPolicies(yaml: string, variables: Readonly<Record<string, string>> = {}): Promise<TestStandalone> {
+    return TestStandalone.start({ ...variables, BARRAGE_POLICY_FILE: await policyFile(yaml) });
+  }
+
+  get gateway(): Standalone['gateway'] {
+    return this.#running.gateway;
+  }
+
+  get port(): number {
+    return this.#running.gatewayPort;
+  }
+
+  get publisherPort(): number {
+    return this.#running.publisherPort;
+  }
+
+  async plain(): Promise<TestClient> {
+    return this.#leaving(await TestClient.open(this.port));
+  }
+
+  async v1(): Promise<V1Client> {
+    return this.#leaving(await V1Client.open(this.port));
+  }
+
+  async post(path: string, body: object): Promise<PublishAnswer> {
+    const response = await fetch(`http://127.0.0.1:${this.publisherPort}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return (await response.json()) as PublishAnswer;
+  }
+
+  /** Publishes, and expects that it is taken. @param more other fields of the publish API */
+  async publish(channel: string, data: string, more: object = {}): Promise<NonNullable<PublishAnswer['r']>> {
+    const { E, r } = await this.post('/v1/mesh/publish', { c: channel, d: data, ...more });
+    if (r === undefined) throw new Error(`not published: ${E?.m}`);
+    return r;
+  }
+
+  /** One sample of `/metrics`; 0 where there is none with these labels. */
+  async metric(name: string, labels: string = ''): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text();
+    const start = labels === '' ? `${name} ` : `${name}{${labels}} `;
+    const line = text.split('\n').find((each) => each.startsWith(start));
+    return line === undefined ? 0 : Number(line.slice(start.length));
+  }
+
+  #leaving<C extends TestClient>(client: C): C {
+    onTestFinished(() => client.socket.terminate());
+    return client;
+  }
+}
+
+/** A file with this text, for as long as the test lasts. */
+export async function policyFile(yaml: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'barrage-policies-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'policies.yaml');
+  await writeFile(path, yaml);
+  return path;
+}
+
+/** All priorities of a tally added up. */
+export function totals(tally: Tally): {
+  readonly offered: number;
+  readonly delivered: number;
+  readonly dropped: number;
+  readonly pending: number;
+} {
+  const sum = { offered: 0, delivered: 0, dropped: 0, pending: 0 };
+  for (const priority of priorities) {
+    sum.offered += tally.count('offered', priority);
+    sum.delivered += tally.count('delivered', priority);
+    for (const reason of dropReasons) sum.dropped += tally.count(reason, priority);
+    sum.pending += tally.pending(priority);
+  }
+  return sum;
+}
