@@ -23,7 +23,7 @@ export const densityUnbounded = 100_000;
 export const settingBounds = {
   opacity: { min: 10, max: 100, step: 5, initial: 100 },
   density: { min: 1, max: densityMax, step: 1, initial: densityMax },
-  screenMax: { min: 10, max: 200, step: 5, initial: 120 },
+  screenMax: { min: 10, max: 300, step: 10, initial: 160 },
   seconds: { min: 4, max: 20, step: 1, initial: 9 },
   scale: { min: 50, max: 200, step: 10, initial: 100 },
 } as const;

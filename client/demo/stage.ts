@@ -4,11 +4,11 @@ import { Lanes } from './lanes.ts';
 import type { DisplaySettings } from './settings.ts';
 
 /** Most comments that wait for a place. */
-const waitingMax = 80;
+const waitingMax = 120;
 /** Comments that may enter at once after a quiet time. */
-const burstMax = 12;
+const burstMax = 24;
 /** Longest wait for a place; a comment that is shown later than this belongs to another moment. */
-const waitMsMax = 1500;
+const waitMsMax = 2500;
 /** Width of a stage on which comments have the size that they were sent with; narrower ones scale down, to a bound. */
 const fullSizeWidthPx = 800;
 const smallestScale = 0.6;

@@ -130,20 +130,27 @@ test(
       until('the publisher knows', () => !publisher.state().up),
       until('the gateway knows', () => !gateway.state().up),
     ]);
-    expect(performance.now() - pausedAt).toBeLessThan(3500);
+    expect(performance.now() - pausedAt).toBeLessThan(4500);
     expect(first).toBeInstanceOf(BusUnavailable);
+    // Each connection finds out for itself: the one that appends may need another turn of its health timer.
+    const refusal = async (): Promise<string> => {
+      const [result] = await Promise.allSettled([publisher.log.append('a', [publication('late')])]);
+      return result.status === 'rejected' ? String(result.reason) : 'appended';
+    };
+    await until('appends are refused at once', async () => (await refusal()).includes('Redis does not answer'));
     const startedAt = performance.now();
-    await expect(publisher.log.append('a', [publication('refused')])).rejects.toThrow('Redis does not answer');
-    await expect(gateway.log.subscribe('c', new Listener())).rejects.toThrow(BusUnavailable);
+    expect(await refusal()).toContain('Redis does not answer');
     expect(await publisher.calls.call(1, { method: 'counts', channel: 'a' }, 60_000)).toEqual({ kind: 'unanswered' });
     expect(performance.now() - startedAt).toBeLessThan(1000);
+    await expect(gateway.log.subscribe('c', new Listener())).rejects.toThrow(BusUnavailable);
 
     redis.resume();
     await Promise.all([untilUp(publisher), untilUp(gateway)]);
     await publisher.log.append('a', [publication('after')]);
     await until('heard', () => listener.texts.at(-1) === 'after');
     // The append of unknown outcome was carried out after all; the connection held, so nothing is missing.
-    expect(listener.texts).toEqual(['before', 'unknown', 'after']);
+    expect(listener.texts.filter((text) => text !== 'late')).toEqual(['before', 'unknown', 'after']);
+    expect(listener.offsets).toEqual(listener.texts.map((_, index) => index + 1));
     expect(listener.resubscribed).toEqual([]);
   },
 );
@@ -154,8 +161,7 @@ test('Redis hangs for so long that the connections are given up: new ones take o
   const listener = new Listener();
   const { epoch } = await bus.log.subscribe('a', listener);
   redis.pause();
-  await until('the connections are given up', () => bus.figures().connectionErrors > 0 || bus.state().up === false, 15_000);
-  await until('and tried again in vain', () => bus.figures().connectionErrors >= 1, 20_000);
+  await until('the connections are given up and tried again in vain', () => bus.figures().connectionErrors >= 1, 20_000);
   redis.resume();
   const resumedAt = performance.now();
   await untilUp(bus);

@@ -15,10 +15,28 @@ test('the first report is full, the next ones tell what has changed, and one wit
     ['a', { ready: 1, full: 0 }],
     ['b', { ready: 2, full: 0 }],
   ]);
-  expect(reporter.next(members)).toMatchObject([{ kind: 'full', sequence: 1, rooms: [['a', 1, 0], ['b', 2, 0]] }]); // prettier-ignore
+  expect(reporter.next(members)).toMatchObject([
+    {
+      kind: 'full',
+      sequence: 1,
+      rooms: [
+        ['a', 1, 0],
+        ['b', 2, 0],
+      ],
+    },
+  ]);
   members.set('b', { ready: 1, full: 1 });
   members.delete('a');
-  expect(reporter.next(members)).toMatchObject([{ kind: 'changes', sequence: 2, rooms: [['b', 1, 1], ['a', 0, 0]] }]); // prettier-ignore
+  expect(reporter.next(members)).toMatchObject([
+    {
+      kind: 'changes',
+      sequence: 2,
+      rooms: [
+        ['b', 1, 1],
+        ['a', 0, 0],
+      ],
+    },
+  ]);
   expect(reporter.next(members)).toMatchObject([{ kind: 'changes', sequence: 3, rooms: [] }]);
   reporter.wantFull();
   expect(reporter.next(members)).toMatchObject([{ kind: 'full', sequence: 4, rooms: [['b', 1, 1]] }]);
