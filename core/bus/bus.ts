@@ -47,14 +47,14 @@ export interface LogSubscriber {
 
 export interface ChannelLog {
   /**
-   * Appends 1 to `limits.appendPublicationsMax` publications to one channel.
-   * @throws BusUnavailable
+   * Appends 1 to `limits.appendPublicationsMax` publications to one channel, of `limits.appendBytesMax` payload bytes at most.
+   * @throws BusUnavailable; RangeError beyond those bounds, which is the caller's mistake
    */
   append(channel: string, publications: readonly Publication[]): Promise<AppendResult>;
   /**
    * Subscribes this process to a channel: at most one subscriber a process and channel. Resolves when the subscription is in force, with
    * the position after which every batch is delivered; batches may be delivered before it resolves, all of them after that position.
-   * @throws BusUnavailable
+   * @throws BusUnavailable, also where `unsubscribe` came before it was in force
    */
   subscribe(channel: string, subscriber: LogSubscriber): Promise<Position>;
   /** No batch is delivered after this returns. Never fails: the bus is told when it can be. */

@@ -57,7 +57,8 @@ test('of two rooms the one that demands more is never given less of the loop', (
       const given = rooms
         .map((room, index) => ({ demand: demandOf(room), share: shareOf(room, plan[index] as RoomCadence) }))
         .toSorted((a, b) => a.demand - b.demand);
-      for (const [index, { share: part }] of given.entries()) expect(part).toBeGreaterThanOrEqual((given[index - 1]?.share ?? 0) * (1 - 1e-9) - 1e-9);
+      for (const [index, { share: part }] of given.entries())
+        expect(part).toBeGreaterThanOrEqual((given[index - 1]?.share ?? 0) * (1 - 1e-9) - 1e-9);
     }),
   );
 });

@@ -15,7 +15,10 @@ function ofPriority(window: readonly PlacedPublication[], priority: Priority): n
 }
 
 /** Each publication of the window is in one of the two, and both are in order. */
-function splits(window: readonly PlacedPublication[], parts: { kept: readonly PlacedPublication[]; leftOut: readonly PlacedPublication[] }): void {
+function splits(
+  window: readonly PlacedPublication[],
+  parts: { kept: readonly PlacedPublication[]; leftOut: readonly PlacedPublication[] },
+): void {
   expect([...offsets(parts.kept), ...offsets(parts.leftOut)].toSorted((a, b) => a - b)).toEqual(offsets(window));
   for (const part of [parts.kept, parts.leftOut]) expect(offsets(part)).toEqual(offsets(part).toSorted((a, b) => a - b));
 }

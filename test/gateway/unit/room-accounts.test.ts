@@ -9,7 +9,10 @@ const anyPolicy = fc.record({
   budget: fc.record({ publicationsPerSecond: fc.constantFrom(1, 7, 60) }, { requiredKeys: [] }),
 });
 const anyStep = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('receive' as const), publications: fc.array(anyPublication, { minLength: 1, maxLength: 12 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('receive' as const), publications: fc.array(anyPublication, { minLength: 1, maxLength: 12 }) }),
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 300 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), count: fc.integer({ min: 1, max: 9 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('resubscribe' as const) }) },

@@ -138,11 +138,13 @@ test('the plain class gets every publication of a sum, barrage.v1 the newest wit
   const [cut] = room.tick(100);
   const offsets = (memberClass: MemberClass) =>
     cut?.classes.find((each) => each.memberClass === memberClass)?.items.map(({ offset, count }) => [offset, count]);
-  expect(offsets('plain')).toEqual([
-    [2, 2],
-    [3, 3],
-    [5, undefined],
-  ].map(([offset]) => [offset, undefined]));
+  expect(offsets('plain')).toEqual(
+    [
+      [2, 2],
+      [3, 3],
+      [5, undefined],
+    ].map(([offset]) => [offset, undefined]),
+  );
   expect(offsets('full')).toEqual([
     [3, 5],
     [5, undefined],
