@@ -17,8 +17,8 @@ export const limits = {
   jsonDepthMax: 16,
   /** Most subscriptions of one connection. */
   subscriptionsPerConnectionMax: 128,
-  /** Most commands that one connection may have waiting for an answer. */
-  commandsInFlightMax: 64,
+  /** Most commands that one connection may have waiting for an answer: all its subscriptions at once are not too many. */
+  commandsInFlightMax: 200,
   /** Most commands a second of one connection, sustained; a burst of as many is allowed. */
   commandsPerSecondMax: 200,
   /** Most connections of one gateway process. */
@@ -55,4 +55,6 @@ export const limits = {
 
 assert(limits.payloadBytesMax < limits.requestBytesMax, 'a payload at its limit must fit in a request');
 assert(limits.channelNameBytesMax < limits.clientFrameBytesMax);
+assert(limits.commandsInFlightMax > limits.subscriptionsPerConnectionMax);
+assert(limits.commandsPerSecondMax > limits.subscriptionsPerConnectionMax);
 assert(limits.appendBytesMax >= limits.payloadBytesMax, 'a payload at its limit must fit in a bus batch');

@@ -16,6 +16,9 @@ export interface Wire {
   terminate(): void;
 }
 
+/** First byte of a pong of RFC 6455, unfragmented. */
+const pongFrame = 0x8a;
+
 export type ClientProtocol = 'plain' | 'barrage.v1';
 
 /**
@@ -70,7 +73,7 @@ export class Connection {
   sendControl(bytes: Buffer): void {
     if (this.#isClosed) return;
     if (this.#queue === undefined) {
-      if (!this.#socket.write(bytes)) this.#block();
+      this.#write(bytes);
       return;
     }
     this.#queue.offerControl(bytes);
@@ -82,10 +85,15 @@ export class Connection {
     this.sendControl(frame('text', [Buffer.from(text)]));
   }
 
+  /** @param data what the ping carried, at most 125 bytes */
+  sendPong(data: Buffer): void {
+    this.sendControl(Buffer.concat([Buffer.from([pongFrame, data.length]), data]));
+  }
+
   /** One frame of a fan-out to one member. The fast path is one write of shared bytes. `true` = handed to the socket, and not yet accounted for. */
   sendBatch(delivery: Delivery, member: Member): boolean {
     if (this.#queue === undefined) {
-      if (!this.#socket.write(delivery.frame)) this.#block();
+      this.#write(delivery.frame);
       return true;
     }
     this.#enqueue(this.#queue, delivery, member);
@@ -141,6 +149,15 @@ export class Connection {
     if (result.kind === 'disconnect') this.close(closeCodes.slow);
   }
 
+  /** Gives bytes to the socket; `false` where it now holds some back. A frame above its mark that the kernel took whole holds back nothing. */
+  #take(bytes: Buffer): boolean {
+    return this.#socket.write(bytes) || this.#socket.writableLength === 0;
+  }
+
+  #write(bytes: Buffer): void {
+    if (!this.#take(bytes)) this.#block();
+  }
+
   #block(): void {
     this.#queue ??= new SendQueue();
     this.#socket.once('drain', () => this.#drain());
@@ -152,7 +169,7 @@ export class Connection {
     const waiting = queue.takeAll();
     for (const [index, one] of waiting.entries()) {
       const bytes = one.kind === 'gap' ? this.#gapFrame(one) : one.frame;
-      const hasRoom = bytes === undefined || this.#socket.write(bytes);
+      const hasRoom = bytes === undefined || this.#take(bytes);
       if (one.kind === 'batch') one.delivery.handed(1);
       if (!hasRoom) {
         queue.putBack(waiting.slice(index + 1));

@@ -21,7 +21,7 @@ import { MemberCounter } from './member-counter.ts';
 import { PlainDialect } from './plain-dialect.ts';
 import { Rooms } from './rooms.ts';
 import { Session, type SessionSurroundings } from './session.ts';
-import { acceptWebSockets, type SocketListener } from './socket.ts';
+import { acceptWebSockets, refuseRequest, type SocketListener } from './socket.ts';
 import { systemTimers } from './timers.ts';
 import { admit } from './upgrade.ts';
 import { V1Dialect } from './v1-dialect.ts';
@@ -40,6 +40,8 @@ export interface GatewayOptions {
 const pingFrame = Buffer.from([0x89, 0x00]);
 const sweepsPerInterval = 8;
 const busRetryMs = 500;
+/** How often requests that take too long to arrive are looked for. */
+const handshakeCheckMs = 1_000;
 
 /** One process that holds clients' connections: rooms, merging, fan-out. Gets publications from the bus, and answers its calls. */
 export class Gateway {
@@ -90,10 +92,18 @@ export class Gateway {
     };
     // The socket's own buffer is small: what waits longer waits in a queue that a policy bounds.
     this.#server = createServer(
-      { highWaterMark: 16_384, headersTimeout: limits.handshakeTimeoutMs, requestTimeout: limits.handshakeTimeoutMs },
+      {
+        highWaterMark: 16_384,
+        headersTimeout: limits.handshakeTimeoutMs,
+        requestTimeout: limits.handshakeTimeoutMs,
+        connectionsCheckingInterval: handshakeCheckMs,
+      },
       (request, response) => this.#request(request, response),
     );
-    this.#server.on('clientError', (_error, socket) => socket.destroy());
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      if (error.code !== 'ECONNRESET') this.#metrics.refusedConnections.inc({ reason: 'request' });
+      refuseRequest(socket, error.code);
+    });
     acceptWebSockets(this.#server, { admit: (request) => this.#admit(request), open: (protocol, wire) => this.#open(protocol, wire) });
   }
 
@@ -230,9 +240,11 @@ export class Gateway {
     if (protocol === 'barrage.v1') connection.sendControl(encodeMessage(this.#hello(id)));
     return {
       message: (data, kind) => session.message(data, kind),
-      seen: () => {
+      ping: (data) => session.ping(data),
+      pong: () => {
         connection.lastSeenAt = now();
       },
+      broken: (code) => connection.close({ code, reason: '', reconnect: false }),
       ended: () => {
         leaveAll();
         connection.ended();

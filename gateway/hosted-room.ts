@@ -8,7 +8,7 @@ import { FlushRecords } from './flush-records.ts';
 import { MemberList, type Member } from './members.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Timers } from './timers.ts';
-import { Room, type ClassCut, type Cut, type MemberClass, type Missing } from './room.ts';
+import { classFor, Room, type ClassCut, type Cut, type MemberClass, type Missing } from './room.ts';
 import { Tally } from './tally.ts';
 
 export interface RoomSurroundings {
@@ -66,8 +66,11 @@ export class HostedRoom {
     return size;
   }
 
+  /** What a member asked for holds under the new policy too: the class that gave it no more may give more now. */
   setPolicy(policy: ChannelPolicy): void {
     this.#room.setPolicy(policy);
+    const asking = [...this.#members.values()].flatMap((list) => [...list].filter(({ density }) => density !== undefined));
+    for (const member of asking) this.changeClass(member, classFor(member.density, policy));
   }
 
   setCadence(cadence: { readonly windowMs: number; readonly budgetFactor: number }): void {

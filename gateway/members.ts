@@ -7,6 +7,8 @@ export interface Member {
   readonly connection: Connection;
   readonly room: HostedRoom;
   memberClass: MemberClass;
+  /** Publications a second that it asked for; `undefined` = all that the policy gives. */
+  density: number | undefined;
   /** `false` from the moment it left: whatever is still on its way to it is not sent. */
   active: boolean;
   /** Its place in its list, kept by `MemberList`. */

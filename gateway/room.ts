@@ -177,6 +177,8 @@ export class Room {
         this.#received = offset;
         if (this.#window.length >= this.#policy.merge.publicationsMax || this.#windowBytes >= this.#policy.merge.bytesMax) {
           cuts.push(this.#makeCut(now));
+          // The window begins anew, else its end would cut a short batch right behind this one.
+          if (this.#windowEndsAt !== undefined) this.#openWindow(now);
         }
       }
       offset++;

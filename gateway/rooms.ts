@@ -146,7 +146,7 @@ export class Rooms {
     if (present !== undefined) return { kind: 'already', member: present };
     if (connection.members.length >= limits.subscriptionsPerConnectionMax) return { kind: 'refused', reason: 'subscriptions' };
     if (room.size >= (room.policy.limits.membersMax ?? Infinity)) return { kind: 'refused', reason: 'members' };
-    const member: Member = { connection, room, memberClass, active: true, index: -1 };
+    const member: Member = { connection, room, memberClass, density: undefined, active: true, index: -1 };
     room.join(member);
     this.#subscriptions++;
     return { kind: 'joined', member, position: room.position };

@@ -124,19 +124,23 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
     const dropped: B[] = [];
     let freed = 0;
     const kept: Waiting<Owner, B>[] = [];
+    /** Where the owner's gap stands that what is dropped next joins on to: nothing else of this owner is kept behind it. */
+    let gapAt = -1;
     for (const waiting of this.#waiting) {
-      const last = kept.at(-1);
-      if (freed >= bytes || waiting.kind === 'control' || waiting.owner !== owner) {
+      if (waiting.kind === 'control' || waiting.owner !== owner) {
         kept.push(waiting);
+      } else if (waiting.kind === 'batch' && freed >= bytes) {
+        kept.push(waiting);
+        gapAt = -1;
       } else {
         if (waiting.kind === 'batch') {
           dropped.push(waiting);
           freed += waiting.frame.length;
         }
-        // Neighbouring spans become one gap, so that gaps take no more room than what they stand for.
-        if (last?.kind === 'gap' && last.owner === owner && last.epoch === waiting.epoch)
-          kept[kept.length - 1] = { ...last, upto: waiting.upto };
-        else kept.push({ kind: 'gap', owner, epoch: waiting.epoch, after: waiting.after, upto: waiting.upto });
+        // Neighbouring spans become one gap, whatever of other channels lies between: gaps take no more room than what they stand for.
+        const gap = kept[gapAt];
+        if (gap?.kind === 'gap' && gap.epoch === waiting.epoch) kept[gapAt] = { ...gap, upto: waiting.upto };
+        else gapAt = kept.push({ kind: 'gap', owner, epoch: waiting.epoch, after: waiting.after, upto: waiting.upto }) - 1;
       }
     }
     this.#waiting = kept;
@@ -145,8 +149,9 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
   }
 
   #extendGap({ owner, epoch, after, upto }: B): void {
-    const last = this.#waiting.at(-1);
-    if (last?.kind === 'gap' && last.owner === owner && last.epoch === epoch) this.#waiting[this.#waiting.length - 1] = { ...last, upto };
+    const at = this.#waiting.findLastIndex((waiting) => waiting.kind !== 'control' && waiting.owner === owner);
+    const last = this.#waiting[at];
+    if (last?.kind === 'gap' && last.epoch === epoch) this.#waiting[at] = { ...last, upto };
     else this.#waiting.push({ kind: 'gap', owner, epoch, after, upto });
   }
 }

@@ -39,6 +39,7 @@ export class Session {
   readonly #dialect: Dialect;
   readonly #surroundings: SessionSurroundings;
   #waiting: string[] | undefined;
+  #waitingBytes = 0;
   #bucket: TokenBucket | undefined;
 
   constructor(connection: Connection, dialect: Dialect, surroundings: SessionSurroundings) {
@@ -49,35 +50,51 @@ export class Session {
 
   message(data: Buffer, kind: 'text' | 'binary'): void {
     if (this.#connection.isClosed) return;
-    const now = this.#surroundings.now();
-    this.#connection.lastSeenAt = now;
+    const pace = this.#pace();
     if (kind === 'binary') {
       this.#connection.close(closeCodes.badCommand);
       return;
     }
     const text = data.toString();
-    const rate = limits.commandsPerSecondMax;
-    this.#bucket ??= new TokenBucket(rate, now);
-    const available = this.#bucket.available(now, rate, rate);
-    const left = this.#bucket.take(1);
-    if (left < -rate) {
+    if (pace === 'flood') {
       this.#connection.close(closeCodes.tooManyCommands);
-    } else if (available < 1) {
+    } else if (pace === 'too_many') {
       this.#surroundings.metrics.commands.inc({ result: 'too_many' });
       this.#dialect.refuse(text);
     } else if (this.#waiting === undefined) {
       void this.#run(text);
-    } else if (this.#waiting.length >= limits.commandsInFlightMax) {
+    } else if (this.#waiting.length >= limits.commandsInFlightMax || this.#waitingBytes + data.length > limits.controlQueueBytesMax) {
       this.#connection.close(closeCodes.tooManyCommands);
     } else {
       this.#waiting.push(text);
+      this.#waitingBytes += data.length;
     }
+  }
+
+  /** A ping frame costs what a command costs. One above the rate is not answered. */
+  ping(data: Buffer): void {
+    if (this.#connection.isClosed) return;
+    const pace = this.#pace();
+    if (pace === 'flood') this.#connection.close(closeCodes.tooManyCommands);
+    else if (pace === 'allowed') this.#connection.sendPong(data);
+  }
+
+  /** `too_many`: above the rate. `flood`: so far above it that even refusals must end. */
+  #pace(): 'allowed' | 'too_many' | 'flood' {
+    const now = this.#surroundings.now();
+    this.#connection.lastSeenAt = now;
+    const rate = limits.commandsPerSecondMax;
+    this.#bucket ??= new TokenBucket(rate, now);
+    const available = this.#bucket.available(now, rate, rate);
+    if (this.#bucket.take(1) < -rate) return 'flood';
+    return available < 1 ? 'too_many' : 'allowed';
   }
 
   async #run(first: string): Promise<void> {
     const waiting: string[] = [];
     this.#waiting = waiting;
     for (let text: string | undefined = first; text !== undefined && !this.#connection.isClosed; text = waiting.shift()) {
+      if (waiting.length === 0) this.#waitingBytes = 0;
       try {
         await this.#dialect.execute(text);
       } catch (error) {

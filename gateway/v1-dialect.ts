@@ -55,7 +55,10 @@ export class V1Dialect implements Dialect {
   async execute(text: string): Promise<void> {
     const parsed = parseCommand(text);
     if (parsed.kind === 'garbage') return this.#bad();
-    if (parsed.kind === 'error') return this.#reply(parsed.id, { error: parsed.error });
+    if (parsed.kind === 'error') {
+      this.#surroundings.metrics.commands.inc({ result: 'refused' });
+      return this.#reply(parsed.id, { error: parsed.error });
+    }
     const outcome = await this.#carryOut(parsed.command);
     this.#surroundings.metrics.commands.inc({ result: 'error' in outcome ? 'refused' : 'done' });
     this.#reply(parsed.command.id, outcome);
@@ -101,6 +104,7 @@ export class V1Dialect implements Dialect {
     const joined = await rooms.join(this.#connection, channel, classFor(density, policy));
     if (joined.kind === 'already') return failure('already_subscribed', 'this connection is subscribed to that channel');
     if (joined.kind === 'refused') return refusals[joined.reason];
+    joined.member.density = density;
     const { position } = joined;
     const given = classDensity(joined.member.memberClass, policy);
     const result: SubscribeResult = {
@@ -122,6 +126,7 @@ export class V1Dialect implements Dialect {
     const member = this.#connection.memberOf(channel);
     if (member === undefined) return failure('not_subscribed', 'subscribe to that channel first');
     const { room } = member;
+    member.density = density;
     room.changeClass(member, classFor(density, room.policy));
     const given = classDensity(member.memberClass, room.policy);
     return { result: given === undefined ? {} : { density: given } };

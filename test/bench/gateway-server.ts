@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createMemoryBus } from '../../core/bus/memory.ts';
+import { limits } from '../../core/limits.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { defaultPolicy, Policies } from '../../core/policy.ts';
@@ -60,18 +61,19 @@ async function figures(): Promise<GatewayFigures> {
     flushes: await total('flushes_total'),
     delivered: await total('publications_delivered_total'),
     dropped: await total('publications_dropped_total'),
-    longestSliceMs: await longestSliceMs(),
+    ...(await slices()),
   };
 }
 
-/** The upper bound of the highest bucket that has a slice in it; `null` beyond the last bound. */
-async function longestSliceMs(): Promise<number | null> {
+async function slices(): Promise<Pick<GatewayFigures, 'slices' | 'slicesTooLong' | 'longestSliceMs'>> {
   const metric = await registry.getSingleMetric('barrage_gateway_fan_out_slice_seconds')?.get();
   assert(metric !== undefined);
-  const buckets = metric.values.flatMap(({ labels, value }) => (labels['le'] === undefined ? [] : [{ upTo: labels['le'], slices: value }]));
-  const all = Math.max(...buckets.map(({ slices }) => slices));
-  const highest = buckets.find(({ slices }) => slices === all)?.upTo;
-  return typeof highest === 'number' ? highest * 1000 : null;
+  const buckets = metric.values.flatMap(({ labels, value }) => (labels['le'] === undefined ? [] : [{ upTo: labels['le'], count: value }]));
+  const all = Math.max(...buckets.map(({ count }) => count));
+  const highest = buckets.find(({ count }) => count === all)?.upTo;
+  const inTime = buckets.find(({ upTo }) => upTo === limits.fanOutSliceMsMax / 1000)?.count;
+  assert(inTime !== undefined, 'the metric has no bucket that ends at the bound');
+  return { slices: all, slicesTooLong: all - inTime, longestSliceMs: typeof highest === 'number' ? highest * 1000 : null };
 }
 
 obeyHarness(gateway.port, { publish: (payload) => void bus.log.append(channel, [publicationOf(payload)]), figures });

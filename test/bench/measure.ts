@@ -36,6 +36,9 @@ export interface GatewayFigures {
   readonly flushes: number;
   readonly delivered: number;
   readonly dropped: number;
+  /** Slices of the fan-out, and those longer than `limits.fanOutSliceMsMax`. */
+  readonly slices: number;
+  readonly slicesTooLong: number;
   /** Upper bound of the longest slice of a fan-out since the start, in milliseconds; `null` beyond the metric's last bucket. */
   readonly longestSliceMs: number | null;
 }
@@ -205,6 +208,8 @@ function difference(before: GatewayFigures | undefined, after: GatewayFigures | 
     flushes: after.flushes - before.flushes,
     delivered: after.delivered - before.delivered,
     dropped: after.dropped - before.dropped,
+    slices: after.slices - before.slices,
+    slicesTooLong: after.slicesTooLong - before.slicesTooLong,
     longestSliceMs: after.longestSliceMs,
   };
 }

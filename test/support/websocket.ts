@@ -3,9 +3,13 @@ import { vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Batch, BatchItem, CommandError, Gap, ServerMessage, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
 
-/** Waits for a condition, not for a time. @throws when it does not hold within 15 s */
-export async function until(condition: () => unknown): Promise<void> {
-  await vi.waitUntil(condition, { timeout: 15_000, interval: 2 });
+/**
+ * Waits for a condition, not for a time.
+ * @param interval between two looks, in milliseconds: longer where a look costs a command
+ * @throws when it does not hold within 15 s
+ */
+export async function until(condition: () => unknown, interval = 2): Promise<void> {
+  await vi.waitUntil(condition, { timeout: 15_000, interval });
 }
 
 interface ReceivedFrame {

@@ -4,7 +4,7 @@ import { MemberList, type Member } from '../../../gateway/members.ts';
 
 /** Of a member the list uses its place only. */
 function member(): Member {
-  return { active: true, index: -1, memberClass: 'full' } as Partial<Member> as Member;
+  return { active: true, index: -1 } as Partial<Member> as Member;
 }
 
 test('a lent list stays as it was while members come and go', () => {

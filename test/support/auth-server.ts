@@ -1,0 +1,32 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+/** What the webhook answers to a token; `never` keeps the caller waiting. */
+export type AuthAnswer = { readonly status: number; readonly body: string } | 'never';
+
+/** A real auth webhook. It ends with the test. */
+export async function startAuthServer(
+  answers: Readonly<Record<string, AuthAnswer>>,
+): Promise<{ readonly url: string; readonly bodies: readonly string[] }> {
+  const bodies: string[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks).toString();
+      bodies.push(`${request.method} ${request.headers['content-type']} ${body}`);
+      const { token } = JSON.parse(body) as { token: string };
+      const answer = answers[token] ?? { status: 401, body: '{}' };
+      if (answer !== 'never') response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/auth`, bodies };
+}
