@@ -56,7 +56,9 @@ test('a window is cut at publicationsMax and at bytesMax, not one later', () => 
     [6, 9],
     [9, 12],
   ]);
-  expect(spans(room.tick(100))).toEqual([[12, 13]]);
+  // The window began anew with the last cut, at 5 ms.
+  expect(room.tick(104)).toEqual([]);
+  expect(spans(room.tick(105))).toEqual([[12, 13]]);
 });
 
 test('a window of 0 sends each bus batch at once', () => {
