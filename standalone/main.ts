@@ -3,14 +3,14 @@ import { startStandalone } from './standalone.ts';
 
 await runProcess('barrage', async (settings, logger) => {
   const running = await startStandalone(settings, logger);
-  const { gatewayPort, publisherPort } = running;
+  const { gatewayPort, publisherPort, adminPort } = running;
   process.stdout.write(`Barrage runs: gateway, publisher and demo in one process.
 
   watch      http://localhost:${gatewayPort}/
   emit       http://localhost:${gatewayPort}/emit
   clients    ws://localhost:${gatewayPort}/        (plain protocol, or subprotocol barrage.v1)
   publish    http://localhost:${publisherPort}/v1/mesh/publish
-  metrics    http://localhost:${settings.adminPort ?? gatewayPort}/metrics
+  metrics    http://localhost:${adminPort}/metrics
 
 Paste this while the page is open:
 

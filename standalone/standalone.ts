@@ -21,6 +21,8 @@ import { serveSite } from './site.ts';
 export interface Standalone extends Running {
   readonly gatewayPort: number;
   readonly publisherPort: number;
+  /** Where `/metrics` is. */
+  readonly adminPort: number;
   readonly gateway: Gateway;
 }
 
@@ -70,11 +72,13 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
       }, 1_000).unref();
       await closed;
     });
+    let adminPort = gateway.port;
     if (settings.adminPort !== undefined) {
       const admin = await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort });
       closers.push(() => admin.close());
+      adminPort = admin.port;
     }
-    return { gatewayPort: gateway.port, publisherPort, gateway, close };
+    return { gatewayPort: gateway.port, publisherPort, adminPort, gateway, close };
   } catch (error) {
     await close();
     throw error;

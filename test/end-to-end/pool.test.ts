@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Barrage, type Gap } from '../../client/barrage.ts';
 import { Balancer } from '../support/balancer.ts';
-import { BarrageProcess } from '../support/process.ts';
+import { TestProcess } from '../support/process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
 const channel = 'video:1';
@@ -16,19 +16,15 @@ afterEach(async () => {
   await redis.dispose();
 });
 
-function start(command: 'gateway' | 'publisher', environment: Readonly<Record<string, string>> = {}): BarrageProcess {
-  const process = new BarrageProcess(command, {
-    ...{
-      BARRAGE_REDIS_URL: redis.url,
-      BARRAGE_GATEWAY_PORT: '0',
-      BARRAGE_PUBLISHER_PORT: '0',
-      BARRAGE_BACKOFF_BASE_MS: '50',
-      BARRAGE_BACKOFF_CAP_MS: '1000',
-    },
+function start(command: 'gateway' | 'publisher', environment: Readonly<Record<string, string>> = {}): TestProcess {
+  return new TestProcess(`${command}/main.ts`, {
+    BARRAGE_REDIS_URL: redis.url,
+    BARRAGE_GATEWAY_PORT: '0',
+    BARRAGE_PUBLISHER_PORT: '0',
+    BARRAGE_BACKOFF_BASE_MS: '50',
+    BARRAGE_BACKOFF_CAP_MS: '1000',
     ...environment,
   });
-  disposables.push(process);
-  return process;
 }
 
 /** A subscriber that keeps what it is told. */
@@ -162,7 +158,7 @@ test('a gateway dies: behind a plain balancer its clients wander to another, and
   await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed)).toBe(true);
   for (let number = 0; number < 50; number++) await publish(publisher, number);
   for (const viewer of viewers) await expect.poll(() => viewer.numbers.length).toBe(50);
-  await first.end('SIGKILL');
+  await first.kill();
   for (let number = 50; number < 100; number++) await publish(publisher, number);
   await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed), { timeout: 10_000 }).toBe(true);
   await publish(publisher, 1_000);
@@ -182,7 +178,8 @@ test('on SIGTERM a gateway asks its clients to come back, and ends with status 0
   disposables.push(balancer);
   const viewers = [new Viewer(balancer.port), new Viewer(balancer.port), new Viewer(balancer.port), new Viewer(balancer.port)];
   await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed)).toBe(true);
-  expect(await first.end('SIGTERM')).toBe(0);
+  first.terminate();
+  expect(await first.ended()).toBe(0);
   await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed), { timeout: 10_000 }).toBe(true);
   expect(await metric(await second.port(), /^barrage_gateway_connections (\d+)/m)).toBe(4);
   // Nothing was published meanwhile: the positions prove it, so nobody is told of a gap.

@@ -1,0 +1,65 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { onTestFinished } from 'vitest';
+import { until } from './websocket.ts';
+
+/** The log line with which a process says where it listens. */
+const listening = /"port":(\d+)[^\n]*listens/;
+
+/** A command of the repository as its own process, run by the Node that runs the test. It does not outlive the test. */
+export class TestProcess {
+  readonly #child: ChildProcess;
+  stdout = '';
+  stderr = '';
+
+  constructor(main: string, variables: Readonly<Record<string, string>>) {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('BARRAGE_'));
+    this.#child = spawn(process.execPath, [main], {
+      env: { ...Object.fromEntries(inherited), ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
+    this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    onTestFinished(async () => {
+      if (this.#isOver) return;
+      this.#child.kill('SIGKILL');
+      await once(this.#child, 'exit');
+    });
+  }
+
+  get #isOver(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Waits for words on its standard output, and returns what the groups matched. */
+  async said(words: RegExp): Promise<readonly string[]> {
+    await until(() => words.test(this.stdout) || this.#isOver, 20);
+    const match = words.exec(this.stdout);
+    if (match === null) throw new Error(`it ended: ${this.stderr}`);
+    return match.slice(1);
+  }
+
+  /** The port that a gateway or publisher says it listens on. */
+  async port(): Promise<number> {
+    await until(() => listening.test(this.stderr) || this.#isOver, 30);
+    const port = listening.exec(this.stderr)?.[1];
+    if (port === undefined) throw new Error(`it ended: ${this.stderr}`);
+    return Number(port);
+  }
+
+  /** Ends it without a warning. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await until(() => this.#isOver, 20);
+  }
+
+  terminate(): void {
+    this.#child.kill('SIGTERM');
+  }
+
+  /** The exit status; `null` where a signal ended it. */
+  async ended(): Promise<number | null> {
+    await until(() => this.#isOver, 20);
+    return this.#child.exitCode;
+  }
+}
