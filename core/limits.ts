@@ -47,6 +47,8 @@ export const limits = {
   authTimeoutMs: 3_000,
   /** Longest window that an overloaded process may stretch a room to, in milliseconds. */
   mergeWindowMsMax: 1_000,
+  /** Most questions to the auth webhook under way from one gateway; who comes beyond is told to come back. */
+  authInFlightMax: 1_000,
   /** Most density classes of one room. */
   densityClassesMax: 4,
   /** Longest time that one slice of a fan-out may run, in milliseconds of CPU. */

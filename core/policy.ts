@@ -75,7 +75,8 @@ const ownerPolicy: ChannelPolicy = { ...defaultPolicy, channel: 'user:*', access
 
 /**
  * Finds the policy of a channel: the exact name, else the longest beginning, else the default.
- * `user:*` is Owner whatever pattern wins: nobody reads another user's messages by a mistake in a file.
+ * `user:*` is Owner, and for backends alone to publish to, unless a pattern that begins with `user:` says otherwise of publishing: nobody reads another user's
+ * messages, or writes to them, by a mistake in a file.
  */
 export class Policies {
   readonly #exact = new Map<string, ChannelPolicy>();
@@ -97,11 +98,11 @@ export class Policies {
   }
 
   of(channel: string): ChannelPolicy {
-    const owned = channelOwner(channel) !== undefined;
     const policy = this.#find(channel);
-    if (policy === undefined) return owned ? ownerPolicy : defaultPolicy;
-    if (owned && policy.access.subscribe !== 'Owner') return { ...policy, access: { ...policy.access, subscribe: 'Owner' } };
-    return policy;
+    if (channelOwner(channel) === undefined) return policy ?? defaultPolicy;
+    if (policy === undefined) return ownerPolicy;
+    // A pattern that is not about user channels opens neither reading nor writing to them.
+    return policy.channel.startsWith('user:') ? policy : { ...policy, access: ownerPolicy.access };
   }
 
   #find(channel: string): ChannelPolicy | undefined {

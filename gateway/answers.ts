@@ -1,5 +1,5 @@
 import type { ConnectionCall, GatewayReply, GatewayRequest } from '../core/bus/bus.ts';
-import { channelNameFault, channelOwner } from '../core/channel.ts';
+import { channelNameFault, channelOwner, userChannel } from '../core/channel.ts';
 import { limits } from '../core/limits.ts';
 import { frame } from '../core/protocol/frame.ts';
 import { encodeMessage } from '../core/protocol/message.ts';
@@ -98,8 +98,11 @@ async function subscribe(connection: Connection, channel: string, rooms: Rooms):
 function setContext(connection: Connection, context: Readonly<Record<string, unknown>>, rooms: Rooms): GatewayReply {
   if (Buffer.byteLength(JSON.stringify(context)) > limits.contextBytesMax)
     return failed(`the context would exceed ${limits.contextBytesMax} bytes`);
-  connection.context = { ...context };
   const uid = context['uid'];
-  if (typeof uid === 'string' || typeof uid === 'number') rooms.identify(connection, String(uid));
+  const isUser = typeof uid === 'string' || typeof uid === 'number';
+  const fault = isUser ? channelNameFault(userChannel(String(uid))) : undefined;
+  if (fault !== undefined) return failed(`uid: ${fault}`);
+  connection.context = { ...context };
+  if (isUser) rooms.identify(connection, String(uid));
   return done;
 }

@@ -21,7 +21,10 @@ const answerBytesMax = 65_536;
  */
 export function authWebhook(url: string): Authenticate {
   if (url === '') return () => Promise.resolve({ kind: 'refused', reason: 'no auth service is configured (BARRAGE_AUTH_URL)' });
+  let inFlight = 0;
   return async (token) => {
+    if (inFlight >= limits.authInFlightMax) return { kind: 'late' };
+    inFlight++;
     try {
       const response = await fetch(url, {
         method: 'POST',
@@ -36,6 +39,8 @@ export function authWebhook(url: string): Authenticate {
     } catch (error) {
       if (error instanceof Error && error.name === 'TimeoutError') return { kind: 'late' };
       return { kind: 'refused', reason: 'the auth service could not be reached' };
+    } finally {
+      inFlight--;
     }
   };
 }

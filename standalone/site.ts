@@ -15,13 +15,22 @@ const headers = {
   'cache-control': 'no-cache',
 };
 
+/** What the pages can't know by themselves; served as `/demo.json`. */
+export interface DemoFacts {
+  readonly publisherPort: number;
+}
+
 /** Serves a fixed set of files by path; unchanged files are answered 304. */
-export function serveSite(pages: ReadonlyMap<string, Page>): RequestListener {
+export function serveSite(pages: ReadonlyMap<string, Page>, facts: () => DemoFacts): RequestListener {
   const etags = new Map(
     [...pages].map(([path, { body }]) => [path, `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`]),
   );
   return (request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    if (path === '/demo.json') {
+      response.writeHead(200, { ...headers, 'content-type': 'application/json' }).end(JSON.stringify(facts()));
+      return;
+    }
     const page = pages.get(path);
     if (page === undefined) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('there is no such page: try / and /emit\n');

@@ -54,7 +54,9 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   };
   try {
     const publisher = createPublisher({ bus, policies, apiKeys: settings.apiKeys, registry, logger, now: Date.now });
-    const gateway = await Gateway.start({ settings, bus, policies: policies(), registry, logger, site: serveSite(await buildSite()) });
+    let publisherPort = settings.publisherPort;
+    const site = serveSite(await buildSite(), () => ({ publisherPort }));
+    const gateway = await Gateway.start({ settings, bus, policies: policies(), registry, logger, site });
     closers.push(() => gateway.close());
     policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
     const server = createServer(serverBounds, (request, response) => {
@@ -62,7 +64,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
       publisher.http(request, response);
     });
     server.on('upgrade', (request, socket, head) => publisher.upgrade(request, socket, head));
-    const publisherPort = await listen(server, { host: settings.publisherHost, port: settings.publisherPort });
+    publisherPort = await listen(server, { host: settings.publisherHost, port: settings.publisherPort });
     closers.push(async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       publisher.close();

@@ -54,11 +54,13 @@ class Screen {
     notShown: (count) => this.#missed(count),
   });
   #batchAt = 0;
+  #publisherPort = 6789;
 
   start(): void {
     for (const place of document.querySelectorAll('.channel-name')) place.textContent = this.#channel;
     element('emit-link', HTMLAnchorElement).href = pageLink('/emit', this.#channel);
     element('curl', HTMLElement).textContent = this.#curl();
+    this.#learnPublisherPort().catch(() => undefined);
     bindTabs(element('tabs', HTMLElement));
     bindDisplayPanel(this.#settings, (settings) => this.#changed(settings));
     this.#stage.configure(this.#settings);
@@ -140,9 +142,18 @@ class Screen {
     return 'Paused';
   }
 
+  /** The curl names the publisher's port as it is here. */
+  async #learnPublisherPort(): Promise<void> {
+    const response = await fetch('/demo.json');
+    const facts: unknown = await response.json();
+    if (typeof facts !== 'object' || facts === null || !('publisherPort' in facts)) return;
+    this.#publisherPort = Number(facts.publisherPort);
+    element('curl', HTMLElement).textContent = this.#curl();
+  }
+
   #curl(): string {
     const host = location.hostname;
-    return `curl http://${host}:6789/v1/mesh/publish -H 'Content-Type: application/json' -d '{"c":"${this.#channel}","d":"Hello, 弹幕!"}'`;
+    return `curl http://${host}:${this.#publisherPort}/v1/mesh/publish -H 'Content-Type: application/json' -d '{"c":"${this.#channel}","d":"Hello, 弹幕!"}'`;
   }
 
   #bindHint(): void {

@@ -197,6 +197,11 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     else faults.push(`${variable}${secrets.has(variable) ? '' : `="${text}"`}: must be ${accepts}`);
   }
   if (faults.length > 0) return { kind: 'faults', faults };
+  const { idleTimeoutMs, pingIntervalMs } = settings as Settings;
+  if (idleTimeoutMs <= pingIntervalMs) {
+    const fault = `BARRAGE_IDLE_TIMEOUT_MS="${idleTimeoutMs}": must exceed BARRAGE_PING_INTERVAL_MS (${pingIntervalMs}), or clients are closed before they are pinged`;
+    return { kind: 'faults', faults: [fault] };
+  }
   return { kind: 'settings', settings: settings as Settings };
 }
 

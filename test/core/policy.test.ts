@@ -60,3 +60,11 @@ test('an entry stands alone: what it leaves out has the default', () => {
   const all = policies({ channel: 'video:*', merge: { windowMilliseconds: 0 } }, { channel: 'video:1', presence: 'Off' });
   expect(all.of('video:1').merge.windowMilliseconds).toBe(100);
 });
+
+test('a pattern that is not about user channels lets no client publish to them', () => {
+  const open = { ...defaultPolicy, access: { ...defaultPolicy.access, publish: 'Public' as const } };
+  expect(new Policies([open]).of('user:7').access).toMatchObject({ subscribe: 'Owner', publish: 'Backend' });
+  expect(new Policies([{ ...open, channel: 'u*' }]).of('user:7').access).toMatchObject({ subscribe: 'Owner', publish: 'Backend' });
+  const own = { ...open, channel: 'user:*', access: { ...open.access, subscribe: 'Owner' as const } };
+  expect(new Policies([own]).of('user:7').access).toMatchObject({ subscribe: 'Owner', publish: 'Public' });
+});

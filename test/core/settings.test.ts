@@ -63,3 +63,8 @@ test('loopback is told from what only looks like it', () => {
   for (const header of [undefined, '', 'evil.example:6789', 'localhost.evil.example'])
     expect(isLoopbackHostHeader(header), header).toBe(false);
 });
+
+test('an idle time that ends before the first ping is a fault', () => {
+  expect(readSettings({ BARRAGE_PING_INTERVAL_MS: '10000', BARRAGE_IDLE_TIMEOUT_MS: '10001' }).kind).toBe('settings');
+  expect(readSettings({ BARRAGE_PING_INTERVAL_MS: '10000', BARRAGE_IDLE_TIMEOUT_MS: '10000' }).kind).toBe('faults');
+});

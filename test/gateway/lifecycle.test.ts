@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { closeCodes } from '../../core/close-codes.ts';
 import { settingsTable } from '../../core/process/settings.ts';
-import { TestProcess } from '../support/standalone-process.ts';
+import { TestProcess } from '../support/process.ts';
 import { rawSocket, rawWebSocket, readToEnd, upgradeRequest } from '../support/raw-socket.ts';
 import { TestStandalone } from '../support/standalone.ts';
 import { TestClient, V1Client, refusedUpgrade, until } from '../support/websocket.ts';

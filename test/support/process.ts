@@ -1,45 +1,65 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { onTestFinished } from 'vitest';
+import { until } from './websocket.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** The log line with which a process says where it listens. */
+const listening = /"port":(\d+)[^\n]*listens/;
 
-/** One of the product's commands as a process of its own, on the Node of the project. Ends with the test that uses it. */
-export class BarrageProcess {
-  readonly child: ChildProcess;
-  /** Exit status; `null` where a signal ended it. */
-  readonly exited: Promise<number | null>;
-  #errors = '';
+/** A command of the repository as its own process, run by the Node that runs the test. It does not outlive the test. */
+export class TestProcess {
+  readonly #child: ChildProcess;
+  stdout = '';
+  stderr = '';
 
-  constructor(command: 'gateway' | 'publisher' | 'standalone', environment: Readonly<Record<string, string>>) {
-    this.child = spawn(join(root, 'node_modules/.bin/node'), [join(root, command, 'main.ts')], {
-      env: { PATH: process.env['PATH'], ...environment },
-      stdio: ['ignore', 'ignore', 'pipe'],
+  constructor(main: string, variables: Readonly<Record<string, string>>) {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('BARRAGE_'));
+    this.#child = spawn(process.execPath, [main], {
+      env: { ...Object.fromEntries(inherited), ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.child.stderr?.on('data', (data: Buffer) => (this.#errors += data.toString()));
-    this.exited = once(this.child, 'close').then(([code]) => code as number | null);
+    this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
+    this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    onTestFinished(async () => {
+      if (this.#isOver) return;
+      this.#child.kill('SIGKILL');
+      await once(this.#child, 'exit');
+    });
   }
 
-  /** What it wrote to standard error so far. */
-  get errors(): string {
-    return this.#errors;
+  get #isOver(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** The port that it listens on, once it says so. */
+  /** Waits for words on its standard output, and returns what the groups matched. */
+  async said(words: RegExp): Promise<readonly string[]> {
+    await until(() => words.test(this.stdout) || this.#isOver, 20);
+    const match = words.exec(this.stdout);
+    if (match === null) throw new Error(`it ended: ${this.stderr}`);
+    return match.slice(1);
+  }
+
+  /** The port that a gateway or publisher says it listens on. */
   async port(): Promise<number> {
-    await expect.poll(() => this.#errors, { timeout: 30_000 }).toContain('listens');
-    const line = this.#errors.split('\n').find((text) => text.includes('listens')) ?? '';
-    return (JSON.parse(line) as { port: number }).port;
+    await until(() => listening.test(this.stderr) || this.#isOver, 30);
+    const port = listening.exec(this.stderr)?.[1];
+    if (port === undefined) throw new Error(`it ended: ${this.stderr}`);
+    return Number(port);
   }
 
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
-    return this.exited;
+  /** Ends it without a warning. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await until(() => this.#isOver, 20);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.end('SIGKILL');
+  terminate(): void {
+    this.#child.kill('SIGTERM');
+  }
+
+  /** The exit status; `null` where a signal ended it. */
+  async ended(): Promise<number | null> {
+    await until(() => this.#isOver, 20);
+    return this.#child.exitCode;
   }
 }
