@@ -1,12 +1,16 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
+import type { AdminStatus } from '../core/admin-status.ts';
 import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
 import { ClientIds } from '../core/client-id.ts';
 import { closeCodes } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
+import type { AdminApiParts } from '../core/process/admin-api.ts';
 import { listen } from '../core/process/lifecycle.ts';
+import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
+import { Pool } from '../core/process/pool.ts';
 import { isLoopbackHost, type Settings } from '../core/process/settings.ts';
 import type { Policies } from '../core/policy.ts';
 import type { Hello } from '../core/protocol/barrage-v1.ts';
@@ -14,7 +18,9 @@ import { encodeMessage } from '../core/protocol/message.ts';
 import { answerCall } from './answers.ts';
 import { authWebhook } from './auth-webhook.ts';
 import { ClientPublishing } from './client-publishing.ts';
+import { answerConnect, isConnectRequest } from './connect.ts';
 import { Connection, type ClientProtocol, type Wire } from './connection.ts';
+import { Drainer } from './drainer.ts';
 import { FanOut } from './fan-out.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { MemberCounter } from './member-counter.ts';
@@ -23,6 +29,7 @@ import { Rooms } from './rooms.ts';
 import { Session, type SessionSurroundings } from './session.ts';
 import { acceptWebSockets, refuseRequest, type SocketListener } from './socket.ts';
 import { systemTimers } from './timers.ts';
+import { topChannels } from './top-channels.ts';
 import { admit } from './upgrade.ts';
 import { V1Dialect } from './v1-dialect.ts';
 
@@ -30,6 +37,8 @@ export interface GatewayOptions {
   readonly settings: Settings;
   readonly bus: Bus;
   readonly policies: Policies;
+  /** Its document and policies, once there are any, take the place of `policies`; until then the gateway accepts nobody. */
+  readonly pool?: Pool;
   readonly registry: Registry;
   readonly logger: Logger;
   /** Answers HTTP requests that are none of the gateway's own. */
@@ -42,6 +51,7 @@ const sweepsPerInterval = 8;
 const busRetryMs = 500;
 /** How often requests that take too long to arrive are looked for. */
 const handshakeCheckMs = 1_000;
+const topChannelsMax = 20;
 
 /** One process that holds clients' connections: rooms, merging, fan-out. Gets publications from the bus, and answers its calls. */
 export class Gateway {
@@ -49,6 +59,9 @@ export class Gateway {
   readonly #connections = new Map<number, Connection>();
   readonly #metrics: GatewayMetrics;
   readonly #rooms: Rooms;
+  readonly #pool: Pool;
+  readonly #drainer: Drainer;
+  readonly #load: LoadMeter;
   readonly #server: Server;
   readonly #surroundings: SessionSurroundings;
   #ids: ClientIds | undefined;
@@ -60,6 +73,8 @@ export class Gateway {
   private constructor(options: GatewayOptions) {
     const { bus, registry, settings, logger } = options;
     this.#options = options;
+    this.#pool = options.pool ?? new Pool({ publicKeyPem: '', logger });
+    this.#pool.onChange(() => this.setPolicies(this.#pool.policies));
     this.#metrics = new GatewayMetrics(registry, {
       connections: () => this.#connections.size,
       subscriptions: () => this.#rooms.subscriptions,
@@ -75,11 +90,22 @@ export class Gateway {
     });
     this.#rooms = new Rooms({
       log: bus.log,
-      policies: options.policies,
+      policies: this.#pool.document === undefined ? options.policies : this.#pool.policies,
       surroundings: { fanOut, metrics: this.#metrics, now, clock: () => performance.now(), timers: systemTimers },
       logger,
       share: settings.fanOutPercent / 100,
     });
+    this.#drainer = new Drainer({
+      connections: this.#connections,
+      placement: () => this.#pool.placement,
+      uid: this.#uid,
+      timers: systemTimers,
+      clock: () => performance.now(),
+      now: Date.now,
+      registry,
+      logger,
+    });
+    this.#load = new LoadMeter(() => this.#metrics.bytesSent);
     this.#surroundings = {
       rooms: this.#rooms,
       log: bus.log,
@@ -118,6 +144,7 @@ export class Gateway {
       await gateway.#takeNumber();
     } catch (error) {
       gateway.#rooms.close();
+      gateway.#load.close();
       gateway.#server.close();
       throw error;
     }
@@ -167,19 +194,18 @@ export class Gateway {
     this.#rooms.setPolicies(policies);
   }
 
-  /** Takes nobody new, asks everybody to come back elsewhere, evenly over `drainMs`, and ends. */
+  /** What the operator may ask and tell, on the admin port. */
+  get adminApi(): AdminApiParts {
+    return { status: () => this.#status(), pool: this.#pool, drain: (command) => this.#drainer.follow(command) };
+  }
+
+  /** Takes nobody new, asks everybody to go elsewhere, evenly within `drainMs`, and ends. */
   async close(): Promise<void> {
     this.#isLeaving = true;
     clearInterval(this.#sweepTimer);
-    const waiting = [...this.#connections.values()];
-    const { drainMs } = this.#options.settings;
-    const startedAt = performance.now();
-    for (let closed = 0; closed < waiting.length;) {
-      const due = drainMs === 0 ? waiting.length : Math.ceil((waiting.length * (performance.now() - startedAt + 20)) / drainMs);
-      for (; closed < Math.min(due, waiting.length); closed++) waiting[closed]?.close(closeCodes.goingAway);
-      if (closed < waiting.length) await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await this.#drainer.finish(this.#options.settings.drainMs);
     this.#rooms.close();
+    this.#load.close();
     this.#server.closeIdleConnections();
     await new Promise((resolve) => {
       this.#server.close(resolve);
@@ -191,10 +217,41 @@ export class Gateway {
     });
   }
 
+  get #uid(): string {
+    const { podUid, gatewayName } = this.#options.settings;
+    return podUid === '' ? gatewayName : podUid;
+  }
+
+  #status(): AdminStatus {
+    const waitingFor = this.#waitingFor();
+    return {
+      role: 'gateway',
+      name: this.#options.settings.gatewayName,
+      uid: this.#uid,
+      poolEpoch: this.#pool.epoch,
+      policiesHash: this.#pool.policiesHash,
+      ready: waitingFor.length === 0,
+      waitingFor: [...waitingFor],
+      connections: this.#connections.size,
+      subscriptions: this.#rooms.subscriptions,
+      rooms: this.#rooms.size,
+      ...this.#load.read(),
+      drain: this.#drainer.state,
+      topChannels: [...topChannels(this.#rooms.allCounts(), topChannelsMax)],
+    };
+  }
+
+  /** Before the first document the policies are unknown: who may subscribe to what can't be decided. */
+  get #isWithoutDocument(): boolean {
+    return this.#pool.publicKeyPem !== '' && this.#pool.document === undefined;
+  }
+
   #waitingFor(): readonly string[] {
     const state = this.#options.bus.state();
     return [
       ...(this.#isLeaving ? ['nothing: this gateway is leaving'] : []),
+      ...(this.#drainer.isDraining && !this.#isLeaving ? ['nothing: this gateway is draining'] : []),
+      ...(this.#isWithoutDocument ? ['a pool document'] : []),
       ...(this.#ids === undefined ? ['a gateway number'] : []),
       ...(state.up ? [] : [`the bus: ${state.reason}`]),
     ];
@@ -203,11 +260,29 @@ export class Gateway {
   #request(request: IncomingMessage, response: ServerResponse): void {
     const { settings, site } = this.#options;
     if (settings.adminPort === undefined && answerAdmin(this.admin, request, response)) return;
-    if (site !== undefined) site(request, response);
+    if (isConnectRequest(request.url)) this.#connect(request, response);
+    else if (site !== undefined) site(request, response);
     else
       response
         .writeHead(426, { 'content-type': 'text/plain', upgrade: 'websocket', connection: 'Upgrade' })
         .end('connect with a WebSocket\n');
+  }
+
+  #connect(request: IncomingMessage, response: ServerResponse): void {
+    const { method = '', url = '', headers } = request;
+    const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#options.settings;
+    const forwarded = headers['x-forwarded-proto'];
+    const { status, body } = answerConnect(
+      { method, url, host: headers.host, forwardedProto: typeof forwarded === 'string' ? forwarded : undefined },
+      { placement: this.#pool.placement, epoch: this.#pool.epoch, backoff: { baseMs, capMs } },
+    );
+    // Any page may ask: what it learns is where anybody may try to connect.
+    const headersOut = {
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'no-store',
+      'access-control-allow-origin': '*',
+    };
+    response.writeHead(status, headersOut).end(method === 'HEAD' ? undefined : JSON.stringify(body));
   }
 
   #admit(request: IncomingMessage): ReturnType<typeof admit> {
@@ -215,7 +290,7 @@ export class Gateway {
     const state = {
       connections: this.#connections.size,
       connectionsMax: settings.connectionsMax,
-      isUnready: this.#isLeaving || this.#ids === undefined,
+      isUnready: this.#isLeaving || this.#drainer.isDraining || this.#isWithoutDocument || this.#ids === undefined,
       isLoopback: isLoopbackHost(settings.gatewayHost),
       origins: settings.gatewayOrigins,
     };

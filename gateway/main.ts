@@ -3,8 +3,11 @@ import { startAdminServer } from '../core/process/admin-server.ts';
 import { runProcess, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
+import { Pool, exportPoolEpoch, poolSettingsFault } from '../core/process/pool.ts';
+import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { Policies } from '../core/policy.ts';
+import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { Gateway } from './gateway.ts';
@@ -18,22 +21,28 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
         'publishers and gateways. To try everything in one process without Redis, run npm start.',
     );
   }
+  const fault = poolSettingsFault(settings);
+  if (fault !== undefined) throw new Error(fault);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
-  const bus = createRedisBus({ url: settings.redisUrl, prefix: settings.redisPrefix, logger });
+  const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
+  exportPoolEpoch(registry, pool);
+  const poolFolder = settings.poolFolder === '' ? undefined : await watchPoolFolder(settings.poolFolder, pool, { logger });
+  const bus = createRedisBus({ ...redisAccess(settings), prefix: settings.redisPrefix, logger });
   exportBusMetrics(registry, bus);
-  const gateway = await Gateway.start({ settings, bus, policies: policyFile?.policies() ?? new Policies([]), registry, logger });
+  const gateway = await Gateway.start({ settings, bus, policies: policyFile?.policies() ?? new Policies([]), pool, registry, logger });
   policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
   const admin =
     settings.adminPort === undefined
       ? undefined
-      : await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort });
+      : await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort }, gateway.adminApi);
   logger.info({ host: settings.gatewayHost, port: gateway.port, adminPort: admin?.port ?? gateway.port }, 'the gateway listens');
   return {
     close: async () => {
       policyFile?.close();
+      poolFolder?.close();
       await gateway.close();
       await bus.close();
       await admin?.close();

@@ -144,6 +144,11 @@ export class GatewayMetrics {
     });
   }
 
+  /** Of publications, frame headers included, since the start. */
+  get bytesSent(): number {
+    return this.#bytesSent;
+  }
+
   flushed(cut: Cut, windowMs: number): void {
     if (cut.publications.length === 0) return;
     this.#flushes.inc();

@@ -1,12 +1,16 @@
 import { createServer } from 'node:http';
 import { Registry, collectDefaultMetrics } from 'prom-client';
-import { Policies } from '../core/policy.ts';
+import type { AdminStatus } from '../core/admin-status.ts';
 import { answerAdmin } from '../core/process/admin.ts';
 import { startAdminServer } from '../core/process/admin-server.ts';
 import { listen, runProcess, type Running } from '../core/process/lifecycle.ts';
+import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
+import { Pool, exportPoolEpoch, poolSettingsFault } from '../core/process/pool.ts';
+import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
+import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { listenFault } from './access.ts';
@@ -26,13 +30,15 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   collectDefaultMetrics({ register: registry });
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
-  const noPolicies = new Policies([]);
-  const bus = createRedisBus({ url: settings.redisUrl, prefix: settings.redisPrefix, logger, countMembers: true });
+  const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
+  exportPoolEpoch(registry, pool);
+  const poolFolder = settings.poolFolder === '' ? undefined : await watchPoolFolder(settings.poolFolder, pool, { logger });
+  const bus = createRedisBus({ ...redisAccess(settings), prefix: settings.redisPrefix, logger, countMembers: true });
   exportBusMetrics(registry, bus);
   exportBusState(registry, bus);
   const publisher = createPublisher({
     bus,
-    policies: () => policyFile?.policies() ?? noPolicies,
+    policies: () => policyFile?.policies() ?? pool.policies,
     apiKeys: settings.apiKeys,
     registry,
     logger,
@@ -42,7 +48,12 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   let leaving = false;
   const waitingFor = (): readonly string[] => {
     const state = bus.state();
-    return [...(leaving ? ['nothing, the process is leaving'] : []), ...(state.up ? [] : [`the bus: ${state.reason}`])];
+    const isWithoutDocument = pool.publicKeyPem !== '' && pool.document === undefined;
+    return [
+      ...(leaving ? ['nothing, the process is leaving'] : []),
+      ...(isWithoutDocument ? ['a pool document'] : []),
+      ...(state.up ? [] : [`the bus: ${state.reason}`]),
+    ];
   };
   const admin = { registry, waitingFor };
   const server = createServer(serverBounds, (request, response) => {
@@ -52,13 +63,18 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   server.on('upgrade', (request, socket, head) => publisher.upgrade(request, socket, head));
   const host = settings.publisherHost;
   const port = await listen(server, { host, port: settings.publisherPort });
-  const ownAdmin = settings.adminPort === undefined ? undefined : await startAdminServer(admin, { host, port: settings.adminPort });
+  const load = new LoadMeter(() => 0);
+  const status = (): AdminStatus => statusOf(settings, pool, { waitingFor: waitingFor(), connections: publisher.connections, load });
+  const ownAdmin =
+    settings.adminPort === undefined ? undefined : await startAdminServer(admin, { host, port: settings.adminPort }, { status, pool });
   logger.info({ host, port, adminPort: ownAdmin?.port ?? port }, 'the publisher listens');
 
   return {
     close: async () => {
       leaving = true;
       policyFile?.close();
+      poolFolder?.close();
+      load.close();
       const closed = new Promise((resolve) => server.close(resolve));
       publisher.close();
       const cutOff = setTimeout(() => {
@@ -73,11 +89,37 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   };
 }
 
+interface Observed {
+  readonly waitingFor: readonly string[];
+  readonly connections: number;
+  readonly load: LoadMeter;
+}
+
+/** A publisher has no rooms and nothing to drain. */
+function statusOf(settings: Settings, pool: Pool, { waitingFor, connections, load }: Observed): AdminStatus {
+  const { gatewayName: name, podUid } = settings;
+  return {
+    role: 'publisher',
+    name,
+    uid: podUid === '' ? name : podUid,
+    poolEpoch: pool.epoch,
+    policiesHash: pool.policiesHash,
+    ready: waitingFor.length === 0,
+    waitingFor: [...waitingFor],
+    connections,
+    subscriptions: 0,
+    rooms: 0,
+    ...load.read(),
+    drain: { state: 'serving', movedConnections: 0 },
+    topChannels: [],
+  };
+}
+
 function startFault(settings: Settings): string | undefined {
   if (settings.redisUrl === '')
     return (
       'BARRAGE_REDIS_URL is not set. A publisher of its own reaches gateways through Redis: set it to redis://HOST:PORT, ' +
       'the same for publishers and gateways. To try everything in one process without Redis, run npm start.'
     );
-  return listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
+  return poolSettingsFault(settings) ?? listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
 }

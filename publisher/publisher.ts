@@ -31,6 +31,8 @@ export interface Publisher {
   http(request: IncomingMessage, response: ServerResponse): void;
   /** Listener of the server's `upgrade`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Open connections of the WebSocket API. */
+  readonly connections: number;
   /** Asks the WebSocket API's connections to leave. To be called after the server's own `close` began. */
   close(): void;
   /** Cuts off the WebSocket API's connections that are still there. */
@@ -58,6 +60,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   return {
     http: (request, response) => void http.answer(request, response),
     upgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
+    get connections() {
+      return sockets.connections;
+    },
     close: () => sockets.close(),
     terminate: () => sockets.terminate(),
   };

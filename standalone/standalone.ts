@@ -10,6 +10,7 @@ import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
 import { isLoopbackHost, type Settings } from '../core/process/settings.ts';
 import { Policies, defaultPolicy } from '../core/policy.ts';
+import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { Gateway } from '../gateway/gateway.ts';
@@ -89,7 +90,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
 
 function createBus(settings: Settings, registry: Registry, logger: Logger): Bus {
   if (settings.redisUrl === '') return createMemoryBus();
-  const bus = createRedisBus({ url: settings.redisUrl, prefix: settings.redisPrefix, logger, countMembers: true });
+  const bus = createRedisBus({ ...redisAccess(settings), prefix: settings.redisPrefix, logger, countMembers: true });
   exportBusMetrics(registry, bus);
   return bus;
 }

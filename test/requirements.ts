@@ -1,31 +1,83 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { buildPrograms, controlPlanePrograms, nodePrograms } from './cluster/programs.ts';
+
+/** The variable by which a developer leaves parts of the suite out, and what can be named in it. */
+export const withoutVariable = 'BARRAGE_TEST_WITHOUT';
+
+const kubernetesFolder = 'test/kubernetes';
+const podsFolder = 'test/pods';
 
 /** Programs that the tests run for real, and the Debian packages that hold them. */
-const requirements = [
+interface Requirement {
+  readonly programs: readonly string[];
+  readonly packages: readonly string[];
+  readonly needed: string;
+}
+
+const requirements: readonly Requirement[] = [
   { programs: ['redis-server'], packages: ['redis-server'], needed: 'the bus is tested on a real Redis' },
   {
     programs: ['chromium', 'chromium-browser', 'google-chrome'],
     packages: ['chromium', 'fonts-wqy-microhei'],
     needed: 'the pages are tested in a real Chromium',
   },
-] as const;
+];
+const kubernetesRequirements: readonly Requirement[] = [
+  { programs: ['openssl'], packages: ['openssl'], needed: 'the API server of the tests has certificates of its own' },
+];
+const podsRequirements: readonly Requirement[] = [
+  ...['containerd', 'runc', 'nft', 'ip', 'iptables'].map((program) => ({
+    programs: [program],
+    packages: [{ nft: 'nftables', ip: 'iproute2' }[program] ?? program],
+    needed: `the node of the tests needs ${program}`,
+  })),
+  { programs: ['/usr/lib/cni/bridge'], packages: ['containernetworking-plugins'], needed: 'the pods of the tests need a network' },
+];
 
-function isInstalled(program: string): boolean {
-  return [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/sbin'].some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+/** A part of the suite that does not run, by the developer's choice. */
+export interface LeftOut {
+  readonly folder: string;
+  readonly what: string;
 }
 
-/** Installs what is missing, where this is Debian and we are root; says what to type, where not. @throws Error with that line */
-export function installRequirements(): void {
-  const missing = requirements.filter(({ programs }) => !programs.some(isInstalled));
+/** What a developer leaves out: `pods`, or `kubernetes`, which has the pods in it. @throws Error for anything else */
+export function leftOutParts(wish: string): readonly LeftOut[] {
+  const pods = { folder: podsFolder, what: 'the tests with pods on a real node' };
+  const kubernetes = { folder: kubernetesFolder, what: 'the tests on a Kubernetes API server' };
+  switch (wish) {
+    case '':
+      return [];
+    case 'pods':
+      return [pods];
+    case 'kubernetes':
+      return [kubernetes, pods];
+    default:
+      throw new Error(`${withoutVariable}=${wish} names no part that can be left out: use pods or kubernetes`);
+  }
+}
+
+/**
+ * Sees to everything that the tests need: installs it, where this is Debian and we are root, says what to type, where not, and builds Kubernetes.
+ * @throws Error that says which part can't run here, and what to do
+ */
+export async function installRequirements(leftOut: readonly LeftOut[]): Promise<void> {
+  const runs = (folder: string): boolean => leftOut.every((part) => part.folder !== folder);
+  if (runs(kubernetesFolder) && process.platform !== 'linux')
+    throw new Error(`the tests on a Kubernetes API server need Linux. Leave them out with: ${withoutVariable}=kubernetes npm test`);
+  if (runs(podsFolder) && process.getuid?.() !== 0)
+    throw new Error(`the tests with pods need root. Run them as root, or leave them out with: ${withoutVariable}=pods npm test`);
+  installPackages([
+    ...requirements,
+    ...(runs(kubernetesFolder) ? kubernetesRequirements : []),
+    ...(runs(podsFolder) ? podsRequirements : []),
+  ]);
+  if (runs(kubernetesFolder)) await buildPrograms([...controlPlanePrograms, 'kwok', 'helm', ...(runs(podsFolder) ? nodePrograms : [])]);
+}
+
+function installPackages(wanted: readonly Requirement[]): void {
+  const missing = wanted.filter(({ programs }) => !programs.some(isInstalled));
   if (missing.length === 0) return;
   const packages = missing.flatMap((requirement) => requirement.packages);
   const line = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
@@ -42,4 +94,16 @@ export function installRequirements(): void {
     throw new Error(
       `missing: ${still.map(({ needed }) => needed).join('; ')}. Install it and run the tests again:\n\n  sudo sh -c '${line}'\n`,
     );
+}
+
+function isInstalled(program: string): boolean {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/sbin'];
+  return (program.startsWith('/') ? [program] : folders.map((folder) => join(folder, program))).some((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }

@@ -1,17 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Worker } from 'node:worker_threads';
 import { Gauge, type Registry } from 'prom-client';
 import { Policies, type ChannelPolicy } from '../policy.ts';
+import { runElsewhere } from './elsewhere.ts';
 import type { Logger } from './logging.ts';
 import { faults, type PolicyTextRead } from './policy-text.ts';
 
 /** Largest policy file, in bytes: that of a ConfigMap. */
 export const policyFileBytesMax = 1_048_576;
 const pollMsDefault = 1_000;
-const parseMsMax = 10_000;
-const parseMegabytesMax = 256;
 
 /** The policy file can't be used; `message` lists every fault. Only at start: later the policies that were in force stay. */
 class PolicyFileFault extends Error {
@@ -73,35 +71,11 @@ async function readContent(path: string): Promise<Content> {
   }
 }
 
-/** @see parsePolicyElsewhere; `signal` gives it up. */
+/** Parses in a thread of its own: a file at its bound takes a second or more, in which a gateway would send nothing. `signal` gives it up. */
 async function readPolicies(content: Content, signal?: AbortSignal): Promise<PolicyTextRead> {
-  return content.kind === 'content' ? await parsePolicyElsewhere(content.text, signal) : faults([content.fault]);
-}
-
-/**
- * Parses in a thread of its own: a file at its bound takes a second or more, in which a gateway would send nothing. What takes far longer,
- * or more memory than any honest file, is a fault.
- */
-function parsePolicyElsewhere(text: string, signal?: AbortSignal): Promise<PolicyTextRead> {
-  return new Promise((resolve) => {
-    const worker = new Worker(new URL('./policy-text-worker.ts', import.meta.url), {
-      workerData: text,
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: parseMegabytesMax },
-    });
-    const end = (read: PolicyTextRead): void => {
-      clearTimeout(deadline);
-      signal?.removeEventListener('abort', giveUp);
-      void worker.terminate();
-      resolve(read);
-    };
-    const giveUp = (): void => end(faults(['reading it was given up']));
-    const deadline = setTimeout(() => end(faults([`it takes more than ${parseMsMax / 1000} s to read`])), parseMsMax);
-    signal?.addEventListener('abort', giveUp);
-    worker.on('message', end);
-    worker.on('error', (error) => end(faults([`it can't be read: ${error instanceof Error ? error.message : String(error)}`])));
-    worker.on('exit', giveUp);
-  });
+  if (content.kind === 'unreadable') return faults([content.fault]);
+  const parsed = await runElsewhere<PolicyTextRead>(new URL('./policy-text-worker.ts', import.meta.url), content.text, signal);
+  return parsed.kind === 'done' ? parsed.output : faults([parsed.fault]);
 }
 
 function lines(faultLines: readonly string[]): string {

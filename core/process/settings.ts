@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
+import { publicKeyFault } from '../signed-envelope.ts';
 
 /** One setting: an environment variable, what it accepts in words, and how it is read. */
 interface Setting<T> {
@@ -32,7 +33,12 @@ const list = z.string().transform((text) =>
 );
 const address = z.string().regex(/^[A-Za-z0-9.:_-]+$/);
 const webUrl = z.union([z.literal(''), z.url({ protocol: /^https?$/ })]);
-const redisUrl = z.union([z.literal(''), z.url({ protocol: /^rediss?$/ })]);
+/** A key in an environment variable often has its line ends written out. */
+const publicKey = z
+  .string()
+  .transform((text) => text.replaceAll('\\n', '\n').trim())
+  .refine((pem) => pem === '' || publicKeyFault(pem) === undefined);
+const redisUrls = z.string().refine((text) => text === '' || text.split(',').every((part) => isRedisUrl(part.trim())));
 
 /** Every setting of every process. `docs/settings.md` is this table in words; a test compares them. */
 export const settingsTable = {
@@ -91,7 +97,8 @@ export const settingsTable = {
     fallback: '',
     accepts: 'empty, or 0 to 65535',
     schema: z.union([z.literal('').transform(() => undefined), whole(0, 65_535)]),
-    meaning: 'Port for /livez, /readyz and /metrics. Empty: on the main port.',
+    meaning:
+      "Port for /livez, /readyz, /metrics and the operator's /admin/v1, on the main port's address. Empty: the first three on the main port, and no /admin/v1.",
   }),
   apiKeys: setting({
     variable: 'BARRAGE_API_KEYS',
@@ -103,9 +110,46 @@ export const settingsTable = {
   redisUrl: setting({
     variable: 'BARRAGE_REDIS_URL',
     fallback: '',
-    accepts: 'redis:// or rediss:// URL',
-    schema: redisUrl,
-    meaning: 'Redis that joins gateways and publishers. The all-in-one command uses memory where it is empty.',
+    accepts: 'redis:// or rediss:// URL, or several with commas between them',
+    schema: redisUrls,
+    meaning:
+      "Redis that joins gateways and publishers: the server, the Sentinels, or some of the Cluster's nodes. The all-in-one command uses memory where it is empty.",
+  }),
+  redisMode: setting({
+    variable: 'BARRAGE_REDIS_MODE',
+    fallback: 'Standalone',
+    accepts: 'Standalone, Sentinel or Cluster',
+    schema: z.enum(['Standalone', 'Sentinel', 'Cluster']),
+    meaning: 'How that Redis runs: one server, watched by Sentinels, or as a Cluster.',
+  }),
+  redisSentinelName: setting({
+    variable: 'BARRAGE_REDIS_SENTINEL_NAME',
+    fallback: '',
+    accepts: 'at most 253 characters',
+    schema: z.string().max(253),
+    meaning: 'Name by which the Sentinels know the master; needed in the mode Sentinel, and only there.',
+  }),
+  redisUsername: setting({
+    variable: 'BARRAGE_REDIS_USERNAME',
+    fallback: '',
+    accepts: 'at most 256 characters',
+    schema: z.string().max(256),
+    meaning: "User of the Redis servers. Empty: the URL's, or the default user.",
+  }),
+  redisPassword: setting({
+    variable: 'BARRAGE_REDIS_PASSWORD',
+    fallback: '',
+    accepts: 'at most 1024 characters',
+    schema: z.string().max(1024),
+    meaning:
+      "Password of the Redis servers, and of Sentinels whose URL has none. Empty: the URL's, which in the mode Sentinel is for the Sentinels.",
+  }),
+  redisCaFile: setting({
+    variable: 'BARRAGE_REDIS_CA_FILE',
+    fallback: '',
+    accepts: 'a path',
+    schema: z.string(),
+    meaning: 'PEM file with the authorities to trust with rediss://. Empty: the usual ones.',
   }),
   redisPrefix: setting({
     variable: 'BARRAGE_REDIS_PREFIX',
@@ -127,6 +171,28 @@ export const settingsTable = {
     accepts: 'a path',
     schema: z.string(),
     meaning: 'YAML file with the channel policies; read again when it changes.',
+  }),
+  poolFolder: setting({
+    variable: 'BARRAGE_POOL_FOLDER',
+    fallback: '',
+    accepts: 'a path',
+    schema: z.string(),
+    meaning:
+      'Folder in which an operator leaves the pool document (pool.json, signed) and its policies (policies-0.json, …) for gateways and publishers; read again when they change. It takes the place of BARRAGE_POLICY_FILE, and needs BARRAGE_POOL_PUBLIC_KEY.',
+  }),
+  poolPublicKey: setting({
+    variable: 'BARRAGE_POOL_PUBLIC_KEY',
+    fallback: '',
+    accepts: 'an Ed25519 public key in PEM (-----BEGIN PUBLIC KEY-----), line ends as such or written \\n',
+    schema: publicKey,
+    meaning: 'The key with which pool documents and drain commands must be signed. Empty: none is taken.',
+  }),
+  podUid: setting({
+    variable: 'BARRAGE_POD_UID',
+    fallback: '',
+    accepts: 'at most 128 characters',
+    schema: z.string().max(128),
+    meaning: "UID of the pod that this process runs in: what drain commands are for. Empty: the gateway's name stands for it.",
   }),
   pingIntervalMs: setting({
     variable: 'BARRAGE_PING_INTERVAL_MS',
@@ -168,7 +234,63 @@ export const settingsTable = {
     fallback: '5000',
     accepts: '0 to 9000',
     schema: whole(0, 9000),
-    meaning: 'After SIGTERM connections are closed evenly over at most this time, in milliseconds.',
+    meaning: 'After SIGTERM connections are moved or closed evenly over at most this time, in milliseconds.',
+  }),
+  operatorName: setting({
+    variable: 'BARRAGE_OPERATOR_NAME',
+    fallback: hostname(),
+    accepts: '1 to 253 characters',
+    schema: z.string().min(1).max(253),
+    meaning: 'Name of this operator process: who holds the Lease, and who reports events. The default is the host name.',
+  }),
+  operatorNamespace: setting({
+    variable: 'BARRAGE_OPERATOR_NAMESPACE',
+    fallback: 'default',
+    accepts: 'a namespace',
+    schema: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+    meaning: "Namespace of the operator's Lease.",
+  }),
+  operatorLease: setting({
+    variable: 'BARRAGE_OPERATOR_LEASE',
+    fallback: 'barrage-operator',
+    accepts: '1 to 253 characters',
+    schema: z.string().min(1).max(253),
+    meaning: 'Name of the Lease by which operators choose a leader.',
+  }),
+  operatorWatchNamespaces: setting({
+    variable: 'BARRAGE_OPERATOR_WATCH_NAMESPACES',
+    fallback: '',
+    accepts: 'a comma-separated list of namespaces',
+    schema: list,
+    meaning: 'Namespaces whose pools the operator keeps. Empty: all.',
+  }),
+  operatorImage: setting({
+    variable: 'BARRAGE_OPERATOR_IMAGE',
+    fallback: 'barrage:latest',
+    accepts: 'an image reference',
+    schema: z.string().min(1).max(512),
+    meaning: "Image of gateways and publishers, unless a pool's template names another.",
+  }),
+  operatorHost: setting({
+    variable: 'BARRAGE_OPERATOR_HOST',
+    fallback: '0.0.0.0',
+    accepts: 'an IP address or host name',
+    schema: address,
+    meaning: 'Address on which the operator serves its probes and metrics; it has no other endpoints.',
+  }),
+  operatorProbePort: setting({
+    variable: 'BARRAGE_OPERATOR_PROBE_PORT',
+    fallback: '8081',
+    accepts: '0 to 65535',
+    schema: whole(0, 65_535),
+    meaning: "Port of the operator's /livez and /readyz.",
+  }),
+  operatorMetricsPort: setting({
+    variable: 'BARRAGE_OPERATOR_METRICS_PORT',
+    fallback: '8080',
+    accepts: '0 to 65535',
+    schema: whole(0, 65_535),
+    meaning: "Port of the operator's /metrics.",
   }),
   logLevel: setting({
     variable: 'BARRAGE_LOG_LEVEL',
@@ -205,7 +327,18 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   return { kind: 'settings', settings: settings as Settings };
 }
 
-const secrets = new Set(['BARRAGE_API_KEYS', 'BARRAGE_REDIS_URL', 'BARRAGE_AUTH_URL']);
+const secrets = new Set(['BARRAGE_API_KEYS', 'BARRAGE_REDIS_URL', 'BARRAGE_AUTH_URL', 'BARRAGE_POOL_PUBLIC_KEY']);
+
+/** Percent signs in a user or password are read as encoding. */
+function isRedisUrl(text: string): boolean {
+  try {
+    const { protocol, hostname, username, password } = new URL(text);
+    decodeURIComponent(username + password);
+    return /^rediss?:$/.test(protocol) && hostname !== '';
+  } catch {
+    return false;
+  }
+}
 
 /** Variables that look like settings and are none: most likely a spelling mistake. */
 export function unknownSettings(environment: Readonly<Record<string, string | undefined>>): readonly string[] {

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { BusUnavailable, type Bus, type BusState } from '../bus/bus.ts';
+import type { Bus, BusState } from '../bus/bus.ts';
 import { newEpoch } from '../bus/epoch.ts';
+import { placesOf, type RedisAccess } from './access.ts';
 import { RedisChannelLog } from './channel-log.ts';
-import { RedisConnection } from './connection.ts';
+import { ClusterMasters } from './cluster-masters.ts';
 import { RedisGatewayCalls } from './gateway-calls.ts';
 import { RedisNames } from './keys.ts';
+import type { Masters } from './masters.ts';
+import { SingleMaster } from './single-master.ts';
 import { SparseLog, type BusLogger } from './sparse-log.ts';
-import { Subscriptions } from './subscriptions.ts';
 
-export interface RedisBusOptions {
-  /** `redis://` or `rediss://` URL of a single Redis 7 or newer. */
-  readonly url: string;
+export interface RedisBusOptions extends RedisAccess {
   /** Beginning of every key and bus channel; no spaces, no braces. */
   readonly prefix: string;
   readonly logger?: BusLogger;
@@ -37,7 +37,10 @@ export interface RedisBus extends Bus {
   figures(): RedisBusFigures;
 }
 
-/** Joins this process to the others through Redis. Returns at once; until Redis is reached the bus is down. */
+/**
+ * Joins this process to the others through Redis. Returns at once; until Redis is reached the bus is down.
+ * @throws where the parts of `RedisAccess` contradict each other
+ */
 export function createRedisBus(options: RedisBusOptions): RedisBus {
   const { logger, now = () => performance.now(), random = Math.random } = options;
   const sparse = (message: string): SparseLog => new SparseLog({ logger, message, now });
@@ -45,41 +48,28 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   const refusedEnvelopes = sparse('an envelope on a bus channel could not be read');
   const refusedMessages = sparse('a message of the gateway calls could not be read');
   const names = new RedisNames(options.prefix);
-  const commands = new RedisConnection({ url: options.url, errors, random });
-  const subscriber = new RedisConnection({ url: options.url, errors, random });
-  const subscriptions = new Subscriptions(subscriber);
-  const log = new RedisChannelLog({
-    names,
-    commands,
-    subscriber,
-    subscriptions,
-    refusedEnvelopes,
-    now,
-    newEpoch: () => newEpoch(random),
-  });
+  const places = placesOf(options);
+  const listener = { onOpen: () => calls.onOpen(), onStateChange: () => state.update() };
+  const masters: Masters =
+    places.mode === 'Cluster'
+      ? new ClusterMasters({ places, errors, random, now, logger, listener })
+      : new SingleMaster({ endpoint: places.endpoint, kind: 'single', errors, random, listener });
+  const log = new RedisChannelLog({ names, masters, refusedEnvelopes, now, newEpoch: () => newEpoch(random) });
   const token = randomBytes(12).toString('hex');
-  const calls = new RedisGatewayCalls({ names, commands, subscriptions, token, refusedMessages, logger, random, now });
+  const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, logger, random, now });
   if (options.countMembers === true) void calls.watch();
-  const states = new JointState([commands, subscriber], logger);
-  commands.listen({ onOpen: () => calls.onOpen(), onLost: () => undefined, onStateChange: () => states.update() });
-  subscriber.listen({
-    onOpen: () => subscriptions.onOpen(),
-    onLost: () => subscriptions.onLost(new BusUnavailable('the connection to Redis broke')),
-    onStateChange: () => states.update(),
-  });
+  const state = new ObservedState(masters, logger);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await calls.close();
-    states.quiet();
-    subscriptions.close();
-    commands.close();
-    subscriber.close();
+    state.quiet();
+    masters.close();
   };
   return {
     log,
     calls,
-    state: () => states.state,
-    onStateChange: (listener) => states.listen(listener),
+    state: () => state.current,
+    onStateChange: (listen) => state.listen(listen),
     close: () => (closing ??= close()),
     figures: () => ({
       appendsWaiting: log.appendsWaiting,
@@ -90,17 +80,17 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   };
 }
 
-/** The bus is up when each of its connections is. */
-class JointState {
-  readonly #connections: readonly RedisConnection[];
+/** The state of the masters, told to those who listen where it goes up or down. */
+class ObservedState {
+  readonly #masters: Masters;
   #logger: BusLogger | undefined;
   readonly #listeners: ((state: BusState) => void)[] = [];
-  state: BusState;
+  current: BusState;
 
-  constructor(connections: readonly RedisConnection[], logger: BusLogger | undefined) {
-    this.#connections = connections;
+  constructor(masters: Masters, logger: BusLogger | undefined) {
+    this.#masters = masters;
     this.#logger = logger;
-    this.state = this.#joint();
+    this.current = masters.state;
   }
 
   listen(listener: (state: BusState) => void): void {
@@ -113,15 +103,11 @@ class JointState {
   }
 
   update(): void {
-    const before = this.state;
-    this.state = this.#joint();
-    if (this.state.up === before.up) return;
-    if (this.state.up) this.#logger?.info('the bus is up');
-    else this.#logger?.warn({ reason: this.state.reason }, 'the bus is down');
-    for (const listener of this.#listeners) listener(this.state);
-  }
-
-  #joint(): BusState {
-    return this.#connections.map(({ state }) => state).find(({ up }) => !up) ?? { up: true };
+    const before = this.current;
+    this.current = this.#masters.state;
+    if (this.current.up === before.up) return;
+    if (this.current.up) this.#logger?.info('the bus is up');
+    else this.#logger?.warn({ reason: this.current.reason }, 'the bus is down');
+    for (const listener of this.#listeners) listener(this.current);
   }
 }

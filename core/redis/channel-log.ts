@@ -4,12 +4,11 @@ import { withDeadline } from '../bus/deadline.ts';
 import { EnvelopeError, decodeEnvelope, encodeBody, envelopeVersion, type Envelope } from '../bus/envelope.ts';
 import type { Position, Publication } from '../publication.ts';
 import { AppendQueue } from './append-queue.ts';
-import { commandTimeoutMs, type RedisConnection } from './connection.ts';
+import { commandTimeoutMs } from './connection.ts';
 import type { RedisNames } from './keys.ts';
 import { LogSubscription } from './log-subscription.ts';
-import type { ScriptedRedis } from './scripts.ts';
+import type { Masters, OpenMaster } from './masters.ts';
 import type { SparseLog } from './sparse-log.ts';
-import type { Subscriptions } from './subscriptions.ts';
 
 /** How long a channel's record outlives its last use. After that the channel begins a new epoch. */
 const recordSeconds = 30 * 24 * 3600;
@@ -19,9 +18,7 @@ const empty = Buffer.alloc(0);
 /** The channel log on Redis: `append.lua` gives the offsets and publishes, this side batches, subscribes and keeps the order. */
 export class RedisChannelLog implements ChannelLog {
   readonly #names: RedisNames;
-  readonly #commands: RedisConnection;
-  readonly #subscriber: RedisConnection;
-  readonly #subscriptions: Subscriptions;
+  readonly #masters: Masters;
   readonly #refusedEnvelopes: SparseLog;
   readonly #newEpoch: () => string;
   readonly #appends: AppendQueue;
@@ -29,17 +26,13 @@ export class RedisChannelLog implements ChannelLog {
 
   constructor(options: {
     readonly names: RedisNames;
-    readonly commands: RedisConnection;
-    readonly subscriber: RedisConnection;
-    readonly subscriptions: Subscriptions;
+    readonly masters: Masters;
     readonly refusedEnvelopes: SparseLog;
     readonly newEpoch: () => string;
     readonly now: () => number;
   }) {
     this.#names = options.names;
-    this.#commands = options.commands;
-    this.#subscriber = options.subscriber;
-    this.#subscriptions = options.subscriptions;
+    this.#masters = options.masters;
     this.#refusedEnvelopes = options.refusedEnvelopes;
     this.#newEpoch = options.newEpoch;
     this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), now: options.now });
@@ -60,7 +53,7 @@ export class RedisChannelLog implements ChannelLog {
       channel,
       subscriber,
       decode: (message) => this.#decode(message),
-      readPosition: (client, runId) => this.#runScript({ client, runId }, channel, []),
+      readPosition: (client, reign) => this.#runScript({ client, reign }, channel, []),
     });
     this.#byChannel.set(channel, subscription);
     const name = this.#names.log(channel);
@@ -83,31 +76,30 @@ export class RedisChannelLog implements ChannelLog {
   async #enter(name: string, subscription: LogSubscription): Promise<Position> {
     // Its failure is handled here or, when it comes before that, by nobody who would wait for it.
     subscription.position.catch(() => undefined);
-    await this.#subscriber.use();
-    if (!subscription.closed) this.#subscriptions.add(name, subscription);
+    await this.#masters.ready(name);
+    if (!subscription.closed) this.#masters.add(name, subscription);
     return subscription.position;
   }
 
   #leave(channel: string, subscription: LogSubscription, reason: BusUnavailable): void {
     subscription.close(reason);
     if (this.#byChannel.get(channel) === subscription) this.#byChannel.delete(channel);
-    this.#subscriptions.remove(this.#names.log(channel), subscription);
+    this.#masters.remove(this.#names.log(channel), subscription);
   }
 
-  async #send(channel: string, publications: readonly Publication[]): Promise<Position> {
-    const runId = await this.#commands.use();
-    return this.#runScript({ client: this.#commands.client, runId }, channel, publications);
+  #send(channel: string, publications: readonly Publication[]): Promise<Position> {
+    return this.#masters.run(this.#names.record(channel), (master) => this.#runScript(master, channel, publications));
   }
 
   async #runScript(
-    { client, runId }: { readonly client: ScriptedRedis; readonly runId: string },
+    { client, reign }: OpenMaster,
     channel: string,
     publications: readonly Publication[],
   ): Promise<Position> {
     const body = publications.length === 0 ? empty : encodeBody(publications);
     const [epoch, offset] = await client.barrageAppend(
       this.#names.record(channel),
-      runId,
+      reign,
       this.#newEpoch(),
       recordSeconds,
       publications.length,

@@ -1,23 +1,28 @@
 import { Redis } from 'ioredis';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
+import type { EndpointOptions } from './access.ts';
 import { scripts, type ScriptedRedis } from './scripts.ts';
 import { reasonOf, type SparseLog } from './sparse-log.ts';
 
 /** Longest wait for the answer to any command, in milliseconds. */
 export const commandTimeoutMs = 2000;
 const connectTimeoutMs = 2000;
+/** Longest wait for a Sentinel's answer; then the next one is asked. */
+const sentinelTimeoutMs = 1000;
 const reconnectDelayMsMax = 500;
 const healthIntervalMs = 500;
 /** Turns of the health timer without an answer after which Redis counts as hung: 1.5 to 2 s. */
 const silentTurnsDown = 3;
 /** … and after which the connection is given up for a new one: it may lead to a machine that is gone. */
 const silentTurnsBreak = 12;
+/** … where Sentinels may name another master meanwhile. */
+const silentTurnsBreakSentinel = 4;
 const redisMajorMin = 7;
 const connectionBroke = 'the connection to Redis broke';
 
 export interface ConnectionListener {
-  /** A new connection can be used; on it the server's run id stays `runId`. */
-  onOpen(runId: string): void;
+  /** A new connection can be used; on it the server's reign stays the same. */
+  onOpen(): void;
   /** The connection broke: whatever it was subscribed to is over. */
   onLost(): void;
   onStateChange(state: BusState): void;
@@ -26,15 +31,19 @@ export interface ConnectionListener {
 /**
  * One connection to Redis that is made again and again until `close`.
  *
- * Nothing is queued while it is away. It is usable once the server's run id has been read on it: offsets that are given under a
- * wrong run id could be given twice.
+ * Nothing is queued while it is away. It is usable once the server's reign has been read on it: offsets that are given under a wrong
+ * one could be given twice. A reign is the server's run id, which a restart changes, and its replication id, which a promotion changes: a
+ * master that is demoted and promoted again without a restart may have lost its last appends too.
  */
 export class RedisConnection {
   readonly client: ScriptedRedis;
+  readonly #kind: 'single' | 'cluster';
+  readonly #silentTurnsBreak: number;
   readonly #errors: SparseLog;
   readonly #health: NodeJS.Timeout;
   #listener: ConnectionListener | undefined;
-  #runId: string | undefined;
+  #reign: string | undefined;
+  #mastership: string | undefined;
   #state: BusState = { up: false, reason: 'connecting to Redis' };
   #generation = 0;
   #silentTurns = 0;
@@ -44,11 +53,24 @@ export class RedisConnection {
   readonly #firstAttempt: Promise<void>;
   #endFirstAttempt: () => void = () => undefined;
   #attempted = false;
+  #closed = false;
 
-  constructor(options: { readonly url: string; readonly errors: SparseLog; readonly random: () => number }) {
+  constructor(options: {
+    readonly endpoint: EndpointOptions;
+    /** 'cluster' where the server must be a node of a Cluster, 'single' where it must not. */
+    readonly kind: 'single' | 'cluster';
+    readonly errors: SparseLog;
+    readonly random: () => number;
+  }) {
+    const { endpoint, random } = options;
+    this.#kind = options.kind;
+    this.#silentTurnsBreak = endpoint.sentinels === undefined ? silentTurnsBreak : silentTurnsBreakSentinel;
     this.#errors = options.errors;
+    // The jitter keeps a hundred gateways from coming back in step.
+    const retryDelayMs = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectDelayMsMax) * (0.5 + random() / 2);
     this.#firstAttempt = new Promise((resolve) => (this.#endFirstAttempt = resolve));
-    this.client = new Redis(options.url, {
+    this.client = new Redis({
+      ...endpoint,
       scripts,
       enableOfflineQueue: false,
       autoResubscribe: false,
@@ -58,8 +80,9 @@ export class RedisConnection {
       connectTimeout: connectTimeoutMs,
       maxLoadingRetryTime: reconnectDelayMsMax,
       keepAlive: 10_000,
-      // The jitter keeps a hundred gateways from coming back in step.
-      retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectDelayMsMax) * (0.5 + options.random() / 2),
+      retryStrategy: retryDelayMs,
+      sentinelRetryStrategy: retryDelayMs,
+      sentinelCommandTimeout: sentinelTimeoutMs,
       // A master that became a replica: find the new one by connecting again.
       reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     }) as ScriptedRedis;
@@ -73,9 +96,9 @@ export class RedisConnection {
     return this.#state;
   }
 
-  /** Run id of the server at the other end; `undefined` while there is no connection. */
-  get runId(): string | undefined {
-    return this.#runId;
+  /** The reign of the server at the other end; `undefined` while there is no connection. */
+  get reign(): string | undefined {
+    return this.#reign;
   }
 
   listen(listener: ConnectionListener): void {
@@ -83,19 +106,20 @@ export class RedisConnection {
   }
 
   /**
-   * The run id, if commands can be sent now. Before the first attempt to connect has ended, waits for its end.
+   * The server's reign, if commands can be sent now. Before the first attempt to connect has ended, waits for its end.
    * @throws BusUnavailable
    */
   async use(): Promise<string> {
     if (!this.#attempted) await this.#firstAttempt;
     if (!this.#state.up) throw new BusUnavailable(this.#state.reason);
-    if (this.#runId === undefined) throw new BusUnavailable(this.#fault);
-    return this.#runId;
+    if (this.#reign === undefined) throw new BusUnavailable(this.#fault);
+    return this.#reign;
   }
 
   close(): void {
     clearInterval(this.#health);
     this.#fault = 'the bus is closed';
+    this.#closed = true;
     this.#lost();
     this.client.disconnect();
   }
@@ -103,17 +127,18 @@ export class RedisConnection {
   async #open(): Promise<void> {
     const generation = ++this.#generation;
     try {
-      const information = await this.client.info('server');
+      const [server, replication] = await Promise.all([this.client.info('server'), this.client.info('replication')]);
       if (generation !== this.#generation) return;
-      const version = /^redis_version:(\d+)/m.exec(information)?.[1];
-      const runId = /^run_id:(\w+)/m.exec(information)?.[1];
-      if (version === undefined || runId === undefined) throw new Error('the server does not say what it is');
-      if (Number(version) < redisMajorMin) throw new Error(`Redis ${redisMajorMin} or newer is needed, this one is ${version}`);
-      this.#runId = runId;
+      const fault = serverFault(server, this.#kind);
+      if (fault !== undefined) throw new Error(fault);
+      const mastership = mastershipOf(replication);
+      if (mastership === undefined) throw new Error('the server is a replica');
+      this.#mastership = mastership;
+      this.#reign = `${runIdOf(server)}${mastership.slice(0, 20)}`;
       this.#silentTurns = 0;
       this.#pinging = false;
       this.#fault = connectionBroke;
-      this.#listener?.onOpen(runId);
+      this.#listener?.onOpen();
       this.#become({ up: true });
       this.#attempted = true;
       this.#endFirstAttempt();
@@ -126,32 +151,43 @@ export class RedisConnection {
 
   #lost(): void {
     this.#generation++;
-    const wasOpen = this.#runId !== undefined;
-    this.#runId = undefined;
+    const wasOpen = this.#reign !== undefined;
+    this.#reign = undefined;
     if (wasOpen) this.#listener?.onLost();
+    this.#down();
+  }
+
+  #down(): void {
     this.#become({ up: false, reason: this.#fault });
     this.#attempted = true;
     this.#endFirstAttempt();
   }
 
   #failed(error: Error): void {
+    if (this.#closed) return;
     this.#fault = `Redis: ${reasonOf(error)}`;
     this.#errors.warn(error);
+    // An attempt that found no Sentinel ends without the connection's close.
+    if (this.#reign === undefined) this.#down();
   }
 
   /** Counts turns and not time: after a pause of our own event loop only one turn has passed. */
   #checkHealth(): void {
-    if (this.#runId === undefined) return;
+    if (this.#reign === undefined) return;
     if (++this.#silentTurns > silentTurnsDown) this.#become({ up: false, reason: 'Redis does not answer' });
-    if (this.#silentTurns > silentTurnsBreak) {
+    if (this.#silentTurns > this.#silentTurnsBreak) {
       this.client.stream.destroy();
       return;
     }
     if (this.#pinging) return;
     this.#pinging = true;
     const generation = this.#generation;
-    this.client.ping().then(
-      () => this.#answered(generation, 'answer'),
+    this.client.info('replication').then(
+      (replication) => {
+        this.#answered(generation, 'answer');
+        // Demoted, or another reign began, and the connection has held: what it knows of the server is no longer true.
+        if (generation === this.#generation && mastershipOf(replication) !== this.#mastership) this.client.stream.destroy();
+      },
       () => this.#answered(generation, 'none'),
     );
   }
@@ -169,6 +205,27 @@ export class RedisConnection {
     this.#state = state;
     this.#listener?.onStateChange(state);
   }
+}
+
+/** Why this server is not the one to use, in words. */
+function serverFault(information: string, kind: 'single' | 'cluster'): string | undefined {
+  const version = /^redis_version:(\d+)/m.exec(information)?.[1];
+  if (version === undefined || runIdOf(information) === undefined) return 'the server does not say what it is';
+  if (Number(version) < redisMajorMin) return `Redis ${redisMajorMin} or newer is needed, this one is ${version}`;
+  const isNode = /^redis_mode:cluster/m.test(information);
+  if (isNode && kind === 'single') return 'the server is a node of a Redis Cluster: set BARRAGE_REDIS_MODE to Cluster';
+  if (!isNode && kind === 'cluster') return 'the server is no node of a Redis Cluster, but BARRAGE_REDIS_MODE is Cluster';
+  return undefined;
+}
+
+/** As much of it as makes it unique. */
+function runIdOf(information: string): string | undefined {
+  return /^run_id:(\w{1,20})/m.exec(information)?.[1];
+}
+
+/** The replication id of a master; `undefined` of a replica. */
+function mastershipOf(replication: string): string | undefined {
+  return /^role:master/m.test(replication) ? /^master_replid:(\w+)/m.exec(replication)?.[1] : undefined;
 }
 
 /** Whatever went wrong between us and Redis, as the one failure that callers of the bus know. */

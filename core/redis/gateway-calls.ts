@@ -118,9 +118,9 @@ export class RedisGatewayCalls implements GatewayCalls {
   }
 
   async #startWatching(): Promise<void> {
-    const { subscriptions, names } = this.#context;
+    const { masters, names } = this.#context;
     const reports = new PlainSubscription((message) => this.#hearReport(message));
-    subscriptions.add(names.reports, reports);
+    masters.add(names.reports, reports);
     const asked = reports.inForce.then(async () => {
       const gateways = await this.#tell(names.allGateways, { kind: 'report' });
       await new Promise<void>((resolve) => {
@@ -180,18 +180,18 @@ export class RedisGatewayCalls implements GatewayCalls {
   }
 
   async #listenForReplies(): Promise<void> {
-    await this.#context.commands.use();
+    const { masters, names, token } = this.#context;
+    await masters.ready(names.replies(token));
     if (!this.#repliesWanted) {
       this.#repliesWanted = true;
-      this.#context.subscriptions.add(this.#context.names.replies(this.#context.token), this.#replies);
+      masters.add(names.replies(token), this.#replies);
     }
     await this.#replies.inForce;
   }
 
   /** Resolves with the number of processes that a message reached. */
   async #tell(name: string, message: GatewayMessage): Promise<number> {
-    await this.#context.commands.use();
-    return Number(await this.#context.commands.client.spublish(name, JSON.stringify(message)));
+    return Number(await this.#context.masters.run(name, ({ client }) => client.spublish(name, JSON.stringify(message))));
   }
 
   #hearReply(bytes: Buffer): void {

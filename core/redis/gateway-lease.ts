@@ -1,7 +1,7 @@
 import { BusUnavailable } from '../bus/bus.ts';
 import { gatewayNumberMax } from '../client-id.ts';
-import type { RedisConnection } from './connection.ts';
 import type { RedisNames } from './keys.ts';
+import type { Masters } from './masters.ts';
 import type { BusLogger } from './sparse-log.ts';
 
 /** How long a gateway number stays taken after its owner's last renewal, in milliseconds. */
@@ -15,7 +15,7 @@ const renewIntervalMs = 3000;
 export class GatewayLease {
   readonly number: number;
   onHeld: (state: 'held' | 'lost') => void = () => undefined;
-  readonly #connection: RedisConnection;
+  readonly #masters: Masters;
   readonly #key: string;
   readonly #token: string;
   readonly #logger: BusLogger | undefined;
@@ -25,7 +25,7 @@ export class GatewayLease {
 
   private constructor(number: number, options: LeaseOptions) {
     this.number = number;
-    this.#connection = options.connection;
+    this.#masters = options.masters;
     this.#key = options.names.gatewayLease(number);
     this.#token = options.token;
     this.#logger = options.logger;
@@ -41,9 +41,9 @@ export class GatewayLease {
     const first = Math.floor(options.random() * gatewayNumberMax);
     for (let attempt = 0; attempt < gatewayNumberMax; attempt++) {
       const number = 1 + ((first + attempt) % gatewayNumberMax);
-      await options.connection.use();
-      if ((await options.connection.client.barrageLease(options.names.gatewayLease(number), options.token, holdMs)) === 1)
-        return new GatewayLease(number, options);
+      const key = options.names.gatewayLease(number);
+      const taken = await options.masters.run(key, ({ client }) => client.barrageLease(key, options.token, holdMs));
+      if (taken === 1) return new GatewayLease(number, options);
     }
     throw new BusUnavailable('every gateway number is taken');
   }
@@ -51,8 +51,7 @@ export class GatewayLease {
   /** Renews now; never fails: what Redis can't do now is done at the next turn. */
   async renew(): Promise<void> {
     try {
-      await this.#connection.use();
-      const held = await this.#connection.client.barrageLease(this.#key, this.#token, holdMs);
+      const held = await this.#masters.run(this.#key, ({ client }) => client.barrageLease(this.#key, this.#token, holdMs));
       if (!this.#released) this.#become(held === 1 ? 'held' : 'lost');
     } catch {
       // The connection reports its own failures.
@@ -63,8 +62,7 @@ export class GatewayLease {
     this.#released = true;
     clearInterval(this.#timer);
     try {
-      await this.#connection.use();
-      await this.#connection.client.barrageRelease(this.#key, this.#token);
+      await this.#masters.run(this.#key, ({ client }) => client.barrageRelease(this.#key, this.#token));
     } catch {
       // It ends by itself.
     }
@@ -80,7 +78,7 @@ export class GatewayLease {
 }
 
 interface LeaseOptions {
-  readonly connection: RedisConnection;
+  readonly masters: Masters;
   readonly names: RedisNames;
   /** Names the owner, this process. */
   readonly token: string;

@@ -30,7 +30,7 @@ export class LogSubscription implements Subscription {
   readonly #channel: string;
   readonly #subscriber: LogSubscriber;
   readonly #decode: (message: Buffer) => Envelope | undefined;
-  readonly #readPosition: (client: ScriptedRedis, runId: string) => Promise<Position>;
+  readonly #readPosition: (client: ScriptedRedis, reign: string) => Promise<Position>;
   #resolve: (position: Position) => void = () => undefined;
   #reject: (reason: BusUnavailable) => void = () => undefined;
   #state: State = { kind: 'opening', held: [] };
@@ -41,7 +41,7 @@ export class LogSubscription implements Subscription {
     readonly subscriber: LogSubscriber;
     /** `undefined` for what is no envelope. */
     readonly decode: (message: Buffer) => Envelope | undefined;
-    readonly readPosition: (client: ScriptedRedis, runId: string) => Promise<Position>;
+    readonly readPosition: (client: ScriptedRedis, reign: string) => Promise<Position>;
   }) {
     this.#channel = options.channel;
     this.#subscriber = options.subscriber;
@@ -70,9 +70,9 @@ export class LogSubscription implements Subscription {
     if (this.#heldBytes <= heldBytesMax) state.held.push(envelope);
   }
 
-  async confirm({ client, runId }: { readonly client: ScriptedRedis; readonly runId: string }, inForce: Promise<unknown>): Promise<void> {
+  async confirm({ client, reign }: { readonly client: ScriptedRedis; readonly reign: string }, inForce: Promise<unknown>): Promise<void> {
     const asked = this.#state;
-    const [position] = await Promise.all([this.#readPosition(client, runId), inForce]);
+    const [position] = await Promise.all([this.#readPosition(client, reign), inForce]);
     const state = this.#state;
     // Closed, or interrupted again, while the answer was under way.
     if (state !== asked || (state.kind !== 'opening' && state.kind !== 'interrupted')) return;

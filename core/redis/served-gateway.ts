@@ -2,11 +2,11 @@ import { answerOf } from '../bus/answer.ts';
 import type { GatewayServer } from '../bus/bus.ts';
 import { RoomReporter, reportIntervalMs, type RoomReport } from '../bus/room-reports.ts';
 import { gatewayMessage, readMessage, type GatewayMessage, type ReplyMessage } from './call-messages.ts';
-import type { RedisConnection } from './connection.ts';
 import { GatewayLease } from './gateway-lease.ts';
 import type { RedisNames } from './keys.ts';
+import type { Masters } from './masters.ts';
 import type { BusLogger, SparseLog } from './sparse-log.ts';
-import { PlainSubscription, type Subscriptions } from './subscriptions.ts';
+import { PlainSubscription } from './subscriptions.ts';
 
 /** Most requests that one gateway answers at a time; further ones are not answered. */
 const answersInFlightMax = 1000;
@@ -14,8 +14,7 @@ const answersInFlightMax = 1000;
 /** What both ends of the calls work with. */
 export interface CallsContext {
   readonly names: RedisNames;
-  readonly commands: RedisConnection;
-  readonly subscriptions: Subscriptions;
+  readonly masters: Masters;
   /** Names this process and this run of it. */
   readonly token: string;
   readonly refusedMessages: SparseLog;
@@ -45,7 +44,7 @@ export class ServedGateway {
     this.#all = new PlainSubscription((message) => this.#hear(message));
     this.#listen('held');
     lease.onHeld = (state) => this.#listen(state);
-    context.subscriptions.add(context.names.allGateways, this.#all);
+    context.masters.add(context.names.allGateways, this.#all);
     this.#timer = setInterval(() => this.#report(), reportIntervalMs);
   }
 
@@ -54,8 +53,8 @@ export class ServedGateway {
    * @throws BusUnavailable
    */
   static async start(context: CallsContext, server: GatewayServer): Promise<ServedGateway> {
-    const { commands: connection, names, token, random, logger } = context;
-    const lease = await GatewayLease.take({ connection, names, token, random, logger });
+    const { masters, names, token, random, logger } = context;
+    const lease = await GatewayLease.take({ masters, names, token, random, logger });
     return new ServedGateway(context, server, lease);
   }
 
@@ -78,16 +77,16 @@ export class ServedGateway {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#listen('lost');
-    this.#context.subscriptions.remove(this.#context.names.allGateways, this.#all);
+    this.#context.masters.remove(this.#context.names.allGateways, this.#all);
     await Promise.all([this.#send([this.#reporter.gone()]), this.#lease.release()]);
   }
 
   /** Calls to the number go to whoever holds it. */
   #listen(state: 'held' | 'lost'): void {
-    const { subscriptions, names } = this.#context;
+    const { masters, names } = this.#context;
     const name = names.gateway(this.#lease.number);
-    if (state === 'held') subscriptions.add(name, this.#own);
-    else subscriptions.remove(name, this.#own);
+    if (state === 'held') masters.add(name, this.#own);
+    else masters.remove(name, this.#own);
   }
 
   #hear(bytes: Buffer): void {
@@ -106,8 +105,8 @@ export class ServedGateway {
     try {
       const reply = await answerOf(this.#server, message.request, message.deadlineMs);
       const answer: ReplyMessage = { id: message.id, gateway: this.#lease.number, reply };
-      await this.#context.commands.use();
-      await this.#context.commands.client.spublish(this.#context.names.replies(message.replyTo), JSON.stringify(answer));
+      const name = this.#context.names.replies(message.replyTo);
+      await this.#context.masters.run(name, ({ client }) => client.spublish(name, JSON.stringify(answer)));
     } catch {
       // Redis is away: the caller's deadline tells it.
     } finally {
@@ -129,9 +128,10 @@ export class ServedGateway {
 
   async #send(reports: readonly RoomReport[]): Promise<void> {
     try {
-      await this.#context.commands.use();
-      const { client } = this.#context.commands;
-      await Promise.all(reports.map((report) => client.spublish(this.#context.names.reports, JSON.stringify(report))));
+      const { masters, names } = this.#context;
+      await masters.run(names.reports, ({ client }) =>
+        Promise.all(reports.map((report) => client.spublish(names.reports, JSON.stringify(report)))),
+      );
     } catch {
       this.#reporter.wantFull();
     }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { BusUnavailable } from '../bus/bus.ts';
 import { asUnavailable, type RedisConnection } from './connection.ts';
+import { redirectOf } from './redirect.ts';
 import type { ScriptedRedis } from './scripts.ts';
 
 /** Most bus channels that one round trip subscribes to: bounds what is under way after a reconnect. */
@@ -14,7 +15,7 @@ export interface Subscription {
    * Called right behind the SUBSCRIBE on the same connection; `inForce` settles with its acknowledgement. What is sent from here
    * synchronously is answered after every message that was published before it ran, and before every later one.
    */
-  confirm(connection: { readonly client: ScriptedRedis; readonly runId: string }, inForce: Promise<unknown>): Promise<void>;
+  confirm(connection: { readonly client: ScriptedRedis; readonly reign: string }, inForce: Promise<unknown>): Promise<void>;
   /** The connection broke, or `confirm` failed: 'keep' tries again when it can, 'drop' ends the subscription. */
   onLost(reason: BusUnavailable): 'keep' | 'drop';
 }
@@ -28,7 +29,7 @@ export class Subscriptions {
   readonly #wanted = new Map<string, Subscription>();
   /** Names whose wish the server has not been told on this connection. */
   #changed = new Set<string>();
-  /** Names whose subscription the server refused; tried again in a while. */
+  /** Names whose subscription the server refused; tried again in a while, unless they are removed. */
   readonly #refusedNames = new Set<string>();
   #telling = false;
   #retry: NodeJS.Timeout | undefined;
@@ -48,11 +49,16 @@ export class Subscriptions {
     this.#change(name);
   }
 
-  /** From now on this subscription hears nothing. Does nothing where it ended before. */
-  remove(name: string, subscription: Subscription): void {
-    if (this.#wanted.get(name) !== subscription) return;
+  /**
+   * From now on this subscription hears nothing. Does nothing where it ended before. 'idle' where the server had refused the subscription
+   * and nothing of it is under way.
+   */
+  remove(name: string, subscription: Subscription): 'idle' | 'active' {
+    if (this.#wanted.get(name) !== subscription) return 'idle';
     this.#wanted.delete(name);
+    const wasRefused = this.#refusedNames.delete(name);
     this.#change(name);
+    return wasRefused ? 'idle' : 'active';
   }
 
   onOpen(): void {
@@ -73,7 +79,7 @@ export class Subscriptions {
   }
 
   #change(name: string): void {
-    if (this.#connection.runId === undefined) return;
+    if (this.#connection.reign === undefined) return;
     this.#changed.add(name);
     this.#schedule();
   }
@@ -87,9 +93,9 @@ export class Subscriptions {
 
   async #tell(): Promise<void> {
     while (this.#changed.size > 0) {
-      const runId = this.#connection.runId;
-      if (runId === undefined) break;
-      await this.#tellNames(this.#takeChanged(), runId);
+      const reign = this.#connection.reign;
+      if (reign === undefined) break;
+      await this.#tellNames(this.#takeChanged(), reign);
     }
     this.#telling = false;
   }
@@ -104,23 +110,36 @@ export class Subscriptions {
     return names;
   }
 
-  /** One command a name, all in one round trip: in a Cluster the names of one command would need one slot. */
-  async #tellNames(names: readonly string[], runId: string): Promise<void> {
+  /**
+   * One command a name, all in one round trip: in a Cluster the names of one command would need one slot. What is left goes after
+   * what is entered, with no answer awaited behind it: where a slot moves meanwhile, the server says so twice, and the client would
+   * take one of the two for the answer to the next command.
+   */
+  async #tellNames(names: readonly string[], reign: string): Promise<void> {
     const { client } = this.#connection;
-    const answers = names.map((name) => {
+    const left: string[] = [];
+    const entered: Promise<void>[] = [];
+    for (const name of names) {
       const subscription = this.#wanted.get(name);
-      // An unsubscribe that fails leaves messages that nobody hears, until the next connection.
-      if (subscription === undefined) return client.sunsubscribe(name).catch(() => undefined);
-      const inForce = client.ssubscribe(name);
-      return subscription.confirm({ client, runId }, inForce).catch((error: unknown) => this.#refused(name, subscription, error));
-    });
-    await Promise.all(answers);
+      if (subscription === undefined) {
+        left.push(name);
+        continue;
+      }
+      const confirmed = subscription.confirm({ client, reign }, client.ssubscribe(name));
+      entered.push(confirmed.catch((error: unknown) => this.#refused(name, subscription, error)));
+    }
+    await Promise.all(entered);
+    // Wanted again meanwhile: it is told with the next names, and is still subscribed to.
+    const leaving = left.filter((name) => !this.#wanted.has(name) && this.#connection.reign === reign);
+    // An unsubscribe that fails leaves messages that nobody hears, until the next connection.
+    await Promise.all(leaving.map((name) => client.sunsubscribe(name).catch(() => undefined)));
   }
 
   #refused(name: string, subscription: Subscription, error: unknown): void {
     // Of an earlier connection, or unwanted by now: the new connection or nobody takes care of it.
-    if (this.#wanted.get(name) !== subscription || this.#connection.runId === undefined) return;
-    if (subscription.onLost(asUnavailable(error)) === 'drop') {
+    if (this.#wanted.get(name) !== subscription || this.#connection.reign === undefined) return;
+    const elsewhere = redirectOf(error) !== undefined;
+    if (!elsewhere && subscription.onLost(asUnavailable(error)) === 'drop') {
       this.remove(name, subscription);
       return;
     }

@@ -25,7 +25,7 @@ class Driven {
 
   /** The SUBSCRIBE and the question for the position are sent. */
   connect(): void {
-    this.#confirming = this.subscription.confirm({ client: undefined as never, runId: 'r' }, Promise.resolve());
+    this.#confirming = this.subscription.confirm({ client: undefined as never, reign: 'r' }, Promise.resolve());
   }
 
   /** The answer is on the wire; what `arrive`s now arrives behind it, before anybody could act on it. */

@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { BusUnavailable, type AppendResult, type Bus } from '../../core/bus/bus.ts';
+import { BusUnavailable } from '../../core/bus/bus.ts';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
 import { RedisServer, type DataFate } from '../support/redis-server.ts';
+import { Load, expectOrderAroundPositions } from './load.ts';
 import { AnsweringGateway, Listener, publication, until, untilUp } from './world.ts';
 
 async function newRedis(): Promise<RedisServer> {
@@ -17,36 +18,6 @@ function newBus(redis: RedisServer): RedisBus {
   const bus = createRedisBus({ url: redis.url, prefix: 'outage' });
   onTestFinished(() => bus.close());
   return bus;
-}
-
-/** Appends to a channel without a pause until it is stopped; keeps every outcome. */
-class Load {
-  readonly appended: (AppendResult & { readonly at: number })[] = [];
-  readonly failures: { readonly error: unknown; readonly tookMs: number }[] = [];
-  #stopped = false;
-  readonly #ended: Promise<void>;
-
-  constructor(bus: Bus, channel: string) {
-    this.#ended = this.#run(bus, channel);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await this.#ended;
-  }
-
-  async #run(bus: Bus, channel: string): Promise<void> {
-    for (let index = 0; !this.#stopped; index++) {
-      const startedAt = performance.now();
-      try {
-        const result = await bus.log.append(channel, [publication(`${index}`), publication(`${index}`)]);
-        this.appended.push({ ...result, at: performance.now() });
-      } catch (error) {
-        this.failures.push({ error, tookMs: performance.now() - startedAt });
-      }
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  }
 }
 
 test.each<DataFate>(['gone', 'kept', 'as-saved'])('Redis restarts under load, its data %s', async (fate) => {
@@ -76,13 +47,8 @@ test.each<DataFate>(['gone', 'kept', 'as-saved'])('Redis restarts under load, it
   await until('and hears', () => listener.heard.length > resubscribedAt + 20);
   await load.stop();
 
-  for (const { error, tookMs } of load.failures) {
-    expect(error).toBeInstanceOf(BusUnavailable);
-    expect(tookMs).toBeLessThan(2500);
-  }
-  const places = load.appended.flatMap(({ epoch, firstOffset, lastOffset }) => [`${epoch}:${firstOffset}`, `${epoch}:${lastOffset}`]);
-  expect(new Set(places).size, 'no place is given twice').toBe(places.length);
-  const epochs = [...new Set(load.appended.map(({ epoch }) => epoch))];
+  load.check();
+  const { epochs } = load;
   expect(epochs).toHaveLength(2);
   const lastOfFirst = load.appended.findLast(({ epoch }) => epoch === epochs[0])!.lastOffset;
   const firstOfSecond = load.appended.find(({ epoch }) => epoch === epochs[1])!.firstOffset;
@@ -92,23 +58,8 @@ test.each<DataFate>(['gone', 'kept', 'as-saved'])('Redis restarts under load, it
   }
   if (fate !== 'kept') expect(firstOfSecond, 'without its epoch a place would have been given twice').toBeLessThanOrEqual(lastOfFirst);
   expect(listener.resubscribed[0]!.epoch).toBe(epochs[1]);
-  expectOrderAroundResubscription(listener);
+  expectOrderAroundPositions(listener);
 });
-
-/** Within an epoch offsets rise one by one; what was told before the new position lies up to it, what was told after beyond it. */
-function expectOrderAroundResubscription(listener: Listener): void {
-  const at = listener.heard.findIndex(({ kind }) => kind === 'resubscribed');
-  const position = listener.resubscribed[0]!;
-  const last = new Map<string, number>();
-  for (const [index, item] of listener.heard.entries()) {
-    if (item.kind !== 'publication') continue;
-    const previous = last.get(item.epoch);
-    if (previous !== undefined) expect(item.offset).toBe(previous + 1);
-    last.set(item.epoch, item.offset);
-    if (item.epoch === position.epoch) expect(item.offset > position.offset).toBe(index > at);
-    else expect(index).toBeLessThan(at);
-  }
-}
 
 test(
   'Redis hangs: appends fail in time, the bus is down within about 2 s, and up again with nothing missed',

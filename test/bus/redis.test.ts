@@ -3,7 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { BusUnavailable } from '../../core/bus/bus.ts';
 import { limits } from '../../core/limits.ts';
+import type { RedisAccess } from '../../core/redis/access.ts';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
+import { RedisCluster } from '../support/redis-cluster.ts';
+import { RedisSentinels } from '../support/redis-sentinels.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { describeBusContract } from './contract.ts';
 import { checkAgainstModel } from './model.ts';
@@ -23,10 +26,10 @@ function newBus(prefix: string, more: { readonly countMembers?: boolean } = {}):
   return bus;
 }
 
-function describeRedisContract(implementation: string, url: () => string): void {
+function describeRedisContract(implementation: string, access: () => RedisAccess): void {
   describeBusContract(implementation, async () => {
     const prefix = `contract/${randomUUID()}`;
-    const start = (): RedisBus => createRedisBus({ url: url(), prefix });
+    const start = (): RedisBus => createRedisBus({ ...access(), prefix });
     const [publisher, gateway, otherGateway] = [start(), start(), start()];
     const close = async (): Promise<void> => {
       await Promise.all([publisher, gateway, otherGateway].map((bus) => bus.close()));
@@ -35,17 +38,38 @@ function describeRedisContract(implementation: string, url: () => string): void 
   });
 }
 
-describeRedisContract('Redis', () => redis.url);
+describeRedisContract('Redis', () => ({ url: redis.url }));
 
-describe('keys, scripts and bus channels keep to one slot a channel', () => {
-  let cluster: RedisServer;
+describe('behind Sentinels', () => {
+  let sentinels: RedisSentinels;
   beforeAll(async () => {
-    cluster = await RedisServer.start('cluster');
+    sentinels = await RedisSentinels.start({ sentinels: 1 });
+  });
+  afterAll(async () => {
+    await sentinels.dispose();
+  });
+  describeRedisContract('Redis Sentinel', () => sentinels.access);
+});
+
+describe('with the slots on three masters', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await RedisCluster.start({ masters: 3 });
   });
   afterAll(async () => {
     await cluster.dispose();
   });
-  describeRedisContract('Redis Cluster of one master', () => cluster.url);
+  describeRedisContract('Redis Cluster', () => cluster.access);
+
+  test('the Redis Cluster bus agrees with a model over random appends and subscriptions', async () => {
+    for (let seed = 101; seed <= 105; seed++) {
+      const access = { ...cluster.access, prefix: `model/${seed}` };
+      const publisher = createRedisBus(access);
+      const gateway = createRedisBus(access);
+      await checkAgainstModel({ seed, steps: 300, publisher, gateway });
+      await Promise.all([publisher.close(), gateway.close()]);
+    }
+  });
 });
 
 test('the ACL in docs/bus.md is enough for a prefix, and for no other', async () => {

@@ -3,7 +3,8 @@ import { settingsTable } from '../../core/process/settings.ts';
 /** The table of all settings as Markdown: `docs/settings.md` holds it, and a test compares the two. */
 export function settingsDocument(): string {
   const rows = Object.values(settingsTable).map(({ variable, fallback, accepts, meaning }) => {
-    const shown = variable === 'BARRAGE_GATEWAY_NAME' ? 'the host name' : fallback === '' ? 'empty' : `\`${fallback}\``;
+    const isHostName = variable === 'BARRAGE_GATEWAY_NAME' || variable === 'BARRAGE_OPERATOR_NAME';
+    const shown = isHostName ? 'the host name' : fallback === '' ? 'empty' : `\`${fallback}\``;
     return `| \`${variable}\` | ${shown} | ${accepts} | ${meaning} |`;
   });
   return ['| variable | default | accepts | meaning |', '|---|---|---|---|', ...rows, ''].join('\n');

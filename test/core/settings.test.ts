@@ -26,7 +26,7 @@ test('all faults are told at once, with the variable and what it accepts', () =>
     faults: [
       'BARRAGE_GATEWAY_PORT="70000": must be 0 to 65535',
       'BARRAGE_API_KEYS: must be a comma-separated list of keys of at least 16 characters',
-      'BARRAGE_REDIS_URL: must be redis:// or rediss:// URL',
+      'BARRAGE_REDIS_URL: must be redis:// or rediss:// URL, or several with commas between them',
       'BARRAGE_LOG_LEVEL="loud": must be debug, info, warn, error or silent',
     ],
   });

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -9,7 +9,18 @@ import { delimiter, join } from 'node:path';
 /** What a stopped Redis leaves behind: 'kept' = all its data, 'as-saved' = its last `SAVE`, as after a crash, 'gone' = nothing. */
 export type DataFate = 'kept' | 'as-saved' | 'gone';
 
+export type RedisKind = 'single' | 'sentinel' | 'cluster-node';
+
+export interface RedisServerOptions {
+  readonly kind?: RedisKind;
+  /** Further settings, as on redis-server's command line. */
+  readonly settings?: readonly string[];
+  /** Of the default user, and towards its master. */
+  readonly password?: string;
+}
+
 const startWithinMs = 10_000;
+const sentinelGoodbye = /-ERR unknown command 'QUIT'[^\r]*\r\n$/;
 
 /**
  * A real redis-server on a port of its own, with its data in a temporary folder. `dispose` it in any case; should a test process
@@ -18,24 +29,30 @@ const startWithinMs = 10_000;
 export class RedisServer {
   readonly #folder: string;
   readonly #program: string;
-  readonly #kind: 'single' | 'cluster';
+  readonly #kind: RedisKind;
+  readonly #settings: readonly string[];
+  readonly #password: string | undefined;
   #port = 0;
+  #clusterPort = 0;
   #process: ChildProcess | undefined;
   readonly #killAtExit = (): void => void this.#process?.kill('SIGKILL');
 
-  private constructor(program: string, folder: string, kind: 'single' | 'cluster') {
+  private constructor(program: string, folder: string, options: RedisServerOptions) {
     this.#program = program;
     this.#folder = folder;
-    this.#kind = kind;
+    this.#kind = options.kind ?? 'single';
+    this.#password = options.password;
+    const login = options.password === undefined ? [] : ['--requirepass', options.password, '--masterauth', options.password];
+    this.#settings = [...login, ...(options.settings ?? [])];
     process.on('exit', this.#killAtExit);
   }
 
-  /** 'cluster': a Redis Cluster of one master that has every slot; it refuses what would cross slots. */
-  static async start(kind: 'single' | 'cluster' = 'single'): Promise<RedisServer> {
+  static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'barrage-redis-'));
-    const server = new RedisServer(findRedisServer(), folder, kind);
+    const server = new RedisServer(findRedisServer(), folder, options);
     for (let attempt = 1; ; attempt++) {
       server.#port = await freePort();
+      server.#clusterPort = await freePort();
       try {
         await server.start();
         return server;
@@ -48,32 +65,46 @@ export class RedisServer {
     }
   }
 
+  get port(): number {
+    return this.#port;
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${this.#port}`;
   }
 
+  /** Where the other nodes of a Cluster meet this one. */
+  get clusterPort(): number {
+    return this.#clusterPort;
+  }
+
   /** Starts it again on the same port, with what data there is. */
   async start(): Promise<void> {
-    const settings = ['--port', `${this.#port}`, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '3600 1', '--appendonly', 'no'];
-    if (this.#kind === 'cluster') settings.push('--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`);
-    const child = spawn(this.#program, settings, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(this.#program, await this.#arguments(), { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#process = child;
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4000)));
     const startedAt = Date.now();
     while (Date.now() - startedAt < startWithinMs && child.exitCode === null) {
       const answer = await this.command('PING').catch(() => '');
-      if (answer === '+PONG' && child.exitCode === null && (await this.#clustered())) return;
+      if (answer === '+PONG' && child.exitCode === null) return;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     child.kill('SIGKILL');
     throw new Error(`redis-server did not start on port ${this.#port}:\n${output}`);
   }
 
-  async #clustered(): Promise<boolean> {
-    if (this.#kind === 'single') return true;
-    await this.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
-    return (await this.command('CLUSTER', 'INFO')).includes('cluster_state:ok');
+  async #arguments(): Promise<readonly string[]> {
+    const common = ['--port', `${this.#port}`, '--bind', '127.0.0.1', '--dir', this.#folder];
+    if (this.#kind === 'sentinel') {
+      const file = join(this.#folder, 'sentinel.conf');
+      // A Sentinel writes what it learns into its file: it is kept when it starts again.
+      await writeFile(file, '', { flag: 'a' });
+      return [file, '--sentinel', ...common, ...this.#settings];
+    }
+    const data = ['--save', '3600 1', '--appendonly', 'no', '--repl-diskless-sync-delay', '0'];
+    const node = ['--cluster-enabled', 'yes', '--cluster-port', `${this.#clusterPort}`, '--cluster-node-timeout', '1000'];
+    return [...common, ...data, ...(this.#kind === 'cluster-node' ? node : []), ...this.#settings];
   }
 
   async stop(data: DataFate): Promise<void> {
@@ -109,15 +140,20 @@ export class RedisServer {
   async command(...words: string[]): Promise<string> {
     const socket = connect({ host: '127.0.0.1', port: this.#port });
     let reply = '';
-    socket.on('data', (chunk: Buffer) => (reply += chunk.toString()));
-    const bulk = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
-    socket.write(`*${words.length}\r\n${bulk.join('')}QUIT\r\n`);
+    socket.on('data', (chunk: Buffer) => {
+      reply += chunk.toString();
+      // A Sentinel knows no QUIT, and says so behind what it was asked.
+      if (sentinelGoodbye.test(reply)) socket.end();
+    });
+    const login = this.#password === undefined ? '' : encodeCommand(['AUTH', this.#password]);
+    socket.write(`${login}${encodeCommand(words)}QUIT\r\n`);
     try {
       await once(socket, 'end');
     } finally {
       socket.destroy();
     }
-    return reply
+    return (login === '' ? reply : reply.replace(/^\+OK\r\n/, ''))
+      .replace(sentinelGoodbye, '')
       .replace(/\+OK\r\n$/, '')
       .trimEnd()
       .replaceAll('\r\n', ' ');
@@ -128,6 +164,10 @@ export class RedisServer {
     process.off('exit', this.#killAtExit);
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+function encodeCommand(words: readonly string[]): string {
+  return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }
 
 function findRedisServer(): string {
@@ -143,7 +183,8 @@ function findRedisServer(): string {
   throw new Error('these tests need redis-server 7 or newer; install it with: sudo apt-get install -y redis-server');
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody had a moment ago. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

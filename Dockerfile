@@ -1,0 +1,17 @@
+# One image, three commands: gateway, publisher and operator.
+#   docker build -t barrage .
+#   docker run barrage gateway
+# test/cluster/image.ts builds the same from this file for the tests: it knows the instructions used here, and no others.
+FROM node:26-slim
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts
+COPY core ./core
+COPY gateway ./gateway
+COPY publisher ./publisher
+COPY operator ./operator
+COPY entrypoint.sh ./
+ENV NODE_ENV=production
+USER 10001:10001
+EXPOSE 6780 6789 6790
+ENTRYPOINT ["/app/entrypoint.sh"]

@@ -1,0 +1,50 @@
+{{/* Beginning of every name: the release's, with the chart's where that is not in it. Short enough for what is added. */}}
+{{- define "barrage.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 45 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 45 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "barrage.operator" -}}
+{{- include "barrage.fullname" . }}-operator
+{{- end -}}
+
+{{/* What selects the operator's pods: never changes over a release's life. Pools' network policies let in who has this name: see operator/desired/. */}}
+{{- define "barrage.selector" -}}
+app.kubernetes.io/name: barrage-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "barrage.labels" -}}
+{{ include "barrage.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "barrage.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "barrage.operator" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name must name an existing account when serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "barrage.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "barrage.subject" -}}
+- kind: ServiceAccount
+  name: {{ include "barrage.serviceAccount" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}

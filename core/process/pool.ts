@@ -1,0 +1,152 @@
+import { Gauge, type Registry } from 'prom-client';
+import { Placement } from '../placement.ts';
+import { Policies } from '../policy.ts';
+import type { PoolDocument } from '../pool-document.ts';
+import { runElsewhere } from './elsewhere.ts';
+import type { Logger } from './logging.ts';
+import { readOffer, type OfferInput, type OfferRead, type PoolOffer } from './pool-offer.ts';
+import type { Settings } from './settings.ts';
+
+/** What became of an offer; `epoch` is the one in force afterwards, 0 where there is none. */
+export interface OfferResult {
+  readonly kind: 'accepted' | 'same' | 'older' | 'conflict' | 'malformed' | 'forged';
+  readonly epoch: number;
+  /** Why not, for people. */
+  readonly message: string;
+}
+
+interface InForce {
+  readonly document: PoolDocument;
+  readonly digest: string;
+  readonly policies: Policies;
+  readonly placement: Placement;
+}
+
+/** Longest offer that is read at once, in characters: some milliseconds. A longer one is read in a thread of its own. */
+const readAtOnceMax = 131_072;
+const noPolicies = new Policies([]);
+
+/**
+ * The pool document in force in one process, whether it was found in the folder or pushed by the operator: the newest epoch wins, one offer is
+ * read at a time, and what can't be used changes nothing.
+ */
+export class Pool {
+  readonly #publicKeyPem: string;
+  readonly #logger: Logger;
+  readonly #listeners: (() => void)[] = [];
+  #inForce: InForce | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** @param publicKeyPem empty: every offer is refused */
+  constructor(options: { readonly publicKeyPem: string; readonly logger: Logger }) {
+    this.#publicKeyPem = options.publicKeyPem;
+    this.#logger = options.logger;
+  }
+
+  get document(): PoolDocument | undefined {
+    return this.#inForce?.document;
+  }
+
+  get placement(): Placement | undefined {
+    return this.#inForce?.placement;
+  }
+
+  /** 0 = no document yet. */
+  get epoch(): number {
+    return this.#inForce?.document.epoch ?? 0;
+  }
+
+  get policiesHash(): string {
+    return this.#inForce?.document.policies.hash ?? '';
+  }
+
+  get policies(): Policies {
+    return this.#inForce?.policies ?? noPolicies;
+  }
+
+  get publicKeyPem(): string {
+    return this.#publicKeyPem;
+  }
+
+  /** The listener is called after another document came into force. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Takes a document if it is genuine, whole and newer. Never rejects. @param offer an offer, or the text of a request's body with one */
+  offer(offer: PoolOffer | string): Promise<OfferResult> {
+    const result = this.#turn.then(() => this.#take(offer));
+    this.#turn = result;
+    return result;
+  }
+
+  async #take(offer: PoolOffer | string): Promise<OfferResult> {
+    if (this.#publicKeyPem === '') return this.#refused('forged', 'this process takes no pool document: set BARRAGE_POOL_PUBLIC_KEY');
+    const read = await this.#read(offer);
+    switch (read.kind) {
+      case 'accept':
+        this.#enforce(read);
+        return { kind: 'accepted', epoch: this.epoch, message: '' };
+      case 'same':
+        return { kind: 'same', epoch: this.epoch, message: '' };
+      case 'older':
+        return this.#refused('older', `epoch ${read.epoch} is older than the one in force, ${this.epoch}`);
+      case 'conflict':
+        return this.#refused('conflict', `epoch ${this.epoch} of ${this.document?.pool} is in force with another content`);
+      case 'malformed':
+      case 'forged':
+        return this.#refused(read.kind, read.fault);
+    }
+  }
+
+  #refused(kind: OfferResult['kind'], message: string): OfferResult {
+    return { kind, epoch: this.epoch, message };
+  }
+
+  async #read(offer: PoolOffer | string): Promise<OfferRead> {
+    const now = this.#inForce;
+    const current = now && { pool: now.document.pool, epoch: this.epoch, digest: now.digest, policiesHash: this.policiesHash };
+    const input: OfferInput = { offer, publicKeyPem: this.#publicKeyPem, current };
+    if (lengthOf(offer) <= readAtOnceMax) return readOffer(input);
+    const read = await runElsewhere<OfferRead>(new URL('./pool-offer-worker.ts', import.meta.url), input);
+    return read.kind === 'done' ? read.output : { kind: 'malformed', fault: read.fault };
+  }
+
+  #enforce({ document, digest, policies }: Extract<OfferRead, { kind: 'accept' }>): void {
+    this.#inForce = {
+      document,
+      digest,
+      policies: policies === undefined ? this.policies : new Policies(policies),
+      placement: new Placement(document),
+    };
+    const { epoch, gateways } = document;
+    this.#logger.info({ epoch, gateways: gateways.length, policiesHash: this.policiesHash }, 'a pool document is in force');
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function lengthOf(offer: PoolOffer | string): number {
+  return typeof offer === 'string' ? offer.length : offer.policies.reduce((sum, part) => sum + part.length, offer.envelope.length);
+}
+
+/** Registers `barrage_pool_document_epoch`. */
+export function exportPoolEpoch(registry: Registry, pool: Pool): void {
+  new Gauge({
+    name: 'barrage_pool_document_epoch',
+    help: 'Epoch of the pool document in force; 0 before the first.',
+    registers: [registry],
+    collect() {
+      this.set(pool.epoch);
+    },
+  });
+}
+
+/** Settings about the pool that can't be together, in words. */
+export function poolSettingsFault(settings: Pick<Settings, 'poolFolder' | 'poolPublicKey' | 'policyFile'>): string | undefined {
+  const { poolFolder, poolPublicKey, policyFile } = settings;
+  if (policyFile !== '' && (poolFolder !== '' || poolPublicKey !== ''))
+    return 'BARRAGE_POLICY_FILE is set, and BARRAGE_POOL_FOLDER or BARRAGE_POOL_PUBLIC_KEY too: the policies come from a file or from an operator, not from both.';
+  if (poolFolder !== '' && poolPublicKey === '')
+    return 'BARRAGE_POOL_FOLDER is set and BARRAGE_POOL_PUBLIC_KEY is not: what lies in the folder must be verified with the key of the pool.';
+  return undefined;
+}

@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import type { RedisOptions } from 'ioredis';
+
+export type RedisMode = 'Standalone' | 'Sentinel' | 'Cluster';
+
+/** How to reach Redis, as the settings say it. */
+export interface RedisAccess {
+  /** One URL, or several with commas between them: the Sentinels, or some of a Cluster's nodes. `redis://` or `rediss://`. */
+  readonly url: string;
+  /** Default: Standalone. */
+  readonly mode?: RedisMode;
+  /** The name by which the Sentinels know the master. */
+  readonly sentinelName?: string;
+  /** They take precedence over those in the URL; in mode Sentinel the URL's are for the Sentinels. */
+  readonly username?: string;
+  readonly password?: string;
+  /** Authorities to trust with `rediss://`, in PEM; default: the usual ones. */
+  readonly ca?: string;
+}
+
+export interface RedisNode {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What every connection to a server of this bus is opened with. */
+export type LoginOptions = Pick<RedisOptions, 'username' | 'password' | 'db' | 'tls'>;
+/** What one connection is opened with: a server's address, or the Sentinels' and the name to ask them for. */
+export type EndpointOptions = LoginOptions &
+  Pick<RedisOptions, 'host' | 'port' | 'sentinels' | 'name' | 'sentinelUsername' | 'sentinelPassword' | 'sentinelTLS' | 'enableTLSForSentinelMode'>;
+
+/** `RedisAccess` taken apart. */
+export interface RedisPlaces {
+  readonly mode: RedisMode;
+  readonly nodes: readonly RedisNode[];
+  readonly login: LoginOptions;
+  /** The one endpoint of the modes Standalone and Sentinel. */
+  readonly endpoint: EndpointOptions;
+}
+
+interface RedisSettings {
+  readonly redisUrl: string;
+  readonly redisMode: RedisMode;
+  readonly redisSentinelName: string;
+  readonly redisUsername: string;
+  readonly redisPassword: string;
+  readonly redisCaFile: string;
+}
+
+/**
+ * The way to Redis that the settings describe, the CA file read.
+ * @throws where they contradict each other or the file can't be read; in words without secrets
+ */
+export function redisAccess(settings: RedisSettings): RedisAccess {
+  const { redisUrl: url, redisMode: mode, redisSentinelName, redisUsername, redisPassword, redisCaFile } = settings;
+  let ca: string | undefined;
+  if (redisCaFile !== '') {
+    try {
+      ca = readFileSync(redisCaFile, 'utf8');
+    } catch (error) {
+      throw new Error(`BARRAGE_REDIS_CA_FILE can't be read: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  const access = {
+    url,
+    mode,
+    ...(redisSentinelName === '' ? {} : { sentinelName: redisSentinelName }),
+    ...(redisUsername === '' ? {} : { username: redisUsername }),
+    ...(redisPassword === '' ? {} : { password: redisPassword }),
+    ...(ca === undefined ? {} : { ca }),
+  };
+  placesOf(access);
+  return access;
+}
+
+/** @throws where the parts contradict each other, in words without secrets */
+export function placesOf(access: RedisAccess): RedisPlaces {
+  const { mode = 'Standalone', sentinelName, ca } = access;
+  const urls = access.url.split(',').map((text) => new URL(text.trim()));
+  const [first] = urls;
+  if (first === undefined) throw new Error('BARRAGE_REDIS_URL is empty');
+  const encrypted = first.protocol === 'rediss:';
+  const fault = accessFault({ mode, urls, sentinelName, ca, username: access.username, password: access.password });
+  if (fault !== undefined) throw new Error(fault);
+  const portDefault = mode === 'Sentinel' ? 26_379 : 6379;
+  const nodes = urls.map((url) => ({ host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port === '' ? portDefault : Number(url.port) }));
+  const tls: ConnectionOptions | undefined = encrypted ? { ...(ca === undefined ? {} : { ca }) } : undefined;
+  const inUrl = credentialsOf(urls);
+  const database = Number(first.pathname.slice(1) || '0');
+  const given = { username: access.username, password: access.password };
+  const own = mode === 'Sentinel' || given.password !== undefined ? given : inUrl;
+  const login: LoginOptions = {
+    db: database,
+    ...(own.username === undefined ? {} : { username: own.username }),
+    ...(own.password === undefined ? {} : { password: own.password }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+  if (mode !== 'Sentinel') return { mode, nodes, login, endpoint: { ...login, ...nodes[0]! } };
+  // A Sentinel without a password accepts any for its default user, so the servers' password serves both kinds of Sentinels.
+  const sentinelPassword = inUrl.password ?? given.password;
+  const endpoint: EndpointOptions = {
+    ...login,
+    sentinels: [...nodes],
+    name: sentinelName!,
+    ...(inUrl.username === undefined ? {} : { sentinelUsername: inUrl.username }),
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+    ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
+  };
+  return { mode, nodes, login, endpoint };
+}
+
+function accessFault(parts: {
+  readonly mode: RedisMode;
+  readonly urls: readonly URL[];
+  readonly sentinelName: string | undefined;
+  readonly ca: string | undefined;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+}): string | undefined {
+  const { mode, urls, sentinelName, ca, username, password } = parts;
+  const protocols = new Set(urls.map(({ protocol }) => protocol));
+  if (protocols.size > 1) return 'BARRAGE_REDIS_URL mixes redis:// and rediss://';
+  if (mode === 'Standalone' && urls.length > 1)
+    return 'BARRAGE_REDIS_URL has several addresses: set BARRAGE_REDIS_MODE to Sentinel or Cluster, or leave one';
+  if (mode === 'Sentinel' && sentinelName === undefined)
+    return 'BARRAGE_REDIS_MODE is Sentinel: set BARRAGE_REDIS_SENTINEL_NAME to the name by which the Sentinels know the master';
+  if (mode !== 'Sentinel' && sentinelName !== undefined) return 'BARRAGE_REDIS_SENTINEL_NAME is set, but BARRAGE_REDIS_MODE is not Sentinel';
+  if (ca !== undefined && !protocols.has('rediss:')) return 'BARRAGE_REDIS_CA_FILE is set, but BARRAGE_REDIS_URL is not rediss://: nothing would be encrypted';
+  if (username !== undefined && password === undefined) return 'BARRAGE_REDIS_USERNAME is set without BARRAGE_REDIS_PASSWORD';
+  const databases = new Set(urls.map(({ pathname }) => pathname.slice(1) || '0'));
+  if (databases.size > 1 || ![...databases].every((text) => /^\d{1,5}$/.test(text))) return 'BARRAGE_REDIS_URL names no database, or several';
+  if (mode === 'Cluster' && !databases.has('0')) return 'a Redis Cluster has only database 0; BARRAGE_REDIS_URL names another';
+  const logins = new Set(urls.map(({ username: user, password: secret }) => `${user}:${secret}`).filter((login) => login !== ':'));
+  if (logins.size > 1) return 'the addresses of BARRAGE_REDIS_URL have different users or passwords';
+  return undefined;
+}
+
+/** Those of the first URL that has any. */
+function credentialsOf(urls: readonly URL[]): { readonly username: string | undefined; readonly password: string | undefined } {
+  const url = urls.find(({ username, password }) => username !== '' || password !== '');
+  return {
+    username: url === undefined || url.username === '' ? undefined : decodeURIComponent(url.username),
+    password: url === undefined || url.password === '' ? undefined : decodeURIComponent(url.password),
+  };
+}

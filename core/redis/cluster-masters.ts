@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { BusUnavailable, type BusState } from '../bus/bus.ts';
+import type { RedisPlaces } from './access.ts';
+import { ClusterTopology } from './cluster-topology.ts';
+import type { Masters, MastersListener, OpenMaster } from './masters.ts';
+import { redirectOf } from './redirect.ts';
+import { SingleMaster } from './single-master.ts';
+import { nodeAt, slotOf } from './slots.ts';
+import type { BusLogger, SparseLog } from './sparse-log.ts';
+import type { Subscription } from './subscriptions.ts';
+
+/** How long a command follows its slot from master to master before it fails, in milliseconds. */
+const followMs = 1000;
+const followPauseMs = 50;
+
+interface Wanted {
+  readonly subscription: Subscription;
+  readonly slot: number;
+  /** Where it is subscribed to; `undefined` while nobody has the slot. */
+  master: SingleMaster | undefined;
+}
+
+/**
+ * The masters of a Redis Cluster: two connections to each that has slots. A name is served by the master that has its slot; where the slot
+ * moves, subscriptions move behind it and commands that met the old master are sent again. One master's absence is felt by its own slots.
+ */
+export class ClusterMasters implements Masters {
+  readonly #places: RedisPlaces;
+  readonly #errors: SparseLog;
+  readonly #random: () => number;
+  readonly #now: () => number;
+  readonly #logger: BusLogger | undefined;
+  readonly #listener: MastersListener;
+  readonly #topology: ClusterTopology;
+  readonly #byAddress = new Map<string, SingleMaster>();
+  readonly #wanted = new Map<string, Wanted>();
+  #owners: readonly (string | undefined)[] = [];
+  #closed = false;
+
+  constructor(options: {
+    readonly places: RedisPlaces;
+    readonly errors: SparseLog;
+    readonly random: () => number;
+    readonly now: () => number;
+    readonly logger: BusLogger | undefined;
+    readonly listener: MastersListener;
+  }) {
+    this.#places = options.places;
+    this.#errors = options.errors;
+    this.#random = options.random;
+    this.#now = options.now;
+    this.#logger = options.logger;
+    this.#listener = options.listener;
+    this.#topology = new ClusterTopology({
+      places: options.places,
+      errors: options.errors,
+      random: options.random,
+      connected: () => this.#byAddress,
+      onChange: (owners) => this.#adopt(owners),
+    });
+  }
+
+  /** Up while any master is: the channels of the others are not affected. */
+  get state(): BusState {
+    if (this.#closed) return { up: false, reason: 'the bus is closed' };
+    let down: BusState | undefined;
+    for (const { state } of this.#byAddress.values()) {
+      if (state.up) return state;
+      down ??= state;
+    }
+    return down ?? { up: false, reason: this.#topology.fault };
+  }
+
+  async run<T>(name: string, command: (master: OpenMaster) => Promise<T>): Promise<T> {
+    const slot = slotOf(name);
+    const startedAt = this.#now();
+    for (;;) {
+      const master = await this.#masterOf(slot);
+      try {
+        return await master.run(name, command);
+      } catch (error) {
+        if (redirectOf(error) === undefined || this.#now() - startedAt > followMs) throw error;
+        await this.#topology.refresh();
+        // The move is under way: the key is at neither end, or nobody knows of the new master yet.
+        if (this.#masterAt(slot) === master) await new Promise((resolve) => setTimeout(resolve, followPauseMs));
+      }
+    }
+  }
+
+  async ready(name: string): Promise<void> {
+    const master = await this.#masterOf(slotOf(name));
+    await master.ready();
+  }
+
+  add(name: string, subscription: Subscription): void {
+    assert(!this.#wanted.has(name), 'a process subscribes to a bus channel once');
+    const slot = slotOf(name);
+    const master = this.#masterAt(slot);
+    this.#wanted.set(name, { subscription, slot, master });
+    master?.add(name, subscription);
+  }
+
+  remove(name: string, subscription: Subscription): void {
+    const wanted = this.#wanted.get(name);
+    if (wanted?.subscription !== subscription) return;
+    this.#wanted.delete(name);
+    wanted.master?.remove(name, subscription);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#topology.close();
+    for (const master of this.#byAddress.values()) master.close();
+    this.#listener.onStateChange();
+  }
+
+  async #masterOf(slot: number): Promise<SingleMaster> {
+    await this.#topology.known;
+    const master = this.#masterAt(slot);
+    if (this.#closed) throw new BusUnavailable('the bus is closed');
+    if (master === undefined) throw new BusUnavailable(this.#owners.length === 0 ? this.#topology.fault : 'no master of the Redis Cluster has the slot');
+    return master;
+  }
+
+  #masterAt(slot: number): SingleMaster | undefined {
+    const address = this.#owners[slot];
+    return address === undefined ? undefined : this.#byAddress.get(address);
+  }
+
+  #adopt(owners: readonly (string | undefined)[]): void {
+    const known = [...this.#byAddress.keys()].toSorted().join();
+    this.#owners = owners;
+    const addresses = new Set(owners.filter((address) => address !== undefined));
+    for (const address of addresses) if (!this.#byAddress.has(address)) this.#byAddress.set(address, this.#connect(address));
+    for (const [name, wanted] of this.#wanted) this.#follow(name, wanted);
+    for (const [address, master] of this.#byAddress) {
+      if (addresses.has(address)) continue;
+      this.#byAddress.delete(address);
+      master.close();
+    }
+    if (known !== [...addresses].toSorted().join()) this.#logger?.info({ masters: [...addresses] }, 'the masters of the Redis Cluster');
+    this.#listener.onStateChange();
+  }
+
+  #connect(address: string): SingleMaster {
+    return new SingleMaster({
+      endpoint: { ...this.#places.login, ...nodeAt(address) },
+      kind: 'cluster',
+      errors: this.#errors,
+      random: this.#random,
+      listener: this.#listener,
+      onMoved: () => void this.#topology.refresh(),
+    });
+  }
+
+  /** Subscribes at the master that has the slot now. What was heard so far may have a sequel that was missed. */
+  #follow(name: string, wanted: Wanted): void {
+    const { subscription } = wanted;
+    const master = this.#masterAt(wanted.slot);
+    if (master === wanted.master) return;
+    const was = wanted.master?.remove(name, subscription) ?? 'idle';
+    wanted.master = master;
+    if (was === 'active' && subscription.onLost(new BusUnavailable('the slot of the channel has moved')) === 'drop') {
+      this.#wanted.delete(name);
+      return;
+    }
+    master?.add(name, subscription);
+  }
+}
+

@@ -1,0 +1,157 @@
+import { Redis } from 'ioredis';
+import { withDeadline } from '../bus/deadline.ts';
+import type { RedisNode, RedisPlaces } from './access.ts';
+import type { SingleMaster } from './single-master.ts';
+import { mergeViews, nodeAt, readClusterNodes, sameOwners, type ClusterView } from './slots.ts';
+import { reasonOf, type SparseLog } from './sparse-log.ts';
+
+const pollIntervalMs = 1000;
+/** Longest wait for one node's view, in milliseconds: one that hangs must not hide what the others know. */
+const viewTimeoutMs = 500;
+/** Least time between two rounds, in milliseconds: while slots move, every message can ask for one. */
+const roundPauseMs = 200;
+
+/**
+ * Which master has which slot. One master is asked each second; where it tells something new, and where somebody has met a move, all are.
+ * While none can be asked, the addresses of the settings are.
+ */
+export class ClusterTopology {
+  readonly #places: RedisPlaces;
+  readonly #errors: SparseLog;
+  readonly #random: () => number;
+  readonly #connected: () => ReadonlyMap<string, SingleMaster>;
+  readonly #onChange: (owners: readonly (string | undefined)[]) => void;
+  /** Settles when the first round has ended, with whatever result. */
+  readonly known: Promise<void>;
+  #timer: NodeJS.Timeout | undefined;
+  #owners: readonly (string | undefined)[] = [];
+  #fault = 'connecting to the Redis Cluster';
+  /** The round under way, and the one to follow it for those who asked since. */
+  #round: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: {
+    readonly places: RedisPlaces;
+    readonly errors: SparseLog;
+    readonly random: () => number;
+    /** The masters that are connected to, by address. */
+    readonly connected: () => ReadonlyMap<string, SingleMaster>;
+    readonly onChange: (owners: readonly (string | undefined)[]) => void;
+  }) {
+    this.#places = options.places;
+    this.#errors = options.errors;
+    this.#random = options.random;
+    this.#connected = options.connected;
+    this.#onChange = options.onChange;
+    this.known = this.refresh();
+    this.#schedule();
+  }
+
+  /** Why no master is known, in words. */
+  get fault(): string {
+    return this.#fault;
+  }
+
+  /** Asks all masters. What the answer says is true of a time after the call. Never fails. */
+  refresh(): Promise<void> {
+    if (this.#round === undefined) return this.#begin();
+    this.#next ??= this.#round.then(async () => {
+      await new Promise((resolve) => setTimeout(resolve, roundPauseMs));
+      this.#next = undefined;
+      await this.refresh();
+    });
+    return this.#next;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    // The jitter keeps a hundred gateways from asking in step.
+    this.#timer = setTimeout(() => void this.#poll(), pollIntervalMs * (0.75 + this.#random() / 4));
+  }
+
+  async #poll(): Promise<void> {
+    const connected = [...this.#connected()].filter(([, master]) => master.state.up);
+    const chosen = connected[Math.floor(this.#random() * connected.length)];
+    const view = chosen === undefined ? undefined : await this.#viewOf(...chosen);
+    if (view === undefined || !sameOwners(mergeViews([view]), this.#owners)) await this.refresh();
+    if (!this.#closed) this.#schedule();
+  }
+
+  #begin(): Promise<void> {
+    const round = this.#ask().finally(() => {
+      if (this.#round === round) this.#round = undefined;
+    });
+    this.#round = round;
+    return round;
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#closed) return;
+    const answers = await Promise.all(Array.from(this.#connected(), ([address, master]) => this.#viewOf(address, master)));
+    let views = answers.filter((view) => view !== undefined);
+    if (views.length === 0) views = await this.#seedViews();
+    if (this.#closed || views.length === 0) return;
+    const owners = mergeViews(views);
+    if (owners.every((owner) => owner === undefined)) this.#fault = 'no master of the Redis Cluster has slots';
+    if (sameOwners(owners, this.#owners)) return;
+    this.#owners = owners;
+    this.#onChange(owners);
+  }
+
+  async #viewOf(address: string, master: SingleMaster): Promise<ClusterView | undefined> {
+    if (!master.state.up) return undefined;
+    const asked = master.run(address, ({ client }) => client.cluster('NODES'));
+    const outcome = await withDeadline(
+      asked.catch(() => undefined),
+      viewTimeoutMs,
+    );
+    return outcome.kind === 'late' || outcome.value === undefined ? undefined : this.#read(String(outcome.value), nodeAt(address));
+  }
+
+  /** The view of the first of the settings' addresses that has one. */
+  async #seedViews(): Promise<ClusterView[]> {
+    for (const node of this.#places.nodes) {
+      if (this.#closed) return [];
+      try {
+        return [await this.#seedView(node)];
+      } catch (error) {
+        this.#fault = `Redis: ${reasonOf(error)}`;
+        this.#errors.warn(error);
+      }
+    }
+    return [];
+  }
+
+  async #seedView(node: RedisNode): Promise<ClusterView> {
+    const client = new Redis({
+      ...this.#places.login,
+      ...node,
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      enableReadyCheck: false,
+      maxRetriesPerRequest: 0,
+      connectTimeout: viewTimeoutMs,
+      commandTimeout: viewTimeoutMs,
+      retryStrategy: null,
+    });
+    let fault: unknown;
+    client.on('error', (error: Error) => (fault = error));
+    try {
+      await client.connect();
+      return this.#read(String(await client.cluster('NODES')), node);
+    } catch (error) {
+      throw fault ?? error;
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  #read(answer: string, asked: RedisNode): ClusterView {
+    return readClusterNodes(answer, asked, this.#places.login.tls !== undefined);
+  }
+}

@@ -1,0 +1,70 @@
+import { BusUnavailable, type BusState } from '../bus/bus.ts';
+import type { EndpointOptions } from './access.ts';
+import { RedisConnection } from './connection.ts';
+import type { Masters, MastersListener, OpenMaster } from './masters.ts';
+import type { SparseLog } from './sparse-log.ts';
+import { Subscriptions, type Subscription } from './subscriptions.ts';
+
+export interface SingleMasterOptions {
+  readonly endpoint: EndpointOptions;
+  /** 'cluster' where the server must be a node of a Cluster, 'single' where it must not. */
+  readonly kind: 'single' | 'cluster';
+  readonly errors: SparseLog;
+  readonly random: () => number;
+  readonly listener: MastersListener;
+  /** Called where the server says that a bus channel's slot is elsewhere. */
+  readonly onMoved?: () => void;
+}
+
+/** One master and the two connections to it: commands, and subscriptions. Up when both are. */
+export class SingleMaster implements Masters {
+  readonly #commands: RedisConnection;
+  readonly #subscriber: RedisConnection;
+  readonly #subscriptions: Subscriptions;
+
+  constructor(options: SingleMasterOptions) {
+    const { listener, onMoved } = options;
+    this.#commands = new RedisConnection(options);
+    this.#subscriber = new RedisConnection(options);
+    this.#subscriptions = new Subscriptions(this.#subscriber);
+    if (onMoved !== undefined) this.#subscriber.client.on('moved', onMoved);
+    this.#commands.listen({
+      onOpen: () => listener.onOpen(),
+      onLost: () => undefined,
+      onStateChange: () => listener.onStateChange(),
+    });
+    this.#subscriber.listen({
+      onOpen: () => this.#subscriptions.onOpen(),
+      onLost: () => this.#subscriptions.onLost(new BusUnavailable('the connection to Redis broke')),
+      onStateChange: () => listener.onStateChange(),
+    });
+  }
+
+  get state(): BusState {
+    return this.#commands.state.up ? this.#subscriber.state : this.#commands.state;
+  }
+
+  async run<T>(_name: string, command: (master: OpenMaster) => Promise<T>): Promise<T> {
+    const reign = await this.#commands.use();
+    return command({ client: this.#commands.client, reign });
+  }
+
+  async ready(): Promise<void> {
+    await this.#subscriber.use();
+  }
+
+  add(name: string, subscription: Subscription): void {
+    this.#subscriptions.add(name, subscription);
+  }
+
+  /** 'idle' where the server had refused the subscription and nothing of it is under way; else what was heard may have a sequel. */
+  remove(name: string, subscription: Subscription): 'idle' | 'active' {
+    return this.#subscriptions.remove(name, subscription);
+  }
+
+  close(): void {
+    this.#subscriptions.close();
+    this.#commands.close();
+    this.#subscriber.close();
+  }
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { defaultsText } from './defaults-text.ts';
+import { readDefinition } from './definition.ts';
+import type { Definition } from './definition.ts';
+import { referenceText } from './reference-text.ts';
+import { typeText } from './type-text.ts';
+
+/** The APIs in the order in which the reference tells of them. */
+export function readDefinitions(): readonly Definition[] {
+  return ['gatewaypools', 'barragechannels'].map((plural) =>
+    readDefinition(readFileSync(new URL(`../../../crds/${plural}.yaml`, import.meta.url), 'utf8')),
+  );
+}
+
+/** All that is made from `crds/`: the text of each file by its path from the repository's root. */
+export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
+  const definitions = readDefinitions();
+  const files = new Map<string, string>();
+  for (const definition of definitions) {
+    const path = `operator/api/${definition.kind.replaceAll(/\B[A-Z]/g, '-$&').toLowerCase()}.ts`;
+    files.set(path, formatted(path, await typeText(definition)));
+  }
+  files.set('operator/api/defaults.ts', formatted('operator/api/defaults.ts', defaultsText(definitions)));
+  files.set('docs/api.md', referenceText(definitions));
+  return files;
+}
+
+/** By the project's own formatter, so that what is written passes its check. */
+function formatted(path: string, text: string): string {
+  const root = new URL('../../../', import.meta.url);
+  const { status, stdout, stderr } = spawnSync('node_modules/.bin/oxfmt', [`--stdin-filepath=${path}`], {
+    cwd: root,
+    input: text,
+    encoding: 'utf8',
+  });
+  assert(status === 0, `the formatter refused ${path}: ${stderr}`);
+  return stdout;
+}

@@ -1,0 +1,74 @@
+import { compile } from 'json-schema-to-typescript';
+import type { JSONSchema } from 'json-schema-to-typescript';
+import type { Definition, Schema } from './definition.ts';
+
+/**
+ * TypeScript for one API, as objects come from the API server: what has a default is always there.
+ * Each object has a named interface, its name made from the way to it.
+ */
+export async function typeText(definition: Definition): Promise<string> {
+  const { kind, schema } = definition;
+  const root: JSONSchema = {
+    ...typed({ ...schema, required: ['apiVersion', 'kind', 'metadata', 'spec'] }, [kind]),
+    title: kind,
+  };
+  Object.assign(root.properties ?? {}, {
+    apiVersion: { tsType: `'${definition.apiVersion}'` },
+    kind: { tsType: `'${kind}'` },
+    metadata: { tsType: 'ObjectMeta' },
+  });
+  const text = await compile(root, kind, {
+    additionalProperties: false,
+    ignoreMinAndMaxItems: true,
+    bannerComment: '',
+    format: false,
+  });
+  const banner = `// Written by operator/api/generate.ts from crds/${definition.plural}.yaml.\nimport type { ObjectMeta } from './object-meta.ts';\n\n`;
+  return banner + readonly(text);
+}
+
+function typed(schema: Schema, name: readonly string[]): JSONSchema {
+  const description = schema.description === undefined ? {} : { description: schema.description };
+  if (schema['x-kubernetes-int-or-string'] === true) return { ...description, tsType: 'number | string' };
+  if (schema.items !== undefined) return { ...description, type: 'array', items: typed(schema.items, singular(name)) };
+  if (schema.type !== 'object')
+    return { ...description, ...(schema.type && { type: schema.type }), ...(schema.enum && { enum: [...schema.enum] }) };
+  if (schema.additionalProperties !== undefined) return { ...description, tsType: recordOf(schema.additionalProperties) };
+  const properties = Object.entries(schema.properties ?? {});
+  if (schema['x-kubernetes-preserve-unknown-fields'] === true) return { ...description, tsType: 'Readonly<Record<string, unknown>>' };
+  return {
+    ...description,
+    title: interfaceName(name),
+    type: 'object',
+    properties: Object.fromEntries(properties.map(([key, child]) => [key, typed(child, [...name, key])])),
+    required: properties.filter(([key, child]) => schema.required?.includes(key) || child.default !== undefined).map(([key]) => key),
+  };
+}
+
+function recordOf(values: Schema): string {
+  return `Readonly<Record<string, ${values.type === 'string' ? 'string' : 'number | string'}>>`;
+}
+
+/** `GatewayPoolDrain` for spec.drain: the spec's own name is the only one that has `Spec` in it. */
+function interfaceName(name: readonly string[]): string {
+  const told = name.length > 2 && name[1] === 'spec' ? name.toSpliced(1, 1) : name;
+  return told.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+}
+
+function singular(name: readonly string[]): readonly string[] {
+  return name.map((word, index) => (index === name.length - 1 ? word.replace(/s$/, '') : word));
+}
+
+/** The compiler knows no `readonly`: what comes from a cache must not be written to. */
+function readonly(text: string): string {
+  return text
+    .replaceAll(/^( *)(\w+\??): /gm, '$1readonly $2: ')
+    .replaceAll(/: ([^:;\n]+)\[\];?$/gm, ': readonly $1[];')
+    .replaceAll(/^}\n(?=\S)/gm, '}\n\n')
+    .replaceAll(/^ *\/\*\*\n((?: *\*.*\n)+?) *\*\/$/gm, (_, lines: string) => docstring(lines));
+}
+
+function docstring(lines: string): string {
+  const text = lines.split('\n').map((line) => line.replace(/^\s*\* ?/, ''));
+  return `/** ${text.join(' ').trim()} */`;
+}

@@ -1,0 +1,39 @@
+/**
+ * When the pool document is written anew, and with which epoch.
+ *
+ * The epoch only rises: above what lies in the ConfigMap and above whatever any gateway or publisher has said it has. So a ConfigMap
+ * that was deleted or restored from a backup can't make the fleet refuse what the operator says next.
+ */
+
+/** One gateway of the pool document. The URL is added by `gatewayUrl` in desired/, since it is no decision. */
+export interface DocumentMember {
+  readonly name: string;
+  readonly uid: string;
+  readonly ip: string | undefined;
+  readonly hostIp: string | undefined;
+  readonly weight: number;
+  readonly state: 'serving' | 'draining';
+}
+
+export interface DocumentDecisionInput {
+  /** The epoch and the content (all but the epoch, as JSON text of one key order) that lie in the ConfigMap and carry our signature. */
+  readonly stored: { readonly epoch: number; readonly content: string } | undefined;
+  /** The content that is wanted now, made the same way. */
+  readonly content: string;
+  /** Every `poolEpoch` that a gateway or publisher of the pool has said. */
+  readonly polledEpochs: readonly number[];
+}
+
+/** `keep`: what is stored is right (push it to whoever has less). `write`: write this epoch to the ConfigMap first, then push it. */
+export type DocumentDecision =
+  | { readonly kind: 'keep'; readonly epoch: number }
+  | { readonly kind: 'write'; readonly epoch: number; readonly reason: string };
+
+export function nextDocument({ stored, content, polledEpochs }: DocumentDecisionInput): DocumentDecision {
+  const polled = Math.max(0, ...polledEpochs.filter((epoch) => Number.isSafeInteger(epoch)));
+  const epoch = Math.max(stored?.epoch ?? 0, polled) + 1;
+  if (stored === undefined) return { kind: 'write', epoch, reason: 'there is no document yet' };
+  if (polled > stored.epoch) return { kind: 'write', epoch, reason: `a pod has epoch ${polled}, above the stored ${stored.epoch}` };
+  if (stored.content !== content) return { kind: 'write', epoch, reason: 'its content changes' };
+  return { kind: 'keep', epoch: stored.epoch };
+}

@@ -1,0 +1,36 @@
+/** Something that the API server refused or that was not there when a plan was applied. */
+export interface ObservedFault {
+  readonly kind:
+    | 'QuotaExceeded'
+    | 'InvalidTemplate'
+    | 'PodSecurity'
+    | 'Forbidden'
+    | 'MissingSecret'
+    | 'NameTaken'
+    | 'Unavailable'
+    | 'Other';
+  /** What it was about: `Pod web-1a2b3-0`, `Secret redis`. */
+  readonly subject: string;
+  /** The API server's own words. */
+  readonly message: string;
+}
+
+/**
+ * Says what an answer of the API server means for a pool.
+ * @param code HTTP status
+ * @param reason `reason` of the Status object ("Forbidden", "Invalid", "AlreadyExists", …)
+ */
+export function faultOf(subject: string, code: number, reason: string, message: string): ObservedFault {
+  return { kind: kindOf(code, reason, message), subject, message };
+}
+
+function kindOf(code: number, reason: string, message: string): ObservedFault['kind'] {
+  if (code === 403 && /exceeded quota|must specify (?:limits|requests)|\bLimitRange\b|(?:maximum|minimum) (?:cpu|memory)/i.test(message))
+    return 'QuotaExceeded';
+  if (code === 403 && /violates PodSecurity/i.test(message)) return 'PodSecurity';
+  if (code === 403) return 'Forbidden';
+  if (code === 422 || code === 400 || reason === 'Invalid' || reason === 'BadRequest') return 'InvalidTemplate';
+  if (code === 409 && reason === 'AlreadyExists') return 'NameTaken';
+  if (code === 429 || code >= 500) return 'Unavailable';
+  return 'Other';
+}

@@ -1,0 +1,126 @@
+/**
+ * BarrageChannels → the policies of a pool, in parts that fit in ConfigMaps, and what becomes of each object.
+ *
+ * Every object is judged by itself: one that is refused changes nothing for the others. Of two with the same pattern the oldest is in force.
+ */
+import type { BarrageChannel } from '../api/barrage-channel.ts';
+import { policiesHash, poolLimits } from '../../core/pool-document.ts';
+import { policyFileSchema, type ChannelPolicy } from '../../core/policy.ts';
+import { policyPartsMax } from '../desired/pod-template.ts';
+
+/** What became of one object. The reason is that of its condition Accepted. */
+export interface ChannelVerdict {
+  readonly channel: BarrageChannel;
+  readonly accepted: boolean;
+  readonly reason: 'Accepted' | 'ConflictingPattern' | 'PoolNotFound' | 'InvalidPolicy' | 'TooManyPolicies';
+  readonly message: string;
+}
+
+export interface PoolPolicies {
+  /** JSON texts `{"channels":[…]}`, sorted by pattern: the same objects make the same texts. */
+  readonly parts: readonly string[];
+  /** SHA-256 over all parts, as the pool document names it. */
+  readonly hash: string;
+  readonly verdicts: readonly ChannelVerdict[];
+  /** Objects left out since the parts are full. */
+  readonly overflow: number;
+}
+
+/** @param channels the objects whose poolRef is this pool; those that are being deleted count no more */
+export function poolPolicies(channels: readonly BarrageChannel[]): PoolPolicies {
+  const alive = channels.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const winners = new Map<string, BarrageChannel>();
+  for (const channel of alive.toSorted(olderFirst)) if (!winners.has(channel.spec.channel)) winners.set(channel.spec.channel, channel);
+  const entries = [...winners.values()]
+    .toSorted((a, b) => (a.spec.channel < b.spec.channel ? -1 : 1))
+    .map((channel) => ({ channel, read: readPolicy(channel) }));
+  const good = entries.flatMap(({ channel, read }) => (read.kind === 'policy' ? [{ channel, policy: read.policy }] : []));
+  const { parts, placed } = partsOf(good.map(({ policy }) => JSON.stringify(policy)));
+  const inForce = new Set(good.slice(0, placed).map(({ channel }) => channel));
+  const faults = new Map(entries.flatMap(({ channel, read }) => (read.kind === 'fault' ? [[channel, read.fault] as const] : [])));
+  const verdicts = alive.map((channel) =>
+    verdictOf(channel, winners.get(channel.spec.channel) ?? channel, { inForce, fault: faults.get(channel) }),
+  );
+  return { parts, hash: policiesHash(parts), verdicts, overflow: good.length - placed };
+}
+
+/** The verdict of an object whose pool does not exist (or is being deleted). */
+export function poolNotFound(channel: BarrageChannel): ChannelVerdict {
+  const { namespace } = channel.metadata;
+  const { name } = channel.spec.poolRef;
+  const message = `There is no GatewayPool ${name} in namespace ${namespace}. Create it, or make this object again with another poolRef.`;
+  return { channel, accepted: false, reason: 'PoolNotFound', message };
+}
+
+function verdictOf(
+  channel: BarrageChannel,
+  winner: BarrageChannel,
+  { inForce, fault }: { readonly inForce: ReadonlySet<BarrageChannel>; readonly fault: string | undefined },
+): ChannelVerdict {
+  const pattern = channel.spec.channel;
+  if (winner !== channel) {
+    const message = `BarrageChannel ${winner.metadata.name} is older and has the same pattern ${pattern}: it is in force. Delete one of the two.`;
+    return { channel, accepted: false, reason: 'ConflictingPattern', message };
+  }
+  if (fault !== undefined)
+    return {
+      channel,
+      accepted: false,
+      reason: 'InvalidPolicy',
+      message: `${fault}. Correct the spec, or apply it again with the present version.`,
+    };
+  if (!inForce.has(channel)) {
+    const message = `The policies of the pool have more than ${policyPartsMax} × ${poolLimits.policyPartBytesMax} bytes, and this one is beyond. Replace single channels by patterns.`;
+    return { channel, accepted: false, reason: 'TooManyPolicies', message };
+  }
+  return { channel, accepted: true, reason: 'Accepted', message: `In the policies of GatewayPool ${channel.spec.poolRef.name}.` };
+}
+
+/** What gateways and publishers read of an object: they judge by the same schema. */
+function readPolicy({
+  spec,
+}: BarrageChannel): { readonly kind: 'policy'; readonly policy: ChannelPolicy } | { readonly kind: 'fault'; readonly fault: string } {
+  const { poolRef: _pool, expectedPeak: _peak, ...policy } = spec;
+  const read = policyFileSchema.safeParse({ channels: [policy] });
+  const first = read.data?.channels[0];
+  if (first !== undefined) return { kind: 'policy', policy: first };
+  const words = read.error?.issues.map(({ path, message }) => `spec.${path.slice(2).join('.')}: ${message}`) ?? [];
+  return { kind: 'fault', fault: words.slice(0, 5).join('; ') };
+}
+
+/** Fills part after part. `placed` of the texts are in them. */
+function partsOf(texts: readonly string[]): { readonly parts: readonly string[]; readonly placed: number } {
+  const parts: string[] = [];
+  let open: string[] = [];
+  let bytes = 0;
+  let placed = 0;
+  const close = () => {
+    if (open.length > 0) parts.push(`${partBegin}${open.join(',')}${partEnd}`);
+    open = [];
+    bytes = partBegin.length + partEnd.length;
+  };
+  close();
+  for (const text of texts) {
+    const size = Buffer.byteLength(text) + 1;
+    if (bytes + size > poolLimits.policyPartBytesMax || open.length >= policiesPerPartMax) {
+      if (parts.length === policyPartsMax - 1) break;
+      close();
+    }
+    open.push(text);
+    bytes += size;
+    placed += 1;
+  }
+  close();
+  return { parts, placed };
+}
+
+const partBegin = '{"channels":[';
+const partEnd = ']}';
+/** The policy file's own bound. */
+const policiesPerPartMax = 10_000;
+
+function olderFirst(a: BarrageChannel, b: BarrageChannel): number {
+  return (
+    Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1)
+  );
+}

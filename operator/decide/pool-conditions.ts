@@ -1,0 +1,215 @@
+/**
+ * What a pool says of itself. Every type is always there. The messages hold no figures that move with the load: a converged pool writes nothing.
+ *
+ * True is good for Ready, Available, MetricsAvailable, PlacementBalanced, PodSecurity, DrainTimely, BusSeparate and PoliciesInForce; the others
+ * (Progressing, Draining, ScalingActive, ScalingLimited, Paused) say what is going on.
+ */
+import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
+import type { PoolPlan } from './actions.ts';
+import type { ConditionDraft } from './conditions.ts';
+import { pollOf } from './drain.ts';
+import type { ObservedPool } from './observed.ts';
+import type { PoolPolicies } from './policies.ts';
+import { isAvailable } from './victims.ts';
+
+export const poolConditionTypes = [
+  'Ready',
+  'Available',
+  'Progressing',
+  'Draining',
+  'ScalingActive',
+  'ScalingLimited',
+  'MetricsAvailable',
+  'PlacementBalanced',
+  'Paused',
+  'PodSecurity',
+  'DrainTimely',
+  'BusSeparate',
+  'PoliciesInForce',
+] as const;
+export type PoolConditionType = (typeof poolConditionTypes)[number];
+
+export interface PoolFacts {
+  readonly observed: ObservedPool;
+  readonly plan: PoolPlan;
+  readonly policies: PoolPolicies;
+  /** `undefined` where the pool has no publishers of its own (memory bus). */
+  readonly publishers: { readonly wanted: number; readonly available: number } | undefined;
+  /** `<namespace>/<name>` of other pools with the same Redis address and key prefix. */
+  readonly samePrefix: readonly string[];
+  /** `restrictedBreaches` of the gateways' and publishers' pods. */
+  readonly securityBreaches: readonly string[];
+}
+
+export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
+  const drafts: Readonly<Record<PoolConditionType, Omit<ConditionDraft, 'type'>>> = {
+    Ready: ready(facts),
+    Available: available(facts),
+    Progressing: progressing(facts),
+    Draining: draining(facts),
+    ScalingActive: scalingActive(facts),
+    ScalingLimited: scalingLimited(facts),
+    MetricsAvailable: metricsAvailable(facts),
+    PlacementBalanced: placementBalanced(facts),
+    Paused: facts.observed.pool.spec.paused
+      ? draft('True', 'Paused', 'spec.paused is true: no gateway is created, drained or deleted.')
+      : draft('False', 'NotPaused', 'The operator keeps the pool as its spec says.'),
+    PodSecurity: podSecurity(facts),
+    DrainTimely: drainTimely(facts),
+    BusSeparate:
+      facts.samePrefix.length === 0
+        ? draft('True', 'OwnPrefix', 'No other pool uses this Redis with the same key prefix.')
+        : draft(
+            'False',
+            'SharedPrefix',
+            `${facts.samePrefix.join(', ')} ${facts.samePrefix.length === 1 ? 'uses' : 'use'} the same Redis and key prefix: publications reach all of them. Set spec.bus.redis.keyPrefix if that is not meant.`,
+          ),
+    PoliciesInForce: policiesInForce(facts),
+  };
+  return poolConditionTypes.map((type) => ({ type, ...drafts[type] }));
+}
+
+function draft(status: ConditionDraft['status'], reason: string, message: string): Omit<ConditionDraft, 'type'> {
+  return { status, reason, message };
+}
+
+function blocked({ reason, message }: Blocker): Omit<ConditionDraft, 'type'> {
+  return draft('False', reason, message);
+}
+
+function ready(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
+  const { observed, plan, publishers } = facts;
+  const fault = unsupportedBus(facts) ?? faultBlocker(observed.faults);
+  if (fault !== undefined) return blocked(fault);
+  if (observed.pool.spec.paused && !isEnough(facts))
+    return draft('False', 'Paused', 'Too few gateways are ready, and spec.paused is true: none is made.');
+  if (plan.scaling.desired === 0) return draft('False', 'ScaledToZero', 'No gateway is desired: raise spec.replicas to take clients.');
+  if (!isEnough(facts)) {
+    const blocker = gatewayBlocker(observed.gateways);
+    if (blocker !== undefined) return blocked(blocker);
+    return draft('False', 'GatewaysStarting', `${plan.counts.ready} of ${plan.scaling.desired} gateways are ready.`);
+  }
+  if (publishers !== undefined && publishers.available === 0)
+    return draft(
+      'False',
+      'PublishersNotReady',
+      `No publisher is ready. See kubectl describe deployment ${observed.pool.metadata.name}-publisher.`,
+    );
+  return draft('True', 'Ready', 'Gateways take clients, and publishers take publications.');
+}
+
+function available(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
+  const { plan } = facts;
+  const words = `${plan.counts.ready} of ${plan.scaling.desired} gateways are ready, at least ${Math.max(1, plan.minAvailable)} must be.`;
+  return isEnough(facts) ? draft('True', 'EnoughGateways', words) : draft('False', 'TooFewGateways', words);
+}
+
+function isEnough({ plan }: PoolFacts): boolean {
+  return plan.scaling.desired > 0 && plan.counts.ready >= Math.max(1, plan.minAvailable);
+}
+
+function progressing({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  const { state, message } = plan.rollout;
+  if (state === 'complete') return draft('False', 'Complete', `${message}.`);
+  if (state === 'on-delete') return draft('False', 'OnDelete', `${message}.`);
+  const blocker = faultBlocker(observed.faults) ?? gatewayBlocker(observed.gateways.filter((gateway) => !isAvailable(gateway)));
+  if (blocker !== undefined) return blocked({ reason: blocker.reason, message: `${message}. ${blocker.message}` });
+  return draft('True', state === 'waiting' ? 'WaitingForGateways' : 'GatewaysChanging', `${message}.`);
+}
+
+function draining({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  const leaving = plan.members.filter(({ state }) => state === 'draining').map(({ name }) => name);
+  if (leaving.length === 0) return draft('False', 'NotDraining', 'No gateway is leaving.');
+  const { deadlineSeconds } = observed.pool.spec.drain;
+  return draft(
+    'True',
+    'GatewaysLeaving',
+    `Leaving, each within ${deadlineSeconds} s: ${leaving.slice(0, 10).join(', ')}${leaving.length > 10 ? ', …' : ''}.`,
+  );
+}
+
+function scalingActive({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  const { scaling, paused } = observed.pool.spec;
+  if (paused) return draft('False', 'Paused', 'spec.paused is true.');
+  if (scaling.type === 'Fixed') return draft('False', 'Fixed', 'spec.replicas says how many gateways there are.');
+  if (scaling.type === 'External') return draft('False', 'External', 'The scale subresource says how many gateways there are.');
+  if (!plan.scaling.metricsAvailable)
+    return draft('False', 'MetricsUnavailable', 'The load is not known: the number of gateways can only rise.');
+  return draft('True', 'Connections', `The number of gateways follows their connections; ${plan.scaling.desired} are desired now.`);
+}
+
+function scalingLimited({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  const limits = observed.pool.spec.scaling.connections;
+  if (plan.scaling.limited === 'max')
+    return draft('True', 'TooManyConnections', `More gateways are needed than maxReplicas allows (${limits?.maxReplicas}). Raise it.`);
+  if (plan.scaling.limited === 'min')
+    return draft('True', 'TooFewConnections', `Fewer gateways would do than minReplicas asks for (${limits?.minReplicas}).`);
+  return draft('False', 'WithinLimits', 'No limit keeps the number of gateways from what is needed.');
+}
+
+function metricsAvailable({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  if (observed.pool.spec.scaling.type !== 'Connections')
+    return draft('True', 'NotNeeded', 'The number of gateways does not follow their load.');
+  if (plan.scaling.metricsAvailable) return draft('True', 'Fresh', 'Every serving gateway has told its load.');
+  const message =
+    "A serving gateway's admin port does not answer: the number of gateways is not lowered. Check the NetworkPolicies between the operator and port 6780.";
+  return draft('False', 'GatewaySilent', message);
+}
+
+/** Fewer connections a gateway than this say nothing about balance. */
+const meanConnectionsMin = 100;
+
+function placementBalanced({ observed }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  const { maxLoadPercent } = observed.pool.spec.placement;
+  const loads = observed.gateways.filter(isAvailable).flatMap((gateway) => pollOf(gateway)?.connections ?? []);
+  const mean = loads.reduce((sum, load) => sum + load, 0) / Math.max(1, loads.length);
+  if (mean < meanConnectionsMin) return draft('True', 'LittleLoad', 'There is too little load to tell.');
+  if (Math.max(...loads) * 100 <= mean * maxLoadPercent)
+    return draft('True', 'Balanced', `No gateway has more than ${maxLoadPercent} % of the mean load.`);
+  return draft('False', 'Unbalanced', `A gateway has more than ${maxLoadPercent} % of the mean load.`);
+}
+
+function podSecurity({ observed, securityBreaches }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  if (securityBreaches.length === 0) return draft('True', 'Restricted', 'The pods pass the Pod Security level restricted.');
+  const words = securityBreaches.slice(0, 5).join('; ');
+  const onlyHostPort =
+    observed.pool.spec.exposure.type === 'HostPort' && securityBreaches.every((breach) => breach.endsWith('it has a host port'));
+  return onlyHostPort
+    ? draft(
+        'False',
+        'HostPortNotRestricted',
+        `exposure HostPort can't pass the Pod Security level restricted: ${words}. A namespace that enforces it refuses the pods.`,
+      )
+    : draft('False', 'PrivilegedTemplate', `spec.template asks for more than the Pod Security level restricted allows: ${words}.`);
+}
+
+function drainTimely({ observed }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  const { drain, scaling } = observed.pool.spec;
+  const target = scaling.connections?.targetConnectionsPerPod;
+  const seconds = drain.deadlineSeconds - drain.propagationSeconds;
+  if (target === undefined || target <= drain.connectionsPerSecond * seconds)
+    return draft('True', 'InTime', `A gateway can move ${drain.connectionsPerSecond * seconds} connections before its deadline.`);
+  return draft(
+    'False',
+    'DrainTooSlow',
+    `A gateway with ${target} connections can move only ${drain.connectionsPerSecond * seconds} in ${seconds} s; the rest is closed. Raise drain.connectionsPerSecond or drain.deadlineSeconds.`,
+  );
+}
+
+function policiesInForce({ observed, policies }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  if (policies.overflow > 0)
+    return draft(
+      'False',
+      'TooManyPolicies',
+      `${policies.overflow} BarrageChannels are left out since the policies are too large. Replace single channels by patterns.`,
+    );
+  const late = observed.gateways.filter((gateway) => isAvailable(gateway) && pollOf(gateway)?.policiesHash !== policies.hash).length;
+  if (late === 0) return draft('True', 'InForce', 'Every gateway that serves has the newest policies.');
+  return draft('False', 'Pushing', 'The newest policies are on their way to the gateways.');
+}
+
+function unsupportedBus({ observed }: PoolFacts): Blocker | undefined {
+  const mode = observed.pool.spec.bus.redis?.mode;
+  if (mode === undefined || mode === 'Standalone') return undefined;
+  return { reason: 'BusModeNotSupported', message: `Gateways of this version can't use Redis in mode ${mode} yet. Use Standalone.` };
+}

@@ -1,0 +1,120 @@
+/**
+ * Replacing gateways of an older revision: surge first, then drain, so that those who serve are never fewer than desired.
+ *
+ * 1. `surgeOf`: so many gateways may stand above the desired number while old ones are there.
+ * 2. `retirable`: old gateways that may leave now. One that serves nobody leaves at once; one that serves leaves when the others are enough
+ *    without it; one that is broken but holds connections leaves when the new revision has shown that it works.
+ */
+import type { ObservedGateway } from './observed.ts';
+import { isAvailable, isIdle, victimOrder } from './victims.ts';
+import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
+import { podsOf } from '../desired/amount.ts';
+
+export interface RolloutState {
+  readonly state: 'complete' | 'progressing' | 'waiting' | 'on-delete';
+  /** In words with numbers, for the condition Progressing. */
+  readonly message: string;
+}
+
+export interface RolloutInput {
+  readonly spec: Pick<GatewayPoolSpec, 'updateStrategy' | 'disruption'>;
+  readonly desired: number;
+  readonly updateRevision: string;
+  /** Gateways that neither leave nor have left. */
+  readonly live: readonly ObservedGateway[];
+}
+
+/** Gateways allowed above the desired number. At least one where nothing else would let a rollout proceed. */
+export function surgeOf({ spec, desired, updateRevision, live }: RolloutInput): number {
+  if (spec.updateStrategy.type === 'OnDelete') return 0;
+  const old = live.filter(({ revision }) => revision !== updateRevision).length;
+  return Math.min(surgeMax(spec, desired), old, desired);
+}
+
+/** Old gateways that may leave now, in the order in which they should; how many at once is bounded elsewhere. `leaving` are on their way already. */
+export function retirable(input: RolloutInput, leaving: ReadonlySet<ObservedGateway>): readonly ObservedGateway[] {
+  const { spec, desired, updateRevision } = input;
+  if (spec.updateStrategy.type === 'OnDelete') return [];
+  const live = input.live.filter((gateway) => !leaving.has(gateway));
+  const current = live.filter(({ revision }) => revision === updateRevision);
+  const surges = surgeMax(spec, desired) > 0;
+  const hasShownToWork = current.every(isAvailable) && (!surges || current.length > 0);
+  const floor = surges ? desired : Math.max(0, desired - Math.max(1, podsOf(spec.disruption.maxUnavailable, desired, 'down')));
+  let available = live.filter(isAvailable).length;
+  const chosen: ObservedGateway[] = [];
+  for (const gateway of victimOrder(live, updateRevision)) {
+    if (gateway.revision === updateRevision) continue;
+    if (isAvailable(gateway)) {
+      if (available - 1 < floor) continue;
+      available -= 1;
+    } else if (!isIdle(gateway) && !hasShownToWork) continue;
+    chosen.push(gateway);
+  }
+  return chosen;
+}
+
+export function rolloutState(input: RolloutInput, draining: readonly ObservedGateway[]): RolloutState {
+  const { live, updateRevision, desired, spec } = input;
+  const old = live.filter(({ revision }) => revision !== updateRevision).length;
+  const updated = live.length - old;
+  const available = live.filter((gateway) => gateway.revision === updateRevision && isAvailable(gateway)).length;
+  const leaving = draining.filter(({ revision }) => revision !== updateRevision).length;
+  if (old > 0 && spec.updateStrategy.type === 'OnDelete')
+    return {
+      state: 'on-delete',
+      message: `${old} of ${live.length} gateways are of an older revision; updateStrategy OnDelete replaces them as you delete them`,
+    };
+  if (old + leaving > 0) {
+    const message = `${updated} of ${desired} gateways are of the new revision, ${available} of them ready; ${old} old ${old === 1 ? 'one is' : 'ones are'} left, ${leaving} draining`;
+    return { state: updated > available && leaving === 0 ? 'waiting' : 'progressing', message };
+  }
+  if (live.length !== desired || available < desired)
+    return { state: 'progressing', message: `${available} of ${desired} gateways are ready, ${live.length} exist` };
+  return { state: 'complete', message: `${desired} of ${desired} gateways are ready and up to date` };
+}
+
+function surgeMax({ updateStrategy, disruption }: RolloutInput['spec'], desired: number): number {
+  const surge = podsOf(updateStrategy.maxSurge, desired, 'up');
+  return surge === 0 && podsOf(disruption.maxUnavailable, desired, 'down') === 0 ? 1 : surge;
+}
+
+/**
+ * The first difference between what is desired and what is there, in words; `undefined` where nothing desired is missing.
+ * What is there besides is no difference: the API server fills in defaults. Lists of named things are compared by name.
+ */
+export function firstDifference(desired: unknown, observed: unknown, path = 'spec'): string | undefined {
+  if (isObject(desired)) {
+    if (!isObject(observed)) return `${path} is ${shown(observed)}, should be ${shown(desired)}`;
+    for (const key of Object.keys(desired).toSorted()) {
+      const difference = firstDifference(desired[key], observed[key], `${path}.${key}`);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  }
+  if (Array.isArray(desired)) return firstListDifference(desired, Array.isArray(observed) ? observed : [], path);
+  return desired === observed || desired === undefined ? undefined : `${path} is ${shown(observed)}, should be ${shown(desired)}`;
+}
+
+function firstListDifference(desired: readonly unknown[], observed: readonly unknown[], path: string): string | undefined {
+  const named = desired.every((item) => nameOf(item) !== undefined);
+  for (const [index, item] of desired.entries()) {
+    const name = nameOf(item);
+    const other = named ? observed.find((candidate) => nameOf(candidate) === name) : observed[index];
+    const difference = firstDifference(item, other, `${path}[${named ? name : index}]`);
+    if (difference !== undefined) return difference;
+  }
+  return named || desired.length === observed.length ? undefined : `${path} has ${observed.length} entries, should have ${desired.length}`;
+}
+
+function nameOf(item: unknown): string | undefined {
+  return isObject(item) && typeof item['name'] === 'string' ? item['name'] : undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function shown(value: unknown): string {
+  const text = value === undefined ? 'absent' : (JSON.stringify(value) ?? 'absent');
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+}

@@ -1,0 +1,183 @@
+/**
+ * How many gateways a pool should have.
+ *
+ * 1. A recommendation: what the pool says (Fixed, External), or what its connections need (Connections).
+ * 2. Windows: up is the least, down the highest recommendation of its window, so one odd poll changes nothing that a window is to keep.
+ * 3. Limits and pace: within min and max, at most so many pods a period.
+ * Numbers that are missing or old never scale down: an operator that sees nothing must not conclude that nobody is there.
+ */
+import type { GatewayPoolScalingConnections, GatewayPoolSpec, GatewayPoolScalingConnectionsScaleUp } from '../api/gateway-pool.ts';
+
+/** What one decision leaves for the next. Bounded: one entry for each second, and only as long as the longest window. */
+export interface ScalingMemory {
+  /** When this memory began, in milliseconds: before it nothing is known, so a window that reaches back further holds `desired`. */
+  readonly since: number;
+  readonly desired: number;
+  readonly recommendations: readonly Recommended[];
+  readonly changes: readonly { readonly at: number; readonly by: number }[];
+}
+
+/** The least and the most that was recommended within one second. */
+export interface Recommended {
+  /** Begin of the second, in milliseconds. */
+  readonly at: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+export interface ScalingInput {
+  readonly now: number;
+  readonly spec: Pick<GatewayPoolSpec, 'replicas' | 'scaling'>;
+  /** What was decided last, by status; else the number of gateways that are there and not leaving. */
+  readonly current: number;
+  readonly memory: ScalingMemory | undefined;
+  /** One for each gateway that has connections to tell of: serving and draining ones. `at` is when it answered, in milliseconds; `undefined` never. */
+  readonly loads: readonly { readonly at: number | undefined; readonly connections: number; readonly isServing: boolean }[];
+}
+
+export interface ScalingDecision {
+  readonly desired: number;
+  /** In words with numbers, for the condition and the event. */
+  readonly reason: string;
+  readonly limited: 'min' | 'max' | undefined;
+  readonly metricsAvailable: boolean;
+  /** When the same input could decide otherwise only because time has passed, in milliseconds from now. */
+  readonly reviewAfterMs: number | undefined;
+  readonly memory: ScalingMemory;
+}
+
+const changesMax = 1000;
+
+export function decideScaling(input: ScalingInput): ScalingDecision {
+  const { spec, now, current } = input;
+  const scaling = spec.scaling.connections;
+  if (spec.scaling.type !== 'Connections' || scaling === undefined) {
+    const desired = spec.replicas;
+    const reason = spec.scaling.type === 'External' ? `the scale subresource asks for ${desired}` : `spec.replicas is ${desired}`;
+    const memory = { since: now, desired, recommendations: [], changes: [] };
+    return { desired, reason, limited: undefined, metricsAvailable: true, reviewAfterMs: undefined, memory };
+  }
+  return byConnections(input, scaling, input.memory ?? { since: now, desired: current, recommendations: [], changes: [] });
+}
+
+function byConnections({ now, loads }: ScalingInput, scaling: GatewayPoolScalingConnections, memory: ScalingMemory): ScalingDecision {
+  const current = memory.desired;
+  const need = needOf(loads, scaling, now);
+  const clamped = Math.min(Math.max(need.replicas, scaling.minReplicas), scaling.maxReplicas);
+  // A time without news counts as a time of need: the window of scaling down begins when the numbers are back.
+  const recommendations = remember(memory.recommendations, need.isFresh ? clamped : Math.max(clamped, current), scaling, now);
+  const windowed = throughWindows({ ...memory, recommendations }, clamped, scaling, now);
+  // Limits that a person has changed hold at once, whatever the windows remember; only the pace slows them.
+  const wanted = Math.min(Math.max(windowed, scaling.minReplicas), scaling.maxReplicas);
+  const paced = withinPace(current, wanted, memory.changes, { scaling, now });
+  const desired = need.isFresh ? paced : Math.max(current, paced);
+  const limited = need.replicas > scaling.maxReplicas ? 'max' : need.replicas < scaling.minReplicas ? 'min' : undefined;
+  const changes = memory.changes.filter(({ at }) => at > now - periodMax(scaling)).slice(-changesMax);
+  return {
+    desired,
+    reason: reasonOf({ need, clamped, wanted, desired, current, scaling }),
+    limited,
+    metricsAvailable: need.isFresh,
+    reviewAfterMs:
+      desired === clamped ? undefined : Math.min(5000, 1000 * Math.min(scaling.scaleUp.periodSeconds, scaling.scaleDown.periodSeconds)),
+    memory: {
+      since: memory.since,
+      desired,
+      recommendations,
+      changes: desired === current ? changes : [...changes, { at: now, by: desired - current }],
+    },
+  };
+}
+
+interface Need {
+  readonly replicas: number;
+  readonly connections: number;
+  readonly isFresh: boolean;
+  readonly silent: number;
+}
+
+function needOf(loads: ScalingInput['loads'], scaling: GatewayPoolScalingConnections, now: number): Need {
+  const fresh = loads.filter(({ at }) => at !== undefined && now - at <= scaling.metricsTimeoutSeconds * 1000);
+  const connections = fresh.reduce((sum, load) => sum + load.connections, 0);
+  const carriers = Math.ceil(connections / scaling.targetConnectionsPerPod);
+  const replicas = Math.ceil((carriers * (100 + scaling.bufferPercent)) / 100);
+  // A draining gateway that is silent takes nobody in: it can't hide a need that will last.
+  const silent = loads.filter((load) => load.isServing && !fresh.includes(load)).length;
+  if (silent === 0) return { replicas, connections, isFresh: true, silent };
+  // What the others say is a lower bound: it may raise the number, and the fallback too.
+  return { replicas: Math.max(replicas, scaling.fallbackReplicas ?? scaling.minReplicas), connections, isFresh: false, silent };
+}
+
+function remember(
+  known: readonly Recommended[],
+  replicas: number,
+  scaling: GatewayPoolScalingConnections,
+  now: number,
+): readonly Recommended[] {
+  const windowMs = 1000 * Math.max(scaling.scaleUp.stabilizationWindowSeconds, scaling.scaleDown.stabilizationWindowSeconds);
+  const second = now - (now % 1000);
+  const same = known.find(({ at }) => at === second);
+  const merged = { at: second, least: Math.min(replicas, same?.least ?? replicas), most: Math.max(replicas, same?.most ?? replicas) };
+  return [...known.filter(({ at }) => at >= now - windowMs - 1000 && at < second), merged];
+}
+
+/** Where the window reaches back to before anything was known, the number of that time counts as recommended. */
+function throughWindows(memory: ScalingMemory, clamped: number, scaling: GatewayPoolScalingConnections, now: number): number {
+  const { desired: current, recommendations, since } = memory;
+  const within = ({ stabilizationWindowSeconds }: GatewayPoolScalingConnectionsScaleUp) => {
+    const begin = now - stabilizationWindowSeconds * 1000;
+    const recent = stabilizationWindowSeconds === 0 ? [] : recommendations.filter(({ at }) => at + 1000 > begin);
+    return { recent, reachesBack: begin < since };
+  };
+  if (clamped > current) {
+    const { recent, reachesBack } = within(scaling.scaleUp);
+    return Math.max(current, Math.min(clamped, ...recent.map(({ least }) => least), ...(reachesBack ? [current] : [])));
+  }
+  const { recent, reachesBack } = within(scaling.scaleDown);
+  return Math.min(current, Math.max(clamped, ...recent.map(({ most }) => most), ...(reachesBack ? [current] : [])));
+}
+
+function withinPace(
+  current: number,
+  wanted: number,
+  changes: ScalingMemory['changes'],
+  { scaling, now }: { readonly scaling: GatewayPoolScalingConnections; readonly now: number },
+): number {
+  const isUp = wanted > current;
+  const pace = isUp ? scaling.scaleUp : scaling.scaleDown;
+  const begin = now - pace.periodSeconds * 1000;
+  const spent = changes.filter(({ at, by }) => at > begin && (isUp ? by > 0 : by < 0)).reduce((sum, { by }) => sum + Math.abs(by), 0);
+  const left = Math.max(0, pace.maxPodsPerPeriod - spent);
+  return isUp ? Math.min(wanted, current + left) : Math.max(wanted, current - left);
+}
+
+function periodMax(scaling: GatewayPoolScalingConnections): number {
+  return 1000 * Math.max(scaling.scaleUp.periodSeconds, scaling.scaleDown.periodSeconds);
+}
+
+function reasonOf(step: {
+  readonly need: Need;
+  readonly clamped: number;
+  readonly wanted: number;
+  readonly desired: number;
+  readonly current: number;
+  readonly scaling: GatewayPoolScalingConnections;
+}): string {
+  const { need, clamped, wanted, desired, current, scaling } = step;
+  const target = scaling.targetConnectionsPerPod;
+  const sum = `${need.connections} connections at ${target} a gateway and ${scaling.bufferPercent} % spare need ${need.replicas}`;
+  const parts = need.isFresh
+    ? [sum]
+    : [
+        `${need.silent} serving ${need.silent === 1 ? 'gateway has' : 'gateways have'} not told its load for ${scaling.metricsTimeoutSeconds} s, so nothing is scaled down`,
+        `the others know of ${need.connections} connections`,
+      ];
+  if (clamped < need.replicas) parts.push(`maxReplicas allows ${clamped}`);
+  if (clamped > need.replicas) parts.push(`minReplicas asks for ${clamped}`);
+  if (wanted !== clamped) parts.push(`the stabilization window keeps ${wanted}`);
+  if (desired !== wanted && need.isFresh) {
+    const pace = desired > current ? scaling.scaleUp : scaling.scaleDown;
+    parts.push(`at most ${pace.maxPodsPerPeriod} in ${pace.periodSeconds} s`);
+  }
+  return parts.join('; ');
+}

@@ -1,0 +1,30 @@
+import { childMetadata, childNames, podSelector } from './labels.ts';
+import type { DesiredObject } from './objects.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+
+/**
+ * A whole number of gateways that must stay: owned pods have no controller that the API server could ask for their desired number.
+ * @param minAvailable from the plan: desired − maxUnavailable
+ */
+export function gatewayBudget(pool: GatewayPool, minAvailable: number): DesiredObject<'PodDisruptionBudget'> {
+  return {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: childMetadata(pool, childNames.gateways(pool), 'gateway'),
+    spec: {
+      minAvailable: Math.max(0, minAvailable),
+      selector: { matchLabels: podSelector(pool, 'gateway') },
+      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+    },
+  };
+}
+
+export function publisherBudget(pool: GatewayPool): DesiredObject<'PodDisruptionBudget'> | undefined {
+  if (pool.spec.bus.type === 'Memory') return undefined;
+  return {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: childMetadata(pool, childNames.publisher(pool), 'publisher'),
+    spec: { maxUnavailable: 1, selector: { matchLabels: podSelector(pool, 'publisher') }, unhealthyPodEvictionPolicy: 'AlwaysAllow' },
+  };
+}

@@ -1,0 +1,76 @@
+/** How a client reaches one particular gateway: its URL in the pool document, and the objects that make it reachable. */
+import { childLabels, childMetadata, childNames, names, ports } from './labels.ts';
+import type { ChildMetadata, DesiredObject, JsonObject } from './objects.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+
+export interface GatewayAddress {
+  readonly name: string;
+  readonly ip: string | undefined;
+  readonly hostIp: string | undefined;
+}
+
+/** `undefined` while the pod has no address that the exposure needs: it can't be in the document yet. */
+export function gatewayUrl({ spec }: GatewayPool, { name, ip, hostIp }: GatewayAddress): string | undefined {
+  const { type, urlTemplate, httpRoute } = spec.exposure;
+  switch (type) {
+    case 'PodIP':
+      return ip === undefined ? undefined : `ws://${bracketed(ip)}:${ports.clients}/`;
+    case 'HostPort':
+      return hostIp === undefined ? undefined : `ws://${bracketed(hostIp)}:${ports.clients}/`;
+    case 'URLTemplate':
+      return urlTemplate?.replaceAll('{pod}', name);
+    case 'HTTPRoute':
+      return httpRoute === undefined ? undefined : `wss://${httpRoute.hostname}/${name}/`;
+  }
+}
+
+/** The route that leads to any gateway; none unless the exposure is HTTPRoute. */
+export function poolRoute(pool: GatewayPool): DesiredObject<'HTTPRoute'> | undefined {
+  return pool.spec.exposure.httpRoute === undefined
+    ? undefined
+    : route(pool, childMetadata(pool, childNames.clients(pool)), { path: '/', service: childNames.clients(pool) });
+}
+
+/** Service and route of one gateway. They belong to the pod, and go with it. */
+export function gatewayRoute(
+  pool: GatewayPool,
+  pod: { readonly name: string; readonly uid: string },
+): readonly (DesiredObject<'Service'> | DesiredObject<'HTTPRoute'>)[] {
+  if (pool.spec.exposure.httpRoute === undefined) return [];
+  const metadata: ChildMetadata = {
+    name: pod.name,
+    namespace: pool.metadata.namespace,
+    labels: { ...childLabels(pool, 'gateway'), [names.label.gateway]: pod.name },
+    ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', ...pod, controller: true, blockOwnerDeletion: true }],
+  };
+  const spec: JsonObject = {
+    type: 'ClusterIP',
+    // A gateway that drains is still to be reached by whoever is told so.
+    publishNotReadyAddresses: true,
+    selector: { [names.label.pool]: pool.metadata.name, [names.label.gateway]: pod.name },
+    ports: [{ name: 'clients', port: ports.clients, targetPort: ports.clients, protocol: 'TCP' }],
+  };
+  return [{ apiVersion: 'v1', kind: 'Service', metadata, spec }, route(pool, metadata, { path: `/${pod.name}/`, service: pod.name })];
+}
+
+function route(
+  pool: GatewayPool,
+  metadata: ChildMetadata,
+  { path, service }: { readonly path: string; readonly service: string },
+): DesiredObject<'HTTPRoute'> {
+  const { hostname, parentRef } = pool.spec.exposure.httpRoute ?? { hostname: '', parentRef: { name: '' } };
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata,
+    spec: {
+      parentRefs: [{ ...parentRef }],
+      hostnames: [hostname],
+      rules: [{ matches: [{ path: { type: 'PathPrefix', value: path } }], backendRefs: [{ name: service, port: ports.clients }] }],
+    },
+  };
+}
+
+function bracketed(ip: string): string {
+  return ip.includes(':') ? `[${ip}]` : ip;
+}

@@ -1,0 +1,79 @@
+import { names, ownedBy, ports } from './labels.ts';
+import type { DesiredObject } from './objects.ts';
+import { fromSecret, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
+import { childNames } from './labels.ts';
+import { revisionOf } from './revision.ts';
+
+/** Time after the drain's deadline until the kubelet kills, in seconds. */
+const graceSecondsSpare = 30;
+/** Upper bound of `BARRAGE_DRAIN_MS`. */
+const endingMsMax = 9000;
+
+/** All gateways of a pool are made from this; its hash is their revision. */
+export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
+  const { pool } = ingredients;
+  const { drain, exposure, auth, bus, disruption } = pool.spec;
+  const isAlone = bus.type === 'Memory';
+  const clients = {
+    name: 'clients',
+    containerPort: ports.clients,
+    protocol: 'TCP',
+    ...(exposure.type === 'HostPort' ? { hostPort: ports.clients } : {}),
+  };
+  const template = podTemplate(ingredients, {
+    component: 'gateway',
+    args: [isAlone ? 'standalone' : 'gateway'],
+    env: [
+      variable('BARRAGE_GATEWAY_HOST', '0.0.0.0'),
+      variable('BARRAGE_GATEWAY_PORT', String(ports.clients)),
+      { name: 'BARRAGE_GATEWAY_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
+      variable('BARRAGE_DRAIN_MS', String(Math.min(drain.deadlineSeconds * 1000, endingMsMax))),
+      ...(auth.allowedOrigins === undefined ? [] : [variable('BARRAGE_GATEWAY_ORIGINS', auth.allowedOrigins.join(','))]),
+      ...(isAlone
+        ? [
+            variable('BARRAGE_PUBLISHER_HOST', '0.0.0.0'),
+            variable('BARRAGE_PUBLISHER_PORT', String(ports.publish)),
+            fromSecret('BARRAGE_API_KEYS', childNames.settings(pool), 'api-keys'),
+          ]
+        : []),
+    ],
+    ports: [clients, ...(isAlone ? [{ name: 'publish', containerPort: ports.publish, protocol: 'TCP' }] : [])],
+    resources: { requests: { cpu: '100m', memory: '192Mi' }, limits: { memory: '1Gi' } },
+    spec: {},
+    fixedSpec: {
+      restartPolicy: 'Always',
+      terminationGracePeriodSeconds: drain.propagationSeconds + drain.deadlineSeconds + graceSecondsSpare,
+      readinessGates: [{ conditionType: names.serving }],
+    },
+    preStopSeconds: drain.propagationSeconds,
+    overlay: pool.spec.template,
+  });
+  const { labels, annotations } = template.metadata;
+  const safeToEvict = { 'cluster-autoscaler.kubernetes.io/safe-to-evict': String(disruption.nodeAutoscalerEviction === 'Allow') };
+  return { metadata: { labels, annotations: { ...safeToEvict, ...annotations } }, spec: template.spec };
+}
+
+/** Revision of the gateways that a pool describes: ten hexadecimal digits. */
+export function gatewayRevision(ingredients: PodIngredients): string {
+  const { metadata, spec } = gatewayTemplate(ingredients);
+  return revisionOf({ metadata, spec });
+}
+
+/** The pod that a `create-pod` action is about. */
+export function gatewayPod(ingredients: PodIngredients, name: string): DesiredObject<'Pod'> {
+  const { pool } = ingredients;
+  const { metadata, spec } = gatewayTemplate(ingredients);
+  const revision = revisionOf({ metadata, spec });
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: pool.metadata.namespace,
+      labels: { ...metadata.labels, [names.label.revision]: revision, [names.label.gateway]: name },
+      annotations: metadata.annotations,
+      ownerReferences: [ownedBy(pool)],
+    },
+    spec,
+  };
+}

@@ -1,0 +1,73 @@
+import type { ChildMetadata, OwnerReference } from './objects.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+
+/** Names that the operator, its pods and people's selectors agree on. */
+export const names = {
+  label: {
+    pool: 'barrage.dev/pool',
+    revision: 'barrage.dev/revision',
+    /** The pod's own name, so that a Service can select one gateway. */
+    gateway: 'barrage.dev/gateway',
+    component: 'app.kubernetes.io/component',
+  },
+  annotation: {
+    drainStarted: 'barrage.dev/drain-started',
+    drainDeadline: 'barrage.dev/drain-deadline',
+    /** Which state of the Secrets the pod was made from: another one makes another revision. */
+    settingsDigest: 'barrage.dev/settings-digest',
+  },
+  /** Readiness gate of gateway pods. */
+  serving: 'barrage.dev/Serving',
+  /** The gateway's or publisher's container in its pod. */
+  container: 'barrage',
+} as const;
+
+export const ports = { clients: 6790, publish: 6789, admin: 6780 } as const;
+
+export type Component = 'gateway' | 'publisher';
+
+/** Names of a pool's children; pods are named by the plan. */
+export const childNames = {
+  clients: (pool: GatewayPool) => pool.metadata.name,
+  publish: (pool: GatewayPool) => `${pool.metadata.name}-publish`,
+  gateways: (pool: GatewayPool) => `${pool.metadata.name}-gateways`,
+  publisher: (pool: GatewayPool) => `${pool.metadata.name}-publisher`,
+  signing: (pool: GatewayPool) => `${pool.metadata.name}-signing`,
+  apiKey: (pool: GatewayPool) => `${pool.metadata.name}-api-key`,
+  settings: (pool: GatewayPool) => `${pool.metadata.name}-settings`,
+  document: (pool: GatewayPool) => `${pool.metadata.name}-pool`,
+  policies: (pool: GatewayPool, part: number) => `${pool.metadata.name}-policies-${part}`,
+};
+
+/** Labels of every child of a pool. */
+export function childLabels(pool: GatewayPool, component?: Component): Readonly<Record<string, string>> {
+  return {
+    'app.kubernetes.io/name': 'barrage',
+    'app.kubernetes.io/instance': pool.metadata.name,
+    'app.kubernetes.io/managed-by': 'barrage-operator',
+    [names.label.pool]: pool.metadata.name,
+    ...(component === undefined ? {} : { [names.label.component]: component }),
+  };
+}
+
+/** What selects a pool's pods of one component; never changes over a pool's life. */
+export function podSelector(pool: GatewayPool, component: Component): Readonly<Record<string, string>> {
+  return { [names.label.pool]: pool.metadata.name, [names.label.component]: component };
+}
+
+/** `status.selector` of the scale subresource: the gateways' selector as text. */
+export function selectorText(pool: GatewayPool): string {
+  return Object.entries(podSelector(pool, 'gateway'))
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+}
+
+/** Makes the pool the controller: its deletion takes the child along, and no other controller adopts it. */
+export function ownedBy(pool: GatewayPool): OwnerReference {
+  const { name, uid } = pool.metadata;
+  return { apiVersion: 'barrage.dev/v1alpha1', kind: 'GatewayPool', name, uid, controller: true, blockOwnerDeletion: true };
+}
+
+export function childMetadata(pool: GatewayPool, name: string, component?: Component): ChildMetadata {
+  return { name, namespace: pool.metadata.namespace, labels: childLabels(pool, component), ownerReferences: [ownedBy(pool)] };
+}

@@ -1,0 +1,52 @@
+/**
+ * Lays a pod template of a user over ours: maps key by key, lists of named things by their name, other lists as a whole. `null` takes a
+ * value away. What the operator depends on is written after the overlay, by the builders.
+ */
+import type { Json, JsonObject } from './objects.ts';
+
+/** By which field the entries of a pod's lists are told apart; lists that are not named here are replaced as a whole. */
+const listKeys: Readonly<Record<string, string>> = {
+  containers: 'name',
+  initContainers: 'name',
+  ephemeralContainers: 'name',
+  env: 'name',
+  volumes: 'name',
+  volumeMounts: 'mountPath',
+  volumeDevices: 'devicePath',
+  ports: 'containerPort',
+  imagePullSecrets: 'name',
+  topologySpreadConstraints: 'topologyKey',
+  hostAliases: 'ip',
+};
+
+export function overlaid(base: JsonObject, overlay: JsonObject): JsonObject {
+  const merged: Record<string, Json | undefined> = { ...base };
+  for (const [key, value] of Object.entries(overlay)) {
+    if (value === null || value === undefined) delete merged[key];
+    else merged[key] = merge(base[key], value, listKeys[key]);
+  }
+  return merged;
+}
+
+function merge(base: Json | undefined, overlay: Json, key: string | undefined): Json {
+  if (isObject(overlay)) return overlaid(isObject(base) ? base : {}, overlay);
+  if (!isList(overlay)) return overlay;
+  if (key === undefined || !isList(base) || ![...base, ...overlay].every((item) => keyed(item, key) !== undefined))
+    return overlay.filter((item) => item !== null);
+  const entries = new Map(base.map((item) => [keyed(item, key), item]));
+  for (const item of overlay) entries.set(keyed(item, key), merge(entries.get(keyed(item, key)), item, undefined));
+  return [...entries.values()];
+}
+
+function keyed(item: Json, key: string): Json | undefined {
+  const value = isObject(item) ? item[key] : undefined;
+  return value === null || typeof value === 'object' ? undefined : value;
+}
+
+export function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
+}

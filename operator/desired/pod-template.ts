@@ -1,0 +1,167 @@
+/** What gateway and publisher pods have in common: a container that the `restricted` Pod Security level admits, its settings, its probes, its pool folder. */
+import { childLabels, childNames, names, ports, type Component } from './labels.ts';
+import type { Json, JsonObject } from './objects.ts';
+import { isObject, overlaid } from './overlay.ts';
+import type { GatewayPool, GatewayPoolTemplate } from '../api/gateway-pool.ts';
+
+/** What pods are made from besides the pool. */
+export interface PodIngredients {
+  readonly pool: GatewayPool;
+  /** The product's image, unless the template names another. */
+  readonly image: string;
+  /** PEM of the key that pool documents and drain commands are signed with; public. */
+  readonly publicKey: string;
+  /** `settingsDigest` of the settings that come from Secrets: pods are replaced when these change. */
+  readonly settingsDigest: string;
+}
+
+export const poolFolder = '/etc/barrage/pool';
+const redisCaFolder = '/etc/barrage/redis-ca';
+/** Parts of policies that a pod can mount; a pod's volumes can't change, so there is a place for each from the start. */
+export const policyPartsMax = 8;
+
+/** Metadata (labels and annotations) and spec of a pod that does not have a name yet. */
+export interface PodTemplate extends JsonObject {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>>; readonly annotations: Readonly<Record<string, string>> };
+  readonly spec: JsonObject;
+}
+
+export interface PodShape {
+  readonly component: Component;
+  readonly args: readonly string[];
+  readonly env: readonly JsonObject[];
+  readonly ports: readonly JsonObject[];
+  readonly resources: JsonObject;
+  /** Fields of the pod's spec that the overlay may change. */
+  readonly spec: JsonObject;
+  /** Fields of the pod's spec that it may not. */
+  readonly fixedSpec: JsonObject;
+  readonly preStopSeconds: number;
+  readonly overlay: GatewayPoolTemplate;
+}
+
+export function podTemplate(ingredients: PodIngredients, shape: PodShape): PodTemplate {
+  const { pool, settingsDigest } = ingredients;
+  const env = [...sharedEnv(ingredients), ...shape.env];
+  const base: JsonObject = {
+    automountServiceAccountToken: false,
+    // A Service named barrage-gateway would otherwise set BARRAGE_GATEWAY_PORT to tcp://….
+    enableServiceLinks: false,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 10001,
+      runAsGroup: 10001,
+      fsGroup: 10001,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    topologySpreadConstraints: spread(pool, shape.component),
+    containers: [container(ingredients, shape, env)],
+    volumes: volumes(pool),
+    ...shape.spec,
+  };
+  const { labels = {}, annotations = {} } = shape.overlay.metadata ?? {};
+  return {
+    metadata: {
+      labels: { ...labels, ...childLabels(pool, shape.component) },
+      annotations: { ...annotations, [names.annotation.settingsDigest]: settingsDigest },
+    },
+    spec: { ...withOurs(overlaid(base, (shape.overlay.spec ?? {}) as JsonObject), env, shape), ...shape.fixedSpec },
+  };
+}
+
+/** Writes what ownership and the admin API depend on over whatever the overlay has made of it. */
+function withOurs(spec: JsonObject, env: readonly JsonObject[], shape: PodShape): JsonObject {
+  const containers = (spec['containers'] as readonly Json[] | undefined) ?? [];
+  return {
+    ...spec,
+    containers: containers.map((item) => {
+      if (!isObject(item) || item['name'] !== names.container) return item;
+      const ours = new Set(env.map(({ name }) => name));
+      const theirs = ((item['env'] as readonly JsonObject[] | undefined) ?? []).filter(({ name }) => !ours.has(name));
+      return { ...item, args: shape.args, env: [...env, ...theirs] };
+    }),
+  };
+}
+
+function container({ image, pool }: PodIngredients, shape: PodShape, env: readonly JsonObject[]): JsonObject {
+  const probe = (path: string, timing: JsonObject) => ({ httpGet: { path, port: 'admin' }, ...timing });
+  return {
+    name: names.container,
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    args: shape.args,
+    env,
+    ports: [...shape.ports, { name: 'admin', containerPort: ports.admin, protocol: 'TCP' }],
+    resources: shape.resources,
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
+    livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 }),
+    readinessProbe: probe('/readyz', { periodSeconds: 2, failureThreshold: 3, timeoutSeconds: 2 }),
+    lifecycle: { preStop: { sleep: { seconds: shape.preStopSeconds } } },
+    volumeMounts: [
+      { name: 'pool', mountPath: poolFolder, readOnly: true },
+      ...(redisCa(pool) === undefined ? [] : [{ name: 'redis-ca', mountPath: redisCaFolder, readOnly: true }]),
+    ],
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+  };
+}
+
+function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
+  const { redis } = pool.spec.bus;
+  const { webhookURL } = pool.spec.auth;
+  const { namespace, name } = pool.metadata;
+  return [
+    variable('BARRAGE_ADMIN_PORT', String(ports.admin)),
+    variable('BARRAGE_POOL_FOLDER', poolFolder),
+    variable('BARRAGE_POOL_PUBLIC_KEY', publicKey.trim().replaceAll('\n', '\\n')),
+    { name: 'BARRAGE_POD_UID', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } } },
+    ...(redis === undefined
+      ? []
+      : [
+          fromSecret('BARRAGE_REDIS_URL', childNames.settings(pool), 'redis-url'),
+          variable('BARRAGE_REDIS_PREFIX', redis.keyPrefix ?? `${namespace}/${name}`),
+        ]),
+    ...(redisCa(pool) === undefined ? [] : [variable('NODE_EXTRA_CA_CERTS', `${redisCaFolder}/ca.crt`)]),
+    ...(webhookURL === undefined ? [] : [variable('BARRAGE_AUTH_URL', webhookURL)]),
+  ];
+}
+
+export function variable(name: string, value: string): JsonObject {
+  return { name, value };
+}
+
+export function fromSecret(name: string, secret: string, key: string): JsonObject {
+  return { name, valueFrom: { secretKeyRef: { name: secret, key } } };
+}
+
+/** Document and policies lie in one volume, so that they change together. All are optional: a pod may be there before them. */
+function volumes(pool: GatewayPool): readonly JsonObject[] {
+  const source = (name: string, key: string) => ({ configMap: { name, optional: true, items: [{ key, path: key }] } });
+  const parts = Array.from({ length: policyPartsMax }, (_, part) => source(childNames.policies(pool, part), `policies-${part}.json`));
+  const ca = redisCa(pool);
+  return [
+    { name: 'pool', projected: { defaultMode: 0o444, sources: [source(childNames.document(pool), 'pool.json'), ...parts] } },
+    ...(ca === undefined
+      ? []
+      : [{ name: 'redis-ca', secret: { secretName: ca, defaultMode: 0o444, items: [{ key: 'ca.crt', path: 'ca.crt' }] } }]),
+  ];
+}
+
+function redisCa(pool: GatewayPool): string | undefined {
+  return pool.spec.bus.redis?.tls?.caSecret?.name;
+}
+
+function spread(pool: GatewayPool, component: Component): readonly JsonObject[] {
+  return ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable: 'ScheduleAnyway',
+    labelSelector: { matchLabels: { [names.label.pool]: pool.metadata.name, [names.label.component]: component } },
+  }));
+}

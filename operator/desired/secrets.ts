@@ -1,0 +1,60 @@
+/** The Secrets of a pool. Key material and passwords come in as data and go nowhere else. */
+import { createHmac } from 'node:crypto';
+import { canonical } from './revision.ts';
+import { childMetadata, childNames } from './labels.ts';
+import type { DesiredObject } from './objects.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+
+/** The Ed25519 key pair (PEM) that signs pool documents and drain commands. Made once; never applied over one that exists. */
+export function signingSecret(
+  pool: GatewayPool,
+  keys: { readonly privateKey: string; readonly publicKey: string },
+): DesiredObject<'Secret'> {
+  return secret(pool, childNames.signing(pool), { 'private-key': keys.privateKey, 'public-key': keys.publicKey });
+}
+
+/** The first API key, where the pool names no Secret of its own: `key`, at least 16 random characters. Made once. */
+export function apiKeySecret(pool: GatewayPool, key: string): DesiredObject<'Secret'> {
+  return secret(pool, childNames.apiKey(pool), { key });
+}
+
+export interface SecretSettings {
+  /** `BARRAGE_REDIS_URL`; `undefined` on a memory bus. */
+  readonly redisUrl: string | undefined;
+  /** Every value of the API keys' Secret. */
+  readonly apiKeys: readonly string[];
+}
+
+/** What pods read as settings and nobody else should see. */
+export function settingsSecret(pool: GatewayPool, { redisUrl, apiKeys }: SecretSettings): DesiredObject<'Secret'> {
+  return secret(pool, childNames.settings(pool), {
+    ...(redisUrl === undefined ? {} : { 'redis-url': redisUrl }),
+    'api-keys': apiKeys
+      .map((key) => key.trim())
+      .toSorted()
+      .join(','),
+  });
+}
+
+/** Names a state of secret settings without telling anything of it: keyed, so that nobody can try passwords against it. */
+export function settingsDigest(settings: Partial<SecretSettings>, privateKey: string): string {
+  const text = canonical({ redisUrl: settings.redisUrl, apiKeys: settings.apiKeys?.toSorted() });
+  return createHmac('sha256', privateKey).update(text).digest('hex').slice(0, 16);
+}
+
+/** `BARRAGE_REDIS_URL` for a pool's bus. Username and password are what the credentials Secret holds. */
+export function redisUrl(
+  pool: GatewayPool,
+  credentials: { readonly username?: string; readonly password?: string } | undefined,
+): string | undefined {
+  const { redis } = pool.spec.bus;
+  if (redis === undefined) return undefined;
+  const { username = '', password = '' } = credentials ?? {};
+  const login = username === '' && password === '' ? '' : `${encodeURIComponent(username)}:${encodeURIComponent(password)}@`;
+  return `${redis.tls === undefined ? 'redis' : 'rediss'}://${login}${redis.addresses[0] ?? ''}`;
+}
+
+function secret(pool: GatewayPool, name: string, values: Readonly<Record<string, string>>): DesiredObject<'Secret'> {
+  const data = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, Buffer.from(value).toString('base64')]));
+  return { apiVersion: 'v1', kind: 'Secret', metadata: childMetadata(pool, name), type: 'Opaque', data };
+}

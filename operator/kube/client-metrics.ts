@@ -1,0 +1,106 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Verb } from '../runtime/retry.ts';
+import type { ReflectorFigures } from './reflector-figures.ts';
+
+const seconds = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
+
+/** Requests to the API server under client-go's names, and the state of what is watched. */
+export class ClientMetrics {
+  readonly #requests: Counter<'code' | 'method'>;
+  readonly #duration: Histogram<'verb'>;
+  readonly #limited: Histogram<'verb'>;
+  readonly #leads: Gauge<'name'>;
+  readonly #events: Counter<'result'>;
+  readonly #reflectors = new Map<string, () => ReflectorFigures>();
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.#requests = new Counter({
+      name: 'rest_client_requests_total',
+      help: 'Requests to the API server by status code, `<error>` where no answer came.',
+      labelNames: ['code', 'method'],
+      registers,
+    });
+    const timed = { labelNames: ['verb'] as const, buckets: seconds, registers };
+    this.#duration = new Histogram({
+      ...timed,
+      name: 'rest_client_request_duration_seconds',
+      help: 'How long the API server takes to answer; of a watch, to begin.',
+    });
+    this.#limited = new Histogram({
+      ...timed,
+      name: 'rest_client_rate_limiter_duration_seconds',
+      help: 'How long requests wait here so as not to exceed their rate.',
+    });
+    this.#leads = new Gauge({
+      name: 'leader_election_master_status',
+      help: 'Whether this process leads (1) or stands by (0).',
+      labelNames: ['name'],
+      registers,
+    });
+    this.#events = new Counter({
+      name: 'barrage_operator_events_total',
+      help: 'Kubernetes events by what became of them: created, counted, kept, dropped, failed.',
+      labelNames: ['result'],
+      registers,
+    });
+    this.#exportReflectors(registry);
+  }
+
+  answered(verb: Verb, method: string, code: number | '<error>', tookMs: number): void {
+    this.#requests.inc({ code: String(code), method });
+    this.#duration.observe({ verb }, tookMs / 1000);
+  }
+
+  waited(verb: Verb, ms: number): void {
+    this.#limited.observe({ verb }, ms / 1000);
+  }
+
+  leading(name: string, isLeader: boolean): void {
+    this.#leads.set({ name }, isLeader ? 1 : 0);
+  }
+
+  event(result: 'created' | 'counted' | 'kept' | 'dropped' | 'failed'): void {
+    this.#events.inc({ result });
+  }
+
+  watchReflector(kind: string, figures: () => ReflectorFigures): void {
+    this.#reflectors.set(kind, figures);
+  }
+
+  #exportReflectors(registry: Registry): void {
+    const reflectors = this.#reflectors;
+    const options = { labelNames: ['kind'] as const, registers: [registry] };
+    const gauge = (name: string, help: string, read: (figures: ReflectorFigures) => number): void => {
+      void new Gauge({
+        ...options,
+        name: `barrage_operator_cache_${name}`,
+        help,
+        collect() {
+          for (const [kind, figures] of reflectors) this.set({ kind }, read(figures()));
+        },
+      });
+    };
+    const counter = (name: string, help: string, read: (figures: ReflectorFigures) => number): void => {
+      void new Counter({
+        ...options,
+        name: `barrage_operator_cache_${name}`,
+        help,
+        collect() {
+          this.reset();
+          for (const [kind, figures] of reflectors) this.inc({ kind }, read(figures()));
+        },
+      });
+    };
+    gauge('objects', 'Objects of a kind that are known.', ({ objects }) => objects);
+    gauge(
+      'age_seconds',
+      'How long ago the API server last said something of this kind; about a minute is usual.',
+      ({ ageMs }) => ageMs / 1000,
+    );
+    gauge('synced', 'Whether this kind has been read whole once.', ({ isSynced }) => (isSynced ? 1 : 0));
+    counter('lists_total', 'Times that all objects of a kind were read.', ({ lists }) => lists);
+    counter('watches_total', 'Times that a watch was begun or resumed.', ({ watches }) => watches);
+    counter('failures_total', 'Lists and watches that failed.', ({ failures }) => failures);
+  }
+}

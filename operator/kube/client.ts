@@ -1,0 +1,186 @@
+import type { ResponseContext } from '@kubernetes/client-node';
+import { ApiError } from '../runtime/api-error.ts';
+import { pause, TimeOver, within, type Clock } from '../runtime/clock.ts';
+import { RateLimit, type RateLimitOptions } from '../runtime/rate-limit.ts';
+import { isRead, retryDelayMs, type Verb } from '../runtime/retry.ts';
+import type { ClientMetrics } from './client-metrics.ts';
+import type { KubeConnection } from './connection.ts';
+
+const methods = { get: 'GET', list: 'GET', watch: 'GET', create: 'POST', update: 'PUT', apply: 'PATCH', delete: 'DELETE' } as const;
+const defaultRate: RateLimitOptions = { ratePerSecond: 20, burst: 30 };
+const defaultTimeoutMs = 30_000;
+/** Longest line of a watch: the API server has no object this large. */
+const lineBytesMax = 16 << 20;
+
+export interface KubeClientOptions {
+  readonly connection: KubeConnection;
+  readonly clock: Clock;
+  readonly metrics: ClientMetrics;
+  readonly random: () => number;
+  /** Absent: 20 requests a second, in bursts of 30. */
+  readonly rate?: RateLimitOptions;
+  /** Absent: 30 s for one request. */
+  readonly timeoutMs?: number;
+  /** Whether this process may write now; absent: always. Asked right before each write, so that a leader that was paused for long writes nothing. */
+  readonly mayWrite?: () => boolean;
+}
+
+export interface KubeRequest {
+  readonly verb: Verb;
+  /** Path and query. */
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Requests to the API server, at a rate that it can bear, repeated where that can't hurt. Answers are plain JSON: times stay strings, whichever request
+ * they come from.
+ */
+export class KubeClient {
+  readonly #options: KubeClientOptions;
+  readonly #rate: RateLimit;
+
+  constructor(options: KubeClientOptions) {
+    this.#options = options;
+    this.#rate = new RateLimit(options.rate ?? defaultRate, options.clock.now());
+  }
+
+  /** The answer's body. @throws ApiError */
+  async request(request: KubeRequest): Promise<unknown> {
+    const { clock, random, timeoutMs = defaultTimeoutMs } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#awaitTurn(request);
+        return await within({ clock, ms: timeoutMs, outer: request.signal }, async (signal) => {
+          const response = await this.#send(request, signal);
+          return JSON.parse(await readText(response, request)) as unknown;
+        });
+      } catch (error) {
+        const failure = asApiError(error, request);
+        const delayMs = request.signal?.aborted === true ? undefined : retryDelayMs(request.verb, attempt, failure, random);
+        if (delayMs === undefined) throw failure;
+        await pause(clock, delayMs, request.signal);
+      }
+    }
+  }
+
+  /**
+   * The lines of a watch, as JSON, until the server ends it. `alive` is called whenever something arrives.
+   * @throws ApiError
+   */
+  async *watch(path: string, signal: AbortSignal, alive: () => void): AsyncGenerator<unknown, void> {
+    const request: KubeRequest = { verb: 'watch', path, signal };
+    try {
+      await this.#awaitTurn(request);
+      const response = await this.#send(request, signal);
+      alive();
+      for await (const line of lines(response.body.stream(), alive)) yield JSON.parse(line) as unknown;
+    } catch (error) {
+      throw asApiError(error, request);
+    }
+  }
+
+  async #awaitTurn({ verb, signal }: KubeRequest): Promise<void> {
+    const { clock, metrics, mayWrite } = this.#options;
+    const waitMs = this.#rate.reserve(clock.now());
+    metrics.waited(verb, waitMs);
+    if (waitMs > 0) await pause(clock, waitMs, signal);
+    signal?.throwIfAborted();
+    if (!isRead(verb) && mayWrite?.() === false)
+      throw new ApiError('this process does not lead: it may not write', { status: 0, reason: 'NotLeading' });
+  }
+
+  /** Sends it once and judges the status. */
+  async #send(request: KubeRequest, signal: AbortSignal): Promise<ResponseContext> {
+    const { connection, clock, metrics } = this.#options;
+    const { verb, path, body, contentType = 'application/json' } = request;
+    const method = methods[verb];
+    const sentAt = clock.now();
+    let response: ResponseContext;
+    try {
+      response = await connection.send({
+        method,
+        path,
+        signal,
+        ...(body === undefined ? {} : { body: JSON.stringify(body), contentType }),
+      });
+    } catch (error) {
+      metrics.answered(verb, method, '<error>', clock.now() - sentAt);
+      throw error;
+    }
+    metrics.answered(verb, method, response.httpStatusCode, clock.now() - sentAt);
+    if (response.httpStatusCode >= 200 && response.httpStatusCode < 300) return response;
+    throw refusal(response, await readText(response, request), request);
+  }
+}
+
+async function readText(response: ResponseContext, request: KubeRequest): Promise<string> {
+  try {
+    return await response.body.text();
+  } catch (error) {
+    throw asApiError(error, request);
+  }
+}
+
+/** The lines of a body, as they come. */
+async function* lines(body: ReadableStream<Uint8Array> | null, alive: () => void): AsyncGenerator<string, void> {
+  if (body === null) return;
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+    alive();
+    const text = decoder.decode(chunk, { stream: true });
+    const parts = (text.includes('\n') ? rest + text : '').split('\n');
+    if (parts.length === 1) rest += text;
+    else {
+      rest = parts.pop() ?? '';
+      for (const part of parts) if (part.trim() !== '') yield part;
+    }
+    if (rest.length > lineBytesMax) throw new Error('the API server sent a line without an end');
+  }
+}
+
+interface Status {
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: { readonly retryAfterSeconds?: number; readonly causes?: readonly { readonly field?: string }[] };
+}
+
+function refusal(response: ResponseContext, text: string, { verb, path }: KubeRequest): ApiError {
+  const { httpStatusCode: status, headers } = response;
+  const said = parseStatus(text);
+  const reason = said.reason ?? (status === 410 ? 'Expired' : status === 429 ? 'TooManyRequests' : `Status${status}`);
+  const seconds = Number(headers['retry-after'] ?? said.details?.retryAfterSeconds ?? NaN);
+  // What is wrong with a Secret may be said with its contents.
+  const message = isSecret(path) ? reason : (said.message ?? reason);
+  const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+  const fields = (said.details?.causes ?? []).flatMap(({ field }) => field ?? []);
+  return new ApiError(`${verb} ${withoutQuery(path)}: ${message}`, { status, reason, retryAfterMs, fields });
+}
+
+function parseStatus(text: string): Status {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Status) : {};
+  } catch {
+    return {};
+  }
+}
+
+function asApiError(error: unknown, { verb, path }: KubeRequest): ApiError {
+  if (error instanceof ApiError) return error;
+  const root = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const why = root instanceof TimeOver ? 'no answer in time' : root instanceof Error ? root.message : String(root);
+  return new ApiError(`${verb} ${withoutQuery(path)}: ${why}`, { status: 0, reason: 'Unreachable', cause: error });
+}
+
+function isSecret(path: string): boolean {
+  return /\/secrets(?:\/|\?|$)/.test(path);
+}
+
+function withoutQuery(path: string): string {
+  return path.split('?', 1)[0] ?? path;
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import type { AgentOptions } from 'node:https';
+import {
+  HttpMethod,
+  IsomorphicFetchHttpLibrary,
+  KubeConfig,
+  RequestContext,
+  type Cluster,
+  type DispatcherOptions,
+  type ResponseContext,
+} from '@kubernetes/client-node';
+
+type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
+
+/** One exchange with the API server, before anybody judges its status. */
+export interface Exchange {
+  readonly method: keyof typeof HttpMethod;
+  /** Path and query. */
+  readonly path: string;
+  readonly body?: string;
+  readonly contentType?: string;
+  /** Ends it, also while the answer's body is read. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The official client's configuration (files, in-cluster tokens that are read anew, certificates) with connections that are kept. On its own it makes new
+ * connections for each request: a handshake each, and hundreds of sockets in a burst.
+ */
+class PooledConfig extends KubeConfig {
+  readonly #dispatchers = new Map<string, Dispatcher | undefined>();
+
+  constructor() {
+    super();
+    // Private in its typings, and the only place where connections are made. Should an upgrade move it, nothing may start.
+    const create: unknown = Reflect.get(this, 'createDispatcher');
+    assert(typeof create === 'function', 'the Kubernetes client has no createDispatcher any more: see how it makes its connections now');
+    Reflect.set(this, 'createDispatcher', (cluster: Cluster | null, options: AgentOptions) =>
+      this.#memoised(cluster, options, () => Reflect.apply(create, this, [cluster, options]) as Dispatcher | undefined),
+    );
+  }
+
+  /** HTTP/1.1 only: with HTTP/2 a stalled connection stalls every watch and write at once. */
+  override createDispatcherOptions(cluster: Cluster | null, agentOptions: AgentOptions): DispatcherOptions {
+    const options = super.createDispatcherOptions(cluster, agentOptions);
+    if (options.type !== 'agent') return options;
+    const connect = { ...options.connect, allowH2: false };
+    return { ...options, connect };
+  }
+
+  close(): void {
+    for (const dispatcher of this.#dispatchers.values()) void dispatcher?.destroy();
+    this.#dispatchers.clear();
+  }
+
+  /** Certificates can be renewed while we run: new ones get new connections, and the requests under way end on the old. */
+  #memoised(cluster: Cluster | null, options: AgentOptions, create: () => Dispatcher | undefined): Dispatcher | undefined {
+    const { ca, cert, key, servername, rejectUnauthorized } = options;
+    const identity = JSON.stringify([cluster?.server, cluster?.proxyUrl, servername, rejectUnauthorized, ...[ca, cert, key].map(String)]);
+    if (this.#dispatchers.has(identity)) return this.#dispatchers.get(identity);
+    for (const old of this.#dispatchers.values()) void old?.close();
+    this.#dispatchers.clear();
+    const created = create();
+    this.#dispatchers.set(identity, created);
+    return created;
+  }
+}
+
+/** Where the API server is: a kubeconfig's path, or the pod's service account. Absent: `$KUBECONFIG`, `~/.kube/config` or the service account. */
+export type KubeSource = { readonly kubeconfig: string } | 'in-cluster' | undefined;
+
+/** Kept connections to one API server, as one user. Every holder of its own does not wait for the others' requests. */
+export class KubeConnection {
+  readonly #source: KubeSource;
+  readonly #config = new PooledConfig();
+  readonly #library = new IsomorphicFetchHttpLibrary();
+  /** The API server's address. */
+  readonly server: string;
+  /** The namespace that the source names, as the one to work in. */
+  readonly namespace: string;
+
+  /** @throws Error where the source can't be read or names no cluster */
+  constructor(source: KubeSource) {
+    this.#source = source;
+    if (source === 'in-cluster') this.#config.loadFromCluster();
+    else if (source === undefined) this.#config.loadFromDefault();
+    else this.#config.loadFromFile(source.kubeconfig);
+    const cluster = this.#config.getCurrentCluster();
+    if (cluster === null) throw new Error('the kubeconfig has no current context with a cluster');
+    this.server = cluster.server;
+    this.namespace = this.#config.getContextObject(this.#config.getCurrentContext())?.namespace ?? 'default';
+  }
+
+  /** The same server and user, on connections of its own. */
+  separate(): KubeConnection {
+    return new KubeConnection(this.#source);
+  }
+
+  /** Sends one request; the body is not read yet. @throws the platform's error where no answer comes */
+  async send({ method, path, body, contentType, signal }: Exchange): Promise<ResponseContext> {
+    const context = new RequestContext(`${this.server}${path}`, HttpMethod[method]);
+    context.setHeaderParam('Accept', 'application/json');
+    context.setHeaderParam('User-Agent', 'barrage-operator');
+    if (body !== undefined) context.setBody(body);
+    if (contentType !== undefined) context.setHeaderParam('Content-Type', contentType);
+    context.setSignal(signal);
+    await this.#config.applySecurityAuthentication(context);
+    return await this.#library.send(context).toPromise();
+  }
+
+  /** Ends every connection, with what is under way on them. */
+  close(): void {
+    this.#config.close();
+  }
+}

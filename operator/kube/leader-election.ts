@@ -1,0 +1,192 @@
+import type { Logger } from '../../core/process/logging.ts';
+import { ApiError } from '../runtime/api-error.ts';
+import { pause, type Clock } from '../runtime/clock.ts';
+import {
+  defaultElectionTimes,
+  leads,
+  nextStep,
+  nothingObserved,
+  observed,
+  type ElectionState,
+  type ElectionTimes,
+  type LeaseRecord,
+} from '../runtime/election.ts';
+import type { KubeObject, ObjectRef } from '../runtime/kube-api.ts';
+import { microTime } from '../runtime/micro-time.ts';
+import { KubeClient } from './client.ts';
+import type { ClientMetrics } from './client-metrics.ts';
+import type { KubeConnection } from './connection.ts';
+import { collectionPath, objectPath, resources } from './resources.ts';
+
+interface Lease extends KubeObject {
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+export interface LeaderElectionOptions {
+  /** A connection that nothing else uses: a renewal must not wait for anything. Closed by `stop`. */
+  readonly connection: KubeConnection;
+  readonly lease: ObjectRef;
+  /** Another for each process, also of the same pod. */
+  readonly identity: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly metrics: ClientMetrics;
+  readonly times?: ElectionTimes;
+}
+
+/** Stands for election until it leads, then leads until it is stopped or loses. One life: who lost must end its process. */
+export class LeaderElection {
+  readonly #options: LeaderElectionOptions;
+  readonly #times: ElectionTimes;
+  readonly #client: KubeClient;
+  readonly #leaving = new AbortController();
+  readonly #elected = Promise.withResolvers<void>();
+  readonly #lost = Promise.withResolvers<string>();
+  #state: ElectionState = nothingObserved;
+  #lease: Lease | undefined;
+  #hasLost = false;
+  /** A leader that knows the Lease renews it without reading it first; whoever was refused reads it. */
+  #mustRead = true;
+  #callOffDeadline = (): void => {};
+  #run: Promise<void> | undefined;
+
+  constructor(options: LeaderElectionOptions) {
+    this.#options = options;
+    this.#times = options.times ?? defaultElectionTimes;
+    const { connection, clock, random, metrics } = options;
+    const timeoutMs = Math.max(1000, this.#times.renewDeadlineMs / 2);
+    this.#client = new KubeClient({ connection, clock, random, metrics, timeoutMs, rate: { ratePerSecond: 20, burst: 20 } });
+    metrics.leading(options.lease.name, false);
+  }
+
+  /** Resolves when this process leads. */
+  get elected(): Promise<void> {
+    return this.#elected.promise;
+  }
+
+  /** Resolves, with the reason, when this process led and does no longer. It must end then, and release nothing. */
+  get lost(): Promise<string> {
+    return this.#lost.promise;
+  }
+
+  /** Whether this process may act as the leader at this very moment. */
+  get isLeader(): boolean {
+    return !this.#hasLost && leads(this.#state, this.#times, this.#options.clock.now());
+  }
+
+  start(): void {
+    this.#run = this.#stand();
+  }
+
+  /** Stands no longer; a leader releases the Lease, so that another can lead at once. Whatever it led must have ended before. */
+  async stop(): Promise<void> {
+    this.#leaving.abort();
+    await this.#run;
+    this.#callOffDeadline();
+    if (this.isLeader && this.#lease !== undefined) {
+      try {
+        await this.#write({
+          ...this.#lease.spec,
+          holderIdentity: '',
+          leaseDurationSeconds: 1,
+          renewTime: microTime(this.#options.clock.wallTime()),
+        });
+      } catch (error) {
+        this.#options.logger.warn({ err: error }, 'the Lease could not be released: the next leader waits until it runs out');
+      }
+    }
+    this.#state = nothingObserved;
+    this.#options.metrics.leading(this.#options.lease.name, false);
+    this.#options.connection.close();
+  }
+
+  async #stand(): Promise<void> {
+    const { clock, identity, random, logger } = this.#options;
+    const { signal } = this.#leaving;
+    while (!signal.aborted && !this.#hasLost) {
+      let pauseMs = this.#times.retryMs * (this.#state.renewedAt === undefined ? 1 + 0.2 * random() : 1);
+      try {
+        if (this.#mustRead || this.#state.renewedAt === undefined) await this.#read();
+        const step = nextStep(this.#state, identity, this.#times, clock.now());
+        if (signal.aborted) return;
+        if (step.kind === 'lost') return this.#lose(step.reason);
+        if (step.kind === 'wait') pauseMs = Math.min(pauseMs, Math.max(1, step.forMs));
+        else await this.#take(step.kind);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#mustRead = true;
+        logger.warn({ err: error, isLeader: this.isLeader }, 'the Lease could not be read or written');
+      }
+      await pause(clock, pauseMs, signal);
+    }
+  }
+
+  async #read(): Promise<void> {
+    try {
+      this.#lease = (await this.#client.request({
+        verb: 'get',
+        path: objectPath(resources.lease, this.#options.lease),
+        signal: this.#leaving.signal,
+      })) as Lease;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      this.#lease = undefined;
+    }
+    this.#mustRead = false;
+    this.#state = observed(this.#state, recordOf(this.#lease), this.#options.clock.now());
+  }
+
+  async #take(step: 'create' | 'acquire' | 'renew'): Promise<void> {
+    const { clock, identity, lease, logger, metrics } = this.#options;
+    const sentAt = clock.now();
+    const written = microTime(clock.wallTime());
+    const spec = this.#lease?.spec;
+    const terms = { holderIdentity: identity, leaseDurationSeconds: Math.ceil(this.#times.leaseDurationMs / 1000), renewTime: written };
+    const transitions = (spec?.leaseTransitions ?? -1) + 1;
+    await this.#write(step === 'renew' ? { ...spec, ...terms } : { ...terms, acquireTime: written, leaseTransitions: transitions });
+    // A write whose answer came too late is none: the others may have stopped waiting.
+    if (this.#hasLost) return;
+    const isNew = this.#state.renewedAt === undefined;
+    this.#state = observed(this.#state, recordOf(this.#lease), clock.now(), sentAt);
+    this.#callOffDeadline();
+    const leftMs = sentAt + this.#times.renewDeadlineMs - clock.now();
+    this.#callOffDeadline = clock.after(Math.max(0, leftMs), () => this.#lose('the Lease could not be renewed in time'));
+    if (!isNew) return;
+    logger.info({ lease: lease.name, identity }, 'this process leads now');
+    metrics.leading(lease.name, true);
+    this.#elected.resolve();
+  }
+
+  /** Creates or replaces the Lease; the version that was read guards it against writes of others. @throws ApiError */
+  async #write(spec: Lease['spec']): Promise<void> {
+    const { namespace, name } = this.#options.lease;
+    const known = this.#lease;
+    const metadata = known === undefined ? { namespace, name } : { namespace, name, resourceVersion: known.metadata.resourceVersion };
+    const body = { apiVersion: resources.lease.apiVersion, kind: resources.lease.kind, metadata, spec };
+    const path = known === undefined ? collectionPath(resources.lease, namespace) : objectPath(resources.lease, { namespace, name });
+    this.#lease = (await this.#client.request({ verb: known === undefined ? 'create' : 'update', path, body })) as Lease;
+  }
+
+  #lose(reason: string): void {
+    if (this.#hasLost) return;
+    this.#hasLost = true;
+    this.#callOffDeadline();
+    const { logger, metrics, lease } = this.#options;
+    logger.error({ lease: lease.name, reason }, 'this process leads no longer and must end');
+    metrics.leading(lease.name, false);
+    this.#lost.resolve(reason);
+  }
+}
+
+function recordOf(lease: Lease | undefined): LeaseRecord | undefined {
+  if (lease === undefined) return undefined;
+  const { holderIdentity = '', leaseDurationSeconds = 1 } = lease.spec ?? {};
+  return { holder: holderIdentity, durationMs: leaseDurationSeconds * 1000, version: lease.metadata.resourceVersion ?? '' };
+}

@@ -1,0 +1,110 @@
+import type { Logger } from '../../core/process/logging.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { defaultEventSeries, EventSeries, type EventSeriesOptions, type Occurrence } from '../runtime/event-series.ts';
+import { microTime } from '../runtime/micro-time.ts';
+import type { KubeClient } from './client.ts';
+import type { ClientMetrics } from './client-metrics.ts';
+import { collectionPath, objectPath, resources } from './resources.ts';
+
+/** Who tells a user what happened, where `kubectl describe` shows it. */
+export interface Recorder {
+  /** Never fails and never waits: an event that can't be written is counted and forgotten. */
+  record(occurrence: Occurrence): void;
+}
+
+export interface EventRecorderOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: ClientMetrics;
+  /** This process: the name of its pod. */
+  readonly instance: string;
+  readonly series?: EventSeriesOptions;
+}
+
+/** The API server's limits of an event's fields, in characters. */
+const noteMax = 1024;
+const namePrefixMax = 200;
+/** Events that wait to be written; above it new ones are dropped. */
+const waitingMax = 500;
+const controller = 'barrage.dev/operator';
+
+interface Written {
+  readonly occurrence: Occurrence;
+  readonly name: string;
+  /** Absent: the event is new. */
+  readonly count?: number;
+  readonly at: number;
+}
+
+/** Writes events of `events.k8s.io/v1`, one after another; repetitions become a count. */
+export class EventRecorder implements Recorder {
+  readonly #options: EventRecorderOptions;
+  readonly #series: EventSeries;
+  /** Tells the events of this process from those of an earlier one about the same object. */
+  readonly #run: string;
+  readonly #waiting: Written[] = [];
+  #writing: Promise<void> | undefined;
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+    this.#series = new EventSeries(options.series ?? defaultEventSeries);
+    this.#run = Math.floor(options.clock.wallTime()).toString(16);
+  }
+
+  record(occurrence: Occurrence): void {
+    const { clock, metrics } = this.#options;
+    const step = this.#series.occurred(occurrence, clock.now());
+    if (step.kind === 'keep') return metrics.event('kept');
+    if (step.kind === 'drop' || this.#waiting.length >= waitingMax) return metrics.event('dropped');
+    const name = `${occurrence.regarding.name.slice(0, namePrefixMax)}.${this.#run}.${step.id}`;
+    this.#waiting.push({ occurrence, name, at: clock.wallTime(), ...(step.kind === 'count' ? { count: step.count } : {}) });
+    this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined));
+  }
+
+  /** Resolves when what was recorded is written, or has failed. */
+  async flushed(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  async #writeAll(): Promise<void> {
+    const { logger, metrics } = this.#options;
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      try {
+        await this.#write(next);
+        metrics.event(next.count === undefined ? 'created' : 'counted');
+      } catch (error) {
+        metrics.event('failed');
+        logger.warn({ err: error, reason: next.occurrence.reason }, 'an event could not be written');
+      }
+    }
+  }
+
+  async #write({ occurrence, name, count, at }: Written): Promise<void> {
+    const { client, instance } = this.#options;
+    // Events about what has no namespace are kept in `default`.
+    const namespace = occurrence.regarding.namespace === '' ? 'default' : occurrence.regarding.namespace;
+    const { apiVersion, kind } = resources.event;
+    if (count !== undefined) {
+      const series = { count, lastObservedTime: microTime(at) };
+      const path = objectPath(resources.event, { namespace, name });
+      await client.request({ verb: 'apply', path, body: { apiVersion, kind, series }, contentType: 'application/merge-patch+json' });
+      return;
+    }
+    const { type, reason, action, regarding, note } = occurrence;
+    const body = {
+      apiVersion,
+      kind,
+      metadata: { namespace, name },
+      eventTime: microTime(at),
+      type,
+      reason,
+      action,
+      regarding,
+      note: note.slice(0, noteMax),
+      reportingController: controller,
+      reportingInstance: instance,
+    };
+    await client.request({ verb: 'create', path: collectionPath(resources.event, namespace), body });
+  }
+}

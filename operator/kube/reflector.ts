@@ -1,0 +1,254 @@
+import type { Logger } from '../../core/process/logging.ts';
+import { ApiError } from '../runtime/api-error.ts';
+import { jitteredMs, type BackoffBounds } from '../runtime/backoff.ts';
+import { pause, type Clock } from '../runtime/clock.ts';
+import { keyOf, type KubeObject, type Resource, type Selection } from '../runtime/kube-api.ts';
+import { isOlder } from '../runtime/resource-version.ts';
+import type { KubeClient } from './client.ts';
+import type { ReflectorFigures } from './reflector-figures.ts';
+import { collectionPath } from './resources.ts';
+import type { Store } from './store.ts';
+
+export interface ReflectorTimes {
+  /** Between a failure and the next attempt. */
+  readonly backoff: BackoffBounds;
+  /** How long a watch is asked to last, in seconds: chosen anew each time, so that watches do not end together. */
+  readonly watchSeconds: { readonly min: number; readonly max: number };
+  /** A watch of which nothing is heard for this long is given up; bookmarks come about every minute. */
+  readonly quietMs: number;
+  /** Between two lists of everything, which would find what a watch did not tell; a tenth more or less. */
+  readonly relistMs: number;
+}
+
+export const defaultReflectorTimes: ReflectorTimes = {
+  backoff: { baseMs: 800, capMs: 30_000 },
+  watchSeconds: { min: 300, max: 600 },
+  quietMs: 150_000,
+  relistMs: 36_000_000,
+};
+
+export interface ReflectorOptions<T extends KubeObject> {
+  readonly resource: Resource;
+  readonly selection: Selection;
+  readonly client: KubeClient;
+  readonly store: Store<T>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly times?: ReflectorTimes;
+  /** Objects in one page of a list. */
+  readonly pageSize?: number;
+  /** Takes away what nobody needs to know. Absent: the managed fields. */
+  readonly keep?: (object: T) => T;
+}
+
+/** A list that is older than what we know is refused this often; then it is believed: somebody restored a backup. */
+const staleListsMax = 5;
+
+interface Page {
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
+  readonly items?: readonly KubeObject[];
+}
+
+interface WatchEvent {
+  readonly type: string;
+  readonly object: KubeObject & { readonly code?: number; readonly message?: string; readonly reason?: string };
+}
+
+/**
+ * Keeps a store equal to what the API server has.
+ *
+ * 1. List everything, in pages, and remember the version of the list.
+ * 2. Watch from that version, and remember the version of each event and bookmark.
+ * 3. A watch that ends or fails is resumed from the version remembered. Only where that is too old (410), begin at 1.
+ *
+ * Nothing ends it but its signal. Failures wait longer each time; a watch that told something makes up for them.
+ */
+export class Reflector<T extends KubeObject> {
+  readonly #options: ReflectorOptions<T>;
+  readonly #times: ReflectorTimes;
+  /** Where the next watch begins; `undefined`: list first. */
+  #version: string | undefined;
+  /** The latest version that was ever seen. */
+  #latest: string | undefined;
+  #relistAt = 0;
+  #heardAt: number;
+  #isSynced = false;
+  #failuresInARow = 0;
+  #staleLists = 0;
+  #lists = 0;
+  #watches = 0;
+  #failures = 0;
+  readonly #reachedSync = Promise.withResolvers<void>();
+
+  constructor(options: ReflectorOptions<T>) {
+    this.#options = options;
+    this.#times = options.times ?? defaultReflectorTimes;
+    this.#heardAt = options.clock.now();
+  }
+
+  /** Resolves when the store was filled for the first time. */
+  get synced(): Promise<void> {
+    return this.#reachedSync.promise;
+  }
+
+  figures(): ReflectorFigures {
+    return {
+      objects: this.#options.store.size,
+      ageMs: this.#options.clock.now() - this.#heardAt,
+      isSynced: this.#isSynced,
+      lists: this.#lists,
+      watches: this.#watches,
+      failures: this.#failures,
+    };
+  }
+
+  /** Resolves after the signal, when nothing is under way any more. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (this.#version === undefined || this.#options.clock.now() >= this.#relistAt) await this.#list(signal);
+        if (signal.aborted) return;
+        await this.#watch(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        await this.#failed(error, signal);
+      }
+    }
+  }
+
+  async #failed(error: unknown, signal: AbortSignal): Promise<void> {
+    const { resource, clock, random, logger } = this.#options;
+    
+    const earlier = this.#failuresInARow;
+    this.#failures += 1;
+    this.#failuresInARow += 1;
+    // The first failure after good times is usually a connection that was cut: back soon, but not all watchers at once.
+    const { backoff } = this.#times;
+    const ownMs = earlier === 0 ? random() * backoff.baseMs : jitteredMs(earlier, backoff, random);
+    const delayMs = Math.max(ownMs, error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
+    logger.warn(
+      { kind: resource.kind, failures: this.#failuresInARow, delayMs: Math.round(delayMs), err: error },
+      'a watch failed and is tried again',
+    );
+    await pause(clock, delayMs, signal);
+  }
+
+  /** @throws ApiError, also where the answer is older than what was seen before */
+  async #list(signal: AbortSignal): Promise<void> {
+    const { resource, store, clock, random } = this.#options;
+    this.#lists += 1;
+    const { objects, version } = await this.#readPages(signal);
+    if (signal.aborted) return;
+    if (isOlder(version, this.#latest) && this.#staleLists < staleListsMax) {
+      this.#staleLists += 1;
+      throw new ApiError(`the list of ${resource.plural} is older than what is known already`, { status: 0, reason: 'StaleList' });
+    }
+    this.#staleLists = 0;
+    this.#heard(version);
+    this.#latest = version;
+    store.replace(objects);
+    if (this.#isSynced) store.resync();
+    this.#relistAt = clock.now() + this.#times.relistMs * (0.9 + 0.2 * random());
+    this.#isSynced = true;
+    this.#reachedSync.resolve();
+  }
+
+  async #readPages(signal: AbortSignal): Promise<{ readonly objects: readonly T[]; readonly version: string }> {
+    const { client, resource, pageSize = 500 } = this.#options;
+    const objects: T[] = [];
+    let next = '';
+    for (;;) {
+      const query = this.#query({ limit: String(pageSize), ...(next === '' ? {} : { continue: next }) });
+      const page = (await client.request({ verb: 'list', path: query, signal })) as Page;
+      // The items of a list do not say what they are.
+      for (const item of page.items ?? []) objects.push(this.#kept({ ...item, apiVersion: resource.apiVersion, kind: resource.kind } as T));
+      next = page.metadata?.continue ?? '';
+      if (next !== '') continue;
+      const version = page.metadata?.resourceVersion;
+      if (version === undefined) throw new ApiError(`the list of ${resource.plural} has no version`, { status: 0, reason: 'Unreadable' });
+      return { objects, version };
+    }
+  }
+
+  /** Resolves when the server ends the watch as agreed. @throws ApiError */
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { client, clock, random } = this.#options;
+    const { min, max } = this.#times.watchSeconds;
+    const path = this.#query({
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      resourceVersion: this.#version ?? '',
+      timeoutSeconds: String(Math.round(min + random() * (max - min))),
+    });
+    this.#watches += 1;
+    const over = new AbortController();
+    const follow = (): void => over.abort(signal.reason);
+    signal.addEventListener('abort', follow, { once: true });
+    let callOff = (): void => {};
+    const alive = (): void => {
+      callOff();
+      callOff = clock.after(this.#times.quietMs, () => over.abort(new Error(`nothing was heard for ${this.#times.quietMs} ms`)));
+    };
+    alive();
+    const startedAt = clock.now();
+    let told = 0;
+    try {
+      for await (const event of client.watch(path, over.signal, alive)) {
+        if (signal.aborted) return;
+        this.#apply(event as WatchEvent);
+        told += 1;
+        this.#failuresInARow = 0;
+      }
+    } finally {
+      callOff();
+      signal.removeEventListener('abort', follow);
+      // Ends the request where we leave before the server does.
+      over.abort();
+    }
+    // A server that ends each watch at once must not be asked in a hot loop.
+    if (told === 0 && clock.now() - startedAt < 1000) throw new ApiError('the watch ended at once', { status: 0, reason: 'WatchEnded' });
+    this.#failuresInARow = 0;
+  }
+
+  /** @throws ApiError for an ERROR, which ends the watch */
+  #apply({ type, object }: WatchEvent): void {
+    const { store } = this.#options;
+    if (type === 'ERROR')
+      throw new ApiError(`the watch ended: ${object.message ?? 'no reason given'}`, {
+        status: object.code ?? 0,
+        reason: object.reason ?? 'WatchError',
+      });
+    if (type === 'ADDED' || type === 'MODIFIED') store.set(this.#kept(object as KubeObject as T));
+    else if (type === 'DELETED') store.delete(keyOf(object));
+    this.#heard(object.metadata.resourceVersion);
+  }
+
+  #heard(version: string | undefined): void {
+    if (version === undefined) return;
+    this.#heardAt = this.#options.clock.now();
+    this.#version = version;
+    this.#latest = version;
+  }
+
+  #kept(object: T): T {
+    return (this.#options.keep ?? withoutManagedFields)(object);
+  }
+
+  #query(parameters: Readonly<Record<string, string>>): string {
+    const { resource, selection } = this.#options;
+    const { labelSelector, fieldSelector } = selection;
+    const query = new URLSearchParams({
+      ...parameters,
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    });
+    return `${collectionPath(resource, selection.namespace)}?${query.toString()}`;
+  }
+}
+
+/** Who wrote which field is most of a small object, and of interest to the API server only. */
+function withoutManagedFields<T extends KubeObject>(object: T): T {
+  const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & { readonly managedFields?: unknown };
+  return { ...object, metadata };
+}

@@ -1,0 +1,193 @@
+import { createServer, type Server } from 'node:http';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { answerAdmin } from '../core/process/admin.ts';
+import { listen, type Running } from '../core/process/lifecycle.ts';
+import type { Logger } from '../core/process/logging.ts';
+import type { Settings } from '../core/process/settings.ts';
+import { ports } from './desired/labels.ts';
+import { ApiServer } from './kube/api-server.ts';
+import { KubeClient } from './kube/client.ts';
+import { ClientMetrics } from './kube/client-metrics.ts';
+import { KubeConnection, type KubeSource } from './kube/connection.ts';
+import { LeaderElection } from './kube/leader-election.ts';
+import { EventRecorder } from './kube/recorder.ts';
+import { resources } from './kube/resources.ts';
+import { systemClock } from './kube/system-clock.ts';
+import { ActionShell } from './reconcile/action-shell.ts';
+import { AdminClient } from './reconcile/admin-client.ts';
+import { ChannelReconciler } from './reconcile/channel-reconciler.ts';
+import { Children } from './reconcile/children.ts';
+import { DocumentKeeper } from './reconcile/document-keeper.ts';
+import { PoolReconciler } from './reconcile/pool-reconciler.ts';
+import { PoolSecretsKeeper } from './reconcile/pool-secrets.ts';
+import { PoolStatusWriter } from './reconcile/pool-status.ts';
+import { Polls } from './reconcile/polls.ts';
+import { Stores } from './reconcile/stores.ts';
+import { Controller, startWhenSynced } from './runtime/controller.ts';
+import { ControllerMetrics } from './runtime/controller-metrics.ts';
+
+export interface OperatorOptions {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly source: KubeSource;
+  /** Called when it led and does no longer: the process must end at once, and release nothing. */
+  readonly onLost: (reason: string) => void;
+  /** Admin port of the pods; another one in tests. */
+  readonly adminPort?: number;
+}
+
+const pollIntervalMs = 1_000;
+const pollsAtOnce = 32;
+const poolWorkers = 10;
+const syncWithinMs = 120_000;
+const stopGraceMs = 30_000;
+/** Everything is looked at once more so often, in case a change was missed: milliseconds. */
+const resyncMs = 600_000;
+
+/** The operator: watches, waits to lead, then keeps pools and channels as they should be. Replicas that do not lead are ready, and watch. */
+export class Operator implements Running {
+  readonly #options: OperatorOptions;
+  readonly #registry = new Registry();
+  readonly #leaving = new AbortController();
+  readonly #election: LeaderElection;
+  readonly #connection: KubeConnection;
+  readonly #stores: Stores;
+  readonly #polls: Polls;
+  readonly #pools: Controller;
+  readonly #channels: Controller;
+  readonly #servers: Server[] = [];
+  #isSynced = false;
+  #watching: Promise<void> | undefined;
+  #callOffResync: (() => void) | undefined;
+
+  private constructor(options: OperatorOptions) {
+    const { settings, logger, source } = options;
+    this.#options = options;
+    collectDefaultMetrics({ register: this.#registry });
+    const clock = systemClock;
+    const random = Math.random;
+    const metrics = new ClientMetrics(this.#registry);
+    const controllerMetrics = new ControllerMetrics(this.#registry);
+    this.#connection = new KubeConnection(source);
+    const lease = { namespace: settings.operatorNamespace, name: settings.operatorLease };
+    const identity = `${settings.operatorName}_${process.pid}_${Math.floor(random() * 1e9).toString(36)}`;
+    this.#election = new LeaderElection({ connection: this.#connection.separate(), lease, identity, clock, random, logger, metrics });
+    const client = new KubeClient({ connection: this.#connection, clock, metrics, random, mayWrite: () => this.#election.isLeader });
+    const api = new ApiServer(client);
+    this.#stores = new Stores({ client, clock, random, logger, metrics, namespaces: settings.operatorWatchNamespaces });
+    const admin = new AdminClient(options.adminPort ?? ports.admin);
+    this.#polls = new Polls({
+      pods: () => this.#stores.pods.all(),
+      ask: (address) => admin.status(address),
+      changed: (pool) => this.#enqueue(pool),
+      clock,
+      intervalMs: pollIntervalMs,
+      concurrency: pollsAtOnce,
+    });
+    const children = new Children(api);
+    const documents = new DocumentKeeper({ children, admin });
+    const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);
+    const reconciler = new PoolReconciler({
+      stores: this.#stores,
+      api,
+      secrets: new PoolSecretsKeeper({ api, known, now: () => clock.now() }),
+      children,
+      documents,
+      actions: new ActionShell({ api, documents, clock }),
+      status: new PoolStatusWriter({ api, stores: this.#stores }),
+      polls: this.#polls,
+      recorder: new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName }),
+      clock,
+      logger,
+      image: settings.operatorImage,
+      namespace: settings.operatorNamespace,
+    });
+    const channels = new ChannelReconciler({ stores: this.#stores, api, polls: this.#polls, clock });
+    const shared = { workers: poolWorkers, clock, logger, metrics: controllerMetrics };
+    this.#pools = new Controller({ name: 'gatewaypool', reconcile: reconciler.reconcile, ...shared });
+    this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared });
+    this.#stores.onPoolChange((pool) => this.#enqueue(pool));
+  }
+
+  /** Serves its probes, watches, and stands for election. @throws where a port can't be had or there is no API server to be found */
+  static async start(options: OperatorOptions): Promise<Operator> {
+    const operator = new Operator(options);
+    await operator.#serve();
+    operator.#watching = operator.#stores.run(operator.#leaving.signal);
+    operator.#election.start();
+    void operator.#lead();
+    return operator;
+  }
+
+  get isLeader(): boolean {
+    return this.#election.isLeader;
+  }
+
+  /** For tests: nothing is under way, and nothing waits but what is to be looked at later. */
+  get isIdle(): boolean {
+    return this.#pools.isIdle && this.#channels.isIdle;
+  }
+
+  async close(): Promise<void> {
+    this.#callOffResync?.();
+    this.#polls.stop();
+    await Promise.all([this.#pools.stop(stopGraceMs), this.#channels.stop(stopGraceMs)]);
+    await this.#election.stop();
+    this.#leaving.abort();
+    await this.#watching;
+    this.#connection.close();
+    await Promise.all(
+      this.#servers.map(
+        (server) =>
+          new Promise((resolve) => {
+            server.close(resolve);
+            server.closeAllConnections();
+          }),
+      ),
+    );
+  }
+
+  /** Followers are filled too: who is elected begins at once. */
+  async #lead(): Promise<void> {
+    const { logger, onLost } = this.#options;
+    await Promise.all(this.#stores.synced);
+    this.#isSynced = true;
+    await this.#election.elected;
+    logger.info('this operator leads');
+    void this.#election.lost.then(onLost);
+    this.#polls.start();
+    await startWhenSynced([this.#pools, this.#channels], this.#stores.synced, {
+      clock: systemClock,
+      withinMs: syncWithinMs,
+      signal: this.#leaving.signal,
+    });
+    this.#resync();
+  }
+
+  #resync(): void {
+    for (const { metadata } of this.#stores.pools.all()) this.#enqueue(`${metadata.namespace}/${metadata.name}`);
+    for (const { metadata, spec } of this.#stores.channels.all()) this.#channels.enqueue(`${metadata.namespace}/${spec.poolRef.name}`);
+    this.#callOffResync = systemClock.after(resyncMs, () => this.#resync());
+  }
+
+  #enqueue(pool: string): void {
+    this.#pools.enqueue(pool);
+    this.#channels.enqueue(pool);
+  }
+
+  async #serve(): Promise<void> {
+    const { settings, logger } = this.#options;
+    const sources = { registry: this.#registry, waitingFor: () => (this.#isSynced ? [] : ['the API server: the caches are not filled']) };
+    const host = settings.operatorHost;
+    const portsInUse: number[] = [];
+    for (const port of [settings.operatorProbePort, settings.operatorMetricsPort]) {
+      const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 }, (request, response) => {
+        if (!answerAdmin(sources, request, response))
+          response.writeHead(404, { 'content-type': 'text/plain' }).end('here are /livez, /readyz and /metrics\n');
+      });
+      this.#servers.push(server);
+      portsInUse.push(await listen(server, { host, port }));
+    }
+    logger.info({ host, port: portsInUse[0], metricsPort: portsInUse[1], server: this.#connection.server }, 'the operator listens');
+  }
+}

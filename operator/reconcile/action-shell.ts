@@ -1,0 +1,98 @@
+import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { PoolAction } from '../decide/actions.ts';
+import { names } from '../desired/labels.ts';
+import { resources } from '../kube/resources.ts';
+import { ApiError } from '../runtime/api-error.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { KubeApi, KubeObject } from '../runtime/kube-api.ts';
+import type { DocumentKeeper } from './document-keeper.ts';
+import { drainAnnotations } from './pod-view.ts';
+
+export interface ActionSurroundings {
+  readonly pool: GatewayPool;
+  readonly privateKey: string;
+  readonly makePod: (name: string) => KubeObject;
+  readonly addressOf: (uid: string) => string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Carries out one action of a plan. Each can be done twice, and says nothing of the others. */
+export class ActionShell {
+  readonly #api: KubeApi;
+  readonly #documents: DocumentKeeper;
+  readonly #clock: Clock;
+
+  constructor(options: { readonly api: KubeApi; readonly documents: DocumentKeeper; readonly clock: Clock }) {
+    this.#api = options.api;
+    this.#documents = options.documents;
+    this.#clock = options.clock;
+  }
+
+  /** @throws ApiError */
+  async apply(action: PoolAction, about: ActionSurroundings): Promise<void> {
+    const { pool, signal } = about;
+    const { namespace } = pool.metadata;
+    switch (action.kind) {
+      case 'create-pod':
+        // One of that name that is there already is our own, of a plan that the store has not heard of: the next observation tells.
+        await this.#api.create(resources.pod, about.makePod(action.name), signal);
+        return;
+      case 'mark-draining':
+        await this.#api.annotatePod({ namespace, ...action.pod }, drainAnnotations(action), signal);
+        await this.#setServing({ namespace, ...action.pod }, { serving: false, reason: 'Draining', message: action.event.message }, signal);
+        return;
+      case 'unmark-draining':
+        await this.#api.annotatePod({ namespace, ...action.pod }, {}, signal);
+        return;
+      case 'send-drain': {
+        const { connectionsPerSecond, deadlineSeconds } = action;
+        await this.#command({ command: 'drain', connectionsPerSecond, deadlineSeconds }, action.pod.uid, about);
+        return;
+      }
+      case 'send-abort':
+        await this.#command({ command: 'abort-drain' }, action.pod.uid, about);
+        return;
+      case 'set-serving':
+        await this.#setServing({ namespace, ...action.pod }, action, signal);
+        return;
+      case 'restore-labels': {
+        const { name, uid } = action.pod;
+        await this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels: action.labels } }, signal);
+        return;
+      }
+      case 'delete-pod':
+        await this.#api.delete(resources.pod, { namespace, ...action.pod }, signal);
+    }
+  }
+
+  async #setServing(
+    pod: { readonly namespace: string; readonly name: string; readonly uid: string },
+    { serving, reason, message }: { readonly serving: boolean; readonly reason: string; readonly message: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const lastTransitionTime = new Date(this.#clock.wallTime()).toISOString();
+    const condition = {
+      type: names.serving,
+      status: serving ? ('True' as const) : ('False' as const),
+      reason,
+      message,
+      lastTransitionTime,
+    };
+    try {
+      await this.#api.setPodConditions(pod, [condition], signal);
+    } catch (error) {
+      // It went away meanwhile.
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    }
+  }
+
+  /** A pod that does not answer is no failure: it is told again with the next plan, and the deadline holds. */
+  async #command(
+    command: Parameters<DocumentKeeper['command']>[0],
+    uid: string,
+    { addressOf, privateKey }: ActionSurroundings,
+  ): Promise<void> {
+    const address = addressOf(uid);
+    if (address !== undefined) await this.#documents.command(command, { uid, address }, { privateKey, now: this.#clock.wallTime() });
+  }
+}

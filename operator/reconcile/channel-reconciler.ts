@@ -1,0 +1,52 @@
+import { channelConditions } from '../decide/channel-conditions.ts';
+import { poolNotFound, poolPolicies } from '../decide/policies.ts';
+import { channelStatus } from '../decide/status.ts';
+import { names } from '../desired/labels.ts';
+import { resources } from '../kube/resources.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { KubeApi, KubeObject } from '../runtime/kube-api.ts';
+import type { Outcome } from '../runtime/outcome.ts';
+import { observeGateway, observePoll } from './pod-view.ts';
+import type { Polls } from './polls.ts';
+import type { Stores } from './stores.ts';
+
+/**
+ * The status of all BarrageChannels of one pool, by the pool's key: a channel's fate depends on the others of its pool, so judging them together costs one
+ * walk for all. Their policies reach the gateways with the pool document, which is the pool's reconcile.
+ */
+export class ChannelReconciler {
+  readonly #stores: Stores;
+  readonly #api: KubeApi;
+  readonly #polls: Polls;
+  readonly #clock: Clock;
+
+  constructor(options: { readonly stores: Stores; readonly api: KubeApi; readonly polls: Polls; readonly clock: Clock }) {
+    this.#stores = options.stores;
+    this.#api = options.api;
+    this.#polls = options.polls;
+    this.#clock = options.clock;
+  }
+
+  readonly reconcile = async (poolKey: string, signal: AbortSignal): Promise<Outcome> => {
+    const pool = this.#stores.pools.get(poolKey);
+    const exists = pool !== undefined && pool.metadata.deletionTimestamp === undefined;
+    const channels = this.#stores.channels.withIndex('pool', poolKey);
+    const policies = exists ? poolPolicies(channels) : undefined;
+    const verdicts = policies?.verdicts ?? channels.map(poolNotFound);
+    const gateways = this.#stores.pods
+      .withIndex('pool', poolKey)
+      .filter(({ metadata }) => metadata.labels?.[names.label.component] === 'gateway')
+      .map((pod) => {
+        const poll = this.#polls.of(pod.metadata.uid);
+        return observeGateway(pod, poll === undefined ? undefined : observePoll(poll.status, poll.at));
+      });
+    for (const verdict of verdicts) {
+      const { metadata } = verdict.channel;
+      const decision = channelStatus(verdict.channel, channelConditions(verdict, gateways, policies?.hash), this.#clock.wallTime());
+      if (decision.kind === 'same') continue;
+      const object = { metadata: { namespace: metadata.namespace, name: metadata.name }, status: decision.status } as KubeObject;
+      await this.#api.applyStatus(resources.barrageChannel, object, signal);
+    }
+    return { kind: 'done' };
+  };
+}

@@ -1,0 +1,45 @@
+import type { ObservedGateway } from '../decide/observed.ts';
+import { gatewayBudget, publisherBudget } from '../desired/disruption-budgets.ts';
+import { gatewayRoute, poolRoute } from '../desired/exposure.ts';
+import { networkPolicies } from '../desired/network-policies.ts';
+import type { DesiredObject } from '../desired/objects.ts';
+import type { PodIngredients } from '../desired/pod-template.ts';
+import { publisherAutoscaler, publisherDeployment } from '../desired/publisher.ts';
+import { services } from '../desired/services.ts';
+import { resources } from '../kube/resources.ts';
+import type { DesiredChild } from './children.ts';
+import type { PoolSecrets } from './pool-secrets.ts';
+
+const resourceOf = {
+  Service: resources.service,
+  Secret: resources.secret,
+  Deployment: resources.deployment,
+  HorizontalPodAutoscaler: resources.horizontalPodAutoscaler,
+  PodDisruptionBudget: resources.podDisruptionBudget,
+  NetworkPolicy: resources.networkPolicy,
+  HTTPRoute: resources.httpRoute,
+} as const;
+
+/** Everything that a pool owns besides its gateway pods and ConfigMaps, in the order in which it is applied: what others need comes first. */
+export function desiredChildren(wanted: {
+  readonly ingredients: PodIngredients;
+  readonly secrets: PoolSecrets;
+  readonly minAvailable: number;
+  readonly operatorNamespace: string;
+  readonly gateways: readonly ObservedGateway[];
+}): readonly DesiredChild[] {
+  const { ingredients, secrets, minAvailable, operatorNamespace } = wanted;
+  const { pool } = ingredients;
+  const objects: readonly (DesiredObject<keyof typeof resourceOf> | undefined)[] = [
+    secrets.settings,
+    ...services(pool),
+    ...networkPolicies(pool, operatorNamespace),
+    gatewayBudget(pool, minAvailable),
+    publisherBudget(pool),
+    publisherDeployment(ingredients),
+    publisherAutoscaler(ingredients),
+    poolRoute(pool),
+    ...wanted.gateways.flatMap((gateway) => gatewayRoute(pool, gateway)),
+  ];
+  return objects.flatMap((object) => (object === undefined ? [] : [{ resource: resourceOf[object.kind], object }]));
+}

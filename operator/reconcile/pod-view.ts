@@ -1,0 +1,136 @@
+import type { AdminStatus } from '../../core/admin-status.ts';
+import type { DrainMark, ObservedGateway, PolledGateway } from '../decide/observed.ts';
+import { names } from '../desired/labels.ts';
+import type { KubeObject, ObjectMeta } from '../runtime/kube-api.ts';
+
+/** What is read of a pod as the API server gives it. */
+export interface PoolPod extends KubeObject {
+  readonly metadata: ObjectMeta & { readonly name: string; readonly uid: string };
+  readonly spec?: { readonly nodeName?: string };
+  readonly status?: {
+    readonly phase?: string;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly podIP?: string;
+    readonly hostIP?: string;
+    readonly conditions?: readonly PodConditionView[];
+    readonly containerStatuses?: readonly ContainerStatusView[];
+  };
+}
+
+interface PodConditionView {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly lastTransitionTime?: string;
+}
+
+interface ContainerStatusView {
+  readonly name: string;
+  readonly state?: {
+    readonly running?: object;
+    readonly waiting?: { readonly reason?: string; readonly message?: string };
+    readonly terminated?: { readonly finishedAt?: string; readonly reason?: string; readonly message?: string; readonly exitCode?: number };
+  };
+  readonly lastState?: { readonly terminated?: { readonly exitCode?: number; readonly message?: string } };
+}
+
+const phases = ['Pending', 'Running', 'Succeeded', 'Failed'] as const;
+const endingCharactersMax = 300;
+
+/** A pod in the words of the decisions. `polled` is the newest answer of this very pod. */
+export function observeGateway(pod: PoolPod, polled: PolledGateway | undefined): ObservedGateway {
+  const { metadata, status, spec } = pod;
+  const container = status?.containerStatuses?.find(({ name }) => name === names.container);
+  const phase = phases.find((each) => each === status?.phase) ?? 'Unknown';
+  const labels = metadata.labels ?? {};
+  return {
+    name: metadata.name,
+    uid: metadata.uid,
+    createdAt: timeOf(metadata.creationTimestamp) ?? 0,
+    revision: labels[names.label.revision] ?? '',
+    labels,
+    phase,
+    isTerminating: metadata.deletionTimestamp !== undefined,
+    isRunning: phase === 'Running' && container?.state?.running !== undefined,
+    containersReady: conditionOf(pod, 'ContainersReady')?.status === 'True',
+    serving: servingOf(pod),
+    endedAt: phase === 'Failed' || phase === 'Succeeded' ? endOf(pod, container) : undefined,
+    drain: drainMark(metadata.annotations ?? {}),
+    ip: nonEmpty(status?.podIP),
+    hostIp: nonEmpty(status?.hostIP),
+    node: nonEmpty(spec?.nodeName),
+    zone: undefined,
+    obstacle: obstacleOf(pod, container),
+    endpointReady: undefined,
+    polled,
+  };
+}
+
+/** What the decisions keep of an answer. @param at when it came, in milliseconds since 1970 */
+export function observePoll(
+  { uid, ready, waitingFor, poolEpoch, policiesHash, connections, drain }: AdminStatus,
+  at: number,
+): PolledGateway {
+  return { at, uid, ready, waitingFor, poolEpoch, policiesHash, connections, drainState: drain.state };
+}
+
+/** Where a pod's admin port can be asked. A pod that is ending may still have something to say. */
+export function addressOf({ status }: PoolPod): string | undefined {
+  return status?.phase === 'Running' ? nonEmpty(status.podIP) : undefined;
+}
+
+/** The annotations of a mark, as `mark-draining` is to write them. */
+export function drainAnnotations(mark: { readonly startedAt: number; readonly deadlineAt: number }): Readonly<Record<string, string>> {
+  return {
+    [names.annotation.drainStarted]: new Date(mark.startedAt).toISOString(),
+    [names.annotation.drainDeadline]: new Date(mark.deadlineAt).toISOString(),
+  };
+}
+
+function drainMark(annotations: Readonly<Record<string, string>>): DrainMark | undefined {
+  const started = annotations[names.annotation.drainStarted];
+  const deadline = annotations[names.annotation.drainDeadline];
+  if (started === undefined && deadline === undefined) return undefined;
+  return { startedAt: timeOf(started), deadlineAt: timeOf(deadline) };
+}
+
+function conditionOf({ status }: PoolPod, type: string): PodConditionView | undefined {
+  return status?.conditions?.find((condition) => condition.type === type);
+}
+
+function servingOf(pod: PoolPod): ObservedGateway['serving'] {
+  const status = conditionOf(pod, names.serving)?.status;
+  return status === 'True' || status === 'False' ? status : 'Unknown';
+}
+
+function endOf(pod: PoolPod, container: ContainerStatusView | undefined): number | undefined {
+  return timeOf(container?.state?.terminated?.finishedAt) ?? timeOf(conditionOf(pod, 'Ready')?.lastTransitionTime);
+}
+
+/** The first thing that keeps it from running, in the API server's words. */
+function obstacleOf(pod: PoolPod, container: ContainerStatusView | undefined): ObservedGateway['obstacle'] {
+  const scheduled = conditionOf(pod, 'PodScheduled');
+  if (scheduled?.status === 'False') return { reason: scheduled.reason ?? 'Unschedulable', message: scheduled.message ?? '' };
+  const waiting = container?.state?.waiting;
+  if (waiting?.reason !== undefined && waiting.reason !== 'ContainerCreating' && waiting.reason !== 'PodInitializing') {
+    const last = container?.lastState?.terminated?.message;
+    const ending = last === undefined ? '' : ` It ended with: ${last.trim().slice(-endingCharactersMax)}`;
+    return { reason: waiting.reason, message: `${waiting.message ?? ''}${ending}`.trim() };
+  }
+  const ended = container?.state?.terminated;
+  if (ended !== undefined && ended.exitCode !== 0)
+    return { reason: ended.reason ?? 'Error', message: `exit status ${ended.exitCode ?? 'unknown'}. ${ended.message ?? ''}`.trim() };
+  if (pod.status?.phase === 'Failed') return { reason: pod.status.reason ?? 'Failed', message: pod.status.message ?? '' };
+  return undefined;
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  const time = text === undefined ? NaN : Date.parse(text);
+  return Number.isNaN(time) ? undefined : time;
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}

@@ -1,0 +1,250 @@
+import type { Logger } from '../../core/process/logging.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { ActionEvent } from '../decide/actions.ts';
+import { faultOf, type ObservedFault } from '../decide/fault.ts';
+import type { ObservedPool } from '../decide/observed.ts';
+import { poolPolicies, type PoolPolicies } from '../decide/policies.ts';
+import { planPool } from '../decide/pool-plan.ts';
+import { firstDifference } from '../decide/rollout.ts';
+import type { ScalingMemory } from '../decide/scaling.ts';
+import { gatewayPod, gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
+import { names } from '../desired/labels.ts';
+import type { PodIngredients } from '../desired/pod-template.ts';
+import { resources } from '../kube/resources.ts';
+import type { Recorder } from '../kube/recorder.ts';
+import { ApiError } from '../runtime/api-error.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { regarding, type KubeApi, type KubeObject } from '../runtime/kube-api.ts';
+import type { Outcome } from '../runtime/outcome.ts';
+import { ActionShell } from './action-shell.ts';
+import type { Children } from './children.ts';
+import type { DocumentKeeper, Recipient } from './document-keeper.ts';
+import { desiredChildren } from './desired-children.ts';
+import type { PoolSecretsKeeper } from './pool-secrets.ts';
+import { addressOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
+import type { Polls } from './polls.ts';
+import type { PoolStatusWriter } from './pool-status.ts';
+import type { Stores } from './stores.ts';
+
+export interface PoolReconcilerOptions {
+  readonly stores: Stores;
+  readonly api: KubeApi;
+  readonly secrets: PoolSecretsKeeper;
+  readonly children: Children;
+  readonly documents: DocumentKeeper;
+  readonly actions: ActionShell;
+  readonly status: PoolStatusWriter;
+  readonly polls: Polls;
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The product's image. */
+  readonly image: string;
+  /** Where the operator runs. */
+  readonly namespace: string;
+}
+
+/** What the operator keeps of a pool between two reconciles; none of it is needed to be right, only to be smooth. */
+interface PoolMemory {
+  scaling: ScalingMemory | undefined;
+  faults: readonly ObservedFault[];
+}
+
+const ofPool = 'pool';
+
+/**
+ * One pool, nearer to what it should be: Secrets, children, a plan for its gateways, the pool document, and last the status. Reads only the stores and what pods
+ * said last, so it can run at any time; what fails is a fault of the next observation, and ends in a condition.
+ */
+export class PoolReconciler {
+  readonly #options: PoolReconcilerOptions;
+  /** By pool uid. */
+  readonly #memories = new Map<string, PoolMemory>();
+
+  constructor(options: PoolReconcilerOptions) {
+    this.#options = options;
+  }
+
+  readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
+    const { stores, secrets: keeper, children } = this.#options;
+    const pool = stores.pools.get(key);
+    if (pool === undefined || pool.metadata.deletionTimestamp !== undefined) {
+      this.#forget(pool);
+      return { kind: 'done' };
+    }
+    const memory = this.#memoryOf(pool);
+    const faults: ObservedFault[] = [];
+    const policies = poolPolicies(stores.channels.withIndex(ofPool, key));
+    const secrets = await keeper.of(pool, signal);
+    faults.push(...secrets.faults);
+    const ingredients: PodIngredients = { pool, image: this.#options.image, publicKey: secrets.publicKey, settingsDigest: secrets.digest };
+    const observed = this.#observe(pool, ingredients, memory);
+    const plan = planPool(observed);
+    memory.scaling = plan.scaling.memory;
+    const wanted = desiredChildren({
+      ingredients,
+      secrets,
+      minAvailable: plan.minAvailable,
+      operatorNamespace: this.#options.namespace,
+      gateways: observed.gateways,
+    });
+    for (const child of wanted) {
+      const { namespace = '', name = '' } = child.object.metadata;
+      await this.#attempt(faults, `${child.resource.kind} ${name}`, () =>
+        children.apply(child, stores.child(child.resource, namespace, name), signal),
+      );
+    }
+    for (const event of plan.events) this.#record(pool, event);
+    await this.#act(plan.actions, { pool, ingredients, privateKey: secrets.privateKey, faults, signal });
+    await this.#tell(pool, { secrets, members: plan.members, policies, faults, signal });
+    memory.faults = faults;
+    const epoch = this.#documentEpoch(pool, secrets.publicKey) ?? 0;
+    await this.#options.status.write({ ingredients, observed: { ...observed, faults }, plan, policies, epoch }, signal);
+    // What failed for a passing reason is tried again; what a person must mend is looked at again from time to time.
+    if (faults.length > 0) return { kind: 'retry-after', afterMs: Math.min(plan.requeueAfterMs ?? faultRetryMs, faultRetryMs) };
+    return plan.requeueAfterMs === undefined ? { kind: 'done' } : { kind: 'retry-after', afterMs: plan.requeueAfterMs };
+  };
+
+  #observe(pool: GatewayPool & KubeObject, ingredients: PodIngredients, memory: PoolMemory): ObservedPool {
+    const { stores, polls, clock } = this.#options;
+    const pods = this.#podsOf(pool);
+    const owned = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
+    const template = gatewayTemplate(ingredients);
+    const updateRevision = gatewayRevision(ingredients);
+    const old = owned.find((pod) => pod.metadata.labels?.[names.label.revision] !== updateRevision);
+    const document = stores.child(resources.configMap, pool.metadata.namespace, `${pool.metadata.name}-pool`);
+    const stored = this.#options.documents.read(document, ingredients.publicKey);
+    return {
+      now: clock.wallTime(),
+      pool,
+      updateRevision,
+      updateDifference: old === undefined ? undefined : firstDifference(template.spec, old.spec),
+      gateways: owned.map((pod) => {
+        const poll = polls.of(pod.metadata.uid);
+        return observeGateway(pod, poll === undefined ? undefined : observePoll(poll.status, poll.at));
+      }),
+      foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
+      document:
+        stored === undefined ? undefined : { epoch: stored.document.epoch, memberUids: stored.document.gateways.map(({ uid }) => uid) },
+      scaling: memory.scaling,
+      faults: memory.faults,
+    };
+  }
+
+  async #act(actions: ReturnType<typeof planPool>['actions'], about: ActionContext): Promise<void> {
+    const { pool, ingredients, privateKey, faults, signal } = about;
+    for (const action of actions) {
+      const done = await this.#attempt(faults, `${action.kind === 'create-pod' ? `Pod ${action.name}` : `Pod ${action.pod.name}`}`, () =>
+        this.#options.actions.apply(action, {
+          pool,
+          privateKey,
+          makePod: (name) => gatewayPod(ingredients, name) as unknown as KubeObject,
+          addressOf: (uid) => this.#addressOf(pool, uid),
+          signal,
+        }),
+      );
+      // Observe again before anything else is done on the strength of what did not happen.
+      if (!done) return;
+      if ('event' in action) this.#record(pool, action.event);
+    }
+  }
+
+  async #tell(
+    pool: GatewayPool & KubeObject,
+    about: {
+      readonly secrets: Awaited<ReturnType<PoolSecretsKeeper['of']>>;
+      readonly members: ReturnType<typeof planPool>['members'];
+      readonly policies: PoolPolicies;
+      readonly faults: ObservedFault[];
+      readonly signal: AbortSignal;
+    },
+  ): Promise<void> {
+    const { stores, documents, polls, logger } = this.#options;
+    const { secrets, members, policies, faults, signal } = about;
+    const pods = this.#podsOf(pool);
+    const recipients = pods.flatMap((pod): Recipient[] => {
+      const poll = polls.of(pod.metadata.uid);
+      const address = addressOf(pod);
+      if (poll === undefined || address === undefined) return [];
+      return [{ name: pod.metadata.name, uid: pod.metadata.uid, address, poolEpoch: poll.status.poolEpoch }];
+    });
+    await this.#attempt(faults, `ConfigMap ${pool.metadata.name}-pool`, async () => {
+      const stored = await documents.write({
+        pool,
+        secrets,
+        members,
+        policies,
+        polledEpochs: recipients.map(({ poolEpoch }) => poolEpoch),
+        observed: (name) => stores.child(resources.configMap, pool.metadata.namespace, name),
+        signal,
+      });
+      for (const { name, told } of await documents.push(stored, policies, recipients)) {
+        logger.warn({ pod: name, told, epoch: stored.document.epoch }, 'a pod did not take the pool document');
+      }
+    });
+  }
+
+  /** Carries something out; what the API server refuses becomes a fault. `false` where it failed. */
+  async #attempt(faults: ObservedFault[], subject: string, carryOut: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await carryOut();
+      return true;
+    } catch (error) {
+      // An API server that is away is nobody's fault: the whole reconcile is tried again.
+      if (!(error instanceof ApiError) || error.isPassing) throw error;
+      faults.push(faultOf(subject, error.status, error.reason, error.message));
+      this.#options.logger.warn({ subject, reason: error.reason, message: error.message }, 'the API server refused');
+      return false;
+    }
+  }
+
+  #record(pool: KubeObject, { type, reason, message }: ActionEvent): void {
+    this.#options.recorder.record({ regarding: regarding(resources.gatewayPool, pool), type, reason, action: reason, note: message });
+  }
+
+  #podsOf({ metadata }: GatewayPool): readonly PoolPod[] {
+    return this.#options.stores.pods.withIndex(ofPool, `${metadata.namespace}/${metadata.name}`);
+  }
+
+  #addressOf(pool: GatewayPool, uid: string): string | undefined {
+    const pod = this.#podsOf(pool).find(({ metadata }) => metadata.uid === uid);
+    return pod === undefined ? undefined : addressOf(pod);
+  }
+
+  #documentEpoch({ metadata }: GatewayPool, publicKey: string): number | undefined {
+    const object = this.#options.stores.child(resources.configMap, metadata.namespace, `${metadata.name}-pool`);
+    return this.#options.documents.read(object, publicKey)?.document.epoch;
+  }
+
+  #memoryOf({ metadata }: GatewayPool): PoolMemory {
+    const known = this.#memories.get(metadata.uid);
+    if (known !== undefined) return known;
+    const fresh: PoolMemory = { scaling: undefined, faults: [] };
+    this.#memories.set(metadata.uid, fresh);
+    return fresh;
+  }
+
+  #forget(pool: GatewayPool | undefined): void {
+    if (pool === undefined) return;
+    this.#memories.delete(pool.metadata.uid);
+    this.#options.documents.forget(pool.metadata.uid);
+  }
+}
+
+interface ActionContext {
+  readonly pool: GatewayPool & KubeObject;
+  readonly ingredients: PodIngredients;
+  readonly privateKey: string;
+  readonly faults: ObservedFault[];
+  readonly signal: AbortSignal;
+}
+
+const faultRetryMs = 10_000;
+
+function isOwned(pod: PoolPod, poolUid: string): boolean {
+  return pod.metadata.ownerReferences?.some(({ controller, uid }) => controller === true && uid === poolUid) ?? false;
+}
+
+function isGateway({ metadata }: PoolPod): boolean {
+  return metadata.labels?.[names.label.component] === 'gateway';
+}

@@ -1,0 +1,127 @@
+import type { Logger } from '../../core/process/logging.ts';
+import type { BarrageChannel } from '../api/barrage-channel.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+import { withDefaults } from '../api/stored-objects.ts';
+import { names } from '../desired/labels.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { ClientMetrics } from '../kube/client-metrics.ts';
+import { Reflector } from '../kube/reflector.ts';
+import { resources } from '../kube/resources.ts';
+import { Store } from '../kube/store.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { KubeObject, Resource, Selection } from '../runtime/kube-api.ts';
+import type { PoolPod } from './pod-view.ts';
+
+export interface StoresOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly metrics: ClientMetrics;
+  /** Empty: every namespace. */
+  readonly namespaces: readonly string[];
+}
+
+const ours = { labelSelector: 'app.kubernetes.io/managed-by=barrage-operator' };
+/** What pools own, pods aside. */
+const childResources = [
+  resources.service,
+  resources.configMap,
+  resources.secret,
+  resources.deployment,
+  resources.horizontalPodAutoscaler,
+  resources.podDisruptionBudget,
+  resources.networkPolicy,
+] as const;
+
+/** Everything that the operator knows of the API server, kept up to date by watches: no reconcile lists anything. */
+export class Stores {
+  readonly #options: StoresOptions;
+  readonly #reflectors: Reflector<KubeObject>[] = [];
+  readonly #children = new Map<string, Store<KubeObject>>();
+  readonly pools: Store<KubeObject & GatewayPool>;
+  readonly channels: Store<KubeObject & BarrageChannel>;
+  readonly pods: Store<PoolPod>;
+
+  constructor(options: StoresOptions) {
+    this.#options = options;
+    this.pools = this.#watch({ resource: resources.gatewayPool, selection: {}, keep: (pool) => withDefaults('GatewayPool', pool) });
+    this.channels = this.#watch({
+      resource: resources.barrageChannel,
+      selection: {},
+      keep: (channel) => withDefaults('BarrageChannel', channel),
+      indexes: { pool: ({ metadata, spec }) => [`${metadata.namespace}/${spec.poolRef.name}`] },
+    });
+    this.pods = this.#watch<PoolPod>({ resource: resources.pod, selection: ours, indexes: { pool: byPool } });
+    for (const resource of childResources)
+      this.#children.set(resource.kind, this.#watch({ resource, selection: ours, indexes: { pool: byPool } }));
+  }
+
+  /** Resolves when every store was filled for the first time. */
+  get synced(): readonly Promise<void>[] {
+    return this.#reflectors.map(({ synced }) => synced);
+  }
+
+  /** A child as the API server has it; `undefined` where it has none, or for kinds that are not watched. */
+  child({ kind }: Resource, namespace: string, name: string): KubeObject | undefined {
+    return this.#children.get(kind)?.get(`${namespace}/${name}`);
+  }
+
+  /** Calls back with `namespace/pool` whenever something of a pool has changed. */
+  onPoolChange(changed: (pool: string) => void): void {
+    this.pools.onChange(({ key }) => changed(key));
+    this.channels.onChange((change) => {
+      const { metadata, spec } = 'current' in change ? change.current : change.previous;
+      changed(`${metadata.namespace}/${spec.poolRef.name}`);
+    });
+    for (const store of [this.pods, ...this.#children.values()] as readonly Store<KubeObject>[]) {
+      store.onChange((change) => {
+        const object = 'current' in change ? change.current : change.previous;
+        for (const pool of byPool(object)) changed(pool);
+      });
+    }
+  }
+
+  /** Watches until the signal; resolves when nothing is under way any more. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#reflectors.map((reflector) => reflector.run(signal)));
+  }
+
+  #watch<T extends KubeObject>(watched: {
+    readonly resource: Resource;
+    readonly selection: Selection;
+    readonly keep?: (object: T) => object;
+    readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
+  }): Store<T> {
+    const { client, clock, random, logger, metrics, namespaces } = this.#options;
+    const { resource, selection, keep } = watched;
+    const failed = (error: unknown): void =>
+      logger.error({ err: error, kind: resource.kind }, 'a listener of a store threw: this is a bug');
+    const store = new Store<T>({ ...(watched.indexes === undefined ? {} : { indexes: watched.indexes }), failed });
+    const kept = (object: T): T => {
+      const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & { managedFields?: unknown };
+      const slim = { ...object, metadata };
+      return (keep === undefined ? slim : keep(slim as T)) as T;
+    };
+    if (namespaces.length > 1) throw new RangeError('more than one namespace needs a store for each');
+    const [namespace] = namespaces;
+    const reflector = new Reflector<T>({
+      resource,
+      selection: namespace === undefined ? selection : { ...selection, namespace },
+      client,
+      store,
+      clock,
+      random,
+      logger,
+      keep: kept,
+    });
+    metrics.watchReflector(resource.kind, () => reflector.figures());
+    this.#reflectors.push(reflector as unknown as Reflector<KubeObject>);
+    return store;
+  }
+}
+
+function byPool({ metadata }: KubeObject): readonly string[] {
+  const pool = metadata.labels?.[names.label.pool];
+  return pool === undefined ? [] : [`${metadata.namespace}/${pool}`];
+}

@@ -1,0 +1,140 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Outcome } from './outcome.ts';
+import type { WorkQueueFigures } from './work-queue.ts';
+
+const reconcileSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const queueSeconds = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000];
+
+/** The words of controller-runtime for how a reconcile ended. */
+const results: Readonly<Record<Outcome['kind'], string>> = {
+  done: 'success',
+  'retry-after': 'requeue_after',
+  'back-off': 'error',
+  terminal: 'error',
+};
+
+interface Watched {
+  readonly controller: string;
+  readonly figures: () => WorkQueueFigures;
+}
+
+/** Reconciles and queues under the names and labels of controller-runtime, so that boards and alerts made for it work here. */
+export class ControllerMetrics {
+  readonly #watched: Watched[] = [];
+  readonly #reconciles: Counter<'controller' | 'result'>;
+  readonly #errors: Counter<'controller'>;
+  readonly #terminal: Counter<'controller'>;
+  readonly #panics: Counter<'controller'>;
+  readonly #timeouts: Counter<'controller'>;
+  readonly #time: Histogram<'controller'>;
+  readonly #workers: Gauge<'controller'>;
+  readonly #active: Gauge<'controller'>;
+  readonly #queueTime: Histogram<'name'>;
+  readonly #workTime: Histogram<'name'>;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const labelNames = ['controller'] as const;
+    const counter = (name: string, help: string): Counter<'controller'> =>
+      new Counter({ name: `controller_runtime_${name}`, help, labelNames, registers });
+    this.#reconciles = new Counter({
+      name: 'controller_runtime_reconcile_total',
+      help: 'Reconciles by how they ended: success, requeue_after, error.',
+      labelNames: ['controller', 'result'],
+      registers,
+    });
+    this.#errors = counter('reconcile_errors_total', 'Reconciles that failed.');
+    this.#terminal = counter('terminal_reconcile_errors_total', 'Reconciles that failed and are not tried again until the object changes.');
+    this.#panics = counter('reconcile_panics_total', 'Reconciles that threw: each is a bug.');
+    this.#timeouts = counter('reconcile_timeouts_total', 'Reconciles that took longer than they may.');
+    const time = { name: 'controller_runtime_reconcile_time_seconds', help: 'How long a reconcile takes.', buckets: reconcileSeconds };
+    this.#time = new Histogram({ ...time, labelNames, registers });
+    this.#workers = new Gauge({
+      name: 'controller_runtime_max_concurrent_reconciles',
+      help: 'Workers of a controller.',
+      labelNames,
+      registers,
+    });
+    this.#active = new Gauge({ name: 'controller_runtime_active_workers', help: 'Workers with something in hand.', labelNames, registers });
+    const queue = { labelNames: ['name'] as const, buckets: queueSeconds, registers };
+    this.#queueTime = new Histogram({ ...queue, name: 'workqueue_queue_duration_seconds', help: 'How long a key waits for a worker.' });
+    this.#workTime = new Histogram({
+      ...queue,
+      name: 'workqueue_work_duration_seconds',
+      help: 'How long a key is in a worker\u2019s hands.',
+    });
+    this.#exportFigures(registry);
+  }
+
+  /** A controller exists: its series are there from the start, at zero. */
+  watch(controller: string, workers: number, figures: () => WorkQueueFigures): void {
+    this.#watched.push({ controller, figures });
+    this.#workers.set({ controller }, workers);
+    for (const result of ['success', 'requeue_after', 'error']) this.#reconciles.inc({ controller, result }, 0);
+    for (const counter of [this.#errors, this.#terminal, this.#panics, this.#timeouts]) counter.inc({ controller }, 0);
+    this.active(controller, 0);
+  }
+
+  taken(controller: string, waitedMs: number): void {
+    this.#queueTime.observe({ name: controller }, waitedMs / 1000);
+  }
+
+  active(controller: string, workers: number): void {
+    this.#active.set({ controller }, workers);
+  }
+
+  worked(controller: string, workedMs: number): void {
+    this.#workTime.observe({ name: controller }, workedMs / 1000);
+  }
+
+  reconciled(controller: string, kind: Outcome['kind'], tookMs: number): void {
+    this.#reconciles.inc({ controller, result: results[kind] });
+    this.#time.observe({ controller }, tookMs / 1000);
+    if (results[kind] === 'error') this.#errors.inc({ controller });
+    if (kind === 'terminal') this.#terminal.inc({ controller });
+  }
+
+  panicked(controller: string): void {
+    this.#panics.inc({ controller });
+  }
+
+  timedOut(controller: string): void {
+    this.#timeouts.inc({ controller });
+  }
+
+  /** What the queues know themselves is read at a scrape. */
+  #exportFigures(registry: Registry): void {
+    const watched = this.#watched;
+    const options = { labelNames: ['name'] as const, registers: [registry] };
+    const gauge = (name: string, help: string, read: (figures: WorkQueueFigures) => number): void => {
+      void new Gauge({
+        ...options,
+        name: `workqueue_${name}`,
+        help,
+        collect() {
+          for (const { controller, figures } of watched) this.set({ name: controller }, read(figures()));
+        },
+      });
+    };
+    const counter = (name: string, help: string, read: (figures: WorkQueueFigures) => number): void => {
+      void new Counter({
+        ...options,
+        name: `workqueue_${name}`,
+        help,
+        collect() {
+          this.reset();
+          for (const { controller, figures } of watched) this.inc({ name: controller }, read(figures()));
+        },
+      });
+    };
+    gauge('depth', 'Keys that wait for a worker.', ({ depth }) => depth);
+    gauge('unfinished_work_seconds', 'How long what is under way has taken so far, in all.', ({ unfinishedMs }) => unfinishedMs / 1000);
+    gauge(
+      'longest_running_processor_seconds',
+      'How long the oldest reconcile under way has taken so far.',
+      (each) => each.longestRunningMs / 1000,
+    );
+    counter('adds_total', 'Keys that were added.', ({ adds }) => adds);
+    counter('retries_total', 'Keys that were added again after a failure.', ({ retries }) => retries);
+  }
+}

@@ -1,0 +1,157 @@
+import type { Logger } from '../../core/process/logging.ts';
+import { pause, TimeOver, within, type Clock } from './clock.ts';
+import type { ControllerMetrics } from './controller-metrics.ts';
+import { ApiError } from './api-error.ts';
+import type { Outcome, Reconcile } from './outcome.ts';
+import { defaultRetries, WorkQueue, type RetryOptions, type WorkQueueFigures } from './work-queue.ts';
+
+export interface ControllerOptions {
+  /** The label of its metrics. */
+  readonly name: string;
+  readonly reconcile: Reconcile;
+  readonly workers: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: ControllerMetrics;
+  /** How long one reconcile may take, in milliseconds. */
+  readonly timeoutMs?: number;
+  readonly retries?: RetryOptions;
+}
+
+const defaultTimeoutMs = 120_000;
+
+/** The workers of one kind of object over its queue of keys. Keys can be added before it is started. */
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #queue: WorkQueue;
+  readonly #leaving = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+  #isStarted = false;
+  #callOffWake: (() => void) | undefined;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#queue = new WorkQueue({ retries: options.retries ?? defaultRetries, now: options.clock.now() });
+    options.metrics.watch(options.name, options.workers, () => this.figures());
+  }
+
+  /** Something that concerns this key may have changed. */
+  enqueue(key: string): void {
+    this.#queue.add(key, this.#options.clock.now());
+    this.#run();
+  }
+
+  enqueueAfter(key: string, delayMs: number): void {
+    this.#queue.addAfter(key, delayMs, this.#options.clock.now());
+    this.#run();
+  }
+
+  figures(): WorkQueueFigures {
+    return this.#queue.figures(this.#options.clock.now());
+  }
+
+  /** Whether nothing is under way and nothing waits, delayed keys aside. */
+  get isIdle(): boolean {
+    return this.#running.size === 0 && this.figures().depth === 0;
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    this.#run();
+  }
+
+  /** Takes no more keys and waits for what is under way, which after `graceMs` milliseconds is told to end. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStarted = false;
+    this.#callOffWake?.();
+    const callOff = this.#options.clock.after(graceMs, () => this.#leaving.abort(new Error('the process is leaving')));
+    await Promise.all(this.#running);
+    callOff();
+  }
+
+  /** Gives keys to idle workers, and sets the alarm for the next one that is not due yet. */
+  #run(): void {
+    if (!this.#isStarted) return;
+    const { clock, workers } = this.#options;
+    while (this.#running.size < workers) {
+      const taken = this.#queue.take(clock.now());
+      if (taken === undefined) break;
+      this.#options.metrics.taken(this.#options.name, taken.waitedMs);
+      const run = this.#work(taken.key).finally(() => {
+        this.#running.delete(run);
+        this.#run();
+      });
+      this.#running.add(run);
+    }
+    this.#options.metrics.active(this.#options.name, this.#running.size);
+    this.#callOffWake?.();
+    this.#callOffWake = undefined;
+    const nextAt = this.#queue.nextAt(clock.now());
+    if (nextAt === undefined || this.#running.size >= workers) return;
+    this.#callOffWake = clock.after(Math.max(0, nextAt - clock.now()), () => this.#run());
+  }
+
+  async #work(key: string): Promise<void> {
+    const { name, clock, metrics } = this.#options;
+    const startedAt = clock.now();
+    const outcome = await this.#reconcile(key);
+    const now = clock.now();
+    metrics.reconciled(name, outcome.kind, now - startedAt);
+    this.#settle(key, outcome, now);
+    metrics.worked(name, this.#queue.done(key, now));
+  }
+
+  /** An exception is contained here: one object's bad luck, or a bug that it meets, is not the others'. */
+  async #reconcile(key: string): Promise<Outcome> {
+    const { name, clock, logger, metrics, reconcile, timeoutMs = defaultTimeoutMs } = this.#options;
+    let timeIsOver = false;
+    try {
+      return await within({ clock, ms: timeoutMs, outer: this.#leaving.signal }, async (signal) => {
+        signal.addEventListener('abort', () => {
+          timeIsOver = signal.reason instanceof TimeOver;
+          if (timeIsOver) metrics.timedOut(name);
+        });
+        return await reconcile(key, signal);
+      });
+    } catch (error) {
+      if (error instanceof ApiError || timeIsOver || this.#leaving.signal.aborted) return { kind: 'back-off', cause: error };
+      metrics.panicked(name);
+      logger.error({ controller: name, key, err: error }, 'a reconcile threw: this is a bug');
+      return { kind: 'back-off', cause: error };
+    }
+  }
+
+  #settle(key: string, outcome: Outcome, now: number): void {
+    const { name, logger } = this.#options;
+    switch (outcome.kind) {
+      case 'done':
+        return this.#queue.forget(key);
+      case 'retry-after':
+        this.#queue.forget(key);
+        return this.#queue.addAfter(key, outcome.afterMs, now);
+      case 'terminal':
+        logger.warn({ controller: name, key, err: outcome.cause }, 'this object can not be reconciled until it changes');
+        return this.#queue.forget(key);
+      case 'back-off': {
+        const delayMs = this.#queue.addAfterFailure(key, now);
+        logger.warn(
+          { controller: name, key, err: outcome.cause, delayMs, failures: this.#queue.failures(key) },
+          'a reconcile failed and is tried again',
+        );
+      }
+    }
+  }
+}
+
+/** Starts controllers when their stores are filled. @throws Error where that takes longer than `withinMs` */
+export async function startWhenSynced(
+  controllers: readonly Controller[],
+  synced: readonly Promise<void>[],
+  { clock, withinMs, signal }: { readonly clock: Clock; readonly withinMs: number; readonly signal?: AbortSignal },
+): Promise<void> {
+  const isSynced = await Promise.race([Promise.all(synced).then(() => true), pause(clock, withinMs, signal).then(() => false)]);
+  if (signal?.aborted === true) return;
+  if (!isSynced)
+    throw new Error(`the caches were not filled within ${withinMs / 1000} s: is the API server reachable, and may we list what we watch?`);
+  for (const controller of controllers) controller.start();
+}

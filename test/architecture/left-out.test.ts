@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { leftOutParts } from '../requirements.ts';
+import { readSources } from './imports.ts';
+
+const tests = readSources('test').filter(({ path }) => path.endsWith('.test.ts'));
+
+test('what uses a cluster is in a folder that can be left out', () => {
+  const users = tests.filter(({ imports }) => imports.some(({ target }) => target === 'test/support/cluster.ts'));
+  expect(users.length).toBeGreaterThan(1);
+  const folders = leftOutParts('kubernetes').map(({ folder }) => `${folder}/`);
+  expect(users.filter(({ path }) => !folders.some((folder) => path.startsWith(folder))).map(({ path }) => path)).toEqual([]);
+});
+
+test('what uses a node is in the folder of the tests with pods', () => {
+  const users = tests.filter(({ text }) => /\b(?:sharedNode|startNode)\(/.test(text));
+  expect(users.length).toBeGreaterThan(1);
+  expect(users.filter(({ path }) => !path.startsWith('test/pods/')).map(({ path }) => path)).toEqual([]);
+});
+
+test('who leaves the API server out leaves the pods out too; nothing is left out without a wish', () => {
+  expect(leftOutParts('pods').map(({ folder }) => folder)).toEqual(['test/pods']);
+  expect(leftOutParts('kubernetes').map(({ folder }) => folder)).toEqual(['test/kubernetes', 'test/pods']);
+  expect(leftOutParts('')).toEqual([]);
+  expect(() => leftOutParts('redis')).toThrow('use pods or kubernetes');
+});

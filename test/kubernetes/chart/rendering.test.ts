@@ -1,0 +1,226 @@
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { withDefaults } from '../../../operator/api/stored-objects.ts';
+import { networkPolicies } from '../../../operator/desired/network-policies.ts';
+import { clusterTimeoutMs } from '../../support/cluster.ts';
+import { chart, helm, helmDone, manifests, only, rendered, valueFlags, type Manifest } from './helm.ts';
+import { chartValues, defaultAt, defaultValues, documentedRights, rights, valuesDocument, valuesSchema } from './reference.ts';
+
+/** Values that are not the default's, all of them at once. */
+const odd = {
+  fullnameOverride: 'x'.repeat(45),
+  image: {
+    repository: 'images.example:5000/a/barrage',
+    digest: `sha256:${'0'.repeat(64)}`,
+    pullPolicy: 'Always',
+    pullSecrets: [{ name: 'r' }],
+  },
+  crds: { enabled: false },
+  watchNamespaces: ['one', 'two'],
+  replicas: 1,
+  logLevel: 'debug',
+  rbac: { nodes: false, aggregate: false },
+  serviceAccount: { create: false, name: 'mine' },
+  resources: {},
+  podAnnotations: { 'example.com/a': 'true' },
+  podLabels: { team: '007', 'app.kubernetes.io/component': 'mine' },
+  nodeSelector: { 'kubernetes.io/os': 'linux' },
+  tolerations: [{ key: 'dedicated', operator: 'Exists' }],
+  affinity: { nodeAffinity: {} },
+  topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'rack', whenUnsatisfiable: 'DoNotSchedule' }],
+  priorityClassName: 'system-cluster-critical',
+  metrics: { service: false },
+  networkPolicy: { enabled: true, metricsFrom: [{ namespaceSelector: { matchLabels: { metrics: 'enabled' } } }] },
+};
+
+interface PodSpec {
+  readonly containers: readonly [Readonly<Record<string, unknown>> & { readonly env: readonly { name: string; value?: string }[] }];
+}
+
+function podOf(objects: readonly Manifest[]): { readonly metadata: Manifest['metadata']; readonly spec: PodSpec } {
+  return only(objects, 'Deployment').spec?.['template'] as { readonly metadata: Manifest['metadata']; readonly spec: PodSpec };
+}
+
+let plain: readonly Manifest[];
+
+beforeAll(async () => {
+  plain = await rendered();
+}, clusterTimeoutMs);
+
+test.each([
+  ['the defaults', {}],
+  ['odd values', odd],
+  ['a network policy for nobody', { networkPolicy: { enabled: true } }],
+])('helm finds no fault with the chart and %s', async (_, values) => {
+  expect(await helmDone(['lint', '--strict', chart, ...valueFlags(values)])).toContain('1 chart(s) linted, 0 chart(s) failed');
+});
+
+test('the defaults make two operators with their rights, their budget and the API', () => {
+  expect(plain.map(({ kind, metadata: { name } }) => `${kind} ${name}`).toSorted()).toEqual([
+    'ClusterRole barrage-admin',
+    'ClusterRole barrage-editor',
+    'ClusterRole barrage-operator',
+    'ClusterRole barrage-operator-nodes',
+    'ClusterRole barrage-viewer',
+    'ClusterRoleBinding barrage-operator',
+    'ClusterRoleBinding barrage-operator-nodes',
+    'CustomResourceDefinition barragechannels.barrage.dev',
+    'CustomResourceDefinition gatewaypools.barrage.dev',
+    'Deployment barrage-operator',
+    'PodDisruptionBudget barrage-operator',
+    'Role barrage-operator-election',
+    'RoleBinding barrage-operator-election',
+    'Service barrage-operator-metrics',
+    'ServiceAccount barrage-operator',
+  ]);
+  expect(only(plain, 'Deployment').spec).toMatchObject({ replicas: 2 });
+  expect(podOf(plain).spec.containers[0]).toMatchObject({ image: 'barrage:0.1.0', args: ['operator'] });
+});
+
+test('odd values are all heeded', async () => {
+  const objects = await rendered(odd, 'a-release');
+  const name = `${odd.fullnameOverride}-operator`;
+  expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`).toSorted()).toEqual([
+    `Deployment system/${name}`,
+    `NetworkPolicy system/${name}`,
+    `Role one/${name}`,
+    `Role system/${name}-election`,
+    `Role two/${name}`,
+    `RoleBinding one/${name}`,
+    `RoleBinding system/${name}-election`,
+    `RoleBinding two/${name}`,
+  ]);
+  const { metadata, spec } = podOf(objects);
+  expect(metadata).toMatchObject({
+    annotations: odd.podAnnotations,
+    labels: { team: '007', 'app.kubernetes.io/name': 'barrage-operator', 'app.kubernetes.io/component': 'operator' },
+  });
+  expect(spec).toMatchObject({
+    serviceAccountName: 'mine',
+    priorityClassName: odd.priorityClassName,
+    imagePullSecrets: odd.image.pullSecrets,
+    nodeSelector: odd.nodeSelector,
+    tolerations: odd.tolerations,
+    affinity: odd.affinity,
+    topologySpreadConstraints: odd.topologySpreadConstraints,
+  });
+  const image = `${odd.image.repository}@${odd.image.digest}`;
+  expect(spec.containers[0]).toMatchObject({ image, imagePullPolicy: 'Always', resources: {} });
+  const variables = Object.fromEntries(spec.containers[0].env.map((each) => [each.name, each.value]));
+  expect(variables).toMatchObject({
+    BARRAGE_OPERATOR_WATCH_NAMESPACES: 'one,two',
+    BARRAGE_OPERATOR_IMAGE: image,
+    BARRAGE_LOG_LEVEL: 'debug',
+  });
+  expect(only(objects, 'NetworkPolicy').spec?.['ingress']).toEqual([
+    { ports: [{ port: 'probes' }] },
+    { ports: [{ port: 'metrics' }], from: odd.networkPolicy.metricsFrom },
+  ]);
+});
+
+test('names keep two releases in one cluster apart, and no longer than a label', async () => {
+  const [other, long] = [await rendered({ 'crds.enabled': false }, 'second'), await rendered({}, 'r'.repeat(53))];
+  const taken = new Set(plain.map(({ kind, metadata: { name } }) => `${kind} ${name}`));
+  expect(other.filter(({ kind, metadata: { name } }) => taken.has(`${kind} ${name}`))).toEqual([]);
+  for (const { kind, metadata } of long) if (kind !== 'CustomResourceDefinition') expect(metadata.name.length).toBeLessThanOrEqual(63);
+});
+
+test("pools' network policies let the operator in, whatever its values", async () => {
+  const pool = withDefaults('GatewayPool', { metadata: { name: 'live', namespace: 'shows', uid: '1' }, spec: {} });
+  const peers = JSON.stringify(networkPolicies(pool, 'system'));
+  for (const objects of [plain, await rendered(odd, 'a-release')]) {
+    const { labels } = podOf(objects).metadata;
+    expect(peers).toContain(JSON.stringify({ matchLabels: { 'app.kubernetes.io/name': labels?.['app.kubernetes.io/name'] } }));
+    expect(peers).toContain(
+      JSON.stringify({ matchLabels: { 'kubernetes.io/metadata.name': only(objects, 'Deployment').metadata.namespace } }),
+    );
+  }
+});
+
+test.each([
+  ['replica=3', "additional properties 'replica' not allowed"],
+  ['crds.keeps=true', "at '/crds': additional properties 'keeps' not allowed"],
+  ['replicas=two', "at '/replicas': got string, want integer"],
+  ['replicas=11', "at '/replicas': maximum: got 11, want 10"],
+  ['image.tag=a b', "at '/image/tag': 'a b' does not match pattern"],
+  ['image.digest=sha256:0', "at '/image/digest': 'sha256:0' does not match pattern"],
+  ['image.pullPolicy=Sometimes', "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'"],
+  ['image.pullSecrets[0]=a', "at '/image/pullSecrets/0': got string, want object"],
+  ['watchNamespaces=live', "at '/watchNamespaces': got string, want array"],
+  ['watchNamespaces={A_b}', "at '/watchNamespaces/0': 'A_b' does not match pattern"],
+  ['watchNamespaces={a,a}', "at '/watchNamespaces': items at 0 and 1 are equal"],
+  [`fullnameOverride=${'x'.repeat(46)}`, "at '/fullnameOverride': 'xxx"],
+  ['logLevel=loud', "at '/logLevel': value must be one of 'debug'"],
+  ['networkPolicy.metricsFrom={x}', "at '/networkPolicy/metricsFrom/0': got string, want object"],
+  ['serviceAccount.create=false', 'serviceAccount.name must name an existing account when serviceAccount.create is false'],
+])('--set %s is refused, and what is wrong is said', async (value, message) => {
+  const { status, stdout, stderr } = await helm(['template', 'barrage', chart, '--set', value]);
+  expect([status, stdout]).toEqual([1, '']);
+  expect(stderr).toContain(message);
+});
+
+test('the schema, the values and the table in README.md are about the same values', () => {
+  const leaves = (values: object, prefix = ''): readonly string[] =>
+    Object.entries(values).flatMap(([name, value]: [string, unknown]) => {
+      const path = `${prefix}${name}`;
+      if (chartValues().some((each) => each.path === path)) return [path];
+      return typeof value === 'object' && value !== null ? leaves(value, `${path}.`) : [`${path} is not in the schema`];
+    });
+  const paths = chartValues().map(({ path }) => path);
+  expect(leaves(defaultValues).toSorted()).toEqual(paths.toSorted());
+  for (const path of paths) expect(defaultAt(path), path).toBeDefined();
+  expect(valuesSchema.additionalProperties).toBe(false);
+  expect(readFileSync(`${chart}/README.md`, 'utf8')).toContain(valuesDocument());
+});
+
+test('nobody gets a right by a wildcard, and the operator none that docs/operator.md does not tell', () => {
+  const all = plain.flatMap(({ rules = [] }) => rules);
+  expect(all.length).toBeGreaterThan(10);
+  for (const { apiGroups, resources, verbs } of all) expect([...apiGroups, ...resources, ...verbs].join(' ')).not.toContain('*');
+  for (const { verbs } of all) for (const verb of ['escalate', 'bind', 'impersonate', 'proxy']) expect(verbs).not.toContain(verb);
+  const operator = plain.filter(({ metadata }) => metadata.name.startsWith('barrage-operator'));
+  expect(documentedRights()).toEqual(rights(operator));
+});
+
+test('with namespaces to watch, the same rights end there: nothing but nodes and definitions is beyond them', async () => {
+  const objects = await rendered({ watchNamespaces: ['one'], rbac: { nodes: false, aggregate: false } });
+  expect(objects.filter(({ kind }) => kind.startsWith('Cluster'))).toEqual([]);
+  const role = only(objects, 'Role', 'barrage-operator');
+  expect(role.metadata.namespace).toBe('one');
+  expect(role.rules).toEqual(only(plain, 'ClusterRole', 'barrage-operator').rules);
+});
+
+test('the API that the chart installs is the one in crds/, word for word', async () => {
+  for (const keep of [true, false]) {
+    const objects = (await rendered({ 'crds.keep': keep })).filter(({ kind }) => kind === 'CustomResourceDefinition');
+    expect(objects.length).toBe(readdirSync('crds').length);
+    for (const object of objects) {
+      const { labels, annotations, ...metadata } = object.metadata;
+      expect(labels?.['helm.sh/chart']).toBeDefined();
+      expect(annotations).toEqual(keep ? { 'helm.sh/resource-policy': 'keep' } : undefined);
+      const [plural = ''] = metadata.name.split('.');
+      expect({ ...object, metadata }).toEqual(manifests(readFileSync(`crds/${plural}.yaml`, 'utf8'))[0]);
+    }
+  }
+});
+
+test('a packaged chart holds the API itself', async () => {
+  const folder = join(tmpdir(), `barrage-chart-${process.pid}`);
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  await helmDone(['package', chart, '--destination', folder]);
+  const [archive = ''] = readdirSync(folder);
+  expect(manifests(await helmDone(['template', 'barrage', join(folder, archive), '--namespace', 'system']))).toEqual(plain);
+});
+
+test('the notes name the commands that come next, for the namespaces that are watched', async () => {
+  const flags = ['install', 'barrage', chart, '--dry-run=client', '--namespace', 'system'];
+  const notes = (text: string): string => text.slice(text.indexOf('NOTES:'));
+  const everywhere = notes(await helmDone(flags));
+  expect(everywhere).toContain('kubectl -n system rollout status deployment/barrage-operator');
+  expect(everywhere).toContain('kubectl get gatewaypool live');
+  expect(notes(await helmDone([...flags, ...valueFlags({ watchNamespaces: ['shows'] })]))).toContain(
+    'kubectl -n shows get gatewaypool live',
+  );
+});

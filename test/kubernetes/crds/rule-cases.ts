@@ -1,0 +1,281 @@
+import type { Edits } from './full-objects.ts';
+
+/** A rule, by the field at which it stands, with objects that it accepts and one or more that it refuses. */
+export interface RuleCase {
+  readonly kind: 'GatewayPool' | 'BarrageChannel';
+  /** Way to the rule in the schema, `[]` for an item and `*` for a value. */
+  readonly at: string;
+  /** Beginning of the rule's message. */
+  readonly message: string;
+  /** Changes of the full object, or of the stored one where `isChange` is set. */
+  readonly accepted: readonly Edits[];
+  readonly refused: readonly Edits[];
+  readonly isChange?: boolean;
+}
+
+const memory: Edits = { 'spec.bus': { type: 'Memory' }, 'spec.scaling': { type: 'Fixed' } };
+const jwks = 'https://example.com/jwks.json';
+const redis = { mode: 'Standalone', addresses: ['redis:6379'] };
+
+function share(at: string, message: string, least: 0 | 1): RuleCase {
+  const texts = (...all: readonly string[]): readonly Edits[] => all.map((text) => ({ [at]: text }));
+  return {
+    kind: 'GatewayPool',
+    at,
+    message,
+    accepted: [{ [at]: least }, { [at]: 3 }, ...texts(`${least}%`, '25%', '100%')],
+    refused: texts('25', 'all', '101%', '05%', '-1%', '', '1.5%', ...(least === 1 ? ['0%'] : [])),
+  };
+}
+
+function httpUrl(at: string, around: Edits): RuleCase {
+  const values = (...all: readonly string[]): readonly Edits[] => all.map((value) => ({ ...around, [at]: value }));
+  return {
+    kind: 'GatewayPool',
+    at,
+    message: 'must be a URL',
+    accepted: values('http://auth', 'https://auth.example.com:8443/check?a=b', 'http://[fd00::1]:80/'),
+    refused: values('auth', 'ftp://auth', 'https://', 'https:///path', 'https://auth/a b', ' https://auth'),
+  };
+}
+
+const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
+  {
+    at: '',
+    message: 'metadata.name must be 1 to 40',
+    accepted: [{ 'metadata.name': 'a' }, { 'metadata.name': `a${'-'.repeat(38)}9` }],
+    refused: [{ 'metadata.name': 'a'.repeat(41) }, { 'metadata.name': '9a' }, { 'metadata.name': 'a.b' }],
+  },
+  {
+    at: 'spec',
+    message: 'the Memory bus joins nothing',
+    accepted: [{ ...memory, 'spec.replicas': 1 }, { ...memory, 'spec.replicas': 0 }, { spec: {} }],
+    refused: [
+      { ...memory, 'spec.replicas': 2 },
+      { 'spec.bus': undefined },
+      { ...memory, 'spec.replicas': 1, 'spec.scaling': { type: 'External' } },
+    ],
+  },
+  {
+    at: 'spec.bus',
+    message: 'bus.redis must be given',
+    accepted: [{}, { 'spec.bus': { redis } }],
+    refused: [
+      { 'spec.bus.redis': undefined },
+      { 'spec.bus': {} },
+      { ...memory, 'spec.replicas': 1, 'spec.bus': { type: 'Memory', redis } },
+    ],
+  },
+  {
+    at: 'spec.bus.redis',
+    message: 'bus.redis.sentinelName must be given',
+    accepted: [{}, { 'spec.bus.redis': redis }],
+    refused: [{ 'spec.bus.redis.sentinelName': undefined }, { 'spec.bus.redis': { ...redis, sentinelName: 'main' } }],
+  },
+  {
+    at: 'spec.bus.redis',
+    message: 'bus.redis.addresses must have one address',
+    accepted: [{ 'spec.bus.redis': { mode: 'Cluster', addresses: ['a:1', 'b:1'] } }],
+    refused: [{ 'spec.bus.redis': { mode: 'Standalone', addresses: ['a:1', 'b:1'] } }],
+  },
+  {
+    at: 'spec.bus.redis.addresses.[]',
+    message: 'an address must be host:port',
+    accepted: ['redis:6379', '10.0.0.1:65535', '[fd00::1]:6379'].map((address) => ({ 'spec.bus.redis.addresses[0]': address })),
+    refused: [
+      'redis',
+      'redis:',
+      'redis:port',
+      ':6379',
+      'redis://redis:6379',
+      'fd00::1:6379',
+      'user@redis:1',
+      'redis:123456',
+      'redis:65536',
+      'redis:0',
+    ].map((address) => ({
+      'spec.bus.redis.addresses[0]': address,
+    })),
+  },
+  {
+    at: 'spec.bus.redis.keyPrefix',
+    message: 'keyPrefix must have no spaces',
+    accepted: [{ 'spec.bus.redis.keyPrefix': 'namespace/pool' }],
+    refused: ['a b', '{a}', 'a}', 'a\n'].map((prefix) => ({ 'spec.bus.redis.keyPrefix': prefix })),
+  },
+  {
+    at: 'spec.auth',
+    message: 'only one of auth.webhookURL',
+    accepted: [{}, { 'spec.auth': {} }, { 'spec.auth': { jwksURL: jwks } }, { 'spec.auth': { jwtSecret: { name: 'a', key: 'b' } } }],
+    refused: [{ 'spec.auth.jwksURL': jwks }, { 'spec.auth': { jwksURL: jwks, jwtSecret: { name: 'a', key: 'b' } } }],
+  },
+  {
+    at: 'spec.auth.allowedOrigins.[]',
+    message: 'an origin must be scheme and host',
+    accepted: ['*', 'https://example.com', 'http://localhost:8080'].map((origin) => ({ 'spec.auth.allowedOrigins[0]': origin })),
+    refused: ['example.com', 'https://example.com/', 'https://*.example.com', 'https://a,https://b'].map((origin) => ({
+      'spec.auth.allowedOrigins[0]': origin,
+    })),
+  },
+  {
+    at: 'spec.exposure',
+    message: 'exposure.urlTemplate must be given',
+    accepted: [{ 'spec.exposure': { type: 'URLTemplate', urlTemplate: 'ws://{pod}' } }, { 'spec.exposure': undefined }],
+    refused: [{ 'spec.exposure': { type: 'URLTemplate' } }, { 'spec.exposure': { urlTemplate: 'ws://{pod}' } }],
+  },
+  {
+    at: 'spec.exposure',
+    message: 'exposure.httpRoute must be given',
+    accepted: [{}],
+    refused: [{ 'spec.exposure': { type: 'HTTPRoute' } }, { 'spec.exposure.type': 'PodIP' }],
+  },
+  {
+    at: 'spec.exposure.urlTemplate',
+    message: 'urlTemplate must begin with wss://',
+    accepted: ['wss://{pod}.live.example.com/', 'ws://edge/{pod}/'].map((urlTemplate) => ({
+      'spec.exposure': { type: 'URLTemplate', urlTemplate },
+    })),
+    refused: ['wss://live.example.com', 'https://{pod}', '{pod}', 'wss://{pod} '].map((urlTemplate) => ({
+      'spec.exposure': { type: 'URLTemplate', urlTemplate },
+    })),
+  },
+  {
+    at: 'spec.exposure.httpRoute.hostname',
+    message: 'hostname must be a DNS name',
+    accepted: ['a', 'live.example.com', '1.a-b.c'].map((name) => ({ 'spec.exposure.httpRoute.hostname': name })),
+    refused: ['Live.example.com', 'live.example.com:443', 'live..com', '-a.com', 'https://a', 'a_b'].map((name) => ({
+      'spec.exposure.httpRoute.hostname': name,
+    })),
+  },
+  {
+    at: 'spec.publisher',
+    message: 'publisher.minReplicas must not exceed',
+    accepted: [{ 'spec.publisher.minReplicas': 10 }, { 'spec.publisher': { minReplicas: 10 } }],
+    refused: [{ 'spec.publisher.minReplicas': 11 }, { 'spec.publisher': { maxReplicas: 1 } }],
+  },
+  ...['requests', 'limits'].map((kind) => ({
+    at: `spec.publisher.resources.${kind}.*`,
+    message: 'must be a quantity',
+    accepted: ['500m', '0.5', 1, '256Mi'].map((cpu) => ({ [`spec.publisher.resources.${kind}.cpu`]: cpu })),
+    refused: ['much', '1 Gi', '1mb', ''].map((cpu) => ({ [`spec.publisher.resources.${kind}.cpu`]: cpu })),
+  })),
+  {
+    at: 'spec.scaling',
+    message: 'scaling.connections must be given',
+    accepted: [{}, { 'spec.scaling': { type: 'External' } }],
+    refused: [{ 'spec.scaling.connections': undefined }, { 'spec.scaling.type': 'Fixed' }, { 'spec.scaling.type': 'External' }],
+  },
+  {
+    at: 'spec.scaling.connections',
+    message: 'scaling.connections.minReplicas must not exceed',
+    accepted: [{ 'spec.scaling.connections.minReplicas': 10, 'spec.scaling.connections.fallbackReplicas': undefined }],
+    refused: [{ 'spec.scaling.connections.minReplicas': 11, 'spec.scaling.connections.fallbackReplicas': undefined }],
+  },
+  {
+    at: 'spec.scaling.connections.fallbackReplicas',
+    message: 'fallbackReplicas must lie between',
+    accepted: [{ 'spec.scaling.connections.fallbackReplicas': 1 }, { 'spec.scaling.connections.fallbackReplicas': 10 }],
+    refused: [
+      { 'spec.scaling.connections.fallbackReplicas': 11 },
+      { 'spec.scaling.connections.fallbackReplicas': 1, 'spec.scaling.connections.minReplicas': 2 },
+    ],
+  },
+  {
+    at: 'spec.placement',
+    message: 'placement.hotChannelThresholdPercent must be below',
+    accepted: [{ 'spec.placement.hotChannelThresholdPercent': 124 }],
+    refused: [{ 'spec.placement.hotChannelThresholdPercent': 125 }, { 'spec.placement': { hotChannelThresholdPercent: 200 } }],
+  },
+  {
+    at: 'spec.placement.hashSeed',
+    message: "placement.hashSeed can't be changed",
+    accepted: [{ 'spec.placement.hashSeed': 0 }, { 'spec.placement': undefined }],
+    refused: [{ 'spec.placement.hashSeed': 1 }],
+    isChange: true,
+  },
+  {
+    at: 'spec.drain',
+    message: 'drain.deadlineSeconds must exceed',
+    accepted: [{ 'spec.drain': { propagationSeconds: 10, deadlineSeconds: 11 } }],
+    refused: [{ 'spec.drain': { propagationSeconds: 10, deadlineSeconds: 10 } }, { 'spec.drain': { deadlineSeconds: 10 } }],
+  },
+];
+
+const channelRules: readonly Omit<RuleCase, 'kind'>[] = [
+  {
+    at: 'spec.channel',
+    message: "channel can't be changed",
+    accepted: [{}, { 'spec.presence': 'Off' }],
+    refused: [{ 'spec.channel': 'video:100002' }],
+    isChange: true,
+  },
+  {
+    at: 'spec.poolRef',
+    message: "poolRef can't be changed",
+    accepted: [{ 'spec.merge': undefined }],
+    refused: [{ 'spec.poolRef.name': 'other' }],
+    isChange: true,
+  },
+  {
+    at: 'spec.expectedPeak',
+    message: 'expectedPeak is for one channel',
+    accepted: [{}, { 'spec.channel': 'video:*', 'spec.expectedPeak': undefined }],
+    refused: [{ 'spec.channel': 'video:*' }, { 'spec.channel': '*' }],
+  },
+  {
+    at: 'spec.access',
+    message: "channels of user: are their owner's",
+    accepted: ['user:1', 'user:2'].map((channel) => ({ 'spec.channel': channel, 'spec.access': { subscribe: 'Owner' } })),
+    refused: [{ 'spec.channel': 'user:1' }, { 'spec.channel': 'user:*', 'spec.access': undefined, 'spec.expectedPeak': undefined }],
+  },
+  {
+    at: 'spec.poolRef.name',
+    message: "must be a GatewayPool's name",
+    accepted: ['a', 'live-1'].map((name) => ({ 'spec.poolRef.name': name })),
+    refused: ['1live', 'Live', 'a.b', 'a-', 'other/live'].map((name) => ({ 'spec.poolRef.name': name })),
+  },
+  {
+    at: 'spec.channel',
+    message: 'a channel is a name without spaces',
+    accepted: ['video:100001', '弹幕:一', 'a', '*', 'video:*'].map((channel) => ({
+      'spec.channel': channel,
+      'spec.expectedPeak': undefined,
+    })),
+    refused: ['a b', 'a@b', '**', 'a**', 'a*b', '\u00a0', 'a\u200b', '\u2028', 'a\t', 'a\u0000', '\u3000*', 'a\u000b', 'a\ufeff'].map(
+      (channel) => ({
+        'spec.channel': channel,
+        'spec.expectedPeak': undefined,
+      }),
+    ),
+  },
+  {
+    at: 'spec.channel',
+    message: 'the channel name is longer than 253 bytes',
+    accepted: ['a'.repeat(253), `${'a'.repeat(253)}*`, '弹'.repeat(84)].map((channel) => ({
+      'spec.channel': channel,
+      'spec.expectedPeak': undefined,
+    })),
+    refused: ['a'.repeat(254), '弹'.repeat(85), `${'弹'.repeat(84)}aa*`].map((channel) => ({
+      'spec.channel': channel,
+      'spec.expectedPeak': undefined,
+    })),
+  },
+  {
+    at: 'spec.expectedPeak.endTime',
+    message: 'expectedPeak.endTime must be after',
+    accepted: [{ 'spec.expectedPeak.endTime': '2026-12-31T20:00:01Z' }, { 'spec.expectedPeak.endTime': undefined }],
+    refused: [{ 'spec.expectedPeak.endTime': '2026-12-31T20:00:00Z' }, { 'spec.expectedPeak.endTime': '2026-12-31T21:30:00+02:00' }],
+  },
+];
+
+/** Every rule of both APIs; a test counts them against the schemas. */
+export const ruleCases: readonly RuleCase[] = [
+  ...poolRules.map((each): RuleCase => ({ kind: 'GatewayPool', ...each })),
+  ...['spec.drain.maxConcurrentPods', 'spec.updateStrategy.maxSurge'].map((at) =>
+    share(at, 'must be a whole number, or a percentage from 1%', 1),
+  ),
+  share('spec.disruption.maxUnavailable', 'must be a whole number, or a percentage from 0%', 0),
+  httpUrl('spec.auth.webhookURL', {}),
+  httpUrl('spec.auth.jwksURL', { 'spec.auth.webhookURL': undefined }),
+  ...channelRules.map((each): RuleCase => ({ kind: 'BarrageChannel', ...each })),
+];

@@ -1,0 +1,63 @@
+import { Registry } from 'prom-client';
+import { expect, onTestFinished, test } from 'vitest';
+import { resources } from '../../../operator/kube/resources.ts';
+import { systemClock } from '../../../operator/kube/system-clock.ts';
+import { Controller, startWhenSynced } from '../../../operator/runtime/controller.ts';
+import { ControllerMetrics } from '../../../operator/runtime/controller-metrics.ts';
+import type { Outcome } from '../../../operator/runtime/outcome.ts';
+import { configMap, eventually, logger, openRig, reflectConfigMaps, type Rig } from './rig.ts';
+
+/** The smallest controller there is: it says in each ConfigMap how long its `word` is. */
+async function startLengths(rig: Rig) {
+  const { store, reflector } = reflectConfigMaps(rig);
+  const registry = new Registry();
+  const reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
+    const found = store.get(key);
+    const word = found?.data?.['word'];
+    if (found === undefined || word === undefined || found.data?.['length'] === String(word.length)) return { kind: 'done' };
+    const length = { word, length: String(word.length) };
+    await rig.api.apply(resources.configMap, configMap(rig.namespace, found.metadata.name ?? '', length), signal);
+    return { kind: 'done' };
+  };
+  const metrics = new ControllerMetrics(registry);
+  const controller = new Controller({ name: 'lengths', reconcile, workers: 4, clock: systemClock, logger, metrics });
+  onTestFinished(() => controller.stop(1000));
+  store.onChange(({ key }) => controller.enqueue(key));
+  await startWhenSynced([controller], [reflector.synced], { clock: systemClock, withinMs: 20_000 });
+  return { store, controller, registry };
+}
+
+test('a controller over a store brings the world to what it should be, through failures, and then rests', async () => {
+  const rig = await openRig();
+  const names = Array.from({ length: 30 }, (_, index) => `map-${index}`);
+  for (const name of names) await rig.direct.apply(resources.configMap, configMap(rig.namespace, name, { word: name }));
+  let writes = 0;
+  rig.proxy.fault = ({ verb }) =>
+    verb === 'patch' && writes++ % 3 === 0 ? { kind: 'status', code: [409, 500][writes % 2] ?? 500 } : undefined;
+  const { store, controller, registry } = await startLengths(rig);
+  await eventually(() => store.all().every(({ data }) => data?.['length'] === String(data?.['word']?.length)) && controller.isIdle);
+  expect(await registry.getSingleMetricAsString('controller_runtime_reconcile_errors_total')).toMatch(/lengths"} 1\d/);
+  expect(await registry.getSingleMetricAsString('controller_runtime_reconcile_panics_total')).toMatch(/lengths"} 0/);
+  const before = rig.proxy.seen().length;
+  for (const name of names) controller.enqueue(`${rig.namespace}/${name}`);
+  await eventually(() => controller.isIdle);
+  expect(rig.proxy.seen().length - before, 'requests of thirty reconciles that had nothing to do').toBe(0);
+});
+
+test('a change is acted on within a second', async () => {
+  const rig = await openRig();
+  const { store } = await startLengths(rig);
+  await eventually(() => rig.proxy.openWatches === 1);
+  const changedAt = performance.now();
+  await rig.direct.apply(resources.configMap, configMap(rig.namespace, 'one', { word: 'seven--' }));
+  await eventually(() => store.get(`${rig.namespace}/one`)?.data?.['length'] === '7');
+  expect(performance.now() - changedAt).toBeLessThan(1000);
+});
+
+test('a controller does not start on a cache that can not be filled', async () => {
+  const rig = await openRig();
+  rig.proxy.fault = ({ verb }) => (verb === 'list' ? { kind: 'status', code: 403 } : undefined);
+  const { reflector } = reflectConfigMaps(rig);
+  const starting = startWhenSynced([], [reflector.synced], { clock: systemClock, withinMs: 300 });
+  await expect(starting).rejects.toThrow('the caches were not filled within 0.3 s');
+});

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import { EventRecorder } from '../../../operator/kube/recorder.ts';
+import { resources } from '../../../operator/kube/resources.ts';
+import { systemClock } from '../../../operator/kube/system-clock.ts';
+import type { Occurrence } from '../../../operator/runtime/event-series.ts';
+import { regarding, type KubeObject } from '../../../operator/runtime/kube-api.ts';
+import { sharedApiServer } from '../../support/cluster.ts';
+import { configMap, logger, openRig, type Rig } from './rig.ts';
+
+interface StoredEvent extends KubeObject {
+  readonly reason: string;
+  readonly note: string;
+  readonly series?: { readonly count: number };
+}
+
+/** A recorder, something to tell of, and what the API server has of it. */
+async function openRecorder(rig: Rig, countEveryMs = 0) {
+  const about = regarding(resources.configMap, await rig.direct.apply(resources.configMap, configMap(rig.namespace, 'one')));
+  const series = { windowMs: 60_000, countEveryMs, perObject: { ratePerSecond: 1 / 300, burst: 25 }, rememberedMax: 100 };
+  const recorder = new EventRecorder({ client: rig.client, clock: systemClock, logger, metrics: rig.metrics, instance: 'test', series });
+  const occurrence = (reason: string, note: string): Occurrence => ({ regarding: about, type: 'Normal', reason, action: 'Scale', note });
+  const stored = () => rig.direct.list<StoredEvent>(resources.event, { namespace: rig.namespace });
+  return { recorder, occurrence, stored };
+}
+
+test('an event is shown by kubectl describe; the same again is a count', async () => {
+  const rig = await openRig();
+  const { recorder, occurrence, stored } = await openRecorder(rig);
+  for (let time = 0; time < 3; time += 1) {
+    recorder.record(occurrence('ScaledUp', 'from 2 to 3 gateways'));
+    await recorder.flushed();
+  }
+  recorder.record(occurrence('ScaledUp', 'from 3 to 4 gateways'));
+  await recorder.flushed();
+  const events = (await stored()).toSorted((one, other) => one.note.localeCompare(other.note));
+  expect(events.map(({ note, series }) => [note, series?.count])).toEqual([
+    ['from 2 to 3 gateways', 3],
+    ['from 3 to 4 gateways', undefined],
+  ]);
+  const cluster = await sharedApiServer();
+  const described = await cluster.kubectl(['-n', rig.namespace, 'describe', 'configmap', 'one']);
+  expect(described).toMatch(/Normal\s+ScaledUp.*barrage.dev\/operator\s+from 3 to 4 gateways/);
+  expect(described).toMatch(/x3 over.*from 2 to 3 gateways/);
+});
+
+test('an object that has too much to tell is silenced, and one that can not be told of costs nothing', async () => {
+  const rig = await openRig();
+  const { recorder, occurrence, stored } = await openRecorder(rig, 60_000);
+  rig.proxy.fault = ({ verb }) => (verb === 'create' && rig.proxy.seen().length === 1 ? { kind: 'status', code: 500 } : undefined);
+  for (let time = 0; time < 40; time += 1) recorder.record(occurrence('ScaledUp', `number ${time}`));
+  recorder.record(occurrence('ScaledUp', 'number 3'));
+  await recorder.flushed();
+  expect(await stored()).toHaveLength(24);
+  const metric = await rig.registry.getSingleMetricAsString('barrage_operator_events_total');
+  for (const count of ['{result="created"} 24', '{result="failed"} 1', '{result="dropped"} 15', '{result="kept"} 1'])
+    expect(metric).toContain(count);
+});

@@ -1,0 +1,248 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { resources } from '../../../operator/kube/resources.ts';
+import { defaultReflectorTimes } from '../../../operator/kube/reflector.ts';
+import { Store, type Change } from '../../../operator/kube/store.ts';
+import { pause } from '../../../operator/runtime/clock.ts';
+import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
+import type { Fault, SeenRequest } from '../../support/fault-proxy.ts';
+import { Random } from '../../simulation/random.ts';
+import { accelerated, configMap, eventually, fastTimes, openRig, reflectConfigMaps, type ConfigMap, type Rig } from './rig.ts';
+
+const seed = Number(process.env['BARRAGE_TEST_SEED'] ?? Math.floor(Math.random() * 1e9));
+
+const isWatch = ({ verb }: SeenRequest): boolean => verb === 'watch';
+const isList = ({ verb }: SeenRequest): boolean => verb === 'list';
+
+function versions(objects: readonly KubeObject[]): readonly string[] {
+  return objects.map(({ metadata }) => `${metadata.name}@${metadata.resourceVersion}`).toSorted();
+}
+
+async function truth(rig: Rig): Promise<readonly string[]> {
+  return versions(await rig.direct.list(resources.configMap, { namespace: rig.namespace, labelSelector: 'made=by-test' }));
+}
+
+/** Runs something for each of many, a few at a time. */
+async function each<T>(items: readonly T[], run: (item: T) => Promise<unknown>): Promise<void> {
+  const waiting = items.values();
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      for (const item of waiting) await run(item);
+    }),
+  );
+}
+
+async function addConfigMaps(rig: Rig, count: number): Promise<void> {
+  const names = Array.from({ length: count }, (_, index) => `map-${index}`);
+  await each(names, (name) => rig.direct.create(resources.configMap, configMap(rig.namespace, name)));
+}
+
+test('a store is filled in pages, follows changes without another list, and has no managed fields', async () => {
+  const rig = await openRig();
+  await addConfigMaps(rig, 25);
+  const changes: Change<ConfigMap>[] = [];
+  const store = new Store<ConfigMap>({ failed: () => {} });
+  store.onChange((change) => changes.push(change));
+  const { reflector } = reflectConfigMaps(rig, { store, pageSize: 10 });
+  await reflector.synced;
+  expect(versions(store.all())).toEqual(await truth(rig));
+  expect(rig.proxy.seen(isList)).toHaveLength(3);
+  await rig.direct.apply(resources.configMap, configMap(rig.namespace, 'map-3', { word: 'new' }));
+  await rig.direct.delete(resources.configMap, { namespace: rig.namespace, name: 'map-4' });
+  await eventually(() => store.size === 24 && store.get(`${rig.namespace}/map-3`)?.data?.['word'] === 'new');
+  expect(changes.slice(25).map(({ kind }) => kind)).toEqual(['updated', 'deleted']);
+  expect(changes[25]).toMatchObject({ current: { data: { word: 'new' } }, previous: { metadata: { name: 'map-3' } } });
+  expect(rig.proxy.seen(isList)).toHaveLength(3);
+  expect(JSON.stringify(store.all())).not.toContain('managedFields');
+  expect(store.all().every(({ metadata }) => typeof metadata.creationTimestamp === 'string')).toBe(true);
+});
+
+test('watches ask for bookmarks and for times that differ', async () => {
+  const rig = await openRig();
+  const { reflector } = reflectConfigMaps(rig);
+  await reflector.synced;
+  await eventually(() => rig.proxy.openWatches === 1);
+  for (const watches of [2, 3, 4]) {
+    rig.proxy.cutWatches();
+    await eventually(() => rig.proxy.seen(isWatch).length === watches && rig.proxy.openWatches === 1);
+  }
+  const asked = rig.proxy.seen(isWatch).map(({ path }) => new URL(path, 'https://localhost').searchParams);
+  expect(asked.every((query) => query.get('allowWatchBookmarks') === 'true')).toBe(true);
+  const seconds = asked.map((query) => Number(query.get('timeoutSeconds')));
+  expect(seconds.every((each) => each >= 300 && each <= 600)).toBe(true);
+  expect(new Set(seconds).size).toBeGreaterThan(1);
+});
+
+test('a cut watch is resumed where it was: nothing is missed and nothing is listed', async () => {
+  const rig = await openRig();
+  const { store, reflector } = reflectConfigMaps(rig);
+  await reflector.synced;
+  await eventually(() => rig.proxy.openWatches === 1);
+  rig.proxy.fault = (request) => (isWatch(request) ? { kind: 'status', code: 500 } : undefined);
+  rig.proxy.cutWatches();
+  await addConfigMaps(rig, 3);
+  await eventually(() => rig.proxy.seen(isWatch).length > 4);
+  expect(store.size).toBe(0);
+  rig.proxy.fault = () => undefined;
+  await eventually(() => store.size === 3);
+  expect(rig.proxy.seen(isList)).toHaveLength(1);
+  expect(reflector.figures().failures).toBeGreaterThan(3);
+});
+
+test.each([
+  ['told in the watch', (rig: Rig) => rig.proxy.expireWatches()],
+  [
+    'told at its start',
+    (rig: Rig) => {
+      let left = 1;
+      rig.proxy.fault = (request): Fault | undefined => (isWatch(request) && left-- > 0 ? { kind: 'status', code: 410 } : undefined);
+      rig.proxy.cutWatches();
+    },
+  ],
+] as const)('a watch that is too old, %s, begins with a list again', async (_, expire) => {
+  const rig = await openRig();
+  const { store, reflector } = reflectConfigMaps(rig);
+  await reflector.synced;
+  await eventually(() => rig.proxy.openWatches === 1);
+  expire(rig);
+  await eventually(() => rig.proxy.seen(isList).length === 2 && rig.proxy.openWatches === 1);
+  await addConfigMaps(rig, 1);
+  await eventually(() => store.size === 1);
+});
+
+test('a list that is older than what is known is refused', async () => {
+  const rig = await openRig();
+  await addConfigMaps(rig, 3);
+  const { store, reflector } = reflectConfigMaps(rig);
+  await reflector.synced;
+  await rig.direct.delete(resources.configMap, { namespace: rig.namespace, name: 'map-0' });
+  await eventually(() => store.size === 2);
+  const sizes: number[] = [];
+  store.onChange(() => sizes.push(store.size));
+  let left = 3;
+  rig.proxy.fault = (request) => (isList(request) && left-- > 0 ? { kind: 'stale' } : undefined);
+  rig.proxy.expireWatches();
+  await eventually(() => left < 0 && rig.proxy.openWatches === 1);
+  expect(versions(store.all())).toEqual(await truth(rig));
+  expect(Math.max(0, ...sizes), 'a deleted object was back for a while').toBeLessThan(3);
+});
+
+test('who is ended while it lists opens no watch, and ends at once while it watches', async () => {
+  const rig = await openRig();
+  rig.proxy.fault = (request) => (isList(request) ? { kind: 'latency', ms: 200 } : undefined);
+  const first = reflectConfigMaps(rig);
+  await eventually(() => rig.proxy.seen(isList).length === 1);
+  await first.stop();
+  rig.proxy.fault = () => undefined;
+  const second = reflectConfigMaps(rig);
+  await second.reflector.synced;
+  await eventually(() => rig.proxy.openWatches === 1);
+  await second.stop();
+  await eventually(() => rig.proxy.openWatches === 0);
+  expect(rig.proxy.seen(isWatch)).toHaveLength(1);
+});
+
+test('a listener that throws loses nothing for the others', async () => {
+  const rig = await openRig();
+  const failures: unknown[] = [];
+  const store = new Store<ConfigMap>({ failed: (error) => failures.push(error) });
+  const seen: string[] = [];
+  store.onChange(() => {
+    throw new Error('a bug');
+  });
+  store.onChange(({ key }) => seen.push(key));
+  const { reflector } = reflectConfigMaps(rig, { store });
+  await reflector.synced;
+  await addConfigMaps(rig, 2);
+  await eventually(() => seen.length === 2);
+  expect(failures).toHaveLength(2);
+  expect(reflector.figures().failures).toBe(0);
+});
+
+test('a watch of which nothing is heard is given up and resumed', async () => {
+  const rig = await openRig();
+  const { reflector } = reflectConfigMaps(rig, { times: { ...fastTimes, quietMs: 100 } });
+  await reflector.synced;
+  await eventually(() => rig.proxy.seen(isWatch).length >= 3);
+  expect(rig.proxy.seen(isList)).toHaveLength(1);
+});
+
+test('everything is listed again from time to time, and every object is told once more', async () => {
+  const rig = await openRig();
+  await addConfigMaps(rig, 2);
+  const store = new Store<ConfigMap>({ failed: () => {} });
+  const resyncs: string[] = [];
+  store.onChange(({ kind, key }) => kind === 'resync' && resyncs.push(key));
+  const { reflector } = reflectConfigMaps(rig, { store, times: { ...fastTimes, quietMs: 300, relistMs: 100 } });
+  await reflector.synced;
+  await eventually(() => resyncs.length >= 4);
+  expect(rig.proxy.seen(isList).length).toBeGreaterThan(2);
+});
+
+test(`two thousand ConfigMaps through every fault end up as a list has them (seed ${seed})`, { timeout: 180_000 }, async () => {
+  const random = new Random(seed);
+  const rig = await openRig();
+  await addConfigMaps(rig, 2000);
+  rig.proxy.fault = (request) => {
+    if (random.chance(0.6)) return undefined;
+    if (isList(request) && random.chance(0.3)) return { kind: 'stale' };
+    return random.pick<Fault>([
+      { kind: 'latency', ms: random.below(50) },
+      { kind: 'status', code: 500 },
+      { kind: 'status', code: 429, retryAfterSeconds: 0.02 },
+      { kind: 'status', code: 410 },
+      { kind: 'cut' },
+    ]);
+  };
+  const { store, reflector } = reflectConfigMaps(rig, { random: random.fraction });
+  const breaking = setInterval(() => (random.chance(0.7) ? rig.proxy.cutWatches() : rig.proxy.expireWatches()), 150);
+  onTestFinished(() => clearInterval(breaking));
+  const names = Array.from({ length: 600 }, () => `map-${random.below(2000)}`);
+  await each([...[...new Set(names)].entries()], async ([step, name]) => {
+    if (step % 3 === 0) await rig.direct.delete(resources.configMap, { namespace: rig.namespace, name });
+    else await rig.direct.apply(resources.configMap, configMap(rig.namespace, name, { step: String(step) }));
+  });
+  clearInterval(breaking);
+  await reflector.synced;
+  const expected = await truth(rig);
+  await eventually(() => versions(store.all()).join() === expected.join());
+  expect(reflector.figures().failures).toBeGreaterThan(0);
+});
+
+test('an API server that is away for a minute, and was changed meanwhile, is caught up with', async () => {
+  const rig = await openRig();
+  await addConfigMaps(rig, 50);
+  const clock = accelerated(100);
+  const { store, reflector } = reflectConfigMaps(rig, { clock, times: { ...defaultReflectorTimes, quietMs: 36_000_000 } });
+  await reflector.synced;
+  await eventually(() => rig.proxy.openWatches === 1);
+  rig.proxy.outage();
+  const isOver = pause(clock, 60_000);
+  await each(
+    Array.from({ length: 30 }, (_, index) => index),
+    (index) =>
+      index % 2 === 0
+        ? rig.direct.delete(resources.configMap, { namespace: rig.namespace, name: `map-${index}` })
+        : rig.direct.apply(resources.configMap, configMap(rig.namespace, `map-${index}`, { word: 'new' })),
+  );
+  await isOver;
+  expect(store.size, 'what is known is kept while nobody answers').toBe(50);
+  expect(reflector.figures().failures, 'attempts to reach it').toBeLessThan(30);
+  rig.proxy.restore();
+  const restoredAt = clock.now();
+  const expected = await truth(rig);
+  await eventually(() => versions(store.all()).join() === expected.join());
+  // The wait that was under way when it came back, and a request or two on a loaded machine.
+  expect(clock.now() - restoredAt).toBeLessThan(200_000);
+  expect(rig.proxy.seen(isList)).toHaveLength(1);
+});
+
+test('a converged reflector asks for nothing but its watch', async () => {
+  const rig = await openRig();
+  await addConfigMaps(rig, 5);
+  const { reflector } = reflectConfigMaps(rig);
+  await reflector.synced;
+  await eventually(() => rig.proxy.openWatches === 1);
+  const before = rig.proxy.seen().length;
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect(rig.proxy.seen().length - before).toBe(0);
+});

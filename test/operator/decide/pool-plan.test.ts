@@ -1,0 +1,156 @@
+import { expect, test } from 'vitest';
+import { begin, gatewayWith, observedWith, poolWith } from './pool-fixture.ts';
+import type { ObservedPool } from '../../../operator/decide/observed.ts';
+import { planPool } from '../../../operator/decide/pool-plan.ts';
+
+function actionsOf(fields: Partial<ObservedPool>): readonly string[] {
+  return planPool(observedWith(fields)).actions.map(
+    (action) => `${action.kind} ${action.kind === 'create-pod' ? action.name : action.pod.name}`,
+  );
+}
+
+const quickDrain = { propagationSeconds: 10, connectionsPerSecond: 200, deadlineSeconds: 540 };
+const marked = { drain: { startedAt: begin - 20_000, deadlineAt: begin + 520_000 }, serving: 'False' as const };
+
+test('a converged pool asks for nothing', () => {
+  const plan = planPool(observedWith());
+  expect(plan).toMatchObject({ actions: [], events: [], rollout: { state: 'complete' }, minAvailable: 1, requeueAfterMs: undefined });
+  expect(plan.counts).toEqual({ replicas: 2, ready: 2, updated: 2, draining: 0 });
+});
+
+test('missing gateways get the first free names, also where others have taken some', () => {
+  expect(actionsOf({ gateways: [gatewayWith('web-aaaaa-1')], pool: poolWith({ replicas: 3 }), foreignNames: ['web-aaaaa-0'] })).toEqual([
+    'create-pod web-aaaaa-2',
+    'create-pod web-aaaaa-3',
+  ]);
+});
+
+test('a plan from a store that has not heard of the creations asks for the same names again', () => {
+  const observed = { gateways: [], pool: poolWith({ replicas: 3 }) };
+  expect(actionsOf(observed)).toEqual(actionsOf(observed));
+});
+
+test('a terminating gateway is replaced at once, and by another name', () => {
+  const gateways = [gatewayWith('web-aaaaa-0', { isTerminating: true }), gatewayWith('web-aaaaa-1')];
+  const plan = planPool(observedWith({ gateways }));
+  expect(plan.actions.map((action) => action.kind === 'create-pod' && action.name)).toEqual(['web-aaaaa-2']);
+  expect(plan.members.map(({ name }) => name)).toEqual(['web-aaaaa-1']);
+});
+
+test('one too many: the emptiest is marked, and the document says so', () => {
+  const gateways = [0, 1, 2].map((slot) => gatewayWith(`web-aaaaa-${slot}`, {}, { connections: slot === 1 ? 5 : 50 }));
+  const plan = planPool(observedWith({ gateways }));
+  expect(plan.actions).toMatchObject([
+    { kind: 'mark-draining', pod: { name: 'web-aaaaa-1', uid: 'uid-web-aaaaa-1' }, startedAt: begin, deadlineAt: begin + 540_000 },
+  ]);
+  expect(plan.actions[0]).toMatchObject({ event: { reason: 'ScaleDownStarted', message: expect.stringContaining('5 connections') } });
+  expect(plan.members.map(({ state }) => state)).toEqual(['serving', 'draining', 'serving']);
+});
+
+test('several too many: one drains at a time', () => {
+  const gateways = [0, 1, 2, 3, 4].map((slot) => gatewayWith(`web-aaaaa-${slot}`));
+  expect(actionsOf({ gateways })).toEqual(['mark-draining web-aaaaa-0']);
+  const draining = gateways.map((gateway, slot) => (slot === 0 ? { ...gateway, ...marked } : gateway));
+  expect(actionsOf({ gateways: draining })).toEqual(['send-drain web-aaaaa-0']);
+});
+
+test('an older revision: surge, then drain when the new one takes clients, and say what differs', () => {
+  const old = [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`));
+  const updateRevision = 'bbbbb22222';
+  expect(actionsOf({ gateways: old, updateRevision })).toEqual(['create-pod web-bbbbb-0']);
+  const starting = gatewayWith('web-bbbbb-0', { revision: updateRevision, serving: 'Unknown', containersReady: false }, { ready: false });
+  expect(actionsOf({ gateways: [...old, starting], updateRevision })).toEqual([]);
+  const ready = gatewayWith('web-bbbbb-0', { revision: updateRevision });
+  const plan = planPool(observedWith({ gateways: [...old, ready], updateRevision, updateDifference: 'spec.x is 1, should be 2' }));
+  expect(plan.actions).toMatchObject([
+    { kind: 'mark-draining', pod: { name: 'web-aaaaa-0' }, event: { message: expect.stringContaining('spec.x is 1, should be 2') } },
+  ]);
+  expect(plan.rollout.state).toBe('progressing');
+});
+
+test('OnDelete replaces nobody, and fills the places of those who were deleted with the new revision', () => {
+  const pool = poolWith({ updateStrategy: { type: 'OnDelete', maxSurge: '25%' } });
+  const gateways = [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1')];
+  expect(actionsOf({ pool, gateways, updateRevision: 'bbbbb22222' })).toEqual([]);
+  expect(actionsOf({ pool, gateways: gateways.slice(1), updateRevision: 'bbbbb22222' })).toEqual(['create-pod web-bbbbb-0']);
+});
+
+test('while Redis is away nobody loses a gateway: nothing is drained, deleted or taken from the document', () => {
+  const waiting = { ready: false, waitingFor: ['the bus: connect ECONNREFUSED'] };
+  const gateways = [0, 1, 2].map((slot) => gatewayWith(`web-aaaaa-${slot}`, { containersReady: false }, waiting));
+  const plan = planPool(observedWith({ gateways, pool: poolWith({ replicas: 3 }) }));
+  expect(plan.actions).toEqual([]);
+  expect(plan.members.map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+  // Nor does a new revision begin to move people while it can't become ready either.
+  const surge = gatewayWith(
+    'web-bbbbb-0',
+    { revision: 'bbbbb22222', containersReady: false, serving: 'Unknown' },
+    { ...waiting, connections: 0 },
+  );
+  expect(actionsOf({ gateways: [...gateways, surge], pool: poolWith({ replicas: 3 }), updateRevision: 'bbbbb22222' })).toEqual([]);
+});
+
+test('a gateway serves once it is ready and in the document, not before', () => {
+  const fresh = gatewayWith('web-aaaaa-1', { serving: 'Unknown' });
+  const gateways = [gatewayWith('web-aaaaa-0'), fresh];
+  expect(actionsOf({ gateways, document: { epoch: 4, memberUids: ['uid-web-aaaaa-0'] } })).toEqual([]);
+  expect(planPool(observedWith({ gateways })).members).toHaveLength(2);
+  expect(actionsOf({ gateways })).toEqual(['set-serving web-aaaaa-1']);
+  const ofAnother = { ...fresh, polled: { ...gatewayWith('x').polled!, uid: 'another' } };
+  expect(actionsOf({ gateways: [gatewayWith('web-aaaaa-0'), ofAnother] })).toEqual([]);
+});
+
+test('a drain that is needed no more is taken back before its first client is moved, and not later', () => {
+  const pool = poolWith({ replicas: 2, drain: quickDrain });
+  const propagating = { drain: { startedAt: begin - 5000, deadlineAt: begin + 535_000 }, serving: 'False' as const };
+  const gateways = [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1', propagating)];
+  expect(actionsOf({ pool, gateways })).toEqual(['unmark-draining web-aaaaa-1']);
+  const evicting = [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1', marked, { drainState: 'draining' })];
+  expect(actionsOf({ pool, gateways: evicting })).toEqual(['create-pod web-aaaaa-2']);
+  const always = poolWith({ replicas: 2, drain: { ...quickDrain, abortOnDemand: 'Always' } });
+  expect(actionsOf({ pool: always, gateways: evicting })).toEqual(['send-abort web-aaaaa-1', 'unmark-draining web-aaaaa-1']);
+  const never = poolWith({ replicas: 2, drain: { ...quickDrain, abortOnDemand: 'Never' } });
+  expect(actionsOf({ pool: never, gateways })).toEqual(['create-pod web-aaaaa-2']);
+});
+
+test('a gateway that drains without a mark is told to go on serving', () => {
+  const gateways = [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1', { serving: 'False' }, { drainState: 'draining' })];
+  expect(actionsOf({ gateways })).toEqual(['send-abort web-aaaaa-1']);
+});
+
+test('a pod that has ended keeps its place for half a minute, then makes room', () => {
+  const ended = (agoMs: number) => [
+    gatewayWith('web-aaaaa-0'),
+    gatewayWith('web-aaaaa-1', { phase: 'Failed', isRunning: false, containersReady: false, endedAt: begin - agoMs }),
+  ];
+  const early = planPool(observedWith({ gateways: ended(10_000) }));
+  expect(early.actions).toEqual([]);
+  expect(early.requeueAfterMs).toBe(20_000);
+  expect(actionsOf({ gateways: ended(30_000) })).toEqual(['delete-pod web-aaaaa-1', 'create-pod web-aaaaa-2']);
+});
+
+test('labels that somebody took away come back', () => {
+  const plan = planPool(observedWith({ gateways: [gatewayWith('web-aaaaa-0', { labels: { mine: 'kept' } }), gatewayWith('web-aaaaa-1')] }));
+  expect(plan.actions).toMatchObject([
+    { kind: 'restore-labels', pod: { name: 'web-aaaaa-0' }, labels: { 'barrage.dev/pool': 'web', 'barrage.dev/revision': 'aaaaa11111' } },
+  ]);
+});
+
+test('a paused pool is left alone, whatever is missing', () => {
+  expect(
+    actionsOf({ pool: poolWith({ paused: true, replicas: 9 }), gateways: [gatewayWith('web-aaaaa-0', marked, { connections: 0 })] }),
+  ).toEqual([]);
+});
+
+test('a change of the desired number is told once, with its reason', () => {
+  const pool = poolWith({ replicas: 3 }, { desiredReplicas: 2 });
+  const first = planPool(observedWith({ pool }));
+  expect(first.events).toEqual([{ type: 'Normal', reason: 'ScaledUp', message: 'From 2 to 3 gateways: spec.replicas is 3' }]);
+  expect(planPool(observedWith({ pool, scaling: first.scaling.memory })).events).toEqual([]);
+});
+
+test('the budget for evictions is a whole number and never negative', () => {
+  const budget = (replicas: number, maxUnavailable: number | string) =>
+    planPool(observedWith({ pool: poolWith({ replicas, disruption: { maxUnavailable, nodeAutoscalerEviction: 'Allow' } }) })).minAvailable;
+  expect([budget(3, 1), budget(0, 1), budget(10, '25%'), budget(1, '10%'), budget(4, 9)]).toEqual([2, 0, 7, 0, 0]);
+});

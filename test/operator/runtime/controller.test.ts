@@ -1,0 +1,208 @@
+import { Registry } from 'prom-client';
+import { expect, test } from 'vitest';
+import { createLogger } from '../../../core/process/logging.ts';
+import { ApiError } from '../../../operator/runtime/api-error.ts';
+import { Controller } from '../../../operator/runtime/controller.ts';
+import { ControllerMetrics } from '../../../operator/runtime/controller-metrics.ts';
+import type { Outcome, Reconcile } from '../../../operator/runtime/outcome.ts';
+import { Random } from '../../simulation/random.ts';
+import { FakeClock, settle } from './fake-clock.ts';
+
+const logger = createLogger({ part: 'test', level: 'silent' });
+
+/** A started controller whose reconciles are the test's. */
+function startController(reconcile: Reconcile, also: { readonly workers?: number; readonly timeoutMs?: number } = {}) {
+  const clock = new FakeClock();
+  const registry = new Registry();
+  const metrics = new ControllerMetrics(registry);
+  const controller = new Controller({ name: 'pools', reconcile, workers: 2, clock, logger, metrics, ...also });
+  controller.start();
+  const metric = async (name: string): Promise<string> => await registry.getSingleMetricAsString(name);
+  return { clock, controller, metric };
+}
+
+/** Reconciles that the test ends by hand. */
+function openReconciles(): {
+  readonly reconcile: Reconcile;
+  readonly open: Map<string, (outcome: Outcome) => void>;
+  readonly started: string[];
+} {
+  const open = new Map<string, (outcome: Outcome) => void>();
+  const started: string[] = [];
+  const reconcile = (key: string): Promise<Outcome> => {
+    started.push(key);
+    expect(open.has(key), 'the same key twice at once').toBe(false);
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    open.set(key, (outcome) => {
+      open.delete(key);
+      resolve(outcome);
+    });
+    return promise;
+  };
+  return { reconcile, open, started };
+}
+
+const done: Outcome = { kind: 'done' };
+
+test('as many keys are reconciled at once as there are workers, and a thousand changes of one are two reconciles', async () => {
+  const { reconcile, open, started } = openReconciles();
+  const { controller, metric } = startController(reconcile);
+  for (const key of ['a', 'b', 'c']) controller.enqueue(key);
+  await settle();
+  expect(started).toEqual(['a', 'b']);
+  expect(await metric('controller_runtime_active_workers')).toContain('{controller="pools"} 2');
+  expect(await metric('workqueue_depth')).toContain('{name="pools"} 1');
+  for (let change = 0; change < 1000; change += 1) controller.enqueue('a');
+  open.get('a')?.(done);
+  await settle();
+  open.get('b')?.(done);
+  await settle();
+  expect(started).toEqual(['a', 'b', 'c', 'a']);
+  for (const end of open.values()) end(done);
+  await settle();
+  expect(controller.isIdle).toBe(true);
+  expect(await metric('controller_runtime_reconcile_total')).toContain('{controller="pools",result="success"} 4');
+});
+
+test('each outcome has its sequel: done rests, retry-after comes back then, terminal waits for a change, back-off waits longer each time', async () => {
+  const outcomes: Readonly<Record<string, Outcome>> = {
+    done,
+    later: { kind: 'retry-after', afterMs: 30_000 },
+    wrong: { kind: 'terminal', cause: new Error('the spec is wrong') },
+    failing: { kind: 'back-off', cause: new ApiError('away', { status: 0, reason: 'Unreachable' }) },
+  };
+  const at: Record<string, number[]> = {};
+  const { clock, controller, metric } = startController((key) => {
+    (at[key] ??= []).push(clock.now());
+    return Promise.resolve(outcomes[key] ?? done);
+  });
+  for (const key of Object.keys(outcomes)) controller.enqueue(key);
+  await clock.pass(75);
+  expect(at).toEqual({ done: [0], later: [0], wrong: [0], failing: [0, 5, 15, 35, 75] });
+  await clock.pass(30_000);
+  expect(at['later']).toEqual([0, 30_000]);
+  controller.enqueue('wrong');
+  await settle();
+  expect(at['wrong']).toHaveLength(2);
+  expect(await metric('controller_runtime_terminal_reconcile_errors_total')).toContain('{controller="pools"} 2');
+  expect(await metric('controller_runtime_reconcile_total')).toContain('{controller="pools",result="requeue_after"} 2');
+  expect(await metric('controller_runtime_reconcile_panics_total')).toContain('{controller="pools"} 0');
+});
+
+test('a reconcile that throws, at once or later, is counted, tried again, and nobody else\u2019s business', async () => {
+  let throwing = 2;
+  const seen: string[] = [];
+  const { clock, controller, metric } = startController((key) => {
+    seen.push(key);
+    if (key === 'bad' && throwing-- > 0) {
+      if (throwing === 1) throw new TypeError('a bug');
+      return Promise.reject(new TypeError('another'));
+    }
+    return Promise.resolve(done);
+  });
+  controller.enqueue('bad');
+  controller.enqueue('good');
+  await clock.pass(100);
+  expect(seen).toEqual(['bad', 'good', 'bad', 'bad']);
+  expect(await metric('controller_runtime_reconcile_panics_total')).toContain('{controller="pools"} 2');
+  expect(await metric('controller_runtime_reconcile_errors_total')).toContain('{controller="pools"} 2');
+  expect(await metric('workqueue_retries_total')).toContain('{name="pools"} 2');
+});
+
+test('a reconcile that takes too long is told to end, and its key is tried again', async () => {
+  let calls = 0;
+  const { clock, controller, metric } = startController(
+    async (_, signal) => {
+      calls += 1;
+      if (calls > 1) return done;
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      throw signal.reason;
+    },
+    { timeoutMs: 1000 },
+  );
+  controller.enqueue('slow');
+  await clock.pass(999);
+  expect(calls).toBe(1);
+  await clock.pass(10);
+  expect(calls).toBe(2);
+  expect(await metric('controller_runtime_reconcile_timeouts_total')).toContain('{controller="pools"} 1');
+  expect(await metric('controller_runtime_reconcile_panics_total')).toContain('{controller="pools"} 0');
+  expect(clock.pending, 'timers that are left').toBe(0);
+});
+
+test('who stops takes nothing more, waits for what is under way, and after the grace tells it to end', async () => {
+  const seen: string[] = [];
+  const { clock, controller } = startController(
+    async (key, signal) => {
+      seen.push(key);
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      return done;
+    },
+    { workers: 1 },
+  );
+  controller.enqueue('a');
+  controller.enqueue('b');
+  await settle();
+  let isStopped = false;
+  const stopped = controller.stop(5000).then(() => (isStopped = true));
+  await clock.pass(4999);
+  expect(isStopped).toBe(false);
+  await clock.pass(1);
+  await stopped;
+  expect(seen).toEqual(['a']);
+  expect(clock.pending).toBe(0);
+});
+
+test('keys that come before the start wait for it', async () => {
+  const { reconcile, open, started } = openReconciles();
+  const clock = new FakeClock();
+  const controller = new Controller({
+    name: 'pools',
+    reconcile,
+    workers: 1,
+    clock,
+    logger,
+    metrics: new ControllerMetrics(new Registry()),
+  });
+  controller.enqueue('a');
+  controller.enqueueAfter('b', 10);
+  await clock.pass(100);
+  expect(started).toEqual([]);
+  controller.start();
+  await settle();
+  open.get('a')?.(done);
+  await settle();
+  expect(started).toEqual(['a', 'b']);
+});
+
+test('whatever happens when, no key is reconciled twice at once and the last change of each is seen (seeds 1 to 50)', async () => {
+  for (let seed = 1; seed <= 50; seed += 1) {
+    const random = new Random(seed);
+    const world = new Map<string, number>();
+    const seen = new Map<string, number>();
+    const running = new Set<string>();
+    const { clock, controller } = startController(
+      async (key) => {
+        expect(running.has(key), `seed ${seed}`).toBe(false);
+        running.add(key);
+        const read = world.get(key) ?? 0;
+        await new Promise<void>((resolve) => clock.after(random.below(20), resolve));
+        running.delete(key);
+        if (random.chance(0.2)) throw new Error('a bug');
+        if (random.chance(0.2)) return { kind: 'back-off', cause: undefined };
+        seen.set(key, read);
+        return random.chance(0.1) ? { kind: 'retry-after', afterMs: 5 } : done;
+      },
+      { workers: 3 },
+    );
+    for (let change = 0; change < 60; change += 1) {
+      const key = `key-${random.below(6)}`;
+      world.set(key, change);
+      controller.enqueue(key);
+      await clock.pass(random.below(8));
+    }
+    await clock.pass(60_000);
+    expect(seen, `seed ${seed}`).toEqual(world);
+    expect(controller.isIdle).toBe(true);
+  }
+});
