@@ -25,6 +25,7 @@ import { Polls } from './reconcile/polls.ts';
 import { Stores } from './reconcile/stores.ts';
 import { Controller, startWhenSynced } from './runtime/controller.ts';
 import { ControllerMetrics } from './runtime/controller-metrics.ts';
+import type { RateLimitOptions } from './runtime/rate-limit.ts';
 
 export interface OperatorOptions {
   readonly settings: Settings;
@@ -34,6 +35,10 @@ export interface OperatorOptions {
   readonly onLost: (reason: string) => void;
   /** Admin port of the pods; another one in tests. */
   readonly adminPort?: number;
+  /** Requests to the API server; absent: as many as `KubeClient` sends by itself. */
+  readonly apiRate?: RateLimitOptions;
+  /** How often everything is looked at once more, in case a change was missed: milliseconds. Absent: ten minutes. */
+  readonly resyncMs?: number;
 }
 
 const pollIntervalMs = 1_000;
@@ -41,8 +46,7 @@ const pollsAtOnce = 32;
 const poolWorkers = 10;
 const syncWithinMs = 120_000;
 const stopGraceMs = 30_000;
-/** Everything is looked at once more so often, in case a change was missed: milliseconds. */
-const resyncMs = 600_000;
+const defaultResyncMs = 600_000;
 
 /** The operator: watches, waits to lead, then keeps pools and channels as they should be. Replicas that do not lead are ready, and watch. */
 export class Operator implements Running {
@@ -72,7 +76,14 @@ export class Operator implements Running {
     const lease = { namespace: settings.operatorNamespace, name: settings.operatorLease };
     const identity = `${settings.operatorName}_${process.pid}_${Math.floor(random() * 1e9).toString(36)}`;
     this.#election = new LeaderElection({ connection: this.#connection.separate(), lease, identity, clock, random, logger, metrics });
-    const client = new KubeClient({ connection: this.#connection, clock, metrics, random, mayWrite: () => this.#election.isLeader });
+    const client = new KubeClient({
+      connection: this.#connection,
+      clock,
+      metrics,
+      random,
+      ...(options.apiRate === undefined ? {} : { rate: options.apiRate }),
+      mayWrite: () => this.#election.isLeader,
+    });
     const api = new ApiServer(client);
     this.#stores = new Stores({ client, clock, random, logger, metrics, namespaces: settings.operatorWatchNamespaces });
     const admin = new AdminClient(options.adminPort ?? ports.admin);
@@ -167,7 +178,7 @@ export class Operator implements Running {
   #resync(): void {
     for (const { metadata } of this.#stores.pools.all()) this.#enqueue(`${metadata.namespace}/${metadata.name}`);
     for (const { metadata, spec } of this.#stores.channels.all()) this.#channels.enqueue(`${metadata.namespace}/${spec.poolRef.name}`);
-    this.#callOffResync = systemClock.after(resyncMs, () => this.#resync());
+    this.#callOffResync = systemClock.after(this.#options.resyncMs ?? defaultResyncMs, () => this.#resync());
   }
 
   #enqueue(pool: string): void {

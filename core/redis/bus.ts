@@ -49,7 +49,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   const refusedMessages = sparse('a message of the gateway calls could not be read');
   const names = new RedisNames(options.prefix);
   const places = placesOf(options);
-  const listener = { onOpen: () => calls.onOpen(), onStateChange: () => state.update() };
+  const listener = { onOpen: () => calls.onOpen(), onStateChange: () => changes.update() };
   const masters: Masters =
     places.mode === 'Cluster'
       ? new ClusterMasters({ places, errors, random, now, logger, listener })
@@ -58,18 +58,18 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   const token = randomBytes(12).toString('hex');
   const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, logger, random, now });
   if (options.countMembers === true) void calls.watch();
-  const state = new ObservedState(masters, logger);
+  const changes = new StateChanges(masters, logger);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await calls.close();
-    state.quiet();
+    changes.quiet();
     masters.close();
   };
   return {
     log,
     calls,
-    state: () => state.current,
-    onStateChange: (listen) => state.listen(listen),
+    state: () => masters.state,
+    onStateChange: (listener) => changes.listen(listener),
     close: () => (closing ??= close()),
     figures: () => ({
       appendsWaiting: log.appendsWaiting,
@@ -80,17 +80,17 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   };
 }
 
-/** The state of the masters, told to those who listen where it goes up or down. */
-class ObservedState {
+/** Tells those who listen where the masters go up or down. */
+class StateChanges {
   readonly #masters: Masters;
   #logger: BusLogger | undefined;
   readonly #listeners: ((state: BusState) => void)[] = [];
-  current: BusState;
+  #isUp: boolean;
 
   constructor(masters: Masters, logger: BusLogger | undefined) {
     this.#masters = masters;
     this.#logger = logger;
-    this.current = masters.state;
+    this.#isUp = masters.state.up;
   }
 
   listen(listener: (state: BusState) => void): void {
@@ -103,11 +103,11 @@ class ObservedState {
   }
 
   update(): void {
-    const before = this.current;
-    this.current = this.#masters.state;
-    if (this.current.up === before.up) return;
-    if (this.current.up) this.#logger?.info('the bus is up');
-    else this.#logger?.warn({ reason: this.current.reason }, 'the bus is down');
-    for (const listener of this.#listeners) listener(this.current);
+    const { state } = this.#masters;
+    if (state.up === this.#isUp) return;
+    this.#isUp = state.up;
+    if (state.up) this.#logger?.info('the bus is up');
+    else this.#logger?.warn({ reason: state.reason }, 'the bus is down');
+    for (const listener of this.#listeners) listener(state);
   }
 }

@@ -31,7 +31,6 @@ export const eventReasons = [
   'PodLabelsRestored',
   'MetricsUnavailable',
   'MetricsAvailable',
-  'InvalidSpec',
 ] as const;
 export type EventReason = (typeof eventReasons)[number];
 

@@ -246,9 +246,17 @@ function restoreLabels({ pool }: ObservedPool, crew: Crew): readonly PoolAction[
 
 function scalingEvents({ scaling: memory, pool }: ObservedPool, scaling: ScalingDecision): readonly ActionEvent[] {
   const before = memory?.desired ?? pool.status?.desiredReplicas;
-  if (before === undefined || before === scaling.desired) return [];
-  const reason = scaling.desired > before ? 'ScaledUp' : 'ScaledDown';
-  return [{ type: 'Normal', reason, message: `From ${before} to ${scaling.desired} gateways: ${scaling.reason}` }];
+  const events: ActionEvent[] = [];
+  if (before !== undefined && before !== scaling.desired) {
+    const reason = scaling.desired > before ? 'ScaledUp' : 'ScaledDown';
+    events.push({ type: 'Normal', reason, message: `From ${before} to ${scaling.desired} gateways: ${scaling.reason}` });
+  }
+  const metrics = pool.status?.conditions?.find(({ type }) => type === 'MetricsAvailable')?.status;
+  if (metrics === 'True' && !scaling.metricsAvailable)
+    events.push({ type: 'Warning', reason: 'MetricsUnavailable', message: scaling.reason });
+  if (metrics === 'False' && scaling.metricsAvailable)
+    events.push({ type: 'Normal', reason: 'MetricsAvailable', message: 'Every serving gateway tells its load again' });
+  return events;
 }
 
 function countsOf(crew: Crew, updateRevision: string): GatewayCounts {

@@ -16,6 +16,8 @@ import { collectionPath, objectPath, resources } from './resources.ts';
 const fieldManager = 'barrage-operator';
 /** Of its own, so that what is said in the status and in the rest never takes back the other. */
 const statusManager = 'barrage-operator-status';
+/** Of its own, so that marking a pod takes back none of the labels that we gave it, nor labels a mark. */
+const annotationsManager = 'barrage-operator-annotations';
 const applyType = 'application/apply-patch+yaml';
 
 /** The API server, as reconciling sees it. Writes are server-side applies under our own name: what others say of an object stays. */
@@ -96,7 +98,7 @@ export class ApiServer implements KubeApi, KubeReader {
     signal?: AbortSignal,
   ): Promise<boolean> {
     const object: KubeObject = { metadata: { namespace, name, uid, annotations } };
-    return await unlessGone(this.#apply(object, { resource: resources.pod, manager: fieldManager, signal }));
+    return await unlessGone(this.#apply(object, { resource: resources.pod, manager: annotationsManager, signal }));
   }
 
   async setPodConditions({ namespace, name, uid }: ExactRef, conditions: readonly PodCondition[], signal?: AbortSignal): Promise<boolean> {

@@ -12,6 +12,8 @@ import type { Store } from './store.ts';
 export interface ReflectorTimes {
   /** Between a failure and the next attempt. */
   readonly backoff: BackoffBounds;
+  /** The cap of that where nobody answers at all: trying costs the server nothing, and it is to be heard soon after it is back. */
+  readonly unreachableCapMs: number;
   /** How long a watch is asked to last, in seconds: chosen anew each time, so that watches do not end together. */
   readonly watchSeconds: { readonly min: number; readonly max: number };
   /** A watch of which nothing is heard for this long is given up; bookmarks come about every minute. */
@@ -22,6 +24,7 @@ export interface ReflectorTimes {
 
 export const defaultReflectorTimes: ReflectorTimes = {
   backoff: { baseMs: 800, capMs: 30_000 },
+  unreachableCapMs: 4_000,
   watchSeconds: { min: 300, max: 600 },
   quietMs: 150_000,
   relistMs: 36_000_000,
@@ -119,13 +122,15 @@ export class Reflector<T extends KubeObject> {
 
   async #failed(error: unknown, signal: AbortSignal): Promise<void> {
     const { resource, clock, random, logger } = this.#options;
-    
+    if (error instanceof ApiError && error.isExpired) this.#version = undefined;
     const earlier = this.#failuresInARow;
     this.#failures += 1;
     this.#failuresInARow += 1;
+    const { backoff, unreachableCapMs } = this.#times;
+    const isUnreachable = error instanceof ApiError && error.status === 0;
+    const bounds = isUnreachable ? { ...backoff, capMs: unreachableCapMs } : backoff;
     // The first failure after good times is usually a connection that was cut: back soon, but not all watchers at once.
-    const { backoff } = this.#times;
-    const ownMs = earlier === 0 ? random() * backoff.baseMs : jitteredMs(earlier, backoff, random);
+    const ownMs = earlier === 0 ? random() * bounds.baseMs : jitteredMs(earlier, bounds, random);
     const delayMs = Math.max(ownMs, error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
     logger.warn(
       { kind: resource.kind, failures: this.#failuresInARow, delayMs: Math.round(delayMs), err: error },

@@ -5,7 +5,7 @@ import { networkPolicies } from '../desired/network-policies.ts';
 import type { DesiredObject } from '../desired/objects.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { publisherAutoscaler, publisherDeployment } from '../desired/publisher.ts';
-import { services } from '../desired/services.ts';
+import { services } from '../desired/pool-services.ts';
 import { resources } from '../kube/resources.ts';
 import type { DesiredChild } from './children.ts';
 import type { PoolSecrets } from './pool-secrets.ts';

@@ -101,6 +101,7 @@ export class PoolSecretsKeeper {
     const known = this.#foreign.get(key);
     if (known !== undefined && now - known.at < freshMs) return known.secret;
     const secret = await this.#api.get<SecretObject>(resources.secret, { namespace, name }, signal);
+    for (const [other, { at }] of this.#foreign) if (now - at >= freshMs) this.#foreign.delete(other);
     this.#foreign.set(key, { at: now, secret });
     return secret;
   }

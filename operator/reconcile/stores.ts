@@ -7,6 +7,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { ClientMetrics } from '../kube/client-metrics.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { resources } from '../kube/resources.ts';
+import { PartitionedStore } from '../kube/partitioned-store.ts';
 import { Store } from '../kube/store.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { KubeObject, Resource, Selection } from '../runtime/kube-api.ts';
@@ -38,10 +39,10 @@ const childResources = [
 export class Stores {
   readonly #options: StoresOptions;
   readonly #reflectors: Reflector<KubeObject>[] = [];
-  readonly #children = new Map<string, Store<KubeObject>>();
-  readonly pools: Store<KubeObject & GatewayPool>;
-  readonly channels: Store<KubeObject & BarrageChannel>;
-  readonly pods: Store<PoolPod>;
+  readonly #children = new Map<string, PartitionedStore<KubeObject>>();
+  readonly pools: PartitionedStore<KubeObject & GatewayPool>;
+  readonly channels: PartitionedStore<KubeObject & BarrageChannel>;
+  readonly pods: PartitionedStore<PoolPod>;
 
   constructor(options: StoresOptions) {
     this.#options = options;
@@ -74,7 +75,7 @@ export class Stores {
       const { metadata, spec } = 'current' in change ? change.current : change.previous;
       changed(`${metadata.namespace}/${spec.poolRef.name}`);
     });
-    for (const store of [this.pods, ...this.#children.values()] as readonly Store<KubeObject>[]) {
+    for (const store of [this.pods, ...this.#children.values()] as readonly PartitionedStore<KubeObject>[]) {
       store.onChange((change) => {
         const object = 'current' in change ? change.current : change.previous;
         for (const pool of byPool(object)) changed(pool);
@@ -87,38 +88,35 @@ export class Stores {
     await Promise.all(this.#reflectors.map((reflector) => reflector.run(signal)));
   }
 
-  #watch<T extends KubeObject>(watched: {
-    readonly resource: Resource;
-    readonly selection: Selection;
-    readonly keep?: (object: T) => object;
-    readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
-  }): Store<T> {
-    const { client, clock, random, logger, metrics, namespaces } = this.#options;
-    const { resource, selection, keep } = watched;
+  #watch<T extends KubeObject>(watched: Watched<T>): PartitionedStore<T> {
+    const { namespaces } = this.#options;
+    const wanted = namespaces.length === 0 ? [undefined] : namespaces;
+    return new PartitionedStore(new Map(wanted.map((namespace) => [namespace, this.#watchOne(watched, namespace)])));
+  }
+
+  #watchOne<T extends KubeObject>({ resource, selection, keep, indexes }: Watched<T>, namespace: string | undefined): Store<T> {
+    const { client, clock, random, logger, metrics } = this.#options;
     const failed = (error: unknown): void =>
       logger.error({ err: error, kind: resource.kind }, 'a listener of a store threw: this is a bug');
-    const store = new Store<T>({ ...(watched.indexes === undefined ? {} : { indexes: watched.indexes }), failed });
+    const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), failed });
     const kept = (object: T): T => {
       const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & { managedFields?: unknown };
       const slim = { ...object, metadata };
       return (keep === undefined ? slim : keep(slim as T)) as T;
     };
-    if (namespaces.length > 1) throw new RangeError('more than one namespace needs a store for each');
-    const [namespace] = namespaces;
-    const reflector = new Reflector<T>({
-      resource,
-      selection: namespace === undefined ? selection : { ...selection, namespace },
-      client,
-      store,
-      clock,
-      random,
-      logger,
-      keep: kept,
-    });
-    metrics.watchReflector(resource.kind, () => reflector.figures());
+    const where = namespace === undefined ? selection : { ...selection, namespace };
+    const reflector = new Reflector<T>({ resource, selection: where, client, store, clock, random, logger, keep: kept });
+    metrics.watchReflector(namespace === undefined ? resource.kind : `${resource.kind} in ${namespace}`, () => reflector.figures());
     this.#reflectors.push(reflector as unknown as Reflector<KubeObject>);
     return store;
   }
+}
+
+interface Watched<T> {
+  readonly resource: Resource;
+  readonly selection: Selection;
+  readonly keep?: (object: T) => object;
+  readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
 }
 
 function byPool({ metadata }: KubeObject): readonly string[] {

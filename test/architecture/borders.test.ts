@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { breaches, pureFiles, reach } from './borders.ts';
+import { breaches, pureFiles, pureFolders, reach } from './borders.ts';
 import { readSource, readSources } from './imports.ts';
 
 test('the borders between the folders hold', () => {
@@ -13,7 +13,7 @@ test('the guard looks at something: every folder and every file that it names ex
     expect(sources.length, folder).toBeGreaterThan(2);
     expect(sources.flatMap(({ imports }) => imports).length, folder).toBeGreaterThan(2);
   }
-  expect(pureFiles.filter((path) => !existsSync(path))).toEqual([]);
+  expect([...pureFiles, ...pureFolders].filter((path) => !existsSync(path))).toEqual([]);
 });
 
 test.each([
@@ -26,6 +26,9 @@ test.each([
   ['gateway/planted.ts', "const later = await import('../publisher/mesh.ts');"],
   ['gateway/planted.ts', "export { a } from '../test/support/frames.ts';"],
   ['gateway/room.ts', 'const now = Date.now();'],
+  ['operator/decide/planted.ts', 'const chance = Math.random();'],
+  ['operator/reconcile/planted.ts', "import { KubeConfig } from '@kubernetes/client-node';"],
+  ['operator/planted.ts', "import { a } from '../gateway/room.ts';"],
   ['gateway/planted.ts', "const port = process.env['PORT'];"],
   ['core/utils.ts', ''],
   ['core/planted.ts', '\n'.repeat(401)],

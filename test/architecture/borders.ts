@@ -7,6 +7,7 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
   publisher: ['core'],
   client: ['core'],
   standalone: ['core', 'gateway', 'publisher', 'client'],
+  operator: ['core'],
 };
 
 /** A browser loads the client: of core it may have what is free of Node, at run time. */
@@ -28,6 +29,9 @@ export const pureFiles: readonly string[] = [
   ),
   ...['backoff', 'cursor', 'liveness', 'move', 'position'].map((name) => `client/${name}.ts`),
 ];
+
+/** Folders in which every file is a decision. */
+export const pureFolders: readonly string[] = ['operator/decide/', 'operator/desired/', 'operator/runtime/'];
 
 const impure = /\b(?:Date\.now|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|queueMicrotask|fetch)\b|\bprocess\./;
 const forbiddenNames = /(?:^|\/)(?:utils?|helpers?|manager|common|handlers?|services?|types|index)\.ts$/;
@@ -54,7 +58,7 @@ function importBreaches({ path, imports }: SourceFile): readonly string[] {
 
 function contentBreaches({ path, text }: SourceFile): readonly string[] {
   const found: string[] = [];
-  if (pureFiles.includes(path)) {
+  if (pureFiles.includes(path) || pureFolders.some((folder) => path.startsWith(folder))) {
     const match = impure.exec(withoutComments(text));
     if (match !== null) found.push(`${path} is a decision, but uses ${match[0]}`);
   }

@@ -247,3 +247,29 @@ test(
     expect(await ask()).toMatchObject({ replies: [{ kind: 'done' }], unanswered: [] });
   },
 );
+
+test('a server that was demoted and promoted again without a restart does not give again what it lost', { timeout: 30_000 }, async () => {
+  const redis = await newRedis();
+  const other = await RedisServer.start({ settings: ['--replicaof', `127.0.0.1 ${redis.port}`] });
+  onTestFinished(() => other.dispose());
+  const bus = newBus(redis);
+  const listener = new Listener();
+  const { epoch } = await bus.log.subscribe('a', listener);
+  await bus.log.append('a', [publication('kept')]);
+  const offsetAt = (server: RedisServer): Promise<string> => server.command('HGET', 'outage:{a}:record', 'offset');
+  await until('the replica has it', async () => (await offsetAt(other)) === '$1 1');
+  await other.command('REPLICAOF', 'NO', 'ONE');
+  expect(await bus.log.append('a', [publication('lost')])).toMatchObject({ epoch, firstOffset: 2 });
+
+  await redis.command('REPLICAOF', '127.0.0.1', `${other.port}`);
+  await until('the bus knows', () => JSON.stringify(bus.state()).includes('the server is a replica'));
+  await until('its data are the other one\'s', async () => (await offsetAt(redis)) === '$1 1');
+  await redis.command('REPLICAOF', 'NO', 'ONE');
+  await untilUp(bus);
+  const again = await bus.log.append('a', [publication('new')]);
+  expect(again.epoch).not.toBe(epoch);
+  expect(again.firstOffset).toBe(2);
+  await until('heard', () => listener.texts.at(-1) === 'new');
+  expect(listener.texts).toEqual(['kept', 'lost', 'new']);
+  expect(listener.resubscribed.at(-1)?.epoch).toBe(again.epoch);
+});

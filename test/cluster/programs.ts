@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createWriteStream, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Where the test cluster's scripts are, and where what they build is kept. */
@@ -16,9 +16,10 @@ const progressEveryMs = 30_000;
  * @throws Error with the end of the build's log
  */
 export async function findProgram(name: string): Promise<string> {
-  await buildPrograms([name]);
-  const folders = [process.env['KUBEBUILDER_ASSETS'], join(builtFolder, 'bin'), ...(process.env['PATH'] ?? '').split(delimiter)];
-  const path = folders.map((folder) => join(folder ?? '', name)).find((candidate) => existsSync(candidate));
+  const folders = [process.env['KUBEBUILDER_ASSETS'] ?? '', join(builtFolder, 'bin'), ...(process.env['PATH'] ?? '').split(delimiter)];
+  const find = (): string | undefined => folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+  if (find() === undefined) await buildPrograms([name]);
+  const path = find();
   if (path === undefined) throw new Error(`${name} was built, and yet is nowhere`);
   return path;
 }
@@ -31,9 +32,11 @@ export async function buildPrograms(programs: readonly string[]): Promise<void> 
   mkdirSync(builtFolder, { recursive: true });
   const log = join(builtFolder, 'build.log');
   const child = spawn('bash', [join(scripts, 'build.sh'), ...programs], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const file = createWriteStream(log);
-  child.stdout.pipe(file, { end: false });
-  child.stderr.pipe(file, { end: false });
+  // A log of a build stays until there is something to say about the next.
+  let said = '';
+  const note = (chunk: Buffer): void => writeFileSync(log, (said += chunk.toString()));
+  child.stdout.on('data', note);
+  child.stderr.on('data', note);
   const startedAt = performance.now();
   const progress = setInterval(() => {
     const seconds = Math.round((performance.now() - startedAt) / 1000);
@@ -43,6 +46,5 @@ export async function buildPrograms(programs: readonly string[]): Promise<void> 
     child.once('error', reject);
     child.once('close', resolve);
   }).finally(() => clearInterval(progress));
-  await new Promise((resolve) => file.end(resolve));
-  if (status !== 0) throw new Error(`the test cluster's programs can't be built:\n${readFileSync(log, 'utf8').slice(-2000)}`);
+  if (status !== 0) throw new Error(`the test cluster's programs can't be built:\n${said.slice(-2000)}`);
 }

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
-import { clusterTimeoutMs, sharedApiServer, type Cluster } from '../support/cluster.ts';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { clusterTimeoutMs, sharedApiServer, startApiServer, type Cluster } from '../support/cluster.ts';
 import { until } from '../support/websocket.ts';
 
 let cluster: Cluster;
@@ -49,6 +49,16 @@ test('the controllers run: a Deployment gets its ReplicaSet and its Pod, which i
   await expect.poll(pods, { timeout: 15_000 }).toBe('Pending');
 });
 
+test('simulated nodes run pods, which are ready and have loopback addresses of their own, at which a test can answer for them', async () => {
+  const simulated = await startApiServer({ simulatedNodes: true });
+  onTestFinished(() => simulated.stop());
+  await simulated.kubectl(['apply', '-f', '-'], JSON.stringify(fakeNode));
+  await simulated.kubectl(['create', 'deployment', 'many', '--image=none', '--replicas=50']);
+  await simulated.kubectl(['wait', '--for=jsonpath={.status.readyReplicas}=50', 'deployment/many', '--timeout=40s']);
+  const addresses = await simulated.kubectl(['get', 'pods', '-o', 'jsonpath={.items[*].status.podIP}']);
+  expect(new Set(addresses.split(' ').filter((address) => address.startsWith('127.64.'))).size).toBe(50);
+});
+
 test('a cluster ends with the process that started it, also when that is killed', async () => {
   const child = spawn(process.execPath, ['test/support/cluster-process.ts', 'api'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
@@ -84,6 +94,13 @@ function processesOf(folder: string): readonly string[] {
 function widget(name: string, min: number, replicas: number): string {
   return JSON.stringify({ apiVersion: 'test.barrage.dev/v1', kind: 'Widget', metadata: { name }, spec: { min, replicas } });
 }
+
+const fakeNode = {
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'fake', annotations: { 'kwok.x-k8s.io/node': 'fake' } },
+  status: { allocatable: { cpu: '64', memory: '1Ti', pods: '500' }, capacity: { cpu: '64', memory: '1Ti', pods: '500' } },
+};
 
 const widgetDefinition = {
   apiVersion: 'apiextensions.k8s.io/v1',

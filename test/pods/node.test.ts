@@ -43,7 +43,7 @@ test('a node ends with the process that started it, also when that is killed, an
   expect(traces(nextFolder)).toEqual(['files', 'processes', 'cgroups', 'network']);
   second.kill('SIGKILL');
   await expect.poll(() => traces(nextFolder), { timeout: 15_000 }).toEqual([]);
-});
+}, 120_000);
 
 function startProcess(): ChildProcessByStdio<null, Readable, Readable> {
   const child = spawn(process.execPath, ['test/support/cluster-process.ts', 'node', '10.251'], { stdio: ['ignore', 'pipe', 'pipe'] });

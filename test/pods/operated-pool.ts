@@ -1,8 +1,9 @@
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { Operator } from '../../operator/operator.ts';
-import type { Cluster } from '../support/cluster.ts';
+import { sharedNode, type Cluster } from '../support/cluster.ts';
+import { PodWatch } from './pod-watch.ts';
 
 /** The operator in this process, on a cluster's API server. */
 export async function startOperator(cluster: Cluster, namespace: string): Promise<Operator> {
@@ -83,4 +84,106 @@ export async function untilCondition(
   [type, status]: readonly [string, string],
 ): Promise<void> {
   await expect.poll(() => condition(cluster, namespace, object, type), { timeout: 60_000, interval: 250 }).toBe(status);
+}
+
+/** What the publish API answered. */
+export interface PublishAnswer {
+  readonly E: { readonly c: number; readonly m: string } | null;
+  readonly r?: Readonly<Record<string, unknown>>;
+}
+
+/** A namespace of the real node that admits restricted pods only, with a Redis, for pools that an operator in this process looks after. */
+export class OperatedPool {
+  readonly cluster: Cluster;
+  readonly namespace: string;
+  #operator: Operator | undefined;
+  #publisher: { readonly url: string; readonly key: string } | undefined;
+
+  private constructor(cluster: Cluster, namespace: string) {
+    this.cluster = cluster;
+    this.namespace = namespace;
+  }
+
+  /** @param options.redis whether there is one: yes where absent */
+  static async open(name: string, options: { readonly redis?: boolean } = {}): Promise<OperatedPool> {
+    const cluster = await sharedNode();
+    await applyDefinitions(cluster);
+    const namespace = await cluster.createNamespace(name, { 'pod-security.kubernetes.io/enforce': 'restricted' });
+    if (options.redis !== false) await startRedis(cluster, namespace);
+    return new OperatedPool(cluster, namespace);
+  }
+
+  async startOperator(): Promise<void> {
+    this.#operator = await startOperator(this.cluster, this.namespace);
+  }
+
+  async stopOperator(): Promise<void> {
+    await this.#operator?.close();
+    this.#operator = undefined;
+  }
+
+  /** Takes away what the namespace holds: pods of other tests need the room. */
+  async close(): Promise<void> {
+    await this.stopOperator();
+    await this.cluster.kubectl(['delete', 'namespace', this.namespace, '--wait=false']);
+  }
+
+  async kubectl(args: readonly string[], input?: string): Promise<string> {
+    return this.cluster.kubectl(['-n', this.namespace, ...args], input);
+  }
+
+  async apply(yaml: string): Promise<void> {
+    await this.kubectl(['apply', '-f', '-'], yaml);
+  }
+
+  /** Changes the pool `main`. */
+  async patch(spec: object): Promise<void> {
+    await this.kubectl(['patch', 'gwp', 'main', '--type=merge', '-p', JSON.stringify({ spec })]);
+  }
+
+  async field(object: string, path: string): Promise<string> {
+    return field(this.cluster, this.namespace, object, path);
+  }
+
+  async untilCondition(object: string, type: string, status = 'True'): Promise<void> {
+    await untilCondition(this.cluster, this.namespace, object, [type, status]);
+  }
+
+  /** Where clients find the pool `main`: its Service, by its address. */
+  async clientsUrl(): Promise<string> {
+    return `ws://${await this.field('service/main', '.spec.clusterIP')}:6790/`;
+  }
+
+  /** Publishes through the publishers' Service of the pool `main`. @throws Error where it can't be reached */
+  async publish(channel: string, data: string): Promise<PublishAnswer> {
+    this.#publisher ??= {
+      url: `http://${await this.field('service/main-publish', '.spec.clusterIP')}:6789/v1/mesh/publish`,
+      key: Buffer.from(await this.field('secret/main-api-key', '.data.key'), 'base64').toString(),
+    };
+    const response = await fetch(this.#publisher.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${this.#publisher.key}` },
+      body: JSON.stringify({ c: channel, d: data }),
+      signal: AbortSignal.timeout(10_000),
+    });
+    return (await response.json()) as PublishAnswer;
+  }
+
+  /** Follows its gateways until the test ends. */
+  async watch(): Promise<PodWatch> {
+    const watch = await PodWatch.open(this.cluster, this.namespace);
+    onTestFinished(() => watch.close());
+    return watch;
+  }
+}
+
+/** A pool `main` on the namespace's Redis, with drains that fit a test. @param spec lines to add, two spaces in */
+export function poolMain(spec = ''): string {
+  return `apiVersion: barrage.dev/v1alpha1
+kind: GatewayPool
+metadata: {name: main}
+spec:
+  bus: {type: Redis, redis: {mode: Standalone, addresses: ["redis:6379"]}}
+  drain: {propagationSeconds: 1, deadlineSeconds: 30}
+${spec}`;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { RedisAccess } from '../../core/redis/access.ts';
 import { readClusterNodes, slotCount } from '../../core/redis/slots.ts';
+import type { Certificates } from './certificates.ts';
 import { RedisServer } from './redis-server.ts';
 import { until } from './websocket.ts';
 
@@ -17,13 +18,19 @@ export class RedisCluster {
   static async start(options: {
     readonly masters: number;
     readonly replicas?: 'one each' | 'none';
-    readonly settings?: readonly string[];
+    readonly password?: string;
+    readonly tls?: Certificates;
   }): Promise<RedisCluster> {
     const nodes: RedisServer[] = [];
     const replicas = options.replicas === 'one each' ? options.masters : 0;
     try {
-      const settings = ['--cluster-require-full-coverage', 'no', ...(options.settings ?? [])];
-      for (let index = 0; index < options.masters + replicas; index++) nodes.push(await RedisServer.start({ kind: 'cluster-node', settings }));
+      const node = {
+        kind: 'cluster-node',
+        settings: ['--cluster-require-full-coverage', 'no'],
+        ...(options.password === undefined ? {} : { password: options.password }),
+        ...(options.tls === undefined ? {} : { tls: options.tls }),
+      } as const;
+      for (let index = 0; index < options.masters + replicas; index++) nodes.push(await RedisServer.start(node));
       const cluster = new RedisCluster(nodes.slice(0, options.masters), nodes.slice(options.masters));
       await cluster.#join();
       return cluster;

@@ -1,4 +1,5 @@
 import type { RedisAccess } from '../../core/redis/access.ts';
+import type { Certificates } from './certificates.ts';
 import { RedisServer } from './redis-server.ts';
 import { until } from './websocket.ts';
 
@@ -19,9 +20,13 @@ export class RedisSentinels {
     readonly sentinels: number;
     readonly settings?: readonly string[];
     readonly password?: string;
+    readonly sentinelPassword?: string;
+    readonly tls?: Certificates;
   }): Promise<RedisSentinels> {
-    const { settings = [], password } = options;
-    const shared = password === undefined ? {} : { password };
+    const { settings = [], password, tls } = options;
+    const encrypted = tls === undefined ? {} : { tls };
+    const shared = { ...encrypted, ...(password === undefined ? {} : { password }) };
+    const guarded = options.sentinelPassword === undefined ? {} : { password: options.sentinelPassword };
     const started: RedisServer[] = [];
     try {
       const master = await RedisServer.start({ ...shared, settings });
@@ -34,7 +39,7 @@ export class RedisSentinels {
       const times = ['--sentinel', 'down-after-milliseconds', name, '1000', '--sentinel', 'failover-timeout', name, '5000'];
       const sentinels: RedisServer[] = [];
       for (let index = 0; index < options.sentinels; index++) {
-        const sentinel = await RedisServer.start({ kind: 'sentinel', settings: [...settings, ...watch, ...login, ...times] });
+        const sentinel = await RedisServer.start({ ...encrypted, ...guarded, kind: 'sentinel', settings: [...settings, ...watch, ...login, ...times] });
         started.push(sentinel);
         sentinels.push(sentinel);
       }

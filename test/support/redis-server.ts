@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import type { Certificates } from './certificates.ts';
 
 /** What a stopped Redis leaves behind: 'kept' = all its data, 'as-saved' = its last `SAVE`, as after a crash, 'gone' = nothing. */
 export type DataFate = 'kept' | 'as-saved' | 'gone';
@@ -17,6 +18,8 @@ export interface RedisServerOptions {
   readonly settings?: readonly string[];
   /** Of the default user, and towards its master. */
   readonly password?: string;
+  /** Serve by TLS too, and speak to other servers by it. */
+  readonly tls?: Certificates;
 }
 
 const startWithinMs = 10_000;
@@ -32,7 +35,9 @@ export class RedisServer {
   readonly #kind: RedisKind;
   readonly #settings: readonly string[];
   readonly #password: string | undefined;
+  readonly #tls: Certificates | undefined;
   #port = 0;
+  #tlsPort = 0;
   #clusterPort = 0;
   #process: ChildProcess | undefined;
   readonly #killAtExit = (): void => void this.#process?.kill('SIGKILL');
@@ -42,8 +47,10 @@ export class RedisServer {
     this.#folder = folder;
     this.#kind = options.kind ?? 'single';
     this.#password = options.password;
-    const login = options.password === undefined ? [] : ['--requirepass', options.password, '--masterauth', options.password];
-    this.#settings = [...login, ...(options.settings ?? [])];
+    this.#tls = options.tls;
+    const towardsMaster = options.password === undefined || options.kind === 'sentinel' ? [] : ['--masterauth', options.password];
+    const login = options.password === undefined ? [] : ['--requirepass', options.password];
+    this.#settings = [...login, ...towardsMaster, ...(options.settings ?? [])];
     process.on('exit', this.#killAtExit);
   }
 
@@ -52,6 +59,7 @@ export class RedisServer {
     const server = new RedisServer(findRedisServer(), folder, options);
     for (let attempt = 1; ; attempt++) {
       server.#port = await freePort();
+      server.#tlsPort = await freePort();
       server.#clusterPort = await freePort();
       try {
         await server.start();
@@ -65,12 +73,14 @@ export class RedisServer {
     }
   }
 
+  /** The port that other servers and the bus use. */
   get port(): number {
-    return this.#port;
+    return this.#tls === undefined ? this.#port : this.#tlsPort;
   }
 
+  /** Of that port; `rediss://` where it serves by TLS. */
   get url(): string {
-    return `redis://127.0.0.1:${this.#port}`;
+    return `${this.#tls === undefined ? 'redis' : 'rediss'}://127.0.0.1:${this.port}`;
   }
 
   /** Where the other nodes of a Cluster meet this one. */
@@ -96,6 +106,12 @@ export class RedisServer {
 
   async #arguments(): Promise<readonly string[]> {
     const common = ['--port', `${this.#port}`, '--bind', '127.0.0.1', '--dir', this.#folder];
+    if (this.#tls !== undefined) {
+      const { keyFile, certificateFile, caFile } = this.#tls;
+      common.push('--tls-port', `${this.#tlsPort}`, '--tls-auth-clients', 'no', '--tls-replication', 'yes');
+      common.push('--tls-key-file', keyFile, '--tls-cert-file', certificateFile, '--tls-ca-cert-file', caFile);
+      if (this.#kind === 'cluster-node') common.push('--tls-cluster', 'yes');
+    }
     if (this.#kind === 'sentinel') {
       const file = join(this.#folder, 'sentinel.conf');
       // A Sentinel writes what it learns into its file: it is kept when it starts again.

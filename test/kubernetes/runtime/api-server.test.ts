@@ -79,6 +79,19 @@ test('our annotations of a pod come and go, and its spec and the others\u2019 st
   expect((await rig.direct.get<Pod>(resources.pod, ref))?.metadata.annotations).toBeUndefined();
 });
 
+test('labels that we give a pod and our annotations of it do not take each other back', async () => {
+  const rig = await openRig();
+  const ref = await makePod(rig, 'gateway');
+  const labelled: KubeObject = { metadata: { ...ref, labels: { 'barrage.dev/pool': 'main' } } };
+  await rig.api.apply(resources.pod, labelled);
+  await rig.api.annotatePod(ref, { 'barrage.dev/drain-started': now });
+  await rig.api.apply(resources.pod, labelled);
+  expect((await rig.direct.get<Pod>(resources.pod, ref))?.metadata).toMatchObject({
+    labels: { 'barrage.dev/pool': 'main' },
+    annotations: { 'barrage.dev/drain-started': now },
+  });
+});
+
 test('our condition of a pod stands beside the others\u2019', async () => {
   const rig = await openRig();
   const ref = await makePod(rig, 'gateway');

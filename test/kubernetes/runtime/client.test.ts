@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { TLSSocket } from 'node:tls';
+import { expect, onTestFinished, test } from 'vitest';
+import { KubeConnection } from '../../../operator/kube/connection.ts';
 import { ApiError } from '../../../operator/runtime/api-error.ts';
 import { collectionPath, objectPath, resources } from '../../../operator/kube/resources.ts';
 import type { SeenRequest } from '../../support/fault-proxy.ts';
@@ -10,6 +13,32 @@ test('two hundred calls one after another use one connection and its spare', asy
   for (let call = 0; call < 200; call += 1) await rig.api.list(resources.configMap, { namespace: rig.namespace });
   expect(rig.proxy.connections).toBeLessThanOrEqual(2);
   expect(await rig.registry.getSingleMetricAsString('rest_client_requests_total')).toContain('{code="200",method="GET"} 200');
+});
+
+test('an API server that offers HTTP/2 is spoken to in HTTP/1.1', async () => {
+  const protocols: unknown[] = [];
+  const note = (message: unknown): void => void protocols.push((message as { readonly socket: TLSSocket }).socket.alpnProtocol);
+  subscribe('undici:client:connected', note);
+  onTestFinished(() => void unsubscribe('undici:client:connected', note));
+  const rig = await openRig();
+  await rig.direct.list(resources.configMap, { namespace: rig.namespace });
+  expect(protocols).toEqual(['http/1.1']);
+});
+
+test('a kubeconfig that can not be read is told at once', () => {
+  expect(() => new KubeConnection({ kubeconfig: '/nowhere/kubeconfig' })).toThrow('/nowhere/kubeconfig');
+});
+
+test('a connection of its own shares nothing with the others', async () => {
+  const rig = await openRig();
+  const own = rig.connection.separate();
+  onTestFinished(() => own.close());
+  await rig.api.list(resources.configMap, { namespace: rig.namespace });
+  const before = rig.proxy.connections;
+  rig.connection.close();
+  const response = await own.send({ method: 'GET', path: '/version', signal: AbortSignal.timeout(10_000) });
+  expect([response.httpStatusCode, rig.proxy.connections - before]).toEqual([200, 1]);
+  await response.body.text();
 });
 
 test('a connection that was closed by the server is made anew', async () => {

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
+import { LeaderElection } from '../../../operator/kube/leader-election.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { systemClock } from '../../../operator/kube/system-clock.ts';
 import { Controller, startWhenSynced } from '../../../operator/runtime/controller.ts';
@@ -42,6 +43,34 @@ test('a controller over a store brings the world to what it should be, through f
   for (const name of names) controller.enqueue(`${rig.namespace}/${name}`);
   await eventually(() => controller.isIdle);
   expect(rig.proxy.seen().length - before, 'requests of thirty reconciles that had nothing to do').toBe(0);
+});
+
+test('a converged operator asks for nothing but its watch, and writes nothing but its Lease', async () => {
+  const rig = await openRig();
+  await rig.direct.apply(resources.configMap, configMap(rig.namespace, 'one', { word: 'one' }));
+  const election = new LeaderElection({
+    connection: rig.connection.separate(),
+    lease: { namespace: rig.namespace, name: 'operator' },
+    identity: 'one',
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    metrics: rig.metrics,
+    times: { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryMs: 100 },
+  });
+  onTestFinished(() => election.stop());
+  election.start();
+  await election.elected;
+  const { store, controller } = await startLengths(rig);
+  await eventually(() => store.get(`${rig.namespace}/one`)?.data?.['length'] === '3' && controller.isIdle && rig.proxy.openWatches === 1);
+  const before = rig.proxy.seen().length;
+  // As many renewals as the product makes in a minute.
+  await eventually(() => rig.proxy.seen().length - before >= 30);
+  const kinds = rig.proxy
+    .seen()
+    .slice(before)
+    .map(({ verb, resource }) => `${verb} ${resource}`);
+  expect([...new Set(kinds)]).toEqual(['update leases']);
 });
 
 test('a change is acted on within a second', async () => {

@@ -79,6 +79,7 @@ export function accelerated(factor: number): Clock {
 /** Waits a hundredth of what the product waits. */
 export const fastTimes: ReflectorTimes = {
   backoff: { baseMs: 8, capMs: 300 },
+  unreachableCapMs: 40,
   watchSeconds: { min: 300, max: 600 },
   quietMs: 150_000,
   relistMs: 36_000_000,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { begin, gatewayWith, observedWith, poolWith } from './pool-fixture.ts';
+import { begin, connectionScaling, gatewayWith, observedWith, poolWith } from './pool-fixture.ts';
 import type { ObservedPool } from '../../../operator/decide/observed.ts';
 import { planPool } from '../../../operator/decide/pool-plan.ts';
 
@@ -147,6 +147,30 @@ test('a change of the desired number is told once, with its reason', () => {
   const first = planPool(observedWith({ pool }));
   expect(first.events).toEqual([{ type: 'Normal', reason: 'ScaledUp', message: 'From 2 to 3 gateways: spec.replicas is 3' }]);
   expect(planPool(observedWith({ pool, scaling: first.scaling.memory })).events).toEqual([]);
+});
+
+test('figures that go missing are an event, and so is their return', () => {
+  const condition = (status: 'True' | 'False') => ({ type: 'MetricsAvailable', status, lastTransitionTime: '', reason: 'X', message: '' });
+  const scaling = { type: 'Connections' as const, connections: connectionScaling };
+  const events = (status: 'True' | 'False', polledAt: number) => {
+    const gateways = [gatewayWith('web-aaaaa-0', {}, { at: polledAt })];
+    const pool = poolWith({ scaling }, { desiredReplicas: 1, conditions: [condition(status)] });
+    return planPool(observedWith({ pool, gateways }))
+      .events.map(({ reason }) => reason)
+      .filter((reason) => reason.startsWith('Metrics'));
+  };
+  expect(events('True', begin - 61_000)).toEqual(['MetricsUnavailable']);
+  expect(events('False', begin - 61_000)).toEqual([]);
+  expect(events('False', begin)).toEqual(['MetricsAvailable']);
+  expect(events('True', begin)).toEqual([]);
+});
+
+test('a plan for a thousand gateways takes milliseconds', () => {
+  const gateways = Array.from({ length: 1000 }, (_, slot) => gatewayWith(`web-aaaaa-${slot}`));
+  const observed = observedWith({ gateways, pool: poolWith({ replicas: 1000 }), updateRevision: 'bbbbb22222' });
+  const started = performance.now();
+  for (let round = 0; round < 10; round += 1) planPool(observed);
+  expect((performance.now() - started) / 10).toBeLessThan(100);
 });
 
 test('the budget for evictions is a whole number and never negative', () => {

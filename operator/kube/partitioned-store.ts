@@ -1,0 +1,36 @@
+import type { KubeObject } from '../runtime/kube-api.ts';
+import type { Change, Store } from './store.ts';
+
+/**
+ * The objects of one kind in several namespaces: a store for each, since each is listed and watched by itself. Looked at like one. With the one store of the
+ * namespace `undefined` it is that store.
+ */
+export class PartitionedStore<T extends KubeObject> {
+  readonly #stores: ReadonlyMap<string | undefined, Store<T>>;
+
+  constructor(stores: ReadonlyMap<string | undefined, Store<T>>) {
+    this.#stores = stores;
+  }
+
+  /** @param key `namespace/name` */
+  get(key: string): T | undefined {
+    return this.#of(key)?.get(key);
+  }
+
+  all(): readonly T[] {
+    return [...this.#stores.values()].flatMap((store) => store.all());
+  }
+
+  /** @param value of an index whose values begin with the namespace and a slash */
+  withIndex(name: string, value: string): readonly T[] {
+    return this.#of(value)?.withIndex(name, value) ?? [];
+  }
+
+  onChange(listener: (change: Change<T>) => void): void {
+    for (const store of this.#stores.values()) store.onChange(listener);
+  }
+
+  #of(key: string): Store<T> | undefined {
+    return this.#stores.get(undefined) ?? this.#stores.get(key.slice(0, key.indexOf('/')));
+  }
+}

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { RedisAccess } from '../../core/redis/access.ts';
+import { createRedisBus } from '../../core/redis/bus.ts';
+import { Certificates } from '../support/certificates.ts';
+import { TestProcess } from '../support/process.ts';
+import { RedisCluster } from '../support/redis-cluster.ts';
+import { RedisSentinels } from '../support/redis-sentinels.ts';
+import { RedisServer, type RedisServerOptions } from '../support/redis-server.ts';
+import { AnsweringGateway, Listener, publication, until } from './world.ts';
+
+const password = 'p@ss:w/ord,%';
+
+let certificates: Certificates;
+let foreign: Certificates;
+beforeAll(async () => {
+  [certificates, foreign] = await Promise.all([Certificates.make(), Certificates.make()]);
+});
+afterAll(async () => {
+  await Promise.all([certificates.dispose(), foreign.dispose()]);
+});
+
+async function newServer(options: RedisServerOptions): Promise<RedisServer> {
+  const server = await RedisServer.start(options);
+  onTestFinished(() => server.dispose());
+  return server;
+}
+
+/** Publishes, hears and calls through a bus that is reached this way. */
+async function expectAtWork(access: RedisAccess): Promise<void> {
+  const bus = createRedisBus({ ...access, prefix: 'login' });
+  onTestFinished(() => bus.close());
+  const listener = new Listener();
+  await bus.log.subscribe('a', listener);
+  await bus.log.append('a', [publication('x')]);
+  await until('heard', () => listener.texts.length === 1);
+  const number = await bus.calls.serve(new AnsweringGateway('g'));
+  expect(await bus.calls.call(number, { method: 'counts', channel: 'a' }, 5000)).toMatchObject({ kind: 'reply' });
+}
+
+/** Why a bus that is reached this way does not come up, as it says it and as it is logged. */
+async function refusalOf(access: RedisAccess, words: RegExp): Promise<void> {
+  const logged: unknown[] = [];
+  const log = (...parts: unknown[]): unknown => logged.push(parts);
+  const bus = createRedisBus({ ...access, prefix: 'login', logger: { info: log, warn: log, error: log } as never });
+  onTestFinished(() => bus.close());
+  await until('it says why', () => words.test(JSON.stringify(bus.state())));
+  const failure: unknown = await bus.log.append('a', [publication('x')]).catch((error: unknown) => error);
+  expect(String(failure)).toMatch(words);
+  expect(logged.length).toBeGreaterThan(0);
+  expect(JSON.stringify([logged, bus.state(), String(failure)])).not.toContain('ss:w/ord');
+}
+
+test('an ACL user with a password, by settings or in the URL, where the default user has none of its rights', async () => {
+  const server = await newServer({});
+  await server.command('ACL', 'SETUSER', 'barrage', 'on', `>${password}`, '~login:*', '&login:*', '+@all');
+  const userInfo = `barrage:${encodeURIComponent(password)}`;
+  await server.command('ACL', 'SETUSER', 'default', '-@all', '+@connection', '+acl');
+  await expectAtWork({ url: server.url, username: 'barrage', password });
+  await expectAtWork({ url: server.url.replace('//', `//${userInfo}@`) });
+  await refusalOf({ url: server.url, username: 'barrage', password: `${password}!` }, /WRONGPASS/);
+});
+
+test('a password of the default user', async () => {
+  const server = await newServer({ password });
+  await expectAtWork({ url: server.url, password });
+  await refusalOf({ url: server.url }, /NOAUTH/);
+});
+
+test('TLS with an authority of its own: trusted where it is given, refused where it is not or another is', async () => {
+  const server = await newServer({ password, tls: certificates });
+  expect(server.url).toMatch(/^rediss:/);
+  await expectAtWork({ url: server.url, password, ca: await certificates.ca() });
+  await refusalOf({ url: server.url, password }, /certificate|self-signed/);
+  await refusalOf({ url: server.url, password, ca: await foreign.ca() }, /certificate/);
+  await refusalOf({ url: server.url.replace('127.0.0.1', 'localhost'), password, ca: await certificates.ca() }, /altnames|localhost/);
+});
+
+test('Sentinels and servers by TLS, the servers with a password', async () => {
+  const sentinels = await RedisSentinels.start({ sentinels: 1, password, tls: certificates });
+  onTestFinished(() => sentinels.dispose());
+  expect(sentinels.access.url).toMatch(/^rediss:/);
+  await expectAtWork({ ...sentinels.access, password, ca: await certificates.ca() });
+  await refusalOf({ ...sentinels.access, password: 'x'.repeat(20), ca: await certificates.ca() }, /WRONGPASS/);
+});
+
+test('Sentinels with a password: the servers\' one, or one of their own in the URL', async () => {
+  const sentinels = await RedisSentinels.start({ sentinels: 1, password, sentinelPassword: 'the Sentinels' });
+  onTestFinished(() => sentinels.dispose());
+  const { access } = sentinels;
+  await expectAtWork({ ...access, url: access.url.replace('//', '//:the%20Sentinels@'), password });
+  await refusalOf({ ...access, password }, /WRONGPASS|NOAUTH|sentinels are unreachable/);
+  const same = await RedisSentinels.start({ sentinels: 1, password, sentinelPassword: password });
+  onTestFinished(() => same.dispose());
+  await expectAtWork({ ...same.access, password });
+});
+
+test('a Cluster by TLS and with a password', async () => {
+  const cluster = await RedisCluster.start({ masters: 3, password, tls: certificates });
+  onTestFinished(() => cluster.dispose());
+  expect(cluster.access.url).toMatch(/^rediss:/);
+  await expectAtWork({ ...cluster.access, password, ca: await certificates.ca() });
+  await refusalOf({ ...cluster.access, password: 'x'.repeat(20), ca: await certificates.ca() }, /WRONGPASS/);
+});
+
+test('a Cluster and a single server are not taken for one another', async () => {
+  const [single, cluster] = [await newServer({}), await RedisCluster.start({ masters: 1 })];
+  onTestFinished(() => cluster.dispose());
+  await refusalOf({ ...cluster.access, mode: 'Standalone' }, /set BARRAGE_REDIS_MODE to Cluster/);
+  await refusalOf({ url: single.url, mode: 'Cluster' }, /cluster support disabled/);
+});
+
+test.each(['gateway/main.ts', 'publisher/main.ts', 'standalone/main.ts'])('%s reaches Redis by its settings and logs no password', async (main) => {
+  const server = await newServer({ password, tls: certificates });
+  const variables = {
+    BARRAGE_REDIS_URL: server.url,
+    BARRAGE_REDIS_CA_FILE: certificates.caFile,
+    BARRAGE_GATEWAY_PORT: '0',
+    BARRAGE_PUBLISHER_PORT: '0',
+  };
+  const well = new TestProcess(main, { ...variables, BARRAGE_REDIS_PASSWORD: password });
+  await until('it is up', () => well.stderr.includes('the bus is up'), 30_000);
+  const wrong = new TestProcess(main, { ...variables, BARRAGE_REDIS_PASSWORD: `${password}!` });
+  await until('it says why it is not', () => wrong.stderr.includes('WRONGPASS'), 30_000);
+  const contradiction = new TestProcess(main, { ...variables, BARRAGE_REDIS_MODE: 'Sentinel', BARRAGE_REDIS_PASSWORD: password });
+  expect(await contradiction.ended()).not.toBe(0);
+  expect(contradiction.stderr).toContain('BARRAGE_REDIS_SENTINEL_NAME');
+  for (const { stdout, stderr } of [well, wrong, contradiction]) expect(stdout + stderr).not.toContain('ss:w/ord');
+});

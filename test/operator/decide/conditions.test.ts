@@ -1,0 +1,188 @@
+import { expect, test } from 'vitest';
+import { begin, connectionScaling, gatewayWith, observedWith, poolWith } from './pool-fixture.ts';
+import { gatewayBlocker } from '../../../operator/decide/blocker.ts';
+import { nextConditions, type ConditionDraft } from '../../../operator/decide/conditions.ts';
+import { faultOf } from '../../../operator/decide/fault.ts';
+import type { ObservedPool } from '../../../operator/decide/observed.ts';
+import { poolConditions, poolConditionTypes, type PoolFacts } from '../../../operator/decide/pool-conditions.ts';
+import { planPool } from '../../../operator/decide/pool-plan.ts';
+import { poolStatus } from '../../../operator/decide/status.ts';
+
+function facts(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = {}): PoolFacts {
+  const observed = observedWith(fields);
+  return {
+    observed,
+    plan: planPool(observed),
+    policies: { parts: [], hash: 'hash', verdicts: [], overflow: 0 },
+    publishers: { wanted: 2, available: 2 },
+    samePrefix: [],
+    securityBreaches: [],
+    ...more,
+  };
+}
+
+function condition(type: string, ...of: Parameters<typeof facts>): ConditionDraft | undefined {
+  return poolConditions(facts(...of)).find((draft) => draft.type === type);
+}
+
+const notReady = { containersReady: false, serving: 'Unknown' as const, isRunning: false, phase: 'Pending' as const, polled: undefined };
+const blockedBy = (reason: string, message: string) => ({
+  gateways: [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, { ...notReady, obstacle: { reason, message } })),
+});
+
+test('all types are there from the first visit, each with a reason', () => {
+  const drafts = poolConditions(facts({ gateways: [], document: undefined }));
+  expect(drafts.map(({ type }) => type)).toEqual(poolConditionTypes);
+  expect(drafts.length).toBeLessThanOrEqual(16);
+  for (const { reason, message } of drafts) {
+    expect(reason).toMatch(/^[A-Z][A-Za-z]+$/);
+    expect(message).not.toBe('');
+  }
+});
+
+test('a pool that runs is ready, and nothing is said against it', () => {
+  const statuses = Object.fromEntries(poolConditions(facts()).map(({ type, status }) => [type, status]));
+  expect(statuses).toEqual({
+    Ready: 'True',
+    Available: 'True',
+    Progressing: 'False',
+    Draining: 'False',
+    ScalingActive: 'False',
+    ScalingLimited: 'False',
+    MetricsAvailable: 'True',
+    PlacementBalanced: 'True',
+    Paused: 'False',
+    PodSecurity: 'True',
+    DrainTimely: 'True',
+    BusSeparate: 'True',
+    PoliciesInForce: 'True',
+  });
+});
+
+test.each([
+  ['ImagePullBackOff', 'Back-off pulling image "barrage:9"', 'ImagePullFailed'],
+  ['Unschedulable', '0/3 nodes are available: 3 Insufficient memory.', 'Unschedulable'],
+  ['CreateContainerConfigError', 'secret "redis" not found', 'MissingSecret'],
+  ['CrashLoopBackOff', 'back-off 10s', 'GatewayCrashes'],
+  ['RunContainerError', 'exec format error', 'RunContainerError'],
+])("a pod's %s is the pool's reason not to be ready", (reason, message, expected) => {
+  const ready = condition('Ready', blockedBy(reason, message));
+  expect(ready).toMatchObject({ status: 'False', reason: expected });
+  expect(ready?.message).toContain(message);
+  expect(ready?.message).toContain('and 1 more gateway');
+});
+
+test('Redis that is away is named, with what to check', () => {
+  const waiting = { ready: false, waitingFor: ['the bus: connect ECONNREFUSED 10.0.0.9:6379'] };
+  const gateways = [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, { containersReady: false }, waiting));
+  expect(condition('Ready', { gateways })).toMatchObject({ status: 'False', reason: 'RedisUnreachable' });
+  expect(condition('Ready', { gateways })?.message).toMatch(/ECONNREFUSED.*spec\.bus\.redis/);
+});
+
+test.each([
+  [403, 'Forbidden', 'pods "web-aaaaa-0" is forbidden: exceeded quota: pods, requested: pods=1', 'QuotaExceeded'],
+  [403, 'Forbidden', 'violates PodSecurity "restricted:latest": hostPort', 'PodSecurityRefused'],
+  [403, 'Forbidden', 'User "x" cannot create resource "pods"', 'Forbidden'],
+  [422, 'Invalid', 'spec.containers[0].image: Required value', 'InvalidTemplate'],
+  [400, 'BadRequest', 'strict decoding error: unknown field "spec.contaners"', 'InvalidTemplate'],
+  [409, 'AlreadyExists', 'services "web" already exists', 'NameTaken'],
+  [500, 'InternalError', 'etcd is away', 'ApiServerUnavailable'],
+])('an answer %i %s of the API server (%s) makes the pool %s', (code, reason, message, expected) => {
+  const ready = condition('Ready', { faults: [faultOf('Pod web-aaaaa-0', code, reason, message)] });
+  expect(ready).toMatchObject({ status: 'False', reason: expected });
+  expect(ready?.message).toContain(message);
+});
+
+test('a missing Secret outweighs what follows from it', () => {
+  const faults = [
+    { kind: 'Other' as const, subject: 'Pod', message: 'later' },
+    { kind: 'MissingSecret' as const, subject: 'Secret redis-login', message: 'not found in namespace live.' },
+  ];
+  expect(condition('Ready', { faults })).toMatchObject({ reason: 'MissingSecret', message: expect.stringContaining('Secret redis-login') });
+});
+
+test('a rollout that is stuck says why, while the pool stays ready', () => {
+  const old = [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`));
+  const surge = gatewayWith('web-bbbbb-0', {
+    ...notReady,
+    revision: 'bbbbb22222',
+    obstacle: { reason: 'ErrImagePull', message: 'not found' },
+  });
+  const fields = { gateways: [...old, surge], updateRevision: 'bbbbb22222' };
+  expect(condition('Ready', fields)?.status).toBe('True');
+  expect(condition('Progressing', fields)).toMatchObject({ status: 'False', reason: 'ImagePullFailed' });
+});
+
+test('warnings: a drain that can not end in time, a shared prefix, privileges, a host port, too many policies', () => {
+  const slow = poolWith({
+    drain: { propagationSeconds: 10, deadlineSeconds: 60, connectionsPerSecond: 10 },
+    scaling: { type: 'Connections', connections: { ...connectionScaling, targetConnectionsPerPod: 501 } },
+  });
+  expect(condition('DrainTimely', { pool: slow })).toMatchObject({ status: 'False', reason: 'DrainTooSlow' });
+  expect(condition('BusSeparate', {}, { samePrefix: ['live/other'] })).toMatchObject({ status: 'False', reason: 'SharedPrefix' });
+  const hostPort = poolWith({ exposure: { type: 'HostPort' } });
+  const breach = ['container barrage: it has a host port'];
+  expect(condition('PodSecurity', { pool: hostPort }, { securityBreaches: breach })).toMatchObject({ reason: 'HostPortNotRestricted' });
+  expect(condition('PodSecurity', {}, { securityBreaches: ['container debug: it is privileged'] })).toMatchObject({
+    reason: 'PrivilegedTemplate',
+  });
+  const policies = { parts: [], hash: 'hash', verdicts: [], overflow: 3 };
+  expect(condition('PoliciesInForce', {}, { policies })).toMatchObject({ status: 'False', reason: 'TooManyPolicies' });
+});
+
+test('nothing is ready without a publisher, with no gateway wanted, or on a bus that this version can not use', () => {
+  expect(condition('Ready', {}, { publishers: { wanted: 2, available: 0 } })).toMatchObject({
+    status: 'False',
+    reason: 'PublishersNotReady',
+  });
+  expect(condition('Ready', { pool: poolWith({ replicas: 0 }), gateways: [] })).toMatchObject({ reason: 'ScaledToZero' });
+  const redis = { mode: 'Cluster' as const, addresses: ['a:1'] };
+  expect(condition('Ready', { pool: poolWith({ bus: { type: 'Redis', redis } }) })).toMatchObject({ reason: 'BusModeNotSupported' });
+});
+
+test('load out of balance is told only where there is load', () => {
+  const loaded = (...connections: number[]) => ({
+    gateways: connections.map((count, slot) => gatewayWith(`web-aaaaa-${slot}`, {}, { connections: count })),
+  });
+  expect(condition('PlacementBalanced', loaded(1, 30))?.reason).toBe('LittleLoad');
+  expect(condition('PlacementBalanced', loaded(900, 1100))?.reason).toBe('Balanced');
+  expect(condition('PlacementBalanced', loaded(100, 1100))).toMatchObject({ status: 'False', reason: 'Unbalanced' });
+});
+
+test('figures that move with the load change no condition', () => {
+  const at = (connections: number) =>
+    poolConditions(facts({ gateways: [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, {}, { connections })) }));
+  expect(at(180)).toEqual(at(171));
+});
+
+test('the time of a condition changes when its status flips, and only then', () => {
+  const draft = { type: 'Ready', status: 'True', reason: 'Ready', message: 'a' } as const;
+  const first = nextConditions([], [draft], { now: begin, generation: 1 });
+  expect(first).toEqual([{ ...draft, observedGeneration: 1, lastTransitionTime: '2026-06-01T12:00:00Z' }]);
+  const same = nextConditions(first, [{ ...draft, reason: 'Other', message: 'b' }], { now: begin + 5000, generation: 2 });
+  expect(same[0]).toMatchObject({ lastTransitionTime: '2026-06-01T12:00:00Z', observedGeneration: 2, reason: 'Other', message: 'b' });
+  const flipped = nextConditions(same, [{ ...draft, status: 'False' }], { now: begin + 5000, generation: 2 });
+  expect(flipped[0]?.lastTransitionTime).toBe('2026-06-01T12:00:05Z');
+});
+
+test('a status is written once, and not again while nothing else is to be said', () => {
+  const { observed, plan } = facts();
+  const report = { plan, updateRevision: 'aaaaa11111', epoch: 1, conditions: poolConditions(facts()) };
+  const first = poolStatus({ ...report, pool: observed.pool, now: begin });
+  if (first.kind !== 'write') throw new Error('nothing is written');
+  expect(first.status).toMatchObject({
+    selector: 'barrage.dev/pool=web,app.kubernetes.io/component=gateway',
+    replicas: 2,
+    desiredReplicas: 2,
+    readyReplicas: 2,
+    currentRevision: 'aaaaa11111',
+    observedGeneration: 3,
+  });
+  const stored = { ...observed.pool, status: JSON.parse(JSON.stringify(first.status)) };
+  expect(poolStatus({ ...report, pool: stored, now: begin + 60_000 })).toEqual({ kind: 'same' });
+  expect(poolStatus({ ...report, epoch: 2, pool: stored, now: begin + 60_000 }).kind).toBe('write');
+});
+
+test('terminating pods block nothing', () => {
+  expect(gatewayBlocker([gatewayWith('a', { isTerminating: true, obstacle: { reason: 'Error', message: '' } })])).toBeUndefined();
+});

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { gatewayWith, poolWith } from './pool-fixture.ts';
+import { firstDifference, retirable, rolloutState, surgeOf, type RolloutInput } from '../../../operator/decide/rollout.ts';
+
+const update = 'bbbbb22222';
+const old = (slot: number, fields = {}, polled = {}) => gatewayWith(`web-aaaaa-${slot}`, fields, polled);
+const current = (slot: number, fields = {}) => gatewayWith(`web-bbbbb-${slot}`, { revision: update, ...fields });
+
+function input(live: RolloutInput['live'], desired: number, maxSurge: number | string = '25%'): RolloutInput {
+  return { spec: poolWith({ updateStrategy: { type: 'SurgeAndDrain', maxSurge } }).spec, desired, updateRevision: update, live };
+}
+
+function retired(...of: Parameters<typeof input>): readonly string[] {
+  return retirable(input(...of), new Set()).map(({ name }) => name);
+}
+
+test('the surge is the share rounded up, no more than there are old ones, and none for an empty pool', () => {
+  const live = [old(0), old(1), old(2), old(3), old(4)];
+  expect(surgeOf(input(live, 5))).toBe(2);
+  expect(surgeOf(input(live.slice(0, 1), 5))).toBe(1);
+  expect(surgeOf(input(live, 0))).toBe(0);
+  expect(surgeOf(input([current(0)], 5))).toBe(0);
+});
+
+test('where neither surge nor unavailability is allowed, one surges, or nothing would ever happen', () => {
+  const spec = poolWith({
+    updateStrategy: { type: 'SurgeAndDrain', maxSurge: 0 },
+    disruption: { maxUnavailable: 0, nodeAutoscalerEviction: 'Allow' },
+  }).spec;
+  expect(surgeOf({ ...input([old(0)], 1), spec })).toBe(1);
+});
+
+test('as many as desired stay; without a surge one fewer', () => {
+  expect(retired([old(0), old(1)], 2)).toEqual([]);
+  expect(retired([old(0), old(1), current(0)], 2)).toEqual(['web-aaaaa-0']);
+  expect(retired([old(0), old(1)], 2, 0)).toEqual(['web-aaaaa-0']);
+});
+
+test('an old gateway that nobody is on goes at once', () => {
+  expect(retired([old(0), old(1, { isRunning: false, containersReady: false })], 2)).toEqual(['web-aaaaa-1']);
+});
+
+test('an old gateway that is broken but holds connections goes when the new revision has shown that it works', () => {
+  const broken = old(1, { containersReady: false });
+  expect(retired([old(0), broken], 2)).toEqual([]);
+  expect(retired([old(0), broken, current(0, { containersReady: false })], 2)).toEqual([]);
+  expect(retired([old(0), broken, current(0)], 2)).toEqual(['web-aaaaa-1']);
+});
+
+test('the state is told in words with numbers', () => {
+  expect(rolloutState(input([current(0), current(1)], 2), [])).toEqual({
+    state: 'complete',
+    message: '2 of 2 gateways are ready and up to date',
+  });
+  expect(rolloutState(input([old(0), old(1), current(0, { containersReady: false })], 2), [])).toMatchObject({ state: 'waiting' });
+  expect(rolloutState(input([old(0), current(0)], 2), [old(1)])).toEqual({
+    state: 'progressing',
+    message: '1 of 2 gateways are of the new revision, 1 of them ready; 1 old one is left, 1 draining',
+  });
+});
+
+test('the first difference is named by its path', () => {
+  const pod = { containers: [{ name: 'barrage', image: 'a', env: [{ name: 'X', value: '1' }] }], nodeSelector: { disk: 'fast' } };
+  expect(firstDifference(pod, { ...pod, serviceAccountName: 'default' })).toBeUndefined();
+  expect(firstDifference(pod, { ...pod, nodeSelector: {} })).toBe('spec.nodeSelector.disk is absent, should be "fast"');
+  const other = { ...pod, containers: [{ name: 'sidecar' }, { name: 'barrage', image: 'b', env: [{ name: 'X', value: '1' }] }] };
+  expect(firstDifference(pod, other)).toBe('spec.containers[barrage].image is "b", should be "a"');
+  expect(firstDifference({ args: ['a'] }, { args: ['a', 'b'] })).toBe('spec.args has 2 entries, should have 1');
+});

@@ -1,0 +1,162 @@
+import { expect, test } from 'vitest';
+import { environmentOf, ingredientsWith, keyPair, ownContainer, templateSpec } from './ingredients.ts';
+import { poolWith } from '../decide/pool-fixture.ts';
+import type { GatewayPool } from '../../../operator/api/gateway-pool.ts';
+import { podsOf } from '../../../operator/desired/amount.ts';
+import { documentConfigMap, policyConfigMaps } from '../../../operator/desired/config-maps.ts';
+import { gatewayBudget, publisherBudget } from '../../../operator/desired/disruption-budgets.ts';
+import { gatewayRoute, gatewayUrl, poolRoute } from '../../../operator/desired/exposure.ts';
+import { networkPolicies } from '../../../operator/desired/network-policies.ts';
+import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
+import { publisherAutoscaler, publisherDeployment } from '../../../operator/desired/publisher.ts';
+import { apiKeySecret, redisUrl, settingsDigest, settingsSecret, signingSecret } from '../../../operator/desired/secrets.ts';
+import { services } from '../../../operator/desired/pool-services.ts';
+
+const memoryPool: GatewayPool = { ...poolWith(), spec: { ...poolWith().spec, replicas: 1, bus: { type: 'Memory' } } };
+const redis = { mode: 'Standalone' as const, addresses: ['redis:6379'] };
+
+test('publishers run without privileges, know the keys from a Secret, and their number is the autoscaler’s', () => {
+  const deployment = publisherDeployment(
+    ingredientsWith({ publisher: { minReplicas: 3, maxReplicas: 8, targetCPUUtilizationPercent: 70 } }),
+  );
+  expect(restrictedBreaches(templateSpec(deployment))).toEqual([]);
+  expect(deployment?.spec).not.toHaveProperty('replicas');
+  expect(environmentOf(ownContainer(templateSpec(deployment)))).toMatchObject({
+    BARRAGE_PUBLISHER_HOST: '0.0.0.0',
+    BARRAGE_API_KEYS: { secretKeyRef: { name: 'web-settings', key: 'api-keys' } },
+  });
+  const { spec } =
+    publisherAutoscaler(ingredientsWith({ publisher: { minReplicas: 3, maxReplicas: 8, targetCPUUtilizationPercent: 70 } })) ?? {};
+  expect(spec).toMatchObject({ minReplicas: 3, maxReplicas: 8, scaleTargetRef: { kind: 'Deployment', name: 'web-publisher' } });
+});
+
+test('publishers take the resources and the template that the pool gives them', () => {
+  const publisher = { resources: { requests: { cpu: '2' } }, template: { spec: { priorityClassName: 'high' } } };
+  const spec = templateSpec(publisherDeployment(ingredientsWith({ publisher })));
+  expect(spec['priorityClassName']).toBe('high');
+  expect(ownContainer(spec)['resources']).toEqual({ requests: { cpu: '2' } });
+});
+
+test('a pool on a memory bus has no publishers of its own: its pod takes publications', () => {
+  const ingredients = { ...ingredientsWith(), pool: memoryPool };
+  expect([publisherDeployment(ingredients), publisherAutoscaler(ingredients), publisherBudget(memoryPool)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  const publish = services(memoryPool).find(({ metadata }) => metadata.name === 'web-publish');
+  expect(publish?.spec?.['selector']).toMatchObject({ 'app.kubernetes.io/component': 'gateway' });
+  expect(networkPolicies(memoryPool, 'barrage')).toHaveLength(1);
+});
+
+test('three Services: for clients, for backends, and one by one', () => {
+  const [clients, publish, gateways] = services(poolWith());
+  expect(clients).toMatchObject({
+    metadata: { name: 'web' },
+    spec: { ports: [{ port: 6790 }], selector: { 'app.kubernetes.io/component': 'gateway' } },
+  });
+  expect(publish).toMatchObject({
+    metadata: { name: 'web-publish' },
+    spec: { ports: [{ port: 6789 }], selector: { 'app.kubernetes.io/component': 'publisher' } },
+  });
+  expect(gateways).toMatchObject({ metadata: { name: 'web-gateways' }, spec: { clusterIP: 'None', publishNotReadyAddresses: true } });
+});
+
+test('budgets: whole numbers, never negative, and broken pods never hold a node', () => {
+  expect(gatewayBudget(poolWith(), 2).spec).toMatchObject({ minAvailable: 2, unhealthyPodEvictionPolicy: 'AlwaysAllow' });
+  expect(gatewayBudget(poolWith(), -1).spec).toMatchObject({ minAvailable: 0 });
+});
+
+test('the admin port is for the operator and for metrics only', () => {
+  const policies = networkPolicies(poolWith(), 'barrage-system');
+  expect(policies.map(({ metadata }) => metadata.name)).toEqual(['web-gateways', 'web-publisher']);
+  for (const { spec } of policies) {
+    const rules = spec?.['ingress'] as readonly { readonly ports: readonly { readonly port: number }[]; readonly from?: unknown }[];
+    expect(rules.filter(({ from }) => from === undefined).flatMap(({ ports }) => ports.map(({ port }) => port))).not.toContain(6780);
+    expect(JSON.stringify(rules.find(({ ports }) => ports[0]?.port === 6780)?.from)).toContain(
+      '"kubernetes.io/metadata.name":"barrage-system"',
+    );
+  }
+});
+
+test('ConfigMaps lie where the pods mount them', () => {
+  expect(documentConfigMap(poolWith(), '{}')).toMatchObject({ metadata: { name: 'web-pool' }, data: { 'pool.json': '{}' } });
+  expect(policyConfigMaps(poolWith(), ['a', 'b'])).toMatchObject([
+    { metadata: { name: 'web-policies-0' }, data: { 'policies-0.json': 'a' } },
+    { metadata: { name: 'web-policies-1' }, data: { 'policies-1.json': 'b' } },
+  ]);
+});
+
+test('Secrets hold what is secret, in base64', () => {
+  const decode = (object: { readonly data?: Readonly<Record<string, string>> }) =>
+    Object.fromEntries(Object.entries(object.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
+  expect(decode(signingSecret(poolWith(), keyPair))).toEqual({ 'private-key': keyPair.privateKey, 'public-key': keyPair.publicKey });
+  expect(decode(apiKeySecret(poolWith(), 'k'.repeat(32)))).toEqual({ key: 'k'.repeat(32) });
+  expect(decode(settingsSecret(poolWith(), { redisUrl: 'redis://r:1', apiKeys: ['b', ' a\n'] }))).toEqual({
+    'redis-url': 'redis://r:1',
+    'api-keys': 'a,b',
+  });
+});
+
+test('the digest of settings changes with them, tells nothing, and not without the key', () => {
+  const digest = settingsDigest({ redisUrl: 'redis://:secret@r:1' }, 'key');
+  expect(digest).toMatch(/^[0-9a-f]{16}$/);
+  expect(settingsDigest({ redisUrl: 'redis://:other@r:1' }, 'key')).not.toBe(digest);
+  expect(settingsDigest({ redisUrl: 'redis://:secret@r:1' }, 'another')).not.toBe(digest);
+  expect(settingsDigest({ apiKeys: ['a', 'b'] }, 'key')).toBe(settingsDigest({ apiKeys: ['b', 'a'] }, 'key'));
+});
+
+test('the URL of Redis holds any user name and password', () => {
+  expect(redisUrl(poolWith(), undefined)).toBe('redis://redis:6379');
+  const url = new URL(redisUrl(poolWith(), { username: 'a:b', password: 'p@ss/w?rd' }) ?? '');
+  expect([decodeURIComponent(url.username), decodeURIComponent(url.password), url.host]).toEqual(['a:b', 'p@ss/w?rd', 'redis:6379']);
+  expect(redisUrl(poolWith({ bus: { type: 'Redis', redis: { ...redis, tls: {} } } }), { password: 'x' })).toBe('rediss://:x@redis:6379');
+  expect(redisUrl(memoryPool, undefined)).toBeUndefined();
+});
+
+const address = { name: 'web-aaaaa-0', ip: '10.0.0.7', hostIp: '192.168.0.7' };
+const httpRoute = { hostname: 'live.example.com', parentRef: { name: 'edge', namespace: 'infra' } };
+
+test('a gateway is reached as the exposure says', () => {
+  const url = (exposure: Partial<GatewayPool['spec']['exposure']>, of = address) => gatewayUrl(poolWith({ exposure }), of);
+  expect(url({})).toBe('ws://10.0.0.7:6790/');
+  expect(url({}, { ...address, ip: 'fd00::7' })).toBe('ws://[fd00::7]:6790/');
+  expect(url({ type: 'HostPort' })).toBe('ws://192.168.0.7:6790/');
+  expect(url({ type: 'URLTemplate', urlTemplate: 'wss://{pod}.live.example.com/' })).toBe('wss://web-aaaaa-0.live.example.com/');
+  expect(url({ type: 'HTTPRoute', httpRoute })).toBe('wss://live.example.com/web-aaaaa-0/');
+  expect(gatewayUrl(poolWith(), { ...address, ip: undefined })).toBeUndefined();
+});
+
+test('with HTTPRoute each gateway has a Service and a route that go with its pod, and the pool has one to any', () => {
+  const pool = poolWith({ exposure: { type: 'HTTPRoute', httpRoute } });
+  const objects = gatewayRoute(pool, { name: 'web-aaaaa-0', uid: 'pod-uid' });
+  expect(objects.map(({ kind }) => kind)).toEqual(['Service', 'HTTPRoute']);
+  for (const { metadata } of objects) expect(metadata.ownerReferences).toMatchObject([{ kind: 'Pod', uid: 'pod-uid', controller: true }]);
+  expect(objects[0]?.spec?.['selector']).toEqual({ 'barrage.dev/pool': 'web', 'barrage.dev/gateway': 'web-aaaaa-0' });
+  expect(objects[1]?.spec).toMatchObject({
+    parentRefs: [{ name: 'edge', namespace: 'infra' }],
+    rules: [{ matches: [{ path: { value: '/web-aaaaa-0/' } }], backendRefs: [{ name: 'web-aaaaa-0', port: 6790 }] }],
+  });
+  expect(poolRoute(pool)).toMatchObject({ metadata: { name: 'web' }, spec: { hostnames: ['live.example.com'] } });
+  expect([poolRoute(poolWith()), ...gatewayRoute(poolWith(), { name: 'a', uid: 'b' })]).toEqual([undefined]);
+});
+
+test('nothing but Secrets holds a secret', () => {
+  const settings = { redisUrl: 'redis://:hunter2@r:1', apiKeys: ['hunter2-hunter2-hunter2'] };
+  const ingredients = ingredientsWith({}, { settingsDigest: settingsDigest(settings, keyPair.privateKey) });
+  const { pool } = ingredients;
+  const others = [publisherDeployment(ingredients), publisherAutoscaler(ingredients), ...services(pool), ...networkPolicies(pool, 'x')];
+  expect(JSON.stringify(others)).not.toMatch(/hunter2|PRIVATE/);
+});
+
+test.each([
+  [3, 10, 'up', 3],
+  ['25%', 10, 'up', 3],
+  ['25%', 10, 'down', 2],
+  ['0%', 10, 'up', 0],
+  ['7', 10, 'up', 7],
+  ['rubbish', 10, 'up', 0],
+  [-1, 10, 'up', 0],
+] as const)('%s of %d, rounded %s, is %d', (value, total, round, expected) => {
+  expect(podsOf(value, total, round)).toBe(expected);
+});

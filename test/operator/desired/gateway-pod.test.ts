@@ -1,0 +1,227 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { containersOf, environmentOf, ingredientsWith, keyPair, ownContainer } from './ingredients.ts';
+import { poolWith } from '../decide/pool-fixture.ts';
+import { gatewayPod, gatewayRevision, gatewayTemplate } from '../../../operator/desired/gateway-pod.ts';
+import { childNames } from '../../../operator/desired/labels.ts';
+import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
+
+type Spec = Parameters<typeof ingredientsWith>[0];
+
+function podWith(spec: Spec = {}, name = 'web-aaaaa-0') {
+  const pod = gatewayPod(ingredientsWith(spec), name);
+  return { pod, spec: pod.spec, container: ownContainer(pod.spec) };
+}
+
+test('a gateway runs without any privilege, without a token of the API server, and without the variables of Services', () => {
+  const { spec, container } = podWith();
+  expect(restrictedBreaches(spec ?? {})).toEqual([]);
+  expect(spec).toMatchObject({
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    securityContext: { runAsNonRoot: true, runAsUser: 10001, seccompProfile: { type: 'RuntimeDefault' } },
+  });
+  expect(container).toMatchObject({
+    args: ['gateway'],
+    securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+  });
+});
+
+test('its settings come as agreed: names by the downward API, secrets from a Secret', () => {
+  const { container } = podWith({
+    auth: { allowedOrigins: ['https://a.example', 'https://b.example'], webhookURL: 'https://auth.example/' },
+  });
+  expect(environmentOf(container)).toMatchObject({
+    BARRAGE_GATEWAY_HOST: '0.0.0.0',
+    BARRAGE_GATEWAY_PORT: '6790',
+    BARRAGE_ADMIN_PORT: '6780',
+    BARRAGE_REDIS_URL: { secretKeyRef: { name: 'web-settings', key: 'redis-url' } },
+    BARRAGE_REDIS_PREFIX: 'live/web',
+    BARRAGE_POOL_FOLDER: '/etc/barrage/pool',
+    BARRAGE_POOL_PUBLIC_KEY: keyPair.publicKey.trim().replaceAll('\n', String.raw`\n`),
+    BARRAGE_POD_UID: { fieldRef: { fieldPath: 'metadata.uid' } },
+    BARRAGE_GATEWAY_NAME: { fieldRef: { fieldPath: 'metadata.name' } },
+    BARRAGE_GATEWAY_ORIGINS: 'https://a.example,https://b.example',
+    BARRAGE_AUTH_URL: 'https://auth.example/',
+  });
+  expect(environmentOf(container)).not.toHaveProperty('BARRAGE_API_KEYS');
+});
+
+test('it ends in its own time: propagation before SIGTERM, deadline and a spare after', () => {
+  const { spec, container } = podWith({ drain: { propagationSeconds: 7, deadlineSeconds: 100 } });
+  expect(spec?.['terminationGracePeriodSeconds']).toBe(137);
+  expect(container['lifecycle']).toEqual({ preStop: { sleep: { seconds: 7 } } });
+});
+
+test('it is ready when the operator says so too, and belongs to the pool', () => {
+  const { spec, pod } = podWith();
+  expect(spec?.['readinessGates']).toEqual([{ conditionType: 'barrage.dev/Serving' }]);
+  expect(pod.metadata.ownerReferences).toEqual([
+    { apiVersion: 'barrage.dev/v1alpha1', kind: 'GatewayPool', name: 'web', uid: 'pool-uid', controller: true, blockOwnerDeletion: true },
+  ]);
+  expect(pod.metadata.labels).toMatchObject({
+    'barrage.dev/pool': 'web',
+    'barrage.dev/revision': gatewayRevision(ingredientsWith()),
+    'barrage.dev/gateway': 'web-aaaaa-0',
+    'app.kubernetes.io/component': 'gateway',
+    'app.kubernetes.io/managed-by': 'barrage-operator',
+  });
+});
+
+test('document and policies lie in one folder, and a pod starts before they are there', () => {
+  const volumes = podWith().spec?.['volumes'] as readonly {
+    projected: { sources: readonly { configMap: { name: string; optional: boolean } }[] };
+  }[];
+  const sources = volumes[0]?.projected.sources.map(({ configMap }) => configMap) ?? [];
+  expect(sources.map(({ name }) => name).slice(0, 3)).toEqual(['web-pool', 'web-policies-0', 'web-policies-1']);
+  expect(sources.every(({ optional }) => optional)).toBe(true);
+});
+
+test('Redis by TLS trusts the authority of the Secret', () => {
+  const redis = { mode: 'Standalone' as const, addresses: ['redis:6379'], tls: { caSecret: { name: 'redis-ca' } } };
+  const { container, spec } = podWith({ bus: { type: 'Redis', redis } });
+  expect(environmentOf(container)).toMatchObject({ NODE_EXTRA_CA_CERTS: '/etc/barrage/redis-ca/ca.crt' });
+  expect(spec?.['volumes']).toContainEqual(
+    expect.objectContaining({ name: 'redis-ca', secret: expect.objectContaining({ secretName: 'redis-ca' }) }),
+  );
+});
+
+test('a host port is taken where the exposure asks for it, and nowhere else', () => {
+  expect(restrictedBreaches(podWith({ exposure: { type: 'HostPort' } }).spec ?? {})).toEqual(['container barrage: it has a host port']);
+});
+
+test('on a memory bus the one pod is publisher too', () => {
+  const pod = gatewayPod(
+    { ...ingredientsWith(), pool: { ...poolWith(), spec: { ...poolWith().spec, bus: { type: 'Memory' } } } },
+    'web-a-0',
+  );
+  expect(ownContainer(pod.spec)['args']).toEqual(['standalone']);
+  expect(environmentOf(ownContainer(pod.spec))).toMatchObject({ BARRAGE_PUBLISHER_HOST: '0.0.0.0', BARRAGE_API_KEYS: expect.anything() });
+  expect(environmentOf(ownContainer(pod.spec))).not.toHaveProperty('BARRAGE_REDIS_URL');
+});
+
+test('a node autoscaler may move it, unless the pool says no', () => {
+  const annotation = 'cluster-autoscaler.kubernetes.io/safe-to-evict';
+  expect(podWith().pod.metadata.annotations?.[annotation]).toBe('true');
+  const blocked = podWith({ disruption: { maxUnavailable: 1, nodeAutoscalerEviction: 'Block' } });
+  expect(blocked.pod.metadata.annotations?.[annotation]).toBe('false');
+});
+
+test('a template adds sidecars, resources, labels and tolerations', () => {
+  const template = {
+    metadata: { labels: { team: 'live' }, annotations: { note: 'x' } },
+    spec: {
+      tolerations: [{ key: 'spot', operator: 'Exists' }],
+      containers: [
+        { name: 'barrage', image: 'barrage:2', resources: { limits: { memory: '2Gi' } }, env: [{ name: 'NODE_OPTIONS', value: '--x' }] },
+        { name: 'sidecar', image: 'sidecar:1' },
+      ],
+    },
+  };
+  const { pod, spec, container } = podWith({ template });
+  expect(container).toMatchObject({ image: 'barrage:2', resources: { requests: { cpu: '100m' }, limits: { memory: '2Gi' } } });
+  expect(environmentOf(container)).toMatchObject({ NODE_OPTIONS: '--x', BARRAGE_ADMIN_PORT: '6780' });
+  expect(containersOf(spec).map(({ name }) => name)).toEqual(['barrage', 'sidecar']);
+  expect(spec?.['tolerations']).toEqual([{ key: 'spot', operator: 'Exists' }]);
+  expect(pod.metadata.labels['team']).toBe('live');
+});
+
+test('a template can not take away what the operator depends on', () => {
+  const template = {
+    metadata: { labels: { 'barrage.dev/pool': 'stolen', 'barrage.dev/gateway': 'x', 'app.kubernetes.io/component': 'x' } },
+    spec: {
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: 1,
+      readinessGates: [],
+      containers: [
+        {
+          name: 'barrage',
+          args: ['operator'],
+          env: [
+            { name: 'BARRAGE_ADMIN_PORT', value: '1' },
+            { name: 'BARRAGE_POD_UID', value: 'x' },
+          ],
+        },
+      ],
+    },
+  };
+  const { pod, spec, container } = podWith({ template });
+  expect(pod.metadata.labels).toMatchObject({
+    'barrage.dev/pool': 'web',
+    'barrage.dev/gateway': 'web-aaaaa-0',
+    'app.kubernetes.io/component': 'gateway',
+  });
+  expect(spec).toMatchObject({
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: 580,
+    readinessGates: [{ conditionType: 'barrage.dev/Serving' }],
+  });
+  expect(container['args']).toEqual(['gateway']);
+  expect(environmentOf(container)).toMatchObject({
+    BARRAGE_ADMIN_PORT: '6780',
+    BARRAGE_POD_UID: { fieldRef: { fieldPath: 'metadata.uid' } },
+  });
+});
+
+test('privileges that a template asks for are given, and found', () => {
+  const template = { spec: { hostNetwork: true, containers: [{ name: 'barrage', securityContext: { privileged: true, runAsUser: 0 } }] } };
+  const { spec } = podWith({ template });
+  expect(restrictedBreaches(spec ?? {})).toEqual([
+    'spec.hostNetwork is true',
+    'container barrage: it is privileged',
+    'container barrage: it runs as root',
+  ]);
+});
+
+test('the revision changes with what gateways are made of', () => {
+  const base = gatewayRevision(ingredientsWith());
+  expect(base).toMatch(/^[0-9a-f]{10}$/);
+  expect(gatewayRevision(ingredientsWith())).toBe(base);
+  const changed = [
+    gatewayRevision(ingredientsWith({}, { image: 'barrage:2' })),
+    gatewayRevision(ingredientsWith({}, { settingsDigest: 'other' })),
+    gatewayRevision(ingredientsWith({}, { publicKey: 'other' })),
+    gatewayRevision(ingredientsWith({ template: { metadata: { labels: { a: 'b' } } } })),
+    gatewayRevision(ingredientsWith({ exposure: { type: 'HostPort' } })),
+  ];
+  expect(new Set([base, ...changed]).size).toBe(6);
+});
+
+test('the revision does not change with what moves nobody: the number of gateways, drains, scaling, publishers', () => {
+  const base = gatewayRevision(ingredientsWith());
+  const { connections: _none, ...scaling } = poolWith().spec.scaling;
+  for (const spec of [
+    { replicas: 9 },
+    { paused: true },
+    { drain: { propagationSeconds: 1, deadlineSeconds: 20, connectionsPerSecond: 3 } },
+    { scaling },
+    { publisher: { minReplicas: 5 } },
+  ])
+    expect(gatewayRevision(ingredientsWith(spec)), JSON.stringify(spec)).toBe(base);
+});
+
+test('the revision does not depend on the order of keys in a template', () => {
+  const value = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.dictionary(fc.string({ minLength: 1 }), fc.string()));
+  const spec = fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), value, { maxKeys: 6 });
+  fc.assert(
+    fc.property(spec, (overlay) => {
+      const reversed = Object.fromEntries(Object.entries(overlay).toReversed());
+      expect(gatewayRevision(ingredientsWith({ template: { spec: reversed } }))).toBe(
+        gatewayRevision(ingredientsWith({ template: { spec: overlay } })),
+      );
+    }),
+  );
+});
+
+test('no secret is in a pod, and a pool of the longest name has names that fit', () => {
+  const pool = { ...poolWith(), metadata: { ...poolWith().metadata, name: 'p'.repeat(40) } };
+  const text = JSON.stringify(gatewayTemplate({ ...ingredientsWith(), pool }));
+  expect(text).not.toContain('PRIVATE KEY');
+  for (const name of [
+    childNames.policies(pool, 63),
+    childNames.gateways(pool),
+    childNames.settings(pool),
+    `${pool.metadata.name}-abcde-999`,
+  ])
+    expect(name.length).toBeLessThanOrEqual(63);
+});

@@ -1,0 +1,38 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { poolWith } from '../decide/pool-fixture.ts';
+import { names } from '../../../operator/desired/labels.ts';
+import type { DesiredObject, JsonObject } from '../../../operator/desired/objects.ts';
+import type { PodIngredients } from '../../../operator/desired/pod-template.ts';
+
+export const keyPair = generateKeyPairSync('ed25519', {
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+});
+
+/** What the pods of a pool with this spec are made from. */
+export function ingredientsWith(spec: Parameters<typeof poolWith>[0] = {}, more: Partial<PodIngredients> = {}): PodIngredients {
+  return { pool: poolWith(spec), image: 'barrage:test', publicKey: keyPair.publicKey, settingsDigest: '0123456789abcdef', ...more };
+}
+
+/** The container named barrage of a pod spec. */
+export function ownContainer(spec: JsonObject | undefined): JsonObject {
+  const found = containersOf(spec).find(({ name }) => name === names.container);
+  if (found === undefined) throw new Error('there is no container barrage');
+  return found;
+}
+
+export function containersOf(spec: JsonObject | undefined): readonly JsonObject[] {
+  return (spec?.['containers'] ?? []) as readonly JsonObject[];
+}
+
+/** The environment by name: a value, or where it comes from. */
+export function environmentOf(container: JsonObject): Readonly<Record<string, unknown>> {
+  const entries = (container['env'] ?? []) as readonly { readonly name: string; readonly value?: string; readonly valueFrom?: unknown }[];
+  return Object.fromEntries(entries.map(({ name, value, valueFrom }) => [name, value ?? valueFrom]));
+}
+
+/** The pod spec in a Deployment. */
+export function templateSpec(deployment: DesiredObject | undefined): JsonObject {
+  const template = deployment?.spec?.['template'] as JsonObject | undefined;
+  return template?.['spec'] as JsonObject;
+}

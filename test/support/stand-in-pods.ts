@@ -1,0 +1,204 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Registry } from 'prom-client';
+import type { AdminStatus } from '../../core/admin-status.ts';
+import { verifyCommand } from '../../core/drain-command.ts';
+import { decideDocument, verifyDocument, type DocumentMark } from '../../core/pool-document.ts';
+import { createLogger } from '../../core/process/logging.ts';
+import { names } from '../../operator/desired/labels.ts';
+import { KubeClient } from '../../operator/kube/client.ts';
+import { ClientMetrics } from '../../operator/kube/client-metrics.ts';
+import { KubeConnection } from '../../operator/kube/connection.ts';
+import { Reflector } from '../../operator/kube/reflector.ts';
+import { resources } from '../../operator/kube/resources.ts';
+import { Store } from '../../operator/kube/store.ts';
+import { systemClock } from '../../operator/kube/system-clock.ts';
+import { addressOf, type PoolPod } from '../../operator/reconcile/pod-view.ts';
+
+/** What one simulated pod has been told, and has become by it. */
+interface PodState {
+  mark: DocumentMark | undefined;
+  policiesHash: string;
+  connections: number;
+  drain: { readonly startedAt: number; readonly connections: number; readonly perSecond: number } | undefined;
+  commandIssuedAt: number;
+}
+
+interface SimulatedPod extends PoolPod {
+  readonly spec?: PoolPod['spec'] & {
+    readonly containers?: readonly { readonly env?: readonly { readonly name: string; readonly value?: string }[] }[];
+  };
+}
+
+/**
+ * Answers the admin port of all pods that kwok pretends to run, which have loopback addresses: who is asked is told by the address that was called. Each takes
+ * documents and drains as the real ones do; their connections are numbers.
+ */
+export class StandInPods {
+  readonly #connectionsAtFirst: number;
+  readonly #server: Server;
+  readonly #states = new Map<string, PodState>();
+  readonly #leaving = new AbortController();
+  readonly #connection: KubeConnection;
+  readonly #watching: Promise<void>;
+  /** Every pod of the operator's, straight from the API server. */
+  readonly pods: Store<SimulatedPod>;
+  /** What no operator should ever have said: documents of one epoch that differ, forged ones, and commands for somebody else. */
+  readonly objections: string[] = [];
+  asked = 0;
+
+  /** @param connections how many each gateway has when it begins */
+  static async start(kubeconfig: string, connections = 0): Promise<StandInPods> {
+    const pods = new StandInPods(kubeconfig, connections);
+    pods.#server.listen(0, '0.0.0.0', 4096);
+    await once(pods.#server, 'listening');
+    return pods;
+  }
+
+  private constructor(kubeconfig: string, connections: number) {
+    this.#connectionsAtFirst = connections;
+    this.#connection = new KubeConnection({ kubeconfig });
+    const logger = createLogger({ part: 'test', level: 'silent' });
+    this.pods = new Store<SimulatedPod>({ indexes: { address: (pod) => [addressOf(pod) ?? ''] }, failed: () => {} });
+    const shared = { clock: systemClock, random: Math.random };
+    const client = new KubeClient({ ...shared, connection: this.#connection, metrics: new ClientMetrics(new Registry()) });
+    const selection = { labelSelector: 'app.kubernetes.io/managed-by=barrage-operator' };
+    this.#watching = new Reflector<SimulatedPod>({ ...shared, resource: resources.pod, selection, client, store: this.pods, logger }).run(
+      this.#leaving.signal,
+    );
+    this.#server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+      this.#answer(request, response).catch(() => response.destroy());
+    });
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** The epoch that a pod has; 0 before its first. */
+  epochOf(uid: string): number {
+    return this.#states.get(uid)?.mark?.epoch ?? 0;
+  }
+
+  /** @param uid of a gateway's pod */
+  setConnections(uid: string, connections: number): void {
+    this.#stateOf(uid).connections = connections;
+  }
+
+  async close(): Promise<void> {
+    this.#leaving.abort();
+    await this.#watching;
+    this.#connection.close();
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.asked += 1;
+    const body = await readAll(request);
+    const address = request.socket.localAddress?.replace('::ffff:', '') ?? '';
+    const pod = this.pods.withIndex('address', address).find(({ metadata }) => metadata.deletionTimestamp === undefined);
+    // A real pod that is gone does not answer either.
+    if (pod === undefined) return void response.destroy();
+    const [status, answer] = this.#told(pod, `${request.method} ${request.url}`, body);
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  }
+
+  #told(pod: SimulatedPod, what: string, body: string): readonly [number, unknown] {
+    if (what === 'GET /admin/v1/status') return [200, this.#statusOf(pod)];
+    if (what === 'PUT /admin/v1/pool') return this.#takeDocument(pod, body);
+    if (what === 'PUT /admin/v1/drain') return this.#takeCommand(pod, body);
+    return [404, { message: `there is no ${what}` }];
+  }
+
+  #takeDocument(pod: SimulatedPod, body: string): readonly [number, unknown] {
+    const { envelope } = JSON.parse(body) as { readonly envelope: string };
+    const read = verifyDocument(envelope, publicKeyOf(pod));
+    if (read.kind !== 'verified') return this.#object(403, `${pod.metadata.name}: ${read.fault}`);
+    const { pool, epoch, policies } = read.document;
+    const state = this.#stateOf(pod.metadata.uid, pod);
+    const mark = { pool, epoch, digest: read.digest };
+    const decision = decideDocument(state.mark, mark);
+    if (decision === 'conflict') return this.#object(409, `${pod.metadata.name}: two documents of epoch ${epoch}`);
+    if (decision === 'older') return [409, { message: 'older' }];
+    state.mark = mark;
+    state.policiesHash = policies.hash;
+    return [200, { epoch }];
+  }
+
+  #takeCommand(pod: SimulatedPod, body: string): readonly [number, unknown] {
+    const read = verifyCommand(body, publicKeyOf(pod));
+    if (read.kind !== 'verified') return this.#object(403, `${pod.metadata.name}: ${read.fault}`);
+    const { command } = read;
+    const { uid } = pod.metadata;
+    if (command.gateway !== uid) return this.#object(409, `${pod.metadata.name}: a command for ${command.gateway}`);
+    const state = this.#stateOf(uid, pod);
+    if (command.issuedAt < state.commandIssuedAt) return [409, { message: 'older' }];
+    state.commandIssuedAt = command.issuedAt;
+    if (command.command === 'drain')
+      state.drain ??= { startedAt: Date.now(), connections: state.connections, perSecond: command.connectionsPerSecond };
+    else state.drain = undefined;
+    return [200, {}];
+  }
+
+  #object(status: number, message: string): readonly [number, unknown] {
+    this.objections.push(message);
+    return [status, { message }];
+  }
+
+  #statusOf(pod: SimulatedPod): AdminStatus {
+    const { metadata } = pod;
+    const state = this.#stateOf(metadata.uid, pod);
+    const { drain } = state;
+    if (drain !== undefined)
+      state.connections = Math.max(0, Math.floor(drain.connections - ((Date.now() - drain.startedAt) / 1000) * drain.perSecond));
+    return {
+      role: isPublisher(pod) ? 'publisher' : 'gateway',
+      name: metadata.name,
+      uid: metadata.uid,
+      poolEpoch: state.mark?.epoch ?? 0,
+      policiesHash: state.policiesHash,
+      ready: true,
+      waitingFor: [],
+      connections: state.connections,
+      subscriptions: state.connections,
+      rooms: 0,
+      loopUtilization: 0,
+      bytesSentPerSecond: 0,
+      drain: {
+        state: drain === undefined ? 'serving' : state.connections === 0 ? 'drained' : 'draining',
+        movedConnections: (drain?.connections ?? 0) - (drain === undefined ? 0 : state.connections),
+        ...(drain === undefined ? {} : { startedAt: drain.startedAt, commandIssuedAt: state.commandIssuedAt }),
+      },
+      topChannels: [],
+    };
+  }
+
+  #stateOf(uid: string, pod?: SimulatedPod): PodState {
+    const known = this.#states.get(uid);
+    if (known !== undefined) return known;
+    const connections = pod !== undefined && isPublisher(pod) ? 0 : this.#connectionsAtFirst;
+    const fresh: PodState = { mark: undefined, policiesHash: '', connections, drain: undefined, commandIssuedAt: 0 };
+    this.#states.set(uid, fresh);
+    return fresh;
+  }
+}
+
+function isPublisher({ metadata }: SimulatedPod): boolean {
+  return metadata.labels?.[names.label.component] === 'publisher';
+}
+
+/** The key that the pod was given, as its process would read it. */
+function publicKeyOf({ spec }: SimulatedPod): string {
+  const variables = spec?.containers?.flatMap(({ env = [] }) => env) ?? [];
+  const value = variables.find(({ name }) => name === 'BARRAGE_POOL_PUBLIC_KEY')?.value ?? '';
+  return value.replaceAll(String.raw`\n`, '\n');
+}
+
+async function readAll(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
