@@ -127,7 +127,7 @@ export class Reflector<T extends KubeObject> {
     this.#failures += 1;
     this.#failuresInARow += 1;
     const { backoff, unreachableCapMs } = this.#times;
-    const isUnreachable = error instanceof ApiError && error.status === 0;
+    const isUnreachable = error instanceof ApiError && error.reason === 'Unreachable';
     const bounds = isUnreachable ? { ...backoff, capMs: unreachableCapMs } : backoff;
     // The first failure after good times is usually a connection that was cut: back soon, but not all watchers at once.
     const ownMs = earlier === 0 ? random() * bounds.baseMs : jitteredMs(earlier, bounds, random);
