@@ -1,4 +1,4 @@
-# One image, three commands: gateway, publisher and operator.
+# One image, four commands: gateway, publisher, operator, and standalone, which is gateway and publisher in one.
 #   docker build -t barrage .
 #   docker run barrage gateway
 # test/cluster/image.ts builds the same from this file for the tests: it knows the instructions used here, and no others.
@@ -10,6 +10,7 @@ COPY core ./core
 COPY gateway ./gateway
 COPY publisher ./publisher
 COPY operator ./operator
+COPY standalone ./standalone
 COPY entrypoint.sh ./
 ENV NODE_ENV=production
 USER 10001:10001

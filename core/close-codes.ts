@@ -13,7 +13,7 @@ export const closeCodes = {
   authTimeout: { code: 4002, reason: 'the auth service did not answer in time', reconnect: true },
   tooManyCommands: { code: 4003, reason: 'too many commands', reconnect: true },
   badCommand: { code: 4500, reason: 'not a command of this protocol', reconnect: false },
-  authRefused: { code: 4501, reason: 'the token was refused', reconnect: false },
+  authRefused: { code: 4501, reason: 'the token was refused, or has expired', reconnect: false },
   forbidden: { code: 4502, reason: 'not allowed', reconnect: false },
   tooLarge: { code: 1009, reason: 'message too big', reconnect: false },
 } as const satisfies Record<string, CloseCode>;

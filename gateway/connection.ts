@@ -35,8 +35,10 @@ export class Connection {
   #isClosed = false;
   /** Whether its queue is at its bound: batches are being dropped. */
   isFull = false;
-  /** Who it is; set by the auth webhook or by a backend. */
+  /** Who it is; set by a token or by a backend. */
   uid: string | undefined;
+  /** When it stops being that, in milliseconds of the gateway's clock; `undefined` = not before it ends. */
+  identityEndsAt: number | undefined;
   context: Record<string, unknown> | undefined;
   readonly members: Member[] = [];
   lastSeenAt: number;

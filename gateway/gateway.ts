@@ -16,11 +16,12 @@ import type { Policies } from '../core/policy.ts';
 import type { Hello } from '../core/protocol/barrage-v1.ts';
 import { encodeMessage } from '../core/protocol/message.ts';
 import { answerCall } from './answers.ts';
-import { authWebhook } from './auth-webhook.ts';
+import { authenticatorOf } from './authenticator.ts';
 import { ClientPublishing } from './client-publishing.ts';
 import { answerConnect, isConnectRequest } from './connect.ts';
 import { Connection, type ClientProtocol, type Wire } from './connection.ts';
 import { Drainer } from './drainer.ts';
+import { expireIdentity } from './expiry.ts';
 import { FanOut } from './fan-out.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { MemberCounter } from './member-counter.ts';
@@ -109,7 +110,7 @@ export class Gateway {
     this.#surroundings = {
       rooms: this.#rooms,
       log: bus.log,
-      authenticate: authWebhook(settings.authUrl),
+      authenticate: authenticatorOf(settings),
       publishing: new ClientPublishing(bus.log),
       countMembers: new MemberCounter(bus.calls, now).count,
       metrics: this.#metrics,
@@ -344,7 +345,7 @@ export class Gateway {
     };
   }
 
-  /** Pings and closes a part of the connections at a time, so that 100,000 of them are no burst of work. */
+  /** Pings, closes, and ends the identities of a part of the connections at a time, so that 100,000 of them are no burst of work. */
   #sweepSome(): void {
     const { pingIntervalMs, idleTimeoutMs } = this.#options.settings;
     const at = now();
@@ -355,6 +356,7 @@ export class Gateway {
         this.#sweep = undefined;
         return;
       }
+      expireIdentity(connection, this.#rooms, at);
       const silentMs = at - connection.lastSeenAt;
       if (silentMs >= idleTimeoutMs) connection.close(closeCodes.idle);
       else if (silentMs >= pingIntervalMs / 2) connection.sendControl(pingFrame);

@@ -57,13 +57,21 @@ export class PlainDialect implements Dialect {
   }
 
   async #subscribe(channel: string): Promise<void> {
-    const access = mayJoin(this.#surroundings.rooms.policies.of(channel), channel, this.#connection.uid);
-    if (access === 'not_authenticated') return this.#answer(fault('Not Auth'), 'refused');
-    if (access === 'forbidden') return this.#answer(fault('Forbidden'), 'refused');
-    const result = await this.#surroundings.rooms.join(this.#connection, channel, 'plain');
+    const { rooms } = this.#surroundings;
+    if (!this.#isAdmitted(channel)) return;
+    const result = await rooms.join(this.#connection, channel, 'plain');
+    if (result.kind === 'refused') return this.#answer(fault(refusals[result.reason]), 'refused');
+    // Who it is may have changed while the room was opened.
+    if (!this.#isAdmitted(channel)) return rooms.leave(result.member);
     // Nothing else runs between joining and this reply, so the reply comes before the first publication.
-    if (result.kind === 'refused') this.#answer(fault(refusals[result.reason]), 'refused');
-    else this.#answer(done, 'done');
+    this.#answer(done, 'done');
+  }
+
+  /** Whether this client may subscribe; answers where not. */
+  #isAdmitted(channel: string): boolean {
+    const access = mayJoin(this.#surroundings.rooms.policies.of(channel), channel, this.#connection.uid);
+    if (access !== 'allowed') this.#answer(fault(access === 'not_authenticated' ? 'Not Auth' : 'Forbidden'), 'refused');
+    return access === 'allowed';
   }
 
   async #authenticate(token: unknown): Promise<void> {
@@ -71,7 +79,8 @@ export class PlainDialect implements Dialect {
     const result = await this.#surroundings.authenticate(token);
     if (this.#connection.isClosed) return;
     if (result.kind === 'user') {
-      this.#surroundings.rooms.identify(this.#connection, result.uid);
+      const { rooms, now } = this.#surroundings;
+      rooms.identify(this.#connection, result.uid, result.lastsMs === undefined ? undefined : now() + result.lastsMs);
       this.#answer(done, 'done');
       return;
     }

@@ -104,13 +104,23 @@ export class Rooms {
     return result;
   }
 
-  /** Who a connection is, from now on. It leaves the channels that belong to whom it was before. */
-  identify(connection: Connection, uid: string): void {
+  /**
+   * Who a connection is, from now on. It leaves the channels that belong to whom it was before.
+   * @param endsAt until when, by the gateway's clock
+   */
+  identify(connection: Connection, uid: string, endsAt?: number): void {
     connection.uid = uid;
+    connection.identityEndsAt = endsAt;
     for (const member of connection.members.slice()) {
       const owner = channelOwner(member.room.channel);
       if (owner !== undefined && owner !== uid) this.leave(member);
     }
+  }
+
+  /** It is nobody, from now on. What it is subscribed to stays. */
+  anonymize(connection: Connection): void {
+    connection.uid = undefined;
+    connection.identityEndsAt = undefined;
   }
 
   leave(member: Member): void {

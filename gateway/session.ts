@@ -3,10 +3,11 @@ import { closeCodes } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
-import type { Authenticate } from './auth-webhook.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { ClientPublishing } from './client-publishing.ts';
+import { expireIdentity } from './expiry.ts';
+import type { Authenticate } from './identity.ts';
 import type { Rooms } from './rooms.ts';
 
 /** What the sessions of all connections share. */
@@ -96,7 +97,8 @@ export class Session {
     for (let text: string | undefined = first; text !== undefined && !this.#connection.isClosed; text = waiting.shift()) {
       if (waiting.length === 0) this.#waitingBytes = 0;
       try {
-        await this.#dialect.execute(text);
+        expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.now());
+        if (!this.#connection.isClosed) await this.#dialect.execute(text);
       } catch (error) {
         this.#surroundings.logger.error({ err: error }, 'a command failed');
         this.#connection.close(closeCodes.internal);

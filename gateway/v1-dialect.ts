@@ -4,6 +4,7 @@ import { encodeMessage } from '../core/protocol/message.ts';
 import type { Position, Publication } from '../core/publication.ts';
 import { mayJoin, mayPublish, type Access } from './access.ts';
 import type { Connection } from './connection.ts';
+import type { AuthResult } from './identity.ts';
 import { classDensity, classFor } from './room.ts';
 import type { JoinResult } from './rooms.ts';
 import type { Dialect, SessionSurroundings } from './session.ts';
@@ -87,13 +88,18 @@ export class V1Dialect implements Dialect {
     const result = await this.#surroundings.authenticate(token);
     switch (result.kind) {
       case 'user':
-        this.#surroundings.rooms.identify(this.#connection, result.uid);
-        return { result: { uid: result.uid } };
+        return { result: this.#identify(result) };
       case 'refused':
         return failure('not_authenticated', result.reason);
       case 'late':
         return failure('unavailable', 'the auth service did not answer in time: try again', true);
     }
+  }
+
+  #identify({ uid, lastsMs }: Extract<AuthResult, { kind: 'user' }>): Readonly<Record<string, unknown>> {
+    const { rooms, now } = this.#surroundings;
+    rooms.identify(this.#connection, uid, lastsMs === undefined ? undefined : now() + lastsMs);
+    return lastsMs === undefined ? { uid } : { uid, expiresInMs: Math.floor(lastsMs) };
   }
 
   async #subscribe({ channel, density, since }: Of<'subscribe'>): Promise<Outcome> {
@@ -104,6 +110,12 @@ export class V1Dialect implements Dialect {
     const joined = await rooms.join(this.#connection, channel, classFor(density, policy));
     if (joined.kind === 'already') return failure('already_subscribed', 'this connection is subscribed to that channel');
     if (joined.kind === 'refused') return refusals[joined.reason];
+    // Who it is may have changed while the room was opened.
+    const accessNow = mayJoin(rooms.policies.of(channel), channel, this.#connection.uid);
+    if (accessNow !== 'allowed') {
+      rooms.leave(joined.member);
+      return accessFailure(accessNow, 'subscribe');
+    }
     joined.member.density = density;
     const { position } = joined;
     const given = classDensity(joined.member.memberClass, policy);
@@ -195,7 +207,8 @@ function readPublication(command: Of<'publish'>, sender: number, now: number): P
     payload: Buffer.from(data, kind === 'binary' ? 'base64' : 'utf8'),
     // A client can't push others aside: priorities are the backend's to give.
     priority: 'normal',
-    acceptedAt: now,
+    // Whole milliseconds, as the envelope carries them.
+    acceptedAt: Math.round(now),
     ttlMs: command.ttlMs ?? 0,
     conflation: conflateKey === undefined ? undefined : { key: conflateKey, mode: conflate, count },
     sender,

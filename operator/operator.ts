@@ -31,7 +31,7 @@ export interface OperatorOptions {
   readonly settings: Settings;
   readonly logger: Logger;
   readonly source: KubeSource;
-  /** Called when it led and does no longer: the process must end at once, and release nothing. */
+  /** Called when it can't lead, or led and does no longer: the process must end at once, and release nothing. */
   readonly onLost: (reason: string) => void;
   /** Admin port of the pods; another one in tests. */
   readonly adminPort?: number;
@@ -126,7 +126,7 @@ export class Operator implements Running {
     await operator.#serve();
     operator.#watching = operator.#stores.run(operator.#leaving.signal);
     operator.#election.start();
-    void operator.#lead();
+    operator.#lead().catch((error: unknown) => options.onLost(error instanceof Error ? error.message : String(error)));
     return operator;
   }
 
@@ -161,17 +161,16 @@ export class Operator implements Running {
   /** Followers are filled too: who is elected begins at once. */
   async #lead(): Promise<void> {
     const { logger, onLost } = this.#options;
-    await Promise.all(this.#stores.synced);
+    const { signal } = this.#leaving;
+    await startWhenSynced([], this.#stores.synced, { clock: systemClock, withinMs: syncWithinMs, signal });
+    if (signal.aborted) return;
     this.#isSynced = true;
     await this.#election.elected;
     logger.info('this operator leads');
     void this.#election.lost.then(onLost);
     this.#polls.start();
-    await startWhenSynced([this.#pools, this.#channels], this.#stores.synced, {
-      clock: systemClock,
-      withinMs: syncWithinMs,
-      signal: this.#leaving.signal,
-    });
+    this.#pools.start();
+    this.#channels.start();
     this.#resync();
   }
 

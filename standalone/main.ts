@@ -3,7 +3,11 @@ import { startStandalone } from './standalone.ts';
 
 await runProcess('barrage', async (settings, logger) => {
   const running = await startStandalone(settings, logger);
-  const { gatewayPort, publisherPort, adminPort } = running;
+  const { gatewayPort, publisherPort, adminPort, hasDemo } = running;
+  if (!hasDemo) {
+    logger.info({ gatewayPort, publisherPort, adminPort }, 'gateway and publisher listen');
+    return running;
+  }
   process.stdout.write(`Barrage runs: gateway, publisher and demo in one process.
 
   watch      http://localhost:${gatewayPort}/

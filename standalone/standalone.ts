@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import { Registry, collectDefaultMetrics } from 'prom-client';
-import { buildSite } from '../client/demo/site.ts';
 import type { Bus } from '../core/bus/bus.ts';
 import { createMemoryBus } from '../core/bus/memory.ts';
 import { answerAdmin } from '../core/process/admin.ts';
@@ -8,6 +7,8 @@ import { startAdminServer } from '../core/process/admin-server.ts';
 import { listen, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
+import { Pool, exportPoolEpoch, poolSettingsFault } from '../core/process/pool.ts';
+import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import { isLoopbackHost, type Settings } from '../core/process/settings.ts';
 import { Policies, defaultPolicy } from '../core/policy.ts';
 import { redisAccess } from '../core/redis/access.ts';
@@ -17,7 +18,7 @@ import { Gateway } from '../gateway/gateway.ts';
 import { listenFault } from '../publisher/access.ts';
 import { serverBounds } from '../publisher/bounds.ts';
 import { createPublisher } from '../publisher/publisher.ts';
-import { serveSite } from './site.ts';
+import { loadDemo } from './demo.ts';
 
 export interface Standalone extends Running {
   readonly gatewayPort: number;
@@ -25,6 +26,8 @@ export interface Standalone extends Running {
   /** Where `/metrics` is. */
   readonly adminPort: number;
   readonly gateway: Gateway;
+  /** Whether the gateway's port serves the demo's pages too. */
+  readonly hasDemo: boolean;
 }
 
 /** Without a policy file the demo's pages may publish, as long as nobody but this machine can reach them. */
@@ -35,29 +38,35 @@ export function standalonePolicies(gatewayHost: string): Policies {
 
 /**
  * Gateway, publisher, bus and demo pages in one process: everything that the platform does, on a laptop. With `BARRAGE_REDIS_URL` it is one of many
- * that share a Redis; without, the bus is memory.
+ * that share a Redis; without, the bus is memory. In a pool (`BARRAGE_POOL_PUBLIC_KEY`) its policies come with the pool document, and there are no pages.
  * @throws where a port can't be had, the policy file is wrong, or the publish API would be open to others without a key
  */
 export async function startStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
-  const fault = listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
+  const fault = poolSettingsFault(settings) ?? listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
   if (fault !== undefined) throw new Error(fault);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
+  const isInPool = settings.poolPublicKey !== '';
+  const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
+  exportPoolEpoch(registry, pool);
+  const poolFolder = settings.poolFolder === '' ? undefined : await watchPoolFolder(settings.poolFolder, pool, { logger });
   const builtIn = standalonePolicies(settings.gatewayHost);
-  const policies = (): Policies => policyFile?.policies() ?? builtIn;
+  const policies = (): Policies => policyFile?.policies() ?? (isInPool ? pool.policies : builtIn);
   const bus = createBus(settings, registry, logger);
   const closers: (() => Promise<void>)[] = [() => bus.close()];
   const close = async (): Promise<void> => {
     policyFile?.close();
+    poolFolder?.close();
     for (const closer of closers.toReversed()) await closer();
   };
   try {
     const publisher = createPublisher({ bus, policies, apiKeys: settings.apiKeys, registry, logger, now: Date.now });
     let publisherPort = settings.publisherPort;
-    const site = serveSite(await buildSite(), () => ({ publisherPort }));
-    const gateway = await Gateway.start({ settings, bus, policies: policies(), registry, logger, site });
+    const site = isInPool ? undefined : await loadDemo(() => ({ publisherPort }), logger);
+    const pages = site === undefined ? {} : { site };
+    const gateway = await Gateway.start({ settings, bus, policies: policies(), pool, registry, logger, ...pages });
     closers.push(() => gateway.close());
     policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
     const server = createServer(serverBounds, (request, response) => {
@@ -77,11 +86,11 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     });
     let adminPort = gateway.port;
     if (settings.adminPort !== undefined) {
-      const admin = await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort });
+      const admin = await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort }, gateway.adminApi);
       closers.push(() => admin.close());
       adminPort = admin.port;
     }
-    return { gatewayPort: gateway.port, publisherPort, adminPort, gateway, close };
+    return { gatewayPort: gateway.port, publisherPort, adminPort, gateway, hasDemo: site !== undefined, close };
   } catch (error) {
     await close();
     throw error;

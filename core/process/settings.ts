@@ -163,7 +163,37 @@ export const settingsTable = {
     fallback: '',
     accepts: 'http:// or https:// URL',
     schema: webUrl,
-    meaning: 'Auth webhook: gets POST {"token"}, answers 200 {"uid"}. Empty: every token is refused.',
+    meaning:
+      'Auth webhook: gets POST {"token"}, answers 200 {"uid"}. At most one of this, BARRAGE_JWKS_URL and BARRAGE_JWT_SECRET; without any every token is refused.',
+  }),
+  jwksUrl: setting({
+    variable: 'BARRAGE_JWKS_URL',
+    fallback: '',
+    accepts: 'http:// or https:// URL',
+    schema: webUrl,
+    meaning: "Public keys (JWKS) with which clients' tokens, JWTs by RS256 or ES256, are checked.",
+  }),
+  jwtSecret: setting({
+    variable: 'BARRAGE_JWT_SECRET',
+    fallback: '',
+    accepts: 'empty, or 32 to 4096 characters',
+    schema: z.union([z.literal(''), z.string().min(32).max(4096)]),
+    meaning: "Shared secret with which clients' tokens, JWTs by HS256, are checked: its UTF-8 bytes, not decoded in any way.",
+  }),
+  jwtIssuer: setting({
+    variable: 'BARRAGE_JWT_ISSUER',
+    fallback: '',
+    accepts: 'at most 1024 characters',
+    schema: z.string().max(1024),
+    meaning: 'The claim iss that a JWT must have. Empty: any.',
+  }),
+  jwtAudience: setting({
+    variable: 'BARRAGE_JWT_AUDIENCE',
+    fallback: '',
+    accepts: 'at most 1024 characters',
+    schema: z.string().max(1024),
+    meaning:
+      'What the claim aud of a JWT must contain. Empty: anything, so a token that the same issuer made for another service is good here too.',
   }),
   policyFile: setting({
     variable: 'BARRAGE_POLICY_FILE',
@@ -319,15 +349,28 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     else faults.push(`${variable}${secrets.has(variable) ? '' : `="${text}"`}: must be ${accepts}`);
   }
   if (faults.length > 0) return { kind: 'faults', faults };
-  const { idleTimeoutMs, pingIntervalMs } = settings as Settings;
-  if (idleTimeoutMs <= pingIntervalMs) {
-    const fault = `BARRAGE_IDLE_TIMEOUT_MS="${idleTimeoutMs}": must exceed BARRAGE_PING_INTERVAL_MS (${pingIntervalMs}), or clients are closed before they are pinged`;
-    return { kind: 'faults', faults: [fault] };
-  }
-  return { kind: 'settings', settings: settings as Settings };
+  const contradiction = contradictionOf(settings as Settings);
+  return contradiction === undefined ? { kind: 'settings', settings: settings as Settings } : { kind: 'faults', faults: [contradiction] };
 }
 
-const secrets = new Set(['BARRAGE_API_KEYS', 'BARRAGE_REDIS_URL', 'BARRAGE_AUTH_URL', 'BARRAGE_POOL_PUBLIC_KEY']);
+/** Settings that are right alone and wrong together. */
+function contradictionOf({ idleTimeoutMs, pingIntervalMs, authUrl, jwksUrl, jwtSecret }: Settings): string | undefined {
+  if (idleTimeoutMs <= pingIntervalMs) {
+    return `BARRAGE_IDLE_TIMEOUT_MS="${idleTimeoutMs}": must exceed BARRAGE_PING_INTERVAL_MS (${pingIntervalMs}), or clients are closed before they are pinged`;
+  }
+  const ways = { BARRAGE_AUTH_URL: authUrl, BARRAGE_JWKS_URL: jwksUrl, BARRAGE_JWT_SECRET: jwtSecret };
+  const given = Object.entries(ways).flatMap(([variable, value]) => (value === '' ? [] : [variable]));
+  return given.length > 1 ? `${given.join(', ')}: only one of them may be set, as each decides whose a token is` : undefined;
+}
+
+const secrets = new Set([
+  'BARRAGE_API_KEYS',
+  'BARRAGE_REDIS_URL',
+  'BARRAGE_AUTH_URL',
+  'BARRAGE_JWKS_URL',
+  'BARRAGE_JWT_SECRET',
+  'BARRAGE_POOL_PUBLIC_KEY',
+]);
 
 /** Percent signs in a user or password are read as encoding. */
 function isRedisUrl(text: string): boolean {

@@ -28,7 +28,10 @@ export interface RedisNode {
 export type LoginOptions = Pick<RedisOptions, 'username' | 'password' | 'db' | 'tls'>;
 /** What one connection is opened with: a server's address, or the Sentinels' and the name to ask them for. */
 export type EndpointOptions = LoginOptions &
-  Pick<RedisOptions, 'host' | 'port' | 'sentinels' | 'name' | 'sentinelUsername' | 'sentinelPassword' | 'sentinelTLS' | 'enableTLSForSentinelMode'>;
+  Pick<
+    RedisOptions,
+    'host' | 'port' | 'sentinels' | 'name' | 'sentinelUsername' | 'sentinelPassword' | 'sentinelTLS' | 'enableTLSForSentinelMode'
+  >;
 
 /** `RedisAccess` taken apart. */
 export interface RedisPlaces {
@@ -84,8 +87,11 @@ export function placesOf(access: RedisAccess): RedisPlaces {
   const fault = accessFault({ mode, urls, sentinelName, ca, username: access.username, password: access.password });
   if (fault !== undefined) throw new Error(fault);
   const portDefault = mode === 'Sentinel' ? 26_379 : 6379;
-  const nodes = urls.map((url) => ({ host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port === '' ? portDefault : Number(url.port) }));
-  const tls: ConnectionOptions | undefined = encrypted ? { ...(ca === undefined ? {} : { ca }) } : undefined;
+  const nodes = urls.map((url) => ({
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? portDefault : Number(url.port),
+  }));
+  const tls: ConnectionOptions | undefined = !encrypted ? undefined : ca === undefined ? {} : { ca };
   const inUrl = credentialsOf(urls);
   const database = Number(first.pathname.slice(1) || '0');
   const given = { username: access.username, password: access.password };
@@ -125,11 +131,14 @@ function accessFault(parts: {
     return 'BARRAGE_REDIS_URL has several addresses: set BARRAGE_REDIS_MODE to Sentinel or Cluster, or leave one';
   if (mode === 'Sentinel' && sentinelName === undefined)
     return 'BARRAGE_REDIS_MODE is Sentinel: set BARRAGE_REDIS_SENTINEL_NAME to the name by which the Sentinels know the master';
-  if (mode !== 'Sentinel' && sentinelName !== undefined) return 'BARRAGE_REDIS_SENTINEL_NAME is set, but BARRAGE_REDIS_MODE is not Sentinel';
-  if (ca !== undefined && !protocols.has('rediss:')) return 'BARRAGE_REDIS_CA_FILE is set, but BARRAGE_REDIS_URL is not rediss://: nothing would be encrypted';
+  if (mode !== 'Sentinel' && sentinelName !== undefined)
+    return 'BARRAGE_REDIS_SENTINEL_NAME is set, but BARRAGE_REDIS_MODE is not Sentinel';
+  if (ca !== undefined && !protocols.has('rediss:'))
+    return 'BARRAGE_REDIS_CA_FILE is set, but BARRAGE_REDIS_URL is not rediss://: nothing would be encrypted';
   if (username !== undefined && password === undefined) return 'BARRAGE_REDIS_USERNAME is set without BARRAGE_REDIS_PASSWORD';
   const databases = new Set(urls.map(({ pathname }) => pathname.slice(1) || '0'));
-  if (databases.size > 1 || ![...databases].every((text) => /^\d{1,5}$/.test(text))) return 'BARRAGE_REDIS_URL names no database, or several';
+  if (databases.size > 1 || ![...databases].every((text) => /^\d{1,5}$/.test(text)))
+    return 'BARRAGE_REDIS_URL names no database, or several';
   if (mode === 'Cluster' && !databases.has('0')) return 'a Redis Cluster has only database 0; BARRAGE_REDIS_URL names another';
   const logins = new Set(urls.map(({ username: user, password: secret }) => `${user}:${secret}`).filter((login) => login !== ':'));
   if (logins.size > 1) return 'the addresses of BARRAGE_REDIS_URL have different users or passwords';

@@ -91,11 +91,7 @@ export class RedisChannelLog implements ChannelLog {
     return this.#masters.run(this.#names.record(channel), (master) => this.#runScript(master, channel, publications));
   }
 
-  async #runScript(
-    { client, reign }: OpenMaster,
-    channel: string,
-    publications: readonly Publication[],
-  ): Promise<Position> {
+  async #runScript({ client, reign }: OpenMaster, channel: string, publications: readonly Publication[]): Promise<Position> {
     const body = publications.length === 0 ? empty : encodeBody(publications);
     const [epoch, offset] = await client.barrageAppend(
       this.#names.record(channel),

@@ -79,10 +79,12 @@ export class ClusterMasters implements Masters {
       try {
         return await master.run(name, command);
       } catch (error) {
-        if (redirectOf(error) === undefined || this.#now() - startedAt > followMs) throw error;
+        if (redirectOf(error) === undefined) throw error;
         await this.#topology.refresh();
         // The move is under way: the key is at neither end, or nobody knows of the new master yet.
         if (this.#masterAt(slot) === master) await new Promise((resolve) => setTimeout(resolve, followPauseMs));
+        // Nothing is sent after its caller may have been told that it failed.
+        if (this.#now() - startedAt > followMs) throw error;
       }
     }
   }
@@ -118,7 +120,8 @@ export class ClusterMasters implements Masters {
     await this.#topology.known;
     const master = this.#masterAt(slot);
     if (this.#closed) throw new BusUnavailable('the bus is closed');
-    if (master === undefined) throw new BusUnavailable(this.#owners.length === 0 ? this.#topology.fault : 'no master of the Redis Cluster has the slot');
+    if (master === undefined)
+      throw new BusUnavailable(this.#owners.length === 0 ? this.#topology.fault : 'no master of the Redis Cluster has the slot');
     return master;
   }
 
@@ -167,4 +170,3 @@ export class ClusterMasters implements Masters {
     master?.add(name, subscription);
   }
 }
-

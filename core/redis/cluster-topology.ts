@@ -8,6 +8,8 @@ import { reasonOf, type SparseLog } from './sparse-log.ts';
 const pollIntervalMs = 1000;
 /** Longest wait for one node's view, in milliseconds: one that hangs must not hide what the others know. */
 const viewTimeoutMs = 500;
+/** Longest wait for the first round, in milliseconds. */
+const firstRoundMs = 1000;
 /** Least time between two rounds, in milliseconds: while slots move, every message can ask for one. */
 const roundPauseMs = 200;
 
@@ -21,7 +23,7 @@ export class ClusterTopology {
   readonly #random: () => number;
   readonly #connected: () => ReadonlyMap<string, SingleMaster>;
   readonly #onChange: (owners: readonly (string | undefined)[]) => void;
-  /** Settles when the first round has ended, with whatever result. */
+  /** Settles when the first round has ended with whatever result, or takes too long. */
   readonly known: Promise<void>;
   #timer: NodeJS.Timeout | undefined;
   #owners: readonly (string | undefined)[] = [];
@@ -44,7 +46,7 @@ export class ClusterTopology {
     this.#random = options.random;
     this.#connected = options.connected;
     this.#onChange = options.onChange;
-    this.known = this.refresh();
+    this.known = withDeadline(this.refresh(), firstRoundMs).then(() => undefined);
     this.#schedule();
   }
 
@@ -105,26 +107,24 @@ export class ClusterTopology {
 
   async #viewOf(address: string, master: SingleMaster): Promise<ClusterView | undefined> {
     if (!master.state.up) return undefined;
-    const asked = master.run(address, ({ client }) => client.cluster('NODES'));
+    const asked = master.run(address, async ({ client }) => clusterNodes(client));
     const outcome = await withDeadline(
       asked.catch(() => undefined),
       viewTimeoutMs,
     );
-    return outcome.kind === 'late' || outcome.value === undefined ? undefined : this.#read(String(outcome.value), nodeAt(address));
+    return outcome.kind === 'late' || outcome.value === undefined ? undefined : this.#read(outcome.value, nodeAt(address));
   }
 
-  /** The view of the first of the settings' addresses that has one. */
+  /** The view of whichever of the settings' addresses answers first. */
   async #seedViews(): Promise<ClusterView[]> {
-    for (const node of this.#places.nodes) {
-      if (this.#closed) return [];
-      try {
-        return [await this.#seedView(node)];
-      } catch (error) {
-        this.#fault = `Redis: ${reasonOf(error)}`;
-        this.#errors.warn(error);
-      }
+    try {
+      return [await Promise.any(this.#places.nodes.map((node) => this.#seedView(node)))];
+    } catch (error) {
+      const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+      this.#fault = `Redis: ${reasonOf(first)}`;
+      this.#errors.warn(first);
+      return [];
     }
-    return [];
   }
 
   async #seedView(node: RedisNode): Promise<ClusterView> {
@@ -143,7 +143,7 @@ export class ClusterTopology {
     client.on('error', (error: Error) => (fault = error));
     try {
       await client.connect();
-      return this.#read(String(await client.cluster('NODES')), node);
+      return this.#read(await clusterNodes(client), node);
     } catch (error) {
       throw fault ?? error;
     } finally {
@@ -154,4 +154,8 @@ export class ClusterTopology {
   #read(answer: string, asked: RedisNode): ClusterView {
     return readClusterNodes(answer, asked, this.#places.login.tls !== undefined);
   }
+}
+
+async function clusterNodes(client: Redis): Promise<string> {
+  return (await client.call('CLUSTER', 'NODES')) as string;
 }

@@ -86,7 +86,11 @@ export class RedisConnection {
       // A master that became a replica: find the new one by connecting again.
       reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     }) as ScriptedRedis;
-    this.client.on('error', (error: Error) => this.#failed(error));
+    this.client.on('error', (error: Error) => {
+      this.#failed(error);
+      // An answer without a question: which answers belong to which is not certain any more.
+      if (error.message.startsWith('Command queue state error')) this.breakOff();
+    });
     this.client.on('ready', () => void this.#open());
     this.client.on('close', () => this.#lost());
     this.#health = setInterval(() => this.#checkHealth(), healthIntervalMs);
@@ -114,6 +118,11 @@ export class RedisConnection {
     if (!this.#state.up) throw new BusUnavailable(this.#state.reason);
     if (this.#reign === undefined) throw new BusUnavailable(this.#fault);
     return this.#reign;
+  }
+
+  /** Ends the present connection, for a new one to take its place. */
+  breakOff(): void {
+    this.client.stream.destroy();
   }
 
   close(): void {
@@ -176,7 +185,7 @@ export class RedisConnection {
     if (this.#reign === undefined) return;
     if (++this.#silentTurns > silentTurnsDown) this.#become({ up: false, reason: 'Redis does not answer' });
     if (this.#silentTurns > this.#silentTurnsBreak) {
-      this.client.stream.destroy();
+      this.breakOff();
       return;
     }
     if (this.#pinging) return;
@@ -186,7 +195,7 @@ export class RedisConnection {
       (replication) => {
         this.#answered(generation, 'answer');
         // Demoted, or another reign began, and the connection has held: what it knows of the server is no longer true.
-        if (generation === this.#generation && mastershipOf(replication) !== this.#mastership) this.client.stream.destroy();
+        if (generation === this.#generation && mastershipOf(replication) !== this.#mastership) this.breakOff();
       },
       () => this.#answered(generation, 'none'),
     );

@@ -110,11 +110,7 @@ export class Subscriptions {
     return names;
   }
 
-  /**
-   * One command a name, all in one round trip: in a Cluster the names of one command would need one slot. What is left goes after
-   * what is entered, with no answer awaited behind it: where a slot moves meanwhile, the server says so twice, and the client would
-   * take one of the two for the answer to the next command.
-   */
+  /** One command a name, all in one round trip: in a Cluster the names of one command would need one slot. */
   async #tellNames(names: readonly string[], reign: string): Promise<void> {
     const { client } = this.#connection;
     const left: string[] = [];
@@ -130,9 +126,24 @@ export class Subscriptions {
     }
     await Promise.all(entered);
     // Wanted again meanwhile: it is told with the next names, and is still subscribed to.
-    const leaving = left.filter((name) => !this.#wanted.has(name) && this.#connection.reign === reign);
+    const leaving = left.filter((name) => !this.#wanted.has(name));
+    if (leaving.length > 0 && this.#connection.reign === reign) await this.#leave(leaving);
+  }
+
+  /**
+   * Where a slot moves while an unsubscribe is under way the server says both that the subscription ended and that the command
+   * belongs elsewhere. The client may then take the answer to one command for that to the next, so nothing is sent until an echo has shown
+   * that it is in step; where it is not, the connection is made anew.
+   */
+  async #leave(names: readonly string[]): Promise<void> {
+    const { client } = this.#connection;
+    const connected = client.stream;
+    const sign = names[0]!;
     // An unsubscribe that fails leaves messages that nobody hears, until the next connection.
-    await Promise.all(leaving.map((name) => client.sunsubscribe(name).catch(() => undefined)));
+    const left = names.map((name) => client.sunsubscribe(name).catch(() => undefined));
+    const echo = client.echo(sign).catch(() => undefined);
+    await Promise.all(left);
+    if ((await echo) !== sign && client.stream === connected) this.#connection.breakOff();
   }
 
   #refused(name: string, subscription: Subscription, error: unknown): void {

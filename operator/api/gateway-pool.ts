@@ -86,7 +86,7 @@ export interface GatewayPoolAuth {
   readonly apiKeysSecret?: GatewayPoolAuthApiKeysSecret;
   /** Asked about each client's token: gets POST {"token"} and answers 200 {"uid"}. Without it and without JWT settings every token is refused. */
   readonly webhookURL?: string;
-  /** Where the public keys are (JWKS) that clients' tokens (JWT) are checked with. Not in effect yet. */
+  /** Where the public keys are (JWKS) that clients' tokens (JWT by RS256 or ES256) are checked with. */
   readonly jwksURL?: string;
   readonly jwtSecret?: GatewayPoolAuthJwtSecret;
   /** Web origins whose pages may connect, such as https://example.com; * for all. Default: only pages from the gateway's own host. */
@@ -99,7 +99,7 @@ export interface GatewayPoolAuthApiKeysSecret {
   readonly name: string;
 }
 
-/** Secret in the pool's namespace with the shared key that clients' tokens (JWT) are checked with. Not in effect yet. */
+/** Secret in the pool's namespace with the shared key, text of at least 32 characters, that clients' tokens (JWT by HS256) are checked with. */
 export interface GatewayPoolAuthJwtSecret {
   /** Name of the Secret. */
   readonly name: string;

@@ -28,6 +28,8 @@ function kindOf(code: number, reason: string, message: string): ObservedFault['k
   if (code === 403 && /exceeded quota|must specify (?:limits|requests)|\bLimitRange\b|(?:maximum|minimum) (?:cpu|memory)/i.test(message))
     return 'QuotaExceeded';
   if (code === 403 && /violates PodSecurity/i.test(message)) return 'PodSecurity';
+  // The admission of pods says Forbidden of a template that names what does not exist.
+  if (code === 403 && /no PriorityClass|error looking up service account/i.test(message)) return 'InvalidTemplate';
   if (code === 403) return 'Forbidden';
   if (code === 422 || code === 400 || reason === 'Invalid' || reason === 'BadRequest') return 'InvalidTemplate';
   if (code === 409 && reason === 'AlreadyExists') return 'NameTaken';

@@ -42,6 +42,8 @@ export interface ObservedGateway {
   readonly isRunning: boolean;
   /** Condition `ContainersReady`: the readiness probe passes. */
   readonly containersReady: boolean;
+  /** Condition `Ready`: the kubelet has taken notice of probe and `serving`. Only now do Services lead to it. */
+  readonly isReady: boolean;
   /** Condition `barrage.dev/Serving`, which only the operator writes. */
   readonly serving: 'True' | 'False' | 'Unknown';
   /** When the pod became Failed or Succeeded, in milliseconds since 1970. */

@@ -5,9 +5,10 @@
 import { pollOf } from './drain.ts';
 import type { ObservedGateway } from './observed.ts';
 
-/** Ready for clients: the readiness probe passes and the operator lets it serve. */
+/** Ready for clients: the readiness probe passes, the operator lets it serve, and Services lead to it. */
 export function isAvailable(gateway: ObservedGateway): boolean {
-  return !gateway.isTerminating && gateway.phase === 'Running' && gateway.containersReady && gateway.serving === 'True';
+  const isWanted = !gateway.isTerminating && gateway.serving === 'True';
+  return isWanted && gateway.phase === 'Running' && gateway.containersReady && gateway.isReady;
 }
 
 /** Holds no connection, as far as anybody can tell: it has never served, does not run, or says so itself. */

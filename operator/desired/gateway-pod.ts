@@ -29,6 +29,8 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
       { name: 'BARRAGE_GATEWAY_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
       variable('BARRAGE_DRAIN_MS', String(Math.min(drain.deadlineSeconds * 1000, endingMsMax))),
       ...(auth.allowedOrigins === undefined ? [] : [variable('BARRAGE_GATEWAY_ORIGINS', auth.allowedOrigins.join(','))]),
+      ...(auth.jwksURL === undefined ? [] : [variable('BARRAGE_JWKS_URL', auth.jwksURL)]),
+      ...(auth.jwtSecret === undefined ? [] : [fromSecret('BARRAGE_JWT_SECRET', childNames.settings(pool), 'jwt-secret')]),
       ...(isAlone
         ? [
             variable('BARRAGE_PUBLISHER_HOST', '0.0.0.0'),

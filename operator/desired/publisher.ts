@@ -2,8 +2,11 @@ import { childMetadata, childNames, podSelector, ports } from './labels.ts';
 import type { DesiredObject, JsonObject } from './objects.ts';
 import { fromSecret, podTemplate, variable, type PodIngredients } from './pod-template.ts';
 
-/** The publishers; none for a pool on a memory bus, whose one pod is publisher too. The number of replicas is the autoscaler's. */
-export function publisherDeployment(ingredients: PodIngredients): DesiredObject<'Deployment'> | undefined {
+/**
+ * The publishers; none for a pool on a memory bus, whose one pod is publisher too. The number of replicas is the autoscaler's, which does nothing while it is 0.
+ * @param replicas as the Deployment has it now, if it is there
+ */
+export function publisherDeployment(ingredients: PodIngredients, replicas?: number): DesiredObject<'Deployment'> | undefined {
   const { pool } = ingredients;
   if (pool.spec.bus.type === 'Memory') return undefined;
   const { publisher } = pool.spec;
@@ -30,6 +33,7 @@ export function publisherDeployment(ingredients: PodIngredients): DesiredObject<
     kind: 'Deployment',
     metadata: childMetadata(pool, childNames.publisher(pool), 'publisher'),
     spec: {
+      ...(replicas === 0 ? { replicas: 1 } : {}),
       selector: { matchLabels: podSelector(pool, 'publisher') },
       revisionHistoryLimit: 3,
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },

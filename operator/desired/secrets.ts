@@ -23,22 +23,25 @@ export interface SecretSettings {
   readonly redisUrl: string | undefined;
   /** Every value of the API keys' Secret. */
   readonly apiKeys: readonly string[];
+  /** `BARRAGE_JWT_SECRET`; absent where the pool names none, or it can't be had. */
+  readonly jwtSecret?: string;
 }
 
 /** What pods read as settings and nobody else should see. */
-export function settingsSecret(pool: GatewayPool, { redisUrl, apiKeys }: SecretSettings): DesiredObject<'Secret'> {
+export function settingsSecret(pool: GatewayPool, { redisUrl, apiKeys, jwtSecret }: SecretSettings): DesiredObject<'Secret'> {
   return secret(pool, childNames.settings(pool), {
     ...(redisUrl === undefined ? {} : { 'redis-url': redisUrl }),
     'api-keys': apiKeys
       .map((key) => key.trim())
       .toSorted()
       .join(','),
+    ...(jwtSecret === undefined ? {} : { 'jwt-secret': jwtSecret }),
   });
 }
 
 /** Names a state of secret settings without telling anything of it: keyed, so that nobody can try passwords against it. */
 export function settingsDigest(settings: Partial<SecretSettings>, privateKey: string): string {
-  const text = canonical({ redisUrl: settings.redisUrl, apiKeys: settings.apiKeys?.toSorted() });
+  const text = canonical({ redisUrl: settings.redisUrl, apiKeys: settings.apiKeys?.toSorted(), jwtSecret: settings.jwtSecret });
   return createHmac('sha256', privateKey).update(text).digest('hex').slice(0, 16);
 }
 

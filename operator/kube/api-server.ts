@@ -66,7 +66,8 @@ export class ApiServer implements KubeApi, KubeReader {
   }
 
   async create<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<Created<T>> {
-    const path = `${collectionPath(resource, object.metadata.namespace)}?fieldManager=${fieldManager}`;
+    // Strict: a field that the server does not know is refused by its name instead of dropped, as an apply does anyway.
+    const path = `${collectionPath(resource, object.metadata.namespace)}?fieldManager=${fieldManager}&fieldValidation=Strict`;
     try {
       return {
         kind: 'created',

@@ -150,9 +150,14 @@ interface Status {
 }
 
 function refusal(response: ResponseContext, text: string, { verb, path }: KubeRequest): ApiError {
-  const { httpStatusCode: status, headers } = response;
+  const { httpStatusCode, headers } = response;
   const said = parseStatus(text);
-  const reason = said.reason ?? (status === 410 ? 'Expired' : status === 429 ? 'TooManyRequests' : `Status${status}`);
+  // An apply of an object with an unknown field or a wrong type is called a fault of the server's; it is one of the object's.
+  const isMalformed = httpStatusCode === 500 && /failed to create typed patch object/.test(said.message ?? '');
+  const status = isMalformed ? 422 : httpStatusCode;
+  const reason = isMalformed
+    ? 'Invalid'
+    : (said.reason ?? (status === 410 ? 'Expired' : status === 429 ? 'TooManyRequests' : `Status${status}`));
   const seconds = Number(headers['retry-after'] ?? said.details?.retryAfterSeconds ?? NaN);
   // What is wrong with a Secret may be said with its contents.
   const message = isSecret(path) ? reason : (said.message ?? reason);

@@ -4,7 +4,8 @@ import { names } from '../desired/labels.ts';
 import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { KubeApi, KubeObject } from '../runtime/kube-api.ts';
+import type { KubeApi, KubeObject, KubeReader } from '../runtime/kube-api.ts';
+import { controllerOf } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
 import { drainAnnotations } from './pod-view.ts';
 
@@ -18,11 +19,11 @@ export interface ActionSurroundings {
 
 /** Carries out one action of a plan. Each can be done twice, and says nothing of the others. */
 export class ActionShell {
-  readonly #api: KubeApi;
+  readonly #api: KubeApi & KubeReader;
   readonly #documents: DocumentKeeper;
   readonly #clock: Clock;
 
-  constructor(options: { readonly api: KubeApi; readonly documents: DocumentKeeper; readonly clock: Clock }) {
+  constructor(options: { readonly api: KubeApi & KubeReader; readonly documents: DocumentKeeper; readonly clock: Clock }) {
     this.#api = options.api;
     this.#documents = options.documents;
     this.#clock = options.clock;
@@ -34,8 +35,7 @@ export class ActionShell {
     const { namespace } = pool.metadata;
     switch (action.kind) {
       case 'create-pod':
-        // One of that name that is there already is our own, of a plan that the store has not heard of: the next observation tells.
-        await this.#api.create(resources.pod, about.makePod(action.name), signal);
+        await this.#createPod(about.makePod(action.name), signal);
         return;
       case 'mark-draining':
         await this.#api.annotatePod({ namespace, ...action.pod }, drainAnnotations(action), signal);
@@ -63,6 +63,22 @@ export class ActionShell {
       case 'delete-pod':
         await this.#api.delete(resources.pod, { namespace, ...action.pod }, signal);
     }
+  }
+
+  /**
+   * One of that name that is there already is our own: of a plan that the store has not heard of, or one that somebody took the labels from by which the store
+   * knows it. Then it gets them back. @throws ApiError `AlreadyExists` where it is somebody else's
+   */
+  async #createPod(pod: KubeObject, signal: AbortSignal): Promise<void> {
+    const { namespace = '', name = '', labels } = pod.metadata;
+    if ((await this.#api.create(resources.pod, pod, signal)).kind === 'created') return;
+    const found = await this.#api.get(resources.pod, { namespace, name }, signal);
+    if (found === undefined) return;
+    if (controllerOf(found) !== controllerOf(pod))
+      throw new ApiError(`there is a Pod ${name} already, which does not belong to this pool.`, { status: 409, reason: 'AlreadyExists' });
+    const { uid = '' } = found.metadata;
+    if (Object.entries(labels ?? {}).some(([key, value]) => found.metadata.labels?.[key] !== value))
+      await this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels } } as KubeObject, signal);
   }
 
   async #setServing(

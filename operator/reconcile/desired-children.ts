@@ -27,6 +27,8 @@ export function desiredChildren(wanted: {
   readonly minAvailable: number;
   readonly operatorNamespace: string;
   readonly gateways: readonly ObservedGateway[];
+  /** Of the publishers' Deployment as it is. */
+  readonly publisherReplicas: number | undefined;
 }): readonly DesiredChild[] {
   const { ingredients, secrets, minAvailable, operatorNamespace } = wanted;
   const { pool } = ingredients;
@@ -36,7 +38,7 @@ export function desiredChildren(wanted: {
     ...networkPolicies(pool, operatorNamespace),
     gatewayBudget(pool, minAvailable),
     publisherBudget(pool),
-    publisherDeployment(ingredients),
+    publisherDeployment(ingredients, wanted.publisherReplicas),
     publisherAutoscaler(ingredients),
     poolRoute(pool),
     ...wanted.gateways.flatMap((gateway) => gatewayRoute(pool, gateway)),

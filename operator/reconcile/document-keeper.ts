@@ -69,13 +69,13 @@ export class DocumentKeeper {
     for (const object of policyConfigMaps(pool, policies.parts)) {
       await this.#children.apply({ resource: resources.configMap, object }, observed(object.metadata.name), signal);
     }
-    if (decision.kind === 'keep' && stored !== undefined) return stored;
-    const document: PoolDocument = { ...content, epoch: decision.epoch };
-    const envelope = signDocument(document, secrets.privateKey);
-    const object = documentConfigMap(pool, envelope);
+    const next =
+      decision.kind === 'keep' && stored !== undefined ? stored : signed({ ...content, epoch: decision.epoch }, secrets.privateKey);
+    // One that is to be kept is applied too: somebody may have changed or deleted the ConfigMap.
+    const object = documentConfigMap(pool, next.envelope);
     await this.#children.apply({ resource: resources.configMap, object }, observed(object.metadata.name), signal);
-    this.#written.set(pool.metadata.uid, { document, envelope });
-    return { document, envelope };
+    this.#written.set(pool.metadata.uid, next);
+    return next;
   }
 
   forget(poolUid: string): void {
@@ -105,6 +105,10 @@ export class DocumentKeeper {
   ): Promise<Told> {
     return this.#admin.putDrain(gateway.address, signCommand({ ...command, gateway: gateway.uid, issuedAt: Math.floor(now) }, privateKey));
   }
+}
+
+function signed(document: PoolDocument, privateKey: string): StoredDocument {
+  return { document, envelope: signDocument(document, privateKey) };
 }
 
 function newer(one: StoredDocument | undefined, other: StoredDocument | undefined): StoredDocument | undefined {

@@ -55,6 +55,7 @@ export function observeGateway(pod: PoolPod, polled: PolledGateway | undefined):
     isTerminating: metadata.deletionTimestamp !== undefined,
     isRunning: phase === 'Running' && container?.state?.running !== undefined,
     containersReady: conditionOf(pod, 'ContainersReady')?.status === 'True',
+    isReady: conditionOf(pod, 'Ready')?.status === 'True',
     serving: servingOf(pod),
     endedAt: phase === 'Failed' || phase === 'Succeeded' ? endOf(pod, container) : undefined,
     drain: drainMark(metadata.annotations ?? {}),

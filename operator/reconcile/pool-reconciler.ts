@@ -8,7 +8,7 @@ import { planPool } from '../decide/pool-plan.ts';
 import { firstDifference } from '../decide/rollout.ts';
 import type { ScalingMemory } from '../decide/scaling.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
-import { names } from '../desired/labels.ts';
+import { childNames, names } from '../desired/labels.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { resources } from '../kube/resources.ts';
 import type { Recorder } from '../kube/recorder.ts';
@@ -87,22 +87,26 @@ export class PoolReconciler {
       minAvailable: plan.minAvailable,
       operatorNamespace: this.#options.namespace,
       gateways: observed.gateways,
+      publisherReplicas: this.#publisherReplicas(pool),
     });
-    for (const child of wanted) {
+    // Without the keys everything would be made, and told, in a way that no pod believes.
+    for (const child of secrets.canSign ? wanted : []) {
       const { namespace = '', name = '' } = child.object.metadata;
       await this.#attempt(faults, `${child.resource.kind} ${name}`, () =>
         children.apply(child, stores.child(child.resource, namespace, name), signal),
       );
     }
     for (const event of plan.events) this.#record(pool, event);
-    await this.#act(plan.actions, { pool, ingredients, privateKey: secrets.privateKey, faults, signal });
-    await this.#tell(pool, { secrets, members: plan.members, policies, faults, signal });
+    await this.#act(secrets.canSign ? plan.actions : [], { pool, ingredients, privateKey: secrets.privateKey, faults, signal });
+    const retellAfterMs = secrets.canSign
+      ? await this.#tell(pool, { secrets, members: plan.members, policies, faults, signal })
+      : undefined;
     memory.faults = faults;
     const epoch = this.#documentEpoch(pool, secrets.publicKey) ?? 0;
     await this.#options.status.write({ ingredients, observed: { ...observed, faults }, plan, policies, epoch }, signal);
     // What failed for a passing reason is tried again; what a person must mend is looked at again from time to time.
-    if (faults.length > 0) return { kind: 'retry-after', afterMs: Math.min(plan.requeueAfterMs ?? faultRetryMs, faultRetryMs) };
-    return plan.requeueAfterMs === undefined ? { kind: 'done' } : { kind: 'retry-after', afterMs: plan.requeueAfterMs };
+    const afterMs = Math.min(plan.requeueAfterMs ?? Infinity, retellAfterMs ?? Infinity, faults.length > 0 ? faultRetryMs : Infinity);
+    return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };
 
   #observe(pool: GatewayPool & KubeObject, ingredients: PodIngredients, memory: PoolMemory): ObservedPool {
@@ -149,6 +153,7 @@ export class PoolReconciler {
     }
   }
 
+  /** Brings the document to everybody. @returns when it is to be tried again, where somebody who stays did not take it */
   async #tell(
     pool: GatewayPool & KubeObject,
     about: {
@@ -158,14 +163,20 @@ export class PoolReconciler {
       readonly faults: ObservedFault[];
       readonly signal: AbortSignal;
     },
-  ): Promise<void> {
-    const { stores, documents, polls, logger } = this.#options;
+  ): Promise<number | undefined> {
+    const { stores, documents, polls, logger, clock } = this.#options;
     const { secrets, members, policies, faults, signal } = about;
-    const pods = this.#podsOf(pool);
-    const recipients = pods.flatMap((pod): Recipient[] => {
+    const leaving = new Set<string>();
+    let afterMs: number | undefined;
+    const recipients = this.#podsOf(pool).flatMap((pod): Recipient[] => {
       const poll = polls.of(pod.metadata.uid);
       const address = addressOf(pod);
       if (poll === undefined || address === undefined) return [];
+      if (pod.metadata.deletionTimestamp !== undefined) {
+        // It may have ended already: nothing waits for its answer then.
+        if (clock.wallTime() - poll.at > lastWordsMs) return [];
+        leaving.add(pod.metadata.name);
+      }
       return [{ name: pod.metadata.name, uid: pod.metadata.uid, address, poolEpoch: poll.status.poolEpoch }];
     });
     await this.#attempt(faults, `ConfigMap ${pool.metadata.name}-pool`, async () => {
@@ -179,9 +190,12 @@ export class PoolReconciler {
         signal,
       });
       for (const { name, told } of await documents.push(stored, policies, recipients)) {
+        if (leaving.has(name)) continue;
         logger.warn({ pod: name, told, epoch: stored.document.epoch }, 'a pod did not take the pool document');
+        afterMs = Math.min(afterMs ?? Infinity, told.kind === 'silent' ? silentRetryMs : faultRetryMs);
       }
     });
+    return afterMs;
   }
 
   /** Carries something out; what the API server refuses becomes a fault. `false` where it failed. */
@@ -200,6 +214,11 @@ export class PoolReconciler {
 
   #record(pool: KubeObject, { type, reason, message }: ActionEvent): void {
     this.#options.recorder.record({ regarding: regarding(resources.gatewayPool, pool), type, reason, action: reason, note: message });
+  }
+
+  #publisherReplicas(pool: GatewayPool): number | undefined {
+    const deployment = this.#options.stores.child(resources.deployment, pool.metadata.namespace, childNames.publisher(pool));
+    return (deployment as { readonly spec?: { readonly replicas?: number } } | undefined)?.spec?.replicas;
   }
 
   #podsOf({ metadata }: GatewayPool): readonly PoolPod[] {
@@ -240,6 +259,10 @@ interface ActionContext {
 }
 
 const faultRetryMs = 10_000;
+/** A pod that did not answer is told again after this time. */
+const silentRetryMs = 2_000;
+/** A pod that ends is told nothing more when it has been silent for so long. */
+const lastWordsMs = 1_500;
 
 function isOwned(pod: PoolPod, poolUid: string): boolean {
   return pod.metadata.ownerReferences?.some(({ controller, uid }) => controller === true && uid === poolUid) ?? false;

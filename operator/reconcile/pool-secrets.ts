@@ -1,8 +1,8 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import { childNames } from '../desired/labels.ts';
-import { apiKeySecret, redisUrl, settingsDigest, settingsSecret, signingSecret } from '../desired/secrets.ts';
+import { apiKeySecret, redisUrl, settingsDigest, settingsSecret, signingSecret, type SecretSettings } from '../desired/secrets.ts';
 import type { DesiredObject } from '../desired/objects.ts';
 import { resources } from '../kube/resources.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../runtime/kube-api.ts';
@@ -17,6 +17,8 @@ export interface PoolSecrets {
   readonly publicKey: string;
   readonly settings: DesiredObject<'Secret'>;
   readonly digest: string;
+  /** The signing keys are what they should be: otherwise nothing can be told to a pod, and pods made now would trust nobody. */
+  readonly canSign: boolean;
   /** Secrets that the pool names and that are not there, or lack what they should hold. */
   readonly faults: readonly ObservedFault[];
 }
@@ -48,6 +50,8 @@ export class PoolSecretsKeeper {
     const signing = await this.#ensure(pool, childNames.signing(pool), () => signingSecret(pool, newSigningKeys()), signal);
     const privateKey = valueOf(signing, 'private-key') ?? '';
     const publicKey = valueOf(signing, 'public-key') ?? '';
+    const canSign = isKeyPair(privateKey, publicKey);
+    if (!canSign) faults.push(spoilt(childNames.signing(pool)));
     const { apiKeysSecret } = pool.spec.auth;
     const keys =
       apiKeysSecret === undefined
@@ -58,11 +62,22 @@ export class PoolSecretsKeeper {
             signal,
           )
         : await this.#read(namespace, apiKeysSecret.name, signal);
-    const apiKeys = Object.keys(keys?.data ?? {}).flatMap((key) => valueOf(keys, key) ?? []);
+    const apiKeys = Object.keys(keys?.data ?? {}).flatMap((key) => valueOf(keys, key)?.trim() ?? []);
     if (apiKeysSecret !== undefined && apiKeys.length === 0) faults.push(missing(apiKeysSecret.name, keys, 'spec.auth.apiKeysSecret'));
     const credentials = await this.#credentials(pool, faults, signal);
-    const settings = { redisUrl: redisUrl(pool, credentials), apiKeys };
-    return { privateKey, publicKey, settings: settingsSecret(pool, settings), digest: settingsDigest(settings, privateKey), faults };
+    const jwtSecret = await this.#jwtSecret(pool, faults, signal);
+    const wanted = { redisUrl: redisUrl(pool, credentials), apiKeys, ...(jwtSecret === undefined ? {} : { jwtSecret }) };
+    // What runs goes on with what it has: a Secret that was deleted by mistake must not replace every gateway.
+    const kept = this.#known(namespace, childNames.settings(pool)) as SecretObject | undefined;
+    const settings = faults.length > 0 && kept !== undefined ? settingsIn(kept) : wanted;
+    return {
+      privateKey,
+      publicKey,
+      canSign,
+      settings: settingsSecret(pool, settings),
+      digest: settingsDigest(settings, privateKey),
+      faults,
+    };
   }
 
   async #credentials(
@@ -77,6 +92,21 @@ export class PoolSecretsKeeper {
     const password = valueOf(secret, 'password');
     if (password === undefined) faults.push(missing(named.name, secret, 'spec.bus.redis.credentialsSecret', 'password'));
     return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
+  }
+
+  async #jwtSecret(pool: GatewayPool, faults: ObservedFault[], signal: AbortSignal): Promise<string | undefined> {
+    const named = pool.spec.auth.jwtSecret;
+    if (named === undefined) return undefined;
+    const secret = await this.#read(pool.metadata.namespace, named.name, signal);
+    // A line end that an editor left is no part of the secret.
+    const value = valueOf(secret, named.key)?.trim();
+    if (value === undefined) faults.push(missing(named.name, secret, 'spec.auth.jwtSecret', named.key));
+    else if (!isJwtSecret(value)) {
+      const message = `Secret ${named.name}, which spec.auth.jwtSecret names, must hold text of 32 to 4096 characters under the key ${named.key}.`;
+      faults.push({ kind: 'MissingSecret', subject: `Secret ${named.name}`, message });
+      return undefined;
+    }
+    return value;
   }
 
   /** One of our own: made if it is not there, never applied over one that is. */
@@ -110,6 +140,35 @@ export class PoolSecretsKeeper {
 function missing(name: string, secret: SecretObject | undefined, field: string, key?: string): ObservedFault {
   const what = secret === undefined ? 'does not exist' : key === undefined ? 'holds no key' : `has no key ${key}`;
   return { kind: 'MissingSecret', subject: `Secret ${name}`, message: `Secret ${name}, which ${field} names, ${what}.` };
+}
+
+/** Whether gateways start with it as `BARRAGE_JWT_SECRET`. Bytes that are no text can't be had through an environment variable unchanged. */
+function isJwtSecret(value: string): boolean {
+  return value.length >= 32 && value.length <= 4096 && !/[\0\uFFFD]/.test(value);
+}
+
+/** The settings that a Secret of `settingsSecret` was made from. */
+function settingsIn(secret: SecretObject): SecretSettings {
+  const jwtSecret = valueOf(secret, 'jwt-secret');
+  return {
+    redisUrl: valueOf(secret, 'redis-url'),
+    apiKeys: (valueOf(secret, 'api-keys') ?? '').split(',').filter((key) => key !== ''),
+    ...(jwtSecret === undefined ? {} : { jwtSecret }),
+  };
+}
+
+function spoilt(name: string): ObservedFault {
+  const message = `Secret ${name}, which the operator made, holds no pair of Ed25519 keys any more. Delete it: it is made anew, and the gateways are replaced.`;
+  return { kind: 'MissingSecret', subject: `Secret ${name}`, message };
+}
+
+function isKeyPair(privateKey: string, publicKey: string): boolean {
+  try {
+    const derived = createPublicKey(privateKey);
+    return derived.asymmetricKeyType === 'ed25519' && derived.equals(createPublicKey(publicKey));
+  } catch {
+    return false; // it can't be read
+  }
 }
 
 function valueOf(secret: SecretObject | undefined, key: string): string | undefined {

@@ -9,11 +9,31 @@ test.each<[string, RedisAccess, object]>([
   ['a login in the URL', { url: 'redis://u%40:p%2Fw@h' }, { login: { username: 'u@', password: 'p/w' } }],
   ['a login beside the URL', { url: 'redis://u:p@h', username: 'v', password: 'q' }, { login: { username: 'v', password: 'q' } }],
   ['TLS', { url: 'rediss://h', ca: 'PEM' }, { login: { tls: { ca: 'PEM' } } }],
-  ['nodes', { url: 'redis://a:1, redis://b', mode: 'Cluster' }, { nodes: [{ host: 'a', port: 1 }, { host: 'b', port: 6379 }] }],
+  [
+    'nodes',
+    { url: 'redis://a:1, redis://b', mode: 'Cluster' },
+    {
+      nodes: [
+        { host: 'a', port: 1 },
+        { host: 'b', port: 6379 },
+      ],
+    },
+  ],
   [
     'Sentinels',
     { url: 'redis://:s@a,redis://:s@b:2', mode: 'Sentinel', sentinelName: 'm', username: 'u', password: 'p' },
-    { endpoint: { name: 'm', sentinels: [{ host: 'a', port: 26_379 }, { host: 'b', port: 2 }], sentinelPassword: 's', username: 'u', password: 'p' } },
+    {
+      endpoint: {
+        name: 'm',
+        sentinels: [
+          { host: 'a', port: 26_379 },
+          { host: 'b', port: 2 },
+        ],
+        sentinelPassword: 's',
+        username: 'u',
+        password: 'p',
+      },
+    },
   ],
 ])('%s is taken apart', (_what, access, expected) => {
   expect(placesOf(access)).toMatchObject(expected);

@@ -83,7 +83,7 @@ test('Sentinels and servers by TLS, the servers with a password', async () => {
   await refusalOf({ ...sentinels.access, password: 'x'.repeat(20), ca: await certificates.ca() }, /WRONGPASS/);
 });
 
-test('Sentinels with a password: the servers\' one, or one of their own in the URL', async () => {
+test("Sentinels with a password: the servers' one, or one of their own in the URL", async () => {
   const sentinels = await RedisSentinels.start({ sentinels: 1, password, sentinelPassword: 'the Sentinels' });
   onTestFinished(() => sentinels.dispose());
   const { access } = sentinels;
@@ -109,20 +109,23 @@ test('a Cluster and a single server are not taken for one another', async () => 
   await refusalOf({ url: single.url, mode: 'Cluster' }, /cluster support disabled/);
 });
 
-test.each(['gateway/main.ts', 'publisher/main.ts', 'standalone/main.ts'])('%s reaches Redis by its settings and logs no password', async (main) => {
-  const server = await newServer({ password, tls: certificates });
-  const variables = {
-    BARRAGE_REDIS_URL: server.url,
-    BARRAGE_REDIS_CA_FILE: certificates.caFile,
-    BARRAGE_GATEWAY_PORT: '0',
-    BARRAGE_PUBLISHER_PORT: '0',
-  };
-  const well = new TestProcess(main, { ...variables, BARRAGE_REDIS_PASSWORD: password });
-  await until('it is up', () => well.stderr.includes('the bus is up'), 30_000);
-  const wrong = new TestProcess(main, { ...variables, BARRAGE_REDIS_PASSWORD: `${password}!` });
-  await until('it says why it is not', () => wrong.stderr.includes('WRONGPASS'), 30_000);
-  const contradiction = new TestProcess(main, { ...variables, BARRAGE_REDIS_MODE: 'Sentinel', BARRAGE_REDIS_PASSWORD: password });
-  expect(await contradiction.ended()).not.toBe(0);
-  expect(contradiction.stderr).toContain('BARRAGE_REDIS_SENTINEL_NAME');
-  for (const { stdout, stderr } of [well, wrong, contradiction]) expect(stdout + stderr).not.toContain('ss:w/ord');
-});
+test.each(['gateway/main.ts', 'publisher/main.ts', 'standalone/main.ts'])(
+  '%s reaches Redis by its settings and logs no password',
+  async (main) => {
+    const server = await newServer({ password, tls: certificates });
+    const variables = {
+      BARRAGE_REDIS_URL: server.url,
+      BARRAGE_REDIS_CA_FILE: certificates.caFile,
+      BARRAGE_GATEWAY_PORT: '0',
+      BARRAGE_PUBLISHER_PORT: '0',
+    };
+    const well = new TestProcess(main, { ...variables, BARRAGE_REDIS_PASSWORD: password });
+    await until('it is up', () => well.stderr.includes('the bus is up'), 30_000);
+    const wrong = new TestProcess(main, { ...variables, BARRAGE_REDIS_PASSWORD: `${password}!` });
+    await until('it says why it is not', () => wrong.stderr.includes('WRONGPASS'), 30_000);
+    const contradiction = new TestProcess(main, { ...variables, BARRAGE_REDIS_MODE: 'Sentinel', BARRAGE_REDIS_PASSWORD: password });
+    expect(await contradiction.ended()).not.toBe(0);
+    expect(contradiction.stderr).toContain('BARRAGE_REDIS_SENTINEL_NAME');
+    for (const { stdout, stderr } of [well, wrong, contradiction]) expect(stdout + stderr).not.toContain('ss:w/ord');
+  },
+);

@@ -263,7 +263,7 @@ test('a server that was demoted and promoted again without a restart does not gi
 
   await redis.command('REPLICAOF', '127.0.0.1', `${other.port}`);
   await until('the bus knows', () => JSON.stringify(bus.state()).includes('the server is a replica'));
-  await until('its data are the other one\'s', async () => (await offsetAt(redis)) === '$1 1');
+  await until("its data are the other one's", async () => (await offsetAt(redis)) === '$1 1');
   await redis.command('REPLICAOF', 'NO', 'ONE');
   await untilUp(bus);
   const again = await bus.log.append('a', [publication('new')]);

@@ -17,39 +17,43 @@ function newBus(sentinels: RedisSentinels, password?: string): RedisBus {
   return bus;
 }
 
-test('the master dies under load: publishing fails meanwhile, and goes on at the promoted one in a new epoch', { timeout: 60_000 }, async () => {
-  const sentinels = await newSentinels(3, 'a password');
-  const publisher = newBus(sentinels, 'a password');
-  const gateway = newBus(sentinels, 'a password');
-  const [listener, quiet] = [new Listener(), new Listener()];
-  await Promise.all([gateway.log.subscribe('a', listener), gateway.log.subscribe('quiet', quiet)]);
-  const number = await gateway.calls.serve(new AnsweringGateway('g'));
-  const load = new Load(publisher, 'a');
-  await until('a few are appended', () => load.appended.length >= 100);
+test(
+  'the master dies under load: publishing fails meanwhile, and goes on at the promoted one in a new epoch',
+  { timeout: 60_000 },
+  async () => {
+    const sentinels = await newSentinels(3, 'a password');
+    const publisher = newBus(sentinels, 'a password');
+    const gateway = newBus(sentinels, 'a password');
+    const [listener, quiet] = [new Listener(), new Listener()];
+    await Promise.all([gateway.log.subscribe('a', listener), gateway.log.subscribe('quiet', quiet)]);
+    const number = await gateway.calls.serve(new AnsweringGateway('g'));
+    const load = new Load(publisher, 'a');
+    await until('a few are appended', () => load.appended.length >= 100);
 
-  await sentinels.servers[0].stop('gone');
-  const diedAt = performance.now();
-  const before = load.appended.length;
-  await until('appends fail', () => load.failures.length >= 10);
-  expect(publisher.state().up).toBe(false);
-  await until('appends work again', () => load.appended.length >= before + 50, 30_000);
-  await until('both are subscribed again', () => listener.resubscribed.length > 0 && quiet.resubscribed.length > 0);
-  const heard = listener.heard.length;
-  await until('and hear', () => listener.heard.length > heard + 20);
-  await load.stop();
-  const awayMs = load.appended[before]!.at - diedAt;
-  console.log(`publishing was away for ${Math.round(awayMs)} ms, ${load.failures.length} appends failed`);
+    await sentinels.servers[0].stop('gone');
+    const diedAt = performance.now();
+    const before = load.appended.length;
+    await until('appends fail', () => load.failures.length >= 10);
+    expect(publisher.state().up).toBe(false);
+    await until('appends work again', () => load.appended.length >= before + 50, 30_000);
+    await until('both are subscribed again', () => listener.resubscribed.length > 0 && quiet.resubscribed.length > 0);
+    const heard = listener.heard.length;
+    await until('and hear', () => listener.heard.length > heard + 20);
+    await load.stop();
+    const awayMs = load.appended[before]!.at - diedAt;
+    console.log(`publishing was away for ${Math.round(awayMs)} ms, ${load.failures.length} appends failed`);
 
-  load.check();
-  expect(load.epochs).toHaveLength(2);
-  expect(listener.resubscribed[0]!.epoch).toBe(load.epochs[1]);
-  expectOrderAroundPositions(listener);
-  expect(await sentinels.masterPort()).toBe(sentinels.servers[1].port);
-  await untilUp(gateway);
-  await until('calls reach the gateway', async () => {
-    return (await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000)).kind === 'reply';
-  });
-});
+    load.check();
+    expect(load.epochs).toHaveLength(2);
+    expect(listener.resubscribed[0]!.epoch).toBe(load.epochs[1]);
+    expectOrderAroundPositions(listener);
+    expect(await sentinels.masterPort()).toBe(sentinels.servers[1].port);
+    await untilUp(gateway);
+    await until('calls reach the gateway', async () => {
+      return (await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000)).kind === 'reply';
+    });
+  },
+);
 
 test('the Sentinels are asked to change masters while both live: the connections follow, and back again', { timeout: 90_000 }, async () => {
   const sentinels = await newSentinels(1);

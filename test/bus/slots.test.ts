@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { mergeViews, readClusterNodes, sameOwners, slotCount, slotOf } from '../../core/redis/slots.ts';
 
 const asked = { host: '10.0.0.9', port: 7000 };
-const line = (id: string, place: string, flags: string, epoch: number, slots = ''): string =>
-  `${id} ${place} ${flags} - 0 0 ${epoch} connected${slots === '' ? '' : ` ${slots}`}`;
+const line = (id: string, place: string, flags: string, ...[epoch, slots]: readonly [epoch: number, slots?: string]): string =>
+  `${id} ${place} ${flags} - 0 0 ${epoch} connected${slots === undefined ? '' : ` ${slots}`}`;
 const read = (...lines: readonly string[]) => readClusterNodes(`${lines.join('\n')}\n`, asked, false);
 
 test('known slots', () => {
@@ -24,7 +24,15 @@ test('a view has the masters with their slots, without replicas, strangers, and 
   expect(view).toEqual({
     speaker: 'a',
     claims: [
-      { id: 'a', address: '10.0.0.1:6379', epoch: 3, ranges: [[0, 99], [200, 200]] },
+      {
+        id: 'a',
+        address: '10.0.0.1:6379',
+        epoch: 3,
+        ranges: [
+          [0, 99],
+          [200, 200],
+        ],
+      },
       { id: 'b', address: '10.0.0.2:6379', epoch: 2, ranges: [[100, 199]] },
       { id: 'f', address: '10.0.0.6:6379', epoch: 1, ranges: [[500, 500]] },
     ],
@@ -37,15 +45,28 @@ test('a node that does not know its own address is where it was asked, and IPv6 
     line('b', 'fd00::2:6379@16379,redis-1.redis', 'master', 2, '1'),
     line('c', '10.0.0.3:6379@16379,,shard-id=0123', 'master', 3, '2'),
   ].join('\n');
-  expect(readClusterNodes(text, asked, false).claims.map(({ address }) => address)).toEqual(['10.0.0.9:7001', 'fd00::2:6379', '10.0.0.3:6379']);
-  expect(readClusterNodes(text, asked, true).claims.map(({ address }) => address)).toEqual(['10.0.0.9:7001', 'redis-1.redis:6379', '10.0.0.3:6379']);
+  expect(readClusterNodes(text, asked, false).claims.map(({ address }) => address)).toEqual([
+    '10.0.0.9:7001',
+    'fd00::2:6379',
+    '10.0.0.3:6379',
+  ]);
+  expect(readClusterNodes(text, asked, true).claims.map(({ address }) => address)).toEqual([
+    '10.0.0.9:7001',
+    'redis-1.redis:6379',
+    '10.0.0.3:6379',
+  ]);
 });
 
 test('of two that claim a slot the greater epoch has it, and what a master says of itself counts before what others say of it', () => {
   const stale = read(line('c', 'c:1@2', 'myself,master', 1, '9'), line('a', 'a:1@2', 'master', 7, '0-5'), line('b', 'b:1@2', 'master', 2));
   const from = read(line('a', 'a:1@2', 'myself,master', 7, '0-4'), line('b', 'b:1@2', 'master', 6, '5'));
   const to = read(line('b', 'b:1@2', 'myself,master', 6, '5'), line('a', 'a:1@2', 'master', 7, '0-4'));
-  for (const views of [[stale, from, to], [to, from, stale], [from, stale], [to, from]]) {
+  for (const views of [
+    [stale, from, to],
+    [to, from, stale],
+    [from, stale],
+    [to, from],
+  ]) {
     const owners = mergeViews(views);
     expect(owners).toHaveLength(slotCount);
     expect([owners[4], owners[5]], JSON.stringify(views.map(({ speaker }) => speaker))).toEqual(['a:1', 'b:1']);

@@ -15,7 +15,7 @@ import { publicKeyFault, sealEnvelope } from '../../core/signed-envelope.ts';
 import { gatewayNamed, poolDocument, poolKeys } from '../support/pool-document.ts';
 
 const seed = 20_261_123;
-const params = { seed, numRuns: 200 };
+const params = { seed, numRuns: 100 };
 const { publicKeyPem, privateKeyPem } = poolKeys();
 const stranger = poolKeys();
 
@@ -55,9 +55,9 @@ test("another key's signature, and a document that was changed by one character,
 
 test('whatever is sent for an envelope, a document or a status is refused in words, and nothing throws', () => {
   const anything = fc.oneof(
-    fc.string({ unit: 'binary' }),
-    fc.json(),
-    fc.jsonValue().map((value) => JSON.stringify({ document: value, signature: 'AA==' })),
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.json({ maxDepth: 3 }),
+    fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.stringify({ document: value, signature: 'AA==' })),
   );
   fc.assert(
     fc.property(anything, (text) => {

@@ -20,7 +20,7 @@ test('the image refuses wrong settings with status 2 and says in its log what is
 test('the image names its commands when it is given none of them', async () => {
   await run(pod('lost', 'barrage:test', { args: ['gatewya'] }));
   expect(await exitStatus('lost')).toBe('2');
-  expect(await cluster.kubectl(['-n', namespace, 'logs', 'lost'])).toContain("no command 'gatewya': use gateway, publisher or operator");
+  expect(await cluster.kubectl(['-n', namespace, 'logs', 'lost'])).toContain("no command 'gatewya': use gateway, publisher, operator or standalone");
 });
 
 test.each(['gateway', 'publisher'])(

@@ -1,4 +1,4 @@
-import { expect, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { Operator } from '../../operator/operator.ts';
@@ -73,17 +73,14 @@ export async function field(cluster: Cluster, namespace: string, object: string,
   return cluster.kubectl(['-n', namespace, 'get', object, '-o', `jsonpath={${path}}`]);
 }
 
-export async function condition(cluster: Cluster, namespace: string, object: string, type: string): Promise<string> {
-  return field(cluster, namespace, object, `.status.conditions[?(@.type=="${type}")].status`);
-}
-
+/** Waits for a condition of the object's newest generation. @throws Error where it does not come within a minute */
 export async function untilCondition(
   cluster: Cluster,
   namespace: string,
   object: string,
   [type, status]: readonly [string, string],
 ): Promise<void> {
-  await expect.poll(() => condition(cluster, namespace, object, type), { timeout: 60_000, interval: 250 }).toBe(status);
+  await cluster.kubectl(['-n', namespace, 'wait', `--for=condition=${type}=${status}`, object, '--timeout=60s']);
 }
 
 /** What the publish API answered. */

@@ -58,7 +58,8 @@ test('a change of the template replaces all gateways one at a time, while subscr
   watch.forget();
   const startedAt = performance.now();
   await pool.patch({ template: { metadata: { annotations: { 'example.com/edition': 'second' } } } });
-  const isReplaced = (): boolean => watch.pods.size === 2 && watch.ready.length === 2 && watch.ready.every((name) => !before.includes(name));
+  const isReplaced = (): boolean =>
+    watch.pods.size === 2 && watch.ready.length === 2 && watch.ready.every((name) => !before.includes(name));
   await expect.poll(isReplaced, { timeout: 90_000, interval: 50 }).toBe(true);
   const tookMs = Math.round(performance.now() - startedAt);
   expect(await plain.code).toBe(1012);

@@ -85,7 +85,10 @@ export class PodWatch {
 }
 
 function isReady({ metadata, status }: WatchedPod): boolean {
-  return metadata.deletionTimestamp === undefined && status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true;
+  return (
+    metadata.deletionTimestamp === undefined &&
+    status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true
+  );
 }
 
 function isLeaving({ metadata }: WatchedPod): boolean {

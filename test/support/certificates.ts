@@ -31,7 +31,19 @@ export class Certificates {
     await run('openssl', ['req', '-x509', ...newKey, '-keyout', caKey, '-out', made.caFile, '-days', '2', '-subj', '/CN=test authority']);
     await run('openssl', ['req', ...newKey, '-keyout', made.keyFile, '-out', request, '-subj', '/CN=redis']);
     const authority = ['-CA', made.caFile, '-CAkey', caKey, '-CAcreateserial'];
-    await run('openssl', ['x509', '-req', '-in', request, ...authority, '-out', made.certificateFile, '-days', '2', '-extfile', extensions]);
+    await run('openssl', [
+      'x509',
+      '-req',
+      '-in',
+      request,
+      ...authority,
+      '-out',
+      made.certificateFile,
+      '-days',
+      '2',
+      '-extfile',
+      extensions,
+    ]);
     return made;
   }
 

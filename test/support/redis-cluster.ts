@@ -98,7 +98,8 @@ export class RedisCluster {
     const met = async (): Promise<boolean> => {
       const answers = await Promise.all(this.#nodes.map((node) => node.command('CLUSTER', 'INFO')));
       return answers.every(
-        (answer) => answer.includes(`cluster_known_nodes:${this.#nodes.length} `) && answer.includes(`cluster_slots_assigned:${slotCount} `),
+        (answer) =>
+          answer.includes(`cluster_known_nodes:${this.#nodes.length} `) && answer.includes(`cluster_slots_assigned:${slotCount} `),
       );
     };
     await until(met, 20);
@@ -107,7 +108,9 @@ export class RedisCluster {
     const well = async (): Promise<boolean> => {
       const states = await Promise.all(this.#nodes.map((node) => node.command('CLUSTER', 'INFO')));
       const links = await Promise.all(this.replicas.map((node) => node.command('INFO', 'replication')));
-      return states.every((answer) => answer.includes('cluster_state:ok')) && links.every((answer) => answer.includes('master_link_status:up'));
+      return (
+        states.every((answer) => answer.includes('cluster_state:ok')) && links.every((answer) => answer.includes('master_link_status:up'))
+      );
     };
     await until(well, 20);
   }

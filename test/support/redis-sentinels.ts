@@ -39,7 +39,12 @@ export class RedisSentinels {
       const times = ['--sentinel', 'down-after-milliseconds', name, '1000', '--sentinel', 'failover-timeout', name, '5000'];
       const sentinels: RedisServer[] = [];
       for (let index = 0; index < options.sentinels; index++) {
-        const sentinel = await RedisServer.start({ ...encrypted, ...guarded, kind: 'sentinel', settings: [...settings, ...watch, ...login, ...times] });
+        const sentinel = await RedisServer.start({
+          ...encrypted,
+          ...guarded,
+          kind: 'sentinel',
+          settings: [...settings, ...watch, ...login, ...times],
+        });
         started.push(sentinel);
         sentinels.push(sentinel);
       }
@@ -79,7 +84,9 @@ export class RedisSentinels {
       const knows = async (): Promise<boolean> => {
         const answer = await sentinel.command('SENTINEL', 'MASTER', name);
         const field = (field: string): string => new RegExp(` ${field} \\$\\d+ (\\S+)`).exec(answer)?.[1] ?? '';
-        return field('num-slaves') === '1' && field('num-other-sentinels') === `${this.#sentinels.length - 1}` && field('flags') === 'master';
+        return (
+          field('num-slaves') === '1' && field('num-other-sentinels') === `${this.#sentinels.length - 1}` && field('flags') === 'master'
+        );
       };
       await until(knows, 20);
     }

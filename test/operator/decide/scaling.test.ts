@@ -90,6 +90,12 @@ test('with a silent gateway the number goes up to the fallback and never down', 
   expect(decideScaling(input({ loads, memory: known(2) })).desired).toBe(6);
 });
 
+test('a lowered limit takes effect at the usual pace, but not in silence', () => {
+  const limits = { maxReplicas: 5 };
+  expect(decideScaling(input({ loads: [load(5000)], memory: known(9), limits })).desired).toBe(8);
+  expect(decideScaling(input({ loads: [load(5000, begin - 61_000)], memory: known(9), limits })).desired).toBe(9);
+});
+
 test('a draining gateway that is silent does not make the figures stale', () => {
   const decision = decideScaling(input({ loads: [load(10), { at: undefined, connections: 0, isServing: false }], memory: known(2) }));
   expect(decision.metricsAvailable).toBe(true);

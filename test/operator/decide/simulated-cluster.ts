@@ -242,6 +242,7 @@ export class SimulatedCluster {
       isTerminating: pod.metadata.deletionTimestamp !== undefined,
       isRunning: isUp,
       containersReady: ready,
+      isReady: ready && pod.serving === 'True',
       serving: pod.serving,
       endedAt: pod.endedAt,
       drain: pod.drain,

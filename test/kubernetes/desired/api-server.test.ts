@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ingredientsWith, keyPair, templateSpec } from './ingredients.ts';
+import { ingredientsWith, keyPair, templateSpec } from '../../operator/desired/ingredients.ts';
 import { clusterTimeoutMs, sharedApiServer, type Cluster } from '../../support/cluster.ts';
 import { documentConfigMap, policyConfigMaps } from '../../../operator/desired/config-maps.ts';
 import { gatewayBudget, publisherBudget } from '../../../operator/desired/disruption-budgets.ts';

@@ -1,0 +1,19 @@
+import type { RequestListener } from 'node:http';
+import type { Logger } from '../core/process/logging.ts';
+import type { DemoFacts } from './site.ts';
+
+/**
+ * The demo's pages, where they are installed: the image leaves them out, and what bundles them.
+ * They are loaded when they are asked for, so that everything else runs without them.
+ */
+export async function loadDemo(facts: () => DemoFacts, logger: Logger): Promise<RequestListener | undefined> {
+  try {
+    const { buildSite } = await import('../client/demo/site.ts');
+    const { serveSite } = await import('./site.ts');
+    return serveSite(await buildSite(), facts);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    logger.info('the pages of the demo are not installed');
+    return undefined;
+  }
+}

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Operator } from '../../../operator/operator.ts';
+import { applyDefinitions, startOperator } from '../../pods/operated-pool.ts';
+import { clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
+import { channel, gatewayPool, redisBus, Surroundings } from './observation.ts';
+
+/** There is no node here: what heals gets as far as pods that nothing can run. */
+const healed = 'Unschedulable';
+
+let at: Surroundings;
+let operator: Operator;
+
+beforeAll(async () => {
+  const cluster = await sharedApiServer();
+  await applyDefinitions(cluster);
+  at = new Surroundings(cluster, await cluster.createNamespace('conditions', { 'pod-security.kubernetes.io/enforce': 'restricted' }));
+  operator = await startOperator(cluster, at.namespace);
+}, clusterTimeoutMs);
+afterAll(async () => {
+  await operator.close();
+  await at.kubectl('delete', 'namespace', at.namespace, '--wait=false');
+});
+
+test('a pool in good order is as ready as it can be without a node', async () => {
+  await at.apply(gatewayPool('neighbour'));
+  await at.untilReason('gwp/neighbour', 'Ready', healed);
+});
+
+test('a pool that names a Secret which is missing says which, and goes on when it is there', async () => {
+  await at.apply(gatewayPool('secretless', { auth: { apiKeysSecret: { name: 'backend-keys' } } }));
+  const { status, message } = await at.untilReason('gwp/secretless', 'Ready', 'MissingSecret');
+  expect(status).toBe('False');
+  expect(message).toContain('Secret backend-keys, which spec.auth.apiKeysSecret names, does not exist.');
+  expect(message).toContain('Create it');
+  await at.kubectl('create', 'secret', 'generic', 'backend-keys', '--from-literal=one=a-key-of-the-backend-0123456789');
+  await at.untilReason('gwp/secretless', 'Ready', healed);
+});
+
+test('a template with a field that pods do not have is refused with the name of the field, and other pools are not', async () => {
+  await at.apply(gatewayPool('misspelt', { template: { spec: { hostNetwrok: true } } }));
+  const { message } = await at.untilReason('gwp/misspelt', 'Ready', 'InvalidTemplate');
+  expect(message).toContain('hostNetwrok');
+  expect(message).toContain('Correct spec.template');
+  expect((await at.condition('gwp/neighbour', 'Ready'))?.reason).toBe(healed);
+  await at.apply(gatewayPool('misspelt', { template: { spec: { hostNetwrok: null, priority: null } } }));
+  await at.untilReason('gwp/misspelt', 'Ready', healed);
+});
+
+test("a field that pods do not have in the publishers' template is refused too", async () => {
+  await at.apply(gatewayPool('mistyped', { bus: redisBus, publisher: { template: { spec: { nodeSelectr: { a: 'b' } } } } }));
+  const { message } = await at.untilReason('gwp/mistyped', 'Ready', 'InvalidTemplate');
+  expect(message).toContain('nodeSelectr');
+  await at.apply(gatewayPool('mistyped', { bus: redisBus }));
+  await at.untilReason('gwp/mistyped', 'Ready', healed);
+});
+
+test('a value that the API server refuses is named', async () => {
+  await at.apply(gatewayPool('invalid', { template: { spec: { dnsPolicy: 'Sometimes' } } }));
+  const { message } = await at.untilReason('gwp/invalid', 'Ready', 'InvalidTemplate');
+  expect(message).toContain('dnsPolicy');
+  await at.apply(gatewayPool('invalid'));
+  await at.untilReason('gwp/invalid', 'Ready', healed);
+});
+
+test('a privileged container is refused where the namespace enforces Pod Security, and a condition says so everywhere', async () => {
+  const privileged = { containers: [{ name: 'barrage', securityContext: { privileged: true } }] };
+  await at.apply(gatewayPool('mighty', { template: { spec: privileged } }));
+  const { message } = await at.untilReason('gwp/mighty', 'Ready', 'PodSecurityRefused|InvalidTemplate');
+  expect(message).toMatch(/privileged|allowPrivilegeEscalation/);
+  expect(await at.condition('gwp/mighty', 'PodSecurity')).toMatchObject({ status: 'False', reason: 'PrivilegedTemplate' });
+  await at.apply(gatewayPool('mighty'));
+  await at.untilReason('gwp/mighty', 'Ready', healed);
+  expect(await at.condition('gwp/mighty', 'PodSecurity')).toMatchObject({ status: 'True' });
+});
+
+test('a host port is refused by the restricted level, and the condition says that it is the exposure', async () => {
+  await at.apply(gatewayPool('ported', { exposure: { type: 'HostPort' } }));
+  const { message } = await at.untilReason('gwp/ported', 'Ready', 'PodSecurityRefused');
+  expect(message).toContain('hostPort');
+  expect(await at.condition('gwp/ported', 'PodSecurity')).toMatchObject({ status: 'False', reason: 'HostPortNotRestricted' });
+});
+
+test('pods that no node fits are told in the scheduler’s words', async () => {
+  await at.apply(gatewayPool('homeless', { template: { spec: { nodeSelector: { disk: 'huge' } } } }));
+  const { message } = await at.untilReason('gwp/homeless', 'Ready', 'Unschedulable');
+  expect(message).toContain('no nodes available');
+  expect(message).toContain('Add nodes');
+});
+
+test('an exceeded quota is told, and the pods come when it is raised', async () => {
+  const { cluster } = at;
+  const small = new Surroundings(cluster, at.namespace);
+  await small.kubectl('create', 'quota', 'pods', '--hard=count/pods=0');
+  await small.untilField('quota/pods', '.status.hard.count/pods', '0').catch(() => {});
+  await small.apply(gatewayPool('poor'));
+  const { message } = await small.untilReason('gwp/poor', 'Ready', 'QuotaExceeded');
+  expect(message).toContain('exceeded quota: pods');
+  await small.kubectl('delete', 'quota', 'pods');
+  await small.untilReason('gwp/poor', 'Ready', healed);
+});
+
+test('of two channels with one pattern the older is in force, the other says so, and takes over when it goes', async () => {
+  await at.apply(channel('first', 'gift:*', 'neighbour'));
+  await at.untilReason('bch/first', 'Accepted', 'Accepted');
+  await at.apply(channel('second', 'gift:*', 'neighbour'), channel('third', 'like:*', 'neighbour'));
+  const { status, message } = await at.untilReason('bch/second', 'Accepted', 'ConflictingPattern');
+  expect(status).toBe('False');
+  expect(message).toContain('BarrageChannel first');
+  await at.untilReason('bch/third', 'Accepted', 'Accepted');
+  await at.kubectl('delete', 'bch/first');
+  await at.untilReason('bch/second', 'Accepted', 'Accepted');
+});
+
+test('a channel whose pool is missing says so until the pool is there, and again when it is gone', async () => {
+  await at.apply(channel('early', 'early:*', 'late'));
+  const { message } = await at.untilReason('bch/early', 'Accepted', 'PoolNotFound');
+  expect(message).toContain('There is no GatewayPool late');
+  await at.apply(gatewayPool('late'));
+  await at.untilReason('bch/early', 'Accepted', 'Accepted');
+  await at.kubectl('delete', 'gwp/late');
+  await at.untilReason('bch/early', 'Accepted', 'PoolNotFound');
+});
+
+test("a Service of somebody else's with the name of a pool's child is left alone, and the pool says so", async () => {
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'taken-publish' }, spec: { ports: [{ port: 80 }] } };
+  await at.apply(service);
+  await at.apply(gatewayPool('taken'));
+  const { message } = await at.untilReason('gwp/taken', 'Ready', 'NameTaken');
+  expect(message).toContain('Service taken-publish');
+  expect(await at.field('service/taken-publish', '.spec.ports[0].port')).toBe('80');
+  expect(await at.field('service/taken-publish', '.metadata.ownerReferences')).toBe('');
+  await at.kubectl('delete', 'service/taken-publish');
+  await at.untilReason('gwp/taken', 'Ready', healed);
+});

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Operator } from '../../../operator/operator.ts';
+import { applyDefinitions, startOperator } from '../../pods/operated-pool.ts';
+import { clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
+import { channel, gatewayPool, redisBus, Surroundings } from './observation.ts';
+
+let at: Surroundings;
+let operator: Operator;
+
+beforeAll(async () => {
+  const cluster = await sharedApiServer();
+  await applyDefinitions(cluster);
+  at = new Surroundings(cluster, await cluster.createNamespace('by-hand'));
+  operator = await startOperator(cluster, at.namespace);
+  await at.apply(gatewayPool('live', { replicas: 2, bus: redisBus, publisher: { minReplicas: 2 } }), channel('gifts', 'gift:*', 'live'));
+}, clusterTimeoutMs);
+afterAll(async () => {
+  await operator.close();
+  await at.kubectl('delete', 'namespace', at.namespace, '--wait=false');
+});
+
+test('the pool is there with all its children', async () => {
+  await at.untilReason('gwp/live', 'Ready', 'Unschedulable');
+  await at.untilField('deployment/live-publisher', '.spec.replicas', '2');
+  await at.untilField('configmap/live-policies-0', '.data', /gift/);
+});
+
+const edits: readonly (readonly [what: string, object: string, path: string, change: object])[] = [
+  [
+    'port of a Service',
+    'service/live',
+    '.spec.ports[0].targetPort',
+    { spec: { ports: [{ port: 6790, targetPort: 1234, name: 'clients' }] } },
+  ],
+  ['selector of a Service', 'service/live-publish', '.spec.selector', { spec: { selector: { app: 'mine' } } }],
+  ['label of a Service', 'service/live', '.metadata.labels', { metadata: { labels: { 'app.kubernetes.io/instance': 'mine' } } }],
+  [
+    'labels by which the operator knows a Service',
+    'service/live-gateways',
+    '.metadata.labels',
+    { metadata: { labels: { 'app.kubernetes.io/managed-by': null, 'barrage.dev/pool': null } } },
+  ],
+  [
+    "image of the publishers' Deployment",
+    'deployment/live-publisher',
+    '.spec.template.spec.containers[0].image',
+    { spec: { template: { spec: { containers: [{ name: 'barrage', image: 'nginx' }] } } } },
+  ],
+  ['label of the Deployment', 'deployment/live-publisher', '.metadata.labels', { metadata: { labels: { 'barrage.dev/pool': 'mine' } } }],
+  ["limit of the publishers' autoscaler", 'hpa/live-publisher', '.spec.maxReplicas', { spec: { maxReplicas: 77 } }],
+  ["gateways' disruption budget", 'pdb/live-gateways', '.spec', { spec: { minAvailable: 0 } }],
+  ['pool document', 'configmap/live-pool', '.data', { data: { 'pool.json': '{}' } }],
+  ['policies', 'configmap/live-policies-0', '.data', { data: { 'policies-0.json': '{"channels":[]}' } }],
+  ['NetworkPolicy', 'networkpolicy/live-gateway', '.spec.policyTypes', { spec: { policyTypes: ['Egress'] } }],
+  ["Secret of the pods' settings", 'secret/live-settings', '.data.api-keys', { data: { 'api-keys': 'bWluZQ==' } }],
+];
+
+test.each(edits)('the %s (%s) is as it was after somebody has changed it', async (_what, object, path, change) => {
+  const before = await at.field(object, path);
+  expect(before).not.toBe('');
+  const version = await at.field(object, '.metadata.resourceVersion');
+  await at.patch(object, change);
+  expect(await at.field(object, '.metadata.resourceVersion')).not.toBe(version);
+  await at.untilField(object, path, before);
+});
+
+test.each([
+  'service/live',
+  'service/live-gateways',
+  'deployment/live-publisher',
+  'hpa/live-publisher',
+  'pdb/live-gateways',
+  'pdb/live-publisher',
+  'configmap/live-pool',
+  'configmap/live-policies-0',
+  'secret/live-settings',
+  'secret/live-api-key',
+])('%s is there again after somebody has deleted it', async (object) => {
+  const uid = await at.field(object, '.metadata.uid');
+  expect(uid).not.toBe('');
+  await at.kubectl('delete', object, '--wait=false');
+  await at.untilField(object, '.metadata.uid', new RegExp(`^(?!${uid}).+`));
+});
+
+test('publishers that somebody has scaled to none are there again: their autoscaler would never raise them from none', async () => {
+  await at.kubectl('scale', 'deployment/live-publisher', '--replicas=0');
+  await at.untilField('deployment/live-publisher', '.spec.replicas', '2');
+});
+
+test('a gateway that has lost its labels gets them back, and no other is made in its place', async () => {
+  const names = (): Promise<string> => at.kubectl('get', 'pods', '-l', 'app.kubernetes.io/component=gateway', '-o', 'name');
+  const before = await names();
+  const [pod = ''] = before.split('\n');
+  const labels = await at.field(pod, '.metadata.labels');
+  await at.kubectl('label', pod, 'app.kubernetes.io/component=mine', '--overwrite');
+  await at.untilField(pod, '.metadata.labels', labels);
+  await at.kubectl('label', pod, 'app.kubernetes.io/managed-by-', 'barrage.dev/pool-');
+  await at.untilField(pod, '.metadata.labels', labels);
+  expect(await names()).toBe(before);
+});
+
+test('what somebody adds to a child stays', async () => {
+  await at.kubectl('annotate', 'service/live', 'team=shows');
+  await at.kubectl('label', 'service/live', 'cost-centre=12');
+  await at.patch('service/live', { spec: { ports: [{ port: 6790, targetPort: 4321, name: 'clients' }] } });
+  await at.untilField('service/live', '.spec.ports[0].targetPort', /^(?!4321)/);
+  expect(await at.field('service/live', '.metadata.annotations.team')).toBe('shows');
+  expect(await at.field('service/live', '.metadata.labels.cost-centre')).toBe('12');
+});
+
+test('a Secret of the user that is deleted under a running pool is told, and changes nothing of what runs', async () => {
+  await at.kubectl('create', 'secret', 'generic', 'keys', '--from-literal=one=a-key-of-the-backend-0123456789');
+  await at.apply(gatewayPool('keyed', { auth: { apiKeysSecret: { name: 'keys' } } }));
+  await at.untilReason('gwp/keyed', 'Ready', 'Unschedulable');
+  const settings = await at.field('secret/keyed-settings', '.data');
+  const revision = await at.field('gwp/keyed', '.status.updateRevision');
+  await at.kubectl('delete', 'secret/keys');
+  await at.untilReason('gwp/keyed', 'Ready', 'MissingSecret');
+  expect(await at.field('secret/keyed-settings', '.data')).toBe(settings);
+  expect(await at.field('gwp/keyed', '.status.updateRevision')).toBe(revision);
+  await at.kubectl('create', 'secret', 'generic', 'keys', '--from-literal=one=another-key-of-the-backend-0123456789');
+  await at.untilReason('gwp/keyed', 'Ready', 'Unschedulable');
+  await expect.poll(() => at.field('secret/keyed-settings', '.data'), { timeout: 30_000 }).not.toBe(settings);
+});
+
+test('a signing key that somebody has spoilt is told as such, and made anew when it is deleted', async () => {
+  await at.patch('secret/live-signing', { data: { 'private-key': 'c3BvaWx0' } });
+  const { message } = await at.untilReason('gwp/live', 'Ready', 'MissingSecret');
+  expect(message).toContain('Secret live-signing');
+  expect(message).toMatch(/[Dd]elete it/);
+  await at.kubectl('delete', 'secret/live-signing');
+  await at.untilReason('gwp/live', 'Ready', 'Unschedulable');
+});

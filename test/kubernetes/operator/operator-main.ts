@@ -1,0 +1,52 @@
+import { createLogger } from '../../../core/process/logging.ts';
+import { readSettings } from '../../../core/process/settings.ts';
+import { Operator } from '../../../operator/operator.ts';
+import type { RateLimitOptions } from '../../../operator/runtime/rate-limit.ts';
+
+/** What a test tells the process of an operator as its argument, in JSON. */
+export interface OperatorArguments {
+  readonly kubeconfig: string;
+  readonly adminPort: number;
+  readonly name: string;
+  readonly lease: string;
+  readonly resyncMs?: number;
+  readonly apiRate?: RateLimitOptions;
+}
+
+/** What it says of itself when it is asked: bytes, and milliseconds of both kinds of CPU time since it began. */
+export interface OperatorUsage {
+  readonly isLeader: boolean;
+  readonly rss: number;
+  readonly heapUsed: number;
+  readonly cpuMs: number;
+}
+
+const { kubeconfig, adminPort, name, lease, ...rest } = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
+const read = readSettings({
+  BARRAGE_OPERATOR_NAME: name,
+  BARRAGE_OPERATOR_LEASE: lease,
+  BARRAGE_OPERATOR_IMAGE: 'barrage:test',
+  BARRAGE_OPERATOR_HOST: '127.0.0.1',
+  BARRAGE_OPERATOR_PROBE_PORT: '0',
+  BARRAGE_OPERATOR_METRICS_PORT: '0',
+  BARRAGE_LOG_LEVEL: process.env['BARRAGE_TEST_LOG_LEVEL'] ?? 'silent',
+});
+if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
+const { settings } = read;
+const operator = await Operator.start({
+  settings,
+  logger: createLogger({ part: 'operator', level: settings.logLevel }),
+  source: { kubeconfig },
+  // As operator/main.ts does.
+  onLost: () => process.exit(1),
+  adminPort,
+  ...rest,
+});
+process.on('message', (question) => {
+  if (question === 'close') void operator.close().then(() => process.exit(0));
+  else {
+    const { rss, heapUsed } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
+    process.send?.({ isLeader: operator.isLeader, rss, heapUsed, cpuMs: (user + system) / 1000 } satisfies OperatorUsage);
+  }
+});
