@@ -23,10 +23,25 @@ const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
 /** Decisions: no clock, no chance, no input or output; they are given a time and a source of randomness. */
 export const pureFiles: readonly string[] = [
   ...['channel', 'policy', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map((name) => `core/${name}.ts`),
-  ...['barrage-v1', 'batch', 'frame'].map((name) => `core/protocol/${name}.ts`),
-  ...['access', 'cadence', 'conflation', 'members', 'room', 'sampling', 'send-queue', 'tally', 'upgrade', 'v1-command'].map(
-    (name) => `gateway/${name}.ts`,
+  ...['placement', 'pool-document', 'signed-envelope', 'drain-command', 'admin-status', 'redis/slots', 'redis/redirect'].map(
+    (name) => `core/${name}.ts`,
   ),
+  ...['barrage-v1', 'batch', 'frame'].map((name) => `core/protocol/${name}.ts`),
+  ...[
+    'access',
+    'cadence',
+    'conflation',
+    'connect',
+    'drain',
+    'top-channels',
+    'members',
+    'room',
+    'sampling',
+    'send-queue',
+    'tally',
+    'upgrade',
+    'v1-command',
+  ].map((name) => `gateway/${name}.ts`),
   ...['backoff', 'cursor', 'liveness', 'move', 'position'].map((name) => `client/${name}.ts`),
 ];
 

@@ -9,7 +9,9 @@ import { createMemoryBus } from '../../core/bus/memory.ts';
 import { Policies, defaultPolicy } from '../../core/policy.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
+import { createRedisBus } from '../../core/redis/bus.ts';
 import { Gateway } from '../../gateway/gateway.ts';
+import { RedisServer } from '../support/redis-server.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -113,11 +115,13 @@ test('a gateway that is replaced leaves a gap of just what was published meanwhi
 });
 
 test('a move between two gateways under a steady stream misses and repeats nothing', async () => {
-  const bus = createMemoryBus();
-  const [first, second] = [await gatewayOn(bus), await gatewayOn(bus)];
+  const redis = await RedisServer.start();
+  const buses = [0, 1].map(() => createRedisBus({ url: redis.url, prefix: 'move' }));
+  const [first, second] = await Promise.all([gatewayOn(buses[0] as Bus), gatewayOn(buses[1] as Bus)]);
   onTestFinished(async () => {
     for (const gateway of [first, second]) await gateway.close();
-    await bus.close();
+    for (const bus of buses) await bus.close();
+    await redis.dispose();
   });
   const relay = await relayTo(first.port);
   const [writer, reader] = [client(second.port), client(relay.port)];
@@ -138,5 +142,5 @@ test('a move between two gateways under a steady stream misses and repeats nothi
   expect(offsets).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
   expect([gaps, hellos, reader.state]).toEqual([[], 1, 'open']);
   // The old connection was left: only the new gateway still has a member.
-  await until(() => first.port !== 0 && bus.calls.memberCounts('video:1').ready === 1);
+  await until(() => first.rooms.size === 0 && second.rooms.counts('video:1').ready === 1);
 });

@@ -124,10 +124,11 @@ function writeImage(name: string, layers: readonly string[], settings: ImageSett
   };
   try {
     const layerNames = digests.map((digest) => `${digest}.tar`);
-    layers.forEach((layer, index) => run('ln', [layer, join(folder, layerNames[index] ?? '')]));
+    // Symbolic links: a hard one would change the layer's file while another process packs it.
+    layers.forEach((layer, index) => run('ln', ['-s', layer, join(folder, layerNames[index] ?? '')]));
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
     writeFileSync(join(folder, 'manifest.json'), JSON.stringify([{ Config: 'config.json', RepoTags: [name], Layers: layerNames }]));
-    run('tar', ['-C', folder, '-cf', unfinished, 'manifest.json', 'config.json', ...layerNames]);
+    run('tar', ['-C', folder, '-hcf', unfinished, 'manifest.json', 'config.json', ...layerNames]);
     renameSync(unfinished, archive);
   } finally {
     rmSync(folder, { recursive: true });

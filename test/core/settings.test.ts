@@ -33,7 +33,13 @@ test('all faults are told at once, with the variable and what it accepts', () =>
 });
 
 test('a fault of a secret does not repeat the secret', () => {
-  const result = readSettings({ BARRAGE_REDIS_URL: 'redis:/:hunter2@', BARRAGE_API_KEYS: 'hunter2', BARRAGE_AUTH_URL: 'hunter2' });
+  const result = readSettings({
+    BARRAGE_REDIS_URL: 'redis:/:hunter2@',
+    BARRAGE_API_KEYS: 'hunter2',
+    BARRAGE_AUTH_URL: 'hunter2',
+    BARRAGE_JWKS_URL: 'hunter2',
+    BARRAGE_JWT_SECRET: 'hunter2',
+  });
   expect(JSON.stringify(result)).not.toContain('hunter2');
 });
 
@@ -44,6 +50,8 @@ test.each([
   ['BARRAGE_DRAIN_MS', '9000', '9001'],
   ['BARRAGE_PING_INTERVAL_MS', '1000', '999'],
   ['BARRAGE_API_KEYS', 'x'.repeat(16), 'x'.repeat(15)],
+  ['BARRAGE_JWT_SECRET', 'x'.repeat(32), 'x'.repeat(31)],
+  ['BARRAGE_JWKS_URL', 'https://id.example/keys', 'ftp://id.example/keys'],
 ])('%s takes %s and not %s', (variable, good, bad) => {
   expect(readSettings({ [variable]: good }).kind).toBe('settings');
   expect(readSettings({ [variable]: bad }).kind).toBe('faults');
@@ -67,4 +75,16 @@ test('loopback is told from what only looks like it', () => {
 test('an idle time that ends before the first ping is a fault', () => {
   expect(readSettings({ BARRAGE_PING_INTERVAL_MS: '10000', BARRAGE_IDLE_TIMEOUT_MS: '10001' }).kind).toBe('settings');
   expect(readSettings({ BARRAGE_PING_INTERVAL_MS: '10000', BARRAGE_IDLE_TIMEOUT_MS: '10000' }).kind).toBe('faults');
+});
+
+test('only one way to check tokens may be set, and the fault names them without telling the secret', () => {
+  const [url, secret] = ['https://id.example/keys', 'hunter2-hunter2-hunter2-hunter2-hunter2'];
+  const ways = { BARRAGE_AUTH_URL: url, BARRAGE_JWKS_URL: url, BARRAGE_JWT_SECRET: secret };
+  for (const [variable, value] of Object.entries(ways)) expect(readSettings({ [variable]: value }).kind).toBe('settings');
+  for (const left of Object.keys(ways)) {
+    const two = Object.fromEntries(Object.entries(ways).filter(([variable]) => variable !== left));
+    const result = readSettings(two);
+    expect(result).toEqual({ kind: 'faults', faults: [expect.stringContaining(`${Object.keys(two).join(', ')}: only one`)] });
+    expect(JSON.stringify(result)).not.toMatch(/hunter2|id\.example/);
+  }
 });

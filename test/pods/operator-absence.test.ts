@@ -14,7 +14,7 @@ beforeAll(async () => {
   await pool.untilCondition('bch/open', 'InForce');
 }, clusterTimeoutMs);
 afterAll(async () => {
-  await pool.close();
+  await pool?.close();
 });
 
 function channel(publish: string): string {

@@ -10,7 +10,7 @@ beforeAll(async () => {
   await pool.startOperator();
 }, clusterTimeoutMs);
 afterAll(async () => {
-  await pool.close();
+  await pool?.close();
 });
 
 test('a pool with an empty spec is one gateway with its own publish API and no Redis, and takes its policies from BarrageChannels', async () => {

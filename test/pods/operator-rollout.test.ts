@@ -14,7 +14,7 @@ beforeAll(async () => {
   await pool.untilCondition('gwp/main', 'Ready');
 }, clusterTimeoutMs);
 afterAll(async () => {
-  await pool.close();
+  await pool?.close();
 });
 
 const channel = 'video:1';

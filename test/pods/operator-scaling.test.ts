@@ -13,7 +13,7 @@ beforeAll(async () => {
   await pool.untilCondition('gwp/main', 'Ready');
 }, clusterTimeoutMs);
 afterAll(async () => {
-  await pool.close();
+  await pool?.close();
 });
 
 const target = 100;

@@ -10,7 +10,7 @@ beforeAll(async () => {
   await pool.startOperator();
 }, clusterTimeoutMs);
 afterAll(async () => {
-  await pool.close();
+  await pool?.close();
 });
 
 /** What a pool and a channel may take to become an endpoint, and a policy to be in force, in milliseconds; a machine that does other work too takes longer. */

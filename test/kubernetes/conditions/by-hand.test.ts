@@ -51,7 +51,7 @@ const edits: readonly (readonly [what: string, object: string, path: string, cha
   ["gateways' disruption budget", 'pdb/live-gateways', '.spec', { spec: { minAvailable: 0 } }],
   ['pool document', 'configmap/live-pool', '.data', { data: { 'pool.json': '{}' } }],
   ['policies', 'configmap/live-policies-0', '.data', { data: { 'policies-0.json': '{"channels":[]}' } }],
-  ['NetworkPolicy', 'networkpolicy/live-gateway', '.spec.policyTypes', { spec: { policyTypes: ['Egress'] } }],
+  ['NetworkPolicy of the gateways', 'networkpolicy/live-gateways', '.spec.policyTypes', { spec: { policyTypes: ['Egress'] } }],
   ["Secret of the pods' settings", 'secret/live-settings', '.data.api-keys', { data: { 'api-keys': 'bWluZQ==' } }],
 ];
 

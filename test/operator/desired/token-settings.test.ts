@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { readSettings } from '../../../core/process/settings.ts';
+import { gatewayRevision, gatewayTemplate } from '../../../operator/desired/gateway-pod.ts';
+import { publisherDeployment } from '../../../operator/desired/publisher.ts';
+import { settingsDigest, settingsSecret } from '../../../operator/desired/secrets.ts';
+import { poolWith } from '../decide/pool-fixture.ts';
+import { environmentOf, ingredientsWith, ownContainer, templateSpec } from './ingredients.ts';
+
+const jwksURL = 'https://id.example/keys';
+const jwtSecret = 'hunter2-hunter2-hunter2-hunter2-hunter2';
+const byKeys = ingredientsWith({ auth: { jwksURL } });
+const bySecret = ingredientsWith({ auth: { jwtSecret: { name: 'jwt', key: 'shared' } } });
+
+function gatewayEnvironment(ingredients: typeof byKeys): Readonly<Record<string, unknown>> {
+  return environmentOf(ownContainer(gatewayTemplate(ingredients).spec));
+}
+
+test('gateways learn how to check tokens from the pool, and publishers do not', () => {
+  expect(gatewayEnvironment(byKeys)).toMatchObject({ BARRAGE_JWKS_URL: jwksURL });
+  expect(gatewayEnvironment(bySecret)).toMatchObject({ BARRAGE_JWT_SECRET: { secretKeyRef: { name: 'web-settings', key: 'jwt-secret' } } });
+  for (const ingredients of [byKeys, bySecret])
+    expect(JSON.stringify(environmentOf(ownContainer(templateSpec(publisherDeployment(ingredients)))))).not.toContain('JW');
+  expect(JSON.stringify(gatewayEnvironment(ingredientsWith()))).not.toContain('JW');
+  expect(readSettings({ BARRAGE_JWKS_URL: jwksURL }).kind).toBe('settings');
+});
+
+test('another way to check tokens, and another secret, are another revision', () => {
+  const other = { ...bySecret, settingsDigest: settingsDigest({ jwtSecret }, 'key') };
+  const changed = { ...bySecret, settingsDigest: settingsDigest({ jwtSecret: `${jwtSecret}!` }, 'key') };
+  expect(new Set([ingredientsWith(), byKeys, bySecret, other, changed].map(gatewayRevision)).size).toBe(5);
+  // A pool without one keeps the digest that it had.
+  expect(settingsDigest({ apiKeys: ['a'] }, 'key')).toBe(settingsDigest({ apiKeys: ['a'], jwtSecret: undefined } as never, 'key'));
+});
+
+test('the shared secret is in the Secret of settings and nowhere else', () => {
+  const { data } = settingsSecret(poolWith(), { redisUrl: undefined, apiKeys: [], jwtSecret });
+  expect(Buffer.from(data?.['jwt-secret'] ?? '', 'base64').toString()).toBe(jwtSecret);
+  expect(settingsSecret(poolWith(), { redisUrl: undefined, apiKeys: [] }).data).not.toHaveProperty('jwt-secret');
+  expect(settingsDigest({ jwtSecret }, 'key')).not.toContain('hunter2');
+});
