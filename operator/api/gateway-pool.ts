@@ -52,7 +52,7 @@ export interface GatewayPoolBus {
 
 /** The Redis that carries the publications. */
 export interface GatewayPoolBusRedis {
-  /** How Redis runs: one server (Standalone), watched by Sentinels, or as a Cluster. Gateways and publishers know Standalone so far. */
+  /** How Redis runs: one server (Standalone), watched by Sentinels, or as a Cluster. */
   readonly mode: 'Standalone' | 'Sentinel' | 'Cluster';
   /** Where it is, as host:port: the server (Standalone), the Sentinels, or some of the cluster's nodes. */
   readonly addresses: readonly string[];

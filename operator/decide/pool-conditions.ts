@@ -33,8 +33,8 @@ export interface PoolFacts {
   readonly observed: ObservedPool;
   readonly plan: PoolPlan;
   readonly policies: PoolPolicies;
-  /** `undefined` where the pool has no publishers of its own (memory bus). */
-  readonly publishers: { readonly wanted: number; readonly available: number } | undefined;
+  /** `obstacle`: what keeps them from being ready, in a sentence. `undefined` where the pool has no publishers of its own (memory bus). */
+  readonly publishers: { readonly wanted: number; readonly available: number; readonly obstacle?: string | undefined } | undefined;
   /** `<namespace>/<name>` of other pools with the same Redis address and key prefix. */
   readonly samePrefix: readonly string[];
   /** `restrictedBreaches` of the gateways' and publishers' pods. */
@@ -79,7 +79,7 @@ function blocked({ reason, message }: Blocker): Omit<ConditionDraft, 'type'> {
 
 function ready(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
   const { observed, plan, publishers } = facts;
-  const fault = unsupportedBus(facts) ?? faultBlocker(observed.faults);
+  const fault = faultBlocker(observed.faults);
   if (fault !== undefined) return blocked(fault);
   if (observed.pool.spec.paused && !isEnough(facts))
     return draft('False', 'Paused', 'Too few gateways are ready, and spec.paused is true: none is made.');
@@ -93,7 +93,7 @@ function ready(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
     return draft(
       'False',
       'PublishersNotReady',
-      `No publisher is ready. See kubectl describe deployment ${observed.pool.metadata.name}-publisher.`,
+      `No publisher is ready. ${publishers.obstacle ?? `See kubectl describe deployment ${observed.pool.metadata.name}-publisher.`}`,
     );
   return draft('True', 'Ready', 'Gateways take clients, and publishers take publications.');
 }
@@ -206,10 +206,4 @@ function policiesInForce({ observed, policies }: PoolFacts): Omit<ConditionDraft
   const late = observed.gateways.filter((gateway) => isAvailable(gateway) && pollOf(gateway)?.policiesHash !== policies.hash).length;
   if (late === 0) return draft('True', 'InForce', 'Every gateway that serves has the newest policies.');
   return draft('False', 'Pushing', 'The newest policies are on their way to the gateways.');
-}
-
-function unsupportedBus({ observed }: PoolFacts): Blocker | undefined {
-  const mode = observed.pool.spec.bus.redis?.mode;
-  if (mode === undefined || mode === 'Standalone') return undefined;
-  return { reason: 'BusModeNotSupported', message: `Gateways of this version can't use Redis in mode ${mode} yet. Use Standalone.` };
 }

@@ -126,8 +126,16 @@ function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
       : [
           fromSecret('BARRAGE_REDIS_URL', childNames.settings(pool), 'redis-url'),
           variable('BARRAGE_REDIS_PREFIX', redis.keyPrefix ?? `${namespace}/${name}`),
+          ...(redis.mode === 'Standalone' ? [] : [variable('BARRAGE_REDIS_MODE', redis.mode)]),
+          ...(redis.sentinelName === undefined ? [] : [variable('BARRAGE_REDIS_SENTINEL_NAME', redis.sentinelName)]),
+          ...(redis.mode === 'Sentinel' && redis.credentialsSecret !== undefined
+            ? [
+                fromSecret('BARRAGE_REDIS_USERNAME', childNames.settings(pool), 'redis-username', 'optional'),
+                fromSecret('BARRAGE_REDIS_PASSWORD', childNames.settings(pool), 'redis-password'),
+              ]
+            : []),
         ]),
-    ...(redisCa(pool) === undefined ? [] : [variable('NODE_EXTRA_CA_CERTS', `${redisCaFolder}/ca.crt`)]),
+    ...(redisCa(pool) === undefined ? [] : [variable('BARRAGE_REDIS_CA_FILE', `${redisCaFolder}/ca.crt`)]),
     ...(webhookURL === undefined ? [] : [variable('BARRAGE_AUTH_URL', webhookURL)]),
   ];
 }
@@ -136,8 +144,9 @@ export function variable(name: string, value: string): JsonObject {
   return { name, value };
 }
 
-export function fromSecret(name: string, secret: string, key: string): JsonObject {
-  return { name, valueFrom: { secretKeyRef: { name: secret, key } } };
+/** @param presence `optional`: without that key the variable is not set */
+export function fromSecret(name: string, secret: string, key: string, presence: 'required' | 'optional' = 'required'): JsonObject {
+  return { name, valueFrom: { secretKeyRef: { name: secret, key, ...(presence === 'optional' ? { optional: true } : {}) } } };
 }
 
 /** Document and policies lie in one volume, so that they change together. All are optional: a pod may be there before them. */

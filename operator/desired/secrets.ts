@@ -18,9 +18,17 @@ export function apiKeySecret(pool: GatewayPool, key: string): DesiredObject<'Sec
   return secret(pool, childNames.apiKey(pool), { key });
 }
 
+/** What the credentials Secret holds. */
+export interface RedisLogin {
+  readonly username?: string;
+  readonly password?: string;
+}
+
 export interface SecretSettings {
   /** `BARRAGE_REDIS_URL`; `undefined` on a memory bus. */
   readonly redisUrl: string | undefined;
+  /** `BARRAGE_REDIS_USERNAME` and `BARRAGE_REDIS_PASSWORD`, where the login can't stand in the URL: there it would be the Sentinels'. */
+  readonly redisLogin?: RedisLogin;
   /** Every value of the API keys' Secret. */
   readonly apiKeys: readonly string[];
   /** `BARRAGE_JWT_SECRET`; absent where the pool names none, or it can't be had. */
@@ -28,9 +36,11 @@ export interface SecretSettings {
 }
 
 /** What pods read as settings and nobody else should see. */
-export function settingsSecret(pool: GatewayPool, { redisUrl, apiKeys, jwtSecret }: SecretSettings): DesiredObject<'Secret'> {
+export function settingsSecret(pool: GatewayPool, { redisUrl, redisLogin, apiKeys, jwtSecret }: SecretSettings): DesiredObject<'Secret'> {
   return secret(pool, childNames.settings(pool), {
     ...(redisUrl === undefined ? {} : { 'redis-url': redisUrl }),
+    ...(redisLogin?.username === undefined ? {} : { 'redis-username': redisLogin.username }),
+    ...(redisLogin?.password === undefined ? {} : { 'redis-password': redisLogin.password }),
     'api-keys': apiKeys
       .map((key) => key.trim())
       .toSorted()
@@ -41,20 +51,28 @@ export function settingsSecret(pool: GatewayPool, { redisUrl, apiKeys, jwtSecret
 
 /** Names a state of secret settings without telling anything of it: keyed, so that nobody can try passwords against it. */
 export function settingsDigest(settings: Partial<SecretSettings>, privateKey: string): string {
-  const text = canonical({ redisUrl: settings.redisUrl, apiKeys: settings.apiKeys?.toSorted(), jwtSecret: settings.jwtSecret });
+  const text = canonical({
+    redisUrl: settings.redisUrl,
+    redisLogin: settings.redisLogin === undefined ? undefined : { ...settings.redisLogin },
+    apiKeys: settings.apiKeys?.toSorted(),
+    jwtSecret: settings.jwtSecret,
+  });
   return createHmac('sha256', privateKey).update(text).digest('hex').slice(0, 16);
 }
 
-/** `BARRAGE_REDIS_URL` for a pool's bus. Username and password are what the credentials Secret holds. */
-export function redisUrl(
-  pool: GatewayPool,
-  credentials: { readonly username?: string; readonly password?: string } | undefined,
-): string | undefined {
+/** `BARRAGE_REDIS_URL` for a pool's bus: its address, or all of them for Sentinels and a Cluster. */
+export function redisUrl(pool: GatewayPool, credentials: RedisLogin | undefined): string | undefined {
   const { redis } = pool.spec.bus;
   if (redis === undefined) return undefined;
-  const { username = '', password = '' } = credentials ?? {};
+  const { username = '', password = '' } = redis.mode === 'Sentinel' ? {} : (credentials ?? {});
   const login = username === '' && password === '' ? '' : `${encodeURIComponent(username)}:${encodeURIComponent(password)}@`;
-  return `${redis.tls === undefined ? 'redis' : 'rediss'}://${login}${redis.addresses[0] ?? ''}`;
+  const scheme = redis.tls === undefined ? 'redis' : 'rediss';
+  return redis.addresses.map((address) => `${scheme}://${login}${address}`).join(',');
+}
+
+/** The login as settings of its own, where the URL can't carry it. */
+export function redisLogin(pool: GatewayPool, credentials: RedisLogin | undefined): RedisLogin | undefined {
+  return pool.spec.bus.redis?.mode === 'Sentinel' ? credentials : undefined;
 }
 
 function secret(pool: GatewayPool, name: string, values: Readonly<Record<string, string>>): DesiredObject<'Secret'> {

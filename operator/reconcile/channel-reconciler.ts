@@ -3,6 +3,7 @@ import { poolNotFound, poolPolicies } from '../decide/policies.ts';
 import { channelStatus } from '../decide/status.ts';
 import { names } from '../desired/labels.ts';
 import { resources } from '../kube/resources.ts';
+import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { KubeApi, KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
@@ -40,13 +41,21 @@ export class ChannelReconciler {
         const poll = this.#polls.of(pod.metadata.uid);
         return observeGateway(pod, poll === undefined ? undefined : observePoll(poll.status, poll.at));
       });
+    const refused: ApiError[] = [];
     for (const verdict of verdicts) {
       const { metadata } = verdict.channel;
       const decision = channelStatus(verdict.channel, channelConditions(verdict, gateways, policies?.hash), this.#clock.wallTime());
       if (decision.kind === 'same') continue;
       const object = { metadata: { namespace: metadata.namespace, name: metadata.name }, status: decision.status } as KubeObject;
-      await this.#api.applyStatus(resources.barrageChannel, object, signal);
+      try {
+        await this.#api.applyStatus(resources.barrageChannel, object, signal);
+      } catch (error) {
+        // One whose status can't be written keeps none of the others from theirs.
+        if (!(error instanceof ApiError) || error.isPassing) throw error;
+        refused.push(error);
+      }
     }
+    if (refused[0] !== undefined) throw refused[0];
     return { kind: 'done' };
   };
 }

@@ -105,7 +105,8 @@ export class PoolReconciler {
     const epoch = this.#documentEpoch(pool, secrets.publicKey) ?? 0;
     await this.#options.status.write({ ingredients, observed: { ...observed, faults }, plan, policies, epoch }, signal);
     // What failed for a passing reason is tried again; what a person must mend is looked at again from time to time.
-    const afterMs = Math.min(plan.requeueAfterMs ?? Infinity, retellAfterMs ?? Infinity, faults.length > 0 ? faultRetryMs : Infinity);
+    const reviews = [plan.requeueAfterMs, retellAfterMs, secrets.reviewAfterMs, faults.length > 0 ? faultRetryMs : undefined];
+    const afterMs = Math.min(...reviews.map((review) => review ?? Infinity));
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };
 

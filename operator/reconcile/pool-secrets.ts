@@ -2,7 +2,15 @@ import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import { childNames } from '../desired/labels.ts';
-import { apiKeySecret, redisUrl, settingsDigest, settingsSecret, signingSecret, type SecretSettings } from '../desired/secrets.ts';
+import {
+  apiKeySecret,
+  redisLogin,
+  redisUrl,
+  settingsDigest,
+  settingsSecret,
+  signingSecret,
+  type SecretSettings,
+} from '../desired/secrets.ts';
 import type { DesiredObject } from '../desired/objects.ts';
 import { resources } from '../kube/resources.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../runtime/kube-api.ts';
@@ -19,6 +27,8 @@ export interface PoolSecrets {
   readonly digest: string;
   /** The signing keys are what they should be: otherwise nothing can be told to a pod, and pods made now would trust nobody. */
   readonly canSign: boolean;
+  /** The pool names Secrets of its user's, which are looked at again after this time, in milliseconds. */
+  readonly reviewAfterMs: number | undefined;
   /** Secrets that the pool names and that are not there, or lack what they should hold. */
   readonly faults: readonly ObservedFault[];
 }
@@ -28,6 +38,8 @@ export type KnownSecret = (namespace: string, name: string) => KubeObject | unde
 
 /** How long what a user's Secret said is believed, in milliseconds: they are not ours to watch. */
 const freshMs = 10_000;
+/** After this time it is asked again, even if nothing else happens to the pool: milliseconds. */
+const reviewMs = 20_000;
 const apiKeyBytes = 24;
 
 /** Makes the Secrets that a pool needs, once, and reads those that its user made. */
@@ -66,14 +78,24 @@ export class PoolSecretsKeeper {
     if (apiKeysSecret !== undefined && apiKeys.length === 0) faults.push(missing(apiKeysSecret.name, keys, 'spec.auth.apiKeysSecret'));
     const credentials = await this.#credentials(pool, faults, signal);
     const jwtSecret = await this.#jwtSecret(pool, faults, signal);
-    const wanted = { redisUrl: redisUrl(pool, credentials), apiKeys, ...(jwtSecret === undefined ? {} : { jwtSecret }) };
+    const login = redisLogin(pool, credentials);
+    const wanted = {
+      redisUrl: redisUrl(pool, credentials),
+      ...(login === undefined ? {} : { redisLogin: login }),
+      apiKeys,
+      ...(jwtSecret === undefined ? {} : { jwtSecret }),
+    };
     // What runs goes on with what it has: a Secret that was deleted by mistake must not replace every gateway.
     const kept = this.#known(namespace, childNames.settings(pool)) as SecretObject | undefined;
     const settings = faults.length > 0 && kept !== undefined ? settingsIn(kept) : wanted;
+    const isForeignNamed = [apiKeysSecret, pool.spec.auth.jwtSecret, pool.spec.bus.redis?.credentialsSecret].some(
+      (named) => named !== undefined,
+    );
     return {
       privateKey,
       publicKey,
       canSign,
+      reviewAfterMs: isForeignNamed ? reviewMs : undefined,
       settings: settingsSecret(pool, settings),
       digest: settingsDigest(settings, privateKey),
       faults,
@@ -150,8 +172,12 @@ function isJwtSecret(value: string): boolean {
 /** The settings that a Secret of `settingsSecret` was made from. */
 function settingsIn(secret: SecretObject): SecretSettings {
   const jwtSecret = valueOf(secret, 'jwt-secret');
+  const username = valueOf(secret, 'redis-username');
+  const password = valueOf(secret, 'redis-password');
+  const login = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
   return {
     redisUrl: valueOf(secret, 'redis-url'),
+    ...(password === undefined ? {} : { redisLogin: login }),
     apiKeys: (valueOf(secret, 'api-keys') ?? '').split(',').filter((key) => key !== ''),
     ...(jwtSecret === undefined ? {} : { jwtSecret }),
   };

@@ -1,17 +1,19 @@
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { PoolPlan } from '../decide/actions.ts';
+import { gatewayBlocker } from '../decide/blocker.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
-import { poolConditions } from '../decide/pool-conditions.ts';
+import { poolConditions, type PoolFacts } from '../decide/pool-conditions.ts';
 import { poolStatus } from '../decide/status.ts';
 import { gatewayTemplate } from '../desired/gateway-pod.ts';
-import { childNames } from '../desired/labels.ts';
+import { childNames, names } from '../desired/labels.ts';
 import type { JsonObject } from '../desired/objects.ts';
 import { restrictedBreaches } from '../desired/pod-security.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { publisherDeployment } from '../desired/publisher.ts';
 import { resources } from '../kube/resources.ts';
 import type { KubeApi, KubeObject } from '../runtime/kube-api.ts';
+import { observeGateway } from './pod-view.ts';
 import type { Stores } from './stores.ts';
 
 /** What a status is made from. */
@@ -51,14 +53,21 @@ export class PoolStatusWriter {
     await this.#api.applyStatus(resources.gatewayPool, { metadata: { namespace, name }, status: decision.status } as KubeObject, signal);
   }
 
-  #publishers(pool: GatewayPool): { readonly wanted: number; readonly available: number } | undefined {
+  #publishers(pool: GatewayPool): PoolFacts['publishers'] {
     if (pool.spec.bus.type === 'Memory') return undefined;
-    const deployment = this.#stores.child(resources.deployment, pool.metadata.namespace, childNames.publisher(pool));
-    const { spec, status } = (deployment ?? {}) as {
-      readonly spec?: { readonly replicas?: number };
-      readonly status?: { readonly availableReplicas?: number };
+    const { namespace, name } = pool.metadata;
+    const deployment = this.#stores.child(resources.deployment, namespace, childNames.publisher(pool));
+    const { spec, status } = (deployment ?? {}) as DeploymentView;
+    const refusal = status?.conditions?.find((condition) => condition.type === 'ReplicaFailure' && condition.status === 'True')?.message;
+    const pods = this.#stores.pods
+      .withIndex('pool', `${namespace}/${name}`)
+      .filter(({ metadata }) => metadata.labels?.[names.label.component] === 'publisher')
+      .map((pod) => observeGateway(pod, undefined));
+    return {
+      wanted: spec?.replicas ?? pool.spec.publisher.minReplicas,
+      available: status?.availableReplicas ?? 0,
+      obstacle: refusal ?? gatewayBlocker(pods)?.message,
     };
-    return { wanted: spec?.replicas ?? pool.spec.publisher.minReplicas, available: status?.availableReplicas ?? 0 };
   }
 
   #samePrefix(pool: GatewayPool): readonly string[] {
@@ -67,6 +76,14 @@ export class PoolStatusWriter {
     const others = this.#stores.pools.all().filter((other) => other.metadata.uid !== pool.metadata.uid && busOf(other) === bus);
     return others.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).toSorted();
   }
+}
+
+interface DeploymentView {
+  readonly spec?: { readonly replicas?: number };
+  readonly status?: {
+    readonly availableReplicas?: number;
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
+  };
 }
 
 /** Names a Redis with a key prefix. */

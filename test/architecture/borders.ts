@@ -16,6 +16,7 @@ const browserSafe = new Set(['core/protocol/barrage-v1.ts', 'core/close-codes.ts
 /** Packages that are imported in named places only. */
 const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
   ws: (path) => path === 'gateway/socket.ts' || path === 'publisher/socket.ts',
+  jose: (path) => path === 'gateway/token-verifier.ts',
   ioredis: (path) => path.startsWith('core/redis/'),
   '@kubernetes/client-node': (path) => path.startsWith('operator/kube/'),
 };

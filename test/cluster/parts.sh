@@ -74,7 +74,7 @@ start_control_plane() { # start_control_plane ADDRESS
 }
 
 start_kwok() {
-	start kwok --config kwok.yaml --cidr 127.64.0.0/16 --kubeconfig "$RUN/kubeconfig" --manage-nodes-with-annotation-selector kwok.x-k8s.io/node=fake
+	start kwok --config kwok.yaml --cidr 127.64.0.0/16 --node-lease-duration-seconds 40 --kubeconfig "$RUN/kubeconfig" --manage-nodes-with-annotation-selector kwok.x-k8s.io/node=fake
 }
 
 start_runtime() {

@@ -1,9 +1,16 @@
 import { SignJWT, type JWTPayload } from 'jose';
-import { expect, test, vi } from 'vitest';
+import { Registry } from 'prom-client';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { Bus, ChannelLog } from '../../core/bus/bus.ts';
+import { createMemoryBus } from '../../core/bus/memory.ts';
 import { closeCodes } from '../../core/close-codes.ts';
+import { Policies, policyFileSchema } from '../../core/policy.ts';
+import { createLogger } from '../../core/process/logging.ts';
+import { readSettings } from '../../core/process/settings.ts';
+import { Gateway } from '../../gateway/gateway.ts';
 import { keySet, signingKey, startKeyServer, tokenBy } from '../support/key-server.ts';
 import { TestStandalone } from '../support/standalone.ts';
-import { until, type V1Client } from '../support/websocket.ts';
+import { TestClient, V1Client, until } from '../support/websocket.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -86,7 +93,7 @@ test('an address of keys that is away is a reason to try again, and to come back
 test('when a token expires, what needed it ends and is told, and the rest goes on; a fresh token lets in again', async () => {
   const barrage = await TestStandalone.withPolicies(policies, settings);
   const client = await barrage.v1();
-  await client.command('auth', { token: await tokenLasting(1_500) });
+  await client.command('auth', { token: await tokenLasting(3_000) });
   for (const channel of ['vip:1', 'user:me', 'video:1']) await client.subscribe(channel);
   await until(() => endings(client).length === 2);
   expect(endings(client)).toEqual(['vip:1', 'user:me']);
@@ -106,14 +113,18 @@ test('when a token expires, what needed it ends and is told, and the rest goes o
 });
 
 test('an expired token is no good for a command even before anybody looked at the connection', async () => {
-  const barrage = await TestStandalone.withPolicies(policies, { ...settings, BARRAGE_PING_INTERVAL_MS: '300000', BARRAGE_IDLE_TIMEOUT_MS: '600000' });
+  const barrage = await TestStandalone.withPolicies(policies, {
+    ...settings,
+    BARRAGE_PING_INTERVAL_MS: '300000',
+    BARRAGE_IDLE_TIMEOUT_MS: '600000',
+  });
   const client = await barrage.v1();
-  await client.command('auth', { token: await tokenLasting(1_000) });
+  await client.command('auth', { token: await tokenLasting(3_000) });
   await client.subscribe('vip:1');
   const publish = () => client.command('publish', { channel: 'vip:1', data: 'x' });
   expect((await publish()).error).toBeUndefined();
   // The next sweep is 37 s away.
-  await vi.waitUntil(async () => (await publish()).error?.code === 'not_authenticated', { timeout: 5_000, interval: 50 });
+  await vi.waitUntil(async () => (await publish()).error?.code === 'not_authenticated', { timeout: 15_000, interval: 50 });
   expect(endings(client)).toEqual(['vip:1']);
 });
 
@@ -121,7 +132,7 @@ test('an expired token closes a plain connection that lives on it, and leaves al
   const barrage = await TestStandalone.withPolicies(policies, settings);
   const [bound, free] = [await barrage.plain(), await barrage.plain()];
   for (const client of [free, bound]) {
-    expect(await client.ask({ op: 'auth', token: await tokenLasting(1_000) })).toBe(done);
+    expect(await client.ask({ op: 'auth', token: await tokenLasting(3_000) })).toBe(done);
     expect(await client.ask({ op: 'subscribe', channel: '1@video' })).toBe(done);
   }
   expect(await bound.ask({ op: 'subscribe', channel: '1@vip' })).toBe(done);
@@ -134,28 +145,93 @@ test('an expired token closes a plain connection that lives on it, and leaves al
 test('a fresh token before the end of the old one keeps everything', async () => {
   const barrage = await TestStandalone.withPolicies(policies, settings);
   const [renewing, witness] = [await barrage.v1(), await barrage.v1()];
-  await renewing.command('auth', { token: await tokenLasting(1_000) });
+  await renewing.command('auth', { token: await tokenLasting(3_000) });
   await renewing.subscribe('vip:1');
   expect((await renewing.command('auth', { token: await tokenLasting(60_000) })).result).toMatchObject({ uid: 'me' });
   // Sweeps go round: when the witness's end is found, the renewing one was looked at after its first token's.
-  await witness.command('auth', { token: await tokenLasting(3_000) });
+  await witness.command('auth', { token: await tokenLasting(5_000) });
   await witness.subscribe('vip:1');
   await until(() => endings(witness).length === 1);
   expect(endings(renewing)).toEqual([]);
   expect(await barrage.publish('vip:1', 'for me')).toMatchObject({ s: 1 });
 });
 
+/** A gateway on a bus of its own; `gate` holds up the subscription of vip:1 until it is opened. */
+async function gatedGateway(): Promise<{
+  readonly gateway: Gateway;
+  readonly bus: Bus;
+  readonly openGate: () => void;
+  readonly isAwaited: () => boolean;
+}> {
+  const memory = createMemoryBus();
+  const gate = Promise.withResolvers<void>();
+  let isAwaited = false;
+  const log: ChannelLog = {
+    append: (channel, publications) => memory.log.append(channel, publications),
+    unsubscribe: (channel) => memory.log.unsubscribe(channel),
+    subscribe: async (channel, subscriber) => {
+      isAwaited ||= channel === 'vip:1';
+      if (channel === 'vip:1') await gate.promise;
+      return memory.log.subscribe(channel, subscriber);
+    },
+  };
+  const bus: Bus = {
+    log,
+    calls: memory.calls,
+    state: () => memory.state(),
+    onStateChange: (listener) => memory.onStateChange(listener),
+    close: () => memory.close(),
+  };
+  const read = readSettings({ ...settings, BARRAGE_GATEWAY_PORT: '0', BARRAGE_DRAIN_MS: '0' });
+  if (read.kind === 'faults') throw new Error(read.faults.join());
+  const gateway = await Gateway.start({
+    settings: read.settings,
+    bus,
+    policies: new Policies(policyFileSchema.parse(JSON.parse(policies)).channels),
+    registry: new Registry(),
+    logger: createLogger({ part: 'test', level: 'silent' }),
+  });
+  onTestFinished(async () => {
+    gate.resolve();
+    await gateway.close();
+    await memory.close();
+  });
+  return { gateway, bus, openGate: gate.resolve, isAwaited: () => isAwaited };
+}
+
 test('who a backend says that a client is does not expire with the client’s own token', async () => {
-  const barrage = await TestStandalone.withPolicies(policies, settings);
-  const [client, witness] = [await barrage.v1(), await barrage.v1()];
-  await client.command('auth', { token: await tokenLasting(1_000) });
+  const { gateway, bus, openGate } = await gatedGateway();
+  openGate();
+  const [client, witness] = [await V1Client.open(gateway.port), await V1Client.open(gateway.port)];
+  await client.command('auth', { token: await tokenLasting(3_000) });
+  await client.subscribe('vip:1');
   const hello = client.messages[0];
   const id = Number(hello?.type === 'hello' ? hello.client : 0);
-  const member = [...barrage.gateway.rooms.allCounts()];
-  expect(member).toEqual([]);
-  expect(id).toBeGreaterThan(0);
-  await witness.command('auth', { token: await tokenLasting(2_000, 'other') });
+  const call = { kind: 'set-context', context: { uid: 'me' } } as const;
+  expect(await bus.calls.callAll({ method: 'call', client: id, call }, 1_000)).toMatchObject({ replies: [{ kind: 'done' }] });
+  await witness.command('auth', { token: await tokenLasting(5_000) });
   await witness.subscribe('vip:1');
-  await client.subscribe('vip:1');
-  await until(() => endings(witness).length === 1 && endings(client).length === 1);
+  await until(() => endings(witness).length === 1);
+  expect(endings(client)).toEqual([]);
+});
+
+test('an identity that ends while the room is being opened lets nobody in', async () => {
+  const { gateway, openGate, isAwaited } = await gatedGateway();
+  const [client, plain, witness] = [
+    await V1Client.open(gateway.port),
+    await TestClient.open(gateway.port),
+    await V1Client.open(gateway.port),
+  ];
+  await client.command('auth', { token: await tokenLasting(3_000) });
+  expect(await plain.ask({ op: 'auth', token: await tokenLasting(3_000) })).toBe(done);
+  const reply = client.command('subscribe', { channel: 'vip:1' });
+  plain.send({ op: 'subscribe', channel: '1@vip' });
+  await until(isAwaited);
+  await witness.command('auth', { token: await tokenLasting(5_000) });
+  await witness.subscribe('vip:2');
+  await until(() => endings(witness).length === 1);
+  openGate();
+  expect((await reply).error?.code).toBe('not_authenticated');
+  expect(JSON.parse(await plain.nextText())).toEqual({ code: 1, msg: 'Not Auth' });
+  expect(gateway.rooms.counts('vip:1')).toEqual({ ready: 0, full: 0 });
 });

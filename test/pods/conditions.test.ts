@@ -34,6 +34,9 @@ test(
     await at.apply(gatewayPool('live', { replicas: 2, bus: redisBus, drain: { propagationSeconds: 1, deadlineSeconds: 30 } }));
     const { message } = await at.untilReason('gwp/live', 'Ready', 'RedisUnreachable');
     expect(message).toContain('Check spec.bus.redis');
+    // Both gateways have told it.
+    await at.untilField('gwp/live', '.status.conditions[?(@.type=="Ready")].message', /and 1 more gateway/);
+    await at.untilField('gwp/live', '.status.conditions[?(@.type=="Progressing")].message', /and 1 more gateway/);
     await transcript.run('A pool whose Redis is not there', 'get gwp live -o wide');
     await transcript.run('Why it is not ready', 'describe gwp live');
     await startRedis(at.cluster, at.namespace);
@@ -61,6 +64,17 @@ test('an image that can not be pulled is told, with its name', async () => {
   await at.untilReason('gwp/imageless', 'Ready', 'Ready');
 });
 
+test('publishers that can not run are told with the reason, though the gateways are ready', async () => {
+  const image = 'image.invalid/no-publisher:here';
+  const container = { name: 'barrage', image };
+  await at.apply(gatewayPool('mute', { bus: redisBus, publisher: { template: { spec: { containers: [container] } } } }));
+  const { message } = await at.untilReason('gwp/mute', 'Ready', 'PublishersNotReady');
+  expect(message).toMatch(/No publisher is ready/);
+  await at.untilField('gwp/mute', '.status.conditions[?(@.type=="Ready")].message', /image\.invalid\/no-publisher:here/);
+  await at.apply(gatewayPool('mute', { bus: redisBus }));
+  await at.untilReason('gwp/mute', 'Ready', 'Ready');
+});
+
 test('what Secrets hold is in no other object, event or log', async () => {
   const bus = { type: 'Redis', redis: { ...redisBus.redis, credentialsSecret: { name: 'redis-login' } } };
   await at.apply(gatewayPool('discreet', { bus, auth: { apiKeysSecret: { name: 'discreet-keys' } } }));
@@ -73,7 +87,9 @@ test('what Secrets hold is in no other object, event or log', async () => {
     'Ready',
     'RedisUnreachable|GatewayCrashes|GatewayNotReady|GatewaysStarting|PublishersNotReady|Ready',
   );
-  await expect.poll(() => at.field('secret/discreet-settings', '.data.redis-url'), { timeout: 30_000 }).toContain('');
+  const address = async (): Promise<string> =>
+    Buffer.from(await at.field('secret/discreet-settings', '.data.redis-url'), 'base64').toString();
+  await expect.poll(address, { timeout: 30_000 }).toContain(password);
   const kinds = 'gwp,bch,pods,services,configmaps,deployments,replicasets,hpa,pdb,networkpolicies,events';
   const objects = await at.kubectl('get', kinds, '-o', 'yaml', '--show-managed-fields');
   const signing = await at.field('secret/discreet-signing', '.data.private-key');

@@ -20,10 +20,12 @@ test('the image refuses wrong settings with status 2 and says in its log what is
 test('the image names its commands when it is given none of them', async () => {
   await run(pod('lost', 'barrage:test', { args: ['gatewya'] }));
   expect(await exitStatus('lost')).toBe('2');
-  expect(await cluster.kubectl(['-n', namespace, 'logs', 'lost'])).toContain("no command 'gatewya': use gateway, publisher, operator or standalone");
+  expect(await cluster.kubectl(['-n', namespace, 'logs', 'lost'])).toContain(
+    "no command 'gatewya': use gateway, publisher, operator or standalone",
+  );
 });
 
-test.each(['gateway', 'publisher'])(
+test.each(['gateway', 'publisher', 'standalone'])(
   'a %s of the image becomes ready beside a Redis pod, as a user without rights and on a read-only root, and leaves when told',
   async (command) => {
     const redis = `redis-for-${command}`;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { readAdminStatus, type AdminStatus } from '../../core/admin-status.ts';
 import { clusterTimeoutMs } from '../support/cluster.ts';
 import { NumberedStream, Viewer } from './numbered-stream.ts';
 import { OperatedPool, poolMain } from './operated-pool.ts';
@@ -30,6 +31,10 @@ const ofPool = 'barrage.dev/pool=main';
 /** Whatever may carry a pool's label. */
 const kinds = 'pods,services,endpointslices,configmaps,secrets,deployments,replicasets,hpa,pdb,networkpolicies';
 
+async function adminStatus(address: string): Promise<AdminStatus | undefined> {
+  return readAdminStatus(await (await fetch(`http://${address}:6780/admin/v1/status`)).text());
+}
+
 test('without an operator clients stay, publishing works, and a publisher that starts finds its policies in the ConfigMap; a new operator mends the rest', async () => {
   const watch = await pool.watch();
   await expect.poll(() => watch.ready.length, { timeout: 20_000 }).toBe(2);
@@ -54,6 +59,12 @@ test('without an operator clients stay, publishing works, and a publisher that s
   await pool.kubectl(['rollout', 'status', 'deployment', '-l', publishers, '--timeout=60s']);
   const after = (await pool.kubectl(['get', 'pods', ...pods])).split(' ');
   expect(after.filter((name) => before.includes(name))).toEqual([]);
+  // What they have, they have from the ConfigMap: the same as the gateway that is still there.
+  const addresses = await pool.kubectl(['get', 'pods', '-l', publishers, '-o', 'jsonpath={.items[*].status.podIP}']);
+  const [gateway] = [...watch.pods.values()];
+  const statuses = await Promise.all([...addresses.split(' '), gateway?.status?.podIP ?? ''].map((address) => adminStatus(address)));
+  expect(statuses.map((status) => status?.policiesHash)).toEqual(statuses.map(() => expect.stringMatching(/^[0-9a-f]{64}$/)));
+  expect(new Set(statuses.map((status) => `${status?.poolEpoch} ${status?.policiesHash}`)).size).toBe(1);
   expect((await pool.publish('video:2', 'by a publisher that no operator has told anything')).E).toBeNull();
   const resumed = stream.next;
   await expect.poll(() => viewers.every(({ last }) => last > resumed), { timeout: 20_000 }).toBe(true);

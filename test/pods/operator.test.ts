@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { clusterTimeoutMs } from '../support/cluster.ts';
 import { Viewer } from './numbered-stream.ts';
@@ -13,8 +14,13 @@ afterAll(async () => {
   await pool?.close();
 });
 
-/** What a pool and a channel may take to become an endpoint, and a policy to be in force, in milliseconds; a machine that does other work too takes longer. */
+/** What a pool and a channel may take to become an endpoint, and a policy to be in force, in milliseconds. */
 const promised = { endpointMs: 15_000, policyMs: 3_000 };
+
+/** How much longer things may take on a machine that does other work too. */
+function slack(): number {
+  return Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+}
 
 function channel(publish: string): string {
   return `apiVersion: barrage.dev/v1alpha1
@@ -37,7 +43,7 @@ test('a ten-line GatewayPool becomes a working endpoint: who subscribes through 
   await expect.poll(() => viewer.numbers, { timeout: 20_000, interval: 20 }).toEqual([1]);
   const tookMs = Math.round(performance.now() - startedAt);
   process.stdout.write(`Ready after ${readyMs} ms, the first publication after ${tookMs} ms\n`);
-  expect(tookMs).toBeLessThan(promised.endpointMs);
+  expect(tookMs).toBeLessThan(promised.endpointMs * slack());
   await pool.untilCondition('bch/videos', 'Accepted');
   await pool.untilCondition('bch/videos', 'InForce');
 }, 120_000);
@@ -67,7 +73,7 @@ test('a policy that is edited is in force on every gateway within 3 s, on the co
     await expect.poll(answers, { timeout: 20_000, interval: 50 }).toEqual(viewers.map(() => answer));
     const tookMs = Math.round(performance.now() - editedAt);
     process.stdout.write(`${publish} is in force everywhere ${tookMs} ms after the edit\n`);
-    expect(tookMs).toBeLessThan(promised.policyMs);
+    expect(tookMs).toBeLessThan(promised.policyMs * slack());
     await pool.untilCondition('bch/videos', 'InForce');
   }
   expect(viewers.map(({ disconnects }) => disconnects)).toEqual([0, 0]);

@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
-import { dropReasons, type Tally } from '../../gateway/tally.ts';
-import { priorities } from '../../core/publication.ts';
 import { startStandalone, type Standalone } from '../../standalone/standalone.ts';
 import { TestClient, V1Client } from './websocket.ts';
 
@@ -107,21 +105,4 @@ export async function policyFile(yaml: string): Promise<string> {
   const path = join(folder, 'policies.yaml');
   await writeFile(path, yaml);
   return path;
-}
-
-/** All priorities of a tally added up. */
-export function totals(tally: Tally): {
-  readonly offered: number;
-  readonly delivered: number;
-  readonly dropped: number;
-  readonly pending: number;
-} {
-  const sum = { offered: 0, delivered: 0, dropped: 0, pending: 0 };
-  for (const priority of priorities) {
-    sum.offered += tally.count('offered', priority);
-    sum.delivered += tally.count('delivered', priority);
-    for (const reason of dropReasons) sum.dropped += tally.count(reason, priority);
-    sum.pending += tally.pending(priority);
-  }
-  return sum;
 }

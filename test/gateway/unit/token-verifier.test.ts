@@ -8,6 +8,8 @@ import { identityOf, tokenVerifier, type TokenRules } from '../../../gateway/tok
 import { Policies } from '../../../core/policy.ts';
 import { keySet, signingKey, startKeyServer, tokenBy, type SigningKey } from '../../support/key-server.ts';
 
+vi.setConfig({ testTimeout: 30_000 });
+
 const secret = 'a shared secret of 32 characters';
 const none: TokenRules = { jwksUrl: '', jwtSecret: '', jwtIssuer: '', jwtAudience: '' };
 const shared = tokenVerifier({ ...none, jwtSecret: secret });
@@ -46,7 +48,7 @@ test('the user is the claim uid, or else sub, for as long as exp says and the to
   expect(identityOf({ sub: 'me' }, 0)).toEqual({ kind: 'user', uid: 'me' });
   // A uid that is no name is not passed over in favour of another claim.
   for (const uid of ['', '*', 1.5, true, {}, ['a'], 'a b', 'x'.repeat(300)])
-    expect(identityOf({ sub: 'me', uid }, 0), String(uid)).toMatchObject({ kind: 'refused' });
+    expect(identityOf({ sub: 'me', uid }, 0), JSON.stringify(uid)).toMatchObject({ kind: 'refused' });
   expect(identityOf({}, 0)).toMatchObject({ kind: 'refused' });
 });
 
@@ -87,7 +89,10 @@ test('issuer and audience count where they are configured', async () => {
     ['aud', 'other'],
     ['aud', undefined],
   ])
-    expect(await strict(good({ ...claims, [name ?? '']: value })), name).toMatchObject({ kind: 'refused', reason: expect.stringContaining(name ?? '') });
+    expect(await strict(good({ ...claims, [name ?? '']: value })), name).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringContaining(name ?? ''),
+    });
 });
 
 test('the algorithm is the configured key’s, whatever the token says', async () => {
@@ -115,7 +120,12 @@ test('the algorithm is the configured key’s, whatever the token says', async (
     'by the shared secret': good(claims),
   };
   for (const [what, token] of Object.entries(bad)) expect(await open(token), what).toMatchObject({ kind: 'refused' });
-  const notForSecrets = [await tokenBy(rsa, claims), bad['none'] ?? '', forged({ alg: 'HS512' }, claims, secret), forged({ alg: 'HS256', crit: ['x'], x: 1 }, claims, secret)];
+  const notForSecrets = [
+    await tokenBy(rsa, claims),
+    bad['none'] ?? '',
+    forged({ alg: 'HS512' }, claims, secret),
+    forged({ alg: 'HS256', crit: ['x'], x: 1 }, claims, secret),
+  ];
   for (const token of notForSecrets) expect((await shared(token)).kind).toBe('refused');
   expect(server.requests).toHaveLength(1);
 });
@@ -189,18 +199,26 @@ test(`hostile tokens are refused and nothing throws (seed ${seed})`, async () =>
     fc.string(),
     fc.string({ unit: 'binary' }),
     fc.json().map(encoded),
-    fc.record({ alg: fc.oneof(fc.constantFrom('none', 'HS256', 'RS256', 'ES256', 'HS384', '', 'dir'), fc.jsonValue()), kid: fc.jsonValue() }).map(encoded),
+    fc
+      .record({
+        alg: fc.oneof(fc.constantFrom('none', 'HS256', 'RS256', 'ES256', 'HS384', '', 'dir'), fc.jsonValue()),
+        kid: fc.jsonValue(),
+      })
+      .map(encoded),
     fc.record({ sub: fc.jsonValue(), exp: fc.jsonValue() }).map(encoded),
   );
   const server = await startKeyServer({ status: 200, body: await keySet([rsa]) });
   const open = tokenVerifier({ ...none, jwksUrl: server.url });
-  const tokens = fc.oneof(fc.string({ unit: 'binary' }), fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join('.')));
+  const tokens = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join('.')),
+  );
   await fc.assert(
     fc.asyncProperty(tokens, async (token) => {
       const results = await Promise.all([shared(token), open(token)]);
       expect(results.map(({ kind }) => kind)).toEqual(['refused', 'refused']);
     }),
-    { seed, numRuns: 500 },
+    { seed, numRuns: 200 },
   );
 });
 
@@ -208,13 +226,17 @@ test(`a good token with one character changed is refused, or means the same (see
   const token = good({ sub: 'me', uid: 'u1', exp: soon(600) });
   const original = bytesOf(token);
   await fc.assert(
-    fc.asyncProperty(fc.nat(token.length - 1), fc.constantFrom(...'AZaz09-_.=+/ '), async (at, character) => {
-      const changed = token.slice(0, at) + character + token.slice(at + 1);
-      const result: AuthResult = await shared(changed);
-      // The last character of a part has bits that stand for nothing.
-      if (result.kind === 'user') expect([result.uid, bytesOf(changed)]).toEqual(['u1', original]);
-    }),
-    { seed, numRuns: 1000 },
+    fc.asyncProperty(
+      fc.nat(token.length - 1),
+      fc.constantFrom('A', 'Z', 'a', 'z', '0', '9', '-', '_', '.', '=', '+', '/', ' '),
+      async (at, character) => {
+        const changed = token.slice(0, at) + character + token.slice(at + 1);
+        const result: AuthResult = await shared(changed);
+        // The last character of a part has bits that stand for nothing.
+        if (result.kind === 'user') expect([result.uid, bytesOf(changed)]).toEqual(['u1', original]);
+      },
+    ),
+    { seed, numRuns: 500 },
   );
 });
 
@@ -229,9 +251,10 @@ test(`claims of any shape signed with the right secret are a user or a refusal (
   await fc.assert(
     fc.asyncProperty(fc.record({ sub: fc.jsonValue(), uid: fc.jsonValue(), exp: fc.jsonValue() }, { requiredKeys: [] }), async (claims) => {
       const result = await shared(good(claims));
-      if (result.kind === 'user') expect([String(claims.uid ?? ''), String(claims.sub ?? '')]).toContain(result.uid);
+      if (result.kind === 'user')
+        expect([claims.uid, claims.sub].filter((claim) => ['string', 'number'].includes(typeof claim)).map(String)).toContain(result.uid);
       else expect(result.kind).toBe('refused');
     }),
-    { seed, numRuns: 500 },
+    { seed, numRuns: 200 },
   );
 });

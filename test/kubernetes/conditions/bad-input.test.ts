@@ -88,15 +88,13 @@ test('pods that no node fits are told in the scheduler’s words', async () => {
 });
 
 test('an exceeded quota is told, and the pods come when it is raised', async () => {
-  const { cluster } = at;
-  const small = new Surroundings(cluster, at.namespace);
-  await small.kubectl('create', 'quota', 'pods', '--hard=count/pods=0');
-  await small.untilField('quota/pods', '.status.hard.count/pods', '0').catch(() => {});
-  await small.apply(gatewayPool('poor'));
-  const { message } = await small.untilReason('gwp/poor', 'Ready', 'QuotaExceeded');
+  await at.kubectl('create', 'quota', 'pods', '--hard=count/pods=0');
+  await at.untilField('quota/pods', '.status.hard', /count/);
+  await at.apply(gatewayPool('poor'));
+  const { message } = await at.untilReason('gwp/poor', 'Ready', 'QuotaExceeded');
   expect(message).toContain('exceeded quota: pods');
-  await small.kubectl('delete', 'quota', 'pods');
-  await small.untilReason('gwp/poor', 'Ready', healed);
+  await at.kubectl('delete', 'quota', 'pods');
+  await at.untilReason('gwp/poor', 'Ready', healed);
 });
 
 test('of two channels with one pattern the older is in force, the other says so, and takes over when it goes', async () => {

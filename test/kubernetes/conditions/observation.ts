@@ -49,7 +49,7 @@ export class Surroundings {
   async untilReason(object: string, type: string, reason: string | RegExp): Promise<ConditionView> {
     let last: ConditionView | undefined;
     const look = async (): Promise<string> => (last = await this.condition(object, type))?.reason ?? '';
-    await expect.poll(look, { timeout: 25_000, interval: 200 }).toMatch(typeof reason === 'string' ? new RegExp(`^${reason}$`) : reason);
+    await expect.poll(look, { timeout: 45_000, interval: 200 }).toMatch(typeof reason === 'string' ? new RegExp(`^${reason}$`) : reason);
     if (last === undefined) throw new Error(`${object} has no condition ${type}`);
     return last;
   }

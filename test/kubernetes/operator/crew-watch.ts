@@ -40,7 +40,8 @@ export class CrewWatch {
 }
 
 function isAvailable(pod: PoolPod): boolean {
-  const isTrue = (wanted: string): boolean => pod.status?.conditions?.some(({ type, status }) => type === wanted && status === 'True') ?? false;
+  const isTrue = (wanted: string): boolean =>
+    pod.status?.conditions?.some(({ type, status }) => type === wanted && status === 'True') ?? false;
   return pod.metadata.deletionTimestamp === undefined && isTrue('ContainersReady') && isTrue(names.serving);
 }
 

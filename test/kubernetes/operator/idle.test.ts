@@ -16,7 +16,12 @@ const idleMs = 60_000;
 const resyncMs = 5_000;
 
 test('converged pools cost no write and no list, however often everything is looked at again', { timeout: 240_000 }, async () => {
-  for (const [name, replicas] of [['one', 3], ['two', 3], ['three', 4]] as const) await operated.applyPool(name, { replicas });
+  for (const [name, replicas] of [
+    ['one', 3],
+    ['two', 3],
+    ['three', 4],
+  ] as const)
+    await operated.applyPool(name, { replicas });
   const operator = await operated.startOperator({ resyncMs });
   print(`3 pools with 10 gateways converged in ${Math.round(await operated.untilConverged())} ms`);
   print(`by ${countBy(operator.requests())}`);

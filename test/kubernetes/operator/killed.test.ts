@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Random } from '../../simulation/random.ts';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
 import { CrewWatch } from './crew-watch.ts';
 import { countBy, isWrite, OperatedCluster, print, type OperatorProcess } from './operated-cluster.ts';
@@ -18,8 +19,7 @@ const seed = Number(process.env['BARRAGE_TEST_SEED'] ?? Math.floor(Math.random()
 
 /** Each revision is another one: its gateways are replaced. */
 async function applyRevision(revision: number): Promise<void> {
-  const resources = { requests: { cpu: `${100 + revision}m`, memory: '64Mi' } };
-  await operated.applyPool('main', { replicas, gateway: { resources } });
+  await operated.applyPool('main', { replicas, template: { metadata: { annotations: { revision: String(revision) } } } });
 }
 
 /** Kills the operator the moment it sends its n-th write from now; whether the API server gets that write is up to `isLost`. */
@@ -47,10 +47,10 @@ test('an operator that is killed at any write of a replacement is followed by on
   const quietMs = await operated.untilConverged();
   const writes = operator.writes(begun);
   print(`undisturbed: ${Math.round(quietMs)} ms, ${writes.length} writes: ${countBy(writes)}; worst ${JSON.stringify(watch.worst)}`);
-  const random = seeded(seed);
+  const random = new Random(seed);
   for (let round = 0; round < rounds; round += 1) {
-    const n = 1 + Math.floor(((round + random()) / rounds) * (writes.length - 1));
-    const isLost = random() < 0.5;
+    const n = 1 + Math.floor(((round + random.fraction()) / rounds) * (writes.length - 1));
+    const isLost = random.fraction() < 0.5;
     watch.begin();
     const killed = killedAtWrite(operator, n, isLost);
     await applyRevision(2 + round);
@@ -58,20 +58,11 @@ test('an operator that is killed at any write of a replacement is followed by on
     operator = await operated.startOperator();
     const ms = await operated.untilConverged();
     const { available, leaving } = watch.worst;
-    print(`write ${n} ${isLost ? 'lost' : 'done'}: converged after ${Math.round(ms)} ms; at least ${available} available, at most ${leaving} leaving`);
+    print(
+      `write ${n} ${isLost ? 'lost' : 'done'}: converged after ${Math.round(ms)} ms; at least ${available} available, at most ${leaving} leaving`,
+    );
     expect(available).toBeGreaterThanOrEqual(replicas - 1);
     expect(leaving).toBeLessThanOrEqual(1);
   }
   expect(operated.pods.objections).toEqual([]);
 });
-
-/** The same numbers from 0 to 1 for the same seed. */
-function seeded(from: number): () => number {
-  let state = from;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

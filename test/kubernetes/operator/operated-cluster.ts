@@ -96,13 +96,15 @@ export class OperatedCluster {
   }
 
   /** Waits until every pool is what its spec says, and says so. Returns how long that took, in milliseconds. */
-  async untilConverged(timeoutMs = 60_000): Promise<number> {
+  async untilConverged(timeoutMs = 120_000): Promise<number> {
     const startedAt = performance.now();
     let missing = '';
     try {
-      await vi.waitUntil(async () => (missing = await this.#missing()) === '', { timeout: timeoutMs, interval: 100 });
+      await vi.waitUntil(async () => (missing = await this.missing()) === '', { timeout: timeoutMs, interval: 100 });
     } catch {
-      throw new Error(`not converged after ${timeoutMs} ms: ${missing}`);
+      const pods = await this.cluster.kubectl(['-n', this.namespace, 'get', 'pods', '-L', names.label.revision, '-o', 'wide']);
+      const nodes = await this.cluster.kubectl(['get', 'nodes']);
+      throw new Error(`not converged after ${timeoutMs} ms: ${missing}\n${pods.slice(0, 4000)}\n${nodes}`);
     }
     return performance.now() - startedAt;
   }
@@ -116,13 +118,14 @@ export class OperatedCluster {
     await vi.waitUntil(areScaled, { timeout: 90_000, interval: 500 });
   }
 
-  async #missing(): Promise<string> {
+  /** What is not yet as it should be, of the first pool of which something is not; empty where all is. */
+  async missing(): Promise<string> {
     const pools = await this.pools();
     return pools.map((pool) => this.#missingOf(pool)).find((words) => words !== '') ?? '';
   }
 
   #missingOf(pool: StoredPool): string {
-    const { name = '', generation } = pool.metadata;
+    const { name, generation } = pool.metadata;
     const { status, spec } = pool;
     const pods = this.gateways(name);
     const revisions = new Set(pods.map(({ metadata }) => metadata.labels?.[names.label.revision]));

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { names } from '../../../operator/desired/labels.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
@@ -14,8 +14,8 @@ afterAll(async () => {
   await operated.stop();
 });
 
-const pools = 20;
-const gatewaysEach = 50;
+const pools = Number(process.env['BARRAGE_TEST_POOLS'] ?? 20);
+const gatewaysEach = Number(process.env['BARRAGE_TEST_GATEWAYS'] ?? 50);
 const channelsEach = 100;
 const atOnce = 20;
 
@@ -66,44 +66,46 @@ async function reactionMs(operator: OperatorProcess, pool: string, spec: object)
   return Math.max(0, reactedAt - changedAt);
 }
 
-test('twenty pools with a thousand gateways and two thousand channels converge, with few calls for each', { timeout: 1_200_000 }, async () => {
-  const t0 = performance.now();
-  const keys = Array.from({ length: pools }, (_, index) => `pool-${index}`);
-  await each(keys.flatMap((pool) => Array.from({ length: channelsEach }, (_, index) => channel(pool, index))), (object) =>
-    operated.api.create(resources.barrageChannel, object),
-  );
-  await each(keys, (pool) => operated.applyPool(pool, { replicas: gatewaysEach }));
-  print(`made in ${seconds(performance.now() - t0)}`);
-  const startedAt = performance.now();
-  const operator = await operated.startOperator({ apiRate: { ratePerSecond: 200, burst: 300 } });
-  const progress = setInterval(() => {
-    void operator.usage().then(({ rss, cpuMs, isLeader }) => print(`${seconds(performance.now() - startedAt)} leader ${isLeader} pods ${operated.pods.pods.size} asked ${operated.pods.asked} ${mebibytes(rss)} cpu ${seconds(cpuMs)}: ${countBy(operator.requests())}`));
-  }, 15_000);
-  onTestFinished(() => clearInterval(progress));
-  await operated.untilConverged(600_000);
-  const gatewaysMs = performance.now() - startedAt;
-  await untilChannelsInForce();
-  const allMs = performance.now() - startedAt;
-  const { rss, heapUsed, cpuMs } = await operator.usage();
-  const sent = operator.requests();
-  const perGateway = sent.length / (pools * gatewaysEach);
-  print(`gateways after ${seconds(gatewaysMs)}, channels after ${seconds(allMs)}; ${perGateway.toFixed(1)} requests for each gateway`);
-  print(`${countBy(sent)}; ${mebibytes(rss)} resident, ${mebibytes(heapUsed)} heap, ${seconds(cpuMs)} of CPU`);
-  // Of each gateway: its creation, its condition, an event. Of each channel: its status, twice. The rest is for pools.
-  expect(sent.length).toBeLessThan(pools * gatewaysEach * 6 + pools * channelsEach * 4);
-  expect(operated.pods.objections).toEqual([]);
+test(
+  'twenty pools with a thousand gateways and two thousand channels converge, with few calls for each',
+  { timeout: 1_200_000 },
+  async () => {
+    const keys = Array.from({ length: pools }, (_, index) => `pool-${index}`);
+    await each(
+      keys.flatMap((pool) => Array.from({ length: channelsEach }, (_, index) => channel(pool, index))),
+      (object) => operated.api.create(resources.barrageChannel, object),
+    );
+    await each(keys, (pool) => operated.applyPool(pool, { replicas: gatewaysEach }));
+    const startedAt = performance.now();
+    const operator = await operated.startOperator({ apiRate: { ratePerSecond: 200, burst: 300 } });
+    await operated.untilConverged(600_000);
+    const gatewaysMs = performance.now() - startedAt;
+    await untilChannelsInForce();
+    const allMs = performance.now() - startedAt;
+    const { rss, heapUsed, cpuMs } = await operator.usage();
+    const sent = operator.requests();
+    const perGateway = sent.length / (pools * gatewaysEach);
+    print(`gateways after ${seconds(gatewaysMs)}, channels after ${seconds(allMs)}; ${perGateway.toFixed(1)} requests for each gateway`);
+    print(`${countBy(sent)}; ${mebibytes(rss)} resident, ${mebibytes(heapUsed)} heap, ${seconds(cpuMs)} of CPU`);
+    // Of each gateway: its creation, its condition, an event. Of each channel: its status, twice. The rest is for pools.
+    expect(sent.length).toBeLessThan(pools * gatewaysEach * 6 + pools * channelsEach * 4);
+    expect(operated.pods.objections).toEqual([]);
 
-  const reactions: number[] = [];
-  for (const [index, pool] of keys.slice(0, 5).entries()) reactions.push(await reactionMs(operator, pool, { replicas: gatewaysEach + 1 + index }));
-  print(`a change is acted on after ${reactions.map((ms) => Math.round(ms)).join(', ')} ms`);
-  expect(Math.max(...reactions)).toBeLessThan(5_000);
-  const usageFrom = await operator.usage();
-  const from = performance.now();
-  await operated.untilConverged(120_000);
-  const usageTo = await operator.usage();
-  const busy = (usageTo.cpuMs - usageFrom.cpuMs) / (performance.now() - from);
-  print(`${operated.gateways('pool-0').length} gateways with ${names.label.pool}=pool-0 then; ${Math.round(busy * 100)} % of a CPU meanwhile`);
-});
+    const reactions: number[] = [];
+    for (const [index, pool] of keys.slice(0, 5).entries())
+      reactions.push(await reactionMs(operator, pool, { replicas: gatewaysEach + 1 + index }));
+    print(`a change is acted on after ${reactions.map((ms) => Math.round(ms)).join(', ')} ms`);
+    expect(Math.max(...reactions)).toBeLessThan(5_000);
+    const usageFrom = await operator.usage();
+    const from = performance.now();
+    await operated.untilConverged(120_000);
+    const usageTo = await operator.usage();
+    const busy = (usageTo.cpuMs - usageFrom.cpuMs) / (performance.now() - from);
+    print(
+      `${operated.gateways('pool-0').length} gateways with ${names.label.pool}=pool-0 then; ${Math.round(busy * 100)} % of a CPU meanwhile`,
+    );
+  },
+);
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;

@@ -130,14 +130,12 @@ test('warnings: a drain that can not end in time, a shared prefix, privileges, a
   expect(condition('PoliciesInForce', {}, { policies })).toMatchObject({ status: 'False', reason: 'TooManyPolicies' });
 });
 
-test('nothing is ready without a publisher, with no gateway wanted, or on a bus that this version can not use', () => {
+test('nothing is ready without a publisher, or with no gateway wanted', () => {
   expect(condition('Ready', {}, { publishers: { wanted: 2, available: 0 } })).toMatchObject({
     status: 'False',
     reason: 'PublishersNotReady',
   });
   expect(condition('Ready', { pool: poolWith({ replicas: 0 }), gateways: [] })).toMatchObject({ reason: 'ScaledToZero' });
-  const redis = { mode: 'Cluster' as const, addresses: ['a:1'] };
-  expect(condition('Ready', { pool: poolWith({ bus: { type: 'Redis', redis } }) })).toMatchObject({ reason: 'BusModeNotSupported' });
 });
 
 test('load out of balance is told only where there is load', () => {

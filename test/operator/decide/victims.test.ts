@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { begin, gatewayWith } from './pool-fixture.ts';
-import { isIdle, victimOrder } from '../../../operator/decide/victims.ts';
+import { isAvailable, isIdle, victimOrder } from '../../../operator/decide/victims.ts';
 
 const revision = 'aaaaa11111';
 
@@ -65,4 +65,10 @@ test('idle is who does not run, who says so, and who was never ready', () => {
   expect(isIdle(gatewayWith('a', { polled: undefined, serving: 'Unknown', containersReady: false }))).toBe(true);
   expect(isIdle(gatewayWith('a', { polled: undefined }))).toBe(false);
   expect(isIdle(gatewayWith('a', { containersReady: false, polled: undefined }))).toBe(false);
+});
+
+test('available is who Services lead to: a gateway that is only about to become Ready does not stand in for another', () => {
+  expect(isAvailable(gatewayWith('a'))).toBe(true);
+  for (const lacking of [{ isReady: false }, { serving: 'False' as const }, { containersReady: false }, { isTerminating: true }])
+    expect(isAvailable(gatewayWith('a', lacking))).toBe(false);
 });

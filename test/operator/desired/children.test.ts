@@ -9,7 +9,7 @@ import { gatewayRoute, gatewayUrl, poolRoute } from '../../../operator/desired/e
 import { networkPolicies } from '../../../operator/desired/network-policies.ts';
 import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
 import { publisherAutoscaler, publisherDeployment } from '../../../operator/desired/publisher.ts';
-import { apiKeySecret, redisUrl, settingsDigest, settingsSecret, signingSecret } from '../../../operator/desired/secrets.ts';
+import { apiKeySecret, redisLogin, redisUrl, settingsDigest, settingsSecret, signingSecret } from '../../../operator/desired/secrets.ts';
 import { services } from '../../../operator/desired/pool-services.ts';
 
 const memoryPool: GatewayPool = { ...poolWith(), spec: { ...poolWith().spec, replicas: 1, bus: { type: 'Memory' } } };
@@ -159,4 +159,18 @@ test.each([
   [-1, 10, 'up', 0],
 ] as const)('%s of %d, rounded %s, is %d', (value, total, round, expected) => {
   expect(podsOf(value, total, round)).toBe(expected);
+});
+
+test('Sentinels and a Cluster are reached by all their addresses; behind Sentinels the login is a setting of its own', () => {
+  const bus = (mode: 'Sentinel' | 'Cluster') =>
+    poolWith({
+      bus: { type: 'Redis', redis: { mode, addresses: ['a:1', 'b:2'], ...(mode === 'Sentinel' ? { sentinelName: 'main' } : {}) } },
+    });
+  const login = { username: 'u', password: 'p' };
+  expect(redisUrl(bus('Cluster'), login)).toBe('redis://u:p@a:1,redis://u:p@b:2');
+  expect(redisLogin(bus('Cluster'), login)).toBeUndefined();
+  expect(redisUrl(bus('Sentinel'), login)).toBe('redis://a:1,redis://b:2');
+  expect(redisLogin(bus('Sentinel'), login)).toEqual(login);
+  const { data } = settingsSecret(bus('Sentinel'), { redisUrl: 'redis://a:1', redisLogin: login, apiKeys: [] });
+  expect(data).toMatchObject({ 'redis-username': btoa('u'), 'redis-password': btoa('p') });
 });

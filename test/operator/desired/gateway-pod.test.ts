@@ -80,7 +80,7 @@ test('document and policies lie in one folder, and a pod starts before they are 
 test('Redis by TLS trusts the authority of the Secret', () => {
   const redis = { mode: 'Standalone' as const, addresses: ['redis:6379'], tls: { caSecret: { name: 'redis-ca' } } };
   const { container, spec } = podWith({ bus: { type: 'Redis', redis } });
-  expect(environmentOf(container)).toMatchObject({ NODE_EXTRA_CA_CERTS: '/etc/barrage/redis-ca/ca.crt' });
+  expect(environmentOf(container)).toMatchObject({ BARRAGE_REDIS_CA_FILE: '/etc/barrage/redis-ca/ca.crt' });
   expect(spec?.['volumes']).toContainEqual(
     expect.objectContaining({ name: 'redis-ca', secret: expect.objectContaining({ secretName: 'redis-ca' }) }),
   );
