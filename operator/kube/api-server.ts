@@ -97,12 +97,16 @@ export class ApiServer implements KubeApi, KubeReader {
     { namespace, name, uid }: ExactRef,
     annotations: Readonly<Record<string, string>>,
     signal?: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<KubeObject | undefined> {
     const object: KubeObject = { metadata: { namespace, name, uid, annotations } };
     return await unlessGone(this.#apply(object, { resource: resources.pod, manager: annotationsManager, signal }));
   }
 
-  async setPodConditions({ namespace, name, uid }: ExactRef, conditions: readonly PodCondition[], signal?: AbortSignal): Promise<boolean> {
+  async setPodConditions(
+    { namespace, name, uid }: ExactRef,
+    conditions: readonly PodCondition[],
+    signal?: AbortSignal,
+  ): Promise<KubeObject | undefined> {
     const object: KubeObject & { readonly status: unknown } = { metadata: { namespace, name, uid }, status: { conditions } };
     return await unlessGone(this.#apply(object, { resource: resources.pod, manager: statusManager, subresource: 'status', signal }));
   }
@@ -129,14 +133,13 @@ function identified({ apiVersion, kind }: Resource, object: KubeObject): unknown
 }
 
 /** The object with that uid is gone; where another has its name now, the API server refuses the uid in one of two ways. */
-async function unlessGone(write: Promise<unknown>): Promise<boolean> {
+async function unlessGone<T>(write: Promise<T>): Promise<T | undefined> {
   try {
-    await write;
-    return true;
+    return await write;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const isUidRefused = (error.status === 409 && /uid/i.test(error.message)) || error.fields.includes('metadata.uid');
-    if (error.status === 404 || isUidRefused) return false;
+    if (error.status === 404 || isUidRefused) return undefined;
     throw error;
   }
 }

@@ -7,7 +7,8 @@ import type { Clock } from '../runtime/clock.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../runtime/kube-api.ts';
 import { controllerOf } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
-import { drainAnnotations } from './pod-view.ts';
+import type { OwnWrite } from '../decide/own-writes.ts';
+import { drainAnnotations, type PoolPod } from './pod-view.ts';
 
 export interface ActionSurroundings {
   readonly pool: GatewayPool;
@@ -16,6 +17,9 @@ export interface ActionSurroundings {
   readonly addressOf: (uid: string) => string | undefined;
   readonly signal: AbortSignal;
 }
+
+/** An answer of the API server that the store may not have heard of yet. */
+export type PodWrite = OwnWrite<PoolPod>;
 
 /** Carries out one action of a plan. Each can be done twice, and says nothing of the others. */
 export class ActionShell {
@@ -29,63 +33,72 @@ export class ActionShell {
     this.#clock = options.clock;
   }
 
-  /** @throws ApiError */
-  async apply(action: PoolAction, about: ActionSurroundings): Promise<void> {
+  /** @returns what the API server then had of a pod that was changed, for as long as the store has not heard of it. @throws ApiError */
+  async apply(action: PoolAction, about: ActionSurroundings): Promise<PodWrite | undefined> {
     const { pool, signal } = about;
     const { namespace } = pool.metadata;
     switch (action.kind) {
       case 'create-pod':
-        await this.#createPod(about.makePod(action.name), signal);
-        return;
+        return this.#written(await this.#createPod(about.makePod(action.name), signal));
       case 'mark-draining':
         await this.#api.annotatePod({ namespace, ...action.pod }, drainAnnotations(action), signal);
-        await this.#setServing({ namespace, ...action.pod }, { serving: false, reason: 'Draining', message: action.event.message }, signal);
-        return;
+        return this.#written(
+          await this.#setServing(
+            { namespace, ...action.pod },
+            { serving: false, reason: 'Draining', message: action.event.message },
+            signal,
+          ),
+        );
       case 'unmark-draining':
-        await this.#api.annotatePod({ namespace, ...action.pod }, {}, signal);
-        return;
+        return this.#written(await this.#api.annotatePod({ namespace, ...action.pod }, {}, signal));
       case 'send-drain': {
         const { connectionsPerSecond, deadlineSeconds } = action;
         await this.#command({ command: 'drain', connectionsPerSecond, deadlineSeconds }, action.pod.uid, about);
-        return;
+        return undefined;
       }
       case 'send-abort':
         await this.#command({ command: 'abort-drain' }, action.pod.uid, about);
-        return;
+        return undefined;
       case 'set-serving':
-        await this.#setServing({ namespace, ...action.pod }, action, signal);
-        return;
+        return this.#written(await this.#setServing({ namespace, ...action.pod }, action, signal));
       case 'restore-labels': {
         const { name, uid } = action.pod;
-        await this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels: action.labels } }, signal);
-        return;
+        return this.#written(await this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels: action.labels } }, signal));
       }
       case 'delete-pod':
         await this.#api.delete(resources.pod, { namespace, ...action.pod }, signal);
+        return { uid: action.pod.uid, result: 'deleted', at: this.#clock.wallTime() };
     }
+  }
+
+  #written(pod: KubeObject | undefined): PodWrite | undefined {
+    const { uid, name } = pod?.metadata ?? {};
+    return uid === undefined || name === undefined ? undefined : { uid, result: pod as PoolPod, at: this.#clock.wallTime() };
   }
 
   /**
    * One of that name that is there already is our own: of a plan that the store has not heard of, or one that somebody took the labels from by which the store
    * knows it. Then it gets them back. @throws ApiError `AlreadyExists` where it is somebody else's
    */
-  async #createPod(pod: KubeObject, signal: AbortSignal): Promise<void> {
+  async #createPod(pod: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined> {
     const { namespace = '', name = '', labels } = pod.metadata;
-    if ((await this.#api.create(resources.pod, pod, signal)).kind === 'created') return;
+    const created = await this.#api.create(resources.pod, pod, signal);
+    if (created.kind === 'created') return created.object;
     const found = await this.#api.get(resources.pod, { namespace, name }, signal);
-    if (found === undefined) return;
+    if (found === undefined) return undefined;
     if (controllerOf(found) !== controllerOf(pod))
       throw new ApiError(`there is a Pod ${name} already, which does not belong to this pool.`, { status: 409, reason: 'AlreadyExists' });
     const { uid = '' } = found.metadata;
     if (Object.entries(labels ?? {}).some(([key, value]) => found.metadata.labels?.[key] !== value))
-      await this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels } } as KubeObject, signal);
+      return this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels } } as KubeObject, signal);
+    return found;
   }
 
   async #setServing(
     pod: { readonly namespace: string; readonly name: string; readonly uid: string },
     { serving, reason, message }: { readonly serving: boolean; readonly reason: string; readonly message: string },
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<KubeObject | undefined> {
     const lastTransitionTime = new Date(this.#clock.wallTime()).toISOString();
     const condition = {
       type: names.serving,
@@ -94,12 +107,7 @@ export class ActionShell {
       message,
       lastTransitionTime,
     };
-    try {
-      await this.#api.setPodConditions(pod, [condition], signal);
-    } catch (error) {
-      // It went away meanwhile.
-      if (!(error instanceof ApiError) || error.status !== 404) throw error;
-    }
+    return this.#api.setPodConditions(pod, [condition], signal);
   }
 
   /** A pod that does not answer is no failure: it is told again with the next plan, and the deadline holds. */

@@ -3,6 +3,7 @@ import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ActionEvent } from '../decide/actions.ts';
 import { faultOf, type ObservedFault } from '../decide/fault.ts';
 import type { ObservedPool } from '../decide/observed.ts';
+import { withOwnWrites } from '../decide/own-writes.ts';
 import { poolPolicies, type PoolPolicies } from '../decide/policies.ts';
 import { planPool } from '../decide/pool-plan.ts';
 import { firstDifference } from '../decide/rollout.ts';
@@ -16,7 +17,8 @@ import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { regarding, type KubeApi, type KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
-import { ActionShell } from './action-shell.ts';
+import { isOlder } from '../runtime/resource-version.ts';
+import type { ActionShell, PodWrite } from './action-shell.ts';
 import type { Children } from './children.ts';
 import type { DocumentKeeper, Recipient } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
@@ -48,6 +50,8 @@ export interface PoolReconcilerOptions {
 interface PoolMemory {
   scaling: ScalingMemory | undefined;
   faults: readonly ObservedFault[];
+  /** Our own writes to pods that the store has not heard of. */
+  writes: readonly PodWrite[];
 }
 
 const ofPool = 'pool';
@@ -97,7 +101,7 @@ export class PoolReconciler {
       );
     }
     for (const event of plan.events) this.#record(pool, event);
-    await this.#act(secrets.canSign ? plan.actions : [], { pool, ingredients, privateKey: secrets.privateKey, faults, signal });
+    await this.#act(secrets.canSign ? plan.actions : [], { pool, ingredients, privateKey: secrets.privateKey, memory, faults, signal });
     const retellAfterMs = secrets.canSign
       ? await this.#tell(pool, { secrets, members: plan.members, policies, faults, signal })
       : undefined;
@@ -113,7 +117,10 @@ export class PoolReconciler {
   #observe(pool: GatewayPool & KubeObject, ingredients: PodIngredients, memory: PoolMemory): ObservedPool {
     const { stores, polls, clock } = this.#options;
     const pods = this.#podsOf(pool);
-    const owned = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
+    const inStore = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
+    const known = withOwnWrites<PoolPod>(inStore, memory.writes, { isOlder, now: clock.wallTime() });
+    memory.writes = known.pending;
+    const owned = known.objects;
     const template = gatewayTemplate(ingredients);
     const updateRevision = gatewayRevision(ingredients);
     const old = owned.find((pod) => pod.metadata.labels?.[names.label.revision] !== updateRevision);
@@ -137,17 +144,20 @@ export class PoolReconciler {
   }
 
   async #act(actions: ReturnType<typeof planPool>['actions'], about: ActionContext): Promise<void> {
-    const { pool, ingredients, privateKey, faults, signal } = about;
+    const { pool, ingredients, privateKey, memory, faults, signal } = about;
     for (const action of actions) {
-      const done = await this.#attempt(faults, `${action.kind === 'create-pod' ? `Pod ${action.name}` : `Pod ${action.pod.name}`}`, () =>
-        this.#options.actions.apply(action, {
+      const subject = `Pod ${action.kind === 'create-pod' ? action.name : action.pod.name}`;
+      const done = await this.#attempt(faults, subject, async () => {
+        const write = await this.#options.actions.apply(action, {
           pool,
           privateKey,
           makePod: (name) => gatewayPod(ingredients, name) as unknown as KubeObject,
           addressOf: (uid) => this.#addressOf(pool, uid),
           signal,
-        }),
-      );
+        });
+        // One write for a pod: a later one contains what an earlier one said.
+        if (write !== undefined) memory.writes = [...memory.writes.filter(({ uid }) => uid !== write.uid), write];
+      });
       // Observe again before anything else is done on the strength of what did not happen.
       if (!done) return;
       if ('event' in action) this.#record(pool, action.event);
@@ -239,7 +249,7 @@ export class PoolReconciler {
   #memoryOf({ metadata }: GatewayPool): PoolMemory {
     const known = this.#memories.get(metadata.uid);
     if (known !== undefined) return known;
-    const fresh: PoolMemory = { scaling: undefined, faults: [] };
+    const fresh: PoolMemory = { scaling: undefined, faults: [], writes: [] };
     this.#memories.set(metadata.uid, fresh);
     return fresh;
   }
@@ -255,6 +265,7 @@ interface ActionContext {
   readonly pool: GatewayPool & KubeObject;
   readonly ingredients: PodIngredients;
   readonly privateKey: string;
+  readonly memory: PoolMemory;
   readonly faults: ObservedFault[];
   readonly signal: AbortSignal;
 }

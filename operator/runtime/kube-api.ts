@@ -72,10 +72,10 @@ export interface KubeApi {
   create<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<Created<T>>;
   /** Deletes it; true where it is gone or going, false where another object has its name now. */
   delete(resource: Resource, ref: ObjectRef, signal?: AbortSignal): Promise<boolean>;
-  /** Says all that we say in a pod's annotations, and takes back what we said there before and no longer do; false where this pod is gone. */
-  annotatePod(ref: ExactRef, annotations: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<boolean>;
-  /** Sets all conditions of a pod that are ours; false where this pod is gone. */
-  setPodConditions(ref: ExactRef, conditions: readonly PodCondition[], signal?: AbortSignal): Promise<boolean>;
+  /** Says all that we say in a pod's annotations, and takes back what we said there before and no longer do. @returns the pod as stored; `undefined` where it is gone */
+  annotatePod(ref: ExactRef, annotations: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<KubeObject | undefined>;
+  /** Sets all conditions of a pod that are ours. @returns the pod as stored; `undefined` where it is gone */
+  setPodConditions(ref: ExactRef, conditions: readonly PodCondition[], signal?: AbortSignal): Promise<KubeObject | undefined>;
 }
 
 /** Reads past the stores: for what is not worth a watch. */

@@ -15,7 +15,7 @@ afterAll(async () => {
 });
 
 const pools = Number(process.env['BARRAGE_TEST_POOLS'] ?? 20);
-const gatewaysEach = Number(process.env['BARRAGE_TEST_GATEWAYS'] ?? 50);
+const gatewaysEach = Number(process.env['BARRAGE_TEST_GATEWAYS'] ?? 10);
 const channelsEach = 100;
 const atOnce = 20;
 
