@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { resources } from '../../../operator/kube/resources.ts';
 import { clusterTimeoutMs, startApiServer, type OwnCluster } from '../../support/cluster.ts';
 import { chart, helm, helmDone, valueFlags, type Manifest } from './helm.ts';
@@ -12,6 +12,8 @@ let cluster: OwnCluster;
 beforeAll(async () => {
   cluster = await startApiServer();
 }, clusterTimeoutMs);
+
+vi.setConfig({ hookTimeout: 180_000 });
 
 afterAll(async () => {
   await cluster?.stop();
@@ -24,9 +26,10 @@ async function install(namespace: string, values: object = {}): Promise<void> {
 }
 
 /** Takes away what there still is of the release, and all definitions. */
+/** The API server deletes the objects of a kind before the kind, and looks again with a growing delay: on a busy machine that takes longer than it should. */
 async function remove(namespace: string): Promise<void> {
   await helm(['uninstall', 'barrage', '--namespace', namespace], cluster.kubeconfig);
-  await cluster.kubectl(['delete', '--ignore-not-found', '--timeout=30s', '-f', 'crds/']);
+  await cluster.kubectl(['delete', '--ignore-not-found', '--timeout=170s', '-f', 'crds/']);
 }
 
 async function uninstall(namespace: string): Promise<void> {
