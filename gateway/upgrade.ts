@@ -1,4 +1,4 @@
-import { isLoopbackHostHeader } from '../core/process/settings.ts';
+import { isLoopbackHostHeader } from '../core/process/loopback.ts';
 
 /** What an upgrade request is answered: taken, or an HTTP status with what to do. */
 export type Admission =

@@ -25,7 +25,6 @@ import { Polls } from './reconcile/polls.ts';
 import { Stores } from './reconcile/stores.ts';
 import { Controller, startWhenSynced } from './runtime/controller.ts';
 import { ControllerMetrics } from './runtime/controller-metrics.ts';
-import type { RateLimitOptions } from './runtime/rate-limit.ts';
 
 export interface OperatorOptions {
   readonly settings: Settings;
@@ -35,8 +34,6 @@ export interface OperatorOptions {
   readonly onLost: (reason: string) => void;
   /** Admin port of the pods; another one in tests. */
   readonly adminPort?: number;
-  /** Requests to the API server; absent: as many as `KubeClient` sends by itself. */
-  readonly apiRate?: RateLimitOptions;
   /** How often everything is looked at once more, in case a change was missed: milliseconds. Absent: ten minutes. */
   readonly resyncMs?: number;
 }
@@ -81,7 +78,7 @@ export class Operator implements Running {
       clock,
       metrics,
       random,
-      ...(options.apiRate === undefined ? {} : { rate: options.apiRate }),
+      rate: { ratePerSecond: settings.operatorApiRate, burst: 2 * settings.operatorApiRate },
       mayWrite: () => this.#election.isLeader,
     });
     const api = new ApiServer(client);

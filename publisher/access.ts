@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { isLoopbackHost, isLoopbackHostHeader } from '../core/process/settings.ts';
+import { isLoopbackHost, isLoopbackHostHeader } from '../core/process/loopback.ts';
 
 /** Why a publisher must not listen on this host with these keys; `undefined` where it may. */
 export function listenFault(options: { readonly host: string; readonly apiKeys: readonly string[] }): string | undefined {

@@ -1,4 +1,4 @@
-import { settingsTable } from '../../core/process/settings.ts';
+import { settingsTable } from '../../core/process/settings-table.ts';
 
 /** The table of all settings as Markdown: `docs/settings.md` holds it, and a test compares the two. */
 export function settingsDocument(): string {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { isLoopbackHost, isLoopbackHostHeader, readSettings, settingsTable, unknownSettings } from '../../core/process/settings.ts';
+import { isLoopbackHost, isLoopbackHostHeader } from '../../core/process/loopback.ts';
+import { readSettings, unknownSettings } from '../../core/process/settings.ts';
+import { settingsTable } from '../../core/process/settings-table.ts';
 import { settingsDocument } from './settings-document.ts';
 
 test('docs/settings.md lists every setting with its default, what it accepts and what it means', () => {
@@ -39,6 +41,8 @@ test('a fault of a secret does not repeat the secret', () => {
     BARRAGE_AUTH_URL: 'hunter2',
     BARRAGE_JWKS_URL: 'hunter2',
     BARRAGE_JWT_SECRET: 'hunter2',
+    BARRAGE_REDIS_PASSWORD: 'hunter2'.repeat(200),
+    BARRAGE_POOL_PUBLIC_KEY: 'hunter2',
   });
   expect(JSON.stringify(result)).not.toContain('hunter2');
 });
@@ -48,6 +52,7 @@ test.each([
   ['BARRAGE_GATEWAY_CONNECTIONS_MAX', '200000', '200001'],
   ['BARRAGE_FAN_OUT_PERCENT', '95', '96'],
   ['BARRAGE_DRAIN_MS', '9000', '9001'],
+  ['BARRAGE_OPERATOR_API_RATE', '1000', '1001'],
   ['BARRAGE_PING_INTERVAL_MS', '1000', '999'],
   ['BARRAGE_API_KEYS', 'x'.repeat(16), 'x'.repeat(15)],
   ['BARRAGE_JWT_SECRET', 'x'.repeat(32), 'x'.repeat(31)],

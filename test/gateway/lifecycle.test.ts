@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { closeCodes } from '../../core/close-codes.ts';
-import { settingsTable } from '../../core/process/settings.ts';
+import { settingsTable } from '../../core/process/settings-table.ts';
 import { TestProcess } from '../support/process.ts';
 import { rawSocket, rawWebSocket, readToEnd, upgradeRequest } from '../support/raw-socket.ts';
 import { TestStandalone } from '../support/standalone.ts';

@@ -1,7 +1,6 @@
 import { createLogger } from '../../../core/process/logging.ts';
 import { readSettings } from '../../../core/process/settings.ts';
 import { Operator } from '../../../operator/operator.ts';
-import type { RateLimitOptions } from '../../../operator/runtime/rate-limit.ts';
 
 /** What a test tells the process of an operator as its argument, in JSON. */
 export interface OperatorArguments {
@@ -10,7 +9,8 @@ export interface OperatorArguments {
   readonly name: string;
   readonly lease: string;
   readonly resyncMs?: number;
-  readonly apiRate?: RateLimitOptions;
+  /** Requests a second to the API server. */
+  readonly apiRate?: number;
 }
 
 /** What it says of itself when it is asked: bytes, and milliseconds of both kinds of CPU time since it began. */
@@ -21,7 +21,7 @@ export interface OperatorUsage {
   readonly cpuMs: number;
 }
 
-const { kubeconfig, adminPort, name, lease, ...rest } = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
+const { kubeconfig, adminPort, name, lease, apiRate, ...rest } = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
 const read = readSettings({
   BARRAGE_OPERATOR_NAME: name,
   BARRAGE_OPERATOR_LEASE: lease,
@@ -29,6 +29,7 @@ const read = readSettings({
   BARRAGE_OPERATOR_HOST: '127.0.0.1',
   BARRAGE_OPERATOR_PROBE_PORT: '0',
   BARRAGE_OPERATOR_METRICS_PORT: '0',
+  ...(apiRate === undefined ? {} : { BARRAGE_OPERATOR_API_RATE: String(apiRate) }),
   BARRAGE_LOG_LEVEL: process.env['BARRAGE_TEST_LOG_LEVEL'] ?? 'silent',
 });
 if (read.kind === 'faults') throw new Error(read.faults.join('\n'));

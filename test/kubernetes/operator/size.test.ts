@@ -77,7 +77,7 @@ test(
     );
     await each(keys, (pool) => operated.applyPool(pool, { replicas: gatewaysEach }));
     const startedAt = performance.now();
-    const operator = await operated.startOperator({ apiRate: { ratePerSecond: 200, burst: 300 } });
+    const operator = await operated.startOperator({ apiRate: 200 });
     await operated.untilConverged(600_000);
     const gatewaysMs = performance.now() - startedAt;
     await untilChannelsInForce();

@@ -1,0 +1,360 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { limits } from '../limits.ts';
+import { publicKeyFault } from '../signed-envelope.ts';
+
+/** One setting: an environment variable, what it accepts in words, and how it is read. */
+interface Setting<T> {
+  readonly variable: string;
+  readonly fallback: string;
+  readonly accepts: string;
+  readonly meaning: string;
+  /** Whether a value is never repeated, not even in what is said of a wrong one. */
+  readonly isSecret?: true;
+  readonly schema: z.ZodType<T, string>;
+}
+
+/** Keeps the type of what is read. */
+function setting<T>(definition: Setting<T>): Setting<T> {
+  return definition;
+}
+
+function whole(minimum: number, maximum: number): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^[0-9]{1,15}$/)
+    .transform(Number)
+    .pipe(z.int().min(minimum).max(maximum));
+}
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+const address = z.string().regex(/^[A-Za-z0-9.:_-]+$/);
+const webUrl = z.union([z.literal(''), z.url({ protocol: /^https?$/ })]);
+/** A key in an environment variable often has its line ends written out. */
+const publicKey = z
+  .string()
+  .transform((text) => text.replaceAll('\\n', '\n').trim())
+  .refine((pem) => pem === '' || publicKeyFault(pem) === undefined);
+const redisUrls = z.string().refine((text) => text === '' || text.split(',').every((part) => isRedisUrl(part.trim())));
+
+/** Every setting of every process. `docs/settings.md` is this table in words; a test compares them. */
+export const settingsTable = {
+  gatewayHost: setting({
+    variable: 'BARRAGE_GATEWAY_HOST',
+    fallback: '127.0.0.1',
+    accepts: 'an IP address or host name',
+    schema: address,
+    meaning: 'Address on which the gateway listens for clients.',
+  }),
+  gatewayPort: setting({
+    variable: 'BARRAGE_GATEWAY_PORT',
+    fallback: '6790',
+    accepts: '0 to 65535',
+    schema: whole(0, 65_535),
+    meaning: 'Port on which the gateway listens for clients; 0 takes a free one.',
+  }),
+  gatewayName: setting({
+    variable: 'BARRAGE_GATEWAY_NAME',
+    fallback: hostname(),
+    accepts: '1 to 253 characters',
+    schema: z.string().min(1).max(253),
+    meaning:
+      'Name of this gateway for people: in logs, and where a request says which gateway did not answer. The default is the host name.',
+  }),
+  gatewayOrigins: setting({
+    variable: 'BARRAGE_GATEWAY_ORIGINS',
+    fallback: '',
+    accepts: 'a comma-separated list of origins such as https://example.com, or *',
+    schema: list,
+    meaning: "Web origins, besides the gateway's own, whose pages may connect.",
+  }),
+  connectionsMax: setting({
+    variable: 'BARRAGE_GATEWAY_CONNECTIONS_MAX',
+    fallback: '20000',
+    accepts: `1 to ${limits.connectionsMax}`,
+    schema: whole(1, limits.connectionsMax),
+    meaning: 'Connections that one gateway accepts; further ones are answered 503 with Retry-After.',
+  }),
+  publisherHost: setting({
+    variable: 'BARRAGE_PUBLISHER_HOST',
+    fallback: '127.0.0.1',
+    accepts: 'an IP address or host name',
+    schema: address,
+    meaning: 'Address on which the publisher listens. Beyond loopback it needs BARRAGE_API_KEYS.',
+  }),
+  publisherPort: setting({
+    variable: 'BARRAGE_PUBLISHER_PORT',
+    fallback: '6789',
+    accepts: '0 to 65535',
+    schema: whole(0, 65_535),
+    meaning: 'Port on which the publisher listens; 0 takes a free one.',
+  }),
+  adminPort: setting({
+    variable: 'BARRAGE_ADMIN_PORT',
+    fallback: '',
+    accepts: 'empty, or 0 to 65535',
+    schema: z.union([z.literal('').transform(() => undefined), whole(0, 65_535)]),
+    meaning:
+      "Port for /livez, /readyz, /metrics and the operator's /admin/v1, on the main port's address. Empty: the first three on the main port, and no /admin/v1.",
+  }),
+  apiKeys: setting({
+    variable: 'BARRAGE_API_KEYS',
+    isSecret: true,
+    fallback: '',
+    accepts: 'a comma-separated list of keys of at least 16 characters',
+    schema: list.pipe(z.array(z.string().min(16).max(256))),
+    meaning: 'Keys that publishers of publications present. Empty: only loopback may publish.',
+  }),
+  redisUrl: setting({
+    variable: 'BARRAGE_REDIS_URL',
+    isSecret: true,
+    fallback: '',
+    accepts: 'redis:// or rediss:// URL, or several with commas between them',
+    schema: redisUrls,
+    meaning:
+      "Redis that joins gateways and publishers: the server, the Sentinels, or some of the Cluster's nodes. The all-in-one command uses memory where it is empty.",
+  }),
+  redisMode: setting({
+    variable: 'BARRAGE_REDIS_MODE',
+    fallback: 'Standalone',
+    accepts: 'Standalone, Sentinel or Cluster',
+    schema: z.enum(['Standalone', 'Sentinel', 'Cluster']),
+    meaning: 'How that Redis runs: one server, watched by Sentinels, or as a Cluster.',
+  }),
+  redisSentinelName: setting({
+    variable: 'BARRAGE_REDIS_SENTINEL_NAME',
+    fallback: '',
+    accepts: 'at most 253 characters',
+    schema: z.string().max(253),
+    meaning: 'Name by which the Sentinels know the master; needed in the mode Sentinel, and only there.',
+  }),
+  redisUsername: setting({
+    variable: 'BARRAGE_REDIS_USERNAME',
+    fallback: '',
+    accepts: 'at most 256 characters',
+    schema: z.string().max(256),
+    meaning: "User of the Redis servers. Empty: the URL's, or the default user.",
+  }),
+  redisPassword: setting({
+    variable: 'BARRAGE_REDIS_PASSWORD',
+    isSecret: true,
+    fallback: '',
+    accepts: 'at most 1024 characters',
+    schema: z.string().max(1024),
+    meaning:
+      "Password of the Redis servers, and of Sentinels whose URL has none. Empty: the URL's, which in the mode Sentinel is for the Sentinels.",
+  }),
+  redisCaFile: setting({
+    variable: 'BARRAGE_REDIS_CA_FILE',
+    fallback: '',
+    accepts: 'a path',
+    schema: z.string(),
+    meaning: 'PEM file with the authorities to trust with rediss://. Empty: the usual ones.',
+  }),
+  redisPrefix: setting({
+    variable: 'BARRAGE_REDIS_PREFIX',
+    fallback: 'barrage',
+    accepts: '1 to 128 characters without spaces or braces',
+    schema: z.string().regex(/^[^\s{}]{1,128}$/),
+    meaning: 'Beginning of every Redis key and bus channel.',
+  }),
+  authUrl: setting({
+    variable: 'BARRAGE_AUTH_URL',
+    isSecret: true,
+    fallback: '',
+    accepts: 'http:// or https:// URL',
+    schema: webUrl,
+    meaning:
+      'Auth webhook: gets POST {"token"}, answers 200 {"uid"}. At most one of this, BARRAGE_JWKS_URL and BARRAGE_JWT_SECRET; without any every token is refused.',
+  }),
+  jwksUrl: setting({
+    variable: 'BARRAGE_JWKS_URL',
+    isSecret: true,
+    fallback: '',
+    accepts: 'http:// or https:// URL',
+    schema: webUrl,
+    meaning: "Public keys (JWKS) with which clients' tokens, JWTs by RS256 or ES256, are checked.",
+  }),
+  jwtSecret: setting({
+    variable: 'BARRAGE_JWT_SECRET',
+    isSecret: true,
+    fallback: '',
+    accepts: 'empty, or 32 to 4096 characters',
+    schema: z.union([z.literal(''), z.string().min(32).max(4096)]),
+    meaning: "Shared secret with which clients' tokens, JWTs by HS256, are checked: its UTF-8 bytes, not decoded in any way.",
+  }),
+  jwtIssuer: setting({
+    variable: 'BARRAGE_JWT_ISSUER',
+    fallback: '',
+    accepts: 'at most 1024 characters',
+    schema: z.string().max(1024),
+    meaning: 'The claim iss that a JWT must have. Empty: any.',
+  }),
+  jwtAudience: setting({
+    variable: 'BARRAGE_JWT_AUDIENCE',
+    fallback: '',
+    accepts: 'at most 1024 characters',
+    schema: z.string().max(1024),
+    meaning:
+      'What the claim aud of a JWT must contain. Empty: anything, so a token that the same issuer made for another service is good here too.',
+  }),
+  policyFile: setting({
+    variable: 'BARRAGE_POLICY_FILE',
+    fallback: '',
+    accepts: 'a path',
+    schema: z.string(),
+    meaning: 'YAML file with the channel policies; read again when it changes.',
+  }),
+  poolFolder: setting({
+    variable: 'BARRAGE_POOL_FOLDER',
+    fallback: '',
+    accepts: 'a path',
+    schema: z.string(),
+    meaning:
+      'Folder in which an operator leaves the pool document (pool.json, signed) and its policies (policies-0.json, …) for gateways and publishers; read again when they change. It takes the place of BARRAGE_POLICY_FILE, and needs BARRAGE_POOL_PUBLIC_KEY.',
+  }),
+  poolPublicKey: setting({
+    variable: 'BARRAGE_POOL_PUBLIC_KEY',
+    isSecret: true,
+    fallback: '',
+    accepts: 'an Ed25519 public key in PEM (-----BEGIN PUBLIC KEY-----), line ends as such or written \\n',
+    schema: publicKey,
+    meaning: 'The key with which pool documents and drain commands must be signed. Empty: none is taken.',
+  }),
+  podUid: setting({
+    variable: 'BARRAGE_POD_UID',
+    fallback: '',
+    accepts: 'at most 128 characters',
+    schema: z.string().max(128),
+    meaning: "UID of the pod that this process runs in: what drain commands are for. Empty: the gateway's name stands for it.",
+  }),
+  pingIntervalMs: setting({
+    variable: 'BARRAGE_PING_INTERVAL_MS',
+    fallback: '25000',
+    accepts: '1000 to 300000',
+    schema: whole(1000, 300_000),
+    meaning: 'How often a silent client is pinged, and is told to ping, in milliseconds.',
+  }),
+  idleTimeoutMs: setting({
+    variable: 'BARRAGE_IDLE_TIMEOUT_MS',
+    fallback: '60000',
+    accepts: '2000 to 600000',
+    schema: whole(2000, 600_000),
+    meaning: 'A connection that sent nothing for this long is closed, in milliseconds.',
+  }),
+  backoffBaseMs: setting({
+    variable: 'BARRAGE_BACKOFF_BASE_MS',
+    fallback: '500',
+    accepts: '10 to 60000',
+    schema: whole(10, 60_000),
+    meaning: 'First bound of the back-off that clients are told, in milliseconds.',
+  }),
+  backoffCapMs: setting({
+    variable: 'BARRAGE_BACKOFF_CAP_MS',
+    fallback: '20000',
+    accepts: '10 to 600000',
+    schema: whole(10, 600_000),
+    meaning: 'Last bound of the back-off that clients are told, in milliseconds.',
+  }),
+  fanOutPercent: setting({
+    variable: 'BARRAGE_FAN_OUT_PERCENT',
+    fallback: '60',
+    accepts: '5 to 95',
+    schema: whole(5, 95),
+    meaning: 'Share of the event loop that fan-out may take, in percent; beyond it merge windows stretch.',
+  }),
+  drainMs: setting({
+    variable: 'BARRAGE_DRAIN_MS',
+    fallback: '5000',
+    accepts: '0 to 9000',
+    schema: whole(0, 9000),
+    meaning: 'After SIGTERM connections are moved or closed evenly over at most this time, in milliseconds.',
+  }),
+  operatorName: setting({
+    variable: 'BARRAGE_OPERATOR_NAME',
+    fallback: hostname(),
+    accepts: '1 to 253 characters',
+    schema: z.string().min(1).max(253),
+    meaning: 'Name of this operator process: who holds the Lease, and who reports events. The default is the host name.',
+  }),
+  operatorNamespace: setting({
+    variable: 'BARRAGE_OPERATOR_NAMESPACE',
+    fallback: 'default',
+    accepts: 'a namespace',
+    schema: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+    meaning: "Namespace of the operator's Lease.",
+  }),
+  operatorLease: setting({
+    variable: 'BARRAGE_OPERATOR_LEASE',
+    fallback: 'barrage-operator',
+    accepts: '1 to 253 characters',
+    schema: z.string().min(1).max(253),
+    meaning: 'Name of the Lease by which operators choose a leader.',
+  }),
+  operatorWatchNamespaces: setting({
+    variable: 'BARRAGE_OPERATOR_WATCH_NAMESPACES',
+    fallback: '',
+    accepts: 'a comma-separated list of namespaces',
+    schema: list,
+    meaning: 'Namespaces whose pools the operator keeps. Empty: all.',
+  }),
+  operatorApiRate: setting({
+    variable: 'BARRAGE_OPERATOR_API_RATE',
+    fallback: '50',
+    accepts: '1 to 1000',
+    schema: whole(1, 1000),
+    meaning:
+      'Requests a second that the operator sends to the API server at most; bursts may be twice as large. More brings large pools up sooner.',
+  }),
+  operatorImage: setting({
+    variable: 'BARRAGE_OPERATOR_IMAGE',
+    fallback: 'barrage:latest',
+    accepts: 'an image reference',
+    schema: z.string().min(1).max(512),
+    meaning: "Image of gateways and publishers, unless a pool's template names another.",
+  }),
+  operatorHost: setting({
+    variable: 'BARRAGE_OPERATOR_HOST',
+    fallback: '0.0.0.0',
+    accepts: 'an IP address or host name',
+    schema: address,
+    meaning: 'Address on which the operator serves its probes and metrics; it has no other endpoints.',
+  }),
+  operatorProbePort: setting({
+    variable: 'BARRAGE_OPERATOR_PROBE_PORT',
+    fallback: '8081',
+    accepts: '0 to 65535',
+    schema: whole(0, 65_535),
+    meaning: "Port of the operator's /livez and /readyz.",
+  }),
+  operatorMetricsPort: setting({
+    variable: 'BARRAGE_OPERATOR_METRICS_PORT',
+    fallback: '8080',
+    accepts: '0 to 65535',
+    schema: whole(0, 65_535),
+    meaning: "Port of the operator's /metrics.",
+  }),
+  logLevel: setting({
+    variable: 'BARRAGE_LOG_LEVEL',
+    fallback: 'info',
+    accepts: 'debug, info, warn, error or silent',
+    schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
+    meaning: 'Least severity that is logged.',
+  }),
+} as const;
+
+/** Percent signs in a user or password are read as encoding. */
+function isRedisUrl(text: string): boolean {
+  try {
+    const { protocol, hostname, username, password } = new URL(text);
+    decodeURIComponent(username + password);
+    return /^rediss?:$/.test(protocol) && hostname !== '';
+  } catch {
+    return false;
+  }
+}
