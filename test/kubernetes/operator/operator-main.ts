@@ -13,7 +13,7 @@ export interface OperatorArguments {
   readonly apiRate?: number;
 }
 
-/** What it says of itself when it is asked: bytes, and milliseconds of both kinds of CPU time since it began. */
+/** What it says of itself when it is asked: bytes (the heap's after a collection), and milliseconds of both kinds of CPU time since it began. */
 export interface OperatorUsage {
   readonly isLeader: boolean;
   readonly rss: number;
@@ -46,8 +46,10 @@ const operator = await Operator.start({
 process.on('message', (question) => {
   if (question === 'close') void operator.close().then(() => process.exit(0));
   else {
-    const { rss, heapUsed } = process.memoryUsage();
     const { user, system } = process.cpuUsage();
+    const { rss } = process.memoryUsage();
+    globalThis.gc?.();
+    const { heapUsed } = process.memoryUsage();
     process.send?.({ isLeader: operator.isLeader, rss, heapUsed, cpuMs: (user + system) / 1000 } satisfies OperatorUsage);
   }
 });
