@@ -23,6 +23,11 @@ const faultReasons: Readonly<Record<ObservedFault['kind'], { readonly reason: st
   InvalidTemplate: { reason: 'InvalidTemplate', advice: 'Correct spec.template or spec.publisher.template.' },
   PodSecurity: { reason: 'PodSecurityRefused', advice: "Remove what asks for privileges, or change the namespace's Pod Security level." },
   QuotaExceeded: { reason: 'QuotaExceeded', advice: 'Raise the quota of the namespace, or ask for fewer or smaller pods.' },
+  MissingGatewayAPI: {
+    reason: 'MissingGatewayAPI',
+    advice:
+      'Install the definitions of the Gateway API (gateway.networking.k8s.io/v1) in the cluster, or choose another spec.exposure.type.',
+  },
   NameTaken: { reason: 'NameTaken', advice: 'Something else has this name: delete or rename it.' },
   Forbidden: { reason: 'Forbidden', advice: "Give the operator's ServiceAccount this permission, as its chart does." },
   Unavailable: { reason: 'ApiServerUnavailable', advice: 'It is tried again.' },

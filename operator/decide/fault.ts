@@ -7,6 +7,7 @@ export interface ObservedFault {
     | 'Forbidden'
     | 'MissingSecret'
     | 'NameTaken'
+    | 'MissingGatewayAPI'
     | 'Unavailable'
     | 'Other';
   /** What it was about: `Pod web-1a2b3-0`, `Secret redis`. */
@@ -21,7 +22,8 @@ export interface ObservedFault {
  * @param reason `reason` of the Status object ("Forbidden", "Invalid", "AlreadyExists", …)
  */
 export function faultOf(subject: string, code: number, reason: string, message: string): ObservedFault {
-  return { kind: kindOf(code, reason, message), subject, message };
+  const isOfGatewayApi = subject.startsWith('HTTPRoute ');
+  return { kind: code === 404 && isOfGatewayApi ? 'MissingGatewayAPI' : kindOf(code, reason, message), subject, message };
 }
 
 function kindOf(code: number, reason: string, message: string): ObservedFault['kind'] {

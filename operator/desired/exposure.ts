@@ -34,23 +34,23 @@ export function poolRoute(pool: GatewayPool): DesiredObject<'HTTPRoute'> | undef
 /** Service and route of one gateway. They belong to the pod, and go with it. */
 export function gatewayRoute(
   pool: GatewayPool,
-  pod: { readonly name: string; readonly uid: string },
+  { name, uid }: { readonly name: string; readonly uid: string },
 ): readonly (DesiredObject<'Service'> | DesiredObject<'HTTPRoute'>)[] {
   if (pool.spec.exposure.httpRoute === undefined) return [];
   const metadata: ChildMetadata = {
-    name: pod.name,
+    name,
     namespace: pool.metadata.namespace,
-    labels: { ...childLabels(pool, 'gateway'), [names.label.gateway]: pod.name },
-    ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', ...pod, controller: true, blockOwnerDeletion: true }],
+    labels: { ...childLabels(pool, 'gateway'), [names.label.gateway]: name },
+    ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name, uid, controller: true, blockOwnerDeletion: true }],
   };
   const spec: JsonObject = {
     type: 'ClusterIP',
     // A gateway that drains is still to be reached by whoever is told so.
     publishNotReadyAddresses: true,
-    selector: { [names.label.pool]: pool.metadata.name, [names.label.gateway]: pod.name },
+    selector: { [names.label.pool]: pool.metadata.name, [names.label.gateway]: name },
     ports: [{ name: 'clients', port: ports.clients, targetPort: ports.clients, protocol: 'TCP' }],
   };
-  return [{ apiVersion: 'v1', kind: 'Service', metadata, spec }, route(pool, metadata, { path: `/${pod.name}/`, service: pod.name })];
+  return [{ apiVersion: 'v1', kind: 'Service', metadata, spec }, route(pool, metadata, { path: `/${name}/`, service: name })];
 }
 
 function route(

@@ -50,6 +50,16 @@ export class Children {
     this.#applied.set(key, { hash, version: versionOf(stored), resourceVersion: stored.metadata.resourceVersion });
   }
 
+  /** Deletes this very object, never a later one of its name. @throws ApiError */
+  async remove(
+    resource: Resource,
+    child: { readonly namespace: string; readonly name: string; readonly uid: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#api.delete(resource, child, signal);
+    this.#applied.delete(`${resource.kind}|${child.namespace}|${child.name}`);
+  }
+
   /** Forgets what was applied for a pool that is gone. */
   forget(namespace: string, belongs: (name: string) => boolean): void {
     for (const key of this.#applied.keys()) {

@@ -3,6 +3,7 @@ import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ActionEvent } from '../decide/actions.ts';
 import { faultOf, type ObservedFault } from '../decide/fault.ts';
 import type { ObservedPool } from '../decide/observed.ts';
+import { obsoleteChildren } from '../decide/obsolete-children.ts';
 import { withOwnWrites } from '../decide/own-writes.ts';
 import { poolPolicies, type PoolPolicies } from '../decide/policies.ts';
 import { planPool } from '../decide/pool-plan.ts';
@@ -19,7 +20,7 @@ import { regarding, type KubeApi, type KubeObject } from '../runtime/kube-api.ts
 import type { Outcome } from '../runtime/outcome.ts';
 import { isOlder } from '../runtime/resource-version.ts';
 import type { ActionShell, PodWrite } from './action-shell.ts';
-import type { Children } from './children.ts';
+import type { Children, DesiredChild } from './children.ts';
 import type { DocumentKeeper, Recipient } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
 import type { PoolSecretsKeeper } from './pool-secrets.ts';
@@ -100,6 +101,7 @@ export class PoolReconciler {
         children.apply(child, stores.child(child.resource, namespace, name), signal),
       );
     }
+    if (secrets.canSign) await this.#removeObsolete(pool, observed, { wanted, faults, signal });
     for (const event of plan.events) this.#record(pool, event);
     await this.#act(secrets.canSign ? plan.actions : [], { pool, ingredients, privateKey: secrets.privateKey, memory, faults, signal });
     const retellAfterMs = secrets.canSign
@@ -161,6 +163,21 @@ export class PoolReconciler {
       // Observe again before anything else is done on the strength of what did not happen.
       if (!done) return;
       if ('event' in action) this.#record(pool, action.event);
+    }
+  }
+
+  async #removeObsolete(
+    { metadata: { namespace, name, uid } }: GatewayPool,
+    { gateways }: ObservedPool,
+    about: { readonly wanted: readonly DesiredChild[]; readonly faults: ObservedFault[]; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { stores, children } = this.#options;
+    const wanted = about.wanted.map(({ resource, object }) => ({ kind: resource.kind, name: object.metadata.name ?? '' }));
+    const owners = new Set([uid, ...gateways.map((gateway) => gateway.uid)]);
+    for (const child of obsoleteChildren(stores.childrenOf(`${namespace}/${name}`), wanted, owners)) {
+      await this.#attempt(about.faults, `${child.kind} ${child.name}`, () =>
+        children.remove(child.resource, { namespace, name: child.name, uid: child.uid }, about.signal),
+      );
     }
   }
 

@@ -2,6 +2,7 @@ import type { Logger } from '../../core/process/logging.ts';
 import type { BarrageChannel } from '../api/barrage-channel.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { withDefaults } from '../api/stored-objects.ts';
+import type { ObservedChild } from '../decide/obsolete-children.ts';
 import { names } from '../desired/labels.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ClientMetrics } from '../kube/client-metrics.ts';
@@ -38,7 +39,10 @@ const childResources = [
 /** Everything that the operator knows of the API server, kept up to date by watches: no reconcile lists anything. */
 export class Stores {
   readonly #options: StoresOptions;
-  readonly #reflectors: Reflector<KubeObject>[] = [];
+  readonly #reflectors: NamedReflector[] = [];
+  /** Clusters need not know this kind: it is watched from when a pool first asks for routes. */
+  readonly #routeReflectors: NamedReflector[] = [];
+  readonly #routesWanted = Promise.withResolvers<void>();
   readonly #children = new Map<string, PartitionedStore<KubeObject>>();
   readonly pools: PartitionedStore<KubeObject & GatewayPool>;
   readonly channels: PartitionedStore<KubeObject & BarrageChannel>;
@@ -56,16 +60,35 @@ export class Stores {
     this.pods = this.#watch<PoolPod>({ resource: resources.pod, selection: ours, indexes: { pool: byPool } });
     for (const resource of childResources)
       this.#children.set(resource.kind, this.#watch({ resource, selection: ours, indexes: { pool: byPool } }));
+    const routes = { resource: resources.httpRoute, selection: ours, indexes: { pool: byPool }, reflectors: this.#routeReflectors };
+    this.#children.set(resources.httpRoute.kind, this.#watch(routes));
+    this.pools.onChange((change) => {
+      if ('current' in change && change.current.spec.exposure.type === 'HTTPRoute') this.#routesWanted.resolve();
+    });
   }
 
   /** Resolves when every store was filled for the first time. */
   get synced(): readonly Promise<void>[] {
-    return this.#reflectors.map(({ synced }) => synced);
+    return this.#reflectors.map(({ reflector }) => reflector.synced);
   }
 
   /** A child as the API server has it; `undefined` where it has none, or for kinds that are not watched. */
   child({ kind }: Resource, namespace: string, name: string): KubeObject | undefined {
     return this.#children.get(kind)?.get(`${namespace}/${name}`);
+  }
+
+  /** Everything that a pool has, pods aside. @param pool `namespace/name` */
+  childrenOf(pool: string): readonly (ObservedChild & { readonly resource: Resource })[] {
+    return [...childResources, resources.httpRoute].flatMap((resource) =>
+      (this.#children.get(resource.kind)?.withIndex('pool', pool) ?? []).map(({ metadata }) => ({
+        resource,
+        kind: resource.kind,
+        name: metadata.name ?? '',
+        uid: metadata.uid ?? '',
+        owner: metadata.ownerReferences?.find(({ controller }) => controller === true)?.uid,
+        isGoing: metadata.deletionTimestamp !== undefined,
+      })),
+    );
   }
 
   /** Calls back with `namespace/pool` whenever something of a pool has changed. */
@@ -85,7 +108,19 @@ export class Stores {
 
   /** Watches until the signal; resolves when nothing is under way any more. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#reflectors.map((reflector) => reflector.run(signal)));
+    await Promise.all([this.#runAll(this.#reflectors, signal), this.#runRoutes(signal)]);
+  }
+
+  async #runAll(reflectors: readonly NamedReflector[], signal: AbortSignal): Promise<void> {
+    for (const { name, reflector } of reflectors) this.#options.metrics.watchReflector(name, () => reflector.figures());
+    await Promise.all(reflectors.map(({ reflector }) => reflector.run(signal)));
+  }
+
+  async #runRoutes(signal: AbortSignal): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => over.resolve(), { once: true });
+    await Promise.race([this.#routesWanted.promise, over.promise]);
+    if (!signal.aborted) await this.#runAll(this.#routeReflectors, signal);
   }
 
   #watch<T extends KubeObject>(watched: Watched<T>): PartitionedStore<T> {
@@ -94,8 +129,9 @@ export class Stores {
     return new PartitionedStore(new Map(wanted.map((namespace) => [namespace, this.#watchOne(watched, namespace)])));
   }
 
-  #watchOne<T extends KubeObject>({ resource, selection, keep, indexes }: Watched<T>, namespace: string | undefined): Store<T> {
-    const { client, clock, random, logger, metrics } = this.#options;
+  #watchOne<T extends KubeObject>(watched: Watched<T>, namespace: string | undefined): Store<T> {
+    const { client, clock, random, logger } = this.#options;
+    const { resource, selection, keep, indexes, reflectors = this.#reflectors } = watched;
     const failed = (error: unknown): void =>
       logger.error({ err: error, kind: resource.kind }, 'a listener of a store threw: this is a bug');
     const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), failed });
@@ -106,8 +142,8 @@ export class Stores {
     };
     const where = namespace === undefined ? selection : { ...selection, namespace };
     const reflector = new Reflector<T>({ resource, selection: where, client, store, clock, random, logger, keep: kept });
-    metrics.watchReflector(namespace === undefined ? resource.kind : `${resource.kind} in ${namespace}`, () => reflector.figures());
-    this.#reflectors.push(reflector as unknown as Reflector<KubeObject>);
+    const name = namespace === undefined ? resource.kind : `${resource.kind} in ${namespace}`;
+    reflectors.push({ name, reflector: reflector as unknown as Reflector<KubeObject> });
     return store;
   }
 }
@@ -117,6 +153,14 @@ interface Watched<T> {
   readonly selection: Selection;
   readonly keep?: (object: T) => object;
   readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
+  /** Where its reflectors are kept; absent: with those that are always run. */
+  readonly reflectors?: NamedReflector[];
+}
+
+interface NamedReflector {
+  /** For the metrics. */
+  readonly name: string;
+  readonly reflector: Reflector<KubeObject>;
 }
 
 function byPool({ metadata }: KubeObject): readonly string[] {
