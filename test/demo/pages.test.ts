@@ -81,26 +81,27 @@ test('Chinese has glyphs of its own', { timeout: 60_000 }, async () => {
   expect(same).toBe(5);
 });
 
-test.each(['/', '/emit'])(
-  '%s fits a phone: nothing to scroll sideways, and the composer within reach',
-  { timeout: 60_000 },
-  async (path) => {
-    const { page, faults } = await theatre.page(path, { width: 390, height: 844 });
-    await theatre.publish({ text: 'a long comment that goes on and on '.repeat(5), size: 64 });
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
-    const field = await page.locator('#comment-text').boundingBox();
-    expect(field?.width).toBeGreaterThan(90);
-    expect((field?.y ?? 1e9) + (field?.height ?? 0)).toBeLessThan(844);
-    if (path === '/') {
-      for (const tab of ['numbers', 'display', 'comments']) {
-        await page.locator(`#tab-${tab}`).click();
-        expect(await page.locator(`#panel-${tab}`).isVisible()).toBe(true);
-      }
+test.each([
+  ['/', 390],
+  ['/', 320],
+  ['/emit', 390],
+  ['/emit', 320],
+])('%s fits a phone of %d pixels: nothing to scroll sideways, and the composer within reach', { timeout: 60_000 }, async (path, width) => {
+  const { page, faults } = await theatre.page(path, { width, height: 844 });
+  await theatre.publish({ text: 'a long comment that goes on and on '.repeat(5), size: 64 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+  const field = await page.locator('#comment-text').boundingBox();
+  expect(field?.width).toBeGreaterThan(90);
+  expect((field?.y ?? 1e9) + (field?.height ?? 0)).toBeLessThan(844);
+  if (path === '/') {
+    for (const tab of ['numbers', 'display', 'comments']) {
+      await page.locator(`#tab-${tab}`).click();
+      expect(await page.locator(`#panel-${tab}`).isVisible()).toBe(true);
     }
-    expect(faults).toEqual([]);
-    await page.close();
-  },
-);
+  }
+  expect(faults).toEqual([]);
+  await page.close();
+});
 
 test('the screen can be used by keyboard alone', { timeout: 60_000 }, async () => {
   const { page } = await theatre.page('/');
