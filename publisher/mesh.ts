@@ -69,13 +69,13 @@ export class Mesh {
     const { channel, kind, payload, priority, ttlMs, conflation } = request;
     const { limits } = this.#policies().of(channel);
     if (payload.length > limits.payloadBytesMax)
-      return refuse('tooLarge', `d: ${payload.length} bytes are more than the ${limits.payloadBytesMax} that ${channel} takes`);
+      return refuse('tooLarge', `d: ${payload.length} bytes are more than the ${limits.payloadBytesMax} that channel "${channel}" takes`);
     const acceptedAt = this.#now();
     if (limits.publicationsPerSecond !== undefined) {
       const rate = this.#rates.take(channel, limits.publicationsPerSecond, acceptedAt);
       if (rate.kind === 'wait')
         return tooMany(
-          `${channel} takes ${limits.publicationsPerSecond} publications a second; the next in ${rate.afterMs} ms`,
+          `channel "${channel}" takes ${limits.publicationsPerSecond} publications a second; the next in ${rate.afterMs} ms`,
           Math.ceil(rate.afterMs / 1000),
         );
     }
@@ -119,6 +119,9 @@ export class Mesh {
 
   /** Asks the gateway of one client for something; a client that can't be reached is a refusal for `reason`. */
   async #ask(client: string | number, reason: RefusalReason, requestFor: (id: number) => GatewayRequest): Promise<Outcome> {
+    // A larger number has lost digits when it was read: what was sent can't be named.
+    if (typeof client === 'number' && !Number.isSafeInteger(client))
+      return refuse(reason, 'the number is not a client id, which is whole and below 2^53: nobody was reached');
     const id = parseClientId(client);
     const gateway = id === undefined ? 0 : gatewayNumberOf(id);
     if (id === undefined || gateway < 1 || gateway > gatewayNumberMax)

@@ -131,7 +131,7 @@ describe('limits', () => {
     expect(refusalOf(await rig.publish({ c: 'small:1', d: '1234567' }))).toEqual({
       status: 413,
       c: 504,
-      m: 'd: 7 bytes are more than the 6 that small:1 takes',
+      m: 'd: 7 bytes are more than the 6 that channel "small:1" takes',
     });
     expect(refusalOf(await rig.publish({ c: 'small:1', d: '你好!' })).c).toBe(504);
     expect((await rig.publish({ c: 'other:1', d: 'x'.repeat(65_536) })).status).toBe(200);
@@ -194,7 +194,7 @@ describe('limits', () => {
     expect((await publish('video:1')).status).toBe(200);
     expect((await publish('video:1')).status).toBe(200);
     const refused = await publish('video:1');
-    expect(refusalOf(refused)).toEqual({ status: 429, c: 502, m: 'video:1 takes 2 publications a second; the next in 500 ms' });
+    expect(refusalOf(refused)).toEqual({ status: 429, c: 502, m: 'channel "video:1" takes 2 publications a second; the next in 500 ms' });
     expect(refused.headers['retry-after']).toBe('1');
     expect((await publish('video:2')).status).toBe(200);
     now += 500;
