@@ -5,11 +5,57 @@ import type { ClientProtocol } from './connection.ts';
 /** How a gateway gives up its connections. Times count from its beginning, in milliseconds. */
 export interface DrainOrder {
   readonly connectionsPerSecond: number;
-  /** From here on those who are left are closed, evenly over `lastCallMs`, whatever the rate. */
+  /** From here on those who are left are closed, evenly over `lastCallMs`, whatever the rate; who was told to move, at least half of it after that. */
   readonly deadlineMs: number;
   readonly lastCallMs: number;
   /** A client that is told to move goes after a random part of this. */
   readonly hintAfterMs: number;
+}
+
+/** How a process that ends gives up its connections. */
+export interface Ending {
+  /** Longest time until nobody is left, in milliseconds. */
+  readonly withinMs: number;
+  /** `undefined`: as many as it takes, evenly. */
+  readonly connectionsPerSecond: number | undefined;
+}
+
+/** Longest time over which those who are left at the deadline are closed, in milliseconds. */
+export const lastCallMsMax = 5_000;
+/** Most of the time of a whole drain that its last call may take. */
+const lastCallShareMax = 0.3;
+/** Part of the time before the last call in which everybody is moved where no rate is set: the rest is for what a busy loop is late by. */
+const evenShare = 0.9;
+const hintAfterMsMax = 500;
+const hintAfterShareMax = 0.1;
+
+/** What an operator's command orders. */
+export function commandedOrder(command: { readonly connectionsPerSecond: number; readonly deadlineSeconds: number }): DrainOrder {
+  const { connectionsPerSecond, deadlineSeconds } = command;
+  return { connectionsPerSecond, deadlineMs: deadlineSeconds * 1000, lastCallMs: lastCallMsMax, hintAfterMs: hintAfterMsMax };
+}
+
+/**
+ * The drain of a process that ends. One that is under way goes on at its rate, since an operator knows better than the settings that the process
+ * was started with, and to the earlier of both ends.
+ */
+export function finalOrder(
+  { withinMs, connectionsPerSecond }: Ending,
+  connections: number,
+  underWay?: { readonly order: DrainOrder; readonly elapsedMs: number },
+): DrainOrder {
+  const lastCallMs = Math.min(lastCallMsMax, withinMs * lastCallShareMax);
+  const deadlineMs = withinMs - lastCallMs;
+  const own: DrainOrder = {
+    connectionsPerSecond: connectionsPerSecond ?? Math.max(1, (connections * 1000) / Math.max(1, deadlineMs * evenShare)),
+    deadlineMs,
+    lastCallMs,
+    hintAfterMs: Math.min(hintAfterMsMax, withinMs * hintAfterShareMax),
+  };
+  if (underWay === undefined) return own;
+  const { order, elapsedMs } = underWay;
+  if (order.deadlineMs + order.lastCallMs <= elapsedMs + withinMs) return order;
+  return { ...order, deadlineMs: elapsedMs + deadlineMs, lastCallMs, hintAfterMs: Math.min(order.hintAfterMs, own.hintAfterMs) };
 }
 
 /** How far a drain has come. */

@@ -7,13 +7,20 @@ import type { CommandResult } from '../core/process/admin-api.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { encodeMessage } from '../core/protocol/message.ts';
 import type { Connection } from './connection.ts';
-import { departureOf, drainStart, leaveWithinMs, paceDrain, type DrainOrder, type DrainPace } from './drain.ts';
+import {
+  commandedOrder,
+  departureOf,
+  drainStart,
+  finalOrder,
+  leaveWithinMs,
+  paceDrain,
+  type DrainOrder,
+  type DrainPace,
+  type Ending,
+} from './drain.ts';
 import type { Timers } from './timers.ts';
 
 const tickMs = 20;
-/** How long the last call after an operator's deadline takes. */
-const lastCallMs = 5_000;
-const hintAfterMsMax = 500;
 
 export interface DrainerOptions {
   readonly connections: ReadonlyMap<number, Connection>;
@@ -55,6 +62,7 @@ export class Drainer {
   #lastIssuedAt = 0;
   /** The process itself is ending: no command changes that. */
   #isFinal = false;
+  #isHastened = false;
 
   constructor(options: DrainerOptions) {
     this.#options = options;
@@ -98,34 +106,33 @@ export class Drainer {
     if (this.#isFinal) return { kind: 'refused', message: 'the process is ending' };
     this.#lastIssuedAt = command.issuedAt;
     if (command.command === 'drain') {
-      const { connectionsPerSecond, deadlineSeconds } = command;
-      this.#begin({ connectionsPerSecond, deadlineMs: deadlineSeconds * 1000, lastCallMs, hintAfterMs: hintAfterMsMax });
+      this.#begin(commandedOrder(command));
     } else {
       this.#abort();
     }
     return { kind: 'followed', state: this.state };
   }
 
-  /** Moves everybody within `withinMs` and a little, since the process ends; resolves when nobody is left, or the time is over. */
-  async finish(withinMs: number): Promise<void> {
+  /** Moves everybody, since the process ends; resolves when nobody is left, the time is over, or it is hastened. */
+  async finish(ending: Ending): Promise<void> {
     this.#isFinal = true;
-    const { connections, clock, timers } = this.#options;
-    const deadlineMs = withinMs * 0.7;
-    // What an operator's drain has done by now is done; the time counts anew.
-    this.#end();
-    const connectionsPerSecond = Math.max(1, (connections.size * 1000) / Math.max(1, deadlineMs));
-    this.#begin({
-      connectionsPerSecond,
-      deadlineMs,
-      lastCallMs: withinMs - deadlineMs,
-      hintAfterMs: Math.min(hintAfterMsMax, withinMs * 0.1),
-    });
+    const { connections, clock, timers, logger } = this.#options;
+    const startedClock = this.#drain?.startedClock ?? clock();
+    const underWay = this.#drain === undefined ? undefined : { order: this.#drain.order, elapsedMs: clock() - startedClock };
+    const order = finalOrder(ending, connections.size, underWay);
+    this.#begin(order);
     this.#tick();
-    const endAt = clock() + withinMs;
-    const isOver = (): boolean => clock() >= endAt || this.#areAllClosed();
+    const endAt = startedClock + order.deadlineMs + order.lastCallMs;
+    const isOver = (): boolean => this.#isHastened || clock() >= endAt || this.#areAllClosed();
     while (!isOver()) await new Promise<void>((resolve) => void timers.after(tickMs, resolve));
     this.#end();
     for (const connection of connections.values()) this.#close(connection, 'close');
+    logger.info({ moved: this.#moved, afterMs: Math.round(clock() - startedClock) }, 'nobody is left');
+  }
+
+  /** Closes at once whoever `finish` would still move. */
+  hasten(): void {
+    this.#isHastened = true;
   }
 
   #areAllClosed(): boolean {
@@ -169,7 +176,8 @@ export class Drainer {
     const { connections, clock } = this.#options;
     const observed = { elapsedMs: clock() - drain.startedClock, connections: connections.size };
     const { pace, budget, isLastCall } = paceDrain(drain.order, drain.pace, observed);
-    let left = budget - this.#closeTold(drain, isLastCall ? 0 : leaveWithinMs, budget);
+    // Who was told shortly before the last call is to have the time to go by itself.
+    let left = budget - this.#closeTold(drain, isLastCall ? drain.order.lastCallMs / 2 : leaveWithinMs, budget);
     while (left > 0) {
       const connection = this.#nextUntold(drain);
       if (connection === undefined) break;

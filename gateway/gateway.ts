@@ -201,11 +201,12 @@ export class Gateway {
     return { status: () => this.#status(), pool: this.#pool, drain: (command) => this.#drainer.follow(command) };
   }
 
-  /** Takes nobody new, asks everybody to go elsewhere, evenly within `drainMs`, and ends. */
+  /** Takes nobody new, asks everybody to go elsewhere, at the rate and within the time of the settings, serves them meanwhile, and ends. */
   async close(): Promise<void> {
     this.#isLeaving = true;
+    const { drainMs: withinMs, drainConnectionsPerSecond: connectionsPerSecond } = this.#options.settings;
+    await this.#drainer.finish({ withinMs, connectionsPerSecond });
     clearInterval(this.#sweepTimer);
-    await this.#drainer.finish(this.#options.settings.drainMs);
     this.#rooms.close();
     this.#load.close();
     this.#server.closeIdleConnections();
@@ -217,6 +218,11 @@ export class Gateway {
         this.#server.closeAllConnections();
       }, 500).unref();
     });
+  }
+
+  /** Lets `close` end without waiting for those who have not left yet. */
+  hasten(): void {
+    this.#drainer.hasten();
   }
 
   get #uid(): string {

@@ -3,7 +3,7 @@ import { startAdminServer } from '../core/process/admin-server.ts';
 import { runProcess, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
-import { Pool, exportPoolEpoch, poolSettingsFault } from '../core/process/pool.ts';
+import { Pool, exportPoolEpoch, poolSettingsFaults } from '../core/process/pool.ts';
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { Policies } from '../core/policy.ts';
@@ -12,17 +12,16 @@ import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { Gateway } from './gateway.ts';
 
-await runProcess('gateway', start);
+await runProcess('gateway', { faultsOf, start });
+
+function faultsOf(settings: Settings): readonly string[] {
+  const withoutRedis =
+    'BARRAGE_REDIS_URL is not set. A gateway of its own gets its publications through Redis: set it to redis://HOST:PORT, the same for ' +
+    'publishers and gateways. To try everything in one process without Redis, run npm start.';
+  return [...(settings.redisUrl === '' ? [withoutRedis] : []), ...poolSettingsFaults(settings)];
+}
 
 async function start(settings: Settings, logger: Logger): Promise<Running> {
-  if (settings.redisUrl === '') {
-    throw new Error(
-      'BARRAGE_REDIS_URL is not set. A gateway of its own gets its publications through Redis: set it to redis://HOST:PORT, the same for ' +
-        'publishers and gateways. To try everything in one process without Redis, run npm start.',
-    );
-  }
-  const fault = poolSettingsFault(settings);
-  if (fault !== undefined) throw new Error(fault);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
@@ -40,12 +39,14 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
       : await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort }, gateway.adminApi);
   logger.info({ host: settings.gatewayHost, port: gateway.port, adminPort: admin?.port ?? gateway.port }, 'the gateway listens');
   return {
+    // Whoever is still connected is sent where the newest document says, under the newest policies.
     close: async () => {
+      await gateway.close();
       policyFile?.close();
       poolFolder?.close();
-      await gateway.close();
       await bus.close();
       await admin?.close();
     },
+    hasten: () => gateway.hasten(),
   };
 }

@@ -1,17 +1,19 @@
 import { runProcess } from '../core/process/lifecycle.ts';
 import { Operator } from './operator.ts';
 
-await runProcess('operator', (settings, logger) => {
-  const kubeconfig = process.env['KUBECONFIG'];
-  const inCluster = process.env['KUBERNETES_SERVICE_HOST'] !== undefined;
-  return Operator.start({
-    settings,
-    logger,
-    source: kubeconfig !== undefined && kubeconfig !== '' ? { kubeconfig } : inCluster ? 'in-cluster' : undefined,
-    onLost: (reason) => {
-      // Another may lead already: whatever this process would still do, it must not.
-      logger.fatal({ reason }, 'this operator led and does no longer: it ends');
-      process.exit(1);
-    },
-  });
+await runProcess('operator', {
+  start: (settings, logger) => {
+    const kubeconfig = process.env['KUBECONFIG'];
+    const inCluster = process.env['KUBERNETES_SERVICE_HOST'] !== undefined;
+    return Operator.start({
+      settings,
+      logger,
+      source: kubeconfig !== undefined && kubeconfig !== '' ? { kubeconfig } : inCluster ? 'in-cluster' : undefined,
+      onLost: (reason) => {
+        // Another may lead already: whatever this process would still do, it must not.
+        logger.fatal({ reason }, 'this operator led and does no longer: it ends');
+        process.exit(1);
+      },
+    });
+  },
 });

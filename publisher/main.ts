@@ -7,7 +7,7 @@ import { listen, runProcess, type Running } from '../core/process/lifecycle.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
-import { Pool, exportPoolEpoch, poolSettingsFault } from '../core/process/pool.ts';
+import { Pool, exportPoolEpoch, poolSettingsFaults } from '../core/process/pool.ts';
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { redisAccess } from '../core/redis/access.ts';
@@ -21,11 +21,9 @@ import { createPublisher } from './publisher.ts';
 /** How long requests and WebSocket API connections that are there may take to end by themselves, in milliseconds. */
 const leavingMs = 3_000;
 
-await runProcess('publisher', start);
+await runProcess('publisher', { faultsOf, start });
 
 async function start(settings: Settings, logger: Logger): Promise<Running> {
-  const fault = startFault(settings);
-  if (fault !== undefined) throw new Error(fault);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
@@ -115,11 +113,14 @@ function statusOf(settings: Settings, pool: Pool, { waitingFor, connections, loa
   };
 }
 
-function startFault(settings: Settings): string | undefined {
-  if (settings.redisUrl === '')
-    return (
-      'BARRAGE_REDIS_URL is not set. A publisher of its own reaches gateways through Redis: set it to redis://HOST:PORT, ' +
-      'the same for publishers and gateways. To try everything in one process without Redis, run npm start.'
-    );
-  return poolSettingsFault(settings) ?? listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
+function faultsOf(settings: Settings): readonly string[] {
+  const withoutRedis =
+    'BARRAGE_REDIS_URL is not set. A publisher of its own reaches gateways through Redis: set it to redis://HOST:PORT, ' +
+    'the same for publishers and gateways. To try everything in one process without Redis, run npm start.';
+  const listening = listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
+  return [
+    ...(settings.redisUrl === '' ? [withoutRedis] : []),
+    ...poolSettingsFaults(settings),
+    ...(listening === undefined ? [] : [listening]),
+  ];
 }

@@ -1,7 +1,11 @@
-import { runProcess } from '../core/process/lifecycle.ts';
-import { startStandalone } from './standalone.ts';
+import { runProcess, type Running } from '../core/process/lifecycle.ts';
+import type { Logger } from '../core/process/logging.ts';
+import type { Settings } from '../core/process/settings.ts';
+import { standaloneFaults, startStandalone } from './standalone.ts';
 
-await runProcess('barrage', async (settings, logger) => {
+await runProcess('barrage', { faultsOf: standaloneFaults, start });
+
+async function start(settings: Settings, logger: Logger): Promise<Running> {
   const running = await startStandalone(settings, logger);
   const { gatewayPort, publisherPort, adminPort, hasDemo } = running;
   if (!hasDemo) {
@@ -24,4 +28,4 @@ Paste this while the page is open:
 Ctrl-C ends it.
 `);
   return running;
-});
+}

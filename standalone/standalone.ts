@@ -7,7 +7,7 @@ import { startAdminServer } from '../core/process/admin-server.ts';
 import { listen, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
-import { Pool, exportPoolEpoch, poolSettingsFault } from '../core/process/pool.ts';
+import { Pool, exportPoolEpoch, poolSettingsFaults } from '../core/process/pool.ts';
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import { isLoopbackHost } from '../core/process/loopback.ts';
 import type { Settings } from '../core/process/settings.ts';
@@ -37,13 +37,19 @@ export function standalonePolicies(gatewayHost: string): Policies {
   return new Policies([{ ...defaultPolicy, access: { ...defaultPolicy.access, publish } }]);
 }
 
+/** Which settings it can't run with, in words. */
+export function standaloneFaults(settings: Settings): readonly string[] {
+  const listening = listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
+  return [...poolSettingsFaults(settings), ...(listening === undefined ? [] : [listening])];
+}
+
 /**
  * Gateway, publisher, bus and demo pages in one process: everything that the platform does, on a laptop. With `BARRAGE_REDIS_URL` it is one of many
  * that share a Redis; without, the bus is memory. In a pool (`BARRAGE_POOL_PUBLIC_KEY`) its policies come with the pool document, and there are no pages.
  * @throws where a port can't be had, the policy file is wrong, or the publish API would be open to others without a key
  */
 export async function startStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
-  const fault = poolSettingsFault(settings) ?? listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
+  const [fault] = standaloneFaults(settings);
   if (fault !== undefined) throw new Error(fault);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -57,7 +63,10 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   const policies = (): Policies => policyFile?.policies() ?? (isInPool ? pool.policies : builtIn);
   const bus = createBus(settings, registry, logger);
   const closers: (() => Promise<void>)[] = [() => bus.close()];
+  let leaving: Gateway | undefined;
+  // The gateway takes its time for those who are connected: until then everything else is there for them.
   const close = async (): Promise<void> => {
+    await leaving?.close();
     policyFile?.close();
     poolFolder?.close();
     for (const closer of closers.toReversed()) await closer();
@@ -68,7 +77,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     const site = isInPool ? undefined : await loadDemo(() => ({ publisherPort }), logger);
     const pages = site === undefined ? {} : { site };
     const gateway = await Gateway.start({ settings, bus, policies: policies(), pool, registry, logger, ...pages });
-    closers.push(() => gateway.close());
+    leaving = gateway;
     policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
     const server = createServer(serverBounds, (request, response) => {
       if (settings.adminPort === undefined && answerAdmin(gateway.admin, request, response)) return;
@@ -91,7 +100,8 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
       closers.push(() => admin.close());
       adminPort = admin.port;
     }
-    return { gatewayPort: gateway.port, publisherPort, adminPort, gateway, hasDemo: site !== undefined, close };
+    const hasten = (): void => gateway.hasten();
+    return { gatewayPort: gateway.port, publisherPort, adminPort, gateway, hasDemo: site !== undefined, close, hasten };
   } catch (error) {
     await close();
     throw error;

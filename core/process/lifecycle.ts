@@ -1,30 +1,46 @@
 import type { Server } from 'node:http';
-import { readSettings, unknownSettings, type Settings } from './settings.ts';
+import { readSettings, unknownSettings, type Settings, type SettingsResult } from './settings.ts';
 import { createLogger, type Logger } from './logging.ts';
 
 /** What a process runs: made by `start`, left by `close`, which must end within the time that a pod is given. */
 export interface Running {
   close(): Promise<void>;
+  /** Ends at once what `close` takes its time for; absent where it takes none. */
+  hasten?(): void;
 }
 
-const leaveWithinMs = 9_500;
+/** Longest time from a signal to the end of a process, in milliseconds, unless its drain takes longer. */
+const leaveMsMax = 9_500;
+/** Longest time that a process may take to close what is left after its drain, in milliseconds. */
+export const closeMsMax = 4_500;
+/** A signal that comes so soon after the first is the same one, in milliseconds: Ctrl-C reaches a process both from the terminal and through npm. */
+const echoMsMax = 1_000;
+
+/** What a process runs, and which settings it can't run with. */
+export interface Runnable {
+  /** In words, each with what to do. Absent: it runs with any. */
+  readonly faultsOf?: (settings: Settings) => readonly string[];
+  readonly start: (settings: Settings, logger: Logger) => Promise<Running>;
+}
 
 /**
  * The life of every process: settings from the environment (all faults at once, exit status 2), start (a failure is exit status 1),
- * then SIGTERM or SIGINT: close everything and let the loop empty, exit status 0. What still holds the loop after 9.5 s is cut off.
+ * then SIGTERM or SIGINT: close everything and let the loop empty, exit status 0. Another signal hastens it. What still holds the loop after 9.5 s
+ * (of a longer drain: 4.5 s after it; when hastened: 4.5 s) is cut off.
  */
-export async function runProcess(part: string, start: (settings: Settings, logger: Logger) => Promise<Running>): Promise<void> {
-  const read = readSettings(process.env);
+export async function runProcess(part: string, { start, faultsOf = () => [] }: Runnable): Promise<void> {
+  const read = checked(readSettings(process.env), faultsOf);
+  const misspelt = unknownSettings(process.env);
   if (read.kind === 'faults') {
+    const lines = [...read.faults, ...misspelt.map((variable) => `${variable}: ${noSetting}`)];
     process.stderr.write(
-      `${part}: these settings are wrong (docs/settings.md lists them all)\n${read.faults.map((fault) => `  ${fault}\n`).join('')}`,
+      `${part}: these settings are wrong (docs/settings.md lists them all)\n${lines.map((line) => `  ${line}\n`).join('')}`,
     );
     process.exitCode = 2;
     return;
   }
   const logger = createLogger({ part, level: read.settings.logLevel });
-  for (const variable of unknownSettings(process.env))
-    logger.warn({ variable }, 'this environment variable is no setting; is it misspelt?');
+  for (const variable of misspelt) logger.warn({ variable }, noSetting);
   let running: Running;
   try {
     running = await start(read.settings, logger);
@@ -32,16 +48,36 @@ export async function runProcess(part: string, start: (settings: Settings, logge
     process.stderr.write(`${part}: ${startFault(error)}\n`);
     process.exit(1);
   }
-  const leave = (signal: string): void => {
-    logger.info({ signal }, 'leaving');
-    setTimeout(() => {
+  const cutOffAfter = (milliseconds: number): void => {
+    const cutOff = (): void => {
       logger.warn('something still held the process; it was cut off');
       process.exit(0);
-    }, leaveWithinMs).unref();
-    running.close().catch((error: unknown) => logger.error({ err: error }, 'closing failed'));
+    };
+    setTimeout(cutOff, milliseconds).unref();
   };
-  process.once('SIGTERM', leave);
-  process.once('SIGINT', leave);
+  let leavingSince: number | undefined;
+  const leave = (signal: string): void => {
+    const now = performance.now();
+    if (leavingSince === undefined) {
+      leavingSince = now;
+      logger.info({ signal }, 'leaving');
+      cutOffAfter(Math.max(leaveMsMax, read.settings.drainMs + closeMsMax));
+      running.close().catch((error: unknown) => logger.error({ err: error }, 'closing failed'));
+    } else if (now - leavingSince > echoMsMax) {
+      logger.info({ signal }, 'leaving at once');
+      cutOffAfter(closeMsMax);
+      running.hasten?.();
+    }
+  };
+  process.on('SIGTERM', leave);
+  process.on('SIGINT', leave);
+}
+
+const noSetting = 'this environment variable is no setting; is it misspelt?';
+
+function checked(read: SettingsResult, faultsOf: (settings: Settings) => readonly string[]): SettingsResult {
+  const faults = read.kind === 'settings' ? faultsOf(read.settings) : [];
+  return faults.length === 0 ? read : { kind: 'faults', faults };
 }
 
 function startFault(error: unknown): string {

@@ -142,11 +142,15 @@ export function exportPoolEpoch(registry: Registry, pool: Pool): void {
 }
 
 /** Settings about the pool that can't be together, in words. */
-export function poolSettingsFault(settings: Pick<Settings, 'poolFolder' | 'poolPublicKey' | 'policyFile'>): string | undefined {
+export function poolSettingsFaults(settings: Pick<Settings, 'poolFolder' | 'poolPublicKey' | 'policyFile'>): readonly string[] {
   const { poolFolder, poolPublicKey, policyFile } = settings;
   if (policyFile !== '' && (poolFolder !== '' || poolPublicKey !== ''))
-    return 'BARRAGE_POLICY_FILE is set, and BARRAGE_POOL_FOLDER or BARRAGE_POOL_PUBLIC_KEY too: the policies come from a file or from an operator, not from both.';
+    return [
+      'BARRAGE_POLICY_FILE is set, and BARRAGE_POOL_FOLDER or BARRAGE_POOL_PUBLIC_KEY too: the policies come from a file or from an operator, not from both.',
+    ];
   if (poolFolder !== '' && poolPublicKey === '')
-    return 'BARRAGE_POOL_FOLDER is set and BARRAGE_POOL_PUBLIC_KEY is not: what lies in the folder must be verified with the key of the pool.';
-  return undefined;
+    return [
+      'BARRAGE_POOL_FOLDER is set and BARRAGE_POOL_PUBLIC_KEY is not: what lies in the folder must be verified with the key of the pool.',
+    ];
+  return [];
 }

@@ -231,7 +231,8 @@ export const settingsTable = {
     fallback: '',
     accepts: 'at most 128 characters',
     schema: z.string().max(128),
-    meaning: "UID of the pod that this process runs in: what drain commands are for. Empty: the gateway's name stands for it.",
+    meaning:
+      "UID of the pod that this process runs in: what drain commands are for, and by which an operator knows the Lease of an earlier process of its pod, which it need not wait for. Only the downward API knows it. Empty: a gateway's name stands for it.",
   }),
   pingIntervalMs: setting({
     variable: 'BARRAGE_PING_INTERVAL_MS',
@@ -271,9 +272,18 @@ export const settingsTable = {
   drainMs: setting({
     variable: 'BARRAGE_DRAIN_MS',
     fallback: '5000',
-    accepts: '0 to 9000',
-    schema: whole(0, 9000),
-    meaning: 'After SIGTERM connections are moved or closed evenly over at most this time, in milliseconds.',
+    accepts: '0 to 86400000',
+    schema: whole(0, 86_400_000),
+    meaning:
+      'After SIGTERM all connections are moved or closed within this time, in milliseconds. Whatever runs the process must let it run for so long and 5 s more.',
+  }),
+  drainConnectionsPerSecond: setting({
+    variable: 'BARRAGE_DRAIN_CONNECTIONS_PER_SECOND',
+    fallback: '',
+    accepts: 'empty, or 1 to 100000',
+    schema: z.union([z.literal('').transform(() => undefined), whole(1, 100_000)]),
+    meaning:
+      'How many connections a second are moved or closed after SIGTERM, until BARRAGE_DRAIN_MS is nearly over and the rest is closed. Empty: evenly over that time.',
   }),
   operatorName: setting({
     variable: 'BARRAGE_OPERATOR_NAME',

@@ -1,13 +1,14 @@
 import { names, ownedBy, ports } from './labels.ts';
-import type { DesiredObject } from './objects.ts';
+import type { DesiredObject, JsonObject } from './objects.ts';
 import { fromSecret, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
 import { childNames } from './labels.ts';
 import { revisionOf } from './revision.ts';
+import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
 
-/** Time after the drain's deadline until the kubelet kills, in seconds. */
+/** Time after the drain's deadline until the kubelet kills, in seconds: the process has ended some 5 s after its drain. */
 const graceSecondsSpare = 30;
-/** Upper bound of `BARRAGE_DRAIN_MS`. */
-const endingMsMax = 9000;
+/** Longest time to close connections on a memory bus, in milliseconds: no Service leads to the pod any more, so no publication reaches who stays. */
+const aloneDrainMsMax = 5000;
 
 /** All gateways of a pool are made from this; its hash is their revision. */
 export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
@@ -27,7 +28,7 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
       variable('BARRAGE_GATEWAY_HOST', '0.0.0.0'),
       variable('BARRAGE_GATEWAY_PORT', String(ports.clients)),
       { name: 'BARRAGE_GATEWAY_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
-      variable('BARRAGE_DRAIN_MS', String(Math.min(drain.deadlineSeconds * 1000, endingMsMax))),
+      ...drainSettings(drain, isAlone),
       ...(auth.allowedOrigins === undefined ? [] : [variable('BARRAGE_GATEWAY_ORIGINS', auth.allowedOrigins.join(','))]),
       ...(auth.jwksURL === undefined ? [] : [variable('BARRAGE_JWKS_URL', auth.jwksURL)]),
       ...(auth.jwtSecret === undefined ? [] : [fromSecret('BARRAGE_JWT_SECRET', childNames.settings(pool), 'jwt-secret')]),
@@ -53,6 +54,16 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
   const { labels, annotations } = template.metadata;
   const safeToEvict = { 'cluster-autoscaler.kubernetes.io/safe-to-evict': String(disruption.nodeAutoscalerEviction === 'Allow') };
   return { metadata: { labels, annotations: { ...safeToEvict, ...annotations } }, spec: template.spec };
+}
+
+/** Whoever deletes the pod, it gives up its connections as it would for the operator; the deadline counts from the deletion, SIGTERM comes later. */
+function drainSettings(drain: GatewayPoolSpec['drain'], isAlone: boolean): readonly JsonObject[] {
+  const drainMs = (drain.deadlineSeconds - drain.propagationSeconds) * 1000;
+  if (isAlone) return [variable('BARRAGE_DRAIN_MS', String(Math.min(drainMs, aloneDrainMsMax)))];
+  return [
+    variable('BARRAGE_DRAIN_MS', String(drainMs)),
+    variable('BARRAGE_DRAIN_CONNECTIONS_PER_SECOND', String(drain.connectionsPerSecond)),
+  ];
 }
 
 /** Revision of the gateways that a pool describes: ten hexadecimal digits. */

@@ -25,11 +25,11 @@ export function canonical(value: Json | undefined): string {
 }
 
 const endingFields = new Set(['terminationGracePeriodSeconds', 'preStop']);
-const endingVariable = 'BARRAGE_DRAIN_MS';
+const endingVariables = new Set<Json | undefined>(['BARRAGE_DRAIN_MS', 'BARRAGE_DRAIN_CONNECTIONS_PER_SECOND']);
 
 function withoutEnding(value: Json): Json {
   if (Array.isArray(value))
-    return value.filter((item: Json) => !(isObject(item) && item['name'] === endingVariable)).map((item: Json) => withoutEnding(item));
+    return value.filter((item: Json) => !(isObject(item) && endingVariables.has(item['name']))).map((item: Json) => withoutEnding(item));
   if (!isObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value)

@@ -2,22 +2,29 @@ import assert from 'node:assert/strict';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createMemoryBus } from '../../core/bus/memory.ts';
 import { limits } from '../../core/limits.ts';
+import { policiesHash, signDocument } from '../../core/pool-document.ts';
 import { createLogger } from '../../core/process/logging.ts';
+import { Pool } from '../../core/process/pool.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { defaultPolicy, Policies } from '../../core/policy.ts';
 import type { Publication } from '../../core/publication.ts';
 import { Gateway } from '../../gateway/gateway.ts';
+import { gatewayNamed, poolDocument, poolKeys } from '../support/pool-document.ts';
 import { obeyHarness } from './load.ts';
 import type { GatewayFigures } from './measure.ts';
 
-// The real gateway on the memory bus. Arguments: MERGE_WINDOW_MS PUBLICATIONS_MAX of the policy; without them it is the default policy.
+// The real gateway on the memory bus. Arguments: MERGE_WINDOW_MS PUBLICATIONS_MAX of the policy, where the default policy has them otherwise;
+// or `pooled`: it is one of two in a pool document, so that there is a gateway to send clients to.
 const channel = 'room:bench';
-const [windowMilliseconds, publicationsMax] = process.argv.slice(2).map(Number);
+const isPooled = process.argv.includes('pooled');
+const [windowMilliseconds, publicationsMax] = isPooled ? [] : process.argv.slice(2).map(Number);
+const uid = 'uid-bench';
 const isMergeGiven = windowMilliseconds !== undefined && publicationsMax !== undefined;
 const merge = isMergeGiven ? { ...defaultPolicy.merge, windowMilliseconds, publicationsMax } : defaultPolicy.merge;
 
 const read = readSettings({
   BARRAGE_GATEWAY_PORT: '0',
+  BARRAGE_POD_UID: uid,
   BARRAGE_LOG_LEVEL: 'warn',
   // The clients of the bench are silent.
   BARRAGE_IDLE_TIMEOUT_MS: '600000',
@@ -29,13 +36,26 @@ assert(read.kind === 'settings');
 const bus = createMemoryBus();
 const registry = new Registry();
 collectDefaultMetrics({ register: registry });
-const gateway = await Gateway.start({
-  settings: read.settings,
-  bus,
-  policies: new Policies([{ ...defaultPolicy, channel, merge }]),
-  registry,
-  logger: createLogger({ part: 'bench', level: read.settings.logLevel }),
-});
+const logger = createLogger({ part: 'bench', level: read.settings.logLevel });
+const policies = new Policies([{ ...defaultPolicy, channel, merge }]);
+const gateway = await Gateway.start({ settings: read.settings, bus, policies, registry, logger, ...(await pooled()) });
+
+async function pooled(): Promise<{ readonly pool?: Pool }> {
+  if (!isPooled) return {};
+  const keys = poolKeys();
+  const part = JSON.stringify({ channels: [defaultPolicy] });
+  const gateways = [gatewayNamed('bench', { uid }), gatewayNamed('elsewhere')];
+  const document = poolDocument({ gateways, policies: { hash: policiesHash([part]), parts: 1 } });
+  const pool = new Pool({ publicKeyPem: keys.publicKeyPem, logger });
+  const { kind } = await pool.offer(JSON.stringify({ envelope: signDocument(document, keys.privateKeyPem), policies: [part] }));
+  assert.equal(kind, 'accepted');
+  return { pool };
+}
+
+function drain(connectionsPerSecond: number): void {
+  const command = { command: 'drain', gateway: uid, connectionsPerSecond, deadlineSeconds: 3600, issuedAt: Date.now() } as const;
+  assert.equal(gateway.adminApi.drain?.(command).kind, 'followed');
+}
 
 function publicationOf(payload: Buffer): Publication {
   return {
@@ -76,4 +96,4 @@ async function slices(): Promise<Pick<GatewayFigures, 'slices' | 'slicesTooLong'
   return { slices: all, slicesTooLong: all - inTime, longestSliceMs: typeof highest === 'number' ? highest * 1000 : null };
 }
 
-obeyHarness(gateway.port, { publish: (payload) => void bus.log.append(channel, [publicationOf(payload)]), figures });
+obeyHarness(gateway.port, { publish: (payload) => void bus.log.append(channel, [publicationOf(payload)]), figures, drain });

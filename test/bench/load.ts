@@ -20,12 +20,14 @@ export interface Load {
   publish(payload: Buffer): void;
   /** Figures of the server itself, asked for by `figures`. */
   figures?(): Promise<unknown>;
+  /** Begins to give up its connections. */
+  drain?(connectionsPerSecond: number): void;
 }
 
 /**
  * Obeys the harness on standard input, and ends the process with it:
  * `publish RATE BURST COUNT` publishes COUNT payloads at RATE a second, BURST at a time, then prints `published COUNT`;
- * `figures` prints one line of JSON.
+ * `figures` prints one line of JSON; `drain RATE` gives up RATE connections a second.
  */
 export function obeyHarness(port: number, load: Load): void {
   let sequence = 0;
@@ -49,6 +51,7 @@ export function obeyHarness(port: number, load: Load): void {
     const [command, ...numbers] = line.split(' ');
     const [rate = 0, burst = 0, count = 0] = numbers.map(Number);
     if (command === 'publish') publish(rate, burst, count);
+    else if (command === 'drain') load.drain?.(rate);
     else if (command === 'figures') void load.figures?.().then((figures) => process.stdout.write(`${JSON.stringify(figures)}\n`));
   });
   lines.on('close', () => process.exit(0));

@@ -3,10 +3,13 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BenchProcessFailed, killAll } from './bench-process.ts';
+import { measureDrain } from './drain.ts';
 import { measureFanOut, measureMemory, measureThroughput, type Bench } from './measure.ts';
 import { benchFolder, buildPrograms, pinHarness } from './programs.ts';
 import { report, unmeasured, type Outcome } from './report.ts';
-import { fanOutRows, memoryRows, throughputRows } from './rows.ts';
+import { drainRows, fanOutRows, memoryRows, throughputRows } from './rows.ts';
+
+const allRows = [...fanOutRows, ...memoryRows, ...throughputRows, ...drainRows];
 
 const usage = `npm run bench -- [options]
   --rounds N      rounds of every row, interleaved (3)
@@ -14,7 +17,7 @@ const usage = `npm run bench -- [options]
   --only NAMES    comma-separated rows, or what stands before the - of several: a1,d20-plain,memory
   --quick         one short round of everything, for trying the bench itself
   --node-args A   comma-separated arguments for the servers' Node, such as --cpu-prof
-rows: ${[...fanOutRows, ...memoryRows, ...throughputRows].map(({ name }) => name).join(' ')}
+rows: ${allRows.map(({ name }) => name).join(' ')}
 `;
 
 const { values: options } = parseArgs({
@@ -45,7 +48,7 @@ function isWanted({ name }: { readonly name: string }): boolean {
 }
 
 function nothingWanted(): boolean {
-  return ![...fanOutRows, ...memoryRows, ...throughputRows].some(isWanted);
+  return !allRows.some(isWanted);
 }
 
 /** Runs every wanted row once a round, each round beginning with another row, so that drift of the machine spreads over all. */
@@ -92,12 +95,14 @@ async function run(): Promise<void> {
     idleConnections: options.quick ? 2000 : 10_000,
     settleMs: options.quick ? 1000 : 5000,
     throughputSeconds: options.quick ? 3 : 30,
+    drainSeconds: options.quick ? 2 : 10,
     nodeArguments: options['node-args']?.split(',') ?? [],
   };
   const measurements = {
     fanOut: await measureRows(fanOutRows, rounds, (row) => measureFanOut(bench, row)),
     memory: await measureRows(memoryRows, rounds, (row) => measureMemory(bench, row)),
     throughput: await measureRows(throughputRows, 1, (row) => measureThroughput(bench, row)),
+    drain: await measureRows(drainRows, rounds, (row) => measureDrain(bench, row)),
   };
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`;
   const conditions = `${machine}; ${pinned ? 'server on CPU 0, clients on CPU 1' : 'not pinned: taskset or a second CPU is missing'}; ${bench.members} members, 200-byte payloads, ${rounds} rounds of ${seconds} s; memory at ${bench.idleConnections} connections`;

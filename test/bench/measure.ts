@@ -15,6 +15,7 @@ export interface Bench {
   readonly idleConnections: number;
   readonly settleMs: number;
   readonly throughputSeconds: number;
+  readonly drainSeconds: number;
   /** Arguments for the Node of the servers besides the product's own, such as --cpu-prof. */
   readonly nodeArguments: readonly string[];
 }
@@ -64,7 +65,7 @@ export interface FanOutResult {
 const answerMs = 10_000;
 
 /** A server with its members connected and subscribed, ready to publish. */
-class Stage {
+export class Stage {
   readonly server: BenchProcess;
   readonly #port: number;
   #sink: BenchProcess | undefined;
@@ -103,6 +104,13 @@ class Stage {
     return JSON.parse(await this.#sink.line(answerMs)) as SinkCounts;
   }
 
+  /** When the members were sent away, in microseconds since the first was. */
+  async departures(): Promise<readonly number[]> {
+    assert(this.#sink !== undefined);
+    this.#sink.tell('departures');
+    return JSON.parse(await this.#sink.line(answerMs)) as readonly number[];
+  }
+
   async figures(kind: ServerKind): Promise<GatewayFigures | undefined> {
     if (kind.kind !== 'gateway') return undefined;
     this.server.tell('figures');
@@ -137,6 +145,7 @@ function serverCommand(bench: Bench, kind: ServerKind): readonly string[] {
   // The flag is the product's own (npm run gateway); `ws` gets it too, so that both have the same heap.
   const node = [process.execPath, '--max-semi-space-size=2', ...bench.nodeArguments];
   if (kind.kind === 'ws') return [...node, join(import.meta.dirname, 'ws-server.ts')];
+  if (kind.kind === 'pooled-gateway') return [...node, join(import.meta.dirname, 'gateway-server.ts'), 'pooled'];
   const merge = kind.merge === undefined ? [] : [String(kind.merge.windowMilliseconds), String(kind.merge.publicationsMax)];
   return [...node, join(import.meta.dirname, 'gateway-server.ts'), ...merge];
 }

@@ -1,5 +1,6 @@
+import type { DrainResult } from './drain.ts';
 import type { FanOutResult, MemoryResult } from './measure.ts';
-import { fanOutRows, memoryRows, throughputRows, type FanOutRow } from './rows.ts';
+import { drainRows, drainToleranceMax, fanOutRows, memoryRows, throughputRows, type FanOutRow } from './rows.ts';
 import { ratioOf, spreadOf, type Spread } from './spread.ts';
 
 /** What one row gave in one round: a result, or why there is none. */
@@ -10,14 +11,16 @@ export interface Measurements {
   readonly fanOut: ReadonlyMap<string, readonly Outcome<FanOutResult>[]>;
   readonly memory: ReadonlyMap<string, readonly Outcome<MemoryResult>[]>;
   readonly throughput: ReadonlyMap<string, readonly Outcome<FanOutResult>[]>;
+  readonly drain: ReadonlyMap<string, readonly Outcome<DrainResult>[]>;
 }
 
-/** The run as Markdown: one table each for fan-out, memory and throughput, then what could not be measured or counted. */
+/** The run as Markdown: one table each for fan-out, memory, throughput and drains, then what could not be measured or counted. */
 export function report(measurements: Measurements): string {
   const parts: string[] = [];
   if (measurements.fanOut.size > 0) parts.push(fanOutTable(measurements.fanOut));
   if (measurements.memory.size > 0) parts.push(memoryTable(measurements.memory));
   if (measurements.throughput.size > 0) parts.push(throughputTable(measurements.throughput));
+  if (measurements.drain.size > 0) parts.push(drainTable(measurements.drain));
   const remarks = [...unmeasured(measurements), ...surprises(measurements)];
   if (remarks.length > 0) parts.push(remarks.map((remark) => `- ${remark}\n`).join(''));
   return parts.join('\n');
@@ -153,6 +156,38 @@ function throughputTable(rows: Measurements['throughput']): string {
   );
 }
 
+function drainTable(rows: Measurements['drain']): string {
+  const lines: string[][] = [];
+  for (const { name, title, connectionsPerSecond } of drainRows) {
+    const measured = results(rows.get(name) ?? []);
+    if (measured.length === 0) continue;
+    const rate = spreadOf(measured.map(({ perSecond }) => perSecond));
+    const off = rate.median / connectionsPerSecond - 1;
+    const met = Math.abs(off) <= drainToleranceMax ? 'met' : 'missed';
+    lines.push([
+      name,
+      title,
+      `${measured[0]?.connections ?? ''}`,
+      `${connectionsPerSecond}`,
+      spreadText(rate, 1),
+      `${off < 0 ? '−' : '+'}${Math.abs(off * 100).toFixed(1)} %`,
+      `± ${drainToleranceMax * 100} %: ${met}`,
+      `${Math.min(...measured.map(({ fewest }) => fewest))} to ${Math.max(...measured.map(({ most }) => most))}`,
+    ]);
+  }
+  const head = [
+    'row',
+    'clients',
+    'connections',
+    'set rate, 1/s',
+    'rate: median (min–max)',
+    'off by',
+    'goal',
+    'fewest and most in a second',
+  ];
+  return table(head, lines);
+}
+
 /**
  * Above it, latencies and slices (which are wall time) say more about the machine than about the server. Not nearer to 0, since the server's own
  * threads wait for each other too.
@@ -162,15 +197,17 @@ const waitingShareMax = 0.05;
 /** What would make a figure mean something else than its row says. */
 function surprises(measurements: Measurements): readonly string[] {
   const remarks: string[] = [];
-  for (const [name, outcomes] of [...measurements.fanOut, ...measurements.throughput]) {
-    const row = fanOutRows.find((candidate) => candidate.name === name);
-    const waiting = results(outcomes).map(({ waitingShare }) => waitingShare);
+  for (const [name, outcomes] of [...measurements.fanOut, ...measurements.throughput, ...measurements.drain]) {
+    const waiting = results<{ readonly waitingShare: number }>(outcomes).map(({ waitingShare }) => waitingShare);
     if (waiting.some((share) => share > waitingShareMax)) {
       const shares = waiting.map((share) => (share * 100).toFixed(0)).join(', ');
       remarks.push(
         `${name}: disturbed: other programs had the server's CPU while it was ready to run, for ${shares} % of the rounds' time`,
       );
     }
+  }
+  for (const [name, outcomes] of [...measurements.fanOut, ...measurements.throughput]) {
+    const row = fanOutRows.find((candidate) => candidate.name === name);
     for (const [round, result] of results(outcomes).entries()) {
       const { expected, delivered, misordered, closed, gateway } = result;
       const place = `${name}, round ${round + 1}`;

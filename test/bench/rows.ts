@@ -5,7 +5,9 @@ export type SinkMode = 'raw' | 'ws' | 'plain' | 'barrage.v1';
 export type ServerKind =
   | { readonly kind: 'floor' }
   | { readonly kind: 'ws' }
-  | { readonly kind: 'gateway'; readonly merge?: { readonly windowMilliseconds: number; readonly publicationsMax: number } };
+  | { readonly kind: 'gateway'; readonly merge?: { readonly windowMilliseconds: number; readonly publicationsMax: number } }
+  /** A gateway beside another one, in a pool document; only the one is there. */
+  | { readonly kind: 'pooled-gateway' };
 
 /** One way of fanning out, measured in every round. */
 export interface FanOutRow {
@@ -36,6 +38,16 @@ export interface ThroughputRow {
   readonly title: string;
   readonly server: ServerKind;
   readonly mode: SinkMode;
+}
+
+/** A gateway that gives up its connections at a rate. */
+export interface DrainRow {
+  readonly name: string;
+  readonly title: string;
+  readonly mode: 'plain' | 'barrage.v1';
+  readonly connectionsPerSecond: number;
+  /** To the channel that all are subscribed to, meanwhile. */
+  readonly publicationsPerSecond: number;
 }
 
 const unmerged = { kind: 'gateway', merge: { windowMilliseconds: 0, publicationsMax: 500 } } as const;
@@ -91,6 +103,31 @@ export const memoryRows: readonly MemoryRow[] = [
   { name: 'memory-plain', title: 'Barrage, plain protocol', server: { kind: 'gateway' }, mode: 'plain', bytesMax: 8 * kibibyte },
   { name: 'memory-v1', title: 'Barrage, barrage.v1', server: { kind: 'gateway' }, mode: 'barrage.v1', bytesMax: 8 * kibibyte },
 ];
+
+const closing = { mode: 'plain', publicationsPerSecond: 0 } as const;
+
+export const drainRows: readonly DrainRow[] = [
+  { name: 'drain-50', title: 'plain protocol, closed with 1012', connectionsPerSecond: 50, ...closing },
+  { name: 'drain-200', title: 'plain protocol, closed with 1012', connectionsPerSecond: 200, ...closing },
+  { name: 'drain-1000', title: 'plain protocol, closed with 1012', connectionsPerSecond: 1000, ...closing },
+  {
+    name: 'drain-1000-v1',
+    title: 'barrage.v1, told to reconnect',
+    mode: 'barrage.v1',
+    connectionsPerSecond: 1000,
+    publicationsPerSecond: 0,
+  },
+  {
+    name: 'drain-200-busy',
+    title: 'barrage.v1, 100 publications/s to all',
+    mode: 'barrage.v1',
+    connectionsPerSecond: 200,
+    publicationsPerSecond: 100,
+  },
+];
+
+/** How far off its set rate a drain may be. */
+export const drainToleranceMax = 0.1;
 
 export const throughputRows: readonly ThroughputRow[] = [
   { name: 'throughput-plain', title: 'Barrage, plain protocol', server: { kind: 'gateway' }, mode: 'plain' },

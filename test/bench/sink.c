@@ -9,6 +9,9 @@
 // Prints "ready" when every connection is subscribed, then obeys lines on standard input until it ends:
 //   count   prints one line of JSON: what arrived since the start, and latencies since the last reset
 //   reset   forgets the latencies
+//   departures  prints one line of JSON: when each connection was sent away, in microseconds since the first was, in that order
+//
+// Who is told to go elsewhere (a close with 1012, or barrage.v1's "reconnect") is gone at once.
 //
 // Publications are counted by a marker in their payload, "#seq=SEQUENCE,NANOSECONDS" (12 and 19 digits, CLOCK_MONOTONIC of the
 // publisher, which runs on the same machine), so that neither merging nor TCP segments change the count.
@@ -62,6 +65,7 @@ static const char *upgrade_headers, *subscribe_command, *confirmation;
 static int upgrades;
 
 static uint64_t publications, bytes, reads, missing, misordered, closed;
+static uint64_t *departures, departed;
 static uint64_t latency_buckets[bucket_count], latency_total, latency_max;
 
 static void fail(const char *what) {
@@ -125,6 +129,15 @@ static void end(struct connection *connection) {
   closed++;
 }
 
+// Payloads are ASCII: no other frame holds these bytes, but for a header whose length is made of them.
+static int is_sent_away(const char *text, size_t length) {
+  static const char close_head = (char)0x88, restart[] = {(char)0x03, (char)0xf4};
+  const char *stop = text + length;
+  for (const char *at = text; (at = memchr(at, close_head, (size_t)(stop - at))) != NULL; at++)
+    if (stop - at >= 4 && memcmp(at + 2, restart, sizeof restart) == 0) return 1;
+  return memmem(text, length, "\"reconnect\"", 11) != NULL;
+}
+
 static void receive(struct connection *connection) {
   static char buffer[marker_bytes + read_bytes];
   memcpy(buffer, connection->tail, connection->tail_length);
@@ -143,6 +156,11 @@ static void receive(struct connection *connection) {
     if (marker == NULL || stop - marker < marker_bytes) break;
     count_publication(connection, marker, now);
     at = marker + marker_bytes;
+  }
+  if (is_sent_away(buffer, (size_t)(stop - buffer))) {
+    departures[departed++] = now;
+    end(connection);
+    return;
   }
   size_t rest = (size_t)(stop - at);
   connection->tail_length = rest < sizeof connection->tail ? rest : sizeof connection->tail;
@@ -246,6 +264,13 @@ static void report(void) {
          publications, bytes, reads, missing, misordered, closed, latency_quantile(0.5), latency_quantile(0.99), latency_max);
 }
 
+static void report_departures(void) {
+  printf("[");
+  for (uint64_t index = 0; index < departed; index++)
+    printf("%s%lu", index == 0 ? "" : ",", (departures[index] - departures[0]) / 1000);
+  printf("]\n");
+}
+
 static void obey(void) {
   char line[64];
   ssize_t length = read(STDIN_FILENO, line, sizeof line);
@@ -255,6 +280,7 @@ static void obey(void) {
     latency_total = latency_max = 0;
   }
   if (memmem(line, (size_t)length, "count", 5) != NULL) report();
+  if (memmem(line, (size_t)length, "departures", 10) != NULL) report_departures();
 }
 
 static void read_arguments(int count, char **values) {
@@ -282,7 +308,8 @@ int main(int count, char **values) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   connections = calloc(connection_count, sizeof *connections);
   poller = epoll_create1(0);
-  if (connections == NULL || poller < 0) fail("epoll_create1");
+  departures = calloc(connection_count, sizeof *departures);
+  if (connections == NULL || departures == NULL || poller < 0) fail("epoll_create1");
   struct epoll_event input = {.events = EPOLLIN, .data.ptr = NULL};
   if (epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &input) < 0) fail("epoll_ctl");
   int told = 0;

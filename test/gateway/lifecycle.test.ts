@@ -83,7 +83,8 @@ test('wrong settings end it with status 2, and all of them are named with what t
     BARRAGE_BACKOFF_BASE_MS: '9',
     BARRAGE_BACKOFF_CAP_MS: '600001',
     BARRAGE_FAN_OUT_PERCENT: '96',
-    BARRAGE_DRAIN_MS: '9001',
+    BARRAGE_DRAIN_MS: '86400001',
+    BARRAGE_DRAIN_CONNECTIONS_PER_SECOND: '0',
     BARRAGE_LOG_LEVEL: 'loud',
   };
   const started = new TestProcess('standalone/main.ts', wrong);

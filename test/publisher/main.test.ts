@@ -61,8 +61,14 @@ const publish = (port: number) =>
   });
 
 test.each([
-  ['without Redis', { BARRAGE_REDIS_URL: '' }, 1, ['BARRAGE_REDIS_URL is not set', 'npm start']],
-  ['reachable without a key', { BARRAGE_PUBLISHER_HOST: '0.0.0.0' }, 1, ['BARRAGE_PUBLISHER_HOST="0.0.0.0"', 'Set BARRAGE_API_KEYS']],
+  ['without Redis', { BARRAGE_REDIS_URL: '' }, 2, ['BARRAGE_REDIS_URL is not set', 'npm start']],
+  ['reachable without a key', { BARRAGE_PUBLISHER_HOST: '0.0.0.0' }, 2, ['BARRAGE_PUBLISHER_HOST="0.0.0.0"', 'Set BARRAGE_API_KEYS']],
+  [
+    'with several at once and a misspelt one',
+    { BARRAGE_REDIS_URL: '', BARRAGE_PUBLISHER_HOST: '0.0.0.0', BARRAGE_FOO: '1' },
+    2,
+    ['BARRAGE_REDIS_URL is not set', 'Set BARRAGE_API_KEYS', 'BARRAGE_FOO: this environment variable is no setting'],
+  ],
   ['with a policy file that is not there', { BARRAGE_POLICY_FILE: '/nowhere/policy.yaml' }, 1, ['/nowhere/policy.yaml', 'ENOENT']],
   [
     'with wrong settings',

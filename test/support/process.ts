@@ -53,8 +53,8 @@ export class TestProcess {
     await until(() => this.#isOver, 20);
   }
 
-  terminate(): void {
-    this.#child.kill('SIGTERM');
+  terminate(signal: 'SIGTERM' | 'SIGINT' = 'SIGTERM'): void {
+    this.#child.kill(signal);
   }
 
   /** The exit status; `null` where a signal ended it. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Placement } from '../../../core/placement.ts';
-import { departureOf, drainStart, paceDrain, type DrainOrder, type Leaver } from '../../../gateway/drain.ts';
+import { departureOf, drainStart, finalOrder, paceDrain, type DrainOrder, type Leaver } from '../../../gateway/drain.ts';
 import { topChannels } from '../../../gateway/top-channels.ts';
 import { gatewayNamed, poolDocument } from '../../support/pool-document.ts';
 
@@ -61,6 +61,46 @@ test('at the deadline the rest goes within the last call, evenly, and nobody is 
 
 test('no time at all moves everybody in the first tick', () => {
   expect(run({ ...order, deadlineMs: 0, lastCallMs: 0 }, 5_000, [0])).toEqual([{ atMs: 0, moved: 5_000 }]);
+});
+
+test('a process that ends keeps to the set rate and closes the rest in the last part of its time, of five seconds at most', () => {
+  const pool = { connectionsPerSecond: 200, deadlineMs: 525_000, lastCallMs: 5_000, hintAfterMs: 500 };
+  expect(finalOrder({ withinMs: 530_000, connectionsPerSecond: 200 }, 20_000)).toEqual(pool);
+  const short = { connectionsPerSecond: 1, deadlineMs: 700, lastCallMs: 300, hintAfterMs: 100 };
+  expect(finalOrder({ withinMs: 1_000, connectionsPerSecond: 1 }, 20_000)).toEqual(short);
+});
+
+test('a process that ends and has no rate moves everybody evenly, before the last part of its time', () => {
+  const order = finalOrder({ withinMs: 10_000, connectionsPerSecond: undefined }, 630);
+  expect([order.connectionsPerSecond, order.deadlineMs, order.lastCallMs]).toEqual([100, 7_000, 3_000]);
+  const steps = run(
+    order,
+    630,
+    Array.from({ length: 350 }, () => 20),
+  );
+  const over = steps.find(({ moved }) => moved === 630)?.atMs;
+  expect(over).toBeGreaterThanOrEqual(6_280);
+  expect(over).toBeLessThanOrEqual(6_320);
+});
+
+test('whatever the time, the rate and the number of connections: nobody is left at the end of a final drain', () => {
+  const rates = fc.oneof(fc.constant(undefined), fc.integer({ min: 1, max: 100_000 }));
+  const whole = fc.record({ withinMs: fc.integer({ min: 0, max: 60_000 }), connectionsPerSecond: rates });
+  fc.assert(
+    fc.property(whole, fc.integer({ min: 0, max: 20_000 }), fc.integer({ min: 5, max: 200 }), (ending, connections, tickMs) => {
+      const ticks = Array.from({ length: Math.ceil(ending.withinMs / tickMs) + 1 }, () => tickMs);
+      expect(run(finalOrder(ending, connections), connections, ticks).at(-1)?.moved).toBe(connections);
+    }),
+    params,
+  );
+});
+
+test("an operator's drain that is under way when the process is to end goes on at its rate, to the earlier end", () => {
+  const underWay = { order: { ...order, deadlineMs: 60_000 }, elapsedMs: 20_000 };
+  const ending = { withinMs: 45_000, connectionsPerSecond: 7 };
+  expect(finalOrder(ending, 1_000, underWay)).toEqual(underWay.order);
+  const sooner = { connectionsPerSecond: 200, deadlineMs: 20_000 + 39_999, lastCallMs: 5_000, hintAfterMs: 500 };
+  expect(finalOrder({ ...ending, withinMs: 44_999 }, 1_000, underWay)).toEqual(sooner);
 });
 
 const document = poolDocument({ gateways: ['a', 'b', 'c', 'd'].map((name) => gatewayNamed(name)) });

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { containersOf, environmentOf, ingredientsWith, keyPair, ownContainer } from './ingredients.ts';
 import { poolWith } from '../decide/pool-fixture.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate } from '../../../operator/desired/gateway-pod.ts';
+import { closeMsMax } from '../../../core/process/lifecycle.ts';
+import { readSettings } from '../../../core/process/settings.ts';
 import { childNames } from '../../../operator/desired/labels.ts';
 import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
 
@@ -47,10 +49,24 @@ test('its settings come as agreed: names by the downward API, secrets from a Sec
   expect(environmentOf(container)).not.toHaveProperty('BARRAGE_API_KEYS');
 });
 
-test('it ends in its own time: propagation before SIGTERM, deadline and a spare after', () => {
-  const { spec, container } = podWith({ drain: { propagationSeconds: 7, deadlineSeconds: 100 } });
+test('it ends in its own time: propagation before SIGTERM, then the drain of the pool to its deadline, and a spare', () => {
+  const { spec, container } = podWith({ drain: { propagationSeconds: 7, deadlineSeconds: 100, connectionsPerSecond: 33 } });
   expect(spec?.['terminationGracePeriodSeconds']).toBe(137);
   expect(container['lifecycle']).toEqual({ preStop: { sleep: { seconds: 7 } } });
+  expect(environmentOf(container)).toMatchObject({ BARRAGE_DRAIN_MS: '93000', BARRAGE_DRAIN_CONNECTIONS_PER_SECOND: '33' });
+});
+
+test.each([
+  ['the least drain', { propagationSeconds: 0, deadlineSeconds: 10, connectionsPerSecond: 1 }],
+  ['the least time after the propagation', { propagationSeconds: 120, deadlineSeconds: 121, connectionsPerSecond: 1 }],
+  ['the greatest drain', { propagationSeconds: 0, deadlineSeconds: 86_400, connectionsPerSecond: 100_000 }],
+])('%s that a pool may ask for is one that a gateway takes, and has ended when the kubelet would kill', (_, drain) => {
+  const { spec, container } = podWith({ drain });
+  const { BARRAGE_DRAIN_MS: drainMs = '', BARRAGE_DRAIN_CONNECTIONS_PER_SECOND: rate = '' } = environmentOf(container);
+  const variables = { BARRAGE_DRAIN_MS: String(drainMs), BARRAGE_DRAIN_CONNECTIONS_PER_SECOND: String(rate) };
+  expect(readSettings(variables)).toMatchObject({ kind: 'settings', settings: { drainConnectionsPerSecond: drain.connectionsPerSecond } });
+  const endedAfterMs = drain.propagationSeconds * 1000 + Number(drainMs) + closeMsMax;
+  expect(Number(spec?.['terminationGracePeriodSeconds']) * 1000 - endedAfterMs).toBeGreaterThan(20_000);
 });
 
 test('it is ready when the operator says so too, and belongs to the pool', () => {
@@ -82,7 +98,10 @@ test('Redis by TLS trusts the authority of the Secret', () => {
   const { container, spec } = podWith({ bus: { type: 'Redis', redis } });
   expect(environmentOf(container)).toMatchObject({ BARRAGE_REDIS_CA_FILE: '/etc/barrage/redis-ca/ca.crt' });
   expect(spec?.['volumes']).toContainEqual(
-    expect.objectContaining({ name: 'redis-ca', secret: expect.objectContaining({ secretName: 'redis-ca' }) }),
+    expect.objectContaining({
+      name: 'redis-ca',
+      secret: expect.objectContaining({ secretName: 'web-settings', items: [{ key: 'redis-ca', path: 'ca.crt' }] }),
+    }),
   );
 });
 
@@ -98,6 +117,9 @@ test('on a memory bus the one pod is publisher too', () => {
   expect(ownContainer(pod.spec)['args']).toEqual(['standalone']);
   expect(environmentOf(ownContainer(pod.spec))).toMatchObject({ BARRAGE_PUBLISHER_HOST: '0.0.0.0', BARRAGE_API_KEYS: expect.anything() });
   expect(environmentOf(ownContainer(pod.spec))).not.toHaveProperty('BARRAGE_REDIS_URL');
+  // Who stays with it while it ends hears nothing: publishers do not reach it any more.
+  expect(environmentOf(ownContainer(pod.spec))).toMatchObject({ BARRAGE_DRAIN_MS: '5000' });
+  expect(environmentOf(ownContainer(pod.spec))).not.toHaveProperty('BARRAGE_DRAIN_CONNECTIONS_PER_SECOND');
 });
 
 test('a node autoscaler may move it, unless the pool says no', () => {
@@ -179,7 +201,7 @@ test('the revision changes with what gateways are made of', () => {
   expect(gatewayRevision(ingredientsWith())).toBe(base);
   const changed = [
     gatewayRevision(ingredientsWith({}, { image: 'barrage:2' })),
-    gatewayRevision(ingredientsWith({}, { settingsDigest: 'other' })),
+    gatewayRevision(ingredientsWith({}, { settingsDigests: { gateway: 'other', publisher: 'x' } })),
     gatewayRevision(ingredientsWith({}, { publicKey: 'other' })),
     gatewayRevision(ingredientsWith({ template: { metadata: { labels: { a: 'b' } } } })),
     gatewayRevision(ingredientsWith({ exposure: { type: 'HostPort' } })),
