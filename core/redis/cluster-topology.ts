@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { withDeadline } from '../bus/deadline.ts';
 import type { RedisNode, RedisPlaces } from './access.ts';
+import { noClusterNode } from './connection.ts';
 import type { SingleMaster } from './single-master.ts';
 import { mergeViews, nodeAt, readClusterNodes, sameOwners, type ClusterView } from './slots.ts';
 import { reasonOf, type SparseLog } from './sparse-log.ts';
@@ -121,8 +122,10 @@ export class ClusterTopology {
       return [await Promise.any(this.#places.nodes.map((node) => this.#seedView(node)))];
     } catch (error) {
       const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-      this.#fault = `Redis: ${reasonOf(first)}`;
-      this.#errors.warn(first);
+      const reason = reasonOf(first);
+      const words = reason.includes('cluster support disabled') ? noClusterNode : reason;
+      this.#fault = `Redis: ${words}`;
+      this.#errors.warn(words);
       return [];
     }
   }

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
 import { scripts, type ScriptedRedis } from './scripts.ts';
+import { endsSentinelRound, SentinelRound } from './sentinel-round.ts';
 import { reasonOf, type SparseLog } from './sparse-log.ts';
 
 /** Longest wait for the answer to any command, in milliseconds. */
@@ -19,6 +20,8 @@ const silentTurnsBreak = 12;
 const silentTurnsBreakSentinel = 4;
 const redisMajorMin = 7;
 const connectionBroke = 'the connection to Redis broke';
+/** Said of a server that belongs to no Cluster where one is expected. */
+export const noClusterNode = 'the server is no node of a Redis Cluster, but BARRAGE_REDIS_MODE is Cluster';
 
 export interface ConnectionListener {
   /** A new connection can be used; on it the server's reign stays the same. */
@@ -86,13 +89,23 @@ export class RedisConnection {
       // A master that became a replica: find the new one by connecting again.
       reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     }) as ScriptedRedis;
+    const sentinels = new SentinelRound(endpoint.name ?? '');
+    this.client.on('sentinelError', (error: Error) => sentinels.add(error));
     this.client.on('error', (error: Error) => {
+      if (endsSentinelRound(error)) {
+        const words = sentinels.end();
+        if (words !== undefined) this.#failed(new Error(words));
+        return;
+      }
       this.#failed(error);
       // An answer without a question: which answers belong to which is not certain any more.
       if (error.message.startsWith('Command queue state error')) this.breakOff();
     });
     this.client.on('ready', () => void this.#open());
-    this.client.on('close', () => this.#lost());
+    this.client.on('close', () => {
+      sentinels.clear();
+      this.#lost();
+    });
     this.#health = setInterval(() => this.#checkHealth(), healthIntervalMs);
   }
 
@@ -221,9 +234,10 @@ function serverFault(information: string, kind: 'single' | 'cluster'): string | 
   const version = /^redis_version:(\d+)/m.exec(information)?.[1];
   if (version === undefined || runIdOf(information) === undefined) return 'the server does not say what it is';
   if (Number(version) < redisMajorMin) return `Redis ${redisMajorMin} or newer is needed, this one is ${version}`;
+  if (/^redis_mode:sentinel/m.test(information)) return 'the server is a Sentinel: set BARRAGE_REDIS_MODE to Sentinel';
   const isNode = /^redis_mode:cluster/m.test(information);
   if (isNode && kind === 'single') return 'the server is a node of a Redis Cluster: set BARRAGE_REDIS_MODE to Cluster';
-  if (!isNode && kind === 'cluster') return 'the server is no node of a Redis Cluster, but BARRAGE_REDIS_MODE is Cluster';
+  if (!isNode && kind === 'cluster') return noClusterNode;
   return undefined;
 }
 

@@ -34,8 +34,11 @@ export class SparseLog {
   }
 }
 
-/** A failure in words. What joins several attempts to connect has only a code. */
+/** A failure in words, the same ones each time it happens. What joins several attempts to connect has only a code. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
+  const { code } = error as NodeJS.ErrnoException;
+  // It is found in reading or in writing, as it happens.
+  if (code === 'ECONNRESET' || code === 'EPIPE') return 'the server broke off the connection';
+  return error.message === '' ? (code ?? error.name) : error.message;
 }

@@ -88,7 +88,7 @@ test("Sentinels with a password: the servers' one, or one of their own in the UR
   onTestFinished(() => sentinels.dispose());
   const { access } = sentinels;
   await expectAtWork({ ...access, url: access.url.replace('//', '//:the%20Sentinels@'), password });
-  await refusalOf({ ...access, password }, /WRONGPASS|NOAUTH|sentinels are unreachable/);
+  await refusalOf({ ...access, password }, /no Sentinel can be asked: (?:WRONGPASS|NOAUTH)/);
   const same = await RedisSentinels.start({ sentinels: 1, password, sentinelPassword: password });
   onTestFinished(() => same.dispose());
   await expectAtWork({ ...same.access, password });
@@ -102,11 +102,46 @@ test('a Cluster by TLS and with a password', async () => {
   await refusalOf({ ...cluster.access, password: 'x'.repeat(20), ca: await certificates.ca() }, /WRONGPASS/);
 });
 
+test('a Sentinel is not taken for a server; Sentinels that do not know the name are told from those that do not answer', async () => {
+  const sentinels = await RedisSentinels.start({ sentinels: 1 });
+  onTestFinished(() => sentinels.dispose());
+  const { access } = sentinels;
+  await refusalOf({ url: access.url }, /the server is a Sentinel: set BARRAGE_REDIS_MODE to Sentinel/);
+  await refusalOf({ ...access, sentinelName: 'nobody' }, /the Sentinels know no master named 'nobody'/);
+  await refusalOf(
+    { ...access, sentinelName: 'nobody', url: `redis://127.0.0.1:1,${access.url}` },
+    /the Sentinels know no master named 'nobody'/,
+  );
+});
+
+test('what keeps a bus down is told in the same words at each attempt', async () => {
+  const sentinels = await RedisSentinels.start({ sentinels: 1, password });
+  onTestFinished(() => sentinels.dispose());
+  const encrypted = await newServer({ password, tls: certificates });
+  const wrong = { password: 'x'.repeat(20) };
+  for (const [access, words] of [
+    [{ ...sentinels.access, ...wrong }, /WRONGPASS/],
+    [{ ...sentinels.access, sentinelName: 'nobody', password }, /no master named/],
+    [{ url: encrypted.url.replace('rediss', 'redis'), password }, /broke off/],
+  ] as const) {
+    const bus = createRedisBus({ ...access, prefix: 'login' });
+    onTestFinished(() => bus.close());
+    await until('it says why', () => words.test(JSON.stringify(bus.state())));
+    const told = new Set<string>();
+    const startedAt = performance.now();
+    await until('several attempts were made', () => {
+      told.add(JSON.stringify(bus.state()));
+      return bus.figures().connectionErrors > 12 || performance.now() - startedAt > 5000;
+    });
+    expect([...told]).toHaveLength(1);
+  }
+});
+
 test('a Cluster and a single server are not taken for one another', async () => {
   const [single, cluster] = [await newServer({}), await RedisCluster.start({ masters: 1 })];
   onTestFinished(() => cluster.dispose());
   await refusalOf({ ...cluster.access, mode: 'Standalone' }, /set BARRAGE_REDIS_MODE to Cluster/);
-  await refusalOf({ url: single.url, mode: 'Cluster' }, /cluster support disabled/);
+  await refusalOf({ url: single.url, mode: 'Cluster' }, /no node of a Redis Cluster/);
 });
 
 test.each(['gateway/main.ts', 'publisher/main.ts', 'standalone/main.ts'])(

@@ -59,6 +59,7 @@ export class NumberedStream {
   next = 0;
   /** What was answered otherwise than with success. */
   readonly failures: string[] = [];
+  readonly #notTaken = new Set<number>();
   #isStopped = false;
   readonly #pool: OperatedPool;
   readonly #channel: string;
@@ -70,6 +71,13 @@ export class NumberedStream {
     this.#run = this.#publish();
   }
 
+  /** Numbers that were taken and that a viewer should have received between its first and its last, but did not. */
+  missedBy({ numbers }: Viewer): readonly number[] {
+    const received = new Set(numbers);
+    const between = Array.from({ length: (numbers.at(-1) ?? 0) - (numbers[0] ?? 0) }, (_, index) => (numbers[0] ?? 0) + index);
+    return between.filter((number) => !received.has(number) && !this.#notTaken.has(number));
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#run;
@@ -79,7 +87,10 @@ export class NumberedStream {
     while (!this.#isStopped) {
       const number = this.next++;
       const { E: fault } = await this.#pool.publish(this.#channel, String(number)).catch((error: unknown) => ({ E: String(error) }));
-      if (fault !== null) this.failures.push(`${number}: ${JSON.stringify(fault)}`);
+      if (fault !== null) {
+        this.failures.push(`${number}: ${JSON.stringify(fault)}`);
+        this.#notTaken.add(number);
+      }
       await new Promise((resolve) => setTimeout(resolve, intervalMs));
     }
   }

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A certificate for 127.0.0.1 and the authority that signed it, as PEM files in a temporary folder. */
+/** A certificate and the authority that signed it, as PEM files in a temporary folder. */
 export class Certificates {
   readonly #folder: string;
   readonly keyFile: string;
@@ -20,13 +20,14 @@ export class Certificates {
     this.caFile = join(folder, 'ca.crt');
   }
 
-  static async make(): Promise<Certificates> {
+  /** @param subject whom the certificate is for: `IP:127.0.0.1`, `DNS:redis` */
+  static async make(subject = 'IP:127.0.0.1'): Promise<Certificates> {
     const folder = await mkdtemp(join(tmpdir(), 'barrage-certificates-'));
     const made = new Certificates(folder);
     const caKey = join(folder, 'ca.key');
     const request = join(folder, 'server.csr');
     const extensions = join(folder, 'extensions');
-    await writeFile(extensions, 'subjectAltName=IP:127.0.0.1\n');
+    await writeFile(extensions, `subjectAltName=${subject}\n`);
     const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
     await run('openssl', ['req', '-x509', ...newKey, '-keyout', caKey, '-out', made.caFile, '-days', '2', '-subj', '/CN=test authority']);
     await run('openssl', ['req', ...newKey, '-keyout', made.keyFile, '-out', request, '-subj', '/CN=redis']);

@@ -2,10 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Certificates } from './certificates.ts';
+import { askRedis } from './redis-command.ts';
 
 /** What a stopped Redis leaves behind: 'kept' = all its data, 'as-saved' = its last `SAVE`, as after a crash, 'gone' = nothing. */
 export type DataFate = 'kept' | 'as-saved' | 'gone';
@@ -23,13 +24,13 @@ export interface RedisServerOptions {
 }
 
 const startWithinMs = 10_000;
-const sentinelGoodbye = /-ERR unknown command 'QUIT'[^\r]*\r\n$/;
 
 /**
  * A real redis-server on a port of its own, with its data in a temporary folder. `dispose` it in any case; should a test process
  * end without that, the server is killed with it.
  */
 export class RedisServer {
+  readonly host = '127.0.0.1';
   readonly #folder: string;
   readonly #program: string;
   readonly #kind: RedisKind;
@@ -154,25 +155,8 @@ export class RedisServer {
 
   /** Sends one command and returns the raw reply as lines joined by a space. */
   async command(...words: string[]): Promise<string> {
-    const socket = connect({ host: '127.0.0.1', port: this.#port });
-    let reply = '';
-    socket.on('data', (chunk: Buffer) => {
-      reply += chunk.toString();
-      // A Sentinel knows no QUIT, and says so behind what it was asked.
-      if (sentinelGoodbye.test(reply)) socket.end();
-    });
-    const login = this.#password === undefined ? '' : encodeCommand(['AUTH', this.#password]);
-    socket.write(`${login}${encodeCommand(words)}QUIT\r\n`);
-    try {
-      await once(socket, 'end');
-    } finally {
-      socket.destroy();
-    }
-    return (login === '' ? reply : reply.replace(/^\+OK\r\n/, ''))
-      .replace(sentinelGoodbye, '')
-      .replace(/\+OK\r\n$/, '')
-      .trimEnd()
-      .replaceAll('\r\n', ' ');
+    const password = this.#password === undefined ? {} : { password: this.#password };
+    return askRedis({ host: this.host, port: this.#port, ...password }, words);
   }
 
   async dispose(): Promise<void> {
@@ -180,10 +164,6 @@ export class RedisServer {
     process.off('exit', this.#killAtExit);
     await rm(this.#folder, { recursive: true, force: true });
   }
-}
-
-function encodeCommand(words: readonly string[]): string {
-  return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }
 
 function findRedisServer(): string {

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, expect, test } from 'vitest';
+import { applyDefinitions } from '../../pods/operated-pool.ts';
+import { clusterTimeoutMs, sharedApiServer, type Cluster } from '../../support/cluster.ts';
+
+const blocks = [...readFileSync('docs/operator.md', 'utf8').matchAll(/```yaml\n([^]*?)```/g)].map(([, block = '']) => block);
+
+let cluster: Cluster;
+let namespace: string;
+
+beforeAll(async () => {
+  cluster = await sharedApiServer();
+  await applyDefinitions(cluster);
+  namespace = await cluster.createNamespace('examples');
+}, clusterTimeoutMs);
+
+/** An example of `spec.bus.redis` alone becomes the whole pool around it. */
+function asPool(block: string): string {
+  if (block.startsWith('apiVersion:')) return block;
+  const head =
+    'apiVersion: barrage.dev/v1alpha1\nkind: GatewayPool\nmetadata: {name: example}\nspec:\n  bus:\n    type: Redis\n    redis:\n';
+  return head + block.replaceAll(/^/gm, '      ');
+}
+
+test('every example of a pool on the operator’s page is one that the API server takes, field for field', async () => {
+  expect(blocks.filter((block) => block.includes('mode:')).length).toBeGreaterThanOrEqual(4);
+  for (const block of blocks) {
+    const create = ['-n', namespace, 'create', '--dry-run=server', '--validate=strict', '-o', 'name', '-f', '-'];
+    expect(await cluster.kubectl(create, asPool(block))).toContain('gatewaypool.barrage.dev/');
+  }
+});
