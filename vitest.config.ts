@@ -1,4 +1,18 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** What takes minutes, the longest first: begun last, it would be waited for by an idle worker. */
+const long = ['operator/idle', 'operator/killed', 'operator/faults', 'operator/size', 'pods/outage', 'pods/'];
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const found = long.findIndex((part) => moduleId.includes(part));
+      return found === -1 ? long.length : found;
+    };
+    return (await super.sort(files)).toSorted((one, other) => rank(one) - rank(other));
+  }
+}
 
 // Two cores: files one after the other in each of two workers. Real servers and a browser make some tests slow, never flaky.
 export default defineConfig({
@@ -9,5 +23,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     maxWorkers: 2,
     reporters: ['default'],
+    sequence: { sequencer: LongFirst },
   },
 });

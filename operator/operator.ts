@@ -4,6 +4,7 @@ import { answerAdmin } from '../core/process/admin.ts';
 import { listen, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import type { Settings } from '../core/process/settings.ts';
+import { poolKeyOf } from './decide/policies.ts';
 import { ports } from './desired/labels.ts';
 import { ApiServer } from './kube/api-server.ts';
 import { KubeClient } from './kube/client.ts';
@@ -22,15 +23,18 @@ import { PoolReconciler } from './reconcile/pool-reconciler.ts';
 import { PoolSecretsKeeper } from './reconcile/pool-secrets.ts';
 import { PoolStatusWriter } from './reconcile/pool-status.ts';
 import { Polls } from './reconcile/polls.ts';
+import { StatusApplier } from './reconcile/status-applier.ts';
 import { Stores } from './reconcile/stores.ts';
-import { Controller, startWhenSynced } from './runtime/controller.ts';
+import { Controller } from './runtime/controller.ts';
 import { ControllerMetrics } from './runtime/controller-metrics.ts';
+import { candidateOf } from './runtime/election.ts';
+import { Reachability } from './runtime/reachability.ts';
 
 export interface OperatorOptions {
   readonly settings: Settings;
   readonly logger: Logger;
   readonly source: KubeSource;
-  /** Called when it can't lead, or led and does no longer: the process must end at once, and release nothing. */
+  /** Called when it led and does no longer: the process must end at once, and release nothing. */
   readonly onLost: (reason: string) => void;
   /** Admin port of the pods; another one in tests. */
   readonly adminPort?: number;
@@ -41,7 +45,6 @@ export interface OperatorOptions {
 const pollIntervalMs = 1_000;
 const pollsAtOnce = 32;
 const poolWorkers = 10;
-const syncWithinMs = 120_000;
 const stopGraceMs = 30_000;
 const defaultResyncMs = 600_000;
 
@@ -54,10 +57,10 @@ export class Operator implements Running {
   readonly #connection: KubeConnection;
   readonly #stores: Stores;
   readonly #polls: Polls;
+  readonly #reconciler: PoolReconciler;
   readonly #pools: Controller;
   readonly #channels: Controller;
   readonly #servers: Server[] = [];
-  #isSynced = false;
   #watching: Promise<void> | undefined;
   #callOffResync: (() => void) | undefined;
 
@@ -71,9 +74,13 @@ export class Operator implements Running {
     const controllerMetrics = new ControllerMetrics(this.#registry);
     this.#connection = new KubeConnection(source);
     const lease = { namespace: settings.operatorNamespace, name: settings.operatorLease };
-    const identity = `${settings.operatorName}_${process.pid}_${Math.floor(random() * 1e9).toString(36)}`;
-    this.#election = new LeaderElection({ connection: this.#connection.separate(), lease, identity, clock, random, logger, metrics });
+    const nonce = `${process.pid}-${Math.floor(random() * 1e9).toString(36)}`;
+    const candidate = candidateOf({ name: settings.operatorName, podUid: settings.podUid, nonce });
+    const reachability = new Reachability(clock);
+    const own = { connection: this.#connection.separate(), reachability };
+    this.#election = new LeaderElection({ ...own, lease, candidate, clock, random, logger, metrics });
     const client = new KubeClient({
+      reachability,
       connection: this.#connection,
       clock,
       metrics,
@@ -95,34 +102,37 @@ export class Operator implements Running {
     const children = new Children(api);
     const documents = new DocumentKeeper({ children, admin });
     const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);
-    const reconciler = new PoolReconciler({
+    const recorder = new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName });
+    const statuses = new StatusApplier({ api, recorder, logger });
+    this.#reconciler = new PoolReconciler({
       stores: this.#stores,
       api,
       secrets: new PoolSecretsKeeper({ api, known, now: () => clock.now() }),
       children,
       documents,
       actions: new ActionShell({ api, documents, clock }),
-      status: new PoolStatusWriter({ api, stores: this.#stores }),
+      status: new PoolStatusWriter({ statuses, stores: this.#stores }),
       polls: this.#polls,
-      recorder: new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName }),
+      recorder,
       clock,
       logger,
       image: settings.operatorImage,
       namespace: settings.operatorNamespace,
     });
-    const channels = new ChannelReconciler({ stores: this.#stores, api, polls: this.#polls, clock });
+    const channels = new ChannelReconciler({ stores: this.#stores, statuses, polls: this.#polls, clock });
     const shared = { workers: poolWorkers, clock, logger, metrics: controllerMetrics };
-    this.#pools = new Controller({ name: 'gatewaypool', reconcile: reconciler.reconcile, ...shared });
+    this.#pools = new Controller({ name: 'gatewaypool', reconcile: this.#reconciler.reconcile, ...shared });
     this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared });
     this.#stores.onPoolChange((pool) => this.#enqueue(pool));
+    // What failed for want of an API server waits for its next attempt: it is back.
+    reachability.onReturn(() => this.#review());
   }
 
-  /** Serves its probes, watches, and stands for election. @throws where a port can't be had or there is no API server to be found */
+  /** Serves its probes, watches, and stands for election. @throws where a port can't be had or nothing says where the API server is */
   static async start(options: OperatorOptions): Promise<Operator> {
     const operator = new Operator(options);
     await operator.#serve();
     operator.#watching = operator.#stores.run(operator.#leaving.signal);
-    operator.#election.start();
     operator.#lead().catch((error: unknown) => options.onLost(error instanceof Error ? error.message : String(error)));
     return operator;
   }
@@ -134,6 +144,11 @@ export class Operator implements Running {
   /** For tests: nothing is under way, and nothing waits but what is to be looked at later. */
   get isIdle(): boolean {
     return this.#pools.isIdle && this.#channels.isIdle;
+  }
+
+  /** For tests: of how many pools, documents, children and pods something is kept in memory. */
+  get remembered(): PoolReconciler['remembered'] & { readonly pods: number } {
+    return { ...this.#reconciler.remembered, pods: this.#polls.size };
   }
 
   async close(): Promise<void> {
@@ -155,14 +170,17 @@ export class Operator implements Running {
     );
   }
 
-  /** Followers are filled too: who is elected begins at once. */
+  /**
+   * Only who knows the cluster stands for election, and begins at once when it is elected. The wait for the API server has no end: a new process would wait
+   * for the same, and for its kubelet's back-off as well.
+   */
   async #lead(): Promise<void> {
     const { logger, onLost } = this.#options;
     const { signal } = this.#leaving;
-    await startWhenSynced([], this.#stores.synced, { clock: systemClock, withinMs: syncWithinMs, signal });
-    if (signal.aborted) return;
-    this.#isSynced = true;
+    await Promise.all(this.#stores.synced);
+    this.#election.start();
     await this.#election.elected;
+    if (signal.aborted) return;
     logger.info('this operator leads');
     void this.#election.lost.then(onLost);
     this.#polls.start();
@@ -172,9 +190,13 @@ export class Operator implements Running {
   }
 
   #resync(): void {
-    for (const { metadata } of this.#stores.pools.all()) this.#enqueue(`${metadata.namespace}/${metadata.name}`);
-    for (const { metadata, spec } of this.#stores.channels.all()) this.#channels.enqueue(`${metadata.namespace}/${spec.poolRef.name}`);
+    this.#review();
     this.#callOffResync = systemClock.after(this.#options.resyncMs ?? defaultResyncMs, () => this.#resync());
+  }
+
+  #review(): void {
+    for (const { metadata } of this.#stores.pools.all()) this.#enqueue(`${metadata.namespace}/${metadata.name}`);
+    for (const channel of this.#stores.channels.all()) this.#channels.enqueue(poolKeyOf(channel));
   }
 
   #enqueue(pool: string): void {
@@ -184,7 +206,7 @@ export class Operator implements Running {
 
   async #serve(): Promise<void> {
     const { settings, logger } = this.#options;
-    const sources = { registry: this.#registry, waitingFor: () => (this.#isSynced ? [] : ['the API server: the caches are not filled']) };
+    const sources = { registry: this.#registry, waitingFor: () => this.#stores.waitingFor() };
     const host = settings.operatorHost;
     const portsInUse: number[] = [];
     for (const port of [settings.operatorProbePort, settings.operatorMetricsPort]) {

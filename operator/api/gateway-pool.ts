@@ -12,7 +12,7 @@ export interface GatewayPool {
 
 /** What is wanted. Every field has a default; an empty spec is one gateway on a memory bus, to try things out. */
 export interface GatewayPoolSpec {
-  /** How many gateways there are. Used when scaling.type is Fixed or External, and set by kubectl scale; ignored when scaling.type is Connections, where status.desiredReplicas tells. 0 stops the pool and keeps its Services and Secrets. */
+  /** How many gateways there are. Used when scaling.type is Fixed or External, and set by kubectl scale; ignored when scaling.type is Connections, where status.desiredReplicas tells. 0 ends all gateways; publishers, Services and Secrets stay. */
   readonly replicas: number;
   /** While true the operator changes nothing of this pool but its status; gateways and publishers go on. */
   readonly paused: boolean;

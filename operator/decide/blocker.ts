@@ -1,4 +1,6 @@
-/** Why a pool's gateways can't become ready, in one reason and one sentence that says what to do. */
+/** Why a pool's gateways can't become ready: for each cause one reason and one sentence that says what to do. */
+import type { EventReason } from './actions.ts';
+import { busAdvice } from './bus-advice.ts';
 import { pollOf } from './drain.ts';
 import type { ObservedFault } from './fault.ts';
 import type { ObservedGateway } from './observed.ts';
@@ -8,21 +10,39 @@ export interface Blocker {
   readonly message: string;
 }
 
-/** What the API server refused, or what is missing; the most telling first. */
-export function faultBlocker(faults: readonly ObservedFault[]): Blocker | undefined {
-  const fault = faultOrder.flatMap((kind) => faults.find((each) => each.kind === kind) ?? [])[0];
-  if (fault === undefined) return undefined;
-  return {
-    reason: faultReasons[fault.kind].reason,
-    message: `${fault.subject}: ${fault.message.trim()} ${faultReasons[fault.kind].advice}`,
-  };
+/** A blocker that the API server itself has told of. */
+export interface FaultBlocker extends Blocker {
+  readonly reason: EventReason;
+  /** `Pod web-1a2b3-0`, `Secret redis`. */
+  readonly subject: string;
 }
 
-const faultReasons: Readonly<Record<ObservedFault['kind'], { readonly reason: string; readonly advice: string }>> = {
-  MissingSecret: { reason: 'MissingSecret', advice: 'Create it, or name another in the pool.' },
-  InvalidTemplate: { reason: 'InvalidTemplate', advice: 'Correct spec.template or spec.publisher.template.' },
+/** What the API server refused, or what is missing: the most telling. */
+export function faultBlocker(faults: readonly ObservedFault[]): Blocker | undefined {
+  return faultBlockers(faults)[0];
+}
+
+/** All that the API server refused, or that is missing; the most telling first. */
+export function faultBlockers(faults: readonly ObservedFault[]): readonly FaultBlocker[] {
+  const ordered = faults.toSorted((a, b) => faultOrder.indexOf(a.kind) - faultOrder.indexOf(b.kind));
+  return ordered.map(({ kind, subject, message }) => {
+    const { reason, advice } = faultReasons[kind];
+    const words = message.startsWith(subject) ? message : `${subject}: ${message}`;
+    return { reason, subject, message: `${sentence(words)} ${typeof advice === 'string' ? advice : advice(subject)}`.trim() };
+  });
+}
+
+const faultReasons: Readonly<
+  Record<ObservedFault['kind'], { readonly reason: EventReason; readonly advice: string | ((subject: string) => string) }>
+> = {
+  // What is said of a Secret says as well what to do with it.
+  MissingSecret: { reason: 'MissingSecret', advice: '' },
+  InvalidTemplate: { reason: 'InvalidTemplate', advice: templateAdvice },
   PodSecurity: { reason: 'PodSecurityRefused', advice: "Remove what asks for privileges, or change the namespace's Pod Security level." },
-  QuotaExceeded: { reason: 'QuotaExceeded', advice: 'Raise the quota of the namespace, or ask for fewer or smaller pods.' },
+  QuotaExceeded: {
+    reason: 'QuotaExceeded',
+    advice: (subject) => `Raise the quota of the namespace${isOfPods(subject) ? ', or ask for fewer or smaller pods' : ''}.`,
+  },
   MissingGatewayAPI: {
     reason: 'MissingGatewayAPI',
     advice:
@@ -33,10 +53,29 @@ const faultReasons: Readonly<Record<ObservedFault['kind'], { readonly reason: st
   Unavailable: { reason: 'ApiServerUnavailable', advice: 'It is tried again.' },
   Other: { reason: 'ApplyFailed', advice: 'It is tried again.' },
 };
+function templateAdvice(subject: string): string {
+  if (subject.startsWith('Pod ')) return 'Correct spec.template.';
+  return subject.startsWith('Deployment ') ? 'Correct spec.publisher.template or spec.publisher.resources.' : "Correct the pool's spec.";
+}
+
+function isOfPods(subject: string): boolean {
+  return subject.startsWith('Pod ') || subject.startsWith('Deployment ');
+}
+
+/** Words of others often end without a full stop, or with two. */
+function sentence(words: string): string {
+  return `${words.trim().replace(/[.:;,\s]+$/, '')}.`;
+}
+
 const faultOrder = Object.keys(faultReasons) as readonly ObservedFault['kind'][];
 
-/** What keeps gateways that exist from being ready; that of the most gateways first. */
+/** What keeps gateways that exist from being ready: that of the most gateways. */
 export function gatewayBlocker(gateways: readonly ObservedGateway[]): Blocker | undefined {
+  return gatewayBlockers(gateways)[0];
+}
+
+/** All that keeps gateways that exist from being ready, each reason once; that of the most gateways first. */
+export function gatewayBlockers(gateways: readonly ObservedGateway[]): readonly Blocker[] {
   const found = gateways
     .filter(({ isTerminating }) => !isTerminating)
     .flatMap((gateway) => {
@@ -44,10 +83,11 @@ export function gatewayBlocker(gateways: readonly ObservedGateway[]): Blocker | 
       return blocker === undefined ? [] : [blocker];
     });
   const groups = [...Map.groupBy(found, ({ reason }) => reason).values()].toSorted((a, b) => b.length - a.length);
-  const [first] = groups;
-  if (first?.[0] === undefined) return undefined;
-  const others = first.length > 1 ? ` (and ${first.length - 1} more ${first.length === 2 ? 'gateway' : 'gateways'})` : '';
-  return { reason: first[0].reason, message: `${first[0].message}${others}` };
+  return groups.flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    const more = others.length > 0 ? ` (and ${others.length} more ${others.length === 1 ? 'gateway' : 'gateways'})` : '';
+    return [{ reason: first.reason, message: `${first.message}${more}` }];
+  });
 }
 
 function blockerOf(gateway: ObservedGateway): Blocker | undefined {
@@ -58,7 +98,7 @@ function blockerOf(gateway: ObservedGateway): Blocker | undefined {
   if (bus !== undefined)
     return {
       reason: 'RedisUnreachable',
-      message: `${name} waits for ${bus}. Check spec.bus.redis: its addresses, its credentialsSecret, and that Redis runs.`,
+      message: `${name} waits for ${bus}. ${busAdvice(bus)}`,
     };
   const [other] = polled?.waitingFor.filter((what) => !what.startsWith('nothing')) ?? [];
   if (other !== undefined) return { reason: 'GatewayNotReady', message: `${name} waits for ${other}.` };

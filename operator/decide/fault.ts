@@ -23,8 +23,15 @@ export interface ObservedFault {
  */
 export function faultOf(subject: string, code: number, reason: string, message: string): ObservedFault {
   const isOfGatewayApi = subject.startsWith('HTTPRoute ');
-  return { kind: code === 404 && isOfGatewayApi ? 'MissingGatewayAPI' : kindOf(code, reason, message), subject, message };
+  return {
+    kind: code === 404 && isOfGatewayApi ? 'MissingGatewayAPI' : kindOf(code, reason, message),
+    subject,
+    message: message.replace(requestWords, ''),
+  };
 }
+
+/** What was asked of the API server stands before its answer: a person needs the answer. */
+const requestWords = /^[a-z]+ \/\S*: /;
 
 function kindOf(code: number, reason: string, message: string): ObservedFault['kind'] {
   if (code === 403 && /exceeded quota|must specify (?:limits|requests)|\bLimitRange\b|(?:maximum|minimum) (?:cpu|memory)/i.test(message))

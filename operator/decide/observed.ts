@@ -12,7 +12,7 @@ export interface ObservedPool {
   readonly pool: GatewayPool;
   /** Revision of the pod that the pool describes now: `revisionOf(gatewayPod(…))`. */
   readonly updateRevision: string;
-  /** What distinguishes an older pod from it, by `firstDifference`, for the event of its replacement; `undefined` if nobody looked. */
+  /** What distinguishes an older pod from it, by `podDifference`, for the event of its replacement; `undefined` if nobody looked. */
   readonly updateDifference: string | undefined;
   /** Pods whose controller reference carries the pool's uid, terminating and failed ones included. */
   readonly gateways: readonly ObservedGateway[];
@@ -55,7 +55,7 @@ export interface ObservedGateway {
   readonly zone: string | undefined;
   /** Why it can't run, where the API server knows: a container's waiting reason, or `Unschedulable`. */
   readonly obstacle: { readonly reason: string; readonly message: string } | undefined;
-  /** Its EndpointSlice entry says ready; `undefined` where the shell does not watch EndpointSlices (then the time of propagation has to do). */
+  /** Its EndpointSlice entry says ready; `undefined` where there is no EndpointSlice (then the time of propagation has to do). */
   readonly endpointReady: boolean | undefined;
   /** The newest answer of its admin port, of whatever age; `undefined` if it never answered. */
   readonly polled: PolledGateway | undefined;

@@ -1,9 +1,12 @@
 /**
  * BarrageChannels → the policies of a pool, in parts that fit in ConfigMaps, and what becomes of each object.
  *
- * Every object is judged by itself: one that is refused changes nothing for the others. Of two with the same pattern the oldest is in force.
+ * Every object is judged by itself: one that is refused changes nothing for the others. Of two with the same pattern the oldest that
+ * can be read is in force.
  */
 import type { BarrageChannel } from '../api/barrage-channel.ts';
+import { shapeFaults } from '../api/shape.ts';
+import { specShapes } from '../api/shapes.ts';
 import { policiesHash, poolLimits } from '../../core/pool-document.ts';
 import { policyFileSchema, type ChannelPolicy } from '../../core/policy.ts';
 import { policyPartsMax } from '../desired/pod-template.ts';
@@ -29,25 +32,31 @@ export interface PoolPolicies {
 /** @param channels the objects whose poolRef is this pool; those that are being deleted count no more */
 export function poolPolicies(channels: readonly BarrageChannel[]): PoolPolicies {
   const alive = channels.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  const winners = new Map<string, BarrageChannel>();
-  for (const channel of alive.toSorted(olderFirst)) if (!winners.has(channel.spec.channel)) winners.set(channel.spec.channel, channel);
-  const entries = [...winners.values()]
-    .toSorted((a, b) => (a.spec.channel < b.spec.channel ? -1 : 1))
-    .map((channel) => ({ channel, read: readPolicy(channel) }));
-  const good = entries.flatMap(({ channel, read }) => (read.kind === 'policy' ? [{ channel, policy: read.policy }] : []));
+  const entries = alive.toSorted(olderFirst).map((channel) => ({ channel, read: readPolicy(channel) }));
+  const winners = new Map<string, { readonly channel: BarrageChannel; readonly policy: ChannelPolicy }>();
+  for (const { channel, read } of entries)
+    if (read.kind === 'policy' && !winners.has(read.policy.channel)) winners.set(read.policy.channel, { channel, policy: read.policy });
+  const good = [...winners.values()].toSorted((a, b) => (a.policy.channel < b.policy.channel ? -1 : 1));
   const { parts, placed } = partsOf(good.map(({ policy }) => JSON.stringify(policy)));
   const inForce = new Set(good.slice(0, placed).map(({ channel }) => channel));
   const faults = new Map(entries.flatMap(({ channel, read }) => (read.kind === 'fault' ? [[channel, read.fault] as const] : [])));
   const verdicts = alive.map((channel) =>
-    verdictOf(channel, winners.get(channel.spec.channel) ?? channel, { inForce, fault: faults.get(channel) }),
+    verdictOf(channel, winners.get(channel.spec.channel)?.channel ?? channel, { inForce, fault: faults.get(channel) }),
   );
   return { parts, hash: policiesHash(parts), verdicts, overflow: good.length - placed };
+}
+
+/** `namespace/pool` that an object is for; without a name of a pool, which is no pool, where nobody can tell. */
+export function poolKeyOf({ metadata, spec }: BarrageChannel): string {
+  const { poolRef } = (spec ?? {}) as { readonly poolRef?: { readonly name?: unknown } | null };
+  return `${metadata.namespace}/${typeof poolRef?.name === 'string' ? poolRef.name : ''}`;
 }
 
 /** The verdict of an object whose pool does not exist (or is being deleted). */
 export function poolNotFound(channel: BarrageChannel): ChannelVerdict {
   const { namespace } = channel.metadata;
-  const { name } = channel.spec.poolRef;
+  const name = poolKeyOf(channel).slice(namespace.length + 1);
+  if (name === '') return invalid(channel, shapeFaults(channel.spec, specShapes.BarrageChannel, 'spec').slice(0, 5).join('; '));
   const message = `There is no GatewayPool ${name} in namespace ${namespace}. Create it, or make this object again with another poolRef.`;
   return { channel, accepted: false, reason: 'PoolNotFound', message };
 }
@@ -57,23 +66,21 @@ function verdictOf(
   winner: BarrageChannel,
   { inForce, fault }: { readonly inForce: ReadonlySet<BarrageChannel>; readonly fault: string | undefined },
 ): ChannelVerdict {
-  const pattern = channel.spec.channel;
+  if (fault !== undefined) return invalid(channel, fault);
   if (winner !== channel) {
-    const message = `BarrageChannel ${winner.metadata.name} is older and has the same pattern ${pattern}: it is in force. Delete one of the two.`;
+    const message = `BarrageChannel ${winner.metadata.name} is older and has the same pattern ${channel.spec.channel}: it is in force. Delete one of the two.`;
     return { channel, accepted: false, reason: 'ConflictingPattern', message };
   }
-  if (fault !== undefined)
-    return {
-      channel,
-      accepted: false,
-      reason: 'InvalidPolicy',
-      message: `${fault}. Correct the spec, or apply it again with the present version.`,
-    };
   if (!inForce.has(channel)) {
     const message = `The policies of the pool have more than ${policyPartsMax} × ${poolLimits.policyPartBytesMax} bytes, and this one is beyond. Replace single channels by patterns.`;
     return { channel, accepted: false, reason: 'TooManyPolicies', message };
   }
   return { channel, accepted: true, reason: 'Accepted', message: `In the policies of GatewayPool ${channel.spec.poolRef.name}.` };
+}
+
+function invalid(channel: BarrageChannel, fault: string): ChannelVerdict {
+  const message = `${fault}. Correct the spec, or apply it again with the present version.`;
+  return { channel, accepted: false, reason: 'InvalidPolicy', message };
 }
 
 /** What gateways and publishers read of an object: they judge by the same schema. */

@@ -6,10 +6,11 @@
  */
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
-import type { ConditionDraft } from './conditions.ts';
+import type { Condition, ConditionDraft } from './conditions.ts';
 import { pollOf } from './drain.ts';
 import type { ObservedPool } from './observed.ts';
 import type { PoolPolicies } from './policies.ts';
+import { joinsGateways } from './rollout.ts';
 import { isAvailable } from './victims.ts';
 
 export const poolConditionTypes = [
@@ -52,7 +53,7 @@ export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
     MetricsAvailable: metricsAvailable(facts),
     PlacementBalanced: placementBalanced(facts),
     Paused: facts.observed.pool.spec.paused
-      ? draft('True', 'Paused', 'spec.paused is true: no gateway is created, drained or deleted.')
+      ? draft('True', 'Paused', 'spec.paused is true: nothing of this pool is made, changed or deleted.')
       : draft('False', 'NotPaused', 'The operator keeps the pool as its spec says.'),
     PodSecurity: podSecurity(facts),
     DrainTimely: drainTimely(facts),
@@ -67,6 +68,22 @@ export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
     PoliciesInForce: policiesInForce(facts),
   };
   return poolConditionTypes.map((type) => ({ type, ...drafts[type] }));
+}
+
+/** What a pool says whose spec can't be read: an older version wrote it. What it said before is kept. @param faults of its spec, in words */
+export function unreadableConditions(stored: readonly Condition[], faults: readonly string[]): readonly ConditionDraft[] {
+  const words = `${faults.slice(0, 5).join('; ')}${faults.length > 5 ? '; …' : ''}`;
+  return poolConditionTypes.map((type) => {
+    if (type === 'Ready')
+      return {
+        type,
+        ...draft('False', 'InvalidSpec', `${words}. Correct the spec: until then everything that the pool has is left as it is.`),
+      };
+    const before = stored.find((each) => each.type === type);
+    return before === undefined
+      ? { type, ...draft('Unknown', 'InvalidSpec', 'See the condition Ready.') }
+      : { type, ...draft(before.status, before.reason, before.message) };
+  });
 }
 
 function draft(status: ConditionDraft['status'], reason: string, message: string): Omit<ConditionDraft, 'type'> {
@@ -87,7 +104,8 @@ function ready(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
   if (!isEnough(facts)) {
     const blocker = gatewayBlocker(observed.gateways);
     if (blocker !== undefined) return blocked(blocker);
-    return draft('False', 'GatewaysStarting', `${plan.counts.ready} of ${plan.scaling.desired} gateways are ready.`);
+    const words = `${plan.counts.ready} of ${plan.scaling.desired} gateways are ready.`;
+    return draft('False', 'GatewaysStarting', [words, ...predecessor(observed)].join(' '));
   }
   if (publishers !== undefined && publishers.available === 0)
     return draft(
@@ -114,7 +132,14 @@ function progressing({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'
   if (state === 'on-delete') return draft('False', 'OnDelete', `${message}.`);
   const blocker = faultBlocker(observed.faults) ?? gatewayBlocker(observed.gateways.filter((gateway) => !isAvailable(gateway)));
   if (blocker !== undefined) return blocked({ reason: blocker.reason, message: `${message}. ${blocker.message}` });
-  return draft('True', state === 'waiting' ? 'WaitingForGateways' : 'GatewaysChanging', `${message}.`);
+  const words = [`${message}.`, ...predecessor(observed)];
+  return draft('True', state === 'waiting' || words.length > 1 ? 'WaitingForGateways' : 'GatewaysChanging', words.join(' '));
+}
+
+/** On a memory bus: who has to be gone before the next gateway is made. */
+function predecessor({ pool, gateways }: ObservedPool): readonly string[] {
+  const ending = joinsGateways(pool.spec) ? undefined : gateways.find(({ isTerminating }) => isTerminating);
+  return ending === undefined ? [] : [`A memory bus joins no two gateways: the next one is made when ${ending.name} is gone.`];
 }
 
 function draining({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
@@ -205,5 +230,6 @@ function policiesInForce({ observed, policies }: PoolFacts): Omit<ConditionDraft
     );
   const late = observed.gateways.filter((gateway) => isAvailable(gateway) && pollOf(gateway)?.policiesHash !== policies.hash).length;
   if (late === 0) return draft('True', 'InForce', 'Every gateway that serves has the newest policies.');
+  if (observed.pool.spec.paused) return draft('False', 'Paused', 'spec.paused is true: nothing new is told to the gateways.');
   return draft('False', 'Pushing', 'The newest policies are on their way to the gateways.');
 }

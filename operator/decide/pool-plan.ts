@@ -1,7 +1,7 @@
 /**
  * What to do with a pool's gateways now.
  *
- * 1. Sort the pods: ended ones, draining ones, live ones. Terminating ones have left for all that follows.
+ * 1. Sort the pods: ended ones, draining ones, live ones. Those that somebody has deleted are replaced at once, and count as draining while they still move clients.
  * 2. How many are wanted: `decideScaling`; and a surge while a rollout is under way.
  * 3. Too few: take drains back, then create. Too many, or of an old revision: let them go, drained unless nobody is on them.
  * 4. Carry on with the drains, and say which pods may serve.
@@ -13,7 +13,7 @@
 import type { ActionEvent, GatewayCounts, PodReference, PoolAction, PoolPlan } from './actions.ts';
 import { drainDeadline, drainState, mayAbort, pollOf } from './drain.ts';
 import type { ObservedGateway, ObservedPool } from './observed.ts';
-import { retirable, rolloutState, surgeOf } from './rollout.ts';
+import { joinsGateways, retirable, rolloutState, surgeOf } from './rollout.ts';
 import { decideScaling, type ScalingDecision } from './scaling.ts';
 import { isServable, members, servingActions } from './serving.ts';
 import { isAvailable, isIdle, victimOrder } from './victims.ts';
@@ -26,6 +26,8 @@ const creationsMax = 64;
 const removalsMax = 64;
 /** An ended pod is kept so long in its place, in milliseconds: what can't run is not made again and again. */
 const endedPodDelayMs = 30_000;
+/** What a deleted gateway has said of its connections is believed for so long, in milliseconds. */
+const lastWordsMs = 10_000;
 
 export function planPool(observed: ObservedPool): PoolPlan {
   const { pool } = observed;
@@ -39,7 +41,7 @@ export function planPool(observed: ObservedPool): PoolPlan {
   return {
     actions: isPaused ? [] : [...restoreLabels(observed, crew), ...servingActions(observed, change.live), ...progress, ...change.actions],
     events: scalingEvents(observed, scaling),
-    members: members(change.live, change.draining),
+    members: members(change.live, [...change.draining, ...crew.leaving]),
     scaling,
     rollout: rolloutState(rolloutInput, change.draining),
     counts: countsOf(crew, observed.updateRevision),
@@ -48,7 +50,14 @@ export function planPool(observed: ObservedPool): PoolPlan {
   };
 }
 
-function scale({ pool, now, scaling: memory }: ObservedPool, crew: Crew): ScalingDecision {
+function scale(observed: ObservedPool, crew: Crew): ScalingDecision {
+  const scaling = scaleFreely(observed, crew);
+  if (joinsGateways(observed.pool.spec) || scaling.desired <= 1) return scaling;
+  // The API server refuses such a spec, but may have stored it before it did.
+  return { ...scaling, desired: 1, memory: { ...scaling.memory, desired: 1 }, reason: 'a memory bus joins no two gateways' };
+}
+
+function scaleFreely({ pool, now, scaling: memory }: ObservedPool, crew: Crew): ScalingDecision {
   const current = memory?.desired ?? pool.status?.desiredReplicas ?? crew.live.length;
   if (pool.spec.paused) {
     const kept = { since: now, desired: current, recommendations: [], changes: [] };
@@ -65,11 +74,13 @@ function scale({ pool, now, scaling: memory }: ObservedPool, crew: Crew): Scalin
   return decideScaling({ now, spec: pool.spec, current, memory, loads });
 }
 
-/** A pool's pods by what they are for the plan; terminating ones are in none. */
+/** A pool's pods by what they are for the plan. */
 interface Crew {
   /** They neither leave nor have left, whether they are ready or not; ended ones that still keep their place count. */
   readonly live: readonly ObservedGateway[];
   readonly draining: readonly ObservedGateway[];
+  /** Deleted, by whomever, and still running: they move their clients by themselves. They have left for all but the document and the pace. */
+  readonly leaving: readonly ObservedGateway[];
   /** They have ended and are to make room. */
   readonly ended: readonly ObservedGateway[];
 }
@@ -78,7 +89,18 @@ function sortCrew({ gateways, now }: ObservedPool): Crew {
   const standing = gateways.filter(({ isTerminating }) => !isTerminating);
   const ended = standing.filter((gateway) => hasEnded(gateway) && now >= (gateway.endedAt ?? gateway.createdAt) + endedPodDelayMs);
   const others = standing.filter((gateway) => !ended.includes(gateway));
-  return { live: others.filter(({ drain }) => drain === undefined), draining: others.filter(({ drain }) => drain !== undefined), ended };
+  return {
+    live: others.filter(({ drain }) => drain === undefined),
+    draining: others.filter(({ drain }) => drain !== undefined),
+    leaving: gateways.filter(({ isTerminating, isRunning }) => isTerminating && isRunning),
+    ended,
+  };
+}
+
+/** Whether somebody is on a gateway that was deleted, as far as it has said of late: one that is silent is not waited for. */
+function isEmptying(gateway: ObservedGateway, now: number): boolean {
+  const polled = pollOf(gateway);
+  return polled !== undefined && polled.connections > 0 && now - polled.at < lastWordsMs;
 }
 
 interface CrewChange {
@@ -123,7 +145,7 @@ function retire(
 ): { readonly actions: readonly PoolAction[]; readonly gone: ReadonlySet<ObservedGateway>; readonly marked: readonly ObservedGateway[] } {
   const { pool, now } = observed;
   const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, rollout.desired, 'up'));
-  let places = concurrent - crew.draining.length;
+  let places = concurrent - crew.draining.length - crew.leaving.filter((gateway) => isEmptying(gateway, now)).length;
   const actions: PoolAction[] = [];
   const gone = new Set<ObservedGateway>();
   const marked: ObservedGateway[] = [];
@@ -134,6 +156,11 @@ function retire(
       if (actions.length >= removalsMax) continue;
       const words = why === 'surplus' ? 'it is one too many' : 'it is of an older revision';
       actions.push(remove(gateway, 'PodRemoved', `${gateway.name} serves nobody and ${words}`));
+    } else if (why === 'replaced' && !joinsGateways(pool.spec)) {
+      // There is nobody to move its clients to.
+      actions.push(
+        remove(gateway, 'PodReplaced', `${gateway.name} is of an older revision; on a memory bus the next one is made when it is gone`),
+      );
     } else {
       if (places <= 0) continue;
       places -= 1;
@@ -186,7 +213,9 @@ function takeBack(
 }
 
 /** New pods take the first free names: whoever makes the same plan again from a store that is late asks for the same names. */
-function create({ pool, gateways, foreignNames, updateRevision }: ObservedPool, count: number): readonly PoolAction[] {
+function create(observed: ObservedPool, missing: number): readonly PoolAction[] {
+  const { pool, gateways, foreignNames, updateRevision } = observed;
+  const count = joinsGateways(pool.spec) || gateways.every(hasEnded) ? missing : 0;
   const taken = new Set([...gateways.map(({ name }) => name), ...foreignNames]);
   const actions: PoolAction[] = [];
   for (let slot = 0; actions.length < Math.min(count, creationsMax); slot += 1) {
@@ -273,6 +302,7 @@ function reviewTime({ pool, now }: ObservedPool, crew: Crew, scaling: ScalingDec
   const times = [
     ...drains.flatMap((drain) => ('changesInMs' in drain ? [drain.changesInMs] : [])),
     ...crew.live.filter(hasEnded).map((gateway) => (gateway.endedAt ?? gateway.createdAt) + endedPodDelayMs - now),
+    ...crew.leaving.filter((gateway) => isEmptying(gateway, now)).map((gateway) => (pollOf(gateway)?.at ?? 0) + lastWordsMs - now),
     ...(scaling.reviewAfterMs === undefined ? [] : [scaling.reviewAfterMs]),
   ];
   return times.length === 0 ? undefined : Math.max(0, Math.min(...times));

@@ -4,6 +4,9 @@
  * 1. `surgeOf`: so many gateways may stand above the desired number while old ones are there.
  * 2. `retirable`: old gateways that may leave now. One that serves nobody leaves at once; one that serves leaves when the others are enough
  *    without it; one that is broken but holds connections leaves when the new revision has shown that it works.
+ *
+ * With host ports a new gateway may wait for an old one to leave its node: then the old ones go first, as many as may be missing.
+ * On a memory bus there is no surge: the old one ends before the new one is made.
  */
 import type { ObservedGateway } from './observed.ts';
 import { isAvailable, isIdle, victimOrder } from './victims.ts';
@@ -17,7 +20,7 @@ export interface RolloutState {
 }
 
 export interface RolloutInput {
-  readonly spec: Pick<GatewayPoolSpec, 'updateStrategy' | 'disruption'>;
+  readonly spec: Pick<GatewayPoolSpec, 'updateStrategy' | 'disruption' | 'bus'>;
   readonly desired: number;
   readonly updateRevision: string;
   /** Gateways that neither leave nor have left. */
@@ -39,7 +42,10 @@ export function retirable(input: RolloutInput, leaving: ReadonlySet<ObservedGate
   const current = live.filter(({ revision }) => revision === updateRevision);
   const surges = surgeMax(spec, desired) > 0;
   const hasShownToWork = current.every(isAvailable) && (!surges || current.length > 0);
-  const floor = surges ? desired : Math.max(0, desired - Math.max(1, podsOf(spec.disruption.maxUnavailable, desired, 'down')));
+  const floor =
+    surges && !current.some(lacksPort)
+      ? desired
+      : Math.max(0, desired - Math.max(1, podsOf(spec.disruption.maxUnavailable, desired, 'down')));
   let available = live.filter(isAvailable).length;
   const chosen: ObservedGateway[] = [];
   for (const gateway of victimOrder(live, updateRevision)) {
@@ -73,7 +79,19 @@ export function rolloutState(input: RolloutInput, draining: readonly ObservedGat
   return { state: 'complete', message: `${desired} of ${desired} gateways are ready and up to date` };
 }
 
-function surgeMax({ updateStrategy, disruption }: RolloutInput['spec'], desired: number): number {
+/** The scheduler's words for a node on which another gateway has the host port. */
+function lacksPort({ obstacle }: ObservedGateway): boolean {
+  return obstacle?.reason === 'Unschedulable' && obstacle.message.includes("didn't have free ports");
+}
+
+/** A memory bus joins no two gateways: clients of one would hear nothing of what the other is told. */
+export function joinsGateways({ bus }: Pick<GatewayPoolSpec, 'bus'>): boolean {
+  return bus.type !== 'Memory';
+}
+
+function surgeMax(spec: RolloutInput['spec'], desired: number): number {
+  if (!joinsGateways(spec)) return 0;
+  const { updateStrategy, disruption } = spec;
   const surge = podsOf(updateStrategy.maxSurge, desired, 'up');
   return surge === 0 && podsOf(disruption.maxUnavailable, desired, 'down') === 0 ? 1 : surge;
 }

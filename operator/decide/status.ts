@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PoolPlan } from './actions.ts';
-import { nextConditions, timeText, type ConditionDraft } from './conditions.ts';
+import { nextConditions, timeText, type Condition, type ConditionDraft } from './conditions.ts';
 import type { BarrageChannel, BarrageChannelStatus } from '../api/barrage-channel.ts';
 import type { GatewayPool, GatewayPoolStatus } from '../api/gateway-pool.ts';
+import { unreadableConditions } from './pool-conditions.ts';
 import { selectorText } from '../desired/labels.ts';
 
 /** `same`: what is stored says it all, and nothing is to be written. */
@@ -19,7 +20,7 @@ export interface PoolStatusInput {
 }
 
 export function poolStatus({ pool, plan, updateRevision, epoch, conditions, now }: PoolStatusInput): StatusDecision<GatewayPoolStatus> {
-  const stored = pool.status ?? {};
+  const stored: GatewayPoolStatus = pool.status ?? {};
   const { generation } = pool.metadata;
   const isComplete = plan.rollout.state === 'complete';
   const currentRevision = isComplete ? updateRevision : stored.currentRevision;
@@ -37,8 +38,17 @@ export function poolStatus({ pool, plan, updateRevision, epoch, conditions, now 
     updateRevision,
     placementEpoch: epoch,
     ...(lastScaleTime === undefined ? {} : { lastScaleTime }),
-    conditions: nextConditions(stored.conditions ?? [], conditions, { now, generation }),
+    conditions: nextConditions(storedConditions(stored), conditions, { now, generation }),
   });
+}
+
+/** The status of a pool whose spec can't be read: but for its conditions what it was. */
+export function unreadablePoolStatus(pool: GatewayPool, faults: readonly string[], now: number): StatusDecision<GatewayPoolStatus> {
+  const stored: GatewayPoolStatus = pool.status ?? {};
+  const { generation } = pool.metadata;
+  const known = storedConditions(stored);
+  const conditions = nextConditions(known, unreadableConditions(known, faults), { now, generation });
+  return decide(stored, { ...stored, observedGeneration: generation, conditions });
 }
 
 export function channelStatus(
@@ -47,13 +57,20 @@ export function channelStatus(
   now: number,
 ): StatusDecision<BarrageChannelStatus> {
   const { generation } = channel.metadata;
-  const stored = channel.status ?? {};
+  const stored: BarrageChannelStatus = channel.status ?? {};
   return decide(stored, {
     observedGeneration: generation,
-    conditions: nextConditions(stored.conditions ?? [], conditions, { now, generation }),
+    conditions: nextConditions(storedConditions(stored), conditions, { now, generation }),
   });
 }
 
-function decide<Status extends object>(stored: object, status: Status): StatusDecision<Status> {
-  return isDeepStrictEqual(stored, status) ? { kind: 'same' } : { kind: 'write', status };
+/** Conditions of types that are not ours are somebody else's: they stay, and nothing is written because of them. */
+function decide<Status extends { readonly conditions?: readonly Condition[] }>(stored: Status, status: Status): StatusDecision<Status> {
+  const ours = (status.conditions ?? []).map(({ type }) => storedConditions(stored).find((condition) => condition.type === type));
+  return isDeepStrictEqual({ ...stored, conditions: ours }, status) ? { kind: 'same' } : { kind: 'write', status };
+}
+
+/** Whatever an older version has left in their place. */
+export function storedConditions({ conditions }: { readonly conditions?: unknown }): readonly Condition[] {
+  return Array.isArray(conditions) ? conditions.filter((each): each is Condition => typeof each === 'object' && each !== null) : [];
 }

@@ -2,6 +2,7 @@
 import { childLabels, childNames, names, ports, type Component } from './labels.ts';
 import type { Json, JsonObject } from './objects.ts';
 import { isObject, overlaid } from './overlay.ts';
+import { redisCaKey, type SettingsDigests } from './secrets.ts';
 import type { GatewayPool, GatewayPoolTemplate } from '../api/gateway-pool.ts';
 
 /** What pods are made from besides the pool. */
@@ -11,8 +12,8 @@ export interface PodIngredients {
   readonly image: string;
   /** PEM of the key that pool documents and drain commands are signed with; public. */
   readonly publicKey: string;
-  /** `settingsDigest` of the settings that come from Secrets: pods are replaced when these change. */
-  readonly settingsDigest: string;
+  /** Of the settings that come from Secrets. */
+  readonly settingsDigests: SettingsDigests;
 }
 
 export const poolFolder = '/etc/barrage/pool';
@@ -41,7 +42,7 @@ export interface PodShape {
 }
 
 export function podTemplate(ingredients: PodIngredients, shape: PodShape): PodTemplate {
-  const { pool, settingsDigest } = ingredients;
+  const { pool, settingsDigests } = ingredients;
   const env = [...sharedEnv(ingredients), ...shape.env];
   const base: JsonObject = {
     automountServiceAccountToken: false,
@@ -63,24 +64,31 @@ export function podTemplate(ingredients: PodIngredients, shape: PodShape): PodTe
   return {
     metadata: {
       labels: { ...labels, ...childLabels(pool, shape.component) },
-      annotations: { ...annotations, [names.annotation.settingsDigest]: settingsDigest },
+      annotations: { ...annotations, [names.annotation.settingsDigest]: settingsDigests[shape.component] },
     },
     spec: { ...withOurs(overlaid(base, (shape.overlay.spec ?? {}) as JsonObject), env, shape), ...shape.fixedSpec },
   };
 }
 
-/** Writes what ownership and the admin API depend on over whatever the overlay has made of it. */
+/** Writes what ownership and the admin API depend on over whatever the overlay has made of it. What has a wrong type is left for the API server to refuse. */
 function withOurs(spec: JsonObject, env: readonly JsonObject[], shape: PodShape): JsonObject {
-  const containers = (spec['containers'] as readonly Json[] | undefined) ?? [];
+  const { containers } = spec;
+  if (!isList(containers)) return spec;
   return {
     ...spec,
     containers: containers.map((item) => {
       if (!isObject(item) || item['name'] !== names.container) return item;
       const ours = new Set(env.map(({ name }) => name));
-      const theirs = ((item['env'] as readonly JsonObject[] | undefined) ?? []).filter(({ name }) => !ours.has(name));
+      const added = item['env'] ?? [];
+      if (!isList(added)) return item;
+      const theirs = added.filter((each) => !isObject(each) || !ours.has(each['name']));
       return { ...item, args: shape.args, env: [...env, ...theirs] };
     }),
   };
+}
+
+function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
 }
 
 function container({ image, pool }: PodIngredients, shape: PodShape, env: readonly JsonObject[]): JsonObject {
@@ -106,7 +114,7 @@ function container({ image, pool }: PodIngredients, shape: PodShape, env: readon
     lifecycle: { preStop: { sleep: { seconds: shape.preStopSeconds } } },
     volumeMounts: [
       { name: 'pool', mountPath: poolFolder, readOnly: true },
-      ...(redisCa(pool) === undefined ? [] : [{ name: 'redis-ca', mountPath: redisCaFolder, readOnly: true }]),
+      ...(hasRedisCa(pool) ? [{ name: 'redis-ca', mountPath: redisCaFolder, readOnly: true }] : []),
     ],
     terminationMessagePolicy: 'FallbackToLogsOnError',
   };
@@ -135,7 +143,7 @@ function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
               ]
             : []),
         ]),
-    ...(redisCa(pool) === undefined ? [] : [variable('BARRAGE_REDIS_CA_FILE', `${redisCaFolder}/ca.crt`)]),
+    ...(hasRedisCa(pool) ? [variable('BARRAGE_REDIS_CA_FILE', `${redisCaFolder}/ca.crt`)] : []),
     ...(webhookURL === undefined ? [] : [variable('BARRAGE_AUTH_URL', webhookURL)]),
   ];
 }
@@ -153,17 +161,20 @@ export function fromSecret(name: string, secret: string, key: string, presence: 
 function volumes(pool: GatewayPool): readonly JsonObject[] {
   const source = (name: string, key: string) => ({ configMap: { name, optional: true, items: [{ key, path: key }] } });
   const parts = Array.from({ length: policyPartsMax }, (_, part) => source(childNames.policies(pool, part), `policies-${part}.json`));
-  const ca = redisCa(pool);
   return [
     { name: 'pool', projected: { defaultMode: 0o444, sources: [source(childNames.document(pool), 'pool.json'), ...parts] } },
-    ...(ca === undefined
-      ? []
-      : [{ name: 'redis-ca', secret: { secretName: ca, defaultMode: 0o444, items: [{ key: 'ca.crt', path: 'ca.crt' }] } }]),
+    ...(hasRedisCa(pool) ? [redisCaVolume(pool)] : []),
   ];
 }
 
-function redisCa(pool: GatewayPool): string | undefined {
-  return pool.spec.bus.redis?.tls?.caSecret?.name;
+/** From the settings' Secret and not from the user's: what a pod starts with is what its digest says, and the user's may be away. */
+function redisCaVolume(pool: GatewayPool): JsonObject {
+  const items = [{ key: redisCaKey, path: 'ca.crt' }];
+  return { name: 'redis-ca', secret: { secretName: childNames.settings(pool), defaultMode: 0o444, items } };
+}
+
+function hasRedisCa(pool: GatewayPool): boolean {
+  return pool.spec.bus.redis?.tls?.caSecret !== undefined;
 }
 
 function spread(pool: GatewayPool, component: Component): readonly JsonObject[] {

@@ -29,24 +29,51 @@ export interface SecretSettings {
   readonly redisUrl: string | undefined;
   /** `BARRAGE_REDIS_USERNAME` and `BARRAGE_REDIS_PASSWORD`, where the login can't stand in the URL: there it would be the Sentinels'. */
   readonly redisLogin?: RedisLogin;
-  /** Every value of the API keys' Secret. */
+  /** PEM of the authority to trust; absent where the pool names none. Public, but it changes together with what is secret. */
+  readonly redisCa?: string;
+  /** Every value of the API keys' Secret. None: publishers wait for one. */
   readonly apiKeys: readonly string[];
   /** `BARRAGE_JWT_SECRET`; absent where the pool names none, or it can't be had. */
   readonly jwtSecret?: string;
 }
 
+/** Where the settings' Secret holds the authority that pods mount. */
+export const redisCaKey = 'redis-ca';
+
 /** What pods read as settings and nobody else should see. */
-export function settingsSecret(pool: GatewayPool, { redisUrl, redisLogin, apiKeys, jwtSecret }: SecretSettings): DesiredObject<'Secret'> {
+export function settingsSecret(pool: GatewayPool, settings: SecretSettings): DesiredObject<'Secret'> {
+  const { redisUrl, redisLogin, redisCa, apiKeys, jwtSecret } = settings;
   return secret(pool, childNames.settings(pool), {
     ...(redisUrl === undefined ? {} : { 'redis-url': redisUrl }),
     ...(redisLogin?.username === undefined ? {} : { 'redis-username': redisLogin.username }),
     ...(redisLogin?.password === undefined ? {} : { 'redis-password': redisLogin.password }),
-    'api-keys': apiKeys
-      .map((key) => key.trim())
-      .toSorted()
-      .join(','),
+    ...(redisCa === undefined ? {} : { [redisCaKey]: redisCa }),
+    ...(apiKeys.length === 0
+      ? {}
+      : {
+          'api-keys': apiKeys
+            .map((key) => key.trim())
+            .toSorted()
+            .join(','),
+        }),
     ...(jwtSecret === undefined ? {} : { 'jwt-secret': jwtSecret }),
   });
+}
+
+/** `settingsDigest` for each kind of pod: one is replaced when what it reads changes, and only then. */
+export interface SettingsDigests {
+  readonly gateway: string;
+  readonly publisher: string;
+}
+
+/** The digests of a pool's pods. On a memory bus the gateway publishes, and has the API keys. */
+export function settingsDigests(pool: GatewayPool, settings: SecretSettings, privateKey: string): SettingsDigests {
+  const { apiKeys, jwtSecret, ...redis } = settings;
+  const gateway = { ...redis, ...(jwtSecret === undefined ? {} : { jwtSecret }) };
+  return {
+    gateway: settingsDigest(pool.spec.bus.type === 'Memory' ? { ...gateway, apiKeys } : gateway, privateKey),
+    publisher: settingsDigest({ ...redis, apiKeys }, privateKey),
+  };
 }
 
 /** Names a state of secret settings without telling anything of it: keyed, so that nobody can try passwords against it. */
@@ -54,6 +81,7 @@ export function settingsDigest(settings: Partial<SecretSettings>, privateKey: st
   const text = canonical({
     redisUrl: settings.redisUrl,
     redisLogin: settings.redisLogin === undefined ? undefined : { ...settings.redisLogin },
+    redisCa: settings.redisCa,
     apiKeys: settings.apiKeys?.toSorted(),
     jwtSecret: settings.jwtSecret,
   });

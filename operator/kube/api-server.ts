@@ -19,6 +19,7 @@ const statusManager = 'barrage-operator-status';
 /** Of its own, so that marking a pod takes back none of the labels that we gave it, nor labels a mark. */
 const annotationsManager = 'barrage-operator-annotations';
 const applyType = 'application/apply-patch+yaml';
+const patchType = 'application/merge-patch+json';
 
 /** The API server, as reconciling sees it. Writes are server-side applies under our own name: what others say of an object stays. */
 export class ApiServer implements KubeApi, KubeReader {
@@ -62,7 +63,22 @@ export class ApiServer implements KubeApi, KubeReader {
   }
 
   async applyStatus<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T> {
-    return await this.#apply(object, { resource, manager: statusManager, subresource: 'status', signal });
+    try {
+      return await this.#apply(object, { resource, manager: statusManager, subresource: 'status', signal });
+    } catch (error) {
+      if (!isUntyped(error)) throw error;
+      const { namespace = '', name = '' } = object.metadata;
+      const { status } = object as T & { readonly status?: unknown };
+      const path = `${objectPath(resource, { namespace, name }, 'status')}?fieldManager=${statusManager}`;
+      return (await this.#client.request({ verb: 'apply', path, body: { status }, contentType: patchType, signal })) as T;
+    }
+  }
+
+  async overwrite<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T> {
+    const { namespace = '', name = '' } = object.metadata;
+    const path = `${objectPath(resource, { namespace, name })}?fieldManager=${fieldManager}`;
+    const body = identified(resource, object);
+    return (await this.#client.request({ verb: 'apply', path, body, contentType: patchType, signal })) as T;
   }
 
   async create<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<Created<T>> {
@@ -130,6 +146,11 @@ interface ApplyOptions {
 /** The object as the API server takes it: saying what it is, without what a store knows of it. */
 function identified({ apiVersion, kind }: Resource, object: KubeObject): unknown {
   return { ...object, apiVersion, kind };
+}
+
+/** The object was stored under an older definition, and holds a value of a type that nothing can be applied over; a patch can do with it. */
+function isUntyped(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 500 && error.message.includes('failed to create typed live object');
 }
 
 /** The object with that uid is gone; where another has its name now, the API server refuses the uid in one of two ways. */

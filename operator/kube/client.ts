@@ -2,6 +2,7 @@ import type { ResponseContext } from '@kubernetes/client-node';
 import { ApiError } from '../runtime/api-error.ts';
 import { pause, TimeOver, within, type Clock } from '../runtime/clock.ts';
 import { RateLimit, type RateLimitOptions } from '../runtime/rate-limit.ts';
+import { Reachability } from '../runtime/reachability.ts';
 import { isRead, retryDelayMs, type Verb } from '../runtime/retry.ts';
 import type { ClientMetrics } from './client-metrics.ts';
 import type { KubeConnection } from './connection.ts';
@@ -23,6 +24,8 @@ export interface KubeClientOptions {
   readonly timeoutMs?: number;
   /** Whether this process may write now; absent: always. Asked right before each write, so that a leader that was paused for long writes nothing. */
   readonly mayWrite?: () => boolean;
+  /** Shared by all clients of a process; absent: of its own. */
+  readonly reachability?: Reachability;
 }
 
 export interface KubeRequest {
@@ -42,10 +45,12 @@ export interface KubeRequest {
 export class KubeClient {
   readonly #options: KubeClientOptions;
   readonly #rate: RateLimit;
+  readonly reachability: Reachability;
 
   constructor(options: KubeClientOptions) {
     this.#options = options;
     this.#rate = new RateLimit(options.rate ?? defaultRate, options.clock.now());
+    this.reachability = options.reachability ?? new Reachability(options.clock);
   }
 
   /** The answer's body. @throws ApiError */
@@ -109,8 +114,13 @@ export class KubeClient {
       });
     } catch (error) {
       metrics.answered(verb, method, '<error>', clock.now() - sentAt);
+      // Who was told to end has not waited for an answer.
+      if (request.signal?.aborted !== true) this.reachability.missed();
       throw error;
     }
+    // A server whose own store is away answers too, and is of as little use.
+    if (response.httpStatusCode >= 500) this.reachability.missed();
+    else this.reachability.answered();
     metrics.answered(verb, method, response.httpStatusCode, clock.now() - sentAt);
     if (response.httpStatusCode >= 200 && response.httpStatusCode < 300) return response;
     throw refusal(response, await readText(response, request), request);
@@ -159,8 +169,8 @@ function refusal(response: ResponseContext, text: string, { verb, path }: KubeRe
     ? 'Invalid'
     : (said.reason ?? (status === 410 ? 'Expired' : status === 429 ? 'TooManyRequests' : `Status${status}`));
   const seconds = Number(headers['retry-after'] ?? said.details?.retryAfterSeconds ?? NaN);
-  // What is wrong with a Secret may be said with its contents.
-  const message = isSecret(path) ? reason : (said.message ?? reason);
+  // What is wrong with a Secret may be said with its contents; that it is forbidden (rights, quotas) is not.
+  const message = isSecret(path) && status !== 403 ? reason : (said.message ?? reason);
   const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
   const fields = (said.details?.causes ?? []).flatMap(({ field }) => field ?? []);
   return new ApiError(`${verb} ${withoutQuery(path)}: ${message}`, { status, reason, retryAfterMs, fields });

@@ -12,6 +12,12 @@ import {
 
 type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
+/**
+ * Whoever sends a request waits for the connection that is being made, also where an earlier one gave up on it: one that the network has swallowed must end
+ * soon. Two more attempts of the kernel's, after one and three seconds, fit in.
+ */
+const connectWithinMs = 4_000;
+
 /** One exchange with the API server, before anybody judges its status. */
 export interface Exchange {
   readonly method: keyof typeof HttpMethod;
@@ -44,7 +50,7 @@ class PooledConfig extends KubeConfig {
   override createDispatcherOptions(cluster: Cluster | null, agentOptions: AgentOptions): DispatcherOptions {
     const options = super.createDispatcherOptions(cluster, agentOptions);
     if (options.type !== 'agent') return options;
-    const connect = { ...options.connect, allowH2: false };
+    const connect = { ...options.connect, allowH2: false, timeout: connectWithinMs };
     return { ...options, connect };
   }
 

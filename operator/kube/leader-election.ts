@@ -1,18 +1,20 @@
 import type { Logger } from '../../core/process/logging.ts';
 import { ApiError } from '../runtime/api-error.ts';
-import { pause, type Clock } from '../runtime/clock.ts';
+import type { Clock } from '../runtime/clock.ts';
 import {
   defaultElectionTimes,
   leads,
   nextStep,
   nothingObserved,
   observed,
+  type Candidate,
   type ElectionState,
   type ElectionTimes,
   type LeaseRecord,
 } from '../runtime/election.ts';
 import type { KubeObject, ObjectRef } from '../runtime/kube-api.ts';
 import { microTime } from '../runtime/micro-time.ts';
+import type { Reachability } from '../runtime/reachability.ts';
 import { KubeClient } from './client.ts';
 import type { ClientMetrics } from './client-metrics.ts';
 import type { KubeConnection } from './connection.ts';
@@ -32,13 +34,14 @@ export interface LeaderElectionOptions {
   /** A connection that nothing else uses: a renewal must not wait for anything. Closed by `stop`. */
   readonly connection: KubeConnection;
   readonly lease: ObjectRef;
-  /** Another for each process, also of the same pod. */
-  readonly identity: string;
+  readonly candidate: Candidate;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
   readonly metrics: ClientMetrics;
   readonly times?: ElectionTimes;
+  /** Shared by all clients of a process; absent: of its own. */
+  readonly reachability?: Reachability;
 }
 
 /** Stands for election until it leads, then leads until it is stopped or loses. One life: who lost must end its process. */
@@ -60,9 +63,11 @@ export class LeaderElection {
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
     this.#times = options.times ?? defaultElectionTimes;
-    const { connection, clock, random, metrics } = options;
+    const { connection, clock, random, metrics, reachability } = options;
     const timeoutMs = Math.max(1000, this.#times.renewDeadlineMs / 2);
-    this.#client = new KubeClient({ connection, clock, random, metrics, timeoutMs, rate: { ratePerSecond: 20, burst: 20 } });
+    const rate = { ratePerSecond: 20, burst: 20 };
+    const shared = reachability === undefined ? {} : { reachability };
+    this.#client = new KubeClient({ connection, clock, random, metrics, timeoutMs, rate, ...shared });
     metrics.leading(options.lease.name, false);
   }
 
@@ -108,13 +113,13 @@ export class LeaderElection {
   }
 
   async #stand(): Promise<void> {
-    const { clock, identity, random, logger } = this.#options;
+    const { clock, candidate, random, logger } = this.#options;
     const { signal } = this.#leaving;
     while (!signal.aborted && !this.#hasLost) {
       let pauseMs = this.#times.retryMs * (this.#state.renewedAt === undefined ? 1 + 0.2 * random() : 1);
       try {
         if (this.#mustRead || this.#state.renewedAt === undefined) await this.#read();
-        const step = nextStep(this.#state, identity, this.#times, clock.now());
+        const step = nextStep(this.#state, candidate, this.#times, clock.now());
         if (signal.aborted) return;
         if (step.kind === 'lost') return this.#lose(step.reason);
         if (step.kind === 'wait') pauseMs = Math.min(pauseMs, Math.max(1, step.forMs));
@@ -124,7 +129,7 @@ export class LeaderElection {
         this.#mustRead = true;
         logger.warn({ err: error, isLeader: this.isLeader }, 'the Lease could not be read or written');
       }
-      await pause(clock, pauseMs, signal);
+      await this.#client.reachability.pause(pauseMs, signal);
     }
   }
 
@@ -144,7 +149,8 @@ export class LeaderElection {
   }
 
   async #take(step: 'create' | 'acquire' | 'renew'): Promise<void> {
-    const { clock, identity, lease, logger, metrics } = this.#options;
+    const { clock, candidate, lease, logger, metrics } = this.#options;
+    const { identity } = candidate;
     const sentAt = clock.now();
     const written = microTime(clock.wallTime());
     const spec = this.#lease?.spec;

@@ -16,6 +16,8 @@ export interface ReflectorTimes {
   readonly unreachableCapMs: number;
   /** How long a watch is asked to last, in seconds: chosen anew each time, so that watches do not end together. */
   readonly watchSeconds: { readonly min: number; readonly max: number };
+  /** A watch that has not begun after this long is given up: the server begins one as soon as it is asked. */
+  readonly beginMs: number;
   /** A watch of which nothing is heard for this long is given up; bookmarks come about every minute. */
   readonly quietMs: number;
   /** Between two lists of everything, which would find what a watch did not tell; a tenth more or less. */
@@ -26,6 +28,7 @@ export const defaultReflectorTimes: ReflectorTimes = {
   backoff: { baseMs: 800, capMs: 30_000 },
   unreachableCapMs: 4_000,
   watchSeconds: { min: 300, max: 600 },
+  beginMs: 30_000,
   quietMs: 150_000,
   relistMs: 36_000_000,
 };
@@ -78,6 +81,7 @@ export class Reflector<T extends KubeObject> {
   #heardAt: number;
   #isSynced = false;
   #failuresInARow = 0;
+  #failure: unknown;
   #staleLists = 0;
   #lists = 0;
   #watches = 0;
@@ -93,6 +97,13 @@ export class Reflector<T extends KubeObject> {
   /** Resolves when the store was filled for the first time. */
   get synced(): Promise<void> {
     return this.#reachedSync.promise;
+  }
+
+  /** Why the store has not been filled yet, in words; `undefined` where it was. */
+  get waitingFor(): string | undefined {
+    if (this.#isSynced) return undefined;
+    const { resource } = this.#options;
+    return this.#failure instanceof Error ? this.#failure.message : `${resource.plural} to be listed`;
   }
 
   figures(): ReflectorFigures {
@@ -121,13 +132,16 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #failed(error: unknown, signal: AbortSignal): Promise<void> {
-    const { resource, clock, random, logger } = this.#options;
+    const { resource, clock, random, logger, client } = this.#options;
     if (error instanceof ApiError && error.isExpired) this.#version = undefined;
+    const { backoff, unreachableCapMs } = this.#times;
+    const isUnreachable = isUnanswered(error);
+    // A server that is back may still refuse what it can't do yet: that is not to be waited for as long as its absence was.
+    if (!isUnreachable && isUnanswered(this.#failure)) this.#failuresInARow = Math.min(1, this.#failuresInARow);
     const earlier = this.#failuresInARow;
+    this.#failure = error;
     this.#failures += 1;
     this.#failuresInARow += 1;
-    const { backoff, unreachableCapMs } = this.#times;
-    const isUnreachable = error instanceof ApiError && error.reason === 'Unreachable';
     const bounds = isUnreachable ? { ...backoff, capMs: unreachableCapMs } : backoff;
     // The first failure after good times is usually a connection that was cut: back soon, but not all watchers at once.
     const ownMs = earlier === 0 ? random() * bounds.baseMs : jitteredMs(earlier, bounds, random);
@@ -136,7 +150,8 @@ export class Reflector<T extends KubeObject> {
       { kind: resource.kind, failures: this.#failuresInARow, delayMs: Math.round(delayMs), err: error },
       'a watch failed and is tried again',
     );
-    await pause(clock, delayMs, signal);
+    const isServersFault = error instanceof ApiError && (isUnreachable || error.status >= 500) && error.retryAfterMs === undefined;
+    await (isServersFault ? client.reachability.pause(delayMs, signal) : pause(clock, delayMs, signal));
   }
 
   /** @throws ApiError, also where the answer is older than what was seen before */
@@ -190,13 +205,22 @@ export class Reflector<T extends KubeObject> {
     const over = new AbortController();
     const follow = (): void => over.abort(signal.reason);
     signal.addEventListener('abort', follow, { once: true });
-    let callOff = (): void => {};
-    const alive = (): void => {
-      callOff();
-      callOff = clock.after(this.#times.quietMs, () => over.abort(new Error(`nothing was heard for ${this.#times.quietMs} ms`)));
-    };
-    alive();
     const startedAt = clock.now();
+    let heardAt = startedAt;
+    let callOffQuiet = (): void => {};
+    const giveUpAfter = (ms: number): void => {
+      callOffQuiet();
+      callOffQuiet = clock.after(ms, () => over.abort(new Error(`nothing was heard for ${ms} ms`)));
+    };
+    giveUpAfter(this.#times.beginMs);
+    const alive = (): void => {
+      heardAt = clock.now();
+      giveUpAfter(this.#times.quietMs);
+    };
+    // A connection that an outage took away without a word is as silent as one on which nothing happens.
+    const callOffReturn = client.reachability.onReturn((since) => {
+      if (heardAt < since) over.abort(new Error('nothing was heard since the API server was away'));
+    });
     let told = 0;
     try {
       for await (const event of client.watch(path, over.signal, alive)) {
@@ -206,7 +230,8 @@ export class Reflector<T extends KubeObject> {
         this.#failuresInARow = 0;
       }
     } finally {
-      callOff();
+      callOffQuiet();
+      callOffReturn();
       signal.removeEventListener('abort', follow);
       // Ends the request where we leave before the server does.
       over.abort();
@@ -250,6 +275,10 @@ export class Reflector<T extends KubeObject> {
     });
     return `${collectionPath(resource, selection.namespace)}?${query.toString()}`;
   }
+}
+
+function isUnanswered(error: unknown): boolean {
+  return error instanceof ApiError && error.reason === 'Unreachable';
 }
 
 /** Who wrote which field is most of a small object, and of interest to the API server only. */

@@ -1,14 +1,15 @@
 import { channelConditions } from '../decide/channel-conditions.ts';
 import { poolNotFound, poolPolicies } from '../decide/policies.ts';
+import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { channelStatus } from '../decide/status.ts';
 import { names } from '../desired/labels.ts';
 import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { KubeApi, KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import { observeGateway, observePoll } from './pod-view.ts';
 import type { Polls } from './polls.ts';
+import type { StatusApplier } from './status-applier.ts';
 import type { Stores } from './stores.ts';
 
 /**
@@ -17,13 +18,13 @@ import type { Stores } from './stores.ts';
  */
 export class ChannelReconciler {
   readonly #stores: Stores;
-  readonly #api: KubeApi;
+  readonly #statuses: StatusApplier;
   readonly #polls: Polls;
   readonly #clock: Clock;
 
-  constructor(options: { readonly stores: Stores; readonly api: KubeApi; readonly polls: Polls; readonly clock: Clock }) {
+  constructor(options: { readonly stores: Stores; readonly statuses: StatusApplier; readonly polls: Polls; readonly clock: Clock }) {
     this.#stores = options.stores;
-    this.#api = options.api;
+    this.#statuses = options.statuses;
     this.#polls = options.polls;
     this.#clock = options.clock;
   }
@@ -32,6 +33,7 @@ export class ChannelReconciler {
     const pool = this.#stores.pools.get(poolKey);
     const exists = pool !== undefined && pool.metadata.deletionTimestamp === undefined;
     const channels = this.#stores.channels.withIndex('pool', poolKey);
+    const isPaused = exists && poolSpecFaults(pool).length === 0 && pool.spec.paused;
     const policies = exists ? poolPolicies(channels) : undefined;
     const verdicts = policies?.verdicts ?? channels.map(poolNotFound);
     const gateways = this.#stores.pods
@@ -43,12 +45,12 @@ export class ChannelReconciler {
       });
     const refused: ApiError[] = [];
     for (const verdict of verdicts) {
-      const { metadata } = verdict.channel;
-      const decision = channelStatus(verdict.channel, channelConditions(verdict, gateways, policies?.hash), this.#clock.wallTime());
+      const conditions = channelConditions(verdict, gateways, { hash: policies?.hash, isPaused });
+      const decision = channelStatus(verdict.channel, conditions, this.#clock.wallTime());
       if (decision.kind === 'same') continue;
-      const object = { metadata: { namespace: metadata.namespace, name: metadata.name }, status: decision.status } as KubeObject;
+      const write = { resource: resources.barrageChannel, object: verdict.channel, status: decision.status, summary: verdict.message };
       try {
-        await this.#api.applyStatus(resources.barrageChannel, object, signal);
+        await this.#statuses.apply(write, signal);
       } catch (error) {
         // One whose status can't be written keeps none of the others from theirs.
         if (!(error instanceof ApiError) || error.isPassing) throw error;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { names } from '../desired/labels.ts';
 import type { JsonObject } from '../desired/objects.ts';
 import { canonical } from '../desired/revision.ts';
 import type { KubeApi, KubeObject, KubeReader, Resource } from '../runtime/kube-api.ts';
@@ -17,6 +18,8 @@ interface Applied {
   /** What the API server then had. */
   readonly version: string;
   readonly resourceVersion: string | undefined;
+  /** Uid of its controller. */
+  readonly owner: string | undefined;
 }
 
 /**
@@ -26,7 +29,8 @@ interface Applied {
  */
 export class Children {
   readonly #api: KubeApi & KubeReader;
-  readonly #applied = new Map<string, Applied>();
+  /** By pool, then by kind and name. */
+  readonly #applied = new Map<string, Map<string, Applied>>();
 
   constructor(api: KubeApi & KubeReader) {
     this.#api = api;
@@ -39,38 +43,69 @@ export class Children {
   async apply({ resource, object }: DesiredChild, observed: KubeObject | undefined, signal: AbortSignal): Promise<void> {
     const key = keyOf(resource, object);
     const hash = contentHash(object);
-    const applied = this.#applied.get(key);
+    const applied = this.#applied.get(poolOf(object))?.get(key);
     if (observed !== undefined && applied?.hash === hash) {
       // The store may not have heard of our own apply yet.
       const isLate = isOlder(observed.metadata.resourceVersion, applied.resourceVersion);
       if (isLate || applied.version === versionOf(observed)) return;
     }
     refuseForeign(resource, object, observed ?? (await this.#api.get(resource, exactName(object), signal)));
-    const stored = await this.#api.apply(resource, object, signal);
-    this.#applied.set(key, { hash, version: versionOf(stored), resourceVersion: stored.metadata.resourceVersion });
+    const stored = await this.#applyOver(resource, object, signal);
+    const { resourceVersion } = stored.metadata;
+    this.#ofPool(object).set(key, { hash, version: versionOf(stored), resourceVersion, owner: controllerOf(object) });
+  }
+
+  /** An apply leaves in a list what others have added: where that makes it invalid, as a second port of one name does, the lists are made ours. */
+  async #applyOver(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject> {
+    try {
+      return await this.#api.apply(resource, object, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 422 || !error.message.includes('Duplicate value')) throw error;
+      await this.#api.overwrite(resource, object, signal);
+      return await this.#api.apply(resource, object, signal);
+    }
   }
 
   /** Deletes this very object, never a later one of its name. @throws ApiError */
   async remove(
     resource: Resource,
-    child: { readonly namespace: string; readonly name: string; readonly uid: string },
+    child: { readonly namespace: string; readonly pool: string; readonly name: string; readonly uid: string },
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#api.delete(resource, child, signal);
-    this.#applied.delete(`${resource.kind}|${child.namespace}|${child.name}`);
+    const { namespace, pool, name, uid } = child;
+    await this.#api.delete(resource, { namespace, name, uid }, signal);
+    this.#applied.get(`${namespace}/${pool}`)?.delete(`${resource.kind} ${name}`);
   }
 
-  /** Forgets what was applied for a pool that is gone. */
-  forget(namespace: string, belongs: (name: string) => boolean): void {
-    for (const key of this.#applied.keys()) {
-      const [, keyNamespace, name = ''] = key.split('|');
-      if (keyNamespace === namespace && belongs(name)) this.#applied.delete(key);
-    }
+  /** Forgets what was applied for whoever is gone. @param pool `namespace/name`; @param owners uids of the pool and of its gateways that are there */
+  forgetAllBut(pool: string, owners: ReadonlySet<string>): void {
+    const ofPool = this.#applied.get(pool);
+    for (const [key, { owner }] of ofPool ?? []) if (owner === undefined || !owners.has(owner)) ofPool?.delete(key);
+    if (ofPool?.size === 0) this.#applied.delete(pool);
+  }
+
+  /** Objects that are remembered. */
+  get size(): number {
+    return [...this.#applied.values()].reduce((sum, ofPool) => sum + ofPool.size, 0);
+  }
+
+  #ofPool(object: KubeObject): Map<string, Applied> {
+    const pool = poolOf(object);
+    const known = this.#applied.get(pool);
+    if (known !== undefined) return known;
+    const fresh = new Map<string, Applied>();
+    this.#applied.set(pool, fresh);
+    return fresh;
   }
 }
 
 function keyOf({ kind }: Resource, { metadata }: KubeObject): string {
-  return `${kind}|${metadata.namespace ?? ''}|${metadata.name ?? ''}`;
+  return `${kind} ${metadata.name ?? ''}`;
+}
+
+/** `namespace/pool`: every child has its pool's label. */
+function poolOf({ metadata }: KubeObject): string {
+  return `${metadata.namespace ?? ''}/${metadata.labels?.[names.label.pool] ?? ''}`;
 }
 
 function exactName({ metadata }: KubeObject): { readonly namespace: string; readonly name: string } {

@@ -38,8 +38,9 @@ export class DocumentKeeper {
     this.#admin = options.admin;
   }
 
-  /** The document in a ConfigMap, if it carries the pool's signature. */
+  /** The document in a ConfigMap, if it carries the pool's signature. @param publicKey empty: nobody can tell */
   read(configMap: KubeObject | undefined, publicKey: string): StoredDocument | undefined {
+    if (publicKey === '') return undefined;
     const envelope = (configMap as { readonly data?: Readonly<Record<string, string>> } | undefined)?.data?.['pool.json'];
     const verified = envelope === undefined ? undefined : verifyDocument(envelope, publicKey);
     return verified?.kind === 'verified' && envelope !== undefined ? { document: verified.document, envelope } : undefined;
@@ -80,6 +81,11 @@ export class DocumentKeeper {
 
   forget(poolUid: string): void {
     this.#written.delete(poolUid);
+  }
+
+  /** Pools whose document is remembered. */
+  get size(): number {
+    return this.#written.size;
   }
 
   /** Tells it to every pod that has less. @returns those that refused, with their words */

@@ -14,6 +14,7 @@ export interface PoolPod extends KubeObject {
     readonly podIP?: string;
     readonly hostIP?: string;
     readonly conditions?: readonly PodConditionView[];
+    readonly initContainerStatuses?: readonly ContainerStatusView[];
     readonly containerStatuses?: readonly ContainerStatusView[];
   };
 }
@@ -39,8 +40,12 @@ interface ContainerStatusView {
 const phases = ['Pending', 'Running', 'Succeeded', 'Failed'] as const;
 const endingCharactersMax = 300;
 
-/** A pod in the words of the decisions. `polled` is the newest answer of this very pod. */
-export function observeGateway(pod: PoolPod, polled: PolledGateway | undefined): ObservedGateway {
+/**
+ * A pod in the words of the decisions.
+ * @param polled the newest answer of this very pod
+ * @param endpointReady whether balancers are told to lead clients to it, where that is known
+ */
+export function observeGateway(pod: PoolPod, polled: PolledGateway | undefined, endpointReady?: boolean): ObservedGateway {
   const { metadata, status, spec } = pod;
   const container = status?.containerStatuses?.find(({ name }) => name === names.container);
   const phase = phases.find((each) => each === status?.phase) ?? 'Unknown';
@@ -62,9 +67,10 @@ export function observeGateway(pod: PoolPod, polled: PolledGateway | undefined):
     ip: nonEmpty(status?.podIP),
     hostIp: nonEmpty(status?.hostIP),
     node: nonEmpty(spec?.nodeName),
-    zone: undefined,
+    // Kubernetes copies it from the node; clusters older than 1.35 do so only where they are told to.
+    zone: nonEmpty(labels['topology.kubernetes.io/zone']),
     obstacle: obstacleOf(pod, container),
-    endpointReady: undefined,
+    endpointReady,
     polled,
   };
 }
@@ -110,10 +116,21 @@ function endOf(pod: PoolPod, container: ContainerStatusView | undefined): number
   return timeOf(container?.state?.terminated?.finishedAt) ?? timeOf(conditionOf(pod, 'Ready')?.lastTransitionTime);
 }
 
-/** The first thing that keeps it from running, in the API server's words. */
+/** The first thing that keeps it from running, in the API server's words: its own container's before those that a template adds. */
 function obstacleOf(pod: PoolPod, container: ContainerStatusView | undefined): ObservedGateway['obstacle'] {
   const scheduled = conditionOf(pod, 'PodScheduled');
   if (scheduled?.status === 'False') return { reason: scheduled.reason ?? 'Unschedulable', message: scheduled.message ?? '' };
+  const own = containerObstacle(container);
+  if (own !== undefined) return own;
+  for (const other of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
+    const obstacle = other === container ? undefined : containerObstacle(other);
+    if (obstacle !== undefined) return { ...obstacle, message: `its container ${other.name}: ${obstacle.message}` };
+  }
+  if (pod.status?.phase === 'Failed') return { reason: pod.status.reason ?? 'Failed', message: pod.status.message ?? '' };
+  return undefined;
+}
+
+function containerObstacle(container: ContainerStatusView | undefined): ObservedGateway['obstacle'] {
   const waiting = container?.state?.waiting;
   if (waiting?.reason !== undefined && waiting.reason !== 'ContainerCreating' && waiting.reason !== 'PodInitializing') {
     const last = container?.lastState?.terminated?.message;
@@ -123,7 +140,6 @@ function obstacleOf(pod: PoolPod, container: ContainerStatusView | undefined): O
   const ended = container?.state?.terminated;
   if (ended !== undefined && ended.exitCode !== 0)
     return { reason: ended.reason ?? 'Error', message: `exit status ${ended.exitCode ?? 'unknown'}. ${ended.message ?? ''}`.trim() };
-  if (pod.status?.phase === 'Failed') return { reason: pod.status.reason ?? 'Failed', message: pod.status.message ?? '' };
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 import type { AdminStatus } from '../../core/admin-status.ts';
 import { names } from '../desired/labels.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { DueHeap } from '../runtime/due-heap.ts';
 import { addressOf, type PoolPod } from './pod-view.ts';
 
 /** The newest answer of one pod's admin port. */
@@ -17,29 +18,46 @@ export interface PollsOptions {
   /** Something that the decisions look at has changed for this pool (`namespace/name`). */
   readonly changed: (pool: string) => void;
   readonly clock: Clock;
+  /** From one question to a pod to the next, in milliseconds, where it answers in less. */
   readonly intervalMs: number;
   /** Questions under way at once. */
   readonly concurrency: number;
 }
 
-/** Asks every running pod for its status again and again. What a pod said last stays, with its age, until the pod is gone. */
+/**
+ * Asks every running pod for its status again and again, each at its own pace. What a pod said last stays, with its age, until the pod is gone.
+ *
+ * A pod whose node has died takes each question to its time limit. Those that took longer than an interval last time have no more than half of the places, so
+ * that however many they are the others are asked as often as ever.
+ */
 export class Polls {
   readonly #options: PollsOptions;
   readonly #polls = new Map<string, Poll>();
+  /** Who is there, by uid: as of the last look. */
+  #pods: ReadonlyMap<string, PoolPod> = new Map();
+  readonly #due = new DueHeap();
+  /** Due, but there was no place for one more slow pod; in order. */
+  readonly #heldBack = new Set<string>();
+  /** Whose last question took longer than an interval. */
+  readonly #slow = new Set<string>();
+  /** Questions under way, by uid. */
+  readonly #asking = new Set<string>();
   #isClosed = false;
-  #callOff: (() => void) | undefined;
+  #callOffLook: (() => void) | undefined;
+  #callOffWake: (() => void) | undefined;
 
   constructor(options: PollsOptions) {
     this.#options = options;
   }
 
   start(): void {
-    void this.#round();
+    this.#look();
   }
 
   stop(): void {
     this.#isClosed = true;
-    this.#callOff?.();
+    this.#callOffLook?.();
+    this.#callOffWake?.();
   }
 
   /** By pod uid. */
@@ -47,33 +65,77 @@ export class Polls {
     return this.#polls.get(uid);
   }
 
-  /** Pods whose answer is remembered. */
+  /** Pods of which something is remembered. */
   get size(): number {
-    return this.#polls.size;
+    return new Set([...this.#polls.keys(), ...this.#slow, ...this.#heldBack, ...this.#pods.keys()]).size;
   }
 
-  async #round(): Promise<void> {
-    const { pods, clock, intervalMs, concurrency } = this.#options;
-    const all = pods();
-    const present = new Set(all.map(({ metadata }) => metadata.uid));
-    for (const uid of this.#polls.keys()) if (!present.has(uid)) this.#polls.delete(uid);
-    const waiting = all.values();
-    const askNext = async (): Promise<void> => {
-      for (const pod of waiting) if (!this.#isClosed) await this.#ask(pod);
-    };
-    await Promise.all(Array.from({ length: concurrency }, askNext));
-    if (!this.#isClosed) this.#callOff = clock.after(intervalMs, () => void this.#round());
+  /** Who is new is asked at once; who is gone is forgotten. */
+  #look(): void {
+    const { pods, clock, intervalMs } = this.#options;
+    const now = clock.now();
+    const before = this.#pods;
+    this.#pods = new Map(pods().map((pod) => [pod.metadata.uid, pod]));
+    for (const uid of this.#pods.keys()) if (!before.has(uid)) this.#due.set(uid, now);
+    for (const known of [this.#polls, this.#slow, this.#heldBack])
+      for (const uid of known.keys()) if (!this.#pods.has(uid)) known.delete(uid);
+    this.#callOffLook = clock.after(intervalMs, () => this.#look());
+    this.#askDue();
   }
 
-  async #ask(pod: PoolPod): Promise<void> {
+  /** Gives places to who is due, and sets the alarm for the next. */
+  #askDue(): void {
+    if (this.#isClosed) return;
+    const { clock, concurrency } = this.#options;
+    const slowMax = Math.max(1, Math.floor(concurrency / 2));
+    const slowAsked = (): number => [...this.#asking].filter((uid) => this.#slow.has(uid)).length;
+    for (const uid of this.#heldBack) {
+      if (this.#asking.size >= concurrency || slowAsked() >= slowMax) break;
+      this.#heldBack.delete(uid);
+      this.#ask(uid);
+    }
+    while (this.#asking.size < concurrency) {
+      const uid = this.#due.take(clock.now());
+      if (uid === undefined) break;
+      if (this.#slow.has(uid) && slowAsked() >= slowMax) this.#heldBack.add(uid);
+      else this.#ask(uid);
+    }
+    this.#callOffWake?.();
+    const nextAt = this.#due.earliest();
+    const hasPlace = this.#asking.size < concurrency;
+    this.#callOffWake =
+      nextAt === undefined || !hasPlace ? undefined : clock.after(Math.max(0, nextAt - clock.now()), () => this.#askDue());
+  }
+
+  #ask(uid: string): void {
+    const { clock, intervalMs } = this.#options;
+    const pod = this.#pods.get(uid);
+    if (pod === undefined) return;
+    const nextAt = clock.now() + intervalMs;
+    const address = addressOf(pod);
+    if (address === undefined) {
+      this.#due.set(uid, nextAt);
+      return;
+    }
+    this.#asking.add(uid);
+    void this.#put(pod, address).finally(() => {
+      this.#asking.delete(uid);
+      if (clock.now() > nextAt) this.#slow.add(uid);
+      else this.#slow.delete(uid);
+      if (this.#pods.has(uid)) this.#due.set(uid, Math.max(nextAt, clock.now()));
+      else this.#slow.delete(uid);
+      this.#askDue();
+    });
+  }
+
+  async #put(pod: PoolPod, address: string): Promise<void> {
     const { ask, changed, clock } = this.#options;
     const { uid, labels, namespace = '' } = pod.metadata;
-    const address = addressOf(pod);
     const pool = labels?.[names.label.pool];
-    if (address === undefined || pool === undefined) return;
+    if (pool === undefined) return;
     const status = await ask(address);
     // An address may have gone to another pod meanwhile: what that one says is not about this one.
-    if (status === undefined || status.uid !== uid) return;
+    if (status === undefined || status.uid !== uid || !this.#pods.has(uid)) return;
     const before = this.#polls.get(uid)?.status;
     this.#polls.set(uid, { at: clock.wallTime(), status });
     if (before === undefined || isNews(before, status)) changed(`${namespace}/${pool}`);

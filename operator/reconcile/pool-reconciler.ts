@@ -1,14 +1,17 @@
 import type { Logger } from '../../core/process/logging.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ActionEvent } from '../decide/actions.ts';
+import { decideComplaints, toldBy, type Complaint, type Complaints, type OpenComplaint } from '../decide/complaints.ts';
 import { faultOf, type ObservedFault } from '../decide/fault.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import { obsoleteChildren } from '../decide/obsolete-children.ts';
 import { withOwnWrites } from '../decide/own-writes.ts';
 import { poolPolicies, type PoolPolicies } from '../decide/policies.ts';
+import { podDifference } from '../decide/pod-difference.ts';
 import { planPool } from '../decide/pool-plan.ts';
-import { firstDifference } from '../decide/rollout.ts';
 import type { ScalingMemory } from '../decide/scaling.ts';
+import { poolSpecFaults } from '../decide/spec-faults.ts';
+import { storedConditions } from '../decide/status.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
@@ -23,10 +26,11 @@ import type { ActionShell, PodWrite } from './action-shell.ts';
 import type { Children, DesiredChild } from './children.ts';
 import type { DocumentKeeper, Recipient } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
+import { isEndpointReady } from './endpoints.ts';
 import type { PoolSecretsKeeper } from './pool-secrets.ts';
 import { addressOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
 import type { Polls } from './polls.ts';
-import type { PoolStatusWriter } from './pool-status.ts';
+import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
 import type { Stores } from './stores.ts';
 
 export interface PoolReconcilerOptions {
@@ -53,6 +57,8 @@ interface PoolMemory {
   faults: readonly ObservedFault[];
   /** Our own writes to pods that the store has not heard of. */
   writes: readonly PodWrite[];
+  /** What is wrong and has been told. */
+  complaints: readonly OpenComplaint[];
 }
 
 const ofPool = 'pool';
@@ -63,26 +69,33 @@ const ofPool = 'pool';
  */
 export class PoolReconciler {
   readonly #options: PoolReconcilerOptions;
-  /** By pool uid. */
-  readonly #memories = new Map<string, PoolMemory>();
+  /** By the pool's key. A pool that was made anew under its name is another one. */
+  readonly #memories = new Map<string, { readonly uid: string; readonly memory: PoolMemory }>();
 
   constructor(options: PoolReconcilerOptions) {
     this.#options = options;
   }
 
   readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
-    const { stores, secrets: keeper, children } = this.#options;
+    const { stores, secrets: keeper, children, status } = this.#options;
     const pool = stores.pools.get(key);
     if (pool === undefined || pool.metadata.deletionTimestamp !== undefined) {
-      this.#forget(pool);
+      this.#forget(key);
       return { kind: 'done' };
     }
-    const memory = this.#memoryOf(pool);
+    const memory = this.#memoryOf(key, pool);
+    const specFaults = poolSpecFaults(pool);
+    if (specFaults.length > 0) return this.#refuse(pool, specFaults, { memory, signal });
     const faults: ObservedFault[] = [];
     const policies = poolPolicies(stores.channels.withIndex(ofPool, key));
     const secrets = await keeper.of(pool, signal);
     faults.push(...secrets.faults);
-    const ingredients: PodIngredients = { pool, image: this.#options.image, publicKey: secrets.publicKey, settingsDigest: secrets.digest };
+    const ingredients: PodIngredients = {
+      pool,
+      image: this.#options.image,
+      publicKey: secrets.publicKey,
+      settingsDigests: secrets.digests,
+    };
     const observed = this.#observe(pool, ingredients, memory);
     const plan = planPool(observed);
     memory.scaling = plan.scaling.memory;
@@ -95,26 +108,67 @@ export class PoolReconciler {
       publisherReplicas: this.#publisherReplicas(pool),
     });
     // Without the keys everything would be made, and told, in a way that no pod believes.
-    for (const child of secrets.canSign ? wanted : []) {
+    const mayChange = secrets.canSign && !pool.spec.paused;
+    let isPublisherOurs = true;
+    for (const child of mayChange ? wanted : []) {
+      const { kind } = child.resource;
+      // It goes by the Deployment's name, whoever has that.
+      if (kind === resources.horizontalPodAutoscaler.kind && !isPublisherOurs) continue;
       const { namespace = '', name = '' } = child.object.metadata;
-      await this.#attempt(faults, `${child.resource.kind} ${name}`, () =>
+      const isApplied = await this.#attempt(faults, `${kind} ${name}`, () =>
         children.apply(child, stores.child(child.resource, namespace, name), signal),
       );
+      if (kind === resources.deployment.kind) isPublisherOurs = isApplied;
     }
-    if (secrets.canSign) await this.#removeObsolete(pool, observed, { wanted, faults, signal });
+    if (mayChange) await this.#removeObsolete(pool, observed, { wanted, faults, signal });
     for (const event of plan.events) this.#record(pool, event);
-    await this.#act(secrets.canSign ? plan.actions : [], { pool, ingredients, privateKey: secrets.privateKey, memory, faults, signal });
-    const retellAfterMs = secrets.canSign
-      ? await this.#tell(pool, { secrets, members: plan.members, policies, faults, signal })
-      : undefined;
+    await this.#act(mayChange ? plan.actions : [], { pool, ingredients, privateKey: secrets.privateKey, memory, faults, signal });
+    const retellAfterMs = mayChange ? await this.#tell(pool, { secrets, members: plan.members, policies, faults, signal }) : undefined;
     memory.faults = faults;
     const epoch = this.#documentEpoch(pool, secrets.publicKey) ?? 0;
-    await this.#options.status.write({ ingredients, observed: { ...observed, faults }, plan, policies, epoch }, signal);
+    const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch };
+    const verdict = status.judge(report);
+    // Told before it is written: an operator that ends in between tells it twice rather than never.
+    const complainAfterMs = this.#complain(pool, verdict, { memory, now: observed.now });
+    await status.write(report, verdict, signal);
     // What failed for a passing reason is tried again; what a person must mend is looked at again from time to time.
-    const reviews = [plan.requeueAfterMs, retellAfterMs, secrets.reviewAfterMs, faults.length > 0 ? faultRetryMs : undefined];
+    const faultAfterMs = faults.length > 0 ? faultRetryMs : undefined;
+    const reviews = [plan.requeueAfterMs, retellAfterMs, secrets.reviewAfterMs, complainAfterMs, faultAfterMs];
     const afterMs = Math.min(...reviews.map((review) => review ?? Infinity));
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };
+
+  /** What the operator keeps between two reconciles, for tests: how many pools, documents and children of pools it remembers. */
+  get remembered(): { readonly pools: number; readonly documents: number; readonly children: number } {
+    return { pools: this.#memories.size, documents: this.#options.documents.size, children: this.#options.children.size };
+  }
+
+  /** A pool whose spec nobody can read is left as it is, and says so. */
+  async #refuse(
+    pool: GatewayPool & KubeObject,
+    specFaults: readonly string[],
+    { memory, signal }: { readonly memory: PoolMemory; readonly signal: AbortSignal },
+  ): Promise<Outcome> {
+    const { clock, status } = this.#options;
+    const now = clock.wallTime();
+    const message = `${specFaults.slice(0, 5).join('; ')}. Correct the spec.`;
+    const complaints: readonly Complaint[] = [{ reason: 'InvalidSpec', subject: '', message, isFleeting: false }];
+    this.#complain(pool, { complaints, isSettled: false, isTrying: false }, { memory, now });
+    await status.writeUnreadable(pool, { faults: specFaults, now }, signal);
+    return { kind: 'done' };
+  }
+
+  /** Tells what has begun to be wrong, and what is over. @returns when to look again at what has not lasted yet */
+  #complain(
+    pool: GatewayPool & KubeObject,
+    complaints: Complaints,
+    { memory, now }: { readonly memory: PoolMemory; readonly now: number },
+  ): number | undefined {
+    const { open, events, reviewAfterMs } = decideComplaints(memory.complaints, complaints, now);
+    memory.complaints = open;
+    for (const event of events) this.#record(pool, event);
+    return reviewAfterMs;
+  }
 
   #observe(pool: GatewayPool & KubeObject, ingredients: PodIngredients, memory: PoolMemory): ObservedPool {
     const { stores, polls, clock } = this.#options;
@@ -123,19 +177,23 @@ export class PoolReconciler {
     const known = withOwnWrites<PoolPod>(inStore, memory.writes, { isOlder, now: clock.wallTime() });
     memory.writes = known.pending;
     const owned = known.objects;
+    const owners = new Set([pool.metadata.uid, ...owned.map(({ metadata }) => metadata.uid)]);
+    this.#options.children.forgetAllBut(`${pool.metadata.namespace}/${pool.metadata.name}`, owners);
     const template = gatewayTemplate(ingredients);
     const updateRevision = gatewayRevision(ingredients);
     const old = owned.find((pod) => pod.metadata.labels?.[names.label.revision] !== updateRevision);
     const document = stores.child(resources.configMap, pool.metadata.namespace, `${pool.metadata.name}-pool`);
     const stored = this.#options.documents.read(document, ingredients.publicKey);
+    const slices = stores.slicesOf(`${pool.metadata.namespace}/${pool.metadata.name}`, childNames.clients(pool));
     return {
       now: clock.wallTime(),
       pool,
       updateRevision,
-      updateDifference: old === undefined ? undefined : firstDifference(template.spec, old.spec),
+      updateDifference: old === undefined ? undefined : podDifference(template, old),
       gateways: owned.map((pod) => {
         const poll = polls.of(pod.metadata.uid);
-        return observeGateway(pod, poll === undefined ? undefined : observePoll(poll.status, poll.at));
+        const polled = poll === undefined ? undefined : observePoll(poll.status, poll.at);
+        return observeGateway(pod, polled, isEndpointReady(slices, pod.metadata.uid));
       }),
       foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
       document:
@@ -176,7 +234,7 @@ export class PoolReconciler {
     const owners = new Set([uid, ...gateways.map((gateway) => gateway.uid)]);
     for (const child of obsoleteChildren(stores.childrenOf(`${namespace}/${name}`), wanted, owners)) {
       await this.#attempt(about.faults, `${child.kind} ${child.name}`, () =>
-        children.remove(child.resource, { namespace, name: child.name, uid: child.uid }, about.signal),
+        children.remove(child.resource, { namespace, pool: name, name: child.name, uid: child.uid }, about.signal),
       );
     }
   }
@@ -235,7 +293,7 @@ export class PoolReconciler {
       // An API server that is away is nobody's fault: the whole reconcile is tried again.
       if (!(error instanceof ApiError) || error.isPassing) throw error;
       faults.push(faultOf(subject, error.status, error.reason, error.message));
-      this.#options.logger.warn({ subject, reason: error.reason, message: error.message }, 'the API server refused');
+      this.#options.logger.warn({ subject, reason: error.reason, refusal: error.message }, 'the API server refused');
       return false;
     }
   }
@@ -263,18 +321,22 @@ export class PoolReconciler {
     return this.#options.documents.read(object, publicKey)?.document.epoch;
   }
 
-  #memoryOf({ metadata }: GatewayPool): PoolMemory {
-    const known = this.#memories.get(metadata.uid);
-    if (known !== undefined) return known;
-    const fresh: PoolMemory = { scaling: undefined, faults: [], writes: [] };
-    this.#memories.set(metadata.uid, fresh);
-    return fresh;
+  #memoryOf(key: string, { metadata, status }: GatewayPool): PoolMemory {
+    const known = this.#memories.get(key);
+    if (known?.uid === metadata.uid) return known.memory;
+    this.#forget(key);
+    const complaints = toldBy(storedConditions(status ?? {}));
+    const memory: PoolMemory = { scaling: undefined, faults: [], writes: [], complaints };
+    this.#memories.set(key, { uid: metadata.uid, memory });
+    return memory;
   }
 
-  #forget(pool: GatewayPool | undefined): void {
-    if (pool === undefined) return;
-    this.#memories.delete(pool.metadata.uid);
-    this.#options.documents.forget(pool.metadata.uid);
+  #forget(key: string): void {
+    const { children, documents } = this.#options;
+    const known = this.#memories.get(key);
+    this.#memories.delete(key);
+    children.forgetAllBut(key, new Set());
+    if (known !== undefined) documents.forget(known.uid);
   }
 }
 

@@ -1,10 +1,14 @@
-import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { GatewayPool, GatewayPoolStatus } from '../api/gateway-pool.ts';
 import type { PoolPlan } from '../decide/actions.ts';
 import { gatewayBlocker } from '../decide/blocker.ts';
+import { busIdentity } from '../decide/bus-identity.ts';
+import { complaintsOf, type Complaints } from '../decide/complaints.ts';
+import type { ConditionDraft } from '../decide/conditions.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import { poolConditions, type PoolFacts } from '../decide/pool-conditions.ts';
-import { poolStatus } from '../decide/status.ts';
+import { poolSpecFaults } from '../decide/spec-faults.ts';
+import { poolStatus, unreadablePoolStatus, type StatusDecision } from '../decide/status.ts';
 import { gatewayTemplate } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
 import type { JsonObject } from '../desired/objects.ts';
@@ -12,8 +16,8 @@ import { restrictedBreaches } from '../desired/pod-security.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { publisherDeployment } from '../desired/publisher.ts';
 import { resources } from '../kube/resources.ts';
-import type { KubeApi, KubeObject } from '../runtime/kube-api.ts';
 import { observeGateway } from './pod-view.ts';
+import type { StatusApplier } from './status-applier.ts';
 import type { Stores } from './stores.ts';
 
 /** What a status is made from. */
@@ -26,31 +30,61 @@ export interface PoolReport {
   readonly epoch: number;
 }
 
+/** What a pool's status is to say. */
+export interface PoolVerdict extends Complaints {
+  readonly conditions: readonly ConditionDraft[];
+}
+
 /** Writes a pool's status, and only when it says something else than what is stored. */
 export class PoolStatusWriter {
-  readonly #api: KubeApi;
+  readonly #statuses: StatusApplier;
   readonly #stores: Stores;
+  /** What every pool says of its Redis and key prefix, for as long as it is stored like this. */
+  readonly #buses = new WeakMap<GatewayPool, string | undefined>();
 
-  constructor(options: { readonly api: KubeApi; readonly stores: Stores }) {
-    this.#api = options.api;
+  constructor(options: { readonly statuses: StatusApplier; readonly stores: Stores }) {
+    this.#statuses = options.statuses;
     this.#stores = options.stores;
   }
 
-  /** @throws ApiError */
-  async write({ ingredients, observed, plan, policies, epoch }: PoolReport, signal: AbortSignal): Promise<void> {
+  judge({ ingredients, observed, plan, policies }: PoolReport): PoolVerdict {
     const { pool } = ingredients;
-    const conditions = poolConditions({
+    const facts: PoolFacts = {
       observed,
       plan,
       policies,
       publishers: this.#publishers(pool),
       samePrefix: this.#samePrefix(pool),
       securityBreaches: breachesOf(ingredients),
-    });
-    const decision = poolStatus({ pool, plan, updateRevision: observed.updateRevision, epoch, conditions, now: observed.now });
+    };
+    const conditions = poolConditions(facts);
+    return { conditions, ...complaintsOf(facts, conditions) };
+  }
+
+  /** @throws ApiError */
+  async write({ ingredients, observed, plan, epoch }: PoolReport, { conditions }: PoolVerdict, signal: AbortSignal): Promise<void> {
+    const { pool } = ingredients;
+    await this.#write(
+      pool,
+      poolStatus({ pool, plan, updateRevision: observed.updateRevision, epoch, conditions, now: observed.now }),
+      signal,
+    );
+  }
+
+  /** Says of a pool why its spec can't be read. @throws ApiError */
+  async writeUnreadable(
+    pool: GatewayPool,
+    about: { readonly faults: readonly string[]; readonly now: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#write(pool, unreadablePoolStatus(pool, about.faults, about.now), signal);
+  }
+
+  async #write(pool: GatewayPool, decision: StatusDecision<GatewayPoolStatus>, signal: AbortSignal): Promise<void> {
     if (decision.kind === 'same') return;
-    const { namespace, name } = pool.metadata;
-    await this.#api.applyStatus(resources.gatewayPool, { metadata: { namespace, name }, status: decision.status } as KubeObject, signal);
+    const { status } = decision;
+    const summary = status.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
+    await this.#statuses.apply({ resource: resources.gatewayPool, object: pool, status, summary }, signal);
   }
 
   #publishers(pool: GatewayPool): PoolFacts['publishers'] {
@@ -71,10 +105,15 @@ export class PoolStatusWriter {
   }
 
   #samePrefix(pool: GatewayPool): readonly string[] {
-    const bus = busOf(pool);
+    const bus = busIdentity(pool);
     if (bus === undefined) return [];
-    const others = this.#stores.pools.all().filter((other) => other.metadata.uid !== pool.metadata.uid && busOf(other) === bus);
+    const others = this.#stores.pools.all().filter((other) => other.metadata.uid !== pool.metadata.uid && this.#busOf(other) === bus);
     return others.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).toSorted();
+  }
+
+  #busOf(pool: GatewayPool): string | undefined {
+    if (!this.#buses.has(pool)) this.#buses.set(pool, poolSpecFaults(pool).length > 0 ? undefined : busIdentity(pool));
+    return this.#buses.get(pool);
   }
 }
 
@@ -84,14 +123,6 @@ interface DeploymentView {
     readonly availableReplicas?: number;
     readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
   };
-}
-
-/** Names a Redis with a key prefix. */
-function busOf({ spec, metadata }: GatewayPool): string | undefined {
-  const { redis } = spec.bus;
-  return redis === undefined
-    ? undefined
-    : `${redis.addresses.toSorted().join()} ${redis.keyPrefix ?? `${metadata.namespace}/${metadata.name}`}`;
 }
 
 function breachesOf(ingredients: PodIngredients): readonly string[] {

@@ -3,6 +3,8 @@ import type { BarrageChannel } from '../api/barrage-channel.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { withDefaults } from '../api/stored-objects.ts';
 import type { ObservedChild } from '../decide/obsolete-children.ts';
+import { poolKeyOf } from '../decide/policies.ts';
+import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { names } from '../desired/labels.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ClientMetrics } from '../kube/client-metrics.ts';
@@ -12,6 +14,7 @@ import { PartitionedStore } from '../kube/partitioned-store.ts';
 import { Store } from '../kube/store.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { KubeObject, Resource, Selection } from '../runtime/kube-api.ts';
+import { isOfService, slimSlice, type EndpointSlice } from './endpoints.ts';
 import type { PoolPod } from './pod-view.ts';
 
 export interface StoresOptions {
@@ -47,6 +50,7 @@ export class Stores {
   readonly pools: PartitionedStore<KubeObject & GatewayPool>;
   readonly channels: PartitionedStore<KubeObject & BarrageChannel>;
   readonly pods: PartitionedStore<PoolPod>;
+  readonly #slices: PartitionedStore<EndpointSlice>;
 
   constructor(options: StoresOptions) {
     this.#options = options;
@@ -55,15 +59,23 @@ export class Stores {
       resource: resources.barrageChannel,
       selection: {},
       keep: (channel) => withDefaults('BarrageChannel', channel),
-      indexes: { pool: ({ metadata, spec }) => [`${metadata.namespace}/${spec.poolRef.name}`] },
+      indexes: { pool: (channel) => [poolKeyOf(channel)] },
     });
     this.pods = this.#watch<PoolPod>({ resource: resources.pod, selection: ours, indexes: { pool: byPool } });
+    // They have the labels of the Service that they are of.
+    this.#slices = this.#watch<EndpointSlice>({
+      resource: resources.endpointSlice,
+      selection: ours,
+      keep: slimSlice,
+      indexes: { pool: byPool },
+    });
     for (const resource of childResources)
       this.#children.set(resource.kind, this.#watch({ resource, selection: ours, indexes: { pool: byPool } }));
     const routes = { resource: resources.httpRoute, selection: ours, indexes: { pool: byPool }, reflectors: this.#routeReflectors };
     this.#children.set(resources.httpRoute.kind, this.#watch(routes));
     this.pools.onChange((change) => {
-      if ('current' in change && change.current.spec.exposure.type === 'HTTPRoute') this.#routesWanted.resolve();
+      if (!('current' in change) || poolSpecFaults(change.current).length > 0) return;
+      if (change.current.spec.exposure.type === 'HTTPRoute') this.#routesWanted.resolve();
     });
   }
 
@@ -72,9 +84,22 @@ export class Stores {
     return this.#reflectors.map(({ reflector }) => reflector.synced);
   }
 
+  /** What has not been read yet, and why, in words; empty where everything was. */
+  waitingFor(): readonly string[] {
+    const unread = this.#reflectors.filter(({ reflector }) => reflector.waitingFor !== undefined);
+    const [first] = unread;
+    if (first === undefined) return [];
+    return [`the API server to tell of ${unread.map(({ name }) => name).join(', ')} (${first.reflector.waitingFor})`];
+  }
+
   /** A child as the API server has it; `undefined` where it has none, or for kinds that are not watched. */
   child({ kind }: Resource, namespace: string, name: string): KubeObject | undefined {
     return this.#children.get(kind)?.get(`${namespace}/${name}`);
+  }
+
+  /** The slices of a Service of a pool. @param pool `namespace/name` */
+  slicesOf(pool: string, service: string): readonly EndpointSlice[] {
+    return this.#slices.withIndex('pool', pool).filter((slice) => isOfService(slice, service));
   }
 
   /** Everything that a pool has, pods aside. @param pool `namespace/name` */
@@ -95,13 +120,13 @@ export class Stores {
   onPoolChange(changed: (pool: string) => void): void {
     this.pools.onChange(({ key }) => changed(key));
     this.channels.onChange((change) => {
-      const { metadata, spec } = 'current' in change ? change.current : change.previous;
-      changed(`${metadata.namespace}/${spec.poolRef.name}`);
+      changed(poolKeyOf('current' in change ? change.current : change.previous));
     });
-    for (const store of [this.pods, ...this.#children.values()] as readonly PartitionedStore<KubeObject>[]) {
+    for (const store of [this.pods, this.#slices, ...this.#children.values()] as readonly PartitionedStore<KubeObject>[]) {
       store.onChange((change) => {
-        const object = 'current' in change ? change.current : change.previous;
-        for (const pool of byPool(object)) changed(pool);
+        // Who has taken the pool's label from an object has changed both pools.
+        const seen = [...('current' in change ? [change.current] : []), ...('previous' in change ? [change.previous] : [])];
+        for (const pool of new Set(seen.flatMap(byPool))) changed(pool);
       });
     }
   }

@@ -1,5 +1,5 @@
 import type { Logger } from '../../core/process/logging.ts';
-import { pause, TimeOver, within, type Clock } from './clock.ts';
+import { TimeOver, within, type Clock } from './clock.ts';
 import type { ControllerMetrics } from './controller-metrics.ts';
 import { ApiError } from './api-error.ts';
 import type { Outcome, Reconcile } from './outcome.ts';
@@ -141,17 +141,4 @@ export class Controller {
       }
     }
   }
-}
-
-/** Starts controllers when their stores are filled. @throws Error where that takes longer than `withinMs` */
-export async function startWhenSynced(
-  controllers: readonly Controller[],
-  synced: readonly Promise<void>[],
-  { clock, withinMs, signal }: { readonly clock: Clock; readonly withinMs: number; readonly signal?: AbortSignal },
-): Promise<void> {
-  const isSynced = await Promise.race([Promise.all(synced).then(() => true), pause(clock, withinMs, signal).then(() => false)]);
-  if (signal?.aborted === true) return;
-  if (!isSynced)
-    throw new Error(`the caches were not filled within ${withinMs / 1000} s: is the API server reachable, and may we list what we watch?`);
-  for (const controller of controllers) controller.start();
 }

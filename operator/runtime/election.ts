@@ -4,6 +4,9 @@
  * The times written in the Lease are for people. A Lease counts as held until its duration has passed since *we saw it change*, so clocks that differ
  * between machines change nothing. A leader counts from *before* it sent its last accepted write, the others from after it was written: the leader's
  * deadline, being shorter than the duration, always ends first.
+ *
+ * The Lease of an earlier process of the same pod is not waited for: a kubelet starts a container again only when the one before has ended, and a pod
+ * never runs on two nodes, so that process is gone. A write that it had still sent changes the version, which refuses ours, and we read again.
  */
 
 /** Kubernetes' own are 15 s, 10 s and 2 s. */
@@ -16,6 +19,20 @@ export interface ElectionTimes {
 }
 
 export const defaultElectionTimes: ElectionTimes = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
+
+/** Who stands for election. */
+export interface Candidate {
+  /** Another for each process, also of the same pod. */
+  readonly identity: string;
+  /** How the identities of all processes of our pod begin, of which one runs at a time; absent where nobody sees to that. */
+  readonly pod?: string;
+}
+
+/** @param podUid as the kubelet told it; empty: the process does not know of a pod */
+export function candidateOf(process: { readonly name: string; readonly podUid: string; readonly nonce: string }): Candidate {
+  const { name, podUid, nonce } = process;
+  return podUid === '' ? { identity: `${name}_${nonce}` } : { identity: `${name}_${podUid}_${nonce}`, pod: `${name}_${podUid}_` };
+}
 
 /** What of a Lease matters; `version` changes with every write. An empty holder has released it. */
 export interface LeaseRecord {
@@ -55,7 +72,7 @@ export function leads(state: ElectionState, times: ElectionTimes, now: number): 
   return state.renewedAt !== undefined && now < state.renewedAt + times.renewDeadlineMs;
 }
 
-export function nextStep(state: ElectionState, identity: string, times: ElectionTimes, now: number): ElectionStep {
+export function nextStep(state: ElectionState, { identity, pod }: Candidate, times: ElectionTimes, now: number): ElectionStep {
   const { record, renewedAt } = state;
   if (renewedAt !== undefined) {
     if (now >= renewedAt + times.renewDeadlineMs) return { kind: 'lost', reason: 'the Lease could not be renewed in time' };
@@ -63,8 +80,8 @@ export function nextStep(state: ElectionState, identity: string, times: Election
     return record.holder === identity ? { kind: 'renew' } : { kind: 'lost', reason: `the Lease is held by ${record.holder || 'nobody'}` };
   }
   if (record === undefined) return { kind: 'create' };
-  if (record.holder === '') return { kind: 'acquire' };
-  // A record with our name that we did not write is that of an earlier process of the same name: it is waited for like any other's.
+  if (record.holder === '' || (pod !== undefined && record.holder.startsWith(pod))) return { kind: 'acquire' };
+  // Without a pod, a record with our name that we know nothing of is waited for like any other's.
   const heldUntil = state.changedAt + record.durationMs;
   return now >= heldUntil ? { kind: 'acquire' } : { kind: 'wait', forMs: heldUntil - now };
 }

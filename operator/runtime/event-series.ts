@@ -36,7 +36,7 @@ export interface EventSeriesOptions {
   readonly windowMs: number;
   /** The least time between two writes of one count. */
   readonly countEveryMs: number;
-  /** New events of one object. */
+  /** New events of one object: so many Normal ones, and as many Warnings, which a crowd of Normal ones does not silence. */
   readonly perObject: RateLimitOptions;
   /** Series and objects that are remembered; the oldest are forgotten first. */
   readonly rememberedMax: number;
@@ -74,7 +74,7 @@ export class EventSeries {
     const key = [regarding.uid, type, reason, action, note].join('\n');
     const series = this.#series.get(key);
     if (series !== undefined && now - series.lastAt <= this.#options.windowMs) return this.#repeated(series, now);
-    if (!this.#budget(regarding.uid, now).tryTake(now)) return { kind: 'drop' };
+    if (!this.#budget(`${regarding.uid} ${type}`, now).tryTake(now)) return { kind: 'drop' };
     this.#created += 1;
     const id = `${this.#created}`;
     this.#series.delete(key);
@@ -91,11 +91,11 @@ export class EventSeries {
     return { kind: 'count', id: series.id, count: series.count };
   }
 
-  #budget(uid: string, now: number): RateLimit {
-    const known = this.#budgets.get(uid);
+  #budget(key: string, now: number): RateLimit {
+    const known = this.#budgets.get(key);
     if (known !== undefined) return known;
     const made = new RateLimit(this.#options.perObject, now);
-    this.#budgets.set(uid, made);
+    this.#budgets.set(key, made);
     forgetOldest(this.#budgets, this.#options.rememberedMax);
     return made;
   }

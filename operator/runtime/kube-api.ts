@@ -66,8 +66,10 @@ export type Created<T> = { readonly kind: 'created'; readonly object: T } | { re
 export interface KubeApi {
   /** Makes the object say what is given, and takes back what we said of it before and no longer do; what others say of it stays. */
   apply<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T>;
-  /** The same for its status. */
+  /** The same as `apply` for its status. */
   applyStatus<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T>;
+  /** Sets every field that is given, lists as a whole: takes out of them what others have put in. For what can't be applied because of that. */
+  overwrite<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T>;
   /** Makes a new object; one of that name that is there already is left alone. */
   create<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<Created<T>>;
   /** Deletes it; true where it is gone or going, false where another object has its name now. */

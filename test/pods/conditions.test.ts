@@ -37,10 +37,12 @@ test(
     // Both gateways have told it.
     await at.untilField('gwp/live', '.status.conditions[?(@.type=="Ready")].message', /and 1 more gateway/);
     await at.untilField('gwp/live', '.status.conditions[?(@.type=="Progressing")].message', /and 1 more gateway/);
+    await at.untilTold('GatewayPool/live', 'RedisUnreachable');
     await transcript.run('A pool whose Redis is not there', 'get gwp live -o wide');
     await transcript.run('Why it is not ready', 'describe gwp live');
     await startRedis(at.cluster, at.namespace);
     await at.untilReason('gwp/live', 'Ready', 'Ready');
+    await at.untilTold('GatewayPool/live', 'RedisUnreachable is over');
     await at.untilField('gwp/live', '.status.readyReplicas', '2');
     await at.kubectl('wait', '--for=condition=Available', 'deployment/live-publisher', '--timeout=60s');
     await transcript.run('When Redis is there', 'get gwp live');
@@ -60,8 +62,10 @@ test('an image that can not be pulled is told, with its name', async () => {
   const { message } = await at.untilReason('gwp/imageless', 'Ready', 'ImagePullFailed');
   expect(message).toContain(image);
   expect((await at.condition('gwp/live', 'Ready'))?.status).toBe('True');
+  await at.untilTold('GatewayPool/imageless', 'ImagePullFailed');
   await at.apply(gatewayPool('imageless'));
   await at.untilReason('gwp/imageless', 'Ready', 'Ready');
+  await at.untilTold('GatewayPool/imageless', 'ImagePullFailed is over');
 });
 
 test('publishers that can not run are told with the reason, though the gateways are ready', async () => {
@@ -71,6 +75,7 @@ test('publishers that can not run are told with the reason, though the gateways 
   const { message } = await at.untilReason('gwp/mute', 'Ready', 'PublishersNotReady');
   expect(message).toMatch(/No publisher is ready/);
   await at.untilField('gwp/mute', '.status.conditions[?(@.type=="Ready")].message', /image\.invalid\/no-publisher:here/);
+  await at.untilTold('GatewayPool/mute', 'PublishersNotReady');
   await at.apply(gatewayPool('mute', { bus: redisBus }));
   await at.untilReason('gwp/mute', 'Ready', 'Ready');
 });

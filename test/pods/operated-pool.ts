@@ -101,10 +101,13 @@ export class OperatedPool {
     this.namespace = namespace;
   }
 
-  /** @param options.redis whether there is one: yes where absent */
-  static async open(name: string, options: { readonly redis?: boolean } = {}): Promise<OperatedPool> {
-    const cluster = await sharedNode();
-    await applyDefinitions(cluster);
+  /**
+   * @param options.redis whether there is one: yes where absent
+   * @param options.cluster one that has the definitions; the shared node where absent
+   */
+  static async open(name: string, options: { readonly redis?: boolean; readonly cluster?: Cluster } = {}): Promise<OperatedPool> {
+    const cluster = options.cluster ?? (await sharedNode());
+    if (options.cluster === undefined) await applyDefinitions(cluster);
     const namespace = await cluster.createNamespace(name, { 'pod-security.kubernetes.io/enforce': 'restricted' });
     if (options.redis !== false) await startRedis(cluster, namespace);
     return new OperatedPool(cluster, namespace);

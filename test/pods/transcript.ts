@@ -9,7 +9,7 @@ export const recordedTranscript = process.env['BARRAGE_TEST_RECORD'] === 'transc
 const preface = `# What kubectl shows
 
 Commands and answers as they were when the tests last recorded them, on a real node (\`BARRAGE_TEST_RECORD=transcript npx vitest run test/pods/conditions.test.ts\`). The test compares the documented
-shape with that of each run. [operator.md](operator.md) says what each condition and event means. The pool is the ten-line one of that page, in a namespace \`shows\` where no Redis runs at first.
+shape with that of each run. [operator.md](operator.md) says what each condition and event means. The pool is the ten-line one of that page with a short drain (\`propagationSeconds: 1\`, \`deadlineSeconds: 30\`), in a namespace \`shows\` where no Redis runs at first.
 `;
 
 /** Commands of a user and what they printed, as a page. */

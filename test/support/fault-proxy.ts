@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, createServer, request as sendRequest, type Server } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createPort, type AddressInfo, type Server as Port, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
@@ -27,6 +27,9 @@ export type Fault =
   /** The first answer that this path ever got, again. */
   | { readonly kind: 'stale' };
 
+/** How an API server is away: connections end and are refused, or nothing is heard on them any more, as when a network drops everything. */
+export type Outage = 'refused' | 'silent';
+
 interface OpenWatch {
   readonly resource: string;
   readonly response: ServerResponse;
@@ -47,6 +50,7 @@ const reasons: Readonly<Record<number, string>> = {
  */
 export class FaultProxy {
   readonly #server: Server;
+  readonly #port: Port;
   readonly #agent: Agent;
   readonly #target: URL;
   readonly #folder: string;
@@ -55,7 +59,9 @@ export class FaultProxy {
   readonly #watches = new Set<OpenWatch>();
   readonly #firstAnswers = new Map<string, Buffer>();
   readonly #seen: SeenRequest[] = [];
-  #isOut = false;
+  /** Connections on which nothing will ever be said again. */
+  readonly #mute = new WeakSet<Socket>();
+  #away: Outage | undefined;
   #connections = 0;
   /** Decides about each request; none at first. */
   fault: (request: SeenRequest) => Fault | undefined = () => undefined;
@@ -63,8 +69,8 @@ export class FaultProxy {
   /** @param kubeconfig path of the real API server's, as `test/support/cluster.ts` starts it */
   static async start(kubeconfig: string): Promise<FaultProxy> {
     const proxy = new FaultProxy(kubeconfig);
-    proxy.#server.listen(0, '127.0.0.1');
-    await once(proxy.#server, 'listening');
+    proxy.#port.listen(0, '127.0.0.1');
+    await once(proxy.#port, 'listening');
     return proxy;
   }
 
@@ -79,23 +85,29 @@ export class FaultProxy {
     this.#server = createServer(
       { cert: readFileSync(join(keys, 'server.crt')), key: readFileSync(join(keys, 'server.key')) },
       (request, response) => {
-        this.#answer(request, response).catch(() => response.destroy());
+        this.#answer(request, response).catch(() => this.#cut(response));
       },
     );
     this.#server.on('secureConnection', (socket: Socket) => {
       this.#connections += 1;
-      if (this.#isOut) socket.destroy();
+      this.#hold(socket);
     });
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket)).on('error', () => {});
-      if (this.#isOut) socket.destroy();
+    this.#port = createPort((socket) => {
+      this.#hold(socket);
+      if (this.#away === undefined) this.#server.emit('connection', socket);
     });
+  }
+
+  #hold(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket)).on('error', () => {});
+    if (this.#away === 'refused') socket.destroy();
+    if (this.#away === 'silent') this.#mute.add(socket);
   }
 
   /** Path of a kubeconfig whose requests go through here. */
   get kubeconfig(): string {
-    const { port } = this.#server.address() as AddressInfo;
+    const { port } = this.#port.address() as AddressInfo;
     const path = join(this.#folder, 'kubeconfig');
     const cluster = { server: `https://127.0.0.1:${port}`, 'certificate-authority-data': this.#authority };
     writeFileSync(
@@ -150,26 +162,34 @@ export class FaultProxy {
     }
   }
 
-  /** The API server is away: every connection ends, and new ones do at once, until `restore`. */
-  outage(): void {
-    this.#isOut = true;
-    for (const socket of this.#sockets) socket.destroy();
+  /** The API server is away until `restore`. What is silent then stays so: only new connections are answered again. */
+  outage(how: Outage = 'refused'): void {
+    this.#away = how;
+    for (const socket of this.#sockets) {
+      if (how === 'silent') this.#mute.add(socket);
+      else socket.destroy();
+    }
+    if (how === 'refused') return;
+    for (const { upstream } of this.#watches) upstream.destroy();
+    this.#watches.clear();
   }
 
   restore(): void {
-    this.#isOut = false;
+    this.#away = undefined;
   }
 
   async close(): Promise<void> {
     for (const { upstream } of this.#watches) upstream.destroy();
-    this.#server.close();
+    this.#port.close();
     for (const socket of this.#sockets) socket.destroy();
-    await once(this.#server, 'close');
+    await once(this.#port, 'close');
+    this.#server.close();
     this.#agent.destroy();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#mute.has(request.socket)) return;
     const seen = classify(request);
     this.#seen.push(seen);
     const body = await readAll(request);
@@ -181,16 +201,22 @@ export class FaultProxy {
       return void response.writeHead(200, { 'content-type': 'application/json' }).end(first);
     if (fault?.kind === 'latency') await new Promise((resolve) => setTimeout(resolve, fault.ms));
     const upstream = this.#send(request, body);
-    upstream.on('error', () => response.destroy());
+    upstream.on('error', () => this.#cut(response));
     response.on('close', () => upstream.destroy());
     const [answer] = (await once(upstream, 'response')) as [IncomingMessage];
-    answer.on('error', () => response.destroy());
+    answer.on('error', () => this.#cut(response));
+    if (this.#mute.has(request.socket)) return void upstream.destroy();
     const { 'transfer-encoding': _, ...headers } = answer.headers;
     if (seen.verb === 'watch') return this.#relayWatch({ resource: seen.resource, response, upstream }, answer);
     const text = await readAll(answer);
     if (seen.verb === 'list' && first === undefined && answer.statusCode === 200) this.#firstAnswers.set(seen.path, text);
     if (fault?.kind === 'lost-answer') return void response.destroy();
-    response.writeHead(answer.statusCode ?? 502, headers).end(text);
+    if (!this.#mute.has(request.socket)) response.writeHead(answer.statusCode ?? 502, headers).end(text);
+  }
+
+  /** Ends a connection in the middle of an answer, but for those that have fallen silent. */
+  #cut(response: ServerResponse): void {
+    if (response.socket === null || !this.#mute.has(response.socket)) response.destroy();
   }
 
   #relayWatch(watch: OpenWatch, answer: IncomingMessage): void {

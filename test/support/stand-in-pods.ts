@@ -81,6 +81,11 @@ export class StandInPods {
     return this.#states.get(uid)?.mark?.epoch ?? 0;
   }
 
+  /** Of a gateway that was asked for its status. */
+  connectionsOf(uid: string): number | undefined {
+    return this.#states.get(uid)?.connections;
+  }
+
   /** @param uid of a gateway's pod */
   setConnections(uid: string, connections: number): void {
     this.#stateOf(uid).connections = connections;

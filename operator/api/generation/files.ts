@@ -5,6 +5,7 @@ import { defaultsText } from './defaults-text.ts';
 import { readDefinition } from './definition.ts';
 import type { Definition } from './definition.ts';
 import { referenceText } from './reference-text.ts';
+import { shapesText } from './shapes-text.ts';
 import { typeText } from './type-text.ts';
 
 /** The APIs in the order in which the reference tells of them. */
@@ -23,6 +24,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     files.set(path, formatted(path, await typeText(definition)));
   }
   files.set('operator/api/defaults.ts', formatted('operator/api/defaults.ts', defaultsText(definitions)));
+  files.set('operator/api/shapes.ts', formatted('operator/api/shapes.ts', shapesText(definitions)));
   files.set('docs/api.md', referenceText(definitions));
   return files;
 }

@@ -21,7 +21,8 @@ const odd = {
   watchNamespaces: ['one', 'two'],
   replicas: 1,
   logLevel: 'debug',
-  rbac: { nodes: false, aggregate: false },
+  apiRate: 200,
+  rbac: { aggregate: false },
   serviceAccount: { create: false, name: 'mine' },
   resources: {},
   podAnnotations: { 'example.com/a': 'true' },
@@ -62,10 +63,8 @@ test('the defaults make two operators with their rights, their budget and the AP
     'ClusterRole barrage-admin',
     'ClusterRole barrage-editor',
     'ClusterRole barrage-operator',
-    'ClusterRole barrage-operator-nodes',
     'ClusterRole barrage-viewer',
     'ClusterRoleBinding barrage-operator',
-    'ClusterRoleBinding barrage-operator-nodes',
     'CustomResourceDefinition barragechannels.barrage.dev',
     'CustomResourceDefinition gatewaypools.barrage.dev',
     'Deployment barrage-operator',
@@ -114,6 +113,8 @@ test('odd values are all heeded', async () => {
     BARRAGE_OPERATOR_IMAGE: image,
     BARRAGE_LOG_LEVEL: 'debug',
   });
+  const podUid = { name: 'BARRAGE_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } };
+  expect(spec.containers[0].env).toContainEqual(podUid);
   expect(only(objects, 'NetworkPolicy').spec?.['ingress']).toEqual([
     { ports: [{ port: 'probes' }] },
     { ports: [{ port: 'metrics' }], from: odd.networkPolicy.metricsFrom },
@@ -184,8 +185,8 @@ test('nobody gets a right by a wildcard, and the operator none that docs/operato
   expect(documentedRights()).toEqual(rights(operator));
 });
 
-test('with namespaces to watch, the same rights end there: nothing but nodes and definitions is beyond them', async () => {
-  const objects = await rendered({ watchNamespaces: ['one'], rbac: { nodes: false, aggregate: false } });
+test('with namespaces to watch, the same rights end there: nothing but definitions is beyond them', async () => {
+  const objects = await rendered({ watchNamespaces: ['one'], rbac: { aggregate: false } });
   expect(objects.filter(({ kind }) => kind.startsWith('Cluster'))).toEqual([]);
   const role = only(objects, 'Role', 'barrage-operator');
   expect(role.metadata.namespace).toBe('one');

@@ -27,6 +27,12 @@ test('the pool is there with all its children', async () => {
 
 const edits: readonly (readonly [what: string, object: string, path: string, change: object])[] = [
   [
+    'number of a port of a Service',
+    'service/live-publish',
+    '.spec.ports',
+    { spec: { ports: [{ name: 'publish', port: 1234, targetPort: 6789 }] } },
+  ],
+  [
     'port of a Service',
     'service/live',
     '.spec.ports[0].targetPort',
@@ -124,10 +130,12 @@ test('a Secret of the user that is deleted under a running pool is told, and cha
 });
 
 test('a signing key that somebody has spoilt is told as such, and made anew when it is deleted', async () => {
-  await at.patch('secret/live-signing', { data: { 'private-key': 'c3BvaWx0' } });
-  const { message } = await at.untilReason('gwp/live', 'Ready', 'MissingSecret');
-  expect(message).toContain('Secret live-signing');
-  expect(message).toMatch(/[Dd]elete it/);
-  await at.kubectl('delete', 'secret/live-signing');
-  await at.untilReason('gwp/live', 'Ready', 'Unschedulable');
+  for (const key of ['private-key', 'public-key']) {
+    await at.patch('secret/live-signing', { data: { [key]: 'c3BvaWx0' } });
+    const { message } = await at.untilReason('gwp/live', 'Ready', 'MissingSecret');
+    expect(message).toContain('Secret live-signing');
+    expect(message).toMatch(/[Dd]elete it/);
+    await at.kubectl('delete', 'secret/live-signing');
+    await at.untilReason('gwp/live', 'Ready', 'Unschedulable');
+  }
 });

@@ -8,6 +8,12 @@ export interface ConditionView {
   readonly message: string;
 }
 
+export interface EventView {
+  readonly type: string;
+  readonly reason: string;
+  readonly note: string;
+}
+
 /** A namespace of a test, as a user with kubectl sees it. */
 export class Surroundings {
   readonly cluster: Cluster;
@@ -54,11 +60,38 @@ export class Surroundings {
     return last;
   }
 
+  /** The events about an object, oldest first. @param object as `Kind/name` */
+  async events(object: string): Promise<readonly EventView[]> {
+    const [kind, name] = object.split('/');
+    const text = await this.kubectl('get', 'events.events.k8s.io', '-o', 'json');
+    const { items } = JSON.parse(text) as { readonly items: readonly (EventView & EventDetails)[] };
+    return items
+      .filter(({ regarding }) => regarding.kind === kind && regarding.name === name)
+      .toSorted((a, b) => (a.eventTime < b.eventTime ? -1 : 1));
+  }
+
+  /** The reasons of the Warnings about an object, and what is over, oldest first. @param object as `Kind/name` */
+  async faultsTold(object: string): Promise<readonly string[]> {
+    const events = await this.events(object);
+    return events.flatMap(({ type, reason, note }) => (type === 'Warning' ? [reason] : reason === 'Recovered' ? [note] : []));
+  }
+
+  /** Waits until the last thing that was told of an object's faults is this. */
+  async untilTold(object: string, last: string | RegExp): Promise<void> {
+    const look = async (): Promise<string> => (await this.faultsTold(object)).at(-1) ?? '';
+    await expect.poll(look, { timeout: 30_000, interval: 200 }).toMatch(typeof last === 'string' ? new RegExp(`^${last}$`) : last);
+  }
+
   /** Waits until a field has a value. */
   async untilField(object: string, path: string, value: string | RegExp): Promise<void> {
     const look = expect.poll(() => this.field(object, path), { timeout: 30_000, interval: 200 });
     await (typeof value === 'string' ? look.toBe(value) : look.toMatch(value));
   }
+}
+
+interface EventDetails {
+  readonly eventTime: string;
+  readonly regarding: { readonly kind: string; readonly name: string };
 }
 
 export function gatewayPool(name: string, spec: object = {}): object {

@@ -10,6 +10,7 @@ test('types, defaults and the API reference are what `node operator/api/generate
     'operator/api/barrage-channel.ts',
     'operator/api/defaults.ts',
     'operator/api/gateway-pool.ts',
+    'operator/api/shapes.ts',
   ]);
   for (const [path, text] of files) expect(readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8'), path).toBe(text);
 });

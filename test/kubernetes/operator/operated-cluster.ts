@@ -27,7 +27,7 @@ interface Deployment extends KubeObject {
 
 export type StoredPool = GatewayPool & KubeObject;
 
-/** A real API server with our CRDs, simulated nodes, and pods that answer on their admin port; operators come and go. */
+/** A real API server with our CRDs, simulated nodes in two zones, and pods that answer on their admin port; operators come and go. */
 export class OperatedCluster {
   readonly cluster: OwnCluster;
   readonly pods: StandInPods;
@@ -42,8 +42,9 @@ export class OperatedCluster {
     const definitions = ['crd/gatewaypools.barrage.dev', 'crd/barragechannels.barrage.dev'];
     await cluster.kubectl(['apply', '--server-side', '-f', 'crds/']);
     await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=60s', ...definitions]);
-    const nodes = Array.from({ length: options.nodes ?? 1 }, (_, index) => simulatedNode(`simulated-${index}`));
+    const nodes = Array.from({ length: options.nodes ?? 1 }, (_, index) => simulatedNode(`simulated-${index}`, `zone-${index % 2}`));
     await cluster.kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: nodes }));
+    await cluster.kubectl(['wait', '--for=condition=Ready', '--timeout=60s', 'nodes', '--all']);
     const namespace = await cluster.createNamespace('operated');
     return new OperatedCluster(cluster, await StandInPods.start(cluster.kubeconfig, options.connections), namespace);
   }
@@ -154,6 +155,8 @@ export interface SentRequest extends SeenRequest {
 
 export class OperatorProcess {
   readonly proxy: FaultProxy;
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<void>;
   readonly #child: ChildProcess;
   readonly #requests: SentRequest[] = [];
   /** Called right before a request is handed on. */
@@ -175,6 +178,7 @@ export class OperatorProcess {
     const execArgv = ['--expose-gc', '--max-old-space-size=256'];
     this.#child = fork(main, [JSON.stringify(told)], { env: Object.fromEntries(inherited), execArgv, stdio: 'inherit' });
     this.#child.on('error', () => {});
+    this.ended = new Promise((resolve) => this.#child.once('exit', () => resolve()));
   }
 
   get isOver(): boolean {
@@ -239,12 +243,12 @@ const redisBus = { bus: { type: 'Redis', redis: { mode: 'Standalone', addresses:
 /** Balancers are not simulated: nothing is to be waited for. */
 const quickDrain = { propagationSeconds: 1, connectionsPerSecond: 10_000, deadlineSeconds: 60 };
 
-function simulatedNode(name: string): object {
+function simulatedNode(name: string, zone: string): object {
   const amounts = { cpu: '1000', memory: '10Ti', pods: '1000' };
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name, annotations: { 'kwok.x-k8s.io/node': 'fake' } },
+    metadata: { name, annotations: { 'kwok.x-k8s.io/node': 'fake' }, labels: { 'topology.kubernetes.io/zone': zone } },
     status: { allocatable: amounts, capacity: amounts },
   };
 }

@@ -8,6 +8,7 @@ export interface OperatorArguments {
   readonly adminPort: number;
   readonly name: string;
   readonly lease: string;
+  readonly podUid?: string;
   readonly resyncMs?: number;
   /** Requests a second to the API server. */
   readonly apiRate?: number;
@@ -21,10 +22,11 @@ export interface OperatorUsage {
   readonly cpuMs: number;
 }
 
-const { kubeconfig, adminPort, name, lease, apiRate, ...rest } = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
+const { kubeconfig, adminPort, name, lease, podUid, apiRate, ...rest } = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
 const read = readSettings({
   BARRAGE_OPERATOR_NAME: name,
   BARRAGE_OPERATOR_LEASE: lease,
+  BARRAGE_POD_UID: podUid,
   BARRAGE_OPERATOR_IMAGE: 'barrage:test',
   BARRAGE_OPERATOR_HOST: '127.0.0.1',
   BARRAGE_OPERATOR_PROBE_PORT: '0',

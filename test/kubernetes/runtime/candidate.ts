@@ -13,7 +13,7 @@ const [kubeconfig = '', namespace = '', identity = '', times = ''] = process.arg
 const election = new LeaderElection({
   connection: new KubeConnection({ kubeconfig }),
   lease: { namespace, name: 'operator' },
-  identity,
+  candidate: { identity },
   clock: systemClock,
   random: Math.random,
   logger: createLogger({ part: 'candidate', level: 'silent' }),

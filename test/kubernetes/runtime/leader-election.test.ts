@@ -8,7 +8,7 @@ import { KubeConnection } from '../../../operator/kube/connection.ts';
 import { LeaderElection } from '../../../operator/kube/leader-election.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { systemClock } from '../../../operator/kube/system-clock.ts';
-import type { ElectionTimes } from '../../../operator/runtime/election.ts';
+import { candidateOf, type Candidate, type ElectionTimes } from '../../../operator/runtime/election.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { sharedApiServer } from '../../support/cluster.ts';
 import type { SeenRequest } from '../../support/fault-proxy.ts';
@@ -24,11 +24,11 @@ interface Lease extends KubeObject {
 const isWrite = ({ verb }: SeenRequest): boolean => verb === 'create' || verb === 'update';
 
 /** A candidate of this process. */
-function candidate(rig: Rig, identity: string, kubeconfig = rig.proxy.kubeconfig): LeaderElection {
+function candidate(rig: Rig, who: string | Candidate, kubeconfig = rig.proxy.kubeconfig): LeaderElection {
   const election = new LeaderElection({
     connection: new KubeConnection({ kubeconfig }),
     lease: { namespace: rig.namespace, name: 'operator' },
-    identity,
+    candidate: typeof who === 'string' ? { identity: who } : who,
     clock: systemClock,
     random: Math.random,
     logger,
@@ -91,6 +91,41 @@ test('the Lease of a leader that was killed is taken over when it has run out, a
   const tookMs = performance.now() - killedAt;
   expect(tookMs).toBeGreaterThan(times.leaseDurationMs - times.retryMs - 300);
   expect(tookMs).toBeLessThan(times.leaseDurationMs + 4 * times.retryMs + 2000);
+});
+
+test('the Lease of a leader that was killed is taken up at once by the next process of its pod', async () => {
+  const rig = await openRig();
+  const process = (nonce: string): Candidate => candidateOf({ name: 'operator-0', podUid: 'uid-0', nonce });
+  const killed = candidateProcess(rig, process('first').identity);
+  await eventually(() => killed.said.includes('elected'));
+  const other = candidate(rig, 'other');
+  await eventually(() => rig.proxy.seen(isWrite).length > 2);
+  killed.kill('SIGKILL');
+  const next = candidate(rig, process('second'));
+  const startedAt = performance.now();
+  await next.elected;
+  expect(performance.now() - startedAt).toBeLessThan(times.leaseDurationMs - times.retryMs);
+  expect((await lease(rig))?.spec).toMatchObject({ holderIdentity: 'operator-0_uid-0_second', leaseTransitions: 1 });
+  expect(other.isLeader).toBe(false);
+});
+
+test('a candidate that saw the Lease run out while nobody answered leads with its first answers', async () => {
+  const rig = await openRig();
+  const { kubeconfig } = await sharedApiServer();
+  const held = candidateProcess(rig, 'held');
+  await eventually(() => held.said.includes('elected'));
+  const other = candidate(rig, 'other');
+  await eventually(() => rig.proxy.seen(isWrite).length > 4);
+  rig.proxy.outage();
+  await new Promise((resolve) => setTimeout(resolve, times.leaseDurationMs + 2000));
+  expect(other.isLeader).toBe(false);
+  // Nobody else could wait less: one who comes only then has to see the Lease run out.
+  const late = candidate(rig, 'late', kubeconfig);
+  rig.proxy.restore();
+  const restoredAt = performance.now();
+  await other.elected;
+  expect(performance.now() - restoredAt).toBeLessThan(times.leaseDurationMs);
+  expect(late.isLeader).toBe(false);
 });
 
 test('a leader that was held for longer than its Lease does not lead for a moment when it goes on', async () => {

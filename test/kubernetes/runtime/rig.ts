@@ -81,6 +81,7 @@ export const fastTimes: ReflectorTimes = {
   backoff: { baseMs: 8, capMs: 300 },
   unreachableCapMs: 40,
   watchSeconds: { min: 300, max: 600 },
+  beginMs: 30_000,
   quietMs: 150_000,
   relistMs: 36_000_000,
 };

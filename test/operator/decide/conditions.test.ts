@@ -6,7 +6,7 @@ import { faultOf } from '../../../operator/decide/fault.ts';
 import type { ObservedPool } from '../../../operator/decide/observed.ts';
 import { poolConditions, poolConditionTypes, type PoolFacts } from '../../../operator/decide/pool-conditions.ts';
 import { planPool } from '../../../operator/decide/pool-plan.ts';
-import { poolStatus } from '../../../operator/decide/status.ts';
+import { poolStatus, unreadablePoolStatus } from '../../../operator/decide/status.ts';
 
 function facts(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = {}): PoolFacts {
   const observed = observedWith(fields);
@@ -179,6 +179,68 @@ test('a status is written once, and not again while nothing else is to be said',
   const stored = { ...observed.pool, status: JSON.parse(JSON.stringify(first.status)) };
   expect(poolStatus({ ...report, pool: stored, now: begin + 60_000 })).toEqual({ kind: 'same' });
   expect(poolStatus({ ...report, epoch: 2, pool: stored, now: begin + 60_000 }).kind).toBe('write');
+});
+
+test('a condition that somebody else has written changes nothing of what is to be written', () => {
+  const { observed, plan } = facts();
+  const report = { plan, updateRevision: 'aaaaa11111', epoch: 1, conditions: poolConditions(facts()) };
+  const first = poolStatus({ ...report, pool: observed.pool, now: begin });
+  if (first.kind !== 'write') throw new Error('nothing is written');
+  const foreign = {
+    type: 'example.com/Audited',
+    status: 'True' as const,
+    reason: 'Seen',
+    message: '',
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  };
+  const [one, ...rest] = first.status.conditions ?? [];
+  const mixed = { ...first.status, conditions: [...rest, foreign, ...(one === undefined ? [] : [one])] };
+  expect(poolStatus({ ...report, pool: { ...observed.pool, status: mixed }, now: begin + 1000 })).toEqual({ kind: 'same' });
+  const spoilt = { ...mixed, conditions: mixed.conditions.map((each) => (each === one ? { ...each, status: 'Unknown' as const } : each)) };
+  const repair = poolStatus({ ...report, pool: { ...observed.pool, status: spoilt }, now: begin + 1000 });
+  expect(repair.kind).toBe('write');
+  expect(repair.kind === 'write' && repair.status.conditions?.map(({ type }) => type)).toEqual(poolConditionTypes);
+  const odd = { ...observed.pool, status: { conditions: 'none' } } as unknown as typeof observed.pool;
+  expect(poolStatus({ ...report, pool: odd, now: begin }).kind).toBe('write');
+});
+
+test('a pool whose spec can not be read says why, keeps what it said before, and says it once', () => {
+  const pool = {
+    ...poolWith(),
+    status: { readyReplicas: 2, conditions: nextConditions([], poolConditions(facts()), { now: begin, generation: 2 }) },
+  };
+  const first = unreadablePoolStatus(pool, ['spec.bus is "Redis", must be an object'], begin + 1000);
+  if (first.kind !== 'write') throw new Error('nothing is written');
+  expect(first.status.readyReplicas).toBe(2);
+  expect(first.status.conditions?.map(({ type }) => type)).toEqual(poolConditionTypes);
+  expect(first.status.conditions?.[0]).toMatchObject({
+    status: 'False',
+    reason: 'InvalidSpec',
+    message: expect.stringContaining('spec.bus'),
+  });
+  expect(first.status.conditions?.[1]).toMatchObject({ type: 'Available', status: 'True', reason: 'EnoughGateways' });
+  expect(unreadablePoolStatus({ ...pool, status: first.status }, ['spec.bus is "Redis", must be an object'], begin + 9000)).toEqual({
+    kind: 'same',
+  });
+  const fresh = unreadablePoolStatus(poolWith(), ['spec is missing'], begin);
+  expect(fresh.kind === 'write' && fresh.status.conditions?.[1]).toMatchObject({ status: 'Unknown', reason: 'InvalidSpec' });
+});
+
+test('a paused pool says that new policies wait for the end of the pause', () => {
+  const policies = { parts: [], hash: 'new', verdicts: [], overflow: 0 };
+  expect(condition('PoliciesInForce', {}, { policies })?.reason).toBe('Pushing');
+  expect(condition('PoliciesInForce', { pool: poolWith({ paused: true }) }, { policies })).toMatchObject({
+    status: 'False',
+    reason: 'Paused',
+  });
+});
+
+test('on a memory bus it is told who has to be gone before the next gateway is made', () => {
+  const pool = poolWith({ replicas: 1, bus: { type: 'Memory' } });
+  const gateways = [gatewayWith('web-aaaaa-0', { isTerminating: true })];
+  for (const type of ['Ready', 'Progressing']) expect(condition(type, { pool, gateways })?.message).toContain('when web-aaaaa-0 is gone');
+  expect(condition('Progressing', { pool, gateways })?.reason).toBe('WaitingForGateways');
+  expect(condition('Ready', { gateways })?.message).not.toContain('memory bus');
 });
 
 test('terminating pods block nothing', () => {

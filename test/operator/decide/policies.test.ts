@@ -118,8 +118,11 @@ test('parts stay below their bound, and what does not fit is told, object by obj
 test('a channel is in force when every gateway that serves has the policies', () => {
   const { verdicts } = poolPolicies([channelWith('one', 'video:*')]);
   const verdict = verdicts[0]!;
-  const inForce = (gateways: Parameters<typeof channelConditions>[1]) => channelConditions(verdict, gateways, 'new')[1];
+  const inForce = (gateways: Parameters<typeof channelConditions>[1]) =>
+    channelConditions(verdict, gateways, { hash: 'new', isPaused: false })[1];
   expect(inForce([])).toMatchObject({ type: 'InForce', status: 'Unknown', reason: 'NoGateway' });
   expect(inForce([gatewayWith('a', {}, { policiesHash: 'new' }), gatewayWith('b')])).toMatchObject({ status: 'False', reason: 'Pushing' });
   expect(inForce([gatewayWith('a', {}, { policiesHash: 'new' })])).toMatchObject({ status: 'True' });
+  const paused = channelConditions(verdict, [gatewayWith('b')], { hash: 'new', isPaused: true })[1];
+  expect(paused).toMatchObject({ status: 'False', reason: 'Paused' });
 });

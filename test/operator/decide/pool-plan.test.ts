@@ -34,7 +34,35 @@ test('a terminating gateway is replaced at once, and by another name', () => {
   const gateways = [gatewayWith('web-aaaaa-0', { isTerminating: true }), gatewayWith('web-aaaaa-1')];
   const plan = planPool(observedWith({ gateways }));
   expect(plan.actions.map((action) => action.kind === 'create-pod' && action.name)).toEqual(['web-aaaaa-2']);
-  expect(plan.members.map(({ name }) => name)).toEqual(['web-aaaaa-1']);
+  expect(plan.members.map(({ name, state }) => `${name} ${state}`)).toEqual(['web-aaaaa-0 draining', 'web-aaaaa-1 serving']);
+});
+
+test('while a gateway that somebody has deleted moves its clients no other is drained, unless it has fallen silent', () => {
+  const updateRevision = 'bbbbb22222';
+  const gateways = (polledAt: number, connections: number) => [
+    gatewayWith('web-aaaaa-0', { isTerminating: true }, { at: polledAt, connections }),
+    gatewayWith('web-aaaaa-1'),
+    gatewayWith('web-bbbbb-0', { revision: updateRevision }),
+    gatewayWith('web-bbbbb-1', { revision: updateRevision }),
+  ];
+  const draining = ['mark-draining web-aaaaa-1'];
+  expect(actionsOf({ gateways: gateways(begin, 40), updateRevision })).toEqual([]);
+  expect(planPool(observedWith({ gateways: gateways(begin - 4000, 40), updateRevision })).requeueAfterMs).toBe(6000);
+  expect(actionsOf({ gateways: gateways(begin, 0), updateRevision })).toEqual(draining);
+  expect(actionsOf({ gateways: gateways(begin - 10_000, 40), updateRevision })).toEqual(draining);
+});
+
+test('on a memory bus the old gateway ends before the next one is made, and there is never a second one', () => {
+  const pool = poolWith({ replicas: 1, bus: { type: 'Memory' } });
+  const updateRevision = 'bbbbb22222';
+  expect(actionsOf({ pool, gateways: [gatewayWith('web-aaaaa-0')], updateRevision })).toEqual(['delete-pod web-aaaaa-0']);
+  const ending = gatewayWith('web-aaaaa-0', { isTerminating: true });
+  expect(actionsOf({ pool, gateways: [ending], updateRevision })).toEqual([]);
+  expect(actionsOf({ pool, gateways: [], updateRevision })).toEqual(['create-pod web-bbbbb-0']);
+  const failed = gatewayWith('web-aaaaa-0', { phase: 'Failed', isRunning: false, endedAt: begin - 60_000 });
+  expect(actionsOf({ pool, gateways: [failed] })).toEqual(['delete-pod web-aaaaa-0', 'create-pod web-aaaaa-1']);
+  const many = poolWith({ replicas: 3, bus: { type: 'Memory' } });
+  expect(actionsOf({ pool: many, gateways: [gatewayWith('web-aaaaa-0')] })).toEqual([]);
 });
 
 test('one too many: the emptiest is marked, and the document says so', () => {

@@ -145,3 +145,25 @@ test('a revision that never gets ready takes nobody away, and a corrected one go
   settle(cluster, 3);
   expect(cluster.breaches).toEqual([]);
 });
+
+test('on a memory bus no two gateways ever run at once, whatever befalls them (seeds 1 to 200)', () => {
+  for (let seed = 1; seed <= 200; seed += 1) {
+    const cluster = new SimulatedCluster(seed, { lagMax: seed % 4, broken: new Set() });
+    const { random } = cluster;
+    cluster.pool = poolWith({ replicas: 1, bus: { type: 'Memory' }, drain });
+    for (let step = 0; step < 120; step += 1) {
+      const pod = cluster.pods.length === 0 ? undefined : random.pick(cluster.pods);
+      if (random.chance(0.1)) cluster.revision = random.pick(revisions);
+      if (pod !== undefined && random.chance(0.05)) cluster.delete(pod);
+      if (pod?.phase === 'Running' && random.chance(0.03)) cluster.fail(pod);
+      if (random.chance(0.05)) cluster.pool = poolWith({ replicas: random.below(2), bus: { type: 'Memory' }, drain });
+      for (const each of cluster.pods) if (each.serving === 'True' && !each.isTold) each.connections += random.below(20);
+      cluster.reconcile(random.chance(0.1) ? 0 : Infinity);
+      cluster.step();
+      expect(cluster.pods.filter(({ phase }) => phase === 'Running').length, `seed ${seed}, step ${step}`).toBeLessThanOrEqual(1);
+    }
+    cluster.pool = poolWith({ replicas: 1, bus: { type: 'Memory' }, drain });
+    expect(() => settle(cluster, 1), `seed ${seed}`).not.toThrow();
+    expect(cluster.breaches, `seed ${seed}`).toEqual([]);
+  }
+});

@@ -36,6 +36,19 @@ test('as many as desired stay; without a surge one fewer', () => {
   expect(retired([old(0), old(1)], 2, 0)).toEqual(['web-aaaaa-0']);
 });
 
+test('where a new gateway waits for a host port, old ones go first, no more than may be missing', () => {
+  const unscheduled = { containersReady: false, isRunning: false, phase: 'Pending' } as const;
+  const words = "0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports.";
+  const waiting = current(0, { ...unscheduled, obstacle: { reason: 'Unschedulable', message: words } });
+  expect(retired([old(0), old(1), waiting], 2)).toEqual(['web-aaaaa-0']);
+  expect(retired([old(1), waiting], 2)).toEqual([]);
+  const homeless = current(0, {
+    ...unscheduled,
+    obstacle: { reason: 'Unschedulable', message: '0/2 nodes are available: 2 Insufficient cpu.' },
+  });
+  expect(retired([old(0), old(1), homeless], 2)).toEqual([]);
+});
+
 test('an old gateway that nobody is on goes at once', () => {
   expect(retired([old(0), old(1, { isRunning: false, containersReady: false })], 2)).toEqual(['web-aaaaa-1']);
 });

@@ -280,7 +280,9 @@ export class SimulatedCluster {
     const begun = plan.actions.filter(
       (action) => action.kind === 'mark-draining' && !draining.some(({ uid }) => uid === action.pod.uid),
     ).length;
-    if (begun > 0 && draining.length + begun > 1) this.breaches.push(`${draining.length + begun} gateways drain at once`);
+    const emptying = observed.gateways.filter(({ isTerminating, polled }) => isTerminating && (polled?.connections ?? 0) > 0);
+    const leaving = draining.length + emptying.length + begun;
+    if (begun > 0 && leaving > 1) this.breaches.push(`${leaving} gateways give up their clients at once`);
     if (observed.pool.spec.paused && plan.actions.length > 0) this.breaches.push('a paused pool is changed');
     const marked = new Set(plan.actions.flatMap((action) => (action.kind === 'mark-draining' ? [action.pod.uid] : [])));
     const before = observed.gateways.filter((gateway) => isAvailable(gateway) && gateway.drain === undefined);
@@ -293,6 +295,7 @@ export class SimulatedCluster {
   }
 
   #judgeDeletion(pod: SimulatedPod): void {
+    if (this.pool.spec.bus.type === 'Memory') return;
     const isOverdue = pod.drain?.deadlineAt !== undefined && this.now >= pod.drain.deadlineAt;
     if (pod.connections > 0 && this.#isUp(pod) && !isOverdue)
       this.breaches.push(`${pod.metadata.name} is deleted with ${pod.connections} connections`);

@@ -9,7 +9,15 @@ import { gatewayRoute, gatewayUrl, poolRoute } from '../../../operator/desired/e
 import { networkPolicies } from '../../../operator/desired/network-policies.ts';
 import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
 import { publisherAutoscaler, publisherDeployment } from '../../../operator/desired/publisher.ts';
-import { apiKeySecret, redisLogin, redisUrl, settingsDigest, settingsSecret, signingSecret } from '../../../operator/desired/secrets.ts';
+import {
+  apiKeySecret,
+  redisLogin,
+  redisUrl,
+  settingsDigest,
+  settingsDigests,
+  settingsSecret,
+  signingSecret,
+} from '../../../operator/desired/secrets.ts';
 import { services } from '../../../operator/desired/pool-services.ts';
 
 const memoryPool: GatewayPool = { ...poolWith(), spec: { ...poolWith().spec, replicas: 1, bus: { type: 'Memory' } } };
@@ -96,6 +104,9 @@ test('Secrets hold what is secret, in base64', () => {
     'redis-url': 'redis://r:1',
     'api-keys': 'a,b',
   });
+  expect(decode(settingsSecret(poolWith(), { redisUrl: 'rediss://r:1', redisCa: 'PEM\n', apiKeys: [] }))).toMatchObject({
+    'redis-ca': 'PEM\n',
+  });
 });
 
 test('the digest of settings changes with them, tells nothing, and not without the key', () => {
@@ -103,6 +114,7 @@ test('the digest of settings changes with them, tells nothing, and not without t
   expect(digest).toMatch(/^[0-9a-f]{16}$/);
   expect(settingsDigest({ redisUrl: 'redis://:other@r:1' }, 'key')).not.toBe(digest);
   expect(settingsDigest({ redisUrl: 'redis://:secret@r:1' }, 'another')).not.toBe(digest);
+  expect(settingsDigest({ redisUrl: 'redis://:secret@r:1', redisCa: 'PEM' }, 'key')).not.toBe(digest);
   expect(settingsDigest({ apiKeys: ['a', 'b'] }, 'key')).toBe(settingsDigest({ apiKeys: ['b', 'a'] }, 'key'));
 });
 
@@ -141,9 +153,24 @@ test('with HTTPRoute each gateway has a Service and a route that go with its pod
   expect([poolRoute(poolWith()), ...gatewayRoute(poolWith(), { name: 'a', uid: 'b' })]).toEqual([undefined]);
 });
 
+test('a pod is replaced when what it reads from Secrets changes: gateways have no API keys, but those of a memory bus, and publishers no JWT secret', () => {
+  const redis = poolWith();
+  const memory = poolWith({ bus: { type: 'Memory' } });
+  const settings = { redisUrl: 'redis://r:1', apiKeys: ['a'], jwtSecret: 'j' };
+  const changed = (pool: typeof redis, change: Partial<typeof settings>): readonly string[] => {
+    const before = settingsDigests(pool, settings, 'key');
+    const after = settingsDigests(pool, { ...settings, ...change }, 'key');
+    return (['gateway', 'publisher'] as const).filter((component) => before[component] !== after[component]);
+  };
+  expect(changed(redis, { apiKeys: ['a', 'b'] })).toEqual(['publisher']);
+  expect(changed(redis, { jwtSecret: 'k' })).toEqual(['gateway']);
+  expect(changed(redis, { redisUrl: 'redis://r:2' })).toEqual(['gateway', 'publisher']);
+  expect(changed(memory, { apiKeys: ['a', 'b'] })).toContain('gateway');
+});
+
 test('nothing but Secrets holds a secret', () => {
   const settings = { redisUrl: 'redis://:hunter2@r:1', apiKeys: ['hunter2-hunter2-hunter2'] };
-  const ingredients = ingredientsWith({}, { settingsDigest: settingsDigest(settings, keyPair.privateKey) });
+  const ingredients = ingredientsWith({}, { settingsDigests: settingsDigests(poolWith(), settings, keyPair.privateKey) });
   const { pool } = ingredients;
   const others = [publisherDeployment(ingredients), publisherAutoscaler(ingredients), ...services(pool), ...networkPolicies(pool, 'x')];
   expect(JSON.stringify(others)).not.toMatch(/hunter2|PRIVATE/);

@@ -11,7 +11,13 @@ export const keyPair = generateKeyPairSync('ed25519', {
 
 /** What the pods of a pool with this spec are made from. */
 export function ingredientsWith(spec: Parameters<typeof poolWith>[0] = {}, more: Partial<PodIngredients> = {}): PodIngredients {
-  return { pool: poolWith(spec), image: 'barrage:test', publicKey: keyPair.publicKey, settingsDigest: '0123456789abcdef', ...more };
+  return {
+    pool: poolWith(spec),
+    image: 'barrage:test',
+    publicKey: keyPair.publicKey,
+    settingsDigests: { gateway: '0123456789abcdef', publisher: '0123456789abcdef' },
+    ...more,
+  };
 }
 
 /** The container named barrage of a pod spec. */

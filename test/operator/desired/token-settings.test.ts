@@ -25,8 +25,8 @@ test('gateways learn how to check tokens from the pool, and publishers do not', 
 });
 
 test('another way to check tokens, and another secret, are another revision', () => {
-  const other = { ...bySecret, settingsDigest: settingsDigest({ jwtSecret }, 'key') };
-  const changed = { ...bySecret, settingsDigest: settingsDigest({ jwtSecret: `${jwtSecret}!` }, 'key') };
+  const other = { ...bySecret, settingsDigests: { gateway: settingsDigest({ jwtSecret }, 'key'), publisher: '' } };
+  const changed = { ...bySecret, settingsDigests: { gateway: settingsDigest({ jwtSecret: `${jwtSecret}!` }, 'key'), publisher: '' } };
   expect(new Set([ingredientsWith(), byKeys, bySecret, other, changed].map(gatewayRevision)).size).toBe(5);
   // A pool without one keeps the digest that it had.
   expect(settingsDigest({ apiKeys: ['a'] }, 'key')).toBe(settingsDigest({ apiKeys: ['a'], jwtSecret: undefined } as never, 'key'));

@@ -42,6 +42,13 @@ test('an object with too many different events is silenced, the others are not, 
   expect(series.occurred(occurrence('note 101'), 300_000).kind).toBe('drop');
 });
 
+test('a crowd of Normal events of an object does not silence its Warnings', () => {
+  const series = open();
+  for (let index = 0; index < 100; index += 1) series.occurred(occurrence(`note ${index}`), 0);
+  const warnings = Array.from({ length: 30 }, (_, index) => series.occurred({ ...occurrence(`note ${index}`), type: 'Warning' }, 0).kind);
+  expect(warnings.filter((kind) => kind === 'create')).toHaveLength(25);
+});
+
 test('what is remembered is bounded: the oldest is forgotten', () => {
   const series = open({ rememberedMax: 2 });
   for (const uid of ['a', 'b', 'c']) series.occurred(occurrence('x', uid), 0);

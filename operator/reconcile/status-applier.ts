@@ -1,0 +1,49 @@
+import type { Logger } from '../../core/process/logging.ts';
+import type { Recorder } from '../kube/recorder.ts';
+import { ApiError } from '../runtime/api-error.ts';
+import { regarding, type KubeApi, type KubeObject, type Resource } from '../runtime/kube-api.ts';
+
+/** A status to be written, and the object as the store has it. */
+export interface StatusWrite {
+  readonly resource: Resource;
+  readonly object: KubeObject;
+  readonly status: object;
+  /** What the status says in one sentence, for an event where it can't be written. */
+  readonly summary: string;
+}
+
+/**
+ * Writes statuses. An object that an older version wrote may hold what the API server refuses to store again, in whatever part of it: then an event says what the
+ * status would have said, and nothing is tried again until the object is another one.
+ */
+export class StatusApplier {
+  readonly #api: KubeApi;
+  readonly #recorder: Recorder;
+  readonly #logger: Logger;
+  readonly #refused = new WeakSet<KubeObject>();
+
+  constructor(options: { readonly api: KubeApi; readonly recorder: Recorder; readonly logger: Logger }) {
+    this.#api = options.api;
+    this.#recorder = options.recorder;
+    this.#logger = options.logger;
+  }
+
+  /** @throws ApiError where the status was not written and another attempt may help */
+  async apply({ resource, object, status, summary }: StatusWrite, signal: AbortSignal): Promise<void> {
+    if (this.#refused.has(object)) return;
+    const { namespace, name } = object.metadata;
+    try {
+      await this.#api.applyStatus(resource, { metadata: { namespace, name }, status } as KubeObject, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || (error.status !== 422 && error.status !== 400)) throw error;
+      this.#refused.add(object);
+      this.#logger.warn(
+        { kind: resource.kind, namespace, name, refusal: error.message },
+        'the API server refuses the status of this object',
+      );
+      const note = `${summary} This could not be written to the status: ${error.message}`;
+      const about = regarding(resource, object);
+      this.#recorder.record({ regarding: about, type: 'Warning', reason: 'StatusRefused', action: 'StatusRefused', note });
+    }
+  }
+}

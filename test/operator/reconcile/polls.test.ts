@@ -1,0 +1,166 @@
+import { expect, test } from 'vitest';
+import type { AdminStatus } from '../../../core/admin-status.ts';
+import { names } from '../../../operator/desired/labels.ts';
+import type { PoolPod } from '../../../operator/reconcile/pod-view.ts';
+import { Polls } from '../../../operator/reconcile/polls.ts';
+import { Random } from '../../simulation/random.ts';
+import { FakeClock } from '../runtime/fake-clock.ts';
+
+const intervalMs = 1000;
+const timeLimitMs = 2000;
+
+function podWith(uid: string, status: PoolPod['status'] = { phase: 'Running', podIP: uid }): PoolPod {
+  return { metadata: { name: uid, namespace: 'live', uid, labels: { [names.label.pool]: 'web' } }, status };
+}
+
+function statusOf(uid: string, connections = 0): AdminStatus {
+  return {
+    role: 'gateway',
+    name: uid,
+    uid,
+    poolEpoch: 1,
+    policiesHash: '',
+    ready: true,
+    waitingFor: [],
+    connections,
+    subscriptions: 0,
+    rooms: 0,
+    loopUtilization: 0,
+    bytesSentPerSecond: 0,
+    drain: { state: 'serving', movedConnections: 0 },
+    topChannels: [],
+  };
+}
+
+/** Pods whose address is their uid: those in `dead` never answer, the others after `answerMs`. */
+function world({ concurrency = 8, answerMs = () => 5 }: { readonly concurrency?: number; readonly answerMs?: () => number } = {}) {
+  const clock = new FakeClock();
+  const pods = new Map<string, PoolPod>();
+  const dead = new Set<string>();
+  const connections = new Map<string, number>();
+  const askedAt = new Map<string, number[]>();
+  const changes: string[] = [];
+  const most = { underWay: 0 };
+  let underWay = 0;
+  const ask = async (uid: string): Promise<AdminStatus | undefined> => {
+    askedAt.set(uid, [...(askedAt.get(uid) ?? []), clock.now()]);
+    underWay += 1;
+    most.underWay = Math.max(most.underWay, underWay);
+    const isDead = dead.has(uid);
+    await new Promise<void>((resolve) => clock.after(isDead ? timeLimitMs : answerMs(), resolve));
+    underWay -= 1;
+    return isDead ? undefined : statusOf(uid, connections.get(uid));
+  };
+  const changed = (pool: string): number => changes.push(pool);
+  const polls = new Polls({ pods: () => [...pods.values()], ask, changed, clock, intervalMs, concurrency });
+  return { clock, pods, dead, connections, askedAt, changes, most, polls };
+}
+
+function longestGap(times: readonly number[]): number {
+  return Math.max(...times.slice(1).map((at, index) => at - (times[index] ?? 0)));
+}
+
+test('a pod that does not answer changes nothing of how often the others are asked', async () => {
+  const { clock, pods, dead, askedAt, polls } = world();
+  for (const uid of ['a', 'b', 'dead']) pods.set(uid, podWith(uid));
+  dead.add('dead');
+  polls.start();
+  await clock.pass(20_000);
+  polls.stop();
+  for (const uid of ['a', 'b']) {
+    expect(longestGap(askedAt.get(uid) ?? []), uid).toBe(intervalMs);
+    expect(askedAt.get(uid), uid).toHaveLength(21);
+  }
+  expect(longestGap(askedAt.get('dead') ?? [])).toBe(timeLimitMs);
+});
+
+test('however many pods are dead, the living keep their pace, and no more are asked at once than may be', async () => {
+  const { clock, pods, dead, askedAt, most, polls } = world({ concurrency: 8 });
+  for (let index = 0; index < 60; index += 1) pods.set(`dead-${index}`, podWith(`dead-${index}`));
+  for (const uid of pods.keys()) dead.add(uid);
+  for (let index = 0; index < 40; index += 1) pods.set(`alive-${index}`, podWith(`alive-${index}`));
+  polls.start();
+  // Until each has been asked once nobody knows which ones are dead.
+  await clock.pass(20_000);
+  for (const times of askedAt.values()) times.splice(0);
+  await clock.pass(60_000);
+  polls.stop();
+  for (const uid of pods.keys()) {
+    const gap = longestGap(askedAt.get(uid) ?? []);
+    if (dead.has(uid)) expect(gap, uid).toBeLessThanOrEqual((60 / 4) * timeLimitMs + intervalMs);
+    else expect(gap, uid).toBeLessThanOrEqual(intervalMs + 100);
+  }
+  expect(most.underWay).toBe(8);
+});
+
+test('a pod that comes back is known within one turn of the dead', async () => {
+  const { clock, pods, dead, polls } = world();
+  pods.set('a', podWith('a'));
+  dead.add('a');
+  polls.start();
+  await clock.pass(10_000);
+  expect(polls.of('a')).toBeUndefined();
+  dead.delete('a');
+  await clock.pass(timeLimitMs + 10);
+  expect(polls.of('a')?.status.uid).toBe('a');
+  polls.stop();
+});
+
+test('who does not run is not asked, and is as soon as it runs; what another pod at the address says counts for nothing', async () => {
+  const { clock, pods, askedAt, polls } = world();
+  pods.set('a', podWith('a', { phase: 'Pending' }));
+  pods.set('old', podWith('old', { phase: 'Running', podIP: 'new' }));
+  polls.start();
+  await clock.pass(5000);
+  expect(askedAt.get('a')).toBeUndefined();
+  expect(polls.of('old')).toBeUndefined();
+  pods.set('a', podWith('a'));
+  await clock.pass(2 * intervalMs);
+  expect(polls.of('a')).toBeDefined();
+  polls.stop();
+});
+
+test('only news is told, and pods that are gone are forgotten with all that was known of them', async () => {
+  const { clock, pods, dead, connections, changes, polls } = world();
+  for (const uid of ['a', 'b', 'dead']) pods.set(uid, podWith(uid));
+  dead.add('dead');
+  polls.start();
+  await clock.pass(5000);
+  expect(changes).toEqual(['live/web', 'live/web']);
+  connections.set('a', 7);
+  await clock.pass(2000);
+  expect(changes).toHaveLength(3);
+  pods.clear();
+  await clock.pass(5000);
+  expect(polls.size).toBe(0);
+  polls.stop();
+  await clock.pass(5000);
+  expect(clock.pending).toBe(0);
+});
+
+test('with pods that come, go, die and answer late no pace is lost (seeds 1 to 20)', async () => {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const random = new Random(seed);
+    const { clock, pods, dead, askedAt, most, polls } = world({ concurrency: 6, answerMs: () => random.below(20) });
+    polls.start();
+    for (let step = 0; step < 60; step += 1) {
+      const uid = `pod-${step}`;
+      if (random.chance(0.7)) pods.set(uid, podWith(uid));
+      if (random.chance(0.3)) dead.add(uid);
+      if (random.chance(0.3) && pods.size > 0) {
+        const gone = random.pick([...pods.keys()]);
+        pods.delete(gone);
+        askedAt.delete(gone);
+      }
+      await clock.pass(random.below(1500));
+    }
+    for (const times of askedAt.values()) times.splice(0);
+    await clock.pass(30_000);
+    polls.stop();
+    for (const uid of pods.keys())
+      if (!dead.has(uid)) expect(longestGap(askedAt.get(uid) ?? []), `seed ${seed}, ${uid}`).toBeLessThanOrEqual(intervalMs + 200);
+    expect(most.underWay, `seed ${seed}`).toBeLessThanOrEqual(6);
+    await clock.pass(timeLimitMs);
+    expect(clock.pending, `seed ${seed}`).toBe(0);
+  }
+});
