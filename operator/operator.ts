@@ -44,7 +44,13 @@ export interface OperatorOptions {
 
 const pollIntervalMs = 1_000;
 const pollsAtOnce = 32;
+/** A thousand gateways are asked every 4 s: what they say moves slowly then, and what is told to them is told at once. */
+const pollsPerSecondMax = 250;
 const poolWorkers = 10;
+/** A gateway that comes or goes is told by its pod, its endpoints and its admin port, within a moment: they are looked at together. */
+const paceMs = 250;
+/** What gateways have of a policy changes with each of them: channels are told of a few at once. */
+const channelPaceMs = 1_000;
 const stopGraceMs = 30_000;
 const defaultResyncMs = 600_000;
 
@@ -97,6 +103,7 @@ export class Operator implements Running {
       changed: (pool) => this.#enqueue(pool),
       clock,
       intervalMs: pollIntervalMs,
+      perSecondMax: pollsPerSecondMax,
       concurrency: pollsAtOnce,
     });
     const children = new Children(api);
@@ -120,9 +127,9 @@ export class Operator implements Running {
       namespace: settings.operatorNamespace,
     });
     const channels = new ChannelReconciler({ stores: this.#stores, statuses, polls: this.#polls, clock });
-    const shared = { workers: poolWorkers, clock, logger, metrics: controllerMetrics };
+    const shared = { workers: poolWorkers, paceMs, clock, logger, metrics: controllerMetrics };
     this.#pools = new Controller({ name: 'gatewaypool', reconcile: this.#reconciler.reconcile, ...shared });
-    this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared });
+    this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared, paceMs: channelPaceMs });
     this.#stores.onPoolChange((pool) => this.#enqueue(pool));
     // What failed for want of an API server waits for its next attempt: it is back.
     reachability.onReturn(() => this.#review());

@@ -42,6 +42,22 @@ export function poolStatus({ pool, plan, updateRevision, epoch, conditions, now 
   });
 }
 
+/** How long a status that tells of progress only waits after the one before, in milliseconds: gateways that come up one after another are a few writes then. */
+export const progressPaceMs = 1_000;
+
+/** Whether a status counts differently and says nothing else: no condition has become another, and nobody waits for it. */
+export function isProgress(stored: GatewayPoolStatus, status: GatewayPoolStatus): boolean {
+  const said = ({ observedGeneration, desiredReplicas, updateRevision, conditions }: GatewayPoolStatus): unknown => [
+    observedGeneration,
+    desiredReplicas,
+    updateRevision,
+    (conditions ?? []).map(({ type, status: is, reason }) => [type, is, reason]),
+  ];
+  const known = new Set((status.conditions ?? []).map(({ type }) => type));
+  const ours = { ...stored, conditions: storedConditions(stored).filter(({ type }) => known.has(type)) };
+  return isDeepStrictEqual(said(ours as GatewayPoolStatus), said(status));
+}
+
 /** The status of a pool whose spec can't be read: but for its conditions what it was. */
 export function unreadablePoolStatus(pool: GatewayPool, faults: readonly string[], now: number): StatusDecision<GatewayPoolStatus> {
   const stored: GatewayPoolStatus = pool.status ?? {};

@@ -18,8 +18,10 @@ export interface PollsOptions {
   /** Something that the decisions look at has changed for this pool (`namespace/name`). */
   readonly changed: (pool: string) => void;
   readonly clock: Clock;
-  /** From one question to a pod to the next, in milliseconds, where it answers in less. */
+  /** From one question to a pod to the next, in milliseconds, where it answers in less and there are not too many pods for it. */
   readonly intervalMs: number;
+  /** Questions a second to all pods together: of more pods than it allows each is asked less often. Absent: no limit. */
+  readonly perSecondMax?: number;
   /** Questions under way at once. */
   readonly concurrency: number;
 }
@@ -108,10 +110,11 @@ export class Polls {
   }
 
   #ask(uid: string): void {
-    const { clock, intervalMs } = this.#options;
+    const { clock, intervalMs, perSecondMax = Infinity } = this.#options;
+    const askedAt = clock.now();
     const pod = this.#pods.get(uid);
     if (pod === undefined) return;
-    const nextAt = clock.now() + intervalMs;
+    const nextAt = askedAt + Math.max(intervalMs, (this.#pods.size * 1000) / perSecondMax);
     const address = addressOf(pod);
     if (address === undefined) {
       this.#due.set(uid, nextAt);
@@ -120,7 +123,7 @@ export class Polls {
     this.#asking.add(uid);
     void this.#put(pod, address).finally(() => {
       this.#asking.delete(uid);
-      if (clock.now() > nextAt) this.#slow.add(uid);
+      if (clock.now() > askedAt + intervalMs) this.#slow.add(uid);
       else this.#slow.delete(uid);
       if (this.#pods.has(uid)) this.#due.set(uid, Math.max(nextAt, clock.now()));
       else this.#slow.delete(uid);

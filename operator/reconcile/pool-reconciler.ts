@@ -30,7 +30,7 @@ import { isEndpointReady } from './endpoints.ts';
 import type { PoolSecretsKeeper } from './pool-secrets.ts';
 import { addressOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
 import type { Polls } from './polls.ts';
-import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
+import type { PoolReport, PoolStatusWriter, StatusPace } from './pool-status.ts';
 import type { Stores } from './stores.ts';
 
 export interface PoolReconcilerOptions {
@@ -59,6 +59,7 @@ interface PoolMemory {
   writes: readonly PodWrite[];
   /** What is wrong and has been told. */
   complaints: readonly OpenComplaint[];
+  readonly statusPace: StatusPace;
 }
 
 const ofPool = 'pool';
@@ -130,10 +131,10 @@ export class PoolReconciler {
     const verdict = status.judge(report);
     // Told before it is written: an operator that ends in between tells it twice rather than never.
     const complainAfterMs = this.#complain(pool, verdict, { memory, now: observed.now });
-    await status.write(report, verdict, signal);
+    const statusAfterMs = await status.write(report, verdict, { pace: memory.statusPace, signal });
     // What failed for a passing reason is tried again; what a person must mend is looked at again from time to time.
     const faultAfterMs = faults.length > 0 ? faultRetryMs : undefined;
-    const reviews = [plan.requeueAfterMs, retellAfterMs, secrets.reviewAfterMs, complainAfterMs, faultAfterMs];
+    const reviews = [plan.requeueAfterMs, retellAfterMs, secrets.reviewAfterMs, complainAfterMs, statusAfterMs, faultAfterMs];
     const afterMs = Math.min(...reviews.map((review) => review ?? Infinity));
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };
@@ -326,7 +327,7 @@ export class PoolReconciler {
     if (known?.uid === metadata.uid) return known.memory;
     this.#forget(key);
     const complaints = toldBy(storedConditions(status ?? {}));
-    const memory: PoolMemory = { scaling: undefined, faults: [], writes: [], complaints };
+    const memory: PoolMemory = { scaling: undefined, faults: [], writes: [], complaints, statusPace: { writtenAt: undefined } };
     this.#memories.set(key, { uid: metadata.uid, memory });
     return memory;
   }

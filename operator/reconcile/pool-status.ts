@@ -8,7 +8,7 @@ import type { ObservedPool } from '../decide/observed.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import { poolConditions, type PoolFacts } from '../decide/pool-conditions.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
-import { poolStatus, unreadablePoolStatus, type StatusDecision } from '../decide/status.ts';
+import { isProgress, progressPaceMs, poolStatus, unreadablePoolStatus, type StatusDecision } from '../decide/status.ts';
 import { gatewayTemplate } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
 import type { JsonObject } from '../desired/objects.ts';
@@ -61,14 +61,25 @@ export class PoolStatusWriter {
     return { conditions, ...complaintsOf(facts, conditions) };
   }
 
-  /** @throws ApiError */
-  async write({ ingredients, observed, plan, epoch }: PoolReport, { conditions }: PoolVerdict, signal: AbortSignal): Promise<void> {
+  /**
+   * @param pace when a status of this pool was last written, in milliseconds since 1970; it is told of another one
+   * @returns in how many milliseconds it is to be looked at again, where it only tells of progress, and the last one is too young
+   * @throws ApiError
+   */
+  async write(
+    { ingredients, observed, plan, epoch }: PoolReport,
+    { conditions }: PoolVerdict,
+    { pace, signal }: { readonly pace: StatusPace; readonly signal: AbortSignal },
+  ): Promise<number | undefined> {
     const { pool } = ingredients;
-    await this.#write(
-      pool,
-      poolStatus({ pool, plan, updateRevision: observed.updateRevision, epoch, conditions, now: observed.now }),
-      signal,
-    );
+    const { now, updateRevision } = observed;
+    const decision = poolStatus({ pool, plan, updateRevision, epoch, conditions, now });
+    if (decision.kind === 'same') return undefined;
+    const waitMs = (pace.writtenAt ?? -Infinity) + progressPaceMs - now;
+    if (waitMs > 0 && waitMs <= progressPaceMs && isProgress(pool.status ?? {}, decision.status)) return waitMs;
+    pace.writtenAt = now;
+    await this.#write(pool, decision, signal);
+    return undefined;
   }
 
   /** Says of a pool why its spec can't be read. @throws ApiError */
@@ -115,6 +126,11 @@ export class PoolStatusWriter {
     if (!this.#buses.has(pool)) this.#buses.set(pool, poolSpecFaults(pool).length > 0 ? undefined : busIdentity(pool));
     return this.#buses.get(pool);
   }
+}
+
+/** When a pool's status was last written; of no matter over a restart. */
+export interface StatusPace {
+  writtenAt: number | undefined;
 }
 
 interface DeploymentView {

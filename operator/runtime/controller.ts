@@ -16,6 +16,8 @@ export interface ControllerOptions {
   /** How long one reconcile may take, in milliseconds. */
   readonly timeoutMs?: number;
   readonly retries?: RetryOptions;
+  /** Changes of a key that come within this time of the beginning of its last reconcile wait until it is over, in milliseconds. Absent: none waits. */
+  readonly paceMs?: number;
 }
 
 const defaultTimeoutMs = 120_000;
@@ -26,6 +28,8 @@ export class Controller {
   readonly #queue: WorkQueue;
   readonly #leaving = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  /** When each key's last reconcile began, the oldest first; for as long as it matters. */
+  readonly #begun = new Map<string, number>();
   #isStarted = false;
   #callOffWake: (() => void) | undefined;
 
@@ -35,9 +39,12 @@ export class Controller {
     options.metrics.watch(options.name, options.workers, () => this.figures());
   }
 
-  /** Something that concerns this key may have changed. */
+  /** Something that concerns this key may have changed. The first change of a quiet key is looked at at once, a burst of them together. */
   enqueue(key: string): void {
-    this.#queue.add(key, this.#options.clock.now());
+    const { clock, paceMs = 0 } = this.#options;
+    const now = clock.now();
+    const begunAt = this.#begun.get(key);
+    this.#queue.addAfter(key, begunAt === undefined ? 0 : begunAt + paceMs - now, now);
     this.#run();
   }
 
@@ -77,6 +84,7 @@ export class Controller {
       const taken = this.#queue.take(clock.now());
       if (taken === undefined) break;
       this.#options.metrics.taken(this.#options.name, taken.waitedMs);
+      this.#begin(taken.key);
       const run = this.#work(taken.key).finally(() => {
         this.#running.delete(run);
         this.#run();
@@ -89,6 +97,17 @@ export class Controller {
     const nextAt = this.#queue.nextAt(clock.now());
     if (nextAt === undefined || this.#running.size >= workers) return;
     this.#callOffWake = clock.after(Math.max(0, nextAt - clock.now()), () => this.#run());
+  }
+
+  #begin(key: string): void {
+    const { clock, paceMs = 0 } = this.#options;
+    const now = clock.now();
+    for (const [other, begunAt] of this.#begun) {
+      if (now - begunAt < paceMs) break;
+      this.#begun.delete(other);
+    }
+    this.#begun.delete(key);
+    if (paceMs > 0) this.#begun.set(key, now);
   }
 
   async #work(key: string): Promise<void> {

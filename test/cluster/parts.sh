@@ -37,7 +37,7 @@ kubeconfig() { # kubeconfig CERTIFICATE-NAME SERVER
 	END
 }
 
-start_control_plane() { # start_control_plane ADDRESS
+start_control_plane() { # start_control_plane ADDRESS [CONTROLLERS]
 	local address=$1 server=https://$1:$PORT leaf=basicConstraints=CA:FALSE
 	mkdir -p "$RUN/pki"
 	pushd "$RUN/pki" >/dev/null
@@ -66,7 +66,7 @@ start_control_plane() { # start_control_plane ADDRESS
 		--service-cluster-ip-range "$SERVICES" --service-account-issuer https://kubernetes.default.svc.cluster.local \
 		--service-account-key-file "$RUN/pki/serviceaccount.key" --service-account-signing-key-file "$RUN/pki/serviceaccount.key"
 	until_ok 120 kube get --raw /readyz # the others give up if it takes more than 10 seconds
-	start kube-controller-manager --kubeconfig "$RUN/kubeconfig" --leader-elect=false --secure-port 0 --kube-api-qps 500 --kube-api-burst 500 \
+	start kube-controller-manager --kubeconfig "$RUN/kubeconfig" --leader-elect=false --secure-port 0 --kube-api-qps 500 --kube-api-burst 500 --controllers "${2:-*}" \
 		--service-account-private-key-file "$RUN/pki/serviceaccount.key" --root-ca-file "$RUN/pki/ca.crt" \
 		--cluster-signing-cert-file "$RUN/pki/ca.crt" --cluster-signing-key-file "$RUN/pki/ca.key"
 	start kube-scheduler --kubeconfig "$RUN/kubeconfig" --leader-elect=false --secure-port 0 --kube-api-qps 500 --kube-api-burst 500

@@ -6,7 +6,7 @@ import { faultOf } from '../../../operator/decide/fault.ts';
 import type { ObservedPool } from '../../../operator/decide/observed.ts';
 import { poolConditions, poolConditionTypes, type PoolFacts } from '../../../operator/decide/pool-conditions.ts';
 import { planPool } from '../../../operator/decide/pool-plan.ts';
-import { poolStatus, unreadablePoolStatus } from '../../../operator/decide/status.ts';
+import { isProgress, poolStatus, unreadablePoolStatus } from '../../../operator/decide/status.ts';
 
 function facts(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = {}): PoolFacts {
   const observed = observedWith(fields);
@@ -245,4 +245,24 @@ test('on a memory bus it is told who has to be gone before the next gateway is m
 
 test('terminating pods block nothing', () => {
   expect(gatewayBlocker([gatewayWith('a', { isTerminating: true, obstacle: { reason: 'Error', message: '' } })])).toBeUndefined();
+});
+
+test('a status is progress while it counts differently, and more than that when a condition, the spec or the wish has changed', () => {
+  const condition = {
+    type: 'Ready',
+    status: 'False' as const,
+    reason: 'GatewaysStarting',
+    message: '3 of 5',
+    lastTransitionTime: '',
+    observedGeneration: 1,
+  };
+  const foreign = { ...condition, type: 'Foreign' };
+  const stored = { observedGeneration: 1, desiredReplicas: 5, updateRevision: 'a', readyReplicas: 3, conditions: [foreign, condition] };
+  const next = { ...stored, readyReplicas: 4, placementEpoch: 7, conditions: [{ ...condition, message: '4 of 5' }] };
+  expect(isProgress(stored, next)).toBe(true);
+  expect(isProgress(stored, { ...next, conditions: [{ ...condition, status: 'True', reason: 'Ready' }] })).toBe(false);
+  expect(isProgress(stored, { ...next, conditions: [{ ...condition, reason: 'Unschedulable' }] })).toBe(false);
+  expect(isProgress(stored, { ...next, observedGeneration: 2 })).toBe(false);
+  expect(isProgress(stored, { ...next, desiredReplicas: 6 })).toBe(false);
+  expect(isProgress({}, next)).toBe(false);
 });

@@ -33,7 +33,11 @@ function statusOf(uid: string, connections = 0): AdminStatus {
 }
 
 /** Pods whose address is their uid: those in `dead` never answer, the others after `answerMs`. */
-function world({ concurrency = 8, answerMs = () => 5 }: { readonly concurrency?: number; readonly answerMs?: () => number } = {}) {
+function world({
+  concurrency = 8,
+  answerMs = () => 5,
+  perSecondMax = Infinity,
+}: { readonly concurrency?: number; readonly answerMs?: () => number; readonly perSecondMax?: number } = {}) {
   const clock = new FakeClock();
   const pods = new Map<string, PoolPod>();
   const dead = new Set<string>();
@@ -52,7 +56,7 @@ function world({ concurrency = 8, answerMs = () => 5 }: { readonly concurrency?:
     return isDead ? undefined : statusOf(uid, connections.get(uid));
   };
   const changed = (pool: string): number => changes.push(pool);
-  const polls = new Polls({ pods: () => [...pods.values()], ask, changed, clock, intervalMs, concurrency });
+  const polls = new Polls({ pods: () => [...pods.values()], ask, changed, clock, intervalMs, perSecondMax, concurrency });
   return { clock, pods, dead, connections, askedAt, changes, most, polls };
 }
 
@@ -163,4 +167,16 @@ test('with pods that come, go, die and answer late no pace is lost (seeds 1 to 2
     await clock.pass(timeLimitMs);
     expect(clock.pending, `seed ${seed}`).toBe(0);
   }
+});
+
+test('of more pods than can be asked each second every one is asked as often as any other', async () => {
+  const { clock, pods, askedAt, polls } = world({ perSecondMax: 20 });
+  for (let index = 0; index < 100; index += 1) pods.set(`10.0.0.${index}`, podWith(`10.0.0.${index}`));
+  polls.start();
+  await clock.pass(60_000);
+  polls.stop();
+  const times = [...askedAt.values()];
+  expect(times).toHaveLength(100);
+  expect(times.flat().length).toBeLessThanOrEqual(60 * 20 + 100);
+  for (const each of times) expect(longestGap(each)).toBeLessThan(5_200);
 });

@@ -11,7 +11,10 @@ import { FakeClock, settle } from './fake-clock.ts';
 const logger = createLogger({ part: 'test', level: 'silent' });
 
 /** A started controller whose reconciles are the test's. */
-function startController(reconcile: Reconcile, also: { readonly workers?: number; readonly timeoutMs?: number } = {}) {
+function startController(
+  reconcile: Reconcile,
+  also: { readonly workers?: number; readonly timeoutMs?: number; readonly paceMs?: number } = {},
+) {
   const clock = new FakeClock();
   const registry = new Registry();
   const metrics = new ControllerMetrics(registry);
@@ -62,6 +65,51 @@ test('as many keys are reconciled at once as there are workers, and a thousand c
   await settle();
   expect(controller.isIdle).toBe(true);
   expect(await metric('controller_runtime_reconcile_total')).toContain('{controller="pools",result="success"} 4');
+});
+
+test('the first change of a quiet key is looked at at once, those that follow together, and none is missed', async () => {
+  const seen: number[] = [];
+  let version = 0;
+  const { clock, controller } = startController(
+    () => {
+      seen.push(version);
+      return Promise.resolve(done);
+    },
+    { paceMs: 250 },
+  );
+  controller.enqueue('a');
+  await settle();
+  expect(seen).toEqual([0]);
+  for (version = 1; version <= 100; version += 1) {
+    controller.enqueue('a');
+    await clock.pass(1);
+  }
+  expect(seen).toEqual([0]);
+  await clock.pass(150);
+  expect(seen).toEqual([0, 101]);
+  // Quiet again: at once.
+  await clock.pass(250);
+  controller.enqueue('a');
+  await settle();
+  expect(seen).toHaveLength(3);
+  // Another key does not wait for this one.
+  controller.enqueue('b');
+  await settle();
+  expect(seen).toHaveLength(4);
+});
+
+test('a change during a long reconcile is looked at when that is over', async () => {
+  const { reconcile, open, started } = openReconciles();
+  const { clock, controller } = startController(reconcile, { paceMs: 250 });
+  controller.enqueue('a');
+  await settle();
+  controller.enqueue('a');
+  await clock.pass(1000);
+  expect(started).toEqual(['a']);
+  open.get('a')?.(done);
+  await settle();
+  expect(started).toEqual(['a', 'a']);
+  open.get('a')?.(done);
 });
 
 test('each outcome has its sequel: done rests, retry-after comes back then, terminal waits for a change, back-off waits longer each time', async () => {
