@@ -3,8 +3,12 @@ import { exponentialMs, type BackoffBounds } from './backoff.ts';
 import { DueHeap } from './due-heap.ts';
 import { RateLimit, type RateLimitOptions } from './rate-limit.ts';
 
-/** Kubernetes' own: 5 ms × 2 for each failure of a key up to 1000 s, and no more than 10 retries a second of all keys together, in bursts of 100. */
-export const defaultRetries: RetryOptions = { backoff: { baseMs: 5, capMs: 1_000_000 }, overall: { ratePerSecond: 10, burst: 100 } };
+/**
+ * Kubernetes' own but for the longest delay: 5 ms × 2 for each failure of a key, and no more than 10 retries a second of all keys together, in bursts of 100.
+ * Every change of an object is an attempt that can fail, so 20 failures take a few seconds in a bad moment of the API server: with Kubernetes' 1000 s a pool
+ * would rest for a quarter of an hour after it.
+ */
+export const defaultRetries: RetryOptions = { backoff: { baseMs: 5, capMs: 10_000 }, overall: { ratePerSecond: 10, burst: 100 } };
 
 export interface RetryOptions {
   readonly backoff: BackoffBounds;
