@@ -25,8 +25,8 @@ export interface WithOwnWrites<Stored extends VersionedObject> {
   readonly pending: readonly OwnWrite<Stored>[];
 }
 
-/** A store that has not heard of a creation after this time, in milliseconds, never will: somebody deleted the pod meanwhile. */
-const pendingMsMax = 60_000;
+/** A store that has not heard of a write after this time, in milliseconds, never will: somebody deleted the pod meanwhile, or it was not done after all. */
+export const pendingMsMax = 60_000;
 
 /** @param isOlder compares resourceVersions: `isOlder(a, b)` where a came before b */
 export function withOwnWrites<Stored extends VersionedObject>(

@@ -104,7 +104,8 @@ export class ApiServer implements KubeApi, KubeReader {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 404) return true;
-      if (error.status === 409 && ref.uid !== undefined) return false;
+      // Any other conflict is one of the moment: the object is still there.
+      if (ref.uid !== undefined && isUidConflict(error)) return false;
       throw error;
     }
   }
@@ -159,8 +160,13 @@ async function unlessGone<T>(write: Promise<T>): Promise<T | undefined> {
     return await write;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    const isUidRefused = (error.status === 409 && /uid/i.test(error.message)) || error.fields.includes('metadata.uid');
+    const isUidRefused = isUidConflict(error) || error.fields.includes('metadata.uid');
     if (error.status === 404 || isUidRefused) return undefined;
     throw error;
   }
+}
+
+/** Whether the precondition on the uid was not met: the API server names it in its words only. */
+function isUidConflict({ status, message }: ApiError): boolean {
+  return status === 409 && /uid mismatch|UID in (?:the )?precondition/i.test(message);
 }

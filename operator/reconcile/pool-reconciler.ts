@@ -5,7 +5,7 @@ import { decideComplaints, toldBy, type Complaint, type Complaints, type OpenCom
 import { faultOf, type ObservedFault } from '../decide/fault.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import { obsoleteChildren } from '../decide/obsolete-children.ts';
-import { withOwnWrites } from '../decide/own-writes.ts';
+import { pendingMsMax, withOwnWrites } from '../decide/own-writes.ts';
 import { poolPolicies, type PoolPolicies } from '../decide/policies.ts';
 import { podDifference } from '../decide/pod-difference.ts';
 import { planPool } from '../decide/pool-plan.ts';
@@ -134,7 +134,9 @@ export class PoolReconciler {
     const statusAfterMs = await status.write(report, verdict, { pace: memory.statusPace, signal });
     // What failed for a passing reason is tried again; what a person must mend is looked at again from time to time.
     const faultAfterMs = faults.length > 0 ? faultRetryMs : undefined;
-    const reviews = [plan.requeueAfterMs, retellAfterMs, secrets.reviewAfterMs, complainAfterMs, statusAfterMs, faultAfterMs];
+    // What the store never hears of has to be found out by looking again.
+    const pendingAfterMs = memory.writes.length > 0 ? pendingMsMax : undefined;
+    const reviews = [pendingAfterMs, plan.requeueAfterMs, retellAfterMs, secrets.reviewAfterMs, complainAfterMs, statusAfterMs, faultAfterMs];
     const afterMs = Math.min(...reviews.map((review) => review ?? Infinity));
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };

@@ -68,6 +68,16 @@ test('deleting means this very object', async () => {
   expect(await rig.api.get(resources.configMap, ref)).toBeDefined();
 });
 
+test('a conflict of another kind says nothing of the object: it is still there', async () => {
+  const rig = await openRig();
+  const first = await rig.api.apply(resources.configMap, configMap(rig.namespace, 'fluid'));
+  const exact = { namespace: rig.namespace, name: 'fluid', uid: first.metadata.uid };
+  rig.proxy.fault = ({ verb }) => (verb === 'delete' ? { kind: 'status', code: 409 } : undefined);
+  await expect(rig.api.delete(resources.configMap, exact)).rejects.toMatchObject({ status: 409 });
+  rig.proxy.fault = () => undefined;
+  expect(await rig.api.delete(resources.configMap, exact)).toBe(true);
+});
+
 test('our annotations of a pod come and go, and its spec and the others\u2019 stay', async () => {
   const rig = await openRig();
   const ref = await makePod(rig, 'gateway');
