@@ -136,7 +136,15 @@ export class PoolReconciler {
     const faultAfterMs = faults.length > 0 ? faultRetryMs : undefined;
     // What the store never hears of has to be found out by looking again.
     const pendingAfterMs = memory.writes.length > 0 ? pendingMsMax : undefined;
-    const reviews = [pendingAfterMs, plan.requeueAfterMs, retellAfterMs, secrets.reviewAfterMs, complainAfterMs, statusAfterMs, faultAfterMs];
+    const reviews = [
+      pendingAfterMs,
+      plan.requeueAfterMs,
+      retellAfterMs,
+      secrets.reviewAfterMs,
+      complainAfterMs,
+      statusAfterMs,
+      faultAfterMs,
+    ];
     const afterMs = Math.min(...reviews.map((review) => review ?? Infinity));
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };
