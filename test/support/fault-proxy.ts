@@ -16,6 +16,11 @@ export interface SeenRequest {
   readonly resource: string;
 }
 
+/** Whether it changes something; a Lease, which is renewed all the time, aside. */
+export function isWrite({ verb, resource }: SeenRequest): boolean {
+  return resource !== 'leases' && verb !== 'get' && verb !== 'list' && verb !== 'watch';
+}
+
 /** What to do to a request instead of, or before, handing it on. */
 export type Fault =
   | { readonly kind: 'latency'; readonly ms: number }

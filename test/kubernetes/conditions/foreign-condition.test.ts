@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Operator } from '../../../operator/operator.ts';
 import { applyDefinitions, startOperator } from '../../pods/operated-pool.ts';
 import { Cluster, clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
-import { FaultProxy, type SeenRequest } from '../../support/fault-proxy.ts';
+import { FaultProxy, isWrite } from '../../support/fault-proxy.ts';
 import { channel, gatewayPool, redisBus, Surroundings } from './observation.ts';
 
 let at: Surroundings;
@@ -26,10 +26,6 @@ afterAll(async () => {
   await proxy.close();
   await at.kubectl('delete', 'namespace', at.namespace, '--wait=false');
 });
-
-function isWrite({ verb, resource }: SeenRequest): boolean {
-  return resource !== 'leases' && !['get', 'list', 'watch'].includes(verb);
-}
 
 /** As an auditor of somebody else's would say it. */
 async function condemn(kind: string, name: string): Promise<void> {

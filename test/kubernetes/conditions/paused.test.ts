@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Operator } from '../../../operator/operator.ts';
 import { applyDefinitions, startOperator } from '../../pods/operated-pool.ts';
 import { Cluster, clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
-import { FaultProxy } from '../../support/fault-proxy.ts';
+import { FaultProxy, isWrite } from '../../support/fault-proxy.ts';
 import { channel, gatewayPool, redisBus, Surroundings } from './observation.ts';
 
 let at: Surroundings;
@@ -15,8 +15,8 @@ beforeAll(async () => {
   await applyDefinitions(cluster);
   at = new Surroundings(cluster, await cluster.createNamespace('paused'));
   proxy = await FaultProxy.start(cluster.kubeconfig);
-  proxy.fault = ({ verb, resource, path }) => {
-    if (!['get', 'list', 'watch'].includes(verb) && resource !== 'leases' && resource !== 'events') writes.push(`${verb} ${path}`);
+  proxy.fault = (request) => {
+    if (isWrite(request) && request.resource !== 'events') writes.push(`${request.verb} ${request.path}`);
     return undefined;
   };
   operator = await startOperator(new Cluster({ kubeconfig: proxy.kubeconfig, url: cluster.url }), at.namespace);

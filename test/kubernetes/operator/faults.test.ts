@@ -2,9 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Random } from '../../simulation/random.ts';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
-import type { Fault, SeenRequest } from '../../support/fault-proxy.ts';
+import { isWrite, type Fault, type SeenRequest } from '../../support/fault-proxy.ts';
 import { CrewWatch } from './crew-watch.ts';
-import { countBy, isWrite, OperatedCluster, print, type OperatorProcess } from './operated-cluster.ts';
+import { countBy, OperatedCluster, print, type OperatorProcess } from './operated-cluster.ts';
 import { OperatorPod } from './operator-pod.ts';
 
 let operated: OperatedCluster;

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Random } from '../../simulation/random.ts';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
+import { isWrite } from '../../support/fault-proxy.ts';
 import { CrewWatch } from './crew-watch.ts';
-import { countBy, isWrite, OperatedCluster, print, type OperatorProcess } from './operated-cluster.ts';
+import { countBy, OperatedCluster, print, type OperatorProcess } from './operated-cluster.ts';
 
 let operated: OperatedCluster;
 

@@ -14,7 +14,7 @@ import { systemClock } from '../../../operator/kube/system-clock.ts';
 import type { PoolPod } from '../../../operator/reconcile/pod-view.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { startApiServer, type OwnCluster } from '../../support/cluster.ts';
-import { FaultProxy, type SeenRequest } from '../../support/fault-proxy.ts';
+import { FaultProxy, isWrite, type SeenRequest } from '../../support/fault-proxy.ts';
 import { StandInPods } from '../../support/stand-in-pods.ts';
 import type { OperatorArguments, OperatorUsage } from './operator-main.ts';
 
@@ -224,10 +224,6 @@ export class OperatorProcess {
     this.#isProxyClosed = true;
     await this.proxy.close();
   }
-}
-
-export function isWrite({ verb, resource }: SeenRequest): boolean {
-  return resource !== 'leases' && verb !== 'get' && verb !== 'list' && verb !== 'watch';
 }
 
 export function countBy(requests: readonly SeenRequest[]): string {
