@@ -1,4 +1,5 @@
 import type { Hello, Reconnect, Subscribed } from '../core/protocol/barrage-v1.ts';
+import type { TokenSource } from './authentication.ts';
 import { Backoff, fullJitterMs } from './backoff.ts';
 import { Connection, type Arrival, type CommandBody, type Outcome } from './connection.ts';
 import { BarrageError } from './errors.ts';
@@ -33,8 +34,8 @@ export interface BarrageEvents {
 }
 
 export interface BarrageOptions {
-  /** Proves who the user is; a function is called for every connection, so that it can fetch a fresh one. */
-  readonly token?: string | (() => Promise<string>);
+  /** Proves who the user is; a function is called for every connection and before its token ends, so that it can fetch a fresh one. */
+  readonly token?: TokenSource;
   /** In [0, 1); for tests and simulations. */
   readonly random?: () => number;
   /** Milliseconds of a clock that never goes back; for tests and simulations. */
@@ -155,12 +156,14 @@ export class Barrage {
       url,
       token: this.#token,
       now: this.#now,
+      random: this.#random,
       onHello: (_connection, hello): void => {
         this.#backoff.opened(hello.backoff, this.#now());
         this.#listeners.emit('hello', hello);
       },
       onReady: (connection): void => this.#opened(connection),
       onArrival: (connection, arrival): void => this.#arrived(connection, arrival),
+      onError: (error): void => this.#listeners.emit('error', error),
       onEnd: (connection, error): void => this.#ended(connection, error),
     });
   }

@@ -1,5 +1,6 @@
 import { closeCodes, reconnectsAfter } from '../core/close-codes.ts';
 import { subprotocol, type Command, type Hello, type Reply } from '../core/protocol/barrage-v1.ts';
+import { Authentication, type TokenSource } from './authentication.ts';
 import { BarrageError } from './errors.ts';
 import { Liveness } from './liveness.ts';
 import { readMessage, type Received } from './wire.ts';
@@ -16,13 +17,16 @@ export type Arrival = Exclude<Received, Hello | Reply | { readonly type: 'unknow
 
 export interface ConnectionOptions {
   readonly url: string;
-  readonly token: string | (() => Promise<string>) | undefined;
+  readonly token: TokenSource | undefined;
   readonly now: () => number;
+  readonly random: () => number;
   /** The gateway said hello; the token, if there is one, is not accepted yet. */
   readonly onHello: (connection: Connection, hello: Hello) => void;
   /** Commands may be sent. */
   readonly onReady: (connection: Connection) => void;
   readonly onArrival: (connection: Connection, arrival: Arrival) => void;
+  /** Its token could not be renewed. */
+  readonly onError: (error: BarrageError) => void;
   /** It is over; called once. `error.retry` says whether to come back. */
   readonly onEnd: (connection: Connection, error: BarrageError) => void;
 }
@@ -47,6 +51,7 @@ export class Connection {
   readonly #inFlight = new Set<number>();
   #lastId = 0;
   #liveness: Liveness | undefined;
+  #authentication: Authentication | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #state: 'dialling' | 'ready' | 'retired' | 'ended' = 'dialling';
 
@@ -109,6 +114,7 @@ export class Connection {
   retire(): void {
     if (this.#state === 'ended') return;
     this.#state = 'retired';
+    this.#authentication?.stop();
     if (this.#pending.size === 0) this.close();
   }
 
@@ -145,20 +151,16 @@ export class Connection {
     this.#liveness = new Liveness(hello, this.#options.now());
     this.#watch();
     this.#options.onHello(this, hello);
-    const { token } = this.#options;
+    const { token, now, random, onError } = this.#options;
     if (token === undefined) return this.#open();
-    if (typeof token === 'string') return this.#authenticate(token);
-    new Promise<string>((resolve) => resolve(token())).then(
-      (fresh) => this.#authenticate(fresh),
-      (cause: unknown) => this.#abandon(new BarrageError('disconnected', `the token could not be had: ${String(cause)}`, true)),
-    );
-  }
-
-  #authenticate(token: string): void {
-    if (this.#state !== 'dialling') return;
-    this.send({ op: 'auth', token }, (outcome) => {
-      if (outcome.kind === 'result') this.#open();
-      else this.#abandon(outcome.error);
+    this.#authentication = new Authentication({
+      token,
+      now,
+      random,
+      bounds: hello.backoff,
+      send: (body, settle): void => this.send(body, settle),
+      onFirst: (outcome): void => (outcome.kind === 'result' ? this.#open() : this.#abandon(outcome.error)),
+      onError,
     });
   }
 
@@ -212,6 +214,7 @@ export class Connection {
   #finish(error: BarrageError): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
+    this.#authentication?.stop();
     clearTimeout(this.#timer);
     this.#socket.onmessage = null;
     this.#socket.onclose = null;
