@@ -39,6 +39,8 @@ export const defaults = {
               webhookURL: {},
               jwksURL: {},
               jwtSecret: { properties: { name: {}, key: {} } },
+              jwtIssuer: {},
+              jwtAudience: {},
               allowedOrigins: { items: {} },
             },
           },

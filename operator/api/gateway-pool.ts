@@ -89,6 +89,10 @@ export interface GatewayPoolAuth {
   /** Where the public keys are (JWKS) that clients' tokens (JWT by RS256 or ES256) are checked with. */
   readonly jwksURL?: string;
   readonly jwtSecret?: GatewayPoolAuthJwtSecret;
+  /** The claim iss that a JWT must have. Default: any. */
+  readonly jwtIssuer?: string;
+  /** What the claim aud of a JWT must contain. Default: anything, so a token that the same issuer made for another service is good here too. */
+  readonly jwtAudience?: string;
   /** Web origins whose pages may connect, such as https://example.com; * for all. Default: only pages from the gateway's own host. */
   readonly allowedOrigins?: readonly string[];
 }

@@ -49,6 +49,8 @@ export const specShapes = {
           webhookURL: { type: 'string' },
           jwksURL: { type: 'string' },
           jwtSecret: { type: 'object', required: ['name', 'key'], properties: { name: { type: 'string' }, key: { type: 'string' } } },
+          jwtIssuer: { type: 'string' },
+          jwtAudience: { type: 'string' },
           allowedOrigins: { type: 'array', items: { type: 'string' } },
         },
       },

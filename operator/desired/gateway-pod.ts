@@ -32,6 +32,8 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
       ...(auth.allowedOrigins === undefined ? [] : [variable('BARRAGE_GATEWAY_ORIGINS', auth.allowedOrigins.join(','))]),
       ...(auth.jwksURL === undefined ? [] : [variable('BARRAGE_JWKS_URL', auth.jwksURL)]),
       ...(auth.jwtSecret === undefined ? [] : [fromSecret('BARRAGE_JWT_SECRET', childNames.settings(pool), 'jwt-secret')]),
+      ...(auth.jwtIssuer === undefined ? [] : [variable('BARRAGE_JWT_ISSUER', auth.jwtIssuer)]),
+      ...(auth.jwtAudience === undefined ? [] : [variable('BARRAGE_JWT_AUDIENCE', auth.jwtAudience)]),
       ...(isAlone
         ? [
             variable('BARRAGE_PUBLISHER_HOST', '0.0.0.0'),

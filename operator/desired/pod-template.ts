@@ -148,8 +148,9 @@ function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
   ];
 }
 
+/** A variable with exactly this value: a kubelet expands `$(NAME)` and `$$` in what it is given (Kubernetes API, EnvVar.value). */
 export function variable(name: string, value: string): JsonObject {
-  return { name, value };
+  return { name, value: value.replaceAll('$', '$$$$') };
 }
 
 /** @param presence `optional`: without that key the variable is not set */

@@ -26,6 +26,8 @@ const surroundings: Readonly<Record<string, Edits>> = {
   'spec.auth.jwksURL': { 'spec.auth.webhookURL': undefined },
   'spec.auth.jwtSecret.name': { 'spec.auth': { jwtSecret: { name: 'jwt', key: 'key' } } },
   'spec.auth.jwtSecret.key': { 'spec.auth': { jwtSecret: { name: 'jwt', key: 'key' } } },
+  'spec.auth.jwtIssuer': { 'spec.auth': { jwtSecret: { name: 'jwt', key: 'key' } } },
+  'spec.auth.jwtAudience': { 'spec.auth': { jwtSecret: { name: 'jwt', key: 'key' } } },
   'spec.exposure.type=PodIP': { 'spec.exposure.httpRoute': undefined },
   'spec.exposure.type=HostPort': { 'spec.exposure.httpRoute': undefined },
   'spec.exposure.type=URLTemplate': { 'spec.exposure': { urlTemplate: 'wss://{pod}.example.com/' } },

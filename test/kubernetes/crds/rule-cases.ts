@@ -110,6 +110,21 @@ const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
     refused: [{ 'spec.auth.jwksURL': jwks }, { 'spec.auth': { jwksURL: jwks, jwtSecret: { name: 'a', key: 'b' } } }],
   },
   {
+    at: 'spec.auth',
+    message: 'auth.jwtIssuer and auth.jwtAudience are claims of JWTs',
+    accepted: [
+      { 'spec.auth': { jwksURL: jwks, jwtIssuer: 'https://id.example', jwtAudience: 'barrage' } },
+      { 'spec.auth': { jwtSecret: { name: 'a', key: 'b' }, jwtAudience: 'barrage' } },
+    ],
+    refused: [{ 'spec.auth.jwtIssuer': 'https://id.example' }, { 'spec.auth': { jwtAudience: 'barrage' } }],
+  },
+  ...['spec.auth.jwtIssuer', 'spec.auth.jwtAudience'].map((at) => ({
+    at,
+    message: 'must have no spaces and no control characters',
+    accepted: ['https://id.example/tenant', '直播'].map((claim) => ({ 'spec.auth': { jwksURL: jwks }, [at]: claim })),
+    refused: ['two words', 'line\n', '\u0000'].map((claim) => ({ 'spec.auth': { jwksURL: jwks }, [at]: claim })),
+  })),
+  {
     at: 'spec.auth.allowedOrigins.[]',
     message: 'an origin must be scheme and host',
     accepted: ['*', 'https://example.com', 'http://localhost:8080'].map((origin) => ({ 'spec.auth.allowedOrigins[0]': origin })),

@@ -24,6 +24,21 @@ test('gateways learn how to check tokens from the pool, and publishers do not', 
   expect(readSettings({ BARRAGE_JWKS_URL: jwksURL }).kind).toBe('settings');
 });
 
+test('gateways learn which issuer and audience a token must name, and taking a new one is another revision', () => {
+  const strict = ingredientsWith({ auth: { jwksURL, jwtIssuer: 'https://id.example', jwtAudience: 'barrage' } });
+  const expected = { BARRAGE_JWKS_URL: jwksURL, BARRAGE_JWT_ISSUER: 'https://id.example', BARRAGE_JWT_AUDIENCE: 'barrage' };
+  expect(gatewayEnvironment(strict)).toMatchObject(expected);
+  expect(readSettings(expected)).toMatchObject({ settings: { jwtIssuer: 'https://id.example', jwtAudience: 'barrage' } });
+  expect(gatewayRevision(strict)).not.toBe(gatewayRevision(byKeys));
+});
+
+test('a dollar in a value reaches the process as it is, whatever a kubelet would make of it', () => {
+  const audience = '$(BARRAGE_REDIS_URL)$$';
+  expect(gatewayEnvironment(ingredientsWith({ auth: { jwksURL, jwtAudience: audience } }))).toMatchObject({
+    BARRAGE_JWT_AUDIENCE: '$$(BARRAGE_REDIS_URL)$$$$',
+  });
+});
+
 test('another way to check tokens, and another secret, are another revision', () => {
   const other = { ...bySecret, settingsDigests: { gateway: settingsDigest({ jwtSecret }, 'key'), publisher: '' } };
   const changed = { ...bySecret, settingsDigests: { gateway: settingsDigest({ jwtSecret: `${jwtSecret}!` }, 'key'), publisher: '' } };
