@@ -49,6 +49,7 @@ export const eventReasons = [
   'PublishersNotReady',
   'HostPortNotRestricted',
   'PrivilegedTemplate',
+  'TemplateOverruled',
   'DrainTooSlow',
   'SharedPrefix',
   'TooManyPolicies',

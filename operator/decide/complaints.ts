@@ -130,7 +130,7 @@ export function toldBy(conditions: readonly Condition[]): readonly OpenComplaint
 }
 
 /** Conditions that are a fault by themselves whenever they are False. */
-const complainingTypes: ReadonlySet<string> = new Set(['PodSecurity', 'DrainTimely', 'BusSeparate', 'PoliciesInForce']);
+const complainingTypes: ReadonlySet<string> = new Set(['PodSecurity', 'TemplateApplied', 'DrainTimely', 'BusSeparate', 'PoliciesInForce']);
 
 const fleetingReasons: ReadonlySet<EventReason> = new Set([
   'Unschedulable',

@@ -1,7 +1,7 @@
 /**
  * What a pool says of itself. Every type is always there. The messages hold no figures that move with the load: a converged pool writes nothing.
  *
- * True is good for Ready, Available, MetricsAvailable, PlacementBalanced, PodSecurity, DrainTimely, BusSeparate and PoliciesInForce; the others
+ * True is good for Ready, Available, MetricsAvailable, PlacementBalanced, PodSecurity, TemplateApplied, DrainTimely, BusSeparate and PoliciesInForce; the others
  * (Progressing, Draining, ScalingActive, ScalingLimited, Paused) say what is going on.
  */
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
@@ -24,6 +24,7 @@ export const poolConditionTypes = [
   'PlacementBalanced',
   'Paused',
   'PodSecurity',
+  'TemplateApplied',
   'DrainTimely',
   'BusSeparate',
   'PoliciesInForce',
@@ -40,6 +41,8 @@ export interface PoolFacts {
   readonly samePrefix: readonly string[];
   /** `restrictedBreaches` of the gateways' and publishers' pods. */
   readonly securityBreaches: readonly string[];
+  /** Fields of the pool's pod templates that the operator's own values stand in for. */
+  readonly overruled: readonly string[];
 }
 
 export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
@@ -56,6 +59,7 @@ export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
       ? draft('True', 'Paused', 'spec.paused is true: nothing of this pool is made, changed or deleted.')
       : draft('False', 'NotPaused', 'The operator keeps the pool as its spec says.'),
     PodSecurity: podSecurity(facts),
+    TemplateApplied: templateApplied(facts),
     DrainTimely: drainTimely(facts),
     BusSeparate:
       facts.samePrefix.length === 0
@@ -206,6 +210,16 @@ function podSecurity({ observed, securityBreaches }: PoolFacts): Omit<ConditionD
         `exposure HostPort can't pass the Pod Security level restricted: ${words}. A namespace that enforces it refuses the pods.`,
       )
     : draft('False', 'PrivilegedTemplate', `spec.template asks for more than the Pod Security level restricted allows: ${words}.`);
+}
+
+function templateApplied({ overruled }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  if (overruled.length === 0) return draft('True', 'InFull', 'The pods are as the templates say.');
+  const words = `${overruled.slice(0, 5).join(', ')}${overruled.length > 5 ? ', …' : ''}`;
+  return draft(
+    'False',
+    'TemplateOverruled',
+    `${words}: the operator's own values stand, since settings, draining and ownership depend on them. Take it out of the template; the pool's spec may have a field for what is meant.`,
+  );
 }
 
 function drainTimely({ observed }: PoolFacts): Omit<ConditionDraft, 'type'> {

@@ -38,6 +38,32 @@ function merge(base: Json | undefined, overlay: Json, key: string | undefined): 
   return [...entries.values()];
 }
 
+/**
+ * Where a result that was made with this overlay does not do as it says, since something was written over it: paths such as
+ * `spec.containers[barrage].args`. No values: they may be secret. Empty where the overlay is there in full.
+ */
+export function overruled(overlay: JsonObject, result: JsonObject): readonly string[] {
+  return differences(overlaid(result, overlay), result, '');
+}
+
+function differences(wanted: JsonObject, found: JsonObject, above: string): readonly string[] {
+  const keys = new Set([...Object.keys(wanted), ...Object.keys(found)]);
+  return [...keys].flatMap((key) => differencesAt(wanted[key], found[key], { path: `${above}${key}`, listKey: listKeys[key] }));
+}
+
+function differencesAt(
+  wanted: Json | undefined,
+  found: Json | undefined,
+  { path, listKey }: { readonly path: string; readonly listKey: string | undefined },
+): readonly string[] {
+  if (isObject(wanted) && isObject(found)) return differences(wanted, found, `${path}.`);
+  if (listKey !== undefined && isList(wanted) && isList(found) && wanted.length === found.length)
+    return wanted.flatMap((item, index) =>
+      differencesAt(item, found[index], { path: `${path}[${String(keyed(item, listKey))}]`, listKey: undefined }),
+    );
+  return JSON.stringify(wanted) === JSON.stringify(found) ? [] : [path];
+}
+
 function keyed(item: Json, key: string): Json | undefined {
   const value = isObject(item) ? item[key] : undefined;
   return value === null || typeof value === 'object' ? undefined : value;

@@ -12,6 +12,7 @@ import { isProgress, progressPaceMs, poolStatus, unreadablePoolStatus, type Stat
 import { gatewayTemplate } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
 import type { JsonObject } from '../desired/objects.ts';
+import { overruled } from '../desired/overlay.ts';
 import { restrictedBreaches } from '../desired/pod-security.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { publisherDeployment } from '../desired/publisher.ts';
@@ -56,6 +57,7 @@ export class PoolStatusWriter {
       publishers: this.#publishers(pool),
       samePrefix: this.#samePrefix(pool),
       securityBreaches: breachesOf(ingredients),
+      overruled: overruledOf(ingredients),
     };
     const conditions = poolConditions(facts);
     return { conditions, ...complaintsOf(facts, conditions) };
@@ -142,7 +144,22 @@ interface DeploymentView {
 }
 
 function breachesOf(ingredients: PodIngredients): readonly string[] {
-  const publisher = publisherDeployment(ingredients)?.spec?.['template'] as JsonObject | undefined;
-  const specs = [gatewayTemplate(ingredients).spec, ...(publisher === undefined ? [] : [publisher['spec'] as JsonObject])];
+  const specs = [gatewayTemplate(ingredients).spec, ...publisherTemplates(ingredients).map((template) => template['spec'] as JsonObject)];
   return [...new Set(specs.flatMap((spec) => restrictedBreaches(spec)))];
+}
+
+function overruledOf(ingredients: PodIngredients): readonly string[] {
+  const { template, publisher } = ingredients.pool.spec;
+  return [
+    ...overruled(template as JsonObject, gatewayTemplate(ingredients)).map((path) => `spec.template.${path}`),
+    ...publisherTemplates(ingredients)
+      .flatMap((made) => overruled(publisher.template as JsonObject, made))
+      .map((path) => `spec.publisher.template.${path}`),
+  ];
+}
+
+/** One, or none where the pool has no publishers of its own. */
+function publisherTemplates(ingredients: PodIngredients): readonly JsonObject[] {
+  const template = publisherDeployment(ingredients)?.spec?.['template'] as JsonObject | undefined;
+  return template === undefined ? [] : [template];
 }

@@ -45,6 +45,7 @@ const faults: readonly (readonly [reason: string, name: string, spec: object])[]
   ['InvalidTemplate', 'misspelt', { template: { spec: { hostNetwrok: true } } }],
   ['PodSecurityRefused', 'mighty', { template: { spec: { hostPID: true } } }],
   ['PrivilegedTemplate', 'mighty', { template: { spec: { hostPID: true } } }],
+  ['TemplateOverruled', 'hasty', { template: { spec: { terminationGracePeriodSeconds: 5 } } }],
   ['HostPortNotRestricted', 'ported', { exposure: { type: 'HostPort' } }],
   ['Unschedulable', 'homeless', { template: { spec: { nodeSelector: { disk: 'huge' } } } }],
 ];

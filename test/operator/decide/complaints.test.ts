@@ -11,7 +11,7 @@ function factsOf(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = 
   const observed = observedWith(fields);
   const policies = { parts: [], hash: 'hash', verdicts: [], overflow: 0 };
   const publishers = { wanted: 2, available: 2 };
-  return { observed, plan: planPool(observed), policies, publishers, samePrefix: [], securityBreaches: [], ...more };
+  return { observed, plan: planPool(observed), policies, publishers, samePrefix: [], securityBreaches: [], overruled: [], ...more };
 }
 
 /** What a pool tells as time passes and it is seen in one state after another. */
@@ -125,6 +125,7 @@ test('publishers that can not run are told when something is known to hold them 
 test.each([
   ['SharedPrefix', factsOf({}, { samePrefix: ['live/other'] })],
   ['PrivilegedTemplate', factsOf({}, { securityBreaches: ['container debug: it is privileged'] })],
+  ['TemplateOverruled', factsOf({}, { overruled: ['spec.template.spec.restartPolicy'] })],
   ['TooManyPolicies', factsOf({}, { policies: { parts: [], hash: 'hash', verdicts: [], overflow: 3 } })],
 ])('the warning of a condition is an event too: %s', (reason, facts) => {
   const told = new Told();

@@ -17,6 +17,7 @@ function facts(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = {}
     publishers: { wanted: 2, available: 2 },
     samePrefix: [],
     securityBreaches: [],
+    overruled: [],
     ...more,
   };
 }
@@ -55,6 +56,7 @@ test('a pool that runs is ready, and nothing is said against it', () => {
     PodSecurity: 'True',
     DrainTimely: 'True',
     BusSeparate: 'True',
+    TemplateApplied: 'True',
     PoliciesInForce: 'True',
   });
 });
@@ -125,6 +127,15 @@ test('warnings: a drain that can not end in time, a shared prefix, privileges, a
   expect(condition('PodSecurity', { pool: hostPort }, { securityBreaches: breach })).toMatchObject({ reason: 'HostPortNotRestricted' });
   expect(condition('PodSecurity', {}, { securityBreaches: ['container debug: it is privileged'] })).toMatchObject({
     reason: 'PrivilegedTemplate',
+  });
+  const overruled = [
+    'spec.template.spec.restartPolicy',
+    ...[1, 2, 3, 4, 5].map((index) => `spec.template.spec.containers[barrage].env[${index}].value`),
+  ];
+  expect(condition('TemplateApplied', {}, { overruled })).toMatchObject({
+    status: 'False',
+    reason: 'TemplateOverruled',
+    message: expect.stringMatching(/^spec\.template\.spec\.restartPolicy, .*\[4\]\.value, …: the operator's own values stand/),
   });
   const policies = { parts: [], hash: 'hash', verdicts: [], overflow: 3 };
   expect(condition('PoliciesInForce', {}, { policies })).toMatchObject({ status: 'False', reason: 'TooManyPolicies' });

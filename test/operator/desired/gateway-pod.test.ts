@@ -5,7 +5,8 @@ import { poolWith } from '../decide/pool-fixture.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate } from '../../../operator/desired/gateway-pod.ts';
 import { closeMsMax } from '../../../core/process/lifecycle.ts';
 import { readSettings } from '../../../core/process/settings.ts';
-import { childNames } from '../../../operator/desired/labels.ts';
+import { childNames, names } from '../../../operator/desired/labels.ts';
+import { overruled } from '../../../operator/desired/overlay.ts';
 import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
 
 type Spec = Parameters<typeof ingredientsWith>[0];
@@ -246,4 +247,35 @@ test('no secret is in a pod, and a pool of the longest name has names that fit',
     `${pool.metadata.name}-abcde-999`,
   ])
     expect(name.length).toBeLessThanOrEqual(63);
+});
+
+test('what a template can not have is named: ownership, settings and draining depend on it', () => {
+  const template = {
+    metadata: {
+      labels: { [names.label.pool]: 'another', team: 'live' },
+      annotations: { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'true' },
+    },
+    spec: {
+      terminationGracePeriodSeconds: 5,
+      priorityClassName: 'high',
+      containers: [
+        {
+          name: 'barrage',
+          args: ['publisher'],
+          env: [
+            { name: 'BARRAGE_ADMIN_PORT', value: '1' },
+            { name: 'BARRAGE_LOG_LEVEL', value: 'debug' },
+          ],
+        },
+        { name: 'sidecar', image: 'sidecar:1' },
+      ],
+    },
+  };
+  const made = gatewayTemplate(ingredientsWith({ template }));
+  expect(overruled(template, made)).toEqual([
+    `metadata.labels.${names.label.pool}`,
+    'spec.containers[barrage].args',
+    'spec.containers[barrage].env[BARRAGE_ADMIN_PORT].value',
+    'spec.terminationGracePeriodSeconds',
+  ]);
 });

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { GatewayPoolTemplate } from '../../../operator/api/gateway-pool.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate } from '../../../operator/desired/gateway-pod.ts';
+import type { JsonObject } from '../../../operator/desired/objects.ts';
+import { overruled } from '../../../operator/desired/overlay.ts';
 import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
 import { publisherDeployment } from '../../../operator/desired/publisher.ts';
 import { ingredientsWith } from './ingredients.ts';
@@ -44,6 +46,7 @@ test('whatever a template holds, pods and their revision can be made of it: what
       expect(gatewayRevision(ingredients)).toMatch(/^[0-9a-f]+$/);
       gatewayPod(ingredients, 'web-1');
       restrictedBreaches(made);
+      overruled(template as JsonObject, gatewayTemplate(ingredients));
       const publisher = publisherDeployment(ingredients);
       restrictedBreaches((publisher?.spec?.['template'] as { spec: object } | undefined)?.spec as never);
     }),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Json, JsonObject } from '../../../operator/desired/objects.ts';
-import { overlaid } from '../../../operator/desired/overlay.ts';
+import { overlaid, overruled } from '../../../operator/desired/overlay.ts';
 
 test('maps are merged key by key, lists of named things by their name, other lists as a whole', () => {
   const base = { a: { x: 1, y: 2 }, containers: [{ name: 'one', image: 'a', args: ['1', '2'] }], tolerations: [{ key: 'a' }] };
@@ -25,6 +25,41 @@ test('a list whose entries have no name is taken as it is: the API server says w
   expect(overlaid({ containers: [{ name: 'one' }] }, { containers: [{ image: 'x' }] })).toEqual({ containers: [{ image: 'x' }] });
 });
 
+test('what was written over an overlay is named by its path, without its value', () => {
+  const overlay = {
+    metadata: { labels: { team: 'a', ours: 'no' } },
+    spec: {
+      restartPolicy: 'Never',
+      nodeName: null,
+      containers: [
+        {
+          name: 'one',
+          env: [
+            { name: 'A', value: 'secret' },
+            { name: 'B', value: 'b' },
+          ],
+        },
+      ],
+    },
+  };
+  const made = overlaid({ spec: { containers: [{ name: 'zero' }] } }, overlay) as { metadata: JsonObject; spec: JsonObject };
+  expect(overruled(overlay, made)).toEqual([]);
+  const env = [
+    { name: 'A', value: 'ours' },
+    { name: 'B', value: 'b' },
+  ];
+  const written = {
+    metadata: { labels: { team: 'a', ours: 'yes' } },
+    spec: { ...made.spec, restartPolicy: 'Always', nodeName: 'n', containers: [{ name: 'zero' }, { name: 'one', env }] },
+  };
+  expect(overruled(overlay, written).toSorted()).toEqual([
+    'metadata.labels.ours',
+    'spec.containers[one].env[A].value',
+    'spec.nodeName',
+    'spec.restartPolicy',
+  ]);
+});
+
 const json: fc.Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4 },
@@ -43,6 +78,7 @@ test('an overlay laid twice is laid once, an empty one changes nothing, and neit
       const copies = structuredClone([base, overlay]);
       const once = overlaid(base, overlay);
       expect(overlaid(once, overlay)).toEqual(once);
+      expect(overruled(overlay, once)).toEqual([]);
       expect(overlaid(base, {})).toEqual(base);
       expect([base, overlay]).toEqual(copies);
     }),
