@@ -1,57 +1,17 @@
-import type { Hello, Reconnect, Subscribed } from '../core/protocol/barrage-v1.ts';
-import type { TokenSource } from './authentication.ts';
+import type { Reconnect, Subscribed } from '../core/protocol/barrage-v1.ts';
+import type { BarrageEvents, BarrageOptions, BarrageState, PublishOptions } from './api.ts';
 import { Backoff, fullJitterMs } from './backoff.ts';
 import { Connection, type Arrival, type CommandBody, type Outcome } from './connection.ts';
 import { BarrageError } from './errors.ts';
 import { Listeners } from './listeners.ts';
-import { Subscription, type Gap, type SubscribeOptions } from './subscription.ts';
+import { Subscription, type SubscribeOptions } from './subscription.ts';
 import { isSubscribeResult, toBase64 } from './wire.ts';
 
+export type { BarrageEvents, BarrageOptions, BarrageState, DirectPayload, PublishOptions } from './api.ts';
 export { BarrageError, type BarrageErrorCode } from './errors.ts';
 export type { GapReason } from './cursor.ts';
 export type { Batch, Gap, Overflow, Subscription, SubscriptionEvents, SubscriptionState, SubscribeOptions } from './subscription.ts';
 export type { Publication } from './wire.ts';
-
-/** `waiting`: between two attempts to connect. `closed` is final. */
-export type BarrageState = 'connecting' | 'open' | 'waiting' | 'closed';
-
-/** A payload sent to this connection alone. */
-export interface DirectPayload {
-  readonly data: string | Uint8Array;
-}
-
-export interface BarrageEvents {
-  readonly state: BarrageState;
-  /** Of any subscription. */
-  readonly gap: Gap;
-  readonly direct: DirectPayload;
-  /** A failure that no call can be told of; with `retry` the client goes on by itself. */
-  readonly error: BarrageError;
-  /** A gateway's settings, at every connection. */
-  readonly hello: Hello;
-  /** A backend subscribed this client to a channel. */
-  readonly subscription: Subscription;
-}
-
-export interface BarrageOptions {
-  /** Proves who the user is; a function is called for every connection and before its token ends, so that it can fetch a fresh one. */
-  readonly token?: TokenSource;
-  /** In [0, 1); for tests and simulations. */
-  readonly random?: () => number;
-  /** Milliseconds of a clock that never goes back; for tests and simulations. */
-  readonly now?: () => number;
-}
-
-export interface PublishOptions {
-  /** After this many milliseconds it is no longer worth delivering. */
-  readonly ttlMs?: number;
-  /** Within a merge window, publications with the same key become one. */
-  readonly conflateKey?: string;
-  /** `Latest`: the newest stands for all. `Sum`: the newest with the sum of all counts. */
-  readonly conflate?: 'Latest' | 'Sum';
-  /** What this one adds to a `Sum`. */
-  readonly count?: number;
-}
 
 // Longest that both connections of a move are kept, counted from when the new one is open.
 const moveTimeoutMs = 5_000;
@@ -109,11 +69,7 @@ export class Barrage {
     if (this.#state === 'closed') throw closed();
     if (this.#subscriptions.has(channel)) throw new BarrageError('already_subscribed', `${channel} is subscribed to already`, false);
     const subscription = this.#add(channel, options);
-    const next = this.#move?.connection;
-    if (next?.ready === true) {
-      subscription.moveTo(next);
-      this.#join(subscription, next);
-    }
+    this.#carry(subscription);
     if (this.#connection?.ready === true) this.#join(subscription, this.#connection);
     return subscription;
   }
@@ -177,10 +133,7 @@ export class Barrage {
     } else if (connection === move?.connection) {
       clearTimeout(move.timer);
       move.timer = setTimeout(() => this.#switch(connection), moveTimeoutMs);
-      for (const subscription of subscriptions) {
-        subscription.moveTo(connection);
-        this.#join(subscription, connection);
-      }
+      for (const subscription of subscriptions) this.#carry(subscription);
       this.#switchIfMoved();
     }
   }
@@ -199,7 +152,8 @@ export class Barrage {
         return this.#subscribed(connection, arrival);
       case 'unsubscribed': {
         const subscription = this.#subscriptions.get(arrival.channel);
-        if (subscription === undefined || !this.#isRead(connection)) return;
+        // While a subscribe is unanswered, this is about the subscription before it.
+        if (subscription?.state !== 'subscribed' || !this.#isRead(connection)) return;
         return this.#drop(subscription, 'unsubscribed', new BarrageError('not_subscribed', arrival.message, false));
       }
     }
@@ -210,7 +164,18 @@ export class Barrage {
     const known = this.#subscriptions.get(result.channel);
     const subscription = known ?? this.#add(result.channel, {});
     if (known === undefined) this.#listeners.emit('subscription', subscription);
+    if (this.#subscriptions.get(result.channel) !== subscription) return;
     subscription.joined(connection, result);
+    // The gateway that is left knows of it, and the next one does not.
+    if (known === undefined && connection === this.#connection) this.#carry(subscription);
+  }
+
+  /** Takes a subscription along where a move is under way. */
+  #carry(subscription: Subscription): void {
+    const next = this.#move?.connection;
+    if (next?.ready !== true) return;
+    subscription.moveTo(next);
+    this.#join(subscription, next);
   }
 
   /** Whether what this connection says of a subscription counts: it is the one in use, or the one that takes over. */

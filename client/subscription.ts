@@ -122,7 +122,7 @@ export class Subscription implements AsyncIterable<Publication> {
    */
   [Symbol.asyncIterator](): AsyncIterator<Publication, undefined> {
     const feed: Feed<Publication> = new Feed(this.#bufferMax, () => this.#feeds.delete(feed));
-    if (this.#state === 'failed' || this.#state === 'unsubscribed') feed.end(this.#fault);
+    if (this.#isOver) feed.end(this.#fault);
     else this.#feeds.add(feed);
     return feed;
   }
@@ -191,7 +191,7 @@ export class Subscription implements AsyncIterable<Publication> {
 
   /** It is over. With an error it has failed, or the gateway ended it. @internal */
   end(state: 'failed' | 'unsubscribed', error?: BarrageError): void {
-    if (this.#state === 'failed' || this.#state === 'unsubscribed') return;
+    if (this.#isOver) return;
     this.#source = undefined;
     this.#move = undefined;
     this.#fault = state === 'failed' ? error : undefined;
@@ -199,6 +199,10 @@ export class Subscription implements AsyncIterable<Publication> {
     if (error !== undefined) this.#listeners.emit('error', error);
     for (const feed of this.#feeds) feed.end(this.#fault);
     this.#feeds.clear();
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'failed' || this.#state === 'unsubscribed';
   }
 
   #become(state: SubscriptionState): void {
@@ -210,7 +214,7 @@ export class Subscription implements AsyncIterable<Publication> {
   #tell(tolds: readonly Told<ReceivedBatch>[]): void {
     for (const told of tolds) {
       // A listener may have ended it in the middle.
-      if (this.#state === 'failed' || this.#state === 'unsubscribed') return;
+      if (this.#isOver) return;
       if (told.kind === 'gap') {
         const gap: Gap = { channel: this.channel, from: told.from, to: told.to, reason: told.reason };
         this.#listeners.emit('gap', gap);
@@ -224,7 +228,11 @@ export class Subscription implements AsyncIterable<Publication> {
   #deliver({ channel, epoch, upto, publications: all }: ReceivedBatch, after: number): void {
     const publications = all.filter(({ offset }) => offset > after);
     this.#listeners.emit('batch', { channel, epoch, after, upto, leftOut: upto - after - publications.length, publications });
-    for (const publication of publications) this.#listeners.emit('publication', publication);
+    for (const publication of publications) {
+      // A listener may have ended it in the middle of the batch.
+      if (this.#isOver) return;
+      this.#listeners.emit('publication', publication);
+    }
     for (const feed of this.#feeds) {
       const leftOut = feed.push(publications);
       if (leftOut > 0) this.#listeners.emit('overflow', { channel, leftOut });

@@ -153,7 +153,7 @@ class Screen {
 
   #curl(): string {
     const host = location.hostname;
-    return `curl http://${host}:${this.#publisherPort}/v1/mesh/publish -H 'Content-Type: application/json' -d '{"c":"${this.#channel}","d":"Hello, 弹幕!"}'`;
+    return `curl http://${host}:${this.#publisherPort}/v1/mesh/publish -H 'Content-Type: application/json' -d ${shellQuoted(JSON.stringify({ c: this.#channel, d: 'Hello, 弹幕!' }))}`;
   }
 
   #bindHint(): void {
@@ -191,6 +191,11 @@ class Screen {
       },
     });
   }
+}
+
+/** As one word of a POSIX shell, whatever is in it: a channel's name comes from the page's address, which anybody can have written. */
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 new Screen().start();

@@ -14,6 +14,8 @@ export interface DisplaySettings {
   readonly scale: number;
 }
 
+/** Fewest publications a second that a gateway can be asked for (docs/protocol.md, `density`). */
+export const densityMin = 5;
 /** Highest position of the density slider: no bound. */
 export const densityMax = 200;
 /** What the server is asked for in place of "no bound". */
@@ -22,7 +24,7 @@ export const densityUnbounded = 100_000;
 /** Bounds and default of each slider. */
 export const settingBounds = {
   opacity: { min: 10, max: 100, step: 5, initial: 100 },
-  density: { min: 1, max: densityMax, step: 1, initial: densityMax },
+  density: { min: densityMin, max: densityMax, step: 1, initial: densityMax },
   screenMax: { min: 10, max: 300, step: 10, initial: 160 },
   seconds: { min: 4, max: 20, step: 1, initial: 9 },
   scale: { min: 50, max: 200, step: 10, initial: 100 },

@@ -50,6 +50,10 @@ export class Watcher {
     if (density === this.#density) return;
     this.#density = density;
     const subscription = this.#subscription;
+    if (subscription?.state === 'failed' || subscription?.state === 'unsubscribed') {
+      this.#subscription = undefined;
+      return this.watch(this.#wanted);
+    }
     if (subscription?.state !== 'subscribed') return;
     subscription.setDensity(asked(density)).catch((error: unknown) => this.#watching.refused(error));
   }

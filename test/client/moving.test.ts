@@ -186,3 +186,17 @@ test('a hint from an encrypted connection to a plain one, or to no WebSocket URL
   old.last.batch(2, 3);
   await until(() => offsets.length === 3);
 });
+
+test('a channel that a backend subscribes on the old connection during a move goes along', async () => {
+  const { old, fresh, barrage, offsets } = await scene(joinsAt(5));
+  const found: Subscription[] = [];
+  barrage.on('subscription', (subscription) => found.push(subscription));
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  await until(() => fresh.connections.length === 1 && fresh.last.commands.length === 1);
+  old.last.send({ type: 'subscribed', channel: 'd', epoch: 'e', offset: 7 });
+  await until(() => fresh.last.commands.length === 2);
+  expect(fresh.last.commands[1]).toMatchObject({ op: 'subscribe', channel: 'd', since: { epoch: 'e', offset: 7 } });
+  old.last.batch(2, 5);
+  await until(() => offsets.length === 5);
+  expect(found.map(({ channel, state }) => [channel, state])).toEqual([['d', 'subscribed']]);
+});

@@ -68,6 +68,16 @@ test(
     await theatre.publishAll(Array.from({ length: 400 }, (_, index) => `thick ${index}`));
     await expect.poll(async () => Number((await page.locator('#number-left-out').textContent())?.replaceAll(',', ''))).toBeGreaterThan(200);
     expect((await inside(page)).tally.gaps).toBe(0);
+    // The slider's lowest place is one that the gateway takes, also from a page that comes back to the channel.
+    await page.locator('#setting-density').press('Home');
+    expect(await page.locator('#setting-density').inputValue()).toBe('5');
+    await setHidden(page, true);
+    await until(page, (state) => !state.subscribed);
+    await setHidden(page, false);
+    const before = (await inside(page)).tally.publications;
+    await expect.poll(() => theatre.publish('back', 'video:1'), within).toBe(1);
+    await until(page, (state) => state.tally.publications > 0);
+    expect((await inside(page)).tally.publications).toBeGreaterThan(before);
     await page.close();
   },
 );

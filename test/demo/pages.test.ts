@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { buildSite } from '../../client/demo/site.ts';
 import { inside, Theatre, until, within } from './theatre.ts';
@@ -61,6 +63,15 @@ test('an empty screen says how to begin, and its samples fill it', { timeout: 60
   expect(state.tally.gaps).toBe(0);
   expect(await page.locator('#hint').isHidden()).toBe(true);
   expect(faults).toEqual([]);
+});
+
+test('a shell takes the line to copy as it is meant, whatever the channel is called', { timeout: 60_000 }, async () => {
+  const channel = "video:it's;$(echo${IFS}gone)";
+  const { page } = await theatre.page(`/?channel=${encodeURIComponent(channel)}`);
+  await expect.poll(() => page.locator('#curl').textContent(), within).toContain('/v1/mesh/publish');
+  const line = (await page.locator('#curl').textContent()) ?? '';
+  const { stdout } = await promisify(execFile)('sh', ['-c', line.replace(/^curl /, String.raw`printf '%s\n' `)]);
+  expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toEqual({ c: channel, d: 'Hello, 弹幕!' });
 });
 
 test('Chinese has glyphs of its own', { timeout: 60_000 }, async () => {
