@@ -7,7 +7,7 @@ const integer = (minimum: number, maximum: number) => z.int().min(minimum).max(m
  * The policy of the channels that match `channel`, field for field the spec of a BarrageChannel.
  * An entry stands alone: what it leaves out has the default, not the value of a less specific entry.
  */
-const policySchema = z.strictObject({
+export const policySchema = z.strictObject({
   /** One channel (`video:100001`), all that begin alike (`video:*`), or all (`*`). */
   channel: z.string().superRefine((pattern, context) => {
     const name = pattern.endsWith('*') ? pattern.slice(0, -1) : pattern;
@@ -52,20 +52,22 @@ const policySchema = z.strictObject({
 
 export type ChannelPolicy = z.output<typeof policySchema>;
 
-/** What `BARRAGE_POLICY_FILE` holds: `channels:`, a list of policies with a pattern each. */
+/** Why a policy gives away what is one user's, in words; `undefined` where it doesn't. */
+export function userChannelFault({ channel, access }: Pick<ChannelPolicy, 'channel' | 'access'>): string | undefined {
+  return channel.startsWith('user:') && access.subscribe !== 'Owner'
+    ? "channels of user: are their owner's: access.subscribe must be Owner"
+    : undefined;
+}
+
+/** What `BARRAGE_POLICY_FILE` holds: `channels:`, a list of policies with a pattern each. A person writes it: a field that is not known is a mistake. */
 export const policyFileSchema = z.strictObject({ channels: z.array(policySchema).max(10_000) }).superRefine((file, context) => {
   const seen = new Set<string>();
   for (const [index, policy] of file.channels.entries()) {
     if (seen.has(policy.channel))
       context.addIssue({ code: 'custom', path: ['channels', index, 'channel'], message: `"${policy.channel}" stands twice` });
     seen.add(policy.channel);
-    if (policy.channel.startsWith('user:') && policy.access.subscribe !== 'Owner') {
-      context.addIssue({
-        code: 'custom',
-        path: ['channels', index, 'access', 'subscribe'],
-        message: "channels of user: are their owner's: access.subscribe must be Owner",
-      });
-    }
+    const fault = userChannelFault(policy);
+    if (fault !== undefined) context.addIssue({ code: 'custom', path: ['channels', index, 'access', 'subscribe'], message: fault });
   }
 });
 

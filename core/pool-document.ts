@@ -1,7 +1,8 @@
 import { createHash, hash } from 'node:crypto';
 import { z } from 'zod';
 import { channelNameFault } from './channel.ts';
-import { policyFileSchema, type ChannelPolicy } from './policy.ts';
+import type { ChannelPolicy } from './policy.ts';
+import { readPolicies, readPolicyPart, type PolicyMisfits } from './policy-part.ts';
 import { openEnvelope, sealEnvelope } from './signed-envelope.ts';
 
 /** Bounds of a pool document: it lies in a ConfigMap, and its policies in others. */
@@ -17,13 +18,14 @@ export const poolLimits = {
 } as const;
 
 const podName = z.string().min(1).max(253);
+const gatewayUrl = z.url({ protocol: /^wss?$/ }).max(2_048);
 const gatewaySchema = z.object({
   /** The pod's name: what placement hashes, and what overrides name. */
   name: podName,
   /** The pod's UID. */
   uid: z.string().min(1).max(128),
   /** Where clients reach this gateway and no other. */
-  url: z.url({ protocol: /^wss?$/ }).max(2_048),
+  url: gatewayUrl,
   /** Its share of channels relative to the others; with 0 it hosts what nobody else can. */
   weight: z.number().min(0).max(1_000),
   state: z.enum(['serving', 'draining']),
@@ -61,6 +63,11 @@ const documentSchema = z
       if (new Set(names).size < names.length) context.addIssue({ code: 'custom', path: [path], message: 'a name stands twice' });
   })
   .readonly();
+
+/** Whether a document can name it as where clients reach a gateway. */
+export function isGatewayUrl(url: string): boolean {
+  return gatewayUrl.safeParse(url).success;
+}
 
 /** What the operator tells every pod of a pool: who is in it, what goes where, and which policies are in force. */
 export interface PoolDocument {
@@ -135,27 +142,20 @@ export function policiesHash(parts: readonly string[]): string {
 }
 
 export type PolicyPartsRead =
-  | { readonly kind: 'policies'; readonly policies: readonly ChannelPolicy[] }
+  | { readonly kind: 'policies'; readonly policies: readonly ChannelPolicy[]; readonly misfits: PolicyMisfits }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
-/** Reads the policies that a document names: its parts must be all there, and be the very ones. */
+/**
+ * Reads the policies that a document names: its parts must be all there, and be the very ones. What this version does not understand of a policy changes nothing
+ * for the others, and refuses no document: a newer operator writes for gateways of both versions while it replaces them.
+ */
 export function readPolicyParts({ policies: named }: Pick<PoolDocument, 'policies'>, parts: readonly string[]): PolicyPartsRead {
   const fault = partsFault(named, parts);
   if (fault !== undefined) return { kind: 'faults', faults: [fault] };
-  const faults: string[] = [];
-  const policies: ChannelPolicy[] = [];
-  const seen = new Set<string>();
-  for (const [index, part] of parts.entries()) {
-    const read = readPart(part);
-    if (read.kind === 'faults') faults.push(...read.faults.map((each) => `policies-${index}: ${each}`));
-    else
-      for (const policy of read.policies) {
-        if (seen.has(policy.channel)) faults.push(`policies-${index}: "${policy.channel}" stands twice`);
-        seen.add(policy.channel);
-        policies.push(policy);
-      }
-  }
-  return faults.length > 0 ? { kind: 'faults', faults } : { kind: 'policies', policies };
+  const reads = parts.map(readPolicyPart);
+  const faults = reads.flatMap((read, index) => (read.kind === 'fault' ? [`policies-${index}: ${read.fault}`] : []));
+  if (faults.length > 0) return { kind: 'faults', faults };
+  return { kind: 'policies', ...readPolicies(reads.flatMap((read) => (read.kind === 'entries' ? read.entries : []))) };
 }
 
 function partsFault(named: PoolDocument['policies'], parts: readonly string[]): string | undefined {
@@ -164,17 +164,6 @@ function partsFault(named: PoolDocument['policies'], parts: readonly string[]): 
   if (large >= 0) return `policies-${large} has more than ${poolLimits.policyPartBytesMax} bytes`;
   if (policiesHash(parts) !== named.hash) return 'the policy parts are not the ones that the document names (their hash differs)';
   return undefined;
-}
-
-function readPart(part: string): PolicyPartsRead {
-  let value: unknown;
-  try {
-    value = JSON.parse(part);
-  } catch {
-    return { kind: 'faults', faults: ['not JSON'] };
-  }
-  const read = policyFileSchema.safeParse(value);
-  return read.success ? { kind: 'policies', policies: read.data.channels } : { kind: 'faults', faults: [issuesInWords(read.error)] };
 }
 
 const issuesShownMax = 10;

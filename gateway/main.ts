@@ -3,7 +3,7 @@ import { startAdminServer } from '../core/process/admin-server.ts';
 import { runProcess, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
-import { Pool, exportPoolEpoch, poolSettingsFaults } from '../core/process/pool.ts';
+import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/pool.ts';
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { Policies } from '../core/policy.ts';
@@ -27,7 +27,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
   const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
-  exportPoolEpoch(registry, pool);
+  exportPoolDocument(registry, pool);
   const poolFolder = settings.poolFolder === '' ? undefined : await watchPoolFolder(settings.poolFolder, pool, { logger });
   const bus = createRedisBus({ ...redisAccess(settings), prefix: settings.redisPrefix, logger });
   exportBusMetrics(registry, bus);

@@ -52,6 +52,8 @@ const paceMs = 250;
 /** What gateways have of a policy changes with each of them: channels are told of a few at once. */
 const channelPaceMs = 1_000;
 const stopGraceMs = 30_000;
+/** For the events that wait to be written when it stops: who leads next waits for as long. */
+const eventsGraceMs = 2_000;
 const defaultResyncMs = 600_000;
 
 /** The operator: watches, waits to lead, then keeps pools and channels as they should be. Replicas that do not lead are ready, and watch. */
@@ -63,6 +65,7 @@ export class Operator implements Running {
   readonly #connection: KubeConnection;
   readonly #stores: Stores;
   readonly #polls: Polls;
+  readonly #recorder: EventRecorder;
   readonly #reconciler: PoolReconciler;
   readonly #pools: Controller;
   readonly #channels: Controller;
@@ -109,18 +112,18 @@ export class Operator implements Running {
     const children = new Children(api);
     const documents = new DocumentKeeper({ children, admin });
     const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);
-    const recorder = new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName });
-    const statuses = new StatusApplier({ api, recorder, logger });
+    this.#recorder = new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName });
+    const statuses = new StatusApplier({ api, recorder: this.#recorder, logger });
     this.#reconciler = new PoolReconciler({
       stores: this.#stores,
       api,
       secrets: new PoolSecretsKeeper({ api, known, now: () => clock.now() }),
       children,
       documents,
-      actions: new ActionShell({ api, documents, clock }),
+      actions: new ActionShell({ api, documents, clock, logger }),
       status: new PoolStatusWriter({ statuses, stores: this.#stores }),
       polls: this.#polls,
-      recorder,
+      recorder: this.#recorder,
       clock,
       logger,
       image: settings.operatorImage,
@@ -131,6 +134,7 @@ export class Operator implements Running {
     this.#pools = new Controller({ name: 'gatewaypool', reconcile: this.#reconciler.reconcile, ...shared });
     this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared, paceMs: channelPaceMs });
     this.#stores.onPoolChange((pool) => this.#enqueue(pool));
+    this.#stores.partitions.onWhole(() => this.#review());
     // What failed for want of an API server waits for its next attempt: it is back.
     reachability.onReturn(() => this.#review());
   }
@@ -162,6 +166,8 @@ export class Operator implements Running {
     this.#callOffResync?.();
     this.#polls.stop();
     await Promise.all([this.#pools.stop(stopGraceMs), this.#channels.stop(stopGraceMs)]);
+    // While this process may still write.
+    await this.#recorder.close(eventsGraceMs);
     await this.#election.stop();
     this.#leaving.abort();
     await this.#watching;
@@ -178,13 +184,13 @@ export class Operator implements Running {
   }
 
   /**
-   * Only who knows the cluster stands for election, and begins at once when it is elected. The wait for the API server has no end: a new process would wait
-   * for the same, and for its kubelet's back-off as well.
+   * Only who knows all that it may know of the cluster stands for election, and begins at once when it is elected. The wait for the API server has no end: a new
+   * process would wait for the same, and for its kubelet's back-off as well.
    */
   async #lead(): Promise<void> {
     const { logger, onLost } = this.#options;
     const { signal } = this.#leaving;
-    await Promise.all(this.#stores.synced);
+    await this.#stores.partitions.enough;
     this.#election.start();
     await this.#election.elected;
     if (signal.aborted) return;
@@ -203,10 +209,12 @@ export class Operator implements Running {
 
   #review(): void {
     for (const { metadata } of this.#stores.pools.all()) this.#enqueue(`${metadata.namespace}/${metadata.name}`);
-    for (const channel of this.#stores.channels.all()) this.#channels.enqueue(poolKeyOf(channel));
+    for (const channel of this.#stores.channels.all()) this.#enqueue(poolKeyOf(channel));
   }
 
+  /** @param pool `namespace/name`. Where its namespace was not read whole, it waits for that: pods that are not known may exist. */
   #enqueue(pool: string): void {
+    if (!this.#stores.partitions.isWhole(pool.slice(0, pool.indexOf('/')))) return;
     this.#pools.enqueue(pool);
     this.#channels.enqueue(pool);
   }

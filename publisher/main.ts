@@ -7,12 +7,13 @@ import { listen, runProcess, type Running } from '../core/process/lifecycle.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
-import { Pool, exportPoolEpoch, poolSettingsFaults } from '../core/process/pool.ts';
+import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/pool.ts';
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
+import { wallClock } from '../core/wall-clock.ts';
 import { listenFault } from './access.ts';
 import { serverBounds } from './bounds.ts';
 import { exportBusState } from './metrics.ts';
@@ -29,7 +30,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
   const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
-  exportPoolEpoch(registry, pool);
+  exportPoolDocument(registry, pool);
   const poolFolder = settings.poolFolder === '' ? undefined : await watchPoolFolder(settings.poolFolder, pool, { logger });
   const bus = createRedisBus({ ...redisAccess(settings), prefix: settings.redisPrefix, logger, countMembers: true });
   exportBusMetrics(registry, bus);
@@ -40,7 +41,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
     apiKeys: settings.apiKeys,
     registry,
     logger,
-    now: Date.now,
+    now: wallClock,
   });
 
   let leaving = false;

@@ -7,7 +7,7 @@ import { startAdminServer } from '../core/process/admin-server.ts';
 import { listen, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
-import { Pool, exportPoolEpoch, poolSettingsFaults } from '../core/process/pool.ts';
+import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/pool.ts';
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import { isLoopbackHost } from '../core/process/loopback.ts';
 import type { Settings } from '../core/process/settings.ts';
@@ -15,6 +15,7 @@ import { Policies, defaultPolicy } from '../core/policy.ts';
 import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
+import { wallClock } from '../core/wall-clock.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { listenFault } from '../publisher/access.ts';
 import { serverBounds } from '../publisher/bounds.ts';
@@ -57,7 +58,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
   const isInPool = settings.poolPublicKey !== '';
   const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
-  exportPoolEpoch(registry, pool);
+  exportPoolDocument(registry, pool);
   const poolFolder = settings.poolFolder === '' ? undefined : await watchPoolFolder(settings.poolFolder, pool, { logger });
   const builtIn = standalonePolicies(settings.gatewayHost);
   const policies = (): Policies => policyFile?.policies() ?? (isInPool ? pool.policies : builtIn);
@@ -72,7 +73,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     for (const closer of closers.toReversed()) await closer();
   };
   try {
-    const publisher = createPublisher({ bus, policies, apiKeys: settings.apiKeys, registry, logger, now: Date.now });
+    const publisher = createPublisher({ bus, policies, apiKeys: settings.apiKeys, registry, logger, now: wallClock });
     let publisherPort = settings.publisherPort;
     const site = isInPool ? undefined : await loadDemo(() => ({ publisherPort }), logger);
     const pages = site === undefined ? {} : { site };

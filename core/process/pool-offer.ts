@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ChannelPolicy } from '../policy.ts';
+import type { PolicyMisfits } from '../policy-part.ts';
 import { decideDocument, readPolicyParts, verifyDocument, type DocumentMark, type PoolDocument } from '../pool-document.ts';
 
 /** A pool document that is offered to a process, with its policies. */
@@ -20,12 +21,13 @@ export interface OfferInput {
 }
 
 export type OfferRead =
-  /** `policies` is undefined where they stay the same. */
+  /** `policies` and `misfits` are undefined where they stay the same. */
   | {
       readonly kind: 'accept';
       readonly document: PoolDocument;
       readonly digest: string;
       readonly policies: readonly ChannelPolicy[] | undefined;
+      readonly misfits: PolicyMisfits | undefined;
     }
   | { readonly kind: 'same' | 'older' | 'conflict'; readonly epoch: number }
   | { readonly kind: 'malformed' | 'forged'; readonly fault: string };
@@ -41,10 +43,11 @@ export function readOffer({ offer, publicKeyPem, current }: OfferInput): OfferRe
   const { document, digest } = verified;
   const decision = decideDocument(current, { pool: document.pool, epoch: document.epoch, digest });
   if (decision !== 'accept') return { kind: decision, epoch: document.epoch };
-  if (document.policies.hash === current?.policiesHash) return { kind: 'accept', document, digest, policies: undefined };
+  if (document.policies.hash === current?.policiesHash)
+    return { kind: 'accept', document, digest, policies: undefined, misfits: undefined };
   const read = readPolicyParts(document, given.policies);
   if (read.kind === 'faults') return { kind: 'malformed', fault: read.faults.join('\n') };
-  return { kind: 'accept', document, digest, policies: read.policies };
+  return { kind: 'accept', document, digest, policies: read.policies, misfits: read.misfits };
 }
 
 function readBody(text: string): PoolOffer | undefined {

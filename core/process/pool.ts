@@ -1,6 +1,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import { Placement } from '../placement.ts';
 import { Policies } from '../policy.ts';
+import { noMisfits, type PolicyMisfits } from '../policy-part.ts';
 import type { PoolDocument } from '../pool-document.ts';
 import { runElsewhere } from './elsewhere.ts';
 import type { Logger } from './logging.ts';
@@ -19,6 +20,7 @@ interface InForce {
   readonly document: PoolDocument;
   readonly digest: string;
   readonly policies: Policies;
+  readonly misfits: PolicyMisfits;
   readonly placement: Placement;
 }
 
@@ -62,6 +64,11 @@ export class Pool {
 
   get policies(): Policies {
     return this.#inForce?.policies ?? noPolicies;
+  }
+
+  /** What this version does not understand of the policies in force. */
+  get misfits(): PolicyMisfits {
+    return this.#inForce?.misfits ?? noMisfits;
   }
 
   get publicKeyPem(): string {
@@ -112,15 +119,18 @@ export class Pool {
     return read.kind === 'done' ? read.output : { kind: 'malformed', fault: read.fault };
   }
 
-  #enforce({ document, digest, policies }: Extract<OfferRead, { kind: 'accept' }>): void {
+  #enforce({ document, digest, policies, misfits }: Extract<OfferRead, { kind: 'accept' }>): void {
     this.#inForce = {
       document,
       digest,
       policies: policies === undefined ? this.policies : new Policies(policies),
+      misfits: misfits ?? this.misfits,
       placement: new Placement(document),
     };
     const { epoch, gateways } = document;
     this.#logger.info({ epoch, gateways: gateways.length, policiesHash: this.policiesHash }, 'a pool document is in force');
+    if (misfits !== undefined && misfits.examples.length > 0)
+      this.#logger.warn({ epoch, ...misfits }, 'another version wrote the policies: what this one does not understand of them is left out');
     for (const listener of this.#listeners) listener();
   }
 }
@@ -129,14 +139,26 @@ function lengthOf(offer: PoolOffer | string): number {
   return typeof offer === 'string' ? offer.length : offer.policies.reduce((sum, part) => sum + part.length, offer.envelope.length);
 }
 
-/** Registers `barrage_pool_document_epoch`. */
-export function exportPoolEpoch(registry: Registry, pool: Pool): void {
+/** Registers `barrage_pool_document_epoch` and `barrage_pool_policy_misfits`. */
+export function exportPoolDocument(registry: Registry, pool: Pool): void {
   new Gauge({
     name: 'barrage_pool_document_epoch',
     help: 'Epoch of the pool document in force; 0 before the first.',
     registers: [registry],
     collect() {
       this.set(pool.epoch);
+    },
+  });
+  new Gauge({
+    name: 'barrage_pool_policy_misfits',
+    help: 'Policies in force that this version does not understand in full: field (left out), value (replaced), policy (left out).',
+    labelNames: ['what'],
+    registers: [registry],
+    collect() {
+      const { unknownFields, replacedValues, unread } = pool.misfits;
+      this.set({ what: 'field' }, unknownFields);
+      this.set({ what: 'value' }, replacedValues);
+      this.set({ what: 'policy' }, unread);
     },
   });
 }

@@ -246,7 +246,7 @@ export const settingsTable = {
     fallback: '60000',
     accepts: '2000 to 600000',
     schema: whole(2000, 600_000),
-    meaning: 'A connection that sent nothing for this long is closed, in milliseconds.',
+    meaning: 'A connection that sent nothing for this long is closed, in milliseconds. At least twice BARRAGE_PING_INTERVAL_MS.',
   }),
   backoffBaseMs: setting({
     variable: 'BARRAGE_BACKOFF_BASE_MS',

@@ -23,10 +23,16 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   return contradiction === undefined ? { kind: 'settings', settings: settings as Settings } : { kind: 'faults', faults: [contradiction] };
 }
 
+/**
+ * A gateway looks at each connection once in at most 9/8 of a ping interval, and pings who has been silent for half of one: a silence may last 13/8
+ * of one before the ping goes out. The rest of the two is for the answer, and for a loop that is late.
+ */
+const idlePingIntervalsMin = 2;
+
 /** Settings that are right alone and wrong together. */
 function contradictionOf({ idleTimeoutMs, pingIntervalMs, authUrl, jwksUrl, jwtSecret }: Settings): string | undefined {
-  if (idleTimeoutMs <= pingIntervalMs) {
-    return `BARRAGE_IDLE_TIMEOUT_MS="${idleTimeoutMs}": must exceed BARRAGE_PING_INTERVAL_MS (${pingIntervalMs}), or clients are closed before they are pinged`;
+  if (idleTimeoutMs < idlePingIntervalsMin * pingIntervalMs) {
+    return `BARRAGE_IDLE_TIMEOUT_MS="${idleTimeoutMs}": must be at least twice BARRAGE_PING_INTERVAL_MS (${pingIntervalMs}), or clients are closed before they are pinged`;
   }
   const ways = { BARRAGE_AUTH_URL: authUrl, BARRAGE_JWKS_URL: jwksUrl, BARRAGE_JWT_SECRET: jwtSecret };
   const given = Object.entries(ways).flatMap(([variable, value]) => (value === '' ? [] : [variable]));

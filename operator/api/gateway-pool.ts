@@ -37,9 +37,9 @@ export interface GatewayPoolTemplate {
 
 /** Labels and annotations to add to the pods. */
 export interface GatewayPoolTemplateMetadata {
-  /** Labels to add. Those that the operator sets itself stay as they are. */
+  /** Labels to add. Those that the operator sets itself stay as they are, and none below barrage.dev/ is added. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Annotations to add. */
+  /** Annotations to add, but for those below barrage.dev/, which are the operator's own. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -166,9 +166,9 @@ export interface GatewayPoolPublisherTemplate {
 
 /** Labels and annotations to add to the pods. */
 export interface GatewayPoolPublisherTemplateMetadata {
-  /** Labels to add. Those that the operator sets itself stay as they are. */
+  /** Labels to add. Those that the operator sets itself stay as they are, and none below barrage.dev/ is added. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Annotations to add. */
+  /** Annotations to add, but for those below barrage.dev/, which are the operator's own. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -241,7 +241,7 @@ export interface GatewayPoolDrain {
   readonly connectionsPerSecond: number;
   /** Longest time for the whole drain; what is connected then is closed. With propagationSeconds and 30 it is the pods' termination grace period. */
   readonly deadlineSeconds: number;
-  /** Most gateways that drain at the same time, as a number or in percent of the gateways. */
+  /** Most gateways that drain at the same time, as a number or in percent of the gateways that there are, rounded up. */
   readonly maxConcurrentPods: number | string;
   /** Whether a drain is called off when the gateway is needed after all: Never, only before its first client was moved (BeforeEvictionStarted), or Always. */
   readonly abortOnDemand: 'Never' | 'BeforeEvictionStarted' | 'Always';

@@ -45,6 +45,7 @@ export const eventReasons = [
   'ContainerConfigError',
   'GatewayCrashes',
   'RedisUnreachable',
+  'GatewaySilent',
   'GatewayNotReady',
   'PublishersNotReady',
   'HostPortNotRestricted',

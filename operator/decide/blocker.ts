@@ -4,6 +4,8 @@ import { busAdvice } from './bus-advice.ts';
 import { pollOf } from './drain.ts';
 import type { ObservedFault } from './fault.ts';
 import type { ObservedGateway } from './observed.ts';
+import { isAvailable } from './victims.ts';
+import { ports } from '../desired/labels.ts';
 
 export interface Blocker {
   readonly reason: string;
@@ -50,7 +52,10 @@ const faultReasons: Readonly<
   },
   NameTaken: { reason: 'NameTaken', advice: 'Something else has this name: delete or rename it.' },
   Forbidden: { reason: 'Forbidden', advice: "Give the operator's ServiceAccount this permission, as its chart does." },
-  Unavailable: { reason: 'ApiServerUnavailable', advice: 'It is tried again.' },
+  Unavailable: {
+    reason: 'ApiServerUnavailable',
+    advice: 'It is tried again; an admission webhook that is named here has to be mended, or its configuration deleted.',
+  },
   Other: { reason: 'ApplyFailed', advice: 'It is tried again.' },
 };
 function templateAdvice(subject: string): string {
@@ -69,17 +74,20 @@ function sentence(words: string): string {
 
 const faultOrder = Object.keys(faultReasons) as readonly ObservedFault['kind'][];
 
-/** What keeps gateways that exist from being ready: that of the most gateways. */
-export function gatewayBlocker(gateways: readonly ObservedGateway[]): Blocker | undefined {
-  return gatewayBlockers(gateways)[0];
+/** How long a gateway that has started may leave questions unanswered before it counts as silent, in milliseconds. */
+export const silentMs = 10_000;
+
+/** What keeps gateways that exist from being ready: that of the most gateways. @param now milliseconds since 1970 */
+export function gatewayBlocker(gateways: readonly ObservedGateway[], now: number): Blocker | undefined {
+  return gatewayBlockers(gateways, now)[0];
 }
 
-/** All that keeps gateways that exist from being ready, each reason once; that of the most gateways first. */
-export function gatewayBlockers(gateways: readonly ObservedGateway[]): readonly Blocker[] {
+/** All that keeps gateways that exist from being ready, each reason once; that of the most gateways first. @param now milliseconds since 1970 */
+export function gatewayBlockers(gateways: readonly ObservedGateway[], now: number): readonly Blocker[] {
   const found = gateways
     .filter(({ isTerminating }) => !isTerminating)
     .flatMap((gateway) => {
-      const blocker = blockerOf(gateway);
+      const blocker = blockerOf(gateway, now);
       return blocker === undefined ? [] : [blocker];
     });
   const groups = [...Map.groupBy(found, ({ reason }) => reason).values()].toSorted((a, b) => b.length - a.length);
@@ -90,9 +98,15 @@ export function gatewayBlockers(gateways: readonly ObservedGateway[]): readonly 
   });
 }
 
-function blockerOf(gateway: ObservedGateway): Blocker | undefined {
+function blockerOf(gateway: ObservedGateway, now: number): Blocker | undefined {
   const { name, obstacle } = gateway;
   if (obstacle !== undefined) return obstacleBlocker(name, obstacle.reason, obstacle.message);
+  // What it said before it fell silent is not what holds it up any more.
+  if (isSilent(gateway, now))
+    return {
+      reason: 'GatewaySilent',
+      message: `${name} runs, but does not answer the operator on port ${ports.admin}: let the operator's pods reach it (NetworkPolicies, service mesh), unless its node is lost.`,
+    };
   const polled = pollOf(gateway);
   const bus = polled?.waitingFor.find((what) => what.startsWith('the bus'));
   if (bus !== undefined)
@@ -103,6 +117,12 @@ function blockerOf(gateway: ObservedGateway): Blocker | undefined {
   const [other] = polled?.waitingFor.filter((what) => !what.startsWith('nothing')) ?? [];
   if (other !== undefined) return { reason: 'GatewayNotReady', message: `${name} waits for ${other}.` };
   return undefined;
+}
+
+/** One that serves holds nothing up, silent or not. */
+function isSilent(gateway: ObservedGateway, now: number): boolean {
+  const { isRunning, unansweredSince } = gateway;
+  return isRunning && !isAvailable(gateway) && unansweredSince !== undefined && now - unansweredSince >= silentMs;
 }
 
 function obstacleBlocker(name: string, reason: string, message: string): Blocker {

@@ -56,7 +56,10 @@ export function complaintsOf(facts: PoolFacts, drafts: readonly ConditionDraft[]
   const { observed, publishers } = facts;
   const faults = faultBlockers(observed.faults).map((blocker) => ({ ...blocker, isFleeting: false }));
   const standing = observed.gateways.filter(({ isTerminating, drain }) => !isTerminating && drain === undefined);
-  const troubles = gatewayBlockers(standing.filter((gateway) => !isAvailable(gateway))).map(({ reason, message }) => ({
+  const troubles = gatewayBlockers(
+    standing.filter((gateway) => !isAvailable(gateway)),
+    observed.now,
+  ).map(({ reason, message }) => ({
     reason: knownReason(reason) ?? 'GatewayNotReady',
     subject: '',
     message,
@@ -138,6 +141,7 @@ const fleetingReasons: ReadonlySet<EventReason> = new Set([
   'ContainerConfigError',
   'GatewayCrashes',
   'RedisUnreachable',
+  'GatewaySilent',
   'GatewayNotReady',
   'PublishersNotReady',
 ]);

@@ -29,8 +29,12 @@ export type DocumentDecision =
   | { readonly kind: 'keep'; readonly epoch: number }
   | { readonly kind: 'write'; readonly epoch: number; readonly reason: string };
 
+/** A pod that says more has made it up: no operator gets there, and from the last whole number there would be no way on. */
+const believedMax = 2 ** 52;
+
 export function nextDocument({ stored, content, polledEpochs }: DocumentDecisionInput): DocumentDecision {
-  const polled = Math.max(0, ...polledEpochs.filter((epoch) => Number.isSafeInteger(epoch)));
+  const believed = Math.max(believedMax, stored?.epoch ?? 0);
+  const polled = Math.max(0, ...polledEpochs.filter((epoch) => Number.isSafeInteger(epoch) && epoch <= believed));
   const epoch = Math.max(stored?.epoch ?? 0, polled) + 1;
   if (stored === undefined) return { kind: 'write', epoch, reason: 'there is no document yet' };
   if (polled > stored.epoch) return { kind: 'write', epoch, reason: `a pod has epoch ${polled}, above the stored ${stored.epoch}` };

@@ -59,6 +59,8 @@ export interface ObservedGateway {
   readonly endpointReady: boolean | undefined;
   /** The newest answer of its admin port, of whatever age; `undefined` if it never answered. */
   readonly polled: PolledGateway | undefined;
+  /** When its admin port was first asked in vain after its start, in milliseconds since 1970; `undefined` if it has answered since, or was not asked yet. */
+  readonly unansweredSince: number | undefined;
 }
 
 /** The annotations of a drain. A time that nobody can read is `undefined`: the mark is then written again. */

@@ -8,7 +8,8 @@ import type { BarrageChannel } from '../api/barrage-channel.ts';
 import { shapeFaults } from '../api/shape.ts';
 import { specShapes } from '../api/shapes.ts';
 import { policiesHash, poolLimits } from '../../core/pool-document.ts';
-import { policyFileSchema, type ChannelPolicy } from '../../core/policy.ts';
+import type { ChannelPolicy } from '../../core/policy.ts';
+import { readPolicy } from '../../core/policy-part.ts';
 import { policyPartsMax } from '../desired/pod-template.ts';
 
 /** What became of one object. The reason is that of its condition Accepted. */
@@ -32,7 +33,7 @@ export interface PoolPolicies {
 /** @param channels the objects whose poolRef is this pool; those that are being deleted count no more */
 export function poolPolicies(channels: readonly BarrageChannel[]): PoolPolicies {
   const alive = channels.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  const entries = alive.toSorted(olderFirst).map((channel) => ({ channel, read: readPolicy(channel) }));
+  const entries = alive.toSorted(olderFirst).map((channel) => ({ channel, read: readObject(channel) }));
   const winners = new Map<string, { readonly channel: BarrageChannel; readonly policy: ChannelPolicy }>();
   for (const { channel, read } of entries)
     if (read.kind === 'policy' && !winners.has(read.policy.channel)) winners.set(read.policy.channel, { channel, policy: read.policy });
@@ -83,16 +84,24 @@ function invalid(channel: BarrageChannel, fault: string): ChannelVerdict {
   return { channel, accepted: false, reason: 'InvalidPolicy', message };
 }
 
-/** What gateways and publishers read of an object: they judge by the same schema. */
-function readPolicy({
-  spec,
-}: BarrageChannel): { readonly kind: 'policy'; readonly policy: ChannelPolicy } | { readonly kind: 'fault'; readonly fault: string } {
+type ObjectRead = { readonly kind: 'policy'; readonly policy: ChannelPolicy } | { readonly kind: 'fault'; readonly fault: string };
+
+/**
+ * What gateways and publishers read of an object. A value that they do not take is its author's to correct; a field that this version does not know is no fault:
+ * the definitions are upgraded before the operator, and fill in the defaults of new fields.
+ */
+function readObject({ spec }: BarrageChannel): ObjectRead {
   const { poolRef: _pool, expectedPeak: _peak, ...policy } = spec;
-  const read = policyFileSchema.safeParse({ channels: [policy] });
-  const first = read.data?.channels[0];
-  if (first !== undefined) return { kind: 'policy', policy: first };
-  const words = read.error?.issues.map(({ path, message }) => `spec.${path.slice(2).join('.')}: ${message}`) ?? [];
-  return { kind: 'fault', fault: words.slice(0, 5).join('; ') };
+  const read = readPolicy(policy);
+  const faults = read.kind === 'policy' ? read.replaced : read.faults;
+  if (read.kind === 'policy' && faults.length === 0) return { kind: 'policy', policy: read.policy };
+  return {
+    kind: 'fault',
+    fault: faults
+      .slice(0, 5)
+      .map(({ path, message }) => `spec.${path}: ${message}`)
+      .join('; '),
+  };
 }
 
 /** Fills part after part. `placed` of the texts are in them. */

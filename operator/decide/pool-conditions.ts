@@ -106,7 +106,7 @@ function ready(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
     return draft('False', 'Paused', 'Too few gateways are ready, and spec.paused is true: none is made.');
   if (plan.scaling.desired === 0) return draft('False', 'ScaledToZero', 'No gateway is desired: raise spec.replicas to take clients.');
   if (!isEnough(facts)) {
-    const blocker = gatewayBlocker(observed.gateways);
+    const blocker = gatewayBlocker(observed.gateways, observed.now);
     if (blocker !== undefined) return blocked(blocker);
     const words = `${plan.counts.ready} of ${plan.scaling.desired} gateways are ready.`;
     return draft('False', 'GatewaysStarting', [words, ...predecessor(observed)].join(' '));
@@ -134,7 +134,12 @@ function progressing({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'
   const { state, message } = plan.rollout;
   if (state === 'complete') return draft('False', 'Complete', `${message}.`);
   if (state === 'on-delete') return draft('False', 'OnDelete', `${message}.`);
-  const blocker = faultBlocker(observed.faults) ?? gatewayBlocker(observed.gateways.filter((gateway) => !isAvailable(gateway)));
+  const blocker =
+    faultBlocker(observed.faults) ??
+    gatewayBlocker(
+      observed.gateways.filter((gateway) => !isAvailable(gateway)),
+      observed.now,
+    );
   if (blocker !== undefined) return blocked({ reason: blocker.reason, message: `${message}. ${blocker.message}` });
   const words = [`${message}.`, ...predecessor(observed)];
   return draft('True', state === 'waiting' || words.length > 1 ? 'WaitingForGateways' : 'GatewaysChanging', words.join(' '));

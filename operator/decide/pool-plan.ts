@@ -113,27 +113,38 @@ interface CrewChange {
 function changeCrew(observed: ObservedPool, crew: Crew, desired: number): CrewChange {
   const rollout = { spec: observed.pool.spec, desired, updateRevision: observed.updateRevision, live: crew.live };
   const target = desired + surgeOf(rollout);
-  const removals: PoolAction[] = crew.ended.map((gateway) =>
+  const ended: PoolAction[] = crew.ended.map((gateway) =>
     remove(gateway, 'PodFailed', `${gateway.name} has ended (${gateway.phase}) and makes room`),
   );
   if (crew.live.length < target) {
     const returned = takeBack(observed, crew, target - crew.live.length);
     const live = [...crew.live, ...returned.gateways];
     const creations = create(observed, target - live.length);
-    const rest = retire({ ...rollout, live: crew.live }, crew, observed, new Set());
+    const rest = retire(rollout, crew, observed, new Set());
     return {
-      actions: [...removals, ...returned.actions, ...creations, ...rest.actions],
+      // Who serves nobody makes room first: a creation that a quota refuses ends the plan, and would be refused again for as long as they stay.
+      actions: [...ended, ...rest.removals, ...returned.actions, ...creations, ...rest.marks],
       live: live.filter((gateway) => !rest.gone.has(gateway)),
       draining: [...crew.draining.filter((gateway) => !returned.gateways.includes(gateway)), ...rest.marked],
     };
   }
   const surplus = new Set(victimOrder(crew.live, observed.updateRevision).slice(0, crew.live.length - target));
-  const { actions, gone, marked } = retire(rollout, crew, observed, surplus);
+  const { removals, marks, gone, marked } = retire(rollout, crew, observed, surplus);
   return {
-    actions: [...removals, ...actions],
+    actions: [...ended, ...removals, ...marks],
     live: crew.live.filter((gateway) => !gone.has(gateway)),
     draining: [...crew.draining, ...marked],
   };
+}
+
+interface Retirement {
+  /** Deletions of who leaves without a drain. */
+  readonly removals: readonly PoolAction[];
+  readonly marks: readonly PoolAction[];
+  /** Who is live no more once all of this is done. */
+  readonly gone: ReadonlySet<ObservedGateway>;
+  /** Of these, who drains. */
+  readonly marked: readonly ObservedGateway[];
 }
 
 /** Lets gateways go: those beyond the wanted number, then old ones. Those that nobody is on at once, the others drained, a few at a time. */
@@ -142,34 +153,36 @@ function retire(
   crew: Crew,
   observed: ObservedPool,
   surplus: ReadonlySet<ObservedGateway>,
-): { readonly actions: readonly PoolAction[]; readonly gone: ReadonlySet<ObservedGateway>; readonly marked: readonly ObservedGateway[] } {
+): Retirement {
   const { pool, now } = observed;
-  const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, rollout.desired, 'up'));
+  // Of the gateways that there are: fewer may be desired, down to none.
+  const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, crew.live.length + crew.draining.length, 'up'));
   let places = concurrent - crew.draining.length - crew.leaving.filter((gateway) => isEmptying(gateway, now)).length;
-  const actions: PoolAction[] = [];
+  const removals: PoolAction[] = [];
+  const marks: PoolAction[] = [];
   const gone = new Set<ObservedGateway>();
   const marked: ObservedGateway[] = [];
   const old = retirable(rollout, surplus).map((gateway) => ({ gateway, why: 'replaced' as const }));
   const leaving = [...[...surplus].map((gateway) => ({ gateway, why: 'surplus' as const })), ...old];
   for (const { gateway, why } of leaving) {
     if (!isAvailable(gateway) && isIdle(gateway)) {
-      if (actions.length >= removalsMax) continue;
+      if (removals.length >= removalsMax) continue;
       const words = why === 'surplus' ? 'it is one too many' : 'it is of an older revision';
-      actions.push(remove(gateway, 'PodRemoved', `${gateway.name} serves nobody and ${words}`));
+      removals.push(remove(gateway, 'PodRemoved', `${gateway.name} serves nobody and ${words}`));
     } else if (why === 'replaced' && !joinsGateways(pool.spec)) {
       // There is nobody to move its clients to.
-      actions.push(
+      removals.push(
         remove(gateway, 'PodReplaced', `${gateway.name} is of an older revision; on a memory bus the next one is made when it is gone`),
       );
     } else {
       if (places <= 0) continue;
       places -= 1;
       marked.push(gateway);
-      actions.push(mark(observed, gateway, why, now));
+      marks.push(mark(observed, gateway, why, now));
     }
     gone.add(gateway);
   }
-  return { actions, gone, marked };
+  return { removals, marks, gone, marked };
 }
 
 function mark(observed: ObservedPool, gateway: ObservedGateway, why: 'surplus' | 'replaced', now: number): PoolAction {

@@ -1,11 +1,34 @@
+import { isGatewayUrl } from '../../core/pool-document.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { shapeFaults } from '../api/shape.ts';
 import { specShapes } from '../api/shapes.ts';
+import { gatewayUrl } from '../desired/exposure.ts';
 
 /**
  * Why a pool's spec can't be read, in words; empty is good. The API server judges what is written, but not what was stored while an older definition was in
  * force: nothing may be read of a pool, and nothing done for it, before this has been asked.
  */
-export function poolSpecFaults({ spec }: GatewayPool): readonly string[] {
-  return shapeFaults(spec, specShapes.GatewayPool, 'spec');
+export function poolSpecFaults(pool: GatewayPool): readonly string[] {
+  const faults = shapeFaults(pool.spec, specShapes.GatewayPool, 'spec');
+  return faults.length > 0 ? faults : exposureFaults(pool);
+}
+
+/** A pool document takes no gateway whose URL is none: then nobody would be told of any gateway. */
+function exposureFaults(pool: GatewayPool): readonly string[] {
+  const { type, urlTemplate, httpRoute } = pool.spec.exposure;
+  const url = gatewayUrl(pool, { name: longestPodName(pool), ip: '10.0.0.1', hostIp: '10.0.0.1' });
+  if (url !== undefined && isGatewayUrl(url)) return [];
+  const field = type === 'HTTPRoute' ? 'spec.exposure.httpRoute' : 'spec.exposure.urlTemplate';
+  if (url === undefined) return [`${field} is missing`];
+  return type === 'HTTPRoute'
+    ? [`${field}.hostname is ${shown(httpRoute?.hostname)}, must be a DNS name`]
+    : [`${field} is ${shown(urlTemplate)}, must be a ws:// or wss:// URL of at most 2048 characters with a pod's name for {pod}`];
+}
+
+function longestPodName({ metadata: { name } }: GatewayPool): string {
+  return `${name}-aaaaa-9999`;
+}
+
+function shown(text = ''): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }

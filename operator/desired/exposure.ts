@@ -41,7 +41,7 @@ export function gatewayRoute(
     name,
     namespace: pool.metadata.namespace,
     labels: { ...childLabels(pool, 'gateway'), [names.label.gateway]: name },
-    ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name, uid, controller: true, blockOwnerDeletion: true }],
+    ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name, uid, controller: true, blockOwnerDeletion: false }],
   };
   const spec: JsonObject = {
     type: 'ClusterIP',

@@ -1,6 +1,6 @@
 import { names, ownedBy, ports } from './labels.ts';
 import type { DesiredObject, JsonObject } from './objects.ts';
-import { fromSecret, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
+import { fromSecret, ownPreStop, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
 import { childNames } from './labels.ts';
 import { revisionOf } from './revision.ts';
 import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
@@ -70,15 +70,14 @@ function drainSettings(drain: GatewayPoolSpec['drain'], isAlone: boolean): reado
 
 /** Revision of the gateways that a pool describes: ten hexadecimal digits. */
 export function gatewayRevision(ingredients: PodIngredients): string {
-  const { metadata, spec } = gatewayTemplate(ingredients);
-  return revisionOf({ metadata, spec });
+  return revisionOf(gatewayTemplate(ingredients), ownPreStop(ingredients.pool.spec.drain.propagationSeconds));
 }
 
 /** The pod that a `create-pod` action is about. */
 export function gatewayPod(ingredients: PodIngredients, name: string): DesiredObject<'Pod'> {
   const { pool } = ingredients;
   const { metadata, spec } = gatewayTemplate(ingredients);
-  const revision = revisionOf({ metadata, spec });
+  const revision = gatewayRevision(ingredients);
   return {
     apiVersion: 'v1',
     kind: 'Pod',

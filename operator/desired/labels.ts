@@ -16,6 +16,8 @@ export const names = {
     /** Which state of the Secrets the pod was made from: another one makes another revision. */
     settingsDigest: 'barrage.dev/settings-digest',
   },
+  /** Labels and annotations that begin like this are the operator's own. */
+  reservedPrefix: 'barrage.dev/',
   /** Readiness gate of gateway pods. */
   serving: 'barrage.dev/Serving',
   /** The gateway's or publisher's container in its pod. */

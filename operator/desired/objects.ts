@@ -9,7 +9,8 @@ export interface OwnerReference {
   readonly name: string;
   readonly uid: string;
   readonly controller: true;
-  readonly blockOwnerDeletion: true;
+  /** Some clusters ask for the right to update the owner's finalizers where it is true: the operator has it for pools. */
+  readonly blockOwnerDeletion: boolean;
 }
 
 export interface ChildMetadata {

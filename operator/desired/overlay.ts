@@ -64,7 +64,7 @@ function differencesAt(
   return JSON.stringify(wanted) === JSON.stringify(found) ? [] : [path];
 }
 
-function keyed(item: Json, key: string): Json | undefined {
+function keyed(item: Json, key: string): string | number | boolean | undefined {
   const value = isObject(item) ? item[key] : undefined;
   return value === null || typeof value === 'object' ? undefined : value;
 }

@@ -63,11 +63,16 @@ export function podTemplate(ingredients: PodIngredients, shape: PodShape): PodTe
   const { labels = {}, annotations = {} } = shape.overlay.metadata ?? {};
   return {
     metadata: {
-      labels: { ...labels, ...childLabels(pool, shape.component) },
-      annotations: { ...annotations, [names.annotation.settingsDigest]: settingsDigests[shape.component] },
+      labels: { ...withoutReserved(labels), ...childLabels(pool, shape.component) },
+      annotations: { ...withoutReserved(annotations), [names.annotation.settingsDigest]: settingsDigests[shape.component] },
     },
     spec: { ...withOurs(overlaid(base, (shape.overlay.spec ?? {}) as JsonObject), env, shape), ...shape.fixedSpec },
   };
+}
+
+/** Names below the operator's own prefix tell it where a pod stands: a drain's mark in a template would make every new pod one that leaves. */
+function withoutReserved(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !key.startsWith(names.reservedPrefix)));
 }
 
 /** Writes what ownership and the admin API depend on over whatever the overlay has made of it. What has a wrong type is left for the API server to refuse. */
@@ -111,13 +116,18 @@ function container({ image, pool }: PodIngredients, shape: PodShape, env: readon
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
     livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 }),
     readinessProbe: probe('/readyz', { periodSeconds: 2, failureThreshold: 3, timeoutSeconds: 2 }),
-    lifecycle: { preStop: { sleep: { seconds: shape.preStopSeconds } } },
+    lifecycle: { preStop: ownPreStop(shape.preStopSeconds) },
     volumeMounts: [
       { name: 'pool', mountPath: poolFolder, readOnly: true },
       ...(hasRedisCa(pool) ? [{ name: 'redis-ca', mountPath: redisCaFolder, readOnly: true }] : []),
     ],
     terminationMessagePolicy: 'FallbackToLogsOnError',
   };
+}
+
+/** What a container of ours does before SIGTERM, unless its template says otherwise: balancers get time to hear that it leaves. */
+export function ownPreStop(seconds: number): JsonObject {
+  return { sleep: { seconds } };
 }
 
 function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {

@@ -1,14 +1,21 @@
 import { createHash } from 'node:crypto';
+import { names } from './labels.ts';
 import { isObject } from './overlay.ts';
 import type { Json, JsonObject } from './objects.ts';
 
 /**
- * Names what a pod is made from, in ten hexadecimal digits: the same for the same content in any order of keys. What only shapes the end of a
- * pod (grace period, preStop, drain time) does not count: it is not worth moving everybody for.
+ * Names what a gateway is made from, in ten hexadecimal digits: the same for the same content in any order of keys. What the operator itself writes to
+ * shape the end of a pod (grace period, preStop, drain time) does not count: it is not worth moving everybody for.
+ * @param ownPreStop the operator's own; another one is the user's, and counts
  */
-export function revisionOf(template: JsonObject): string {
+export function revisionOf(
+  { metadata, spec }: { readonly metadata: JsonObject; readonly spec: JsonObject },
+  ownPreStop: JsonObject,
+): string {
+  const { terminationGracePeriodSeconds: _ending, containers, ...others } = spec;
+  const lasting = Array.isArray(containers) ? containers.map((item: Json) => withoutEnding(item, ownPreStop)) : containers;
   return createHash('sha256')
-    .update(canonical(withoutEnding(template)))
+    .update(canonical({ metadata, spec: { ...others, containers: lasting } }))
     .digest('hex')
     .slice(0, 10);
 }
@@ -24,16 +31,13 @@ export function canonical(value: Json | undefined): string {
     .join(',')}}`;
 }
 
-const endingFields = new Set(['terminationGracePeriodSeconds', 'preStop']);
 const endingVariables = new Set<Json | undefined>(['BARRAGE_DRAIN_MS', 'BARRAGE_DRAIN_CONNECTIONS_PER_SECOND']);
 
-function withoutEnding(value: Json): Json {
-  if (Array.isArray(value))
-    return value.filter((item: Json) => !(isObject(item) && endingVariables.has(item['name']))).map((item: Json) => withoutEnding(item));
-  if (!isObject(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([key, each]) => !endingFields.has(key) && each !== undefined)
-      .map(([key, each]) => [key, withoutEnding(each ?? null)]),
-  );
+function withoutEnding(container: Json, ownPreStop: JsonObject): Json {
+  if (!isObject(container) || container['name'] !== names.container) return container;
+  const { env, lifecycle } = container;
+  const lasting = Array.isArray(env) ? env.filter((item: Json) => !isObject(item) || !endingVariables.has(item['name'])) : env;
+  if (!isObject(lifecycle) || canonical(lifecycle['preStop']) !== canonical(ownPreStop)) return { ...container, env: lasting };
+  const { preStop: _ending, ...others } = lifecycle;
+  return { ...container, env: lasting, lifecycle: others };
 }

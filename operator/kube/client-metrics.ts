@@ -4,6 +4,8 @@ import type { ReflectorFigures } from './reflector-figures.ts';
 
 const seconds = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
 
+type NamespaceRefusals = () => readonly { readonly namespace: string; readonly isRefused: boolean }[];
+
 /** Requests to the API server under client-go's names, and the state of what is watched. */
 export class ClientMetrics {
   readonly #requests: Counter<'code' | 'method'>;
@@ -12,6 +14,7 @@ export class ClientMetrics {
   readonly #leads: Gauge<'name'>;
   readonly #events: Counter<'result'>;
   readonly #reflectors = new Map<string, () => ReflectorFigures>();
+  #refusals: NamespaceRefusals = () => [];
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -45,6 +48,7 @@ export class ClientMetrics {
       registers,
     });
     this.#exportReflectors(registry);
+    this.#exportRefusals(registry);
   }
 
   answered(verb: Verb, method: string, code: number | '<error>', tookMs: number): void {
@@ -66,6 +70,24 @@ export class ClientMetrics {
 
   watchReflector(kind: string, figures: () => ReflectorFigures): void {
     this.#reflectors.set(kind, figures);
+  }
+
+  /** @param refusals of each namespace that is looked after by itself: whether the API server refuses to have it read */
+  watchNamespaces(refusals: NamespaceRefusals): void {
+    this.#refusals = refusals;
+  }
+
+  #exportRefusals(registry: Registry): void {
+    const read: NamespaceRefusals = () => this.#refusals();
+    void new Gauge({
+      name: 'barrage_operator_namespace_refused',
+      help: 'Of each of the namespaces to watch: whether the API server refuses to have it read (1).',
+      labelNames: ['namespace'],
+      registers: [registry],
+      collect() {
+        for (const { namespace, isRefused } of read()) this.set({ namespace }, isRefused ? 1 : 0);
+      },
+    });
   }
 
   #exportReflectors(registry: Registry): void {

@@ -28,22 +28,26 @@ const namePrefixMax = 200;
 /** Events that wait to be written; above it new ones are dropped. */
 const waitingMax = 500;
 const controller = 'barrage.dev/operator';
+/** As Kubernetes itself says it. */
+const combinedWords = '(combined from similar events):';
 
 interface Written {
   readonly occurrence: Occurrence;
   readonly name: string;
+  readonly note: string;
   /** Absent: the event is new. */
   readonly count?: number;
   readonly at: number;
 }
 
-/** Writes events of `events.k8s.io/v1`, one after another; repetitions become a count. */
+/** Writes events of `events.k8s.io/v1`, one after another; repetitions become a count, and so does what an object has too much of. */
 export class EventRecorder implements Recorder {
   readonly #options: EventRecorderOptions;
   readonly #series: EventSeries;
   /** Tells the events of this process from those of an earlier one about the same object. */
   readonly #run: string;
   readonly #waiting: Written[] = [];
+  readonly #leaving = new AbortController();
   #writing: Promise<void> | undefined;
 
   constructor(options: EventRecorderOptions) {
@@ -56,9 +60,10 @@ export class EventRecorder implements Recorder {
     const { clock, metrics } = this.#options;
     const step = this.#series.occurred(occurrence, clock.now());
     if (step.kind === 'keep') return metrics.event('kept');
-    if (step.kind === 'drop' || this.#waiting.length >= waitingMax) return metrics.event('dropped');
+    if (this.#leaving.signal.aborted || this.#waiting.length >= waitingMax) return metrics.event('dropped');
     const name = `${occurrence.regarding.name.slice(0, namePrefixMax)}.${this.#run}.${step.id}`;
-    this.#waiting.push({ occurrence, name, at: clock.wallTime(), ...(step.kind === 'count' ? { count: step.count } : {}) });
+    const note = step.kind === 'create' && step.isCombined ? `${combinedWords} ${occurrence.note}` : occurrence.note;
+    this.#waiting.push({ occurrence, name, note, at: clock.wallTime(), ...(step.kind === 'count' ? { count: step.count } : {}) });
     this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined));
   }
 
@@ -67,20 +72,34 @@ export class EventRecorder implements Recorder {
     while (this.#writing !== undefined) await this.#writing;
   }
 
+  /** Takes no more, and resolves when what waits is written, at the latest after `ms` milliseconds: what is not written by then is dropped. */
+  async close(ms: number): Promise<void> {
+    const callOff = this.#options.clock.after(ms, () => this.#leaving.abort());
+    await this.flushed();
+    callOff();
+    this.#leaving.abort();
+  }
+
   async #writeAll(): Promise<void> {
     const { logger, metrics } = this.#options;
+    const { signal } = this.#leaving;
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       try {
-        await this.#write(next);
+        signal.throwIfAborted();
+        await this.#write(next, signal);
         metrics.event(next.count === undefined ? 'created' : 'counted');
       } catch (error) {
+        if (signal.aborted) {
+          metrics.event('dropped');
+          continue;
+        }
         metrics.event('failed');
         logger.warn({ err: error, reason: next.occurrence.reason }, 'an event could not be written');
       }
     }
   }
 
-  async #write({ occurrence, name, count, at }: Written): Promise<void> {
+  async #write({ occurrence, name, note, count, at }: Written, signal: AbortSignal): Promise<void> {
     const { client, instance } = this.#options;
     // Events about what has no namespace are kept in `default`.
     const namespace = occurrence.regarding.namespace === '' ? 'default' : occurrence.regarding.namespace;
@@ -88,10 +107,16 @@ export class EventRecorder implements Recorder {
     if (count !== undefined) {
       const series = { count, lastObservedTime: microTime(at) };
       const path = objectPath(resources.event, { namespace, name });
-      await client.request({ verb: 'apply', path, body: { apiVersion, kind, series }, contentType: 'application/merge-patch+json' });
+      await client.request({
+        verb: 'apply',
+        path,
+        body: { apiVersion, kind, series },
+        contentType: 'application/merge-patch+json',
+        signal,
+      });
       return;
     }
-    const { type, reason, action, regarding, note } = occurrence;
+    const { type, reason, action, regarding } = occurrence;
     const body = {
       apiVersion,
       kind,
@@ -105,6 +130,6 @@ export class EventRecorder implements Recorder {
       reportingController: controller,
       reportingInstance: instance,
     };
-    await client.request({ verb: 'create', path: collectionPath(resources.event, namespace), body });
+    await client.request({ verb: 'create', path: collectionPath(resources.event, namespace), body, signal });
   }
 }

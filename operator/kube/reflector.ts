@@ -87,6 +87,7 @@ export class Reflector<T extends KubeObject> {
   #watches = 0;
   #failures = 0;
   readonly #reachedSync = Promise.withResolvers<void>();
+  readonly #wasRefused = Promise.withResolvers<void>();
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -97,6 +98,11 @@ export class Reflector<T extends KubeObject> {
   /** Resolves when the store was filled for the first time. */
   get synced(): Promise<void> {
     return this.#reachedSync.promise;
+  }
+
+  /** Resolves when the API server refuses to fill the store for the first time: `Forbidden`. It is asked again all the same. */
+  get refused(): Promise<void> {
+    return this.#wasRefused.promise;
   }
 
   /** Why the store has not been filled yet, in words; `undefined` where it was. */
@@ -139,6 +145,10 @@ export class Reflector<T extends KubeObject> {
     // A server that is back may still refuse what it can't do yet: that is not to be waited for as long as its absence was.
     if (!isUnreachable && isUnanswered(this.#failure)) this.#failuresInARow = Math.min(1, this.#failuresInARow);
     const earlier = this.#failuresInARow;
+    const isRefused = isForbidden(error);
+    // What a person must mend can take long, and is told once.
+    const level = isRefused && isForbidden(this.#failure) && earlier > 0 ? 'debug' : 'warn';
+    if (isRefused && !this.#isSynced) this.#wasRefused.resolve();
     this.#failure = error;
     this.#failures += 1;
     this.#failuresInARow += 1;
@@ -146,8 +156,10 @@ export class Reflector<T extends KubeObject> {
     // The first failure after good times is usually a connection that was cut: back soon, but not all watchers at once.
     const ownMs = earlier === 0 ? random() * bounds.baseMs : jitteredMs(earlier, bounds, random);
     const delayMs = Math.max(ownMs, error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
-    logger.warn(
-      { kind: resource.kind, failures: this.#failuresInARow, delayMs: Math.round(delayMs), err: error },
+    const { namespace } = this.#options.selection;
+    const failures = this.#failuresInARow;
+    logger[level](
+      { kind: resource.kind, namespace, failures, delayMs: Math.round(delayMs), err: error },
       'a watch failed and is tried again',
     );
     const isServersFault = error instanceof ApiError && (isUnreachable || error.status >= 500) && error.retryAfterMs === undefined;
@@ -279,6 +291,10 @@ export class Reflector<T extends KubeObject> {
 
 function isUnanswered(error: unknown): boolean {
   return error instanceof ApiError && error.reason === 'Unreachable';
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 403;
 }
 
 /** Who wrote which field is most of a small object, and of interest to the API server only. */

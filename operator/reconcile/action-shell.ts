@@ -1,3 +1,4 @@
+import type { Logger } from '../../core/process/logging.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { PoolAction } from '../decide/actions.ts';
 import { names } from '../desired/labels.ts';
@@ -26,8 +27,15 @@ export class ActionShell {
   readonly #api: KubeApi & KubeReader;
   readonly #documents: DocumentKeeper;
   readonly #clock: Clock;
+  readonly #logger: Logger;
 
-  constructor(options: { readonly api: KubeApi & KubeReader; readonly documents: DocumentKeeper; readonly clock: Clock }) {
+  constructor(options: {
+    readonly api: KubeApi & KubeReader;
+    readonly documents: DocumentKeeper;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  }) {
+    this.#logger = options.logger;
     this.#api = options.api;
     this.#documents = options.documents;
     this.#clock = options.clock;
@@ -53,8 +61,9 @@ export class ActionShell {
         return this.#written(await this.#api.annotatePod({ namespace, ...action.pod }, {}, signal));
       case 'send-drain': {
         const { connectionsPerSecond, deadlineSeconds } = action;
-        await this.#command({ command: 'drain', connectionsPerSecond, deadlineSeconds }, action.pod.uid, about);
-        return undefined;
+        const isStranger = await this.#command({ command: 'drain', connectionsPerSecond, deadlineSeconds }, action.pod.uid, about);
+        // Its end it believes from its kubelet, and drains then by itself, at the pool's rate.
+        return isStranger ? this.#deletePod(namespace, action.pod, signal) : undefined;
       }
       case 'send-abort':
         await this.#command({ command: 'abort-drain' }, action.pod.uid, about);
@@ -66,9 +75,13 @@ export class ActionShell {
         return this.#written(await this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels: action.labels } }, signal));
       }
       case 'delete-pod':
-        await this.#api.delete(resources.pod, { namespace, ...action.pod }, signal);
-        return { uid: action.pod.uid, result: 'deleted', at: this.#clock.wallTime() };
+        return this.#deletePod(namespace, action.pod, signal);
     }
+  }
+
+  async #deletePod(namespace: string, pod: { readonly name: string; readonly uid: string }, signal: AbortSignal): Promise<PodWrite> {
+    await this.#api.delete(resources.pod, { namespace, name: pod.name, uid: pod.uid }, signal);
+    return { uid: pod.uid, result: 'deleted', at: this.#clock.wallTime() };
   }
 
   #written(pod: KubeObject | undefined): PodWrite | undefined {
@@ -110,13 +123,19 @@ export class ActionShell {
     return this.#api.setPodConditions(pod, [condition], signal);
   }
 
-  /** A pod that does not answer is no failure: it is told again with the next plan, and the deadline holds. */
+  /**
+   * A pod that does not answer is no failure: it is told again with the next plan, and the deadline holds. One that refuses has its reasons in the log.
+   * @returns whether it does not believe us: it trusts another signing key, and will never be told anything by this one
+   */
   async #command(
     command: Parameters<DocumentKeeper['command']>[0],
     uid: string,
     { addressOf, privateKey }: ActionSurroundings,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const address = addressOf(uid);
-    if (address !== undefined) await this.#documents.command(command, { uid, address }, { privateKey, now: this.#clock.wallTime() });
+    if (address === undefined) return false;
+    const told = await this.#documents.command(command, { uid, address }, { privateKey, now: this.#clock.wallTime() });
+    if (told.kind === 'refused') this.#logger.warn({ gateway: uid, command: command.command, told }, 'a gateway refused a command');
+    return told.kind === 'refused' && told.status === 403;
   }
 }

@@ -51,8 +51,51 @@ export class Children {
     }
     refuseForeign(resource, object, observed ?? (await this.#api.get(resource, exactName(object), signal)));
     const stored = await this.#applyOver(resource, object, signal);
-    const { resourceVersion } = stored.metadata;
-    this.#ofPool(object).set(key, { hash, version: versionOf(stored), resourceVersion, owner: controllerOf(object) });
+    this.#remember({ resource, object }, stored);
+  }
+
+  /** The object as it is. @param object its name. @throws ApiError */
+  async read(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined> {
+    return await this.#api.get(resource, exactName(object), signal);
+  }
+
+  /**
+   * Makes an object that is not there, or applies it over exactly what was found.
+   * @param found the object as it was when `object` was decided; `undefined`: there was none
+   * @returns it as stored; `undefined` where there is something else by then
+   * @throws ApiError `AlreadyExists` where the name is somebody else's
+   */
+  async replace({ resource, object }: DesiredChild, found: KubeObject | undefined, signal: AbortSignal): Promise<KubeObject | undefined> {
+    refuseForeign(resource, object, found);
+    const stored = await (found === undefined
+      ? this.#create(resource, object, signal)
+      : this.#applyTo(found, { resource, object }, signal));
+    if (stored !== undefined) this.#remember({ resource, object }, stored);
+    return stored;
+  }
+
+  async #create(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined> {
+    const created = await this.#api.create(resource, object, signal);
+    return created.kind === 'created' ? created.object : undefined;
+  }
+
+  async #applyTo(found: KubeObject, { resource, object }: DesiredChild, signal: AbortSignal): Promise<KubeObject | undefined> {
+    const { uid, resourceVersion } = found.metadata;
+    try {
+      return await this.#api.apply(resource, { ...object, metadata: { ...object.metadata, uid, resourceVersion } } as KubeObject, signal);
+    } catch (error) {
+      if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return undefined;
+      throw error;
+    }
+  }
+
+  #remember({ resource, object }: DesiredChild, stored: KubeObject): void {
+    this.#ofPool(object).set(keyOf(resource, object), {
+      hash: contentHash(object),
+      version: versionOf(stored),
+      resourceVersion: stored.metadata.resourceVersion,
+      owner: controllerOf(object),
+    });
   }
 
   /** An apply leaves in a list what others have added: where that makes it invalid, as a second port of one name does, the lists are made ours. */

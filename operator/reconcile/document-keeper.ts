@@ -1,5 +1,6 @@
-import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool-document.ts';
+import { z } from 'zod';
 import { signCommand } from '../../core/drain-command.ts';
+import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool-document.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { nextDocument, type DocumentMember } from '../decide/document.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
@@ -8,7 +9,9 @@ import { gatewayUrl } from '../desired/exposure.ts';
 import { childNames } from '../desired/labels.ts';
 import { canonical } from '../desired/revision.ts';
 import { resources } from '../kube/resources.ts';
+import { ApiError } from '../runtime/api-error.ts';
 import type { KubeObject } from '../runtime/kube-api.ts';
+import { isOlder } from '../runtime/resource-version.ts';
 import type { AdminClient, Told } from './admin-client.ts';
 import type { Children } from './children.ts';
 import type { PoolSecrets } from './pool-secrets.ts';
@@ -26,12 +29,28 @@ export interface StoredDocument {
   readonly envelope: string;
 }
 
+/** What came of bringing it up to date. `unfit`: no document can be made of what the pool's spec says, for the reason in `fault`. */
+export type DocumentWrite =
+  | { readonly kind: 'stored'; readonly stored: StoredDocument }
+  | { readonly kind: 'unfit'; readonly fault: string };
+
+/** What was written last, and what the API server then had. */
+interface Written {
+  /** Of the key that it was signed with: what carries another is believed by no pod that starts now. */
+  readonly publicKey: string;
+  readonly stored: StoredDocument;
+  readonly object: KubeObject;
+}
+
+/** How often a document is made on top of what somebody else wrote meanwhile. */
+const conflictsMax = 3;
+
 /** Writes a pool's document: into its ConfigMap first, then to the pods. So what a pod has is never newer than what another would start from. */
 export class DocumentKeeper {
   readonly #children: Children;
   readonly #admin: AdminClient;
   /** By pool uid: what was written last, since the store may not have heard of it yet. */
-  readonly #written = new Map<string, StoredDocument>();
+  readonly #written = new Map<string, Written>();
 
   constructor(options: { readonly children: Children; readonly admin: AdminClient }) {
     this.#children = options.children;
@@ -47,7 +66,8 @@ export class DocumentKeeper {
   }
 
   /**
-   * Brings the ConfigMaps up to date. @returns what is stored then
+   * Brings the ConfigMaps up to date. A new document is written only over what it was made from, so that no two operators that both think they lead give one
+   * epoch to two documents.
    * @throws ApiError
    */
   async write(wanted: {
@@ -58,25 +78,37 @@ export class DocumentKeeper {
     readonly polledEpochs: readonly number[];
     readonly observed: (name: string) => KubeObject | undefined;
     readonly signal: AbortSignal;
-  }): Promise<StoredDocument> {
+  }): Promise<DocumentWrite> {
     const { pool, secrets, members, policies, observed, signal } = wanted;
-    const stored = newer(this.read(observed(childNames.document(pool)), secrets.publicKey), this.#written.get(pool.metadata.uid));
     const content = contentOf(pool, members, policies);
-    const decision = nextDocument({
-      stored: stored === undefined ? undefined : { epoch: stored.document.epoch, content: canonicalContent(stored.document) },
-      content: canonicalContent({ ...content, epoch: 0 }),
-      polledEpochs: wanted.polledEpochs,
-    });
     for (const object of policyConfigMaps(pool, policies.parts)) {
       await this.#children.apply({ resource: resources.configMap, object }, observed(object.metadata.name), signal);
     }
-    const next =
-      decision.kind === 'keep' && stored !== undefined ? stored : signed({ ...content, epoch: decision.epoch }, secrets.privateKey);
-    // One that is to be kept is applied too: somebody may have changed or deleted the ConfigMap.
-    const object = documentConfigMap(pool, next.envelope);
-    await this.#children.apply({ resource: resources.configMap, object }, observed(object.metadata.name), signal);
-    this.#written.set(pool.metadata.uid, next);
-    return next;
+    const inStore = observed(childNames.document(pool));
+    for (let conflicts = 0; conflicts < conflictsMax; conflicts++) {
+      const written = this.#written.get(pool.metadata.uid);
+      const known = conflicts === 0 ? newerObject(inStore, written?.object) : undefined;
+      const found = known ?? (await this.#children.read(resources.configMap, documentConfigMap(pool, ''), signal));
+      const stored = newer(this.read(found, secrets.publicKey), written?.publicKey === secrets.publicKey ? written.stored : undefined);
+      const decision = nextDocument({
+        stored: stored === undefined ? undefined : { epoch: stored.document.epoch, content: canonicalContent(stored.document) },
+        content: canonicalContent({ ...content, epoch: 0 }),
+        polledEpochs: wanted.polledEpochs,
+      });
+      if (decision.kind === 'keep' && stored !== undefined) {
+        // Applied too: somebody may have changed or deleted the ConfigMap.
+        await this.#children.apply({ resource: resources.configMap, object: documentConfigMap(pool, stored.envelope) }, inStore, signal);
+        return { kind: 'stored', stored };
+      }
+      const next = signed({ ...content, epoch: decision.epoch }, secrets.privateKey);
+      if (typeof next === 'string') return { kind: 'unfit', fault: next };
+      const child = { resource: resources.configMap, object: documentConfigMap(pool, next.envelope) };
+      const object = await this.#children.replace(child, found, signal);
+      if (object === undefined) continue;
+      this.#written.set(pool.metadata.uid, { publicKey: secrets.publicKey, stored: next, object });
+      return { kind: 'stored', stored: next };
+    }
+    throw new ApiError('somebody else writes it again and again', { status: 409, reason: 'Conflict' });
   }
 
   forget(poolUid: string): void {
@@ -113,12 +145,23 @@ export class DocumentKeeper {
   }
 }
 
-function signed(document: PoolDocument, privateKey: string): StoredDocument {
-  return { document, envelope: signDocument(document, privateKey) };
+/** @returns why it can't be a document, where its content is at fault */
+function signed(document: PoolDocument, privateKey: string): StoredDocument | string {
+  try {
+    return { document, envelope: signDocument(document, privateKey) };
+  } catch (error) {
+    if (error instanceof z.ZodError) return z.prettifyError(error);
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
 }
 
 function newer(one: StoredDocument | undefined, other: StoredDocument | undefined): StoredDocument | undefined {
   return (one?.document.epoch ?? 0) >= (other?.document.epoch ?? 0) ? one : other;
+}
+
+function newerObject(one: KubeObject | undefined, other: KubeObject | undefined): KubeObject | undefined {
+  return one === undefined || isOlder(one.metadata.resourceVersion, other?.metadata.resourceVersion) ? other : one;
 }
 
 function contentOf(pool: GatewayPool, members: readonly DocumentMember[], policies: PoolPolicies): Omit<PoolDocument, 'epoch'> {

@@ -29,6 +29,8 @@ interface PodConditionView {
 
 interface ContainerStatusView {
   readonly name: string;
+  /** Its startup probe has passed. */
+  readonly started?: boolean;
   readonly state?: {
     readonly running?: object;
     readonly waiting?: { readonly reason?: string; readonly message?: string };
@@ -40,12 +42,23 @@ interface ContainerStatusView {
 const phases = ['Pending', 'Running', 'Succeeded', 'Failed'] as const;
 const endingCharactersMax = 300;
 
+/** What is known of a pod from elsewhere than itself and its answers. */
+export interface PodSurroundings {
+  /** Whether balancers are told to lead clients to it, where that is known. */
+  readonly endpointReady?: boolean | undefined;
+  /** @see ObservedGateway.unansweredSince */
+  readonly unansweredSince?: number | undefined;
+}
+
 /**
  * A pod in the words of the decisions.
  * @param polled the newest answer of this very pod
- * @param endpointReady whether balancers are told to lead clients to it, where that is known
  */
-export function observeGateway(pod: PoolPod, polled: PolledGateway | undefined, endpointReady?: boolean): ObservedGateway {
+export function observeGateway(
+  pod: PoolPod,
+  polled: PolledGateway | undefined,
+  { endpointReady, unansweredSince }: PodSurroundings = {},
+): ObservedGateway {
   const { metadata, status, spec } = pod;
   const container = status?.containerStatuses?.find(({ name }) => name === names.container);
   const phase = phases.find((each) => each === status?.phase) ?? 'Unknown';
@@ -72,6 +85,7 @@ export function observeGateway(pod: PoolPod, polled: PolledGateway | undefined, 
     obstacle: obstacleOf(pod, container),
     endpointReady,
     polled,
+    unansweredSince,
   };
 }
 
@@ -86,6 +100,12 @@ export function observePoll(
 /** Where a pod's admin port can be asked. A pod that is ending may still have something to say. */
 export function addressOf({ status }: PoolPod): string | undefined {
   return status?.phase === 'Running' ? nonEmpty(status.podIP) : undefined;
+}
+
+/** Whether the startup probe of its own container has passed: its admin port is open. */
+export function hasStarted({ status }: PoolPod): boolean {
+  const container = status?.containerStatuses?.find(({ name }) => name === names.container);
+  return status?.phase === 'Running' && container?.state?.running !== undefined && container.started === true;
 }
 
 /** The annotations of a mark, as `mark-draining` is to write them. */

@@ -1,8 +1,9 @@
 import type { AdminStatus } from '../../core/admin-status.ts';
+import { silentMs } from '../decide/blocker.ts';
 import { names } from '../desired/labels.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DueHeap } from '../runtime/due-heap.ts';
-import { addressOf, type PoolPod } from './pod-view.ts';
+import { addressOf, hasStarted, type PoolPod } from './pod-view.ts';
 
 /** The newest answer of one pod's admin port. */
 export interface Poll {
@@ -35,6 +36,8 @@ export interface PollsOptions {
 export class Polls {
   readonly #options: PollsOptions;
   readonly #polls = new Map<string, Poll>();
+  /** By uid: since when those who have not answered since were asked in vain, in milliseconds since 1970. */
+  readonly #silences = new Map<string, { readonly since: number; readonly isTold: boolean }>();
   /** Who is there, by uid: as of the last look. */
   #pods: ReadonlyMap<string, PoolPod> = new Map();
   readonly #due = new DueHeap();
@@ -67,9 +70,14 @@ export class Polls {
     return this.#polls.get(uid);
   }
 
+  /** When a pod that has started was first asked in vain, in milliseconds since 1970; `undefined` if it has answered since. */
+  unansweredSince(uid: string): number | undefined {
+    return this.#silences.get(uid)?.since;
+  }
+
   /** Pods of which something is remembered. */
   get size(): number {
-    return new Set([...this.#polls.keys(), ...this.#slow, ...this.#heldBack, ...this.#pods.keys()]).size;
+    return new Set([...this.#polls.keys(), ...this.#silences.keys(), ...this.#slow, ...this.#heldBack, ...this.#pods.keys()]).size;
   }
 
   /** Who is new is asked at once; who is gone is forgotten. */
@@ -79,7 +87,7 @@ export class Polls {
     const before = this.#pods;
     this.#pods = new Map(pods().map((pod) => [pod.metadata.uid, pod]));
     for (const uid of this.#pods.keys()) if (!before.has(uid)) this.#due.set(uid, now);
-    for (const known of [this.#polls, this.#slow, this.#heldBack])
+    for (const known of [this.#polls, this.#silences, this.#slow, this.#heldBack])
       for (const uid of known.keys()) if (!this.#pods.has(uid)) known.delete(uid);
     this.#callOffLook = clock.after(intervalMs, () => this.#look());
     this.#askDue();
@@ -136,12 +144,29 @@ export class Polls {
     const { uid, labels, namespace = '' } = pod.metadata;
     const pool = labels?.[names.label.pool];
     if (pool === undefined) return;
+    const askedAt = clock.wallTime();
     const status = await ask(address);
+    if (!this.#pods.has(uid)) return;
     // An address may have gone to another pod meanwhile: what that one says is not about this one.
-    if (status === undefined || status.uid !== uid || !this.#pods.has(uid)) return;
+    const isAnswer = status?.uid === uid;
     const before = this.#polls.get(uid)?.status;
-    this.#polls.set(uid, { at: clock.wallTime(), status });
-    if (before === undefined || isNews(before, status)) changed(`${namespace}/${pool}`);
+    if (isAnswer) this.#polls.set(uid, { at: clock.wallTime(), status });
+    const hasTurned = this.#keepAccount(pod, askedAt, isAnswer);
+    if (hasTurned || (isAnswer && (before === undefined || isNews(before, status)))) changed(`${namespace}/${pool}`);
+  }
+
+  /** Remembers since when a pod is silent. @returns whether its silence has become a matter for the decisions, or was one and is over */
+  #keepAccount(pod: PoolPod, askedAt: number, isAnswer: boolean): boolean {
+    const { uid } = pod.metadata;
+    const silence = this.#silences.get(uid) ?? { since: askedAt, isTold: false };
+    // One that is still starting owes no answer.
+    if (isAnswer || !hasStarted(pod)) {
+      this.#silences.delete(uid);
+      return silence.isTold;
+    }
+    const tells = !silence.isTold && this.#options.clock.wallTime() - silence.since >= silentMs;
+    this.#silences.set(uid, { since: silence.since, isTold: silence.isTold || tells });
+    return tells;
   }
 }
 

@@ -2,7 +2,8 @@ import type { Logger } from '../../core/process/logging.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ActionEvent } from '../decide/actions.ts';
 import { decideComplaints, toldBy, type Complaint, type Complaints, type OpenComplaint } from '../decide/complaints.ts';
-import { faultOf, type ObservedFault } from '../decide/fault.ts';
+import type { ObservedFault } from '../decide/fault.ts';
+import { finishing } from '../decide/finishing.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import { obsoleteChildren } from '../decide/obsolete-children.ts';
 import { pendingMsMax, withOwnWrites } from '../decide/own-writes.ts';
@@ -17,13 +18,13 @@ import { childNames, names } from '../desired/labels.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { resources } from '../kube/resources.ts';
 import type { Recorder } from '../kube/recorder.ts';
-import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { regarding, type KubeApi, type KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import { isOlder } from '../runtime/resource-version.ts';
 import type { ActionShell, PodWrite } from './action-shell.ts';
-import type { Children, DesiredChild } from './children.ts';
+import { Attempts } from './attempts.ts';
+import { controllerOf, type Children, type DesiredChild } from './children.ts';
 import type { DocumentKeeper, Recipient } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
 import { isEndpointReady } from './endpoints.ts';
@@ -55,6 +56,8 @@ export interface PoolReconcilerOptions {
 interface PoolMemory {
   scaling: ScalingMemory | undefined;
   faults: readonly ObservedFault[];
+  /** By subject: since when it has failed for a reason that may pass. */
+  failing: ReadonlyMap<string, number>;
   /** Our own writes to pods that the store has not heard of. */
   writes: readonly PodWrite[];
   /** What is wrong and has been told. */
@@ -78,7 +81,7 @@ export class PoolReconciler {
   }
 
   readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
-    const { stores, secrets: keeper, children, status } = this.#options;
+    const { stores, secrets: keeper, status, clock, logger } = this.#options;
     const pool = stores.pools.get(key);
     if (pool === undefined || pool.metadata.deletionTimestamp !== undefined) {
       this.#forget(key);
@@ -87,10 +90,9 @@ export class PoolReconciler {
     const memory = this.#memoryOf(key, pool);
     const specFaults = poolSpecFaults(pool);
     if (specFaults.length > 0) return this.#refuse(pool, specFaults, { memory, signal });
-    const faults: ObservedFault[] = [];
+    const attempts = new Attempts({ signal, logger, now: clock.now(), failing: memory.failing });
     const policies = poolPolicies(stores.channels.withIndex(ofPool, key));
-    const secrets = await keeper.of(pool, signal);
-    faults.push(...secrets.faults);
+    const secrets = await keeper.of(pool, attempts, signal);
     const ingredients: PodIngredients = {
       pool,
       image: this.#options.image,
@@ -110,21 +112,14 @@ export class PoolReconciler {
     });
     // Without the keys everything would be made, and told, in a way that no pod believes.
     const mayChange = secrets.canSign && !pool.spec.paused;
-    let isPublisherOurs = true;
-    for (const child of mayChange ? wanted : []) {
-      const { kind } = child.resource;
-      // It goes by the Deployment's name, whoever has that.
-      if (kind === resources.horizontalPodAutoscaler.kind && !isPublisherOurs) continue;
-      const { namespace = '', name = '' } = child.object.metadata;
-      const isApplied = await this.#attempt(faults, `${kind} ${name}`, () =>
-        children.apply(child, stores.child(child.resource, namespace, name), signal),
-      );
-      if (kind === resources.deployment.kind) isPublisherOurs = isApplied;
-    }
-    if (mayChange) await this.#removeObsolete(pool, observed, { wanted, faults, signal });
+    const isStored = mayChange && (await this.#applyAll(wanted, { attempts, signal }));
+    if (mayChange) await this.#removeObsolete(pool, observed, { wanted, attempts, signal });
     for (const event of plan.events) this.#record(pool, event);
-    await this.#act(mayChange ? plan.actions : [], { pool, ingredients, privateKey: secrets.privateKey, memory, faults, signal });
-    const retellAfterMs = mayChange ? await this.#tell(pool, { secrets, members: plan.members, policies, faults, signal }) : undefined;
+    const actions = isStored ? plan.actions : finishing(plan.actions, observed.gateways);
+    await this.#act(mayChange ? actions : [], { pool, ingredients, privateKey: secrets.privateKey, memory, attempts, signal });
+    const retellAfterMs = mayChange ? await this.#tell(pool, { secrets, members: plan.members, policies, attempts, signal }) : undefined;
+    const { faults } = attempts;
+    memory.failing = attempts.failing;
     memory.faults = faults;
     const epoch = this.#documentEpoch(pool, secrets.publicKey) ?? 0;
     const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch };
@@ -132,7 +127,8 @@ export class PoolReconciler {
     // Told before it is written: an operator that ends in between tells it twice rather than never.
     const complainAfterMs = this.#complain(pool, verdict, { memory, now: observed.now });
     const statusAfterMs = await status.write(report, verdict, { pace: memory.statusPace, signal });
-    // What failed for a passing reason is tried again; what a person must mend is looked at again from time to time.
+    // What failed for a passing reason is tried again soon; what a person must mend is looked at again from time to time.
+    if (attempts.passing !== undefined) throw attempts.passing;
     const faultAfterMs = faults.length > 0 ? faultRetryMs : undefined;
     // What the store never hears of has to be found out by looking again.
     const pendingAfterMs = memory.writes.length > 0 ? pendingMsMax : undefined;
@@ -202,9 +198,10 @@ export class PoolReconciler {
       updateRevision,
       updateDifference: old === undefined ? undefined : podDifference(template, old),
       gateways: owned.map((pod) => {
-        const poll = polls.of(pod.metadata.uid);
+        const { uid } = pod.metadata;
+        const poll = polls.of(uid);
         const polled = poll === undefined ? undefined : observePoll(poll.status, poll.at);
-        return observeGateway(pod, polled, isEndpointReady(slices, pod.metadata.uid));
+        return observeGateway(pod, polled, { endpointReady: isEndpointReady(slices, uid), unansweredSince: polls.unansweredSince(uid) });
       }),
       foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
       document:
@@ -214,11 +211,34 @@ export class PoolReconciler {
     };
   }
 
+  /** Applies children in their order. @returns whether the settings that pods start with are stored */
+  async #applyAll(
+    wanted: readonly DesiredChild[],
+    { attempts, signal }: { readonly attempts: Attempts; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    const failed = new Set<string>();
+    for (const child of wanted) {
+      const { kind } = child.resource;
+      const { namespace = '', name = '' } = child.object.metadata;
+      // An autoscaler goes by its Deployment's name, whoever has that; and publishers start with the settings, as gateways do.
+      const needs = {
+        [resources.horizontalPodAutoscaler.kind]: resources.deployment.kind,
+        [resources.deployment.kind]: resources.secret.kind,
+      };
+      if (failed.has(needs[kind] ?? '')) continue;
+      const step = await attempts.run(`${kind} ${name}`, () =>
+        this.#options.children.apply(child, this.#options.stores.child(child.resource, namespace, name), signal),
+      );
+      if (step === 'failed') failed.add(kind);
+    }
+    return !failed.has(resources.secret.kind);
+  }
+
   async #act(actions: ReturnType<typeof planPool>['actions'], about: ActionContext): Promise<void> {
-    const { pool, ingredients, privateKey, memory, faults, signal } = about;
+    const { pool, ingredients, privateKey, memory, attempts, signal } = about;
     for (const action of actions) {
       const subject = `Pod ${action.kind === 'create-pod' ? action.name : action.pod.name}`;
-      const done = await this.#attempt(faults, subject, async () => {
+      const step = await attempts.run(subject, async () => {
         const write = await this.#options.actions.apply(action, {
           pool,
           privateKey,
@@ -230,7 +250,7 @@ export class PoolReconciler {
         if (write !== undefined) memory.writes = [...memory.writes.filter(({ uid }) => uid !== write.uid), write];
       });
       // Observe again before anything else is done on the strength of what did not happen.
-      if (!done) return;
+      if (step === 'failed') return;
       if ('event' in action) this.#record(pool, action.event);
     }
   }
@@ -238,13 +258,13 @@ export class PoolReconciler {
   async #removeObsolete(
     { metadata: { namespace, name, uid } }: GatewayPool,
     { gateways }: ObservedPool,
-    about: { readonly wanted: readonly DesiredChild[]; readonly faults: ObservedFault[]; readonly signal: AbortSignal },
+    about: { readonly wanted: readonly DesiredChild[]; readonly attempts: Attempts; readonly signal: AbortSignal },
   ): Promise<void> {
     const { stores, children } = this.#options;
     const wanted = about.wanted.map(({ resource, object }) => ({ kind: resource.kind, name: object.metadata.name ?? '' }));
     const owners = new Set([uid, ...gateways.map((gateway) => gateway.uid)]);
     for (const child of obsoleteChildren(stores.childrenOf(`${namespace}/${name}`), wanted, owners)) {
-      await this.#attempt(about.faults, `${child.kind} ${child.name}`, () =>
+      await about.attempts.run(`${child.kind} ${child.name}`, () =>
         children.remove(child.resource, { namespace, pool: name, name: child.name, uid: child.uid }, about.signal),
       );
     }
@@ -257,15 +277,16 @@ export class PoolReconciler {
       readonly secrets: Awaited<ReturnType<PoolSecretsKeeper['of']>>;
       readonly members: ReturnType<typeof planPool>['members'];
       readonly policies: PoolPolicies;
-      readonly faults: ObservedFault[];
+      readonly attempts: Attempts;
       readonly signal: AbortSignal;
     },
   ): Promise<number | undefined> {
     const { stores, documents, polls, logger, clock } = this.#options;
-    const { secrets, members, policies, faults, signal } = about;
+    const { secrets, members, policies, attempts, signal } = about;
     const leaving = new Set<string>();
     let afterMs: number | undefined;
-    const recipients = this.#podsOf(pool).flatMap((pod): Recipient[] => {
+    const own = this.#podsOf(pool).filter((pod) => !isGateway(pod) || isOwned(pod, pool.metadata.uid));
+    const recipients = own.flatMap((pod): Recipient[] => {
       const poll = polls.of(pod.metadata.uid);
       const address = addressOf(pod);
       if (poll === undefined || address === undefined) return [];
@@ -276,8 +297,9 @@ export class PoolReconciler {
       }
       return [{ name: pod.metadata.name, uid: pod.metadata.uid, address, poolEpoch: poll.status.poolEpoch }];
     });
-    await this.#attempt(faults, `ConfigMap ${pool.metadata.name}-pool`, async () => {
-      const stored = await documents.write({
+    const subject = `ConfigMap ${childNames.document(pool)}`;
+    await attempts.run(subject, async () => {
+      const written = await documents.write({
         pool,
         secrets,
         members,
@@ -286,6 +308,11 @@ export class PoolReconciler {
         observed: (name) => stores.child(resources.configMap, pool.metadata.namespace, name),
         signal,
       });
+      if (written.kind === 'unfit') {
+        attempts.note({ kind: 'InvalidTemplate', subject, message: `no pool document can be made: ${written.fault}` });
+        return;
+      }
+      const { stored } = written;
       for (const { name, told } of await documents.push(stored, policies, recipients)) {
         if (leaving.has(name)) continue;
         logger.warn({ pod: name, told, epoch: stored.document.epoch }, 'a pod did not take the pool document');
@@ -293,20 +320,6 @@ export class PoolReconciler {
       }
     });
     return afterMs;
-  }
-
-  /** Carries something out; what the API server refuses becomes a fault. `false` where it failed. */
-  async #attempt(faults: ObservedFault[], subject: string, carryOut: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await carryOut();
-      return true;
-    } catch (error) {
-      // An API server that is away is nobody's fault: the whole reconcile is tried again.
-      if (!(error instanceof ApiError) || error.isPassing) throw error;
-      faults.push(faultOf(subject, error.status, error.reason, error.message));
-      this.#options.logger.warn({ subject, reason: error.reason, refusal: error.message }, 'the API server refused');
-      return false;
-    }
   }
 
   #record(pool: KubeObject, { type, reason, message }: ActionEvent): void {
@@ -337,7 +350,14 @@ export class PoolReconciler {
     if (known?.uid === metadata.uid) return known.memory;
     this.#forget(key);
     const complaints = toldBy(storedConditions(status ?? {}));
-    const memory: PoolMemory = { scaling: undefined, faults: [], writes: [], complaints, statusPace: { writtenAt: undefined } };
+    const memory: PoolMemory = {
+      scaling: undefined,
+      faults: [],
+      failing: new Map(),
+      writes: [],
+      complaints,
+      statusPace: { writtenAt: undefined },
+    };
     this.#memories.set(key, { uid: metadata.uid, memory });
     return memory;
   }
@@ -356,7 +376,7 @@ interface ActionContext {
   readonly ingredients: PodIngredients;
   readonly privateKey: string;
   readonly memory: PoolMemory;
-  readonly faults: ObservedFault[];
+  readonly attempts: Attempts;
   readonly signal: AbortSignal;
 }
 
@@ -367,7 +387,7 @@ const silentRetryMs = 2_000;
 const lastWordsMs = 1_500;
 
 function isOwned(pod: PoolPod, poolUid: string): boolean {
-  return pod.metadata.ownerReferences?.some(({ controller, uid }) => controller === true && uid === poolUid) ?? false;
+  return controllerOf(pod) === poolUid;
 }
 
 function isGateway({ metadata }: PoolPod): boolean {

@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import type { GatewayPool } from '../api/gateway-pool.ts';
-import { faultOf, type ObservedFault } from '../decide/fault.ts';
+import type { ObservedFault } from '../decide/fault.ts';
 import { childNames } from '../desired/labels.ts';
 import {
   apiKeySecret,
@@ -16,8 +16,8 @@ import {
 } from '../desired/secrets.ts';
 import type { DesiredObject } from '../desired/objects.ts';
 import { resources } from '../kube/resources.ts';
-import { ApiError } from '../runtime/api-error.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../runtime/kube-api.ts';
+import type { Attempts } from './attempts.ts';
 import { controllerOf } from './children.ts';
 
 interface SecretObject extends KubeObject {
@@ -35,8 +35,6 @@ export interface PoolSecrets {
   readonly canSign: boolean;
   /** The pool names Secrets of its user's, which are looked at again after this time, in milliseconds. */
   readonly reviewAfterMs: number | undefined;
-  /** Secrets that the pool names and that are not there, or lack what they should hold. */
-  readonly faults: readonly ObservedFault[];
 }
 
 /** Where a pool's own Secrets are found without asking the API server. */
@@ -62,17 +60,16 @@ export class PoolSecretsKeeper {
   }
 
   /**
-   * What the API server refuses of it is a fault.
+   * Secrets that the pool names and that are not there, or lack what they should hold, are faults, as is what the API server refuses.
    * @throws ApiError where it is away
    */
-  async of(pool: GatewayPool, signal: AbortSignal): Promise<PoolSecrets> {
-    const faults: ObservedFault[] = [];
-    const reading: Reading = { pool, faults, signal };
+  async of(pool: GatewayPool, attempts: Attempts, signal: AbortSignal): Promise<PoolSecrets> {
+    const reading: Reading = { pool, attempts, signal };
     const signing = await this.#ensure(reading, childNames.signing(pool), () => signingSecret(pool, newSigningKeys()));
     const privateKey = valueOf(signing, 'private-key') ?? '';
     const publicKey = readablePublicKey(valueOf(signing, 'public-key')) ?? '';
     const canSign = isKeyPair(privateKey, publicKey);
-    if (!canSign && signing !== undefined) faults.push(spoilt(childNames.signing(pool)));
+    if (!canSign && signing !== undefined) attempts.note(spoilt(childNames.signing(pool)));
     const settings = await this.#settings(reading);
     const { redis } = pool.spec.bus;
     const named = [pool.spec.auth.apiKeysSecret, pool.spec.auth.jwtSecret, redis?.credentialsSecret, redis?.tls?.caSecret];
@@ -83,19 +80,18 @@ export class PoolSecretsKeeper {
       reviewAfterMs: named.some((secret) => secret !== undefined) ? reviewMs : undefined,
       settings: settingsSecret(pool, settings),
       digests: settingsDigests(pool, settings, privateKey),
-      faults,
     };
   }
 
   async #settings(reading: Reading): Promise<SecretSettings> {
-    const { pool, faults } = reading;
+    const { pool, attempts } = reading;
     const stored = this.#known(pool.metadata.namespace, childNames.settings(pool)) as SecretObject | undefined;
     const kept = stored === undefined ? undefined : settingsIn(stored);
     // What runs goes on with what it has: a Secret that was deleted by mistake must not replace every gateway. What others hold is followed meanwhile.
     const orKept = async <T>(read: Promise<T>, keptValue: T | undefined): Promise<T | undefined> => {
-      const before = faults.length;
+      const before = attempts.troubles;
       const value = await read;
-      return faults.length > before ? keptValue : value;
+      return attempts.troubles > before ? keptValue : value;
     };
     const apiKeys = (await orKept(this.#apiKeys(reading), kept?.apiKeys)) ?? [];
     const credentials = await orKept(this.#credentials(reading), kept === undefined ? undefined : loginIn(kept));
@@ -112,7 +108,7 @@ export class PoolSecretsKeeper {
   }
 
   async #apiKeys(reading: Reading): Promise<readonly string[]> {
-    const { pool, faults } = reading;
+    const { pool, attempts } = reading;
     const { apiKeysSecret } = pool.spec.auth;
     const newKey = (): string => randomBytes(apiKeyBytes).toString('base64url');
     const secret =
@@ -123,9 +119,9 @@ export class PoolSecretsKeeper {
     const name = secret.metadata.name ?? '';
     const keys = Object.keys(secret.data ?? {}).map((key) => ({ key, value: valueOf(secret, key)?.trim() ?? '' }));
     const [wrong] = keys.filter(({ value }) => !isApiKey(value));
-    if (keys.length === 0) faults.push(unfit(name, ' holds no API key. Give it at least one, of 16 to 256 characters, under any name'));
+    if (keys.length === 0) attempts.note(unfit(name, ' holds no API key. Give it at least one, of 16 to 256 characters, under any name'));
     else if (wrong !== undefined)
-      faults.push(
+      attempts.note(
         unfit(name, ` holds under ${wrong.key} no API key: that is 16 to 256 characters without white space and commas. Correct it`),
       );
     return keys.map(({ value }) => value);
@@ -138,7 +134,7 @@ export class PoolSecretsKeeper {
     const secret = await this.#read(reading, named.name, field);
     const username = withoutLineEnd(valueOf(secret, 'username'));
     const password = withoutLineEnd(valueOf(secret, 'password'));
-    if (secret !== undefined && password === undefined) reading.faults.push(lacking(named.name, field, 'password'));
+    if (secret !== undefined && password === undefined) reading.attempts.note(lacking(named.name, field, 'password'));
     return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
   }
 
@@ -148,9 +144,9 @@ export class PoolSecretsKeeper {
     const field = 'spec.bus.redis.tls.caSecret';
     const secret = await this.#read(reading, named.name, field);
     const ca = valueOf(secret, 'ca.crt');
-    if (secret !== undefined && ca === undefined) reading.faults.push(lacking(named.name, field, 'ca.crt'));
+    if (secret !== undefined && ca === undefined) reading.attempts.note(lacking(named.name, field, 'ca.crt'));
     else if (ca !== undefined && !isCertificate(ca))
-      reading.faults.push(unfit(named.name, `, which ${field} names, holds no certificate in PEM under the key ca.crt. Correct it`));
+      reading.attempts.note(unfit(named.name, `, which ${field} names, holds no certificate in PEM under the key ca.crt. Correct it`));
     return ca;
   }
 
@@ -161,14 +157,16 @@ export class PoolSecretsKeeper {
     const secret = await this.#read(reading, named.name, field);
     // A line end that an editor left is no part of the secret.
     const value = valueOf(secret, named.key)?.trim();
-    if (secret !== undefined && value === undefined) reading.faults.push(lacking(named.name, field, named.key));
+    if (secret !== undefined && value === undefined) reading.attempts.note(lacking(named.name, field, named.key));
     else if (value !== undefined && !isJwtSecret(value))
-      reading.faults.push(unfit(named.name, `, which ${field} names, must hold text of 32 to 4096 characters under the key ${named.key}`));
+      reading.attempts.note(
+        unfit(named.name, `, which ${field} names, must hold text of 32 to 4096 characters under the key ${named.key}`),
+      );
     return value;
   }
 
   /** One of our own: made if it is not there and the pool is not paused, never applied over one that is. A fault where there is none then. */
-  async #ensure({ pool, faults, signal }: Reading, name: string, make: () => DesiredObject<'Secret'>): Promise<SecretObject | undefined> {
+  async #ensure({ pool, attempts, signal }: Reading, name: string, make: () => DesiredObject<'Secret'>): Promise<SecretObject | undefined> {
     const { namespace, uid } = pool.metadata;
     const get = async (): Promise<SecretObject | undefined> => this.#api.get<SecretObject>(resources.secret, { namespace, name }, signal);
     const found = async (): Promise<SecretObject | undefined> => {
@@ -180,23 +178,23 @@ export class PoolSecretsKeeper {
       // The store was late: what is there counts.
       return created.kind === 'created' ? made : get();
     };
-    const secret = await refusedAsFault(faults, `Secret ${name}`, found);
-    if (secret === 'refused') return undefined;
-    if (secret === undefined) faults.push(absent(name));
+    const secret = await attempts.run(`Secret ${name}`, found);
+    if (secret === 'failed') return undefined;
+    if (secret === undefined) attempts.note(absent(name));
     else if (controllerOf(secret) !== uid) {
       const message = `there is a Secret ${name} already, which does not belong to this pool.`;
-      faults.push({ kind: 'NameTaken', subject: `Secret ${name}`, message });
+      attempts.note({ kind: 'NameTaken', subject: `Secret ${name}`, message });
       return undefined;
     }
     return secret;
   }
 
   /** One of the user's. A fault where there is none. */
-  async #read({ pool, faults, signal }: Reading, name: string, field: string): Promise<SecretObject | undefined> {
+  async #read({ pool, attempts, signal }: Reading, name: string, field: string): Promise<SecretObject | undefined> {
     const { namespace } = pool.metadata;
-    const secret = await refusedAsFault(faults, `Secret ${name}`, () => this.#readFresh(namespace, name, signal));
-    if (secret === 'refused') return undefined;
-    if (secret === undefined) faults.push(unfit(name, `, which ${field} names, does not exist. Create it, or name another in the pool`));
+    const secret = await attempts.run(`Secret ${name}`, () => this.#readFresh(namespace, name, signal));
+    if (secret === 'failed') return undefined;
+    if (secret === undefined) attempts.note(unfit(name, `, which ${field} names, does not exist. Create it, or name another in the pool`));
     return secret;
   }
 
@@ -215,19 +213,8 @@ export class PoolSecretsKeeper {
 /** What is looked at together, and where what is wrong about it is noted. */
 interface Reading {
   readonly pool: GatewayPool;
-  readonly faults: ObservedFault[];
+  readonly attempts: Attempts;
   readonly signal: AbortSignal;
-}
-
-/** @throws ApiError for what passes by itself */
-async function refusedAsFault<T>(faults: ObservedFault[], subject: string, carryOut: () => Promise<T>): Promise<T | 'refused'> {
-  try {
-    return await carryOut();
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.isPassing) throw error;
-    faults.push(faultOf(subject, error.status, error.reason, error.message));
-    return 'refused';
-  }
 }
 
 /** @param what follows the Secret's name in the sentence, its comma included */

@@ -54,7 +54,7 @@ export class PoolStatusWriter {
       observed,
       plan,
       policies,
-      publishers: this.#publishers(pool),
+      publishers: this.#publishers(pool, observed.now),
       samePrefix: this.#samePrefix(pool),
       securityBreaches: breachesOf(ingredients),
       overruled: overruledOf(ingredients),
@@ -100,7 +100,7 @@ export class PoolStatusWriter {
     await this.#statuses.apply({ resource: resources.gatewayPool, object: pool, status, summary }, signal);
   }
 
-  #publishers(pool: GatewayPool): PoolFacts['publishers'] {
+  #publishers(pool: GatewayPool, now: number): PoolFacts['publishers'] {
     if (pool.spec.bus.type === 'Memory') return undefined;
     const { namespace, name } = pool.metadata;
     const deployment = this.#stores.child(resources.deployment, namespace, childNames.publisher(pool));
@@ -113,7 +113,7 @@ export class PoolStatusWriter {
     return {
       wanted: spec?.replicas ?? pool.spec.publisher.minReplicas,
       available: status?.availableReplicas ?? 0,
-      obstacle: refusal ?? gatewayBlocker(pods)?.message,
+      obstacle: refusal ?? gatewayBlocker(pods, now)?.message,
     };
   }
 

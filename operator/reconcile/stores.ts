@@ -8,6 +8,7 @@ import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { names } from '../desired/labels.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ClientMetrics } from '../kube/client-metrics.ts';
+import { Partitions } from '../kube/partitions.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { resources } from '../kube/resources.ts';
 import { PartitionedStore } from '../kube/partitioned-store.ts';
@@ -42,6 +43,8 @@ const childResources = [
 /** Everything that the operator knows of the API server, kept up to date by watches: no reconcile lists anything. */
 export class Stores {
   readonly #options: StoresOptions;
+  /** Which namespaces were read whole, routes aside. */
+  readonly partitions: Partitions;
   readonly #reflectors: NamedReflector[] = [];
   /** Clusters need not know this kind: it is watched from when a pool first asks for routes. */
   readonly #routeReflectors: NamedReflector[] = [];
@@ -54,6 +57,7 @@ export class Stores {
 
   constructor(options: StoresOptions) {
     this.#options = options;
+    this.partitions = new Partitions(this.#namespaces, options.logger);
     this.pools = this.#watch({ resource: resources.gatewayPool, selection: {}, keep: (pool) => withDefaults('GatewayPool', pool) });
     this.channels = this.#watch({
       resource: resources.barrageChannel,
@@ -79,13 +83,9 @@ export class Stores {
     });
   }
 
-  /** Resolves when every store was filled for the first time. */
-  get synced(): readonly Promise<void>[] {
-    return this.#reflectors.map(({ reflector }) => reflector.synced);
-  }
-
-  /** What has not been read yet, and why, in words; empty where everything was. */
+  /** What has not been read yet, and why, in words; empty where enough was to begin. */
   waitingFor(): readonly string[] {
+    if (this.partitions.isEnough) return [];
     const unread = this.#reflectors.filter(({ reflector }) => reflector.waitingFor !== undefined);
     const [first] = unread;
     if (first === undefined) return [];
@@ -133,6 +133,8 @@ export class Stores {
 
   /** Watches until the signal; resolves when nothing is under way any more. */
   async run(signal: AbortSignal): Promise<void> {
+    this.partitions.follow();
+    this.#options.metrics.watchNamespaces(() => this.partitions.refusals());
     await Promise.all([this.#runAll(this.#reflectors, signal), this.#runRoutes(signal)]);
   }
 
@@ -148,10 +150,13 @@ export class Stores {
     if (!signal.aborted) await this.#runAll(this.#routeReflectors, signal);
   }
 
-  #watch<T extends KubeObject>(watched: Watched<T>): PartitionedStore<T> {
+  get #namespaces(): readonly (string | undefined)[] {
     const { namespaces } = this.#options;
-    const wanted = namespaces.length === 0 ? [undefined] : namespaces;
-    return new PartitionedStore(new Map(wanted.map((namespace) => [namespace, this.#watchOne(watched, namespace)])));
+    return namespaces.length === 0 ? [undefined] : [...new Set(namespaces)];
+  }
+
+  #watch<T extends KubeObject>(watched: Watched<T>): PartitionedStore<T> {
+    return new PartitionedStore(new Map(this.#namespaces.map((namespace) => [namespace, this.#watchOne(watched, namespace)])));
   }
 
   #watchOne<T extends KubeObject>(watched: Watched<T>, namespace: string | undefined): Store<T> {
@@ -168,6 +173,7 @@ export class Stores {
     const where = namespace === undefined ? selection : { ...selection, namespace };
     const reflector = new Reflector<T>({ resource, selection: where, client, store, clock, random, logger, keep: kept });
     const name = namespace === undefined ? resource.kind : `${resource.kind} in ${namespace}`;
+    if (reflectors === this.#reflectors) this.partitions.add(namespace, reflector);
     reflectors.push({ name, reflector: reflector as unknown as Reflector<KubeObject> });
     return store;
   }

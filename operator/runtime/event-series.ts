@@ -23,30 +23,29 @@ export interface Occurrence {
 
 /** What to do with an occurrence. `id` tells one series from another; the n-th series of the same words has another. */
 export type EventStep =
-  | { readonly kind: 'create'; readonly id: string }
+  /** `isCombined`: there are too many of its reason, so this one stands for others with other words, which are counted with it. */
+  | { readonly kind: 'create'; readonly id: string; readonly isCombined: boolean }
   /** It happened again: write the count. */
   | { readonly kind: 'count'; readonly id: string; readonly count: number }
   /** It happened again, but its count was written a moment ago. */
-  | { readonly kind: 'keep' }
-  /** Its object has too many different ones. */
-  | { readonly kind: 'drop' };
+  | { readonly kind: 'keep' };
 
 export interface EventSeriesOptions {
   /** A repetition after this long is a new event. */
   readonly windowMs: number;
   /** The least time between two writes of one count. */
   readonly countEveryMs: number;
-  /** New events of one object: so many Normal ones, and as many Warnings, which a crowd of Normal ones does not silence. */
-  readonly perObject: RateLimitOptions;
-  /** Series and objects that are remembered; the oldest are forgotten first. */
+  /** Events with words of their own, of one object and one reason: what is told of each gateway silences nothing else. Beyond it they are combined. */
+  readonly perReason: RateLimitOptions;
+  /** Series and reasons of objects that are remembered; the oldest are forgotten first. */
   readonly rememberedMax: number;
 }
 
-/** Kubernetes' own: a series lasts six minutes; an object may have 25 different events at once, then one in five minutes. */
+/** Kubernetes' own, but for each reason: a series lasts six minutes; an object may have 25 different events at once, then one in five minutes. */
 export const defaultEventSeries: EventSeriesOptions = {
   windowMs: 360_000,
   countEveryMs: 30_000,
-  perObject: { ratePerSecond: 1 / 300, burst: 25 },
+  perReason: { ratePerSecond: 1 / 300, burst: 25 },
   rememberedMax: 4096,
 };
 
@@ -69,12 +68,22 @@ export class EventSeries {
   }
 
   /** Takes an occurrence of `now`, in milliseconds. */
-  occurred(occurrence: Occurrence, now: number): EventStep {
-    const { regarding, type, reason, action, note } = occurrence;
-    const key = [regarding.uid, type, reason, action, note].join('\n');
+  occurred({ regarding, type, reason, action, note }: Occurrence, now: number): EventStep {
+    const ofReason = [regarding.uid, type, reason, action].join('\n');
+    const ownKey = `${ofReason}\n${note}`;
+    const own = this.#lasting(ownKey, now);
+    if (own !== undefined) return this.#repeated(own, now);
+    if (this.#budget(ofReason, now).tryTake(now)) return { ...this.#begin(ownKey, now), isCombined: false };
+    const others = this.#lasting(ofReason, now);
+    return others === undefined ? { ...this.#begin(ofReason, now), isCombined: true } : this.#repeated(others, now);
+  }
+
+  #lasting(key: string, now: number): Series | undefined {
     const series = this.#series.get(key);
-    if (series !== undefined && now - series.lastAt <= this.#options.windowMs) return this.#repeated(series, now);
-    if (!this.#budget(`${regarding.uid} ${type}`, now).tryTake(now)) return { kind: 'drop' };
+    return series !== undefined && now - series.lastAt <= this.#options.windowMs ? series : undefined;
+  }
+
+  #begin(key: string, now: number): { readonly kind: 'create'; readonly id: string } {
     this.#created += 1;
     const id = `${this.#created}`;
     this.#series.delete(key);
@@ -94,7 +103,7 @@ export class EventSeries {
   #budget(key: string, now: number): RateLimit {
     const known = this.#budgets.get(key);
     if (known !== undefined) return known;
-    const made = new RateLimit(this.#options.perObject, now);
+    const made = new RateLimit(this.#options.perReason, now);
     this.#budgets.set(key, made);
     forgetOldest(this.#budgets, this.#options.rememberedMax);
     return made;

@@ -23,7 +23,9 @@ const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
 
 /** Decisions: no clock, no chance, no input or output; they are given a time and a source of randomness. */
 export const pureFiles: readonly string[] = [
-  ...['channel', 'policy', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map((name) => `core/${name}.ts`),
+  ...['channel', 'policy', 'policy-part', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map(
+    (name) => `core/${name}.ts`,
+  ),
   ...['placement', 'pool-document', 'signed-envelope', 'drain-command', 'admin-status', 'redis/slots', 'redis/redirect'].map(
     (name) => `core/${name}.ts`,
   ),
@@ -36,6 +38,7 @@ export const pureFiles: readonly string[] = [
     'drain',
     'top-channels',
     'members',
+    'merge-window',
     'room',
     'sampling',
     'send-queue',

@@ -61,6 +61,7 @@ start_control_plane() { # start_control_plane ADDRESS [CONTROLLERS]
 		--bind-address "$address" --advertise-address "$address" --secure-port "$PORT" \
 		--tls-cert-file "$RUN/pki/server.crt" --tls-private-key-file "$RUN/pki/server.key" \
 		--client-ca-file "$RUN/pki/ca.crt" --authorization-mode Node,RBAC --allow-privileged \
+		--enable-admission-plugins OwnerReferencesPermissionEnforcement \
 		--kubelet-client-certificate "$RUN/pki/admin.crt" --kubelet-client-key "$RUN/pki/admin.key" \
 		--kubelet-preferred-address-types InternalIP \
 		--service-cluster-ip-range "$SERVICES" --service-account-issuer https://kubernetes.default.svc.cluster.local \

@@ -128,12 +128,23 @@ test.each([
   ['other parts', [part('a')], { hash: policiesHash([part('b')]) }, /their hash differs/],
   ['parts in another order', [part('a'), part('b')], { hash: policiesHash([part('b'), part('a')]) }, /their hash differs/],
   ['no JSON', ['{'], {}, /policies-0: not JSON/],
-  ['an unknown field', ['{"channels":[{"channel":"a","merg":{}}]}'], {}, /policies-0: channels.0/],
-  ['a pattern in two parts', [part('a'), part('b', 'a')], {}, /policies-1: "a" stands twice/],
+  ['no list', [part('a'), '{"channels":{}}'], {}, /policies-1: no list of channels/],
+  ['nothing at all', ['null'], {}, /policies-0: no list of channels/],
   ['a part that is too large', [`${part('a')}${' '.repeat(poolLimits.policyPartBytesMax)}`], {}, /policies-0 has more than/],
 ])('%s: refused in words', (_, parts, named, fault) => {
   const read = readPolicyParts({ policies: { hash: policiesHash(parts), parts: parts.length, ...named } }, parts);
   expect(read.kind === 'faults' && read.faults.join('\n')).toMatch(fault);
+});
+
+test('a policy that a newer operator wrote is read as far as it is understood, and refuses no part', () => {
+  const newer = { channel: 'b', merge: { windowMilliseconds: 7, shape: 'Flat' }, access: { subscribe: 'Members' } };
+  const parts = [part('a'), JSON.stringify({ channels: [newer, { pattern: 'c' }], format: 2 }), part('d', 'a')];
+  const read = readPolicyParts({ policies: { hash: policiesHash(parts), parts: 3 } }, parts);
+  expect(read).toMatchObject({
+    kind: 'policies',
+    policies: [{ channel: 'a' }, { channel: 'b', merge: { windowMilliseconds: 7 }, access: { subscribe: 'Owner' } }, { channel: 'd' }],
+    misfits: { unknownFields: 1, replacedValues: 1, unread: 2 },
+  });
 });
 
 test('a private key, another kind of key, and no key are no public key', () => {

@@ -74,6 +74,30 @@ test('a pushed policy is in force at once, without a reconnect; a push without t
   expect(client.closing).toBeUndefined();
 });
 
+test("a newer operator's policies are in force as far as this version understands them, with a document that is taken", async () => {
+  const pool = await TestPool.start(['a']);
+  await pool.pushToAll();
+  const a = pool.member('a');
+  const client = await V1Client.open(a.port);
+  onTestFinished(() => client.socket.terminate());
+  const video = {
+    channel: 'video:*',
+    access: { publish: 'Public', until: 7 },
+    merge: { windowMilliseconds: 0, shape: 'Flat' },
+    replay: {},
+  };
+  const part = JSON.stringify({ channels: [video, { channel: 'chat:*', access: { subscribe: 'Members' } }, { channel: 'a*b' }] });
+  const policies = { hash: policiesHash([part]), parts: 1 };
+  expect(await a.put('pool', pool.push(pool.document({ epoch: 2, policies }), [part]))).toEqual({ status: 200, body: { epoch: 2 } });
+  expect(await a.status()).toMatchObject({ poolEpoch: 2, policiesHash: policies.hash });
+  expect((await client.command('publish', { channel: 'video:1', data: 'x' })).error).toBeUndefined();
+  expect((await client.command('subscribe', { channel: 'chat:1' })).error?.code).toBe('not_authenticated');
+  for (const what of ['field', 'value', 'policy']) expect(await a.metric(`barrage_pool_policy_misfits{what="${what}"}`)).toBe(1);
+  // A document that leaves the policies as they are leaves what is told of them.
+  expect((await a.put('pool', pool.push(pool.document({ epoch: 3, policies }), []))).status).toBe(200);
+  expect(await a.metric('barrage_pool_policy_misfits{what="field"}')).toBe(1);
+});
+
 test('an older epoch and the same epoch with another content are 409, the same again is 200', async () => {
   const pool = await TestPool.start(['a']);
   const a = pool.member('a');

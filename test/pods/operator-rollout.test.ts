@@ -93,3 +93,25 @@ test('kubectl scale adds a gateway and takes the emptiest one away again, draine
   expect(told.map(({ unnamed, disordered }) => ({ unnamed, disordered }))).toEqual(viewers.map(() => ({ unnamed: 0, disordered: 0 })));
   await expect.poll(() => pool.field('gwp/main', '.status.replicas'), { timeout: 15_000 }).toBe('2');
 }, 150_000);
+
+test('a signing key that somebody deletes is made anew, and every gateway follows it, one at a time and unnoticed', async () => {
+  const watch = await pool.watch();
+  await expect.poll(() => watch.ready.length, { timeout: 30_000 }).toBe(2);
+  const before = watch.ready;
+  const { viewers, stream } = await audience(6);
+  watch.forget();
+  const startedAt = performance.now();
+  await pool.kubectl(['delete', 'secret/main-signing']);
+  const isReplaced = (): boolean =>
+    watch.pods.size === 2 && watch.ready.length === 2 && watch.ready.every((name) => !before.includes(name));
+  await expect.poll(isReplaced, { timeout: 120_000, interval: 50 }).toBe(true);
+  process.stdout.write(`followed a new signing key in ${Math.round(performance.now() - startedAt)} ms\n`);
+  // What is told from here on is told with the new key.
+  await pool.patch({ replicas: 3 });
+  await expect.poll(() => watch.ready.length, { timeout: 60_000 }).toBe(3);
+  await pool.untilCondition('gwp/main', 'PoliciesInForce');
+  const told = await accounts(viewers, stream);
+  expect(stream.failures).toEqual([]);
+  expect(told.map(({ unnamed, disordered }) => ({ unnamed, disordered }))).toEqual(viewers.map(() => ({ unnamed: 0, disordered: 0 })));
+  expect(Math.min(...watch.moments.map(({ ready }) => ready))).toBeGreaterThanOrEqual(2);
+}, 240_000);

@@ -6,7 +6,7 @@ import { Policies, defaultPolicy } from '../../core/policy.ts';
 import { policiesHash, signDocument, type PoolDocument, type PoolGateway } from '../../core/pool-document.ts';
 import { startAdminServer } from '../../core/process/admin-server.ts';
 import { createLogger } from '../../core/process/logging.ts';
-import { Pool, exportPoolEpoch } from '../../core/process/pool.ts';
+import { Pool, exportPoolDocument } from '../../core/process/pool.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { createRedisBus } from '../../core/redis/bus.ts';
 import { Gateway } from '../../gateway/gateway.ts';
@@ -142,7 +142,7 @@ export class TestPool {
     const logger = createLogger({ part: 'test', level: 'silent' });
     const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
     const registry = new Registry();
-    exportPoolEpoch(registry, pool);
+    exportPoolDocument(registry, pool);
     const bus = createRedisBus({ url: this.#redis.url, prefix: 'test', logger });
     this.#ends.set(name, () => bus.close());
     const gateway = await Gateway.start({ settings, bus, policies: new Policies([]), pool, registry, logger });

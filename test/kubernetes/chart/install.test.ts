@@ -184,21 +184,37 @@ test('with namespaces to watch, its rights end there', async () => {
   expect(await allowed([{ ...secrets, namespace: watched }, { ...secrets, namespace }, secrets])).toEqual([true, false, false]);
 });
 
-test('an upgrade of the chart changes the definitions in the cluster, and no pool', async () => {
+/** What docs/operator.md says to type for an upgrade, for a chart in a folder; nothing of it is waited for. */
+function upgradeAsDocumented(folder: string, namespace: string): readonly string[] {
+  const [, words = ''] = /^helm (upgrade barrage charts\/barrage .*)$/m.exec(readFileSync('docs/operator.md', 'utf8')) ?? [];
+  const said: Readonly<Record<string, string>> = { 'charts/barrage': folder, 'barrage-system': namespace };
+  return words.split(' ').flatMap((word) => (word === '--wait' ? [] : [said[word] ?? word]));
+}
+
+test('an upgrade of the chart as documented changes the definitions in the cluster and no pool, and knows values that are new', async () => {
   const namespace = await cluster.createNamespace('upgrade');
-  await install(namespace);
+  await install(namespace, { apiRate: 77 });
   await makePool(namespace);
   const folder = mkdtempSync(join(tmpdir(), 'barrage-chart-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   cpSync(chart, folder, { recursive: true, dereference: true });
-  const path = join(folder, 'definitions/gatewaypools.yaml');
-  writeFileSync(path, readFileSync(path, 'utf8').replace('shortNames: [gwp]', 'shortNames: [gwp, gwpool]'));
+  const change = (path: string, from: string, to: string): void => {
+    const before = readFileSync(join(folder, path), 'utf8');
+    expect(before).toContain(from);
+    writeFileSync(join(folder, path), before.replace(from, to));
+  };
+  change('definitions/gatewaypools.yaml', 'shortNames: [gwp]', 'shortNames: [gwp, gwpool]');
+  change('values.yaml', 'watchNamespaces: []', 'watchNamespaces: []\n\ntracing:\n  level: none');
+  change('values.schema.json', '"properties": {', '"properties": {\n    "tracing": { "type": "object" },');
+  change('templates/operator.yaml', 'enableServiceLinks:', 'hostname: {{ .Values.tracing.level }}\n      enableServiceLinks:');
   const pool = ['-n', namespace, 'get', 'gatewaypool', 'live', '-o', 'jsonpath={.metadata.uid} {.metadata.generation}'];
   const before = await cluster.kubectl(pool);
-  await helmDone(['upgrade', 'barrage', folder, '--namespace', namespace, '--reuse-values'], cluster.kubeconfig);
+  await helmDone(upgradeAsDocumented(folder, namespace), cluster.kubeconfig);
   expect(await cluster.kubectl(['get', 'crd', 'gatewaypools.barrage.dev', '-o', 'jsonpath={.spec.names.shortNames}'])).toBe(
     '["gwp","gwpool"]',
   );
+  const deployment = await cluster.kubectl(['-n', namespace, 'get', 'deployment', 'barrage-operator', '-o', 'json']);
+  for (const said of ['"77"', '"hostname": "none"', 'barrage:NEW']) expect(deployment).toContain(said);
   expect(await cluster.kubectl(pool)).toBe(before);
 });
 

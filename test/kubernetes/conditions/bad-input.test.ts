@@ -62,6 +62,22 @@ test('a value that the API server refuses is named', async () => {
   await at.untilReason('gwp/invalid', 'Ready', healed);
 });
 
+test("marks of the operator's own in a template reach no pod, and are named", async () => {
+  // As in what `kubectl get pod -o yaml` shows of a gateway that leaves.
+  const annotations = { 'barrage.dev/drain-started': '2026-11-22T10:00:00.000Z', note: 'kept' };
+  const template = { metadata: { annotations } };
+  await at.apply(gatewayPool('pasted', { bus: redisBus, replicas: 1, template, publisher: { template } }));
+  const { message } = await at.untilReason('gwp/pasted', 'TemplateApplied', 'TemplateOverruled');
+  expect(message).toContain('spec.template.metadata.annotations.barrage.dev/drain-started, spec.publisher.template.metadata.annotations');
+  await at.untilReason('gwp/pasted', 'Ready', healed);
+  await expect.poll(() => operator.isIdle, { timeout: 10_000 }).toBe(true);
+  const told = (await at.events('GatewayPool/pasted')).filter(({ type }) => type === 'Normal').map(({ reason }) => reason);
+  expect(told).toEqual(['PodCreated']);
+  const kept = (await at.kubectl('get', 'pods', '-l', 'barrage.dev/pool=pasted', '-o', 'jsonpath={.items[*].metadata.annotations}')).trim();
+  expect(kept).toContain('"note":"kept"');
+  expect(kept).not.toContain('drain-started');
+});
+
 test('a privileged container is refused where the namespace enforces Pod Security, and a condition says so everywhere', async () => {
   const privileged = { containers: [{ name: 'barrage', securityContext: { privileged: true } }] };
   await at.apply(gatewayPool('mighty', { template: { spec: privileged } }));
@@ -96,6 +112,28 @@ test('an exceeded quota is told, and the pods come when it is raised', async () 
   await at.kubectl('delete', 'quota', 'pods');
   await at.untilReason('gwp/poor', 'Ready', healed);
 });
+
+test(
+  'where a quota has no room for both, a corrected template takes the place of gateways that never ran',
+  { timeout: 90_000 },
+  async () => {
+    const tight = (disk: string): object =>
+      gatewayPool('tight', { bus: redisBus, replicas: 2, template: { spec: { nodeSelector: { disk } } } });
+    const disks = (): Promise<string> =>
+      at.kubectl('get', 'pods', '-l', 'barrage.dev/gateway,barrage.dev/pool=tight', '-o', 'jsonpath={.items[*].spec.nodeSelector.disk}');
+    await at.apply(tight('hgue'));
+    await at.untilReason('gwp/tight', 'Ready', healed);
+    await expect.poll(disks, { timeout: 10_000 }).toBe('hgue hgue');
+    await expect.poll(() => operator.isIdle, { timeout: 10_000 }).toBe(true);
+    const pods = (await at.kubectl('get', 'pods', '-o', 'name')).trim().split('\n').length;
+    await at.kubectl('create', 'quota', 'tight', `--hard=count/pods=${pods}`);
+    await at.untilField('quota/tight', '.status.used', new RegExp(`"${pods}"`));
+    await at.apply(tight('huge'));
+    await expect.poll(disks, { timeout: 45_000, interval: 200 }).toBe('huge huge');
+    await at.untilReason('gwp/tight', 'Ready', healed);
+    await at.kubectl('delete', 'quota', 'tight');
+  },
+);
 
 test('of two channels with one pattern the older is in force, the other says so, and takes over when it goes', async () => {
   await at.apply(channel('first', 'gift:*', 'neighbour'));

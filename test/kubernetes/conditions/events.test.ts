@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Operator } from '../../../operator/operator.ts';
 import { applyDefinitions, startOperator } from '../../pods/operated-pool.ts';
-import { clusterTimeoutMs, sharedApiServer, type Cluster } from '../../support/cluster.ts';
+import { Cluster, clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
+import { FaultProxy } from '../../support/fault-proxy.ts';
 import { gatewayPool, redisBus, Surroundings } from './observation.ts';
 
 let cluster: Cluster;
@@ -87,4 +88,19 @@ test('another operator tells nothing again that its predecessor has told', { tim
   // By the time that this one's has lasted long enough to be told, the older ones' would have been.
   await at.untilTold('GatewayPool/marker', 'Unschedulable');
   expect(await at.faultsTold('GatewayPool/homeless')).toEqual(['Unschedulable']);
+});
+
+test('an operator that is told to stop writes the events that wait before it gives the lead away', { timeout }, async () => {
+  const proxy = await FaultProxy.start(cluster.kubeconfig);
+  onTestFinished(() => proxy.close());
+  const there = new Surroundings(cluster, await cluster.createNamespace('flushed'));
+  onTestFinished(async () => void (await there.kubectl('delete', 'namespace', there.namespace, '--wait=false')));
+  // One event after another: seven of them take longer than the pods that they tell of, and much less than an operator that ends has for them.
+  proxy.fault = ({ resource, verb }) => (resource === 'events' && verb === 'create' ? { kind: 'latency', ms: 100 } : undefined);
+  const stopping = await startOperator(new Cluster({ kubeconfig: proxy.kubeconfig, url: '' }), there.namespace);
+  await there.apply(gatewayPool('told', { bus: redisBus, replicas: 7 }));
+  const pods = async (): Promise<number> => ((await there.field('pods', '.items[*].metadata.name')).match(/told-/g) ?? []).length;
+  await expect.poll(pods, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(7);
+  await stopping.close();
+  expect((await there.events('GatewayPool/told')).filter(({ reason }) => reason === 'PodCreated')).toHaveLength(7);
 });

@@ -56,6 +56,12 @@ const oddPools: readonly (readonly [name: string, spec: unknown, words: string, 
   ['word-bus', { replicas: 1, bus: 'Redis' }, 'spec.bus is "Redis", must be an object', 'event'],
   ['word-replicas', { replicas: 'two' }, 'spec.replicas is "two", must be a whole number', 'event'],
   ['legion', { replicas: 5000, bus: redisBus }, 'spec.replicas is 5000, must be at most 1000', 'condition'],
+  [
+    'portless',
+    { bus: redisBus, exposure: { type: 'URLTemplate', urlTemplate: 'wss://{pod}.example.com:{port}/' } },
+    'spec.exposure.urlTemplate is "wss://{pod}.example.com:{port}/", must be a ws:// or wss:// URL',
+    'condition',
+  ],
   ['listed-drain', { bus: redisBus, drain: ['slowly'] }, 'spec.drain is a list, must be an object', 'event'],
   ['addressless', { bus: { type: 'Redis', redis: { mode: 'Standalone' } } }, 'spec.bus.redis.addresses is missing', 'event'],
 ];

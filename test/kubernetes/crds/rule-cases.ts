@@ -39,6 +39,12 @@ function httpUrl(at: string, around: Edits): RuleCase {
   };
 }
 
+function urlTemplate(message: string, accepted: readonly string[], refused: readonly string[]): Omit<RuleCase, 'kind'> {
+  const edits = (templates: readonly string[]): readonly Edits[] =>
+    templates.map((template) => ({ 'spec.exposure': { type: 'URLTemplate', urlTemplate: template } }));
+  return { at: 'spec.exposure.urlTemplate', message, accepted: edits(accepted), refused: edits(refused) };
+}
+
 const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
   {
     at: '',
@@ -144,21 +150,55 @@ const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
     accepted: [{}],
     refused: [{ 'spec.exposure': { type: 'HTTPRoute' } }, { 'spec.exposure.type': 'PodIP' }],
   },
-  {
-    at: 'spec.exposure.urlTemplate',
-    message: 'urlTemplate must begin with wss://',
-    accepted: ['wss://{pod}.live.example.com/', 'ws://edge/{pod}/'].map((urlTemplate) => ({
-      'spec.exposure': { type: 'URLTemplate', urlTemplate },
-    })),
-    refused: ['wss://live.example.com', 'https://{pod}', '{pod}', 'wss://{pod} '].map((urlTemplate) => ({
-      'spec.exposure': { type: 'URLTemplate', urlTemplate },
-    })),
-  },
+  urlTemplate(
+    'urlTemplate must begin with wss://',
+    ['wss://{pod}.live.example.com/', 'ws://edge/{pod}/'],
+    ['wss://live.example.com', 'https://{pod}', '{pod}', 'wss://{pod} '],
+  ),
+  urlTemplate(
+    "urlTemplate must be a URL with a pod's name",
+    [
+      'ws://{pod}',
+      'wss://{pod}:443',
+      'wss://live-{pod}.example.com:65535/{pod}?token=%20a&b[]=c',
+      'ws://[fd00::1]:8080/{pod}',
+      'wss://xn--fiq228c.example/弹幕/{pod}',
+    ],
+    [
+      'wss://{pod}.example.com:{port}/',
+      'wss://{node}.example.com/{pod}',
+      'wss://live.example.com/{port}/{pod}',
+      'wss://live.example.com:65536/{pod}',
+      'wss://live.example.com:99999/{pod}',
+      'wss://live.example.com:/{pod}',
+      'wss://<host>/{pod}',
+      'wss://a%b/{pod}',
+      'wss://[x]/{pod}',
+      'wss://[{pod}]/',
+      'wss:///{pod}',
+      'wss://x..y/{pod}',
+      'wss://user:word@live.example.com/{pod}',
+      'wss://live.example.com/{pod}#here',
+      'wss://{pod}|x/',
+      String.raw`wss://live.example.com\{pod}`,
+      'wss://弹幕.example/{pod}',
+    ],
+  ),
+  urlTemplate(
+    'the host of urlTemplate ends like an IP address',
+    ['ws://10.0.0.1/{pod}', 'ws://255.255.255.255:80/{pod}', 'ws://[::1]/{pod}', 'ws://1{pod}', 'ws://10.0.0.1.example/{pod}'],
+    ['1.2.3.4.5', '999.1.1.1', '{pod}.1', '{pod}.0x1', '10.0.0', '[1::2::3]', '[:]', '1.2.3.4.5:80'].map((host) => `ws://${host}/{pod}`),
+  ),
+  urlTemplate(
+    'urlTemplate must make URLs of at most',
+    [`ws://edge/${'{pod}'.repeat(39)}${'a'.repeat(49)}`],
+    [`ws://edge/${'{pod}'.repeat(39)}${'a'.repeat(50)}`],
+  ),
   {
     at: 'spec.exposure.httpRoute.hostname',
     message: 'hostname must be a DNS name',
     accepted: ['a', 'live.example.com', '1.a-b.c'].map((name) => ({ 'spec.exposure.httpRoute.hostname': name })),
-    refused: ['Live.example.com', 'live.example.com:443', 'live..com', '-a.com', 'https://a', 'a_b'].map((name) => ({
+    refused: ['Live.example.com', 'live.example.com:443', 'live..com', '-a.com', 'https://a', 'a_b', '10.0.0.1', 'a.1'].map((name) => ({
       'spec.exposure.httpRoute.hostname': name,
     })),
   },

@@ -85,6 +85,18 @@ test('what a gateway goes through while it starts is not told; what lasts is, an
   expect(told.after(1000, factsOf())).toEqual(['RedisUnreachable is over']);
 });
 
+test('gateways that do not answer are told of once, when that has lasted, and so is its end', () => {
+  const told = new Told();
+  const silent = { ...down, containersReady: true, polled: undefined, unansweredSince: begin };
+  const facts = (forMs: number) =>
+    factsOf({ now: begin + forMs, gateways: [gatewayWith('web-aaaaa-0', silent), gatewayWith('web-aaaaa-1', silent)] });
+  expect(told.after(0, facts(9_999))).toEqual([]);
+  expect(told.after(1, facts(10_000))).toEqual([]);
+  expect(told.after(fleetingMs, facts(15_000))).toEqual(['Warning GatewaySilent']);
+  expect(told.after(60_000, facts(75_000))).toEqual([]);
+  expect(told.after(1000, factsOf())).toEqual(['GatewaySilent is over']);
+});
+
 test('gateways that end again and again are told once, and their end only when all of them serve', () => {
   const told = new Told();
   const crashing = factsOf(blockedBy('CrashLoopBackOff', 'back-off 10s'));

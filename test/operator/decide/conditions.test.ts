@@ -81,6 +81,43 @@ test('Redis that is away is named, with what to check', () => {
   expect(condition('Ready', { gateways })?.message).toMatch(/ECONNREFUSED.*spec\.bus\.redis/);
 });
 
+const startedUp = { containersReady: true, isReady: false, serving: 'Unknown' as const };
+const answeredBefore = gatewayWith('web-aaaaa-0', {}, { ready: false, waitingFor: ['a pool document'] }).polled;
+
+test.each([
+  ['was never heard of', { ...startedUp, polled: undefined }],
+  ['answered once', { ...startedUp, containersReady: false, polled: answeredBefore }],
+])('a gateway that runs, and %s, holds its pool up as silent once it has left questions unanswered for 10 s', (_, fields) => {
+  const silent = (forMs: number | undefined) => ({
+    gateways: [0, 1].map((slot) =>
+      gatewayWith(`web-aaaaa-${slot}`, { ...fields, unansweredSince: forMs === undefined ? undefined : begin - forMs }),
+    ),
+  });
+  for (const type of ['Ready', 'Progressing']) {
+    const said = condition(type, silent(10_000));
+    expect(said, type).toMatchObject({ status: 'False', reason: 'GatewaySilent' });
+    expect(said?.message, type).toMatch(
+      /web-aaaaa-0 runs, but does not answer the operator on port 6780.*NetworkPolicies.*and 1 more gateway/,
+    );
+    expect(condition(type, silent(9_999))?.reason, type).not.toBe('GatewaySilent');
+    expect(condition(type, silent(undefined))?.reason, type).not.toBe('GatewaySilent');
+    // The message holds nothing that moves with the time.
+    expect(condition(type, silent(60_000)), type).toEqual(said);
+  }
+});
+
+test('silence holds nothing up of a gateway that serves, and is not what is said of one that can not run', () => {
+  const gateways = [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, { unansweredSince: begin - 60_000 }));
+  expect(condition('Ready', { gateways })?.status).toBe('True');
+  expect(condition('Progressing', { gateways })?.reason).toBe('Complete');
+  const starting = gatewayWith('web-aaaaa-2', { ...startedUp, containersReady: false }, { ready: false });
+  expect(condition('Ready', { pool: poolWith({ replicas: 4 }), gateways: [...gateways, starting] })?.reason).toBe('GatewaysStarting');
+  const obstacle = { reason: 'CrashLoopBackOff', message: 'back-off 10s' };
+  const crashing = gatewayWith('web-aaaaa-0', { ...startedUp, isRunning: false, obstacle, unansweredSince: begin - 60_000 });
+  expect(gatewayBlocker([crashing], begin)?.reason).toBe('GatewayCrashes');
+  expect(gatewayBlocker([{ ...crashing, obstacle: undefined }], begin)).toBeUndefined();
+});
+
 test.each([
   [403, 'Forbidden', 'pods "web-aaaaa-0" is forbidden: exceeded quota: pods, requested: pods=1', 'QuotaExceeded'],
   [403, 'Forbidden', 'violates PodSecurity "restricted:latest": hostPort', 'PodSecurityRefused'],
@@ -255,7 +292,7 @@ test('on a memory bus it is told who has to be gone before the next gateway is m
 });
 
 test('terminating pods block nothing', () => {
-  expect(gatewayBlocker([gatewayWith('a', { isTerminating: true, obstacle: { reason: 'Error', message: '' } })])).toBeUndefined();
+  expect(gatewayBlocker([gatewayWith('a', { isTerminating: true, obstacle: { reason: 'Error', message: '' } })], begin)).toBeUndefined();
 });
 
 test('a status is progress while it counts differently, and more than that when a condition, the spec or the wish has changed', () => {

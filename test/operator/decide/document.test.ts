@@ -13,6 +13,16 @@ test('a change, a first document, and a pod that is ahead of the store each take
   expect(nextDocument({ stored: { epoch: 4, content: 'a' }, content: 'a', polledEpochs: [7] })).toMatchObject({ kind: 'write', epoch: 8 });
 });
 
+test('a pod that says it has an epoch which no operator gets to is not believed, so that there is always a next one', () => {
+  const made = nextDocument({ stored: { epoch: 4, content: 'a' }, content: 'b', polledEpochs: [4, 2 ** 52 + 1, Number.MAX_SAFE_INTEGER] });
+  expect(made).toMatchObject({ kind: 'write', epoch: 5 });
+  const most = nextDocument({ stored: undefined, content: 'a', polledEpochs: [2 ** 52] });
+  expect(most).toMatchObject({ kind: 'write', epoch: 2 ** 52 + 1 });
+  // From there on what the store says counts.
+  const stored = { epoch: 2 ** 52 + 5, content: 'a' };
+  expect(nextDocument({ stored, content: 'b', polledEpochs: [2 ** 52 + 5, 2 ** 53 - 1] })).toMatchObject({ epoch: 2 ** 52 + 6 });
+});
+
 test('what is written is above all that anybody has, and deciding again keeps it', () => {
   const stored = fc.option(fc.record({ epoch: fc.nat(100), content: fc.constantFrom('a', 'b') }), { nil: undefined });
   fc.assert(

@@ -74,6 +74,16 @@ test('an object that this version refuses (written by another) is out alone, and
   expect(parts.join()).not.toContain('odd:*');
 });
 
+test('a field that a newer definition fills in takes no object out: definitions are upgraded before the operator', () => {
+  const channels = [channelWith('one', 'video:*', { replay: { frames: 0 }, merge: { windowMilliseconds: 5, shape: 'Flat' } })];
+  const { verdicts, parts, hash } = poolPolicies(channels);
+  expect(verdicts).toMatchObject([{ accepted: true, reason: 'Accepted' }]);
+  expect(read(channels).of('video:1').merge.windowMilliseconds).toBe(5);
+  // Gateways are told the same as before the upgrade.
+  const before = poolPolicies([channelWith('one', 'video:*', { merge: { windowMilliseconds: 5 } })]);
+  expect([parts, hash]).toEqual([before.parts, before.hash]);
+});
+
 test('a pool that is missing is named', () => {
   expect(poolNotFound(channelWith('one', 'video:*'))).toMatchObject({
     accepted: false,

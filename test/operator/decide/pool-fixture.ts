@@ -59,6 +59,7 @@ export function gatewayWith(name: string, fields: Partial<ObservedGateway> = {},
     zone: undefined,
     obstacle: undefined,
     endpointReady: undefined,
+    unansweredSince: undefined,
     polled: {
       at: begin,
       uid,

@@ -82,6 +82,44 @@ test('several too many: one drains at a time', () => {
   expect(actionsOf({ gateways: draining })).toEqual(['send-drain web-aaaaa-0']);
 });
 
+test.each([
+  ['100%', [10, 5, 2, 0]],
+  ['30%', [3, 3, 2, 0]],
+  [4, [4, 4, 2, 0]],
+])('of ten gateways %s may drain at once, whether none, 5, 8 or all are wanted', (maxConcurrentPods, begun) => {
+  const gateways = Array.from({ length: 10 }, (_, slot) => gatewayWith(`web-aaaaa-${slot}`));
+  const drain = { ...quickDrain, maxConcurrentPods };
+  const marks = [0, 5, 8, 10].map((replicas) => actionsOf({ pool: poolWith({ replicas, drain }), gateways }).length);
+  expect(marks).toEqual(begun);
+});
+
+test('those that drain already count: of ten, half of which may drain, a sixth waits for its turn', () => {
+  const gateways = Array.from({ length: 10 }, (_, slot) =>
+    gatewayWith(`web-aaaaa-${slot}`, slot < 4 ? marked : {}, { drainState: 'draining' }),
+  );
+  const serving = gateways.map((gateway, slot) => (slot < 4 ? gateway : gatewayWith(gateway.name)));
+  const pool = poolWith({ replicas: 0, drain: { ...quickDrain, maxConcurrentPods: '50%' } });
+  expect(actionsOf({ pool, gateways: serving })).toEqual(['mark-draining web-aaaaa-4']);
+});
+
+test('gateways of an older revision that serve nobody make room before their successors are made', () => {
+  const stuck = [0, 1, 2].map((slot) =>
+    gatewayWith(`web-aaaaa-${slot}`, { phase: 'Pending', isRunning: false, containersReady: false, serving: 'Unknown', polled: undefined }),
+  );
+  const pool = poolWith({ replicas: 3 });
+  expect(actionsOf({ pool, gateways: stuck, updateRevision: 'bbbbb22222' })).toEqual([
+    ...stuck.map(({ name }) => `delete-pod ${name}`),
+    'create-pod web-bbbbb-0',
+  ]);
+  // One that serves stays until there is another: as many as desired go on taking clients.
+  const [first] = stuck;
+  const serving = [1, 2, 3].map((slot) => gatewayWith(`web-aaaaa-${slot}`));
+  expect(actionsOf({ pool, gateways: first === undefined ? [] : [first, ...serving.slice(1)], updateRevision: 'bbbbb22222' })).toEqual([
+    'delete-pod web-aaaaa-0',
+    'create-pod web-bbbbb-0',
+  ]);
+});
+
 test('an older revision: surge, then drain when the new one takes clients, and say what differs', () => {
   const old = [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`));
   const updateRevision = 'bbbbb22222';

@@ -146,6 +146,34 @@ test('a revision that never gets ready takes nobody away, and a corrected one go
   expect(cluster.breaches).toEqual([]);
 });
 
+test('where a quota has room for the desired gateways only, a corrected revision takes the place of one that never got ready', () => {
+  const cluster = new SimulatedCluster(11, { ...calm, broken: new Set(['aaaaa11111']), podsMax: 3 });
+  cluster.pool = poolWith({ replicas: 3, drain });
+  for (let step = 0; step < 60; step += 1) {
+    cluster.reconcile();
+    cluster.step();
+  }
+  expect(cluster.pods.map(({ revision }) => revision)).toEqual(['aaaaa11111', 'aaaaa11111', 'aaaaa11111']);
+  cluster.revision = 'ccccc33333';
+  settle(cluster, 3);
+  expect(cluster.breaches).toEqual([]);
+});
+
+test('a share of the gateways drains at once, and no more of them, however many are wanted (seeds 1 to 100)', () => {
+  for (let seed = 1; seed <= 100; seed += 1) {
+    const cluster = new SimulatedCluster(seed, { lagMax: seed % 4, broken: new Set() });
+    const shared = { ...drain, maxConcurrentPods: `${cluster.random.pick([1, 30, 50, 100])}%` };
+    cluster.pool = poolWith({ replicas: 10, drain: shared });
+    settle(cluster, 10);
+    for (const pod of cluster.pods) pod.connections = 500;
+    const desired = cluster.random.below(10);
+    cluster.pool = poolWith({ replicas: desired, drain: shared });
+    if (cluster.random.chance(0.5)) cluster.revision = 'ccccc33333';
+    settle(cluster, desired);
+    expect(cluster.breaches, `seed ${seed}`).toEqual([]);
+  }
+});
+
 test('on a memory bus no two gateways ever run at once, whatever befalls them (seeds 1 to 200)', () => {
   for (let seed = 1; seed <= 200; seed += 1) {
     const cluster = new SimulatedCluster(seed, { lagMax: seed % 4, broken: new Set() });

@@ -6,6 +6,7 @@ import type { ObservedGateway, ObservedPool, PolledGateway } from '../../../oper
 import { withOwnWrites, type OwnWrite } from '../../../operator/decide/own-writes.ts';
 import { planPool } from '../../../operator/decide/pool-plan.ts';
 import { isAvailable } from '../../../operator/decide/victims.ts';
+import { podsOf } from '../../../operator/desired/amount.ts';
 import { childLabels, names } from '../../../operator/desired/labels.ts';
 
 /** One pod of the simulated API server, with the process in it. */
@@ -30,6 +31,8 @@ export interface World {
   readonly lagMax: number;
   /** Revisions whose pods never become ready. */
   readonly broken: ReadonlySet<string>;
+  /** What a quota allows: a creation beyond it is refused, and ends the plan. Absent: no quota. */
+  readonly podsMax?: number;
 }
 
 /** A pool, an API server with a late store, kubelets and gateways: as little of each as the plan can tell apart. Time passes a second a step. */
@@ -89,7 +92,10 @@ export class SimulatedCluster {
     const plan = planPool(observed);
     this.#memory = plan.scaling.memory;
     this.#judge(observed, plan);
-    for (const action of plan.actions.slice(0, actionsMax)) this.apply(action);
+    for (const action of plan.actions.slice(0, actionsMax)) {
+      if (action.kind === 'create-pod' && this.pods.length >= (this.world.podsMax ?? Infinity)) break;
+      this.apply(action);
+    }
     if (plan.actions.length > actionsMax) {
       this.restartOperator();
       return { plan, observed };
@@ -253,6 +259,7 @@ export class SimulatedCluster {
       obstacle: undefined,
       endpointReady: undefined,
       polled: isUp ? this.#poll(pod.metadata.uid, ready) : undefined,
+      unansweredSince: undefined,
     };
   }
 
@@ -282,7 +289,10 @@ export class SimulatedCluster {
     ).length;
     const emptying = observed.gateways.filter(({ isTerminating, polled }) => isTerminating && (polled?.connections ?? 0) > 0);
     const leaving = draining.length + emptying.length + begun;
-    if (begun > 0 && leaving > 1) this.breaches.push(`${leaving} gateways give up their clients at once`);
+    const { gateways, pool } = observed;
+    const standing = gateways.filter(({ isTerminating, phase }) => !isTerminating && phase !== 'Failed').length;
+    const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, standing, 'up'));
+    if (begun > 0 && leaving > concurrent) this.breaches.push(`${leaving} gateways give up their clients at once`);
     if (observed.pool.spec.paused && plan.actions.length > 0) this.breaches.push('a paused pool is changed');
     const marked = new Set(plan.actions.flatMap((action) => (action.kind === 'mark-draining' ? [action.pod.uid] : [])));
     const before = observed.gateways.filter((gateway) => isAvailable(gateway) && gateway.drain === undefined);

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { poolWith } from './pool-fixture.ts';
+import { edited, fullPool } from '../../kubernetes/crds/full-objects.ts';
+import { ruleCases } from '../../kubernetes/crds/rule-cases.ts';
 import type { BarrageChannel } from '../../../operator/api/barrage-channel.ts';
 import type { GatewayPool } from '../../../operator/api/gateway-pool.ts';
 import { shapeFaults } from '../../../operator/api/shape.ts';
@@ -40,6 +42,44 @@ test.each([
   [{ template: { spec: { anything: ['goes'] } } }, []],
 ])('the spec %j is judged by its fields', (spec, faults) => {
   expect(poolSpecFaults(storedPool(spec))).toEqual(faults);
+});
+
+test.each([
+  ['a second placeholder', 'wss://{pod}.example.com:{port}/'],
+  ['a port beyond 65535', 'wss://edge:99999/{pod}'],
+  ['a host in angle brackets', 'wss://<host>/{pod}'],
+  ['a percent sign in its host', 'wss://a%b/{pod}'],
+  ['brackets around what is no address', 'wss://[x]/{pod}'],
+  ['another scheme', 'https://edge/{pod}'],
+  ['more than 2048 characters with the name of a pod', `wss://edge/{pod}/${'a'.repeat(2030)}`],
+])('a URL template with %s is named, with what to write', (_, urlTemplate) => {
+  const faults = poolSpecFaults(storedPool({ exposure: { type: 'URLTemplate', urlTemplate } }));
+  expect(faults).toEqual([
+    expect.stringMatching(/^spec\.exposure\.urlTemplate is "\S{1,102}, must be a ws:\/\/ or wss:\/\/ URL .*\{pod\}$/),
+  ]);
+});
+
+test('an exposure that lacks what its URLs are made of is named', () => {
+  for (const [exposure, words] of [
+    [{ type: 'URLTemplate' }, 'spec.exposure.urlTemplate is missing'],
+    [{ type: 'HTTPRoute' }, 'spec.exposure.httpRoute is missing'],
+    [
+      { type: 'HTTPRoute', httpRoute: { hostname: '1.2.3.4.5', parentRef: { name: 'edge' } } },
+      'spec.exposure.httpRoute.hostname is "1.2.3.4.5", must be a DNS name',
+    ],
+  ] as const)
+    expect(poolSpecFaults(storedPool({ exposure }))).toEqual([words]);
+  for (const type of ['PodIP', 'HostPort']) expect(poolSpecFaults(storedPool({ exposure: { type } }))).toEqual([]);
+});
+
+test('whatever exposure the API server takes makes URLs that pool documents take', () => {
+  const cases = ruleCases.filter(({ at }) => at.startsWith('spec.exposure'));
+  const accepted = cases.flatMap((each) => each.accepted.map((edits) => edited(fullPool, edits)));
+  expect(accepted.length).toBeGreaterThan(15);
+  for (const { metadata, spec } of accepted) {
+    const longest = { ...poolWith().metadata, name: `${metadata.name}${'a'.repeat(40 - metadata.name.length)}` };
+    expect(poolSpecFaults({ ...storedPool(spec), metadata: longest }), JSON.stringify(spec)).toEqual([]);
+  }
 });
 
 test('a bound is the last value that is taken', () => {

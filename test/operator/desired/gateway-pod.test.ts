@@ -6,8 +6,11 @@ import { gatewayPod, gatewayRevision, gatewayTemplate } from '../../../operator/
 import { closeMsMax } from '../../../core/process/lifecycle.ts';
 import { readSettings } from '../../../core/process/settings.ts';
 import { childNames, names } from '../../../operator/desired/labels.ts';
+import type { JsonObject } from '../../../operator/desired/objects.ts';
 import { overruled } from '../../../operator/desired/overlay.ts';
 import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
+import { publisherDeployment } from '../../../operator/desired/publisher.ts';
+import { observeGateway, type PoolPod } from '../../../operator/reconcile/pod-view.ts';
 
 type Spec = Parameters<typeof ingredientsWith>[0];
 
@@ -186,6 +189,38 @@ test('a template can not take away what the operator depends on', () => {
   });
 });
 
+test('labels and annotations below barrage.dev/ in a template reach no pod, and are named', () => {
+  // As in what `kubectl get pod -o yaml` shows of a gateway that leaves.
+  const template = {
+    metadata: {
+      labels: {
+        'barrage.dev/gateway': 'web-aaaaa-7',
+        'barrage.dev/revision': 'old',
+        'barrage.dev/mine': 'x',
+        'barrage.developers/mine': 'kept',
+      },
+      annotations: {
+        [names.annotation.drainStarted]: '2026-11-22T10:00:00.000Z',
+        [names.annotation.drainDeadline]: '2026-11-22T10:09:00.000Z',
+        [names.annotation.settingsDigest]: 'old',
+        note: 'kept',
+      },
+    },
+  };
+  const named = [
+    ...['drain-deadline', 'drain-started', 'settings-digest'].map((name) => `metadata.annotations.barrage.dev/${name}`),
+    ...['gateway', 'mine', 'revision'].map((name) => `metadata.labels.barrage.dev/${name}`),
+  ];
+  const publishers = publisherDeployment(ingredientsWith({ publisher: { template } }))?.spec?.['template'] as JsonObject;
+  expect(overruled(template, publishers).toSorted()).toEqual(named);
+  expect(overruled(template, gatewayTemplate(ingredientsWith({ template }))).toSorted()).toEqual(named);
+  const { pod } = podWith({ template });
+  expect(observeGateway({ ...pod, metadata: { ...pod.metadata, uid: 'uid' } } as PoolPod, undefined).drain).toBeUndefined();
+  expect(pod.metadata.labels).toMatchObject({ 'barrage.dev/gateway': 'web-aaaaa-0', 'barrage.developers/mine': 'kept' });
+  expect(pod.metadata.labels).not.toHaveProperty(['barrage.dev/mine']);
+  expect(pod.metadata.annotations).toMatchObject({ note: 'kept' });
+});
+
 test('privileges that a template asks for are given, and found', () => {
   const template = { spec: { hostNetwork: true, containers: [{ name: 'barrage', securityContext: { privileged: true, runAsUser: 0 } }] } };
   const { spec } = podWith({ template });
@@ -221,6 +256,29 @@ test('the revision does not change with what moves nobody: the number of gateway
     { publisher: { minReplicas: 5 } },
   ])
     expect(gatewayRevision(ingredientsWith(spec)), JSON.stringify(spec)).toBe(base);
+});
+
+test('of what happens at the end of a pod only what the operator writes itself moves nobody', () => {
+  const drain = (propagationSeconds: number) => ({ propagationSeconds, deadlineSeconds: 540, connectionsPerSecond: 200 });
+  const revision = (template: object, propagationSeconds = 10) =>
+    gatewayRevision(ingredientsWith({ template, drain: drain(propagationSeconds) }));
+  const preStop = (name: string, command: string) => ({
+    spec: { containers: [{ name, lifecycle: { preStop: { sleep: null, exec: { command: [command] } } } }] },
+  });
+  const seconds = (count: number) => ({
+    spec: { containers: [{ name: 'barrage', livenessProbe: { terminationGracePeriodSeconds: count } }] },
+  });
+  const drainVariable = (name: string, value: string) => ({
+    spec: { containers: [{ name, env: [{ name: 'BARRAGE_DRAIN_MS', value }] }] },
+  });
+  expect(revision({}, 3)).toBe(revision({}));
+  for (const name of ['proxy', 'barrage']) expect(revision(preStop(name, 'a')), name).not.toBe(revision(preStop(name, 'b')));
+  expect(revision(preStop('barrage', 'a'))).not.toBe(revision({}));
+  expect(revision(preStop('barrage', 'a'), 3)).toBe(revision(preStop('barrage', 'a')));
+  expect(revision({ metadata: { annotations: { preStop: 'a' } } })).not.toBe(revision({ metadata: { annotations: { preStop: 'b' } } }));
+  expect(revision(seconds(5))).not.toBe(revision(seconds(6)));
+  expect(revision(drainVariable('proxy', '1'))).not.toBe(revision(drainVariable('proxy', '2')));
+  expect(revision(drainVariable('barrage', '1'))).toBe(revision({}));
 });
 
 test('the revision does not depend on the order of keys in a template', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AdminStatus } from '../../../core/admin-status.ts';
+import { silentMs } from '../../../operator/decide/blocker.ts';
 import { names } from '../../../operator/desired/labels.ts';
 import type { PoolPod } from '../../../operator/reconcile/pod-view.ts';
 import { Polls } from '../../../operator/reconcile/polls.ts';
@@ -140,6 +141,70 @@ test('only news is told, and pods that are gone are forgotten with all that was 
   polls.stop();
   await clock.pass(5000);
   expect(clock.pending).toBe(0);
+});
+
+const started: PoolPod['status'] = {
+  phase: 'Running',
+  podIP: 'a',
+  containerStatuses: [{ name: names.container, started: true, state: { running: {} } }],
+};
+
+test('a pod that has started and does not answer is silent since it was first asked in vain, and that is told once when it has lasted', async () => {
+  const { clock, pods, dead, changes, polls } = world();
+  pods.set('a', podWith('a', started));
+  dead.add('a');
+  const begunAt = clock.wallTime();
+  polls.start();
+  await clock.pass(silentMs - 1);
+  expect(polls.unansweredSince('a')).toBe(begunAt);
+  expect(changes).toEqual([]);
+  await clock.pass(2 * timeLimitMs);
+  expect(changes).toEqual(['live/web']);
+  await clock.pass(60_000);
+  expect(changes).toHaveLength(1);
+  dead.delete('a');
+  await clock.pass(2 * timeLimitMs);
+  expect(polls.unansweredSince('a')).toBeUndefined();
+  expect(changes).toHaveLength(2);
+  // The same after it has answered: the end of a silence is told though what it says is no news.
+  dead.add('a');
+  await clock.pass(silentMs + 2 * timeLimitMs);
+  expect(changes).toHaveLength(3);
+  dead.delete('a');
+  await clock.pass(2 * timeLimitMs);
+  expect(changes).toHaveLength(4);
+  polls.stop();
+});
+
+test('one that is still starting, or starts again, owes no answer; a question that gets lost now and then is told to nobody', async () => {
+  const { clock, pods, dead, changes, polls } = world();
+  const starting = { ...started, containerStatuses: [{ name: names.container, started: false, state: { running: {} } }] };
+  pods.set('a', podWith('a', starting));
+  dead.add('a');
+  polls.start();
+  await clock.pass(60_000);
+  expect(polls.unansweredSince('a')).toBeUndefined();
+  pods.set('a', podWith('a', started));
+  await clock.pass(silentMs / 2);
+  expect(polls.unansweredSince('a')).toBeGreaterThan(0);
+  pods.set('a', podWith('a', starting));
+  await clock.pass(silentMs);
+  expect(polls.unansweredSince('a')).toBeUndefined();
+  expect(changes).toEqual([]);
+  pods.set('a', podWith('a', started));
+  dead.delete('a');
+  await clock.pass(2 * timeLimitMs);
+  for (let round = 0; round < 10; round += 1) {
+    dead.add('a');
+    await clock.pass(silentMs / 2);
+    dead.delete('a');
+    await clock.pass(2 * timeLimitMs);
+  }
+  expect(changes).toEqual(['live/web']);
+  pods.clear();
+  await clock.pass(5000);
+  expect(polls.size).toBe(0);
+  polls.stop();
 });
 
 test('with pods that come, go, die and answer late no pace is lost (seeds 1 to 20)', async () => {

@@ -1,0 +1,92 @@
+import type { Logger } from '../../core/process/logging.ts';
+
+/** What is asked of a reflector. */
+interface Reading {
+  /** Resolves when its store was filled for the first time. */
+  readonly synced: Promise<void>;
+  /** Resolves when the API server refuses to have it read, and never where it does not. */
+  readonly refused: Promise<void>;
+}
+
+interface Partition {
+  readonly namespace: string | undefined;
+  readonly readings: Reading[];
+  state: 'unread' | 'refused' | 'whole';
+}
+
+/**
+ * Which namespaces have been read whole. One that is refused, as happens to one that was deleted with its Roles, holds up no other; of one that was read in part
+ * nothing may be concluded: what is missing there may exist.
+ */
+export class Partitions {
+  readonly #partitions: readonly Partition[];
+  readonly #logger: Logger;
+  readonly #listeners: (() => void)[] = [];
+  readonly #reachedEnough = Promise.withResolvers<void>();
+
+  /** @param namespaces `undefined` for all together */
+  constructor(namespaces: readonly (string | undefined)[], logger: Logger) {
+    this.#partitions = namespaces.map((namespace) => ({ namespace, readings: [], state: 'unread' }));
+    this.#logger = logger;
+  }
+
+  add(namespace: string | undefined, reading: Reading): void {
+    this.#partitions.find((partition) => partition.namespace === namespace)?.readings.push(reading);
+  }
+
+  /** Follows all readings that were added. */
+  follow(): void {
+    for (const partition of this.#partitions) {
+      for (const { refused } of partition.readings) void refused.then(() => this.#refuse(partition));
+      void Promise.all(partition.readings.map(({ synced }) => synced)).then(() => this.#complete(partition));
+    }
+  }
+
+  /** Resolves when each was read whole or is refused, and one at least was read: who may read nothing knows nothing. */
+  get enough(): Promise<void> {
+    return this.#reachedEnough.promise;
+  }
+
+  get isEnough(): boolean {
+    return this.#partitions.every(({ state }) => state !== 'unread') && this.#partitions.some(({ state }) => state === 'whole');
+  }
+
+  isWhole(namespace: string): boolean {
+    return this.#partitions.some((partition) => partition.state === 'whole' && (partition.namespace ?? namespace) === namespace);
+  }
+
+  /** Calls back whenever another namespace was read whole. */
+  onWhole(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Those that are looked after one by one, and whether each is refused. */
+  refusals(): readonly { readonly namespace: string; readonly isRefused: boolean }[] {
+    return this.#partitions.flatMap(({ namespace, state }) =>
+      namespace === undefined ? [] : [{ namespace, isRefused: state === 'refused' }],
+    );
+  }
+
+  #refuse(partition: Partition): void {
+    if (partition.state !== 'unread') return;
+    partition.state = 'refused';
+    const { namespace } = partition;
+    this.#logger.warn(
+      { namespace },
+      'a namespace may not be read whole: nothing is done there until it may; does it exist, with its Roles?',
+    );
+    this.#tellEnough();
+  }
+
+  #complete(partition: Partition): void {
+    const { namespace, state } = partition;
+    partition.state = 'whole';
+    if (state === 'refused') this.#logger.info({ namespace }, 'a namespace that was refused has been read');
+    for (const listener of this.#listeners) listener();
+    this.#tellEnough();
+  }
+
+  #tellEnough(): void {
+    if (this.isEnough) this.#reachedEnough.resolve();
+  }
+}
