@@ -10,7 +10,7 @@ export const closeCodes = {
   internal: { code: 1011, reason: 'internal error', reconnect: true },
   slow: { code: 4000, reason: 'too slow: the bytes waiting for this connection reached their limit', reconnect: true },
   idle: { code: 4001, reason: 'nothing was received within the idle time', reconnect: true },
-  authTimeout: { code: 4002, reason: 'the auth service did not answer in time', reconnect: true },
+  authTimeout: { code: 4002, reason: 'the auth service gave no usable answer in time', reconnect: true },
   tooManyCommands: { code: 4003, reason: 'too many commands', reconnect: true },
   badCommand: { code: 4500, reason: 'not a command of this protocol', reconnect: false },
   authRefused: { code: 4501, reason: 'the token was refused, or has expired', reconnect: false },

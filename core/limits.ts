@@ -47,8 +47,18 @@ export const limits = {
   authTimeoutMs: 3_000,
   /** Longest window that an overloaded process may stretch a room to, in milliseconds. */
   mergeWindowMsMax: 1_000,
+  /** Most publications that one merge window may hold, also a stretched one. */
+  windowPublicationsMax: 10_000,
+  /** Most flushes of one room that may be under way at once; at it the room collects until one is written. */
+  fanOutFlushesMax: 16,
+  /** Most CPU that the flushes of one room that are under way may take together, in milliseconds, unless one alone takes more. */
+  fanOutBacklogMsMax: 200,
   /** Most questions to the auth webhook under way from one gateway; who comes beyond is told to come back. */
   authInFlightMax: 1_000,
+  /** Most channels a second, sustained, that one gateway asks all others to count for `counts`: each answer is kept for a second. */
+  countQuestionsPerSecondMax: 100,
+  /** The same for one connection: one that asks for ever other channels must not use up what all have. */
+  countQuestionsOfClientPerSecondMax: 10,
   /** Most density classes of one room. */
   densityClassesMax: 4,
   /** Longest time that one slice of a fan-out may run, in milliseconds of CPU. */
@@ -60,3 +70,4 @@ assert(limits.channelNameBytesMax < limits.clientFrameBytesMax);
 assert(limits.commandsInFlightMax > limits.subscriptionsPerConnectionMax);
 assert(limits.commandsPerSecondMax > limits.subscriptionsPerConnectionMax);
 assert(limits.appendBytesMax >= limits.payloadBytesMax, 'a payload at its limit must fit in a bus batch');
+assert(limits.countQuestionsOfClientPerSecondMax < limits.countQuestionsPerSecondMax);

@@ -40,8 +40,8 @@ export async function answerCall(request: GatewayRequest, deadlineMs: number, { 
     case 'delivered': {
       const room = rooms.find(request.channel);
       if (room === undefined) return { kind: 'delivered', delivered: 0, dropped: {}, pending: 0 };
-      const result = await room.records.result(request, deadlineMs, () => room.size);
-      return { kind: 'delivered', ...result };
+      const result = await room.records.result(request, deadlineMs, room);
+      return result === 'forgotten' ? failed('this publication is too old to be remembered') : { kind: 'delivered', ...result };
     }
   }
 }
@@ -64,27 +64,32 @@ async function callConnection(connection: Connection, call: ConnectionCall, room
     case 'unsubscribe': {
       for (const channel of call.channels) {
         const member = connection.memberOf(channel);
-        if (member === undefined) continue;
-        rooms.leave(member);
-        if (connection.protocol === 'barrage.v1') {
-          connection.sendControl(encodeMessage({ type: 'unsubscribed', channel, message: 'a backend ended this subscription' }));
-        }
+        if (member !== undefined) rooms.end(member, 'a backend ended this subscription');
       }
       return done;
     }
     case 'set-context':
-      return setContext(connection, call.context, rooms);
+      return setContext({ connection, context: call.context, uid: call.context['uid'], rooms });
     case 'set-context-value':
-      return setContext(connection, { ...connection.context, [call.key]: call.value }, rooms);
+      return setContext({
+        connection,
+        context: { ...connection.context, [call.key]: call.value },
+        uid: call.key === 'uid' ? call.value : undefined,
+        rooms,
+      });
   }
 }
 
 /** A backend may subscribe a connection to what its client could not, but not to another user's own channel. Returns what went wrong. */
 async function subscribe(connection: Connection, channel: string, rooms: Rooms): Promise<string | undefined> {
-  const owner = channelOwner(channel);
-  if (owner !== undefined && owner !== connection.uid) return "this is another user's channel: set the context value uid first";
+  if (!mayBeGiven(channel, connection)) return notTheOwner;
   const joined = await rooms.join(connection, channel, connection.protocol === 'plain' ? 'plain' : 'full');
   if (joined.kind === 'refused') return `refused (${joined.reason})`;
+  // Who it is may have changed while the room was opened.
+  if (!mayBeGiven(channel, connection)) {
+    rooms.leave(joined.member);
+    return notTheOwner;
+  }
   if (joined.kind === 'joined' && connection.protocol === 'barrage.v1') {
     const density = classDensity(joined.member.memberClass, joined.member.room.policy);
     connection.sendControl(
@@ -94,11 +99,23 @@ async function subscribe(connection: Connection, channel: string, rooms: Rooms):
   return undefined;
 }
 
-/** The context is the backend's own notes on a connection; `uid` in it is who the client is, as if the auth webhook had said so. */
-function setContext(connection: Connection, context: Readonly<Record<string, unknown>>, rooms: Rooms): GatewayReply {
+const notTheOwner = "this is another user's channel: set the context value uid first";
+
+function mayBeGiven(channel: string, { uid }: Connection): boolean {
+  const owner = channelOwner(channel);
+  return owner === undefined || owner === uid;
+}
+
+/** The context is the backend's own notes on a connection. A `uid` that this call brings is who the client is, as if the auth webhook had said so. */
+function setContext(options: {
+  readonly connection: Connection;
+  readonly context: Readonly<Record<string, unknown>>;
+  readonly uid: unknown;
+  readonly rooms: Rooms;
+}): GatewayReply {
+  const { connection, context, uid, rooms } = options;
   if (Buffer.byteLength(JSON.stringify(context)) > limits.contextBytesMax)
     return failed(`the context would exceed ${limits.contextBytesMax} bytes`);
-  const uid = context['uid'];
   const isUser = typeof uid === 'string' || typeof uid === 'number';
   const fault = isUser ? channelNameFault(userChannel(String(uid))) : undefined;
   if (fault !== undefined) return failed(`uid: ${fault}`);

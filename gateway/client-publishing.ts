@@ -31,16 +31,21 @@ export class ClientPublishing {
     readonly author: string;
     readonly policy: ChannelPolicy;
     readonly publication: Publication;
+    /** Milliseconds of a monotonic clock. */
     readonly now: number;
   }): Promise<PublishResult> {
     const { channel, policy, publication, now } = request;
-    const slow = slowModeWait(this.#lastAt.get(`${channel} ${request.author}`), policy.access.slowModeSeconds, now);
+    const paced = `${channel} ${request.author}`;
+    const lastAt = this.#lastAt.get(paced);
+    const slow = slowModeWait(lastAt, policy.access.slowModeSeconds, now);
     if (slow > 0) return { kind: 'slow_mode', waitMs: slow };
     if (!this.#takeRate(channel, policy.limits.publicationsPerSecond, now)) return { kind: 'channel_rate' };
-    if (policy.access.slowModeSeconds > 0) this.#remember(`${channel} ${request.author}`, now);
+    if (policy.access.slowModeSeconds > 0) this.#remember(paced, now);
     try {
       return { kind: 'published', result: await this.#log.append(channel, [publication]) };
     } catch (error) {
+      // Who is told to try again must not be told to wait for having tried.
+      this.#giveBack(paced, now, lastAt);
       if (error instanceof BusUnavailable) return { kind: 'unavailable' };
       throw error;
     }
@@ -50,6 +55,13 @@ export class ClientPublishing {
     this.#lastAt.delete(key);
     this.#lastAt.set(key, now);
     if (this.#lastAt.size > trackedMax) this.#forgetOldest(this.#lastAt);
+  }
+
+  /** Undoes `remember`, unless the author has published again since, or was forgotten. */
+  #giveBack(key: string, at: number, before: number | undefined): void {
+    if (this.#lastAt.get(key) !== at) return;
+    if (before === undefined) this.#lastAt.delete(key);
+    else this.#lastAt.set(key, before);
   }
 
   #takeRate(channel: string, perSecond: number | undefined, now: number): boolean {

@@ -7,7 +7,8 @@ export interface Conflated {
 
 /**
  * Within one merge window keeps, for each conflation key, only the newest publication, at the newest's offset. With mode `Sum` it carries the
- * sum of the counts. `sums: 'separate'` leaves `Sum` publications alone: for the plain protocol, in which a count can't be said.
+ * sum of the counts. Backends and clients have keys of their own, and so has each priority: a client can't replace what a backend says, or speak with
+ * its count, and nothing is replaced by what is left out before it. `sums: 'separate'` leaves `Sum` publications alone: for the plain protocol, in which a count can't be said.
  */
 export function conflate(window: readonly PlacedPublication[], sums: 'together' | 'separate'): Conflated {
   if (!window.some(({ publication }) => publication.conflation !== undefined)) return { kept: window, leftOut: [] };
@@ -30,7 +31,7 @@ export function conflate(window: readonly PlacedPublication[], sums: 'together' 
   return { kept, leftOut };
 }
 
-function keyOf({ publication: { conflation } }: PlacedPublication, sums: 'together' | 'separate'): string | undefined {
+function keyOf({ publication: { conflation, sender, priority } }: PlacedPublication, sums: 'together' | 'separate'): string | undefined {
   if (conflation === undefined || (conflation.mode === 'Sum' && sums === 'separate')) return undefined;
-  return `${conflation.mode}:${conflation.key}`;
+  return `${sender === undefined ? 'backend' : 'client'}:${priority}:${conflation.mode}:${conflation.key}`;
 }

@@ -1,5 +1,4 @@
 import { closeCodes } from '../core/close-codes.ts';
-import { encodeMessage } from '../core/protocol/message.ts';
 import type { Connection } from './connection.ts';
 import { hasExpired, needsIdentity } from './identity.ts';
 import type { Rooms } from './rooms.ts';
@@ -17,11 +16,5 @@ export function expireIdentity(connection: Connection, rooms: Rooms, now: number
     connection.close(closeCodes.authRefused);
     return;
   }
-  for (const member of ending) {
-    const { channel } = member.room;
-    rooms.leave(member);
-    connection.sendControl(
-      encodeMessage({ type: 'unsubscribed', channel, message: 'the token has expired: send auth with a new one, and subscribe again' }),
-    );
-  }
+  for (const member of ending) rooms.end(member, 'the token has expired: send auth with a new one, and subscribe again');
 }

@@ -60,31 +60,24 @@ export class FanOut {
   #slice(): void {
     const startedAt = this.#options.clock();
     let at = startedAt;
-    while (this.#flushes.size > 0 && at - startedAt < sliceMs) {
-      for (const [room, queue] of this.#flushes) {
-        const flush = queue[0];
-        if (flush === undefined || writeQuantum(flush)) {
-          queue.shift();
-          if (queue.length === 0) this.#flushes.delete(room);
-          flush?.onDone();
-        }
-        const now = this.#options.clock();
-        room.spentMs += now - at;
-        at = now;
-        if (at - startedAt >= sliceMs) break;
+    // A room that was served goes to the back: the next one is always that whose turn is longest ago.
+    for (const [room, queue] of this.#flushes) {
+      const flush = queue[0];
+      const isDone = flush === undefined || writeQuantum(flush);
+      if (isDone) queue.shift();
+      this.#flushes.delete(room);
+      if (queue.length > 0) this.#flushes.set(room, queue);
+      const now = this.#options.clock();
+      room.spentMs += now - at;
+      at = now;
+      if (isDone) {
+        flush?.onDone();
+        // Telling who waits for it is no cost of the flush that comes next.
+        at = this.#options.clock();
       }
-      // Rooms at the front go to the back, so that the next slice does not begin with the same ones.
-      this.#rotate();
+      if (at - startedAt >= sliceMs) break;
     }
     this.#options.onSlice(at - startedAt);
-  }
-
-  #rotate(): void {
-    const first = this.#flushes.entries().next();
-    if (first.done === true || this.#flushes.size < 2) return;
-    const [room, queue] = first.value;
-    this.#flushes.delete(room);
-    this.#flushes.set(room, queue);
   }
 }
 

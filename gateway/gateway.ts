@@ -16,6 +16,7 @@ import type { Settings } from '../core/process/settings.ts';
 import type { Policies } from '../core/policy.ts';
 import type { Hello } from '../core/protocol/barrage-v1.ts';
 import { encodeMessage } from '../core/protocol/message.ts';
+import { wallClock } from '../core/wall-clock.ts';
 import { answerCall } from './answers.ts';
 import { authenticatorOf } from './authenticator.ts';
 import { ClientPublishing } from './client-publishing.ts';
@@ -86,14 +87,14 @@ export class Gateway {
       fanOutShare: () => this.#rooms.demand,
     });
     const fanOut = new FanOut({
-      clock: () => performance.now(),
+      clock,
       soon: systemTimers.soon,
       onSlice: (milliseconds) => this.#metrics.slice(milliseconds),
     });
     this.#rooms = new Rooms({
       log: bus.log,
       policies: this.#pool.document === undefined ? options.policies : this.#pool.policies,
-      surroundings: { fanOut, metrics: this.#metrics, now, clock: () => performance.now(), timers: systemTimers },
+      surroundings: { fanOut, metrics: this.#metrics, now: wallClock, clock, timers: systemTimers },
       logger,
       share: settings.fanOutPercent / 100,
     });
@@ -102,8 +103,8 @@ export class Gateway {
       placement: () => this.#pool.placement,
       uid: this.#uid,
       timers: systemTimers,
-      clock: () => performance.now(),
-      now: Date.now,
+      clock,
+      now: wallClock,
       registry,
       logger,
     });
@@ -111,12 +112,13 @@ export class Gateway {
     this.#surroundings = {
       rooms: this.#rooms,
       log: bus.log,
-      authenticate: authenticatorOf(settings),
+      authenticate: authenticatorOf(settings, { logger, now: clock }),
       publishing: new ClientPublishing(bus.log),
-      countMembers: new MemberCounter(bus.calls, now).count,
+      countMembers: new MemberCounter({ calls: bus.calls, now: clock, onCount: (source) => this.#metrics.counts.inc({ source }) }).count,
       metrics: this.#metrics,
       logger,
-      now,
+      clock,
+      now: wallClock,
     };
     // The socket's own buffer is small: what waits longer waits in a queue that a policy bounds.
     this.#server = createServer(
@@ -164,7 +166,7 @@ export class Gateway {
         rooms: () => this.#rooms.allCounts(),
         roomCounts: (channel) => this.#rooms.counts(channel),
       });
-      this.#ids = new ClientIds(number, Date.now());
+      this.#ids = new ClientIds(number, wallClock());
     } catch (error) {
       if (!(error instanceof BusUnavailable)) throw error;
       this.#options.logger.warn({ reason: error.message }, 'waiting for the bus');
@@ -316,7 +318,7 @@ export class Gateway {
     const leaveAll = (): void => {
       for (const member of connection.members.slice()) this.#rooms.leave(member);
     };
-    const connection = new Connection({ id, protocol, wire, now: now(), onClose });
+    const connection = new Connection({ id, protocol, wire, now: clock(), onClose });
     this.#connections.set(id, connection);
     const dialect = protocol === 'plain' ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
     const session = new Session(connection, dialect, this.#surroundings);
@@ -325,7 +327,7 @@ export class Gateway {
       message: (data, kind) => session.message(data, kind),
       ping: (data) => session.ping(data),
       pong: () => {
-        connection.lastSeenAt = now();
+        connection.lastSeenAt = clock();
       },
       broken: (code) => connection.close({ code, reason: '', reconnect: false }),
       ended: () => {
@@ -355,7 +357,7 @@ export class Gateway {
   /** Pings, closes, and ends the identities of a part of the connections at a time, so that 100,000 of them are no burst of work. */
   #sweepSome(): void {
     const { pingIntervalMs, idleTimeoutMs } = this.#options.settings;
-    const at = now();
+    const at = clock();
     for (let left = Math.ceil(this.#connections.size / sweepsPerInterval); left > 0; left--) {
       this.#sweep ??= this.#connections.values();
       const { value: connection, done } = this.#sweep.next();
@@ -371,10 +373,7 @@ export class Gateway {
   }
 }
 
-/**
- * Milliseconds since the Unix epoch by the wall clock at the process's start, monotonic since: a clock that is set back must not hold up a merge
- * window or an idle time.
- */
-function now(): number {
-  return performance.timeOrigin + performance.now();
+/** Monotonic milliseconds: a machine's clock that is set back must not hold up a merge window or an idle time. */
+function clock(): number {
+  return performance.now();
 }

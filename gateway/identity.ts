@@ -2,7 +2,7 @@ import { channelNameFault, userChannel } from '../core/channel.ts';
 import type { ChannelPolicy } from '../core/policy.ts';
 import { mayJoin } from './access.ts';
 
-/** What became of a client's token. `late`: nobody could say in time; the client may try again. */
+/** What became of a client's token. `late`: nobody could say whose it is, or not in time; the client may try again. */
 export type AuthResult =
   | {
       readonly kind: 'user';
@@ -11,7 +11,7 @@ export type AuthResult =
       readonly lastsMs?: number;
     }
   | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'late' };
+  | { readonly kind: 'late'; readonly reason: string };
 
 /** Turns a client's token into a user; never throws. */
 export type Authenticate = (token: string) => Promise<AuthResult>;

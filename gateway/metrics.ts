@@ -22,9 +22,11 @@ export class GatewayMetrics {
   readonly tally = new Tally();
   readonly received: Counter;
   readonly busGaps: Counter;
+  readonly heldFlushes: Counter;
   readonly refusedConnections: Counter<'reason'>;
   readonly closedConnections: Counter<'code'>;
   readonly commands: Counter<'result'>;
+  readonly counts: Counter<'source'>;
   #framesSent = 0;
   #bytesSent = 0;
   readonly #flushes: Counter;
@@ -69,6 +71,11 @@ export class GatewayMetrics {
       help: 'Interruptions of the bus after which publications of a room were missing.',
       registers,
     });
+    this.heldFlushes = new Counter({
+      name: 'barrage_gateway_flushes_held_total',
+      help: 'Flushes that were due and waited until an earlier one of their room was written.',
+      registers,
+    });
     this.refusedConnections = new Counter({
       name: 'barrage_gateway_connections_refused_total',
       help: 'Upgrade requests that were refused.',
@@ -85,6 +92,12 @@ export class GatewayMetrics {
       name: 'barrage_gateway_commands_total',
       help: 'Commands of clients, by result.',
       labelNames: ['result'],
+      registers,
+    });
+    this.counts = new Counter({
+      name: 'barrage_gateway_counts_total',
+      help: 'Answers to counts, by how they were had: cached, asked (of every gateway) or refused.',
+      labelNames: ['source'],
       registers,
     });
     this.#flushes = new Counter({ name: 'barrage_gateway_flushes_total', help: 'Merge windows that were flushed.', registers });

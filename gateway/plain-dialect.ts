@@ -79,13 +79,13 @@ export class PlainDialect implements Dialect {
     const result = await this.#surroundings.authenticate(token);
     if (this.#connection.isClosed) return;
     if (result.kind === 'user') {
-      const { rooms, now } = this.#surroundings;
-      rooms.identify(this.#connection, result.uid, result.lastsMs === undefined ? undefined : now() + result.lastsMs);
+      const { rooms, clock } = this.#surroundings;
+      rooms.identify(this.#connection, result.uid, result.lastsMs === undefined ? undefined : clock() + result.lastsMs);
       this.#answer(done, 'done');
       return;
     }
     this.#surroundings.metrics.commands.inc({ result: 'refused' });
-    this.#surroundings.logger.info({ client: this.#connection.id, result }, 'auth refused');
+    if (result.kind === 'refused') this.#surroundings.logger.info({ client: this.#connection.id, result }, 'auth refused');
     this.#connection.close(result.kind === 'late' ? closeCodes.authTimeout : closeCodes.authRefused);
   }
 

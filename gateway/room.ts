@@ -1,4 +1,5 @@
 import { conflate } from './conflation.ts';
+import { capsTimes, MergeWindow, windowCaps, type WindowCaps } from './merge-window.ts';
 import { sample } from './sampling.ts';
 import { limits } from '../core/limits.ts';
 import type { ChannelPolicy } from '../core/policy.ts';
@@ -57,6 +58,8 @@ export interface Cut {
   readonly after: number;
   readonly upto: number;
   readonly publications: readonly PlacedPublication[];
+  /** How many more were given up while the window was full, by priority (in the order of `priorities`): left out for every class, for want of budget. */
+  readonly thinned: readonly number[];
   readonly classes: readonly ClassCut[];
 }
 
@@ -68,6 +71,14 @@ export interface Missing {
   readonly position: Position;
 }
 
+/** One moment by two clocks, both in milliseconds. */
+export interface Moment {
+  /** By a monotonic clock: for windows and budgets. */
+  readonly clock: number;
+  /** Since the Unix epoch: for the age of publications. */
+  readonly now: number;
+}
+
 interface ClassState {
   readonly bucket: TokenBucket;
   /** What the members of this class have been told of. */
@@ -76,8 +87,11 @@ interface ClassState {
 }
 
 /**
- * The rules of one channel on one gateway: what is cut when, and what of it each class gets. Pure: the caller brings batches and the time
- * (milliseconds), sends what is returned, in that order, and calls `tick` at `dueAt`.
+ * The rules of one channel on one gateway: what is cut when, and what of it each class gets. Pure: the caller brings batches and the moment,
+ * sends what is returned, in that order, calls `tick` at `dueAt`, and `written` for each cut whose frames have all been seen to.
+ *
+ * A room with `underWayMax` cuts under way is held: it collects until one is written, and gives up by priority what its window can't hold. So the fan-out's
+ * backlog is bounded, and a process that can't keep up slows its cadence by itself; `setCadence` leaves it time for other work.
  *
  * Invariants: cuts follow each other without overlap; a cut whose `after` is not the previous cut's `upto` (or whose epoch differs) follows
  * a hole that is nobody's choice; a class that exists has been told of everything up to its `upto`, which is at most the last cut.
@@ -90,20 +104,30 @@ export class Room {
   #received: number;
   /** Last offset cut. */
   #cut: number;
-  #window: PlacedPublication[] = [];
-  #windowBytes = 0;
+  readonly #window = new MergeWindow();
   #windowEndsAt: number | undefined;
   /** Without a window: when classes that were left everything out are told so. */
   #tellAt: number | undefined;
   #windowMs: number;
   /** Factor ≤ 1 on every budget while the process is overloaded. */
   #budgetFactor = 1;
+  /** Where so much came, a window is cut before its end. */
+  #caps: WindowCaps;
+  /** What one batch may hold at most. */
+  #capsMax: WindowCaps;
+  /** What a window may keep at most. */
+  #keptMax: WindowCaps;
+  #underWay = 0;
+  #underWayMax = Infinity;
   readonly #classes = new Map<MemberClass, ClassState>();
 
   constructor(options: { readonly channel: string; readonly policy: ChannelPolicy; readonly position: Position }) {
     this.channel = options.channel;
     this.#policy = options.policy;
     this.#windowMs = options.policy.merge.windowMilliseconds;
+    this.#caps = windowCaps(options.policy, this.#windowMs);
+    this.#capsMax = windowCaps(options.policy, limits.mergeWindowMsMax);
+    this.#keptMax = capsTimes(this.#capsMax, 2);
     this.#epoch = options.position.epoch;
     this.#received = options.position.offset;
     this.#cut = options.position.offset;
@@ -113,16 +137,30 @@ export class Room {
     return this.#policy;
   }
 
-  /** A new policy is in force from the next publication on. */
+  /** A new policy is in force from the next publication on. A window that is stretched stays so until the cadence has measured the new policy. */
   setPolicy(policy: ChannelPolicy): void {
+    const isStretched = this.#windowMs > this.#policy.merge.windowMilliseconds;
+    const policyMs = policy.merge.windowMilliseconds;
     this.#policy = policy;
-    this.#windowMs = policy.merge.windowMilliseconds;
+    this.#capsMax = windowCaps(policy, limits.mergeWindowMsMax);
+    this.#keptMax = capsTimes(this.#capsMax, 2);
+    this.#setWindow(isStretched ? Math.max(policyMs, this.#windowMs) : policyMs);
   }
 
   /** The cadence decides how far an overloaded process stretches this room's window and shrinks its budgets. */
   setCadence(cadence: { readonly windowMs: number; readonly budgetFactor: number }): void {
-    this.#windowMs = Math.min(limits.mergeWindowMsMax, cadence.windowMs);
     this.#budgetFactor = cadence.budgetFactor;
+    this.#setWindow(Math.min(limits.mergeWindowMsMax, cadence.windowMs));
+  }
+
+  /** How many of its cuts may be under way before it is held; Infinity unless it is set. */
+  setUnderWayMax(underWayMax: number): void {
+    this.#underWayMax = underWayMax;
+  }
+
+  /** Whether a cut is due that waits for an earlier one to be written. */
+  get isWaiting(): boolean {
+    return this.#isHeld && this.#isDue;
   }
 
   get windowMs(): number {
@@ -134,16 +172,16 @@ export class Room {
     return { epoch: this.#epoch, offset: this.#cut };
   }
 
-  /** When `tick` wants to be called, in milliseconds; `undefined` while the room is quiet. */
+  /** When `tick` wants to be called, by the monotonic clock; `undefined` while the room is quiet. */
   get dueAt(): number | undefined {
     return this.#windowEndsAt ?? this.#tellAt;
   }
 
-  /** Begins a class with its first member. Idempotent. */
-  openClass(memberClass: MemberClass, now: number): void {
+  /** Begins a class with its first member. Idempotent. `clock` is the monotonic one. */
+  openClass(memberClass: MemberClass, clock: number): void {
     if (this.#classes.has(memberClass)) return;
     const rate = this.#rate(memberClass);
-    this.#classes.set(memberClass, { bucket: new TokenBucket(burstOf(rate), now), upto: this.#cut, leftOut: 0 });
+    this.#classes.set(memberClass, { bucket: new TokenBucket(burstOf(rate), clock), upto: this.#cut, leftOut: 0 });
   }
 
   /** Ends a class with its last member. */
@@ -161,38 +199,40 @@ export class Room {
     return { after: state.upto, upto: this.#cut, leftOut: state.leftOut };
   }
 
-  receive(batch: LogBatch, now: number): readonly Cut[] {
+  receive(batch: LogBatch, at: Moment): readonly Cut[] {
     const cuts: Cut[] = [];
     const continues = batch.epoch === this.#epoch && batch.firstOffset <= this.#received + 1;
     if (!continues) {
       // What was collected belongs before the hole; the next cut starts after it, so that members see the hole.
-      cuts.push(...this.#settle(now));
+      cuts.push(...this.#settle(at));
       this.#restart({ epoch: batch.epoch, offset: batch.firstOffset - 1 });
     }
     let offset = batch.firstOffset;
     for (const publication of batch.publications) {
       if (offset > this.#received) {
-        this.#window.push({ offset, publication, count: undefined });
-        this.#windowBytes += publication.payload.length;
+        this.#window.add({ offset, publication, count: undefined });
         this.#received = offset;
-        if (this.#window.length >= this.#policy.merge.publicationsMax || this.#windowBytes >= this.#policy.merge.bytesMax) {
-          cuts.push(this.#makeCut(now));
+        if (this.#isHeld || !this.#window.isFull(this.#caps)) {
+          // Where budgets are shrunk more is kept than is sent, for the sample at the cut to choose from.
+          if (this.#window.isCrowded(this.#isHeld ? this.#capsMax : this.#keptMax)) this.#window.thin();
+        } else {
+          cuts.push(this.#makeCut(at));
           // The window begins anew, else its end would cut a short batch right behind this one.
-          if (this.#windowEndsAt !== undefined) this.#openWindow(now);
+          if (this.#windowEndsAt !== undefined) this.#openWindow(at.clock);
         }
       }
       offset++;
     }
     // The leading edge: a quiet room sends at once, then its window opens.
-    if (this.#window.length > 0 && this.#windowEndsAt === undefined) cuts.push(this.#makeCut(now));
-    if (cuts.length > 0 && this.#windowEndsAt === undefined) this.#openWindow(now);
+    if (!this.#window.isEmpty && this.#windowEndsAt === undefined && !this.#isHeld) cuts.push(this.#makeCut(at));
+    if (cuts.length > 0 && this.#windowEndsAt === undefined) this.#openWindow(at.clock);
     return cuts;
   }
 
   /** The subscription was interrupted and is in force again at `position`. */
-  resubscribed(position: Position, now: number): readonly (Cut | Missing)[] {
+  resubscribed(position: Position, at: Moment): readonly (Cut | Missing)[] {
     if (position.epoch === this.#epoch && position.offset <= this.#received) return [];
-    const events: (Cut | Missing)[] = [...this.#settle(now)];
+    const events: (Cut | Missing)[] = [...this.#settle(at)];
     const after = position.epoch === this.#epoch ? this.#cut : position.offset;
     this.#restart(position);
     events.push({ kind: 'missing', channel: this.channel, after, position });
@@ -200,23 +240,49 @@ export class Room {
   }
 
   /** The window's end: cuts what was collected and goes on, or goes quiet. */
-  tick(now: number): readonly Cut[] {
+  tick(at: Moment): readonly Cut[] {
     const dueAt = this.dueAt;
-    if (dueAt === undefined || now < dueAt) return [];
+    if (dueAt === undefined || at.clock < dueAt) return [];
     this.#windowEndsAt = undefined;
     this.#tellAt = undefined;
-    if (this.#window.length === 0) {
+    if (this.#window.isEmpty) {
       // Quiet: those whose last publications were all left out are told so now, since no later batch may come to say it.
-      return this.#isSomeoneUntold() ? [this.#makeCut(now)] : [];
+      return this.#isSomeoneUntold() ? [this.#makeCut(at)] : [];
     }
-    const cut = this.#makeCut(now);
-    this.#openWindow(now);
+    // `written` cuts it then.
+    if (this.#isHeld) return [];
+    const cut = this.#makeCut(at);
+    this.#openWindow(at.clock);
     return [cut];
   }
 
-  #openWindow(now: number): void {
-    this.#windowEndsAt = this.#windowMs > 0 ? now + this.#windowMs : undefined;
-    this.#tellAt = this.#windowMs === 0 && this.#isSomeoneUntold() ? now + limits.mergeWindowMsMax : undefined;
+  /** All members were given a cut, or passed over. Cuts what had to wait for it. */
+  written(at: Moment): readonly Cut[] {
+    this.#underWay--;
+    if (this.#isHeld || !this.#isDue) return [];
+    const cut = this.#makeCut(at);
+    this.#openWindow(at.clock);
+    return [cut];
+  }
+
+  get #isHeld(): boolean {
+    return this.#underWay >= this.#underWayMax;
+  }
+
+  /** Whether what was collected would have been cut, were the room not held. */
+  get #isDue(): boolean {
+    return !this.#window.isEmpty && (this.#windowEndsAt === undefined || this.#window.isFull(this.#caps));
+  }
+
+  #setWindow(windowMs: number): void {
+    this.#windowMs = windowMs;
+    // So much more may come as less of it is sent.
+    this.#caps = capsTimes(windowCaps(this.#policy, windowMs), 1 / this.#budgetFactor);
+  }
+
+  #openWindow(clock: number): void {
+    this.#windowEndsAt = this.#windowMs > 0 ? clock + this.#windowMs : undefined;
+    this.#tellAt = this.#windowMs === 0 && this.#isSomeoneUntold() ? clock + limits.mergeWindowMsMax : undefined;
   }
 
   #isSomeoneUntold(): boolean {
@@ -225,10 +291,10 @@ export class Room {
   }
 
   /** Before a hole: cuts what was collected, and tells those who were left everything out, so that the hole is told at its true size. */
-  #settle(now: number): readonly Cut[] {
+  #settle(at: Moment): readonly Cut[] {
     const cuts: Cut[] = [];
-    if (this.#window.length > 0) cuts.push(this.#makeCut(now));
-    if (this.#isSomeoneUntold()) cuts.push(this.#makeCut(now));
+    if (!this.#window.isEmpty) cuts.push(this.#makeCut(at));
+    if (this.#isSomeoneUntold()) cuts.push(this.#makeCut(at));
     return cuts;
   }
 
@@ -242,13 +308,12 @@ export class Room {
     }
   }
 
-  #makeCut(now: number): Cut {
-    const publications = this.#window;
+  #makeCut({ clock, now }: Moment): Cut {
+    const quiet = this.#window.isEmpty;
+    const { publications, thinned, thinnedCount } = this.#window.take();
     const after = this.#cut;
-    this.#window = [];
-    this.#windowBytes = 0;
     this.#cut = this.#received;
-    const quiet = publications.length === 0;
+    this.#underWay++;
     const expired = new Set(publications.filter((placed) => isExpired(placed, now)));
     const live = expired.size === 0 ? publications : publications.filter((placed) => !expired.has(placed));
     const together = conflate(live, 'together');
@@ -256,11 +321,11 @@ export class Room {
     for (const [memberClass, state] of this.#classes) {
       const conflated = memberClass === 'plain' ? conflate(live, 'separate') : together;
       const rate = this.#rate(memberClass);
-      const share = this.#budgetFactor < 1 ? Math.ceil(live.length * this.#budgetFactor) : Infinity;
-      const budget = rate === Infinity ? share : Math.min(share, state.bucket.available(now, rate, burstOf(rate)));
+      const share = this.#budgetFactor < 1 ? Math.ceil((live.length + thinnedCount) * this.#budgetFactor) : Infinity;
+      const budget = rate === Infinity ? share : Math.min(share, state.bucket.available(clock, rate, burstOf(rate)));
       const sampled = sample(conflated.kept, budget);
       if (rate !== Infinity) state.bucket.take(sampled.kept.length);
-      state.leftOut += publications.length - sampled.kept.length;
+      state.leftOut += publications.length + thinnedCount - sampled.kept.length;
       // A cut that is wholly left out is told with the class's next batch, or when the room goes quiet.
       const send = sampled.kept.length > 0 || (quiet && state.upto < this.#cut);
       classes.push({
@@ -281,7 +346,7 @@ export class Room {
         state.leftOut = 0;
       }
     }
-    return { kind: 'cut', channel: this.channel, epoch: this.#epoch, after, upto: this.#cut, publications, classes };
+    return { kind: 'cut', channel: this.channel, epoch: this.#epoch, after, upto: this.#cut, publications, thinned, classes };
   }
 
   #rate(memberClass: MemberClass): number {

@@ -1,12 +1,16 @@
 import type { ChannelLog, RoomCounts } from '../core/bus/bus.ts';
 import { channelOwner } from '../core/channel.ts';
+import { closeCodes } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import type { Logger } from '../core/process/logging.ts';
 import type { Policies } from '../core/policy.ts';
 import type { Position } from '../core/publication.ts';
-import { planCadence, demandOf } from './cadence.ts';
+import { encodeMessage } from '../core/protocol/message.ts';
+import { SparseLog } from '../core/redis/sparse-log.ts';
+import { mayJoin } from './access.ts';
+import { planCadence, demandOf, type RoomLoad } from './cadence.ts';
 import type { Connection } from './connection.ts';
-import { HostedRoom, type RoomSurroundings } from './hosted-room.ts';
+import { HostedRoom, type MeasuredLoad, type RoomSurroundings } from './hosted-room.ts';
 import type { Member } from './members.ts';
 import type { MemberClass } from './room.ts';
 
@@ -26,6 +30,8 @@ interface OpenRoom {
 }
 
 const cadenceIntervalMs = 500;
+/** Members looked at without giving way to anything else, when a policy's access changes. */
+const readmittedAtOnce = 200;
 /** Weight of the newest interval in a room's flush cost. */
 const costWeight = 0.3;
 
@@ -34,6 +40,7 @@ export class Rooms {
   readonly #log: ChannelLog;
   readonly #surroundings: RoomSurroundings;
   readonly #logger: Logger;
+  readonly #unopened: SparseLog;
   readonly #share: number;
   #policies: Policies;
   readonly #rooms = new Map<string, OpeningRoom | OpenRoom>();
@@ -55,6 +62,11 @@ export class Rooms {
     this.#policies = options.policies;
     this.#surroundings = options.surroundings;
     this.#logger = options.logger;
+    this.#unopened = new SparseLog({
+      logger: options.logger,
+      message: 'a room could not be opened: the bus did not take the subscription',
+      now: options.surroundings.clock,
+    });
     this.#share = options.share;
     this.#stopCadence = options.surroundings.timers.every(cadenceIntervalMs, () => this.#planCadence());
   }
@@ -80,10 +92,20 @@ export class Rooms {
     return this.#policies;
   }
 
-  /** New policies are in force at once, for open rooms too; nobody is reconnected. */
+  /** New policies are in force at once, for open rooms too; nobody is reconnected. Whom a room's new policy does not admit leaves it. */
   setPolicies(policies: Policies): void {
+    // Each pool document says them, and few change them.
+    if (policies === this.#policies) return;
     this.#policies = policies;
-    for (const entry of this.#rooms.values()) if (entry.state === 'open') entry.room.setPolicy(policies.of(entry.room.channel));
+    const changed: HostedRoom[] = [];
+    for (const entry of this.#rooms.values()) {
+      if (entry.state !== 'open') continue;
+      const { room } = entry;
+      const before = room.policy.access.subscribe;
+      room.setPolicy(policies.of(room.channel));
+      if (room.policy.access.subscribe !== before) changed.push(room);
+    }
+    if (changed.length > 0) this.#readmit(membersOf(changed));
   }
 
   async join(connection: Connection, channel: string, memberClass: MemberClass): Promise<JoinResult> {
@@ -106,14 +128,14 @@ export class Rooms {
 
   /**
    * Who a connection is, from now on. It leaves the channels that belong to whom it was before.
-   * @param endsAt until when, by the gateway's clock
+   * @param endsAt until when, by the gateway's monotonic clock
    */
   identify(connection: Connection, uid: string, endsAt?: number): void {
     connection.uid = uid;
     connection.identityEndsAt = endsAt;
     for (const member of connection.members.slice()) {
       const owner = channelOwner(member.room.channel);
-      if (owner !== undefined && owner !== uid) this.leave(member);
+      if (owner !== undefined && owner !== uid) this.end(member, 'this client is another user now');
     }
   }
 
@@ -129,6 +151,15 @@ export class Rooms {
     room.leave(member);
     this.#subscriptions--;
     if (room.size === 0) this.#close(room);
+  }
+
+  /** Ends a subscription without its client having asked for it. The plain protocol has no word for it. */
+  end(member: Member, message: string): void {
+    if (!member.active) return;
+    this.leave(member);
+    const { connection, room } = member;
+    if (connection.protocol === 'barrage.v1')
+      connection.sendControl(encodeMessage({ type: 'unsubscribed', channel: room.channel, message }));
   }
 
   find(channel: string): HostedRoom | undefined {
@@ -178,7 +209,7 @@ export class Rooms {
       });
       room = new HostedRoom({ channel, policy: this.#policies.of(channel), position, surroundings: this.#surroundings });
     } catch (error) {
-      this.#logger.warn({ err: error }, 'a room could not be opened: the bus did not take the subscription');
+      this.#unopened.warn(error);
       this.#rooms.delete(channel);
       return undefined;
     }
@@ -200,27 +231,44 @@ export class Rooms {
     this.#log.unsubscribe(room.channel);
   }
 
+  #loadOf(room: HostedRoom, { arrivals, publications, bytes, flushCostMs: measuredMs }: MeasuredLoad): RoomLoad {
+    const before = this.#flushCosts.get(room);
+    const flushCostMs =
+      measuredMs === undefined || before === undefined ? (measuredMs ?? before) : before + costWeight * (measuredMs - before);
+    if (flushCostMs !== undefined) this.#flushCosts.set(room, flushCostMs);
+    const perSecond = 1000 / cadenceIntervalMs;
+    return {
+      channel: room.channel,
+      flushCostMs: flushCostMs ?? 0,
+      arrivalsPerSecond: arrivals * perSecond,
+      publicationsPerSecond: publications * perSecond,
+      bytesPerSecond: bytes * perSecond,
+      policy: room.policy,
+    };
+  }
+
+  /** Looks at some members at a time. One who is not admitted leaves; a plain client can't be told, and is disconnected. */
+  #readmit(members: Iterator<Member>): void {
+    for (let left = readmittedAtOnce; left > 0; left--) {
+      const { value: member, done } = members.next();
+      if (done === true) return;
+      const { connection, room } = member;
+      if (!member.active || mayJoin(room.policy, room.channel, connection.uid) === 'allowed') continue;
+      if (connection.protocol === 'plain') connection.close(closeCodes.forbidden);
+      else this.end(member, "this channel's policy has changed, and does not let this client subscribe");
+    }
+    this.#surroundings.timers.soon(() => this.#readmit(members));
+  }
+
   #planCadence(): void {
     const active: HostedRoom[] = [];
-    for (const entry of this.#rooms.values())
-      if (entry.state === 'open' && (entry.room.flushes > 0 || entry.room.arrivals > 0)) active.push(entry.room);
-    const loads = active.map((room) => {
-      const before = this.#flushCosts.get(room);
-      const measured = room.spentMs / Math.max(1, room.flushes);
-      const flushCostMs = before === undefined ? measured : before + costWeight * (measured - before);
-      this.#flushCosts.set(room, flushCostMs);
-      const load = {
-        room,
-        channel: room.channel,
-        flushCostMs,
-        arrivalsPerSecond: (room.arrivals * 1000) / cadenceIntervalMs,
-        windowMs: room.policy.merge.windowMilliseconds,
-      };
-      room.spentMs = 0;
-      room.flushes = 0;
-      room.arrivals = 0;
-      return load;
-    });
+    const loads: RoomLoad[] = [];
+    for (const entry of this.#rooms.values()) {
+      const measured = entry.state === 'open' ? entry.room.takeLoad() : undefined;
+      if (entry.state !== 'open' || measured === undefined) continue;
+      active.push(entry.room);
+      loads.push(this.#loadOf(entry.room, measured));
+    }
     this.#demand = loads.reduce((sum, load) => sum + demandOf(load), 0);
     const stretched = new Set<HostedRoom>();
     for (const [index, cadence] of planCadence(loads, this.#share).entries()) {
@@ -240,4 +288,8 @@ export class Rooms {
     }
     this.#stretched = stretched;
   }
+}
+
+function* membersOf(rooms: readonly HostedRoom[]): Generator<Member, undefined> {
+  for (const room of rooms) yield* room.everyone();
 }

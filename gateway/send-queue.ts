@@ -25,7 +25,15 @@ interface WaitingGap<Owner> {
   readonly owner: Owner;
   readonly epoch: string;
   readonly after: number;
-  readonly upto: number;
+  /** Grows while more is dropped behind it. */
+  upto: number;
+}
+
+/** What the queue knows of one subscription. */
+interface Waits<Owner, B extends WaitingBatch<Owner>> {
+  batches: number;
+  /** What waits last for it: a gap there takes in what is dropped next. */
+  last: B | WaitingGap<Owner> | undefined;
 }
 
 export type Waiting<Owner, B extends WaitingBatch<Owner>> = B | WaitingControl | WaitingGap<Owner>;
@@ -36,17 +44,22 @@ export type Waiting<Owner, B extends WaitingBatch<Owner>> = B | WaitingControl |
  */
 const keptAfterDrop = 0.75;
 
+/** Memory that what waits takes besides its frame, in bytes: it counts towards the bound, else a reader of small frames would cost many times its cap. */
+export const waitingOverheadBytes = 100;
+
 /** `queued`; or `disconnect`: by policy, this client reads too slowly. `dropped` are batches that are not sent any more, oldest first. */
 export type OfferResult<B> = { readonly kind: 'queued' | 'disconnect'; readonly dropped: readonly B[] };
 
 /**
- * What waits for one connection whose socket takes no more, in order and bounded in bytes, not in frames: what runs out on a gateway is memory.
+ * What waits for one connection whose socket takes no more, in order and bounded in bytes, not in frames: what runs out on a gateway is memory. Each counts as its frame
+ * and `waitingOverheadBytes`.
  * Exists only while the socket is blocked, so an idle connection pays nothing for it.
  */
 export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
   #waiting: Waiting<Owner, B>[] = [];
   #batchBytes = 0;
   #controlBytes = 0;
+  readonly #owners = new Map<Owner, Waits<Owner, B>>();
 
   /** Bytes of everything that waits here. */
   get bytes(): number {
@@ -59,7 +72,7 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
 
   offerControl(frame: Buffer): void {
     this.#waiting.push({ kind: 'control', frame });
-    this.#controlBytes += frame.length;
+    this.#controlBytes += frame.length + waitingOverheadBytes;
   }
 
   /**
@@ -68,13 +81,14 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
    */
   offer(batch: B, policy: SlowConsumerPolicy, socketBytes: number): OfferResult<B> {
     const bound = policy.queueBytesMax - socketBytes;
-    if (this.bytes + batch.frame.length <= bound) {
+    const bytes = batch.frame.length + waitingOverheadBytes;
+    if (this.bytes + bytes <= bound) {
       this.#push(batch);
       return { kind: 'queued', dropped: [] };
     }
     if (policy.policy === 'Disconnect') return { kind: 'disconnect', dropped: [batch] };
-    const dropped = this.#dropOldest(batch.owner, this.bytes + batch.frame.length - Math.floor(bound * keptAfterDrop));
-    if (this.bytes + batch.frame.length <= bound) {
+    const dropped = this.#dropOldest(batch.owner, this.bytes + bytes - Math.floor(bound * keptAfterDrop));
+    if (this.bytes + bytes <= bound) {
       this.#push(batch);
     } else {
       dropped.push(batch);
@@ -86,11 +100,12 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
   /** Takes everything of one subscription out: it ended. */
   removeOwner(owner: Owner): readonly B[] {
     const removed: B[] = [];
+    if (!this.#owners.delete(owner)) return removed;
     this.#waiting = this.#waiting.filter((waiting) => {
       if (waiting.kind === 'control' || waiting.owner !== owner) return true;
       if (waiting.kind === 'batch') {
         removed.push(waiting);
-        this.#batchBytes -= waiting.frame.length;
+        this.#batchBytes -= waiting.frame.length + waitingOverheadBytes;
       }
       return false;
     });
@@ -103,55 +118,80 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
     this.#waiting = [];
     this.#batchBytes = 0;
     this.#controlBytes = 0;
+    this.#owners.clear();
     return all;
   }
 
   /** Puts back, at the front, what the socket did not take after all. */
   putBack(waiting: readonly Waiting<Owner, B>[]): void {
-    this.#waiting = [...waiting, ...this.#waiting];
-    for (const one of waiting) {
-      if (one.kind === 'batch') this.#batchBytes += one.frame.length;
-      else if (one.kind === 'control') this.#controlBytes += one.frame.length;
+    const all = [...waiting, ...this.takeAll()];
+    this.#waiting = all;
+    for (const one of all) {
+      if (one.kind === 'control') this.#controlBytes += one.frame.length + waitingOverheadBytes;
+      else this.#count(one);
     }
   }
 
   #push(batch: B): void {
     this.#waiting.push(batch);
-    this.#batchBytes += batch.frame.length;
+    this.#count(batch);
+  }
+
+  /** Takes into the books what stands behind everything else of its owner. */
+  #count(waiting: B | WaitingGap<Owner>): void {
+    let waits = this.#owners.get(waiting.owner);
+    if (waits === undefined) this.#owners.set(waiting.owner, (waits = { batches: 0, last: undefined }));
+    waits.last = waiting;
+    if (waiting.kind !== 'batch') return;
+    waits.batches++;
+    this.#batchBytes += waiting.frame.length + waitingOverheadBytes;
   }
 
   #dropOldest(owner: Owner, bytes: number): B[] {
     const dropped: B[] = [];
+    const waits = this.#owners.get(owner);
+    // Others fill the queue: a walk through it would find nothing to drop.
+    if (waits === undefined || waits.batches === 0) return dropped;
     let freed = 0;
     const kept: Waiting<Owner, B>[] = [];
-    /** Where the owner's gap stands that what is dropped next joins on to: nothing else of this owner is kept behind it. */
-    let gapAt = -1;
+    /** The owner's gap that what is dropped next joins on to: nothing else of this owner is kept behind it. */
+    let gap: WaitingGap<Owner> | undefined;
     for (const waiting of this.#waiting) {
       if (waiting.kind === 'control' || waiting.owner !== owner) {
         kept.push(waiting);
       } else if (waiting.kind === 'batch' && freed >= bytes) {
         kept.push(waiting);
-        gapAt = -1;
+        waits.last = waiting;
+        gap = undefined;
       } else {
         if (waiting.kind === 'batch') {
           dropped.push(waiting);
-          freed += waiting.frame.length;
+          freed += waiting.frame.length + waitingOverheadBytes;
         }
         // Neighbouring spans become one gap, whatever of other channels lies between: gaps take no more room than what they stand for.
-        const gap = kept[gapAt];
-        if (gap?.kind === 'gap' && gap.epoch === waiting.epoch) kept[gapAt] = { ...gap, upto: waiting.upto };
-        else gapAt = kept.push({ kind: 'gap', owner, epoch: waiting.epoch, after: waiting.after, upto: waiting.upto }) - 1;
+        if (gap?.epoch === waiting.epoch) {
+          gap.upto = waiting.upto;
+        } else {
+          gap = { kind: 'gap', owner, epoch: waiting.epoch, after: waiting.after, upto: waiting.upto };
+          waits.last = gap;
+          kept.push(gap);
+        }
       }
     }
     this.#waiting = kept;
     this.#batchBytes -= freed;
+    waits.batches -= dropped.length;
     return dropped;
   }
 
   #extendGap({ owner, epoch, after, upto }: B): void {
-    const at = this.#waiting.findLastIndex((waiting) => waiting.kind !== 'control' && waiting.owner === owner);
-    const last = this.#waiting[at];
-    if (last?.kind === 'gap' && last.epoch === epoch) this.#waiting[at] = { ...last, upto };
-    else this.#waiting.push({ kind: 'gap', owner, epoch, after, upto });
+    const last = this.#owners.get(owner)?.last;
+    if (last?.kind === 'gap' && last.epoch === epoch) {
+      last.upto = upto;
+      return;
+    }
+    const gap: WaitingGap<Owner> = { kind: 'gap', owner, epoch, after, upto };
+    this.#waiting.push(gap);
+    this.#count(gap);
   }
 }

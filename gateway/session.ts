@@ -4,6 +4,7 @@ import { limits } from '../core/limits.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 import type { Connection } from './connection.ts';
+import type { MemberCounter } from './member-counter.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { ClientPublishing } from './client-publishing.ts';
 import { expireIdentity } from './expiry.ts';
@@ -16,10 +17,13 @@ export interface SessionSurroundings {
   readonly log: ChannelLog;
   readonly authenticate: Authenticate;
   readonly publishing: ClientPublishing;
-  /** Members of a channel in the whole pool, about a second old at most; `undefined` where not every gateway answered. */
-  readonly countMembers: (channel: string) => Promise<number | undefined>;
+  /** Members of a channel in the whole pool, about a second old at most. */
+  readonly countMembers: MemberCounter['count'];
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
+  /** Milliseconds of a monotonic clock, for rates, idle times and the ends of identities. */
+  readonly clock: () => number;
+  /** Milliseconds since the Unix epoch, for the age of publications. */
   readonly now: () => number;
 }
 
@@ -82,7 +86,7 @@ export class Session {
 
   /** `too_many`: above the rate. `flood`: so far above it that even refusals must end. */
   #pace(): 'allowed' | 'too_many' | 'flood' {
-    const now = this.#surroundings.now();
+    const now = this.#surroundings.clock();
     this.#connection.lastSeenAt = now;
     const rate = limits.commandsPerSecondMax;
     this.#bucket ??= new TokenBucket(rate, now);
@@ -97,7 +101,7 @@ export class Session {
     for (let text: string | undefined = first; text !== undefined && !this.#connection.isClosed; text = waiting.shift()) {
       if (waiting.length === 0) this.#waitingBytes = 0;
       try {
-        expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.now());
+        expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.clock());
         if (!this.#connection.isClosed) await this.#dialect.execute(text);
       } catch (error) {
         this.#surroundings.logger.error({ err: error }, 'a command failed');

@@ -39,7 +39,7 @@ export function tokenVerifier(rules: TokenRules): Authenticate {
   let inFlight = 0;
   return async (token) => {
     if (token.length > tokenLengthMax) return { kind: 'refused', reason: `a token has at most ${tokenLengthMax} characters` };
-    if (inFlight >= limits.authInFlightMax) return { kind: 'late' };
+    if (inFlight >= limits.authInFlightMax) return { kind: 'late', reason: 'too many tokens are being checked' };
     inFlight++;
     try {
       const { payload } = await verify(token);
@@ -92,13 +92,13 @@ function keySetFetcher(): (
 ) => Promise<Response> {
   let pausedUntil = 0;
   return async (url, init) => {
-    if (Date.now() < pausedUntil) throw new KeysUnavailable('the address of the keys failed a moment ago');
+    if (performance.now() < pausedUntil) throw new KeysUnavailable('the address of the keys failed a moment ago');
     try {
       const response = await fetch(url, init);
       if (response.status !== 200) throw new KeysUnavailable(`the address of the keys answered ${response.status}`);
       return new Response(await readBounded(response));
     } catch (cause) {
-      pausedUntil = Date.now() + failurePauseMs;
+      pausedUntil = performance.now() + failurePauseMs;
       throw cause instanceof KeysUnavailable ? cause : new KeysUnavailable('the keys could not be fetched', { cause });
     }
   };
@@ -118,9 +118,9 @@ async function readBounded(response: Response): Promise<string> {
 /** A key set that can't be had, or is none, is no fault of the token. */
 function resultOf(error: unknown): AuthResult {
   if (error instanceof KeysUnavailable || error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)
-    return { kind: 'late' };
+    return { kind: 'late', reason: error.message };
   // What the library throws where an answer is not JSON has no class of its own.
-  if (error instanceof errors.JOSEError && error.code === errors.JOSEError.code) return { kind: 'late' };
+  if (error instanceof errors.JOSEError && error.code === errors.JOSEError.code) return { kind: 'late', reason: error.message };
   return { kind: 'refused', reason: reasonOf(error) };
 }
 

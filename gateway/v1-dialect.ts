@@ -92,13 +92,13 @@ export class V1Dialect implements Dialect {
       case 'refused':
         return failure('not_authenticated', result.reason);
       case 'late':
-        return failure('unavailable', 'the auth service did not answer in time: try again', true);
+        return failure('unavailable', 'the auth service could not say whose this token is: try again', true);
     }
   }
 
   #identify({ uid, lastsMs }: Extract<AuthResult, { kind: 'user' }>): Readonly<Record<string, unknown>> {
-    const { rooms, now } = this.#surroundings;
-    rooms.identify(this.#connection, uid, lastsMs === undefined ? undefined : now() + lastsMs);
+    const { rooms, clock } = this.#surroundings;
+    rooms.identify(this.#connection, uid, lastsMs === undefined ? undefined : clock() + lastsMs);
     return lastsMs === undefined ? { uid } : { uid, expiresInMs: Math.floor(lastsMs) };
   }
 
@@ -145,7 +145,7 @@ export class V1Dialect implements Dialect {
   }
 
   async #publish(command: Of<'publish'>): Promise<Outcome> {
-    const { rooms, publishing, now } = this.#surroundings;
+    const { rooms, publishing, clock, now } = this.#surroundings;
     const { channel } = command;
     const policy = rooms.policies.of(channel);
     const access = mayPublish(policy, this.#connection.uid);
@@ -159,7 +159,7 @@ export class V1Dialect implements Dialect {
       );
     }
     const author = this.#connection.uid === undefined ? `client ${this.#connection.id}` : `user ${this.#connection.uid}`;
-    const published = await publishing.publish({ channel, author, policy, publication, now: now() });
+    const published = await publishing.publish({ channel, author, policy, publication, now: clock() });
     switch (published.kind) {
       case 'published':
         return { result: { epoch: published.result.epoch, offset: published.result.firstOffset } };
@@ -178,8 +178,15 @@ export class V1Dialect implements Dialect {
     const access = mayJoin(policy, channel, this.#connection.uid);
     if (access !== 'allowed') return accessFailure(access, 'count');
     if (policy.presence === 'Off') return failure('forbidden', 'this channel does not tell how many are watching');
-    const members = await countMembers(channel);
-    return members === undefined ? failure('unavailable', 'not every gateway answered: try again', true) : { result: { members } };
+    const count = await countMembers(channel, this.#connection);
+    switch (count.kind) {
+      case 'members':
+        return { result: { members: count.members } };
+      case 'unanswered':
+        return failure('unavailable', 'not every gateway answered: try again', true);
+      case 'too_many':
+        return failure('too_many_requests', 'too many other channels were counted within a second: try again in a second', true);
+    }
   }
 
   #reply(id: number, outcome: Outcome): void {
@@ -207,8 +214,7 @@ function readPublication(command: Of<'publish'>, sender: number, now: number): P
     payload: Buffer.from(data, kind === 'binary' ? 'base64' : 'utf8'),
     // A client can't push others aside: priorities are the backend's to give.
     priority: 'normal',
-    // Whole milliseconds, as the envelope carries them.
-    acceptedAt: Math.round(now),
+    acceptedAt: now,
     ttlMs: command.ttlMs ?? 0,
     conflation: conflateKey === undefined ? undefined : { key: conflateKey, mode: conflate, count },
     sender,

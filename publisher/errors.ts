@@ -39,6 +39,11 @@ export function temporarilyUnavailable(): Refusal {
   return { kind: 'refused', reason: 'unavailable', message: 'temporarily unavailable, repeat', retryAfterSeconds: 1 };
 }
 
+/** This publisher takes nothing more; another one, or the next one at this address, will. */
+export function leaving(): Refusal {
+  return { kind: 'refused', reason: 'unavailable', message: 'the publisher is leaving, connect again', retryAfterSeconds: 1 };
+}
+
 /** Too much at once, of whatever `message` says. */
 export function tooMany(message: string, retryAfterSeconds: number): Refusal {
   return { kind: 'refused', reason: 'tooMany', message, retryAfterSeconds };

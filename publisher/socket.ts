@@ -5,7 +5,7 @@ import { closeCodes } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import type { Access } from './access.ts';
 import { publisherBounds } from './bounds.ts';
-import { answerBody, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
+import { answerBody, leaving, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
 import { answerOf, socketPath } from './http.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Mesh } from './mesh.ts';
@@ -33,6 +33,9 @@ export class SocketApi {
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: limits.requestBytesMax, perMessageDeflate: false });
   /** Connections that did not answer the last ping. */
   readonly #silent = new WeakSet<WebSocket>();
+  /** Requests of each connection that wait for an answer. */
+  readonly #requestsInFlight = new Map<WebSocket, number>();
+  #isLeaving = false;
   readonly #pinging: NodeJS.Timeout;
 
   constructor(parts: SocketParts) {
@@ -52,9 +55,11 @@ export class SocketApi {
     this.#server.handleUpgrade(request, socket, head, (connection) => this.#serve(connection));
   }
 
+  /** Carries out nothing more, and lets each connection go when what it asked for is answered: an answer is how it knows of a publication. */
   close(): void {
+    this.#isLeaving = true;
     clearInterval(this.#pinging);
-    for (const connection of this.#server.clients) connection.close(closeCodes.goingAway.code, 'the publisher is leaving, come back');
+    for (const connection of this.#server.clients) this.#leaveIfAnswered(connection);
   }
 
   /** Cuts off whoever did not leave after `close`. */
@@ -66,13 +71,15 @@ export class SocketApi {
     if (request.url?.split('?', 1)[0] !== socketPath) return refuse('notFound', `the WebSocket API is at ${socketPath}`);
     const fault = this.#parts.access.fault(request.headers);
     if (fault !== undefined) return refuse('notAuthorised', fault);
+    if (this.#isLeaving) return leaving();
     if (this.connections >= publisherBounds.socketConnectionsMax)
       return tooMany(`there are ${publisherBounds.socketConnectionsMax} connections already, come back later`, 5);
     return undefined;
   }
 
   #serve(connection: WebSocket): void {
-    let requestsInFlight = 0;
+    this.#requestsInFlight.set(connection, 0);
+    connection.on('close', () => this.#requestsInFlight.delete(connection));
     // ws answers a broken frame with its close code itself; the event only has to have a listener.
     connection.on('error', () => undefined);
     connection.on('pong', () => this.#silent.delete(connection));
@@ -86,18 +93,39 @@ export class SocketApi {
       if (request.kind === 'fault') return answer(connection, number, refuse('badArguments', request.message));
       const operation = operations.get(request.value.method);
       if (operation === undefined) return answer(connection, number, unknownMethod(request.value.method));
-      if (requestsInFlight >= publisherBounds.socketRequestsInFlightMax || this.#parts.inFlight.enter(bytes.length) === 'full') {
-        const refusal = tooMany('too many requests wait for an answer, repeat', 1);
+      const refusal = this.#enter(connection, bytes.length);
+      if (refusal !== undefined) {
         this.#parts.metrics.count(operation, refusal);
         return answer(connection, number, refusal);
       }
-      requestsInFlight++;
       void this.#parts.mesh.run(operation, request.value.params).then((outcome) => {
-        requestsInFlight--;
         this.#parts.inFlight.leave(bytes.length);
+        this.#addInFlight(connection, -1);
         answer(connection, number, outcome);
+        this.#leaveIfAnswered(connection);
       });
     });
+  }
+
+  /** Takes a request in, or says why not. */
+  #enter(connection: WebSocket, bytes: number): Refusal | undefined {
+    if (this.#isLeaving) return leaving();
+    const requests = this.#requestsInFlight.get(connection) ?? 0;
+    if (requests >= publisherBounds.socketRequestsInFlightMax || this.#parts.inFlight.enter(bytes) === 'full')
+      return tooMany('too many requests wait for an answer, repeat', 1);
+    this.#addInFlight(connection, 1);
+    return undefined;
+  }
+
+  /** One that is gone has nothing to count any more. */
+  #addInFlight(connection: WebSocket, change: 1 | -1): void {
+    const requests = this.#requestsInFlight.get(connection);
+    if (requests !== undefined) this.#requestsInFlight.set(connection, requests + change);
+  }
+
+  #leaveIfAnswered(connection: WebSocket): void {
+    if (!this.#isLeaving || (this.#requestsInFlight.get(connection) ?? 0) > 0) return;
+    connection.close(closeCodes.goingAway.code, 'the publisher is leaving, come back');
   }
 
   #pingAll(): void {

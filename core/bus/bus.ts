@@ -26,7 +26,7 @@ export interface Bus {
 
 export type BusState = { readonly up: true } | { readonly up: false; readonly reason: string };
 
-/** The bus can't be reached, or did not answer in time. Worth repeating: it says nothing about the request. */
+/** The bus can't be reached, did not answer in time, or has no room or right to do it. Worth repeating: it says nothing about the request. */
 export class BusUnavailable extends Error {
   override readonly name = 'BusUnavailable';
   readonly code = 'bus_unavailable';

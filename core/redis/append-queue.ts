@@ -3,6 +3,7 @@ import { BusUnavailable, type AppendResult } from '../bus/bus.ts';
 import { withDeadline } from '../bus/deadline.ts';
 import { limits } from '../limits.ts';
 import type { Position, Publication } from '../publication.ts';
+import { appendFailureOf, type AppendFailureReason, type AppendFailures } from './append-failures.ts';
 import { asUnavailable } from './connection.ts';
 
 /** Longest time from `append` to its outcome, in milliseconds. */
@@ -18,6 +19,12 @@ interface Append {
   readonly reject: (error: BusUnavailable) => void;
 }
 
+/** Why a batch was not appended. */
+interface Failure {
+  readonly reason: AppendFailureReason;
+  readonly error: unknown;
+}
+
 /**
  * Sends one batch of a channel at a time; what is appended meanwhile waits and goes as the next one. So a busy channel costs one
  * round trip per batch, a quiet one is not delayed, and the order of one process's publications is the order of its calls.
@@ -25,6 +32,7 @@ interface Append {
 export class AppendQueue {
   readonly #send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
   readonly #now: () => number;
+  readonly #failures: AppendFailures;
   /** Channels with a batch under way, and what waits behind it. */
   readonly #waiting = new Map<string, Append[]>();
   #publications = 0;
@@ -34,9 +42,11 @@ export class AppendQueue {
   constructor(options: {
     readonly send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
     readonly now: () => number;
+    readonly failures: AppendFailures;
   }) {
     this.#send = options.send;
     this.#now = options.now;
+    this.#failures = options.failures;
   }
 
   /** Publications that wait or are under way. */
@@ -48,8 +58,11 @@ export class AppendQueue {
   async append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
     checkAppend(publications);
     const bytes = payloadBytesOf(publications);
-    if (this.#publications + publications.length > limits.appendWaitingMax || this.#bytes + bytes > waitingBytesMax)
-      throw new BusUnavailable('too many publications wait for the bus');
+    if (this.#publications + publications.length > limits.appendWaitingMax || this.#bytes + bytes > waitingBytesMax) {
+      const error = new BusUnavailable('too many publications wait for the bus');
+      this.#failures.add(publications.length, 'full', error);
+      throw error;
+    }
     this.#publications += publications.length;
     this.#bytes += bytes;
     try {
@@ -70,10 +83,10 @@ export class AppendQueue {
     this.#waiting.set(channel, waiting);
     let batch = [first];
     while (batch.length > 0) {
-      const fault = await this.#sendBatch(channel, batch);
-      if (fault !== undefined) {
+      const failure = await this.#sendBatch(channel, batch);
+      if (failure !== undefined) {
         // What waits would wait longer than its deadline, and would overtake nothing: it fails with the batch before it.
-        for (const append of [...batch, ...waiting]) append.reject(fault);
+        this.#fail([...batch, ...waiting], failure);
         waiting = [];
         this.#waiting.set(channel, waiting);
       }
@@ -82,13 +95,20 @@ export class AppendQueue {
     this.#waiting.delete(channel);
   }
 
+  #fail(appends: readonly Append[], { reason, error }: Failure): void {
+    const publications = appends.reduce((sum, append) => sum + append.publications.length, 0);
+    this.#failures.add(publications, reason, error);
+    const unavailable = asUnavailable(error);
+    for (const append of appends) append.reject(unavailable);
+  }
+
   /** Sends and settles a batch; returns why it failed, with nothing settled. */
-  async #sendBatch(channel: string, batch: readonly Append[]): Promise<BusUnavailable | undefined> {
+  async #sendBatch(channel: string, batch: readonly Append[]): Promise<Failure | undefined> {
     const publications = batch.length === 1 ? batch[0]!.publications : batch.flatMap((append) => append.publications);
     const remainingMs = Math.max(1, appendDeadlineMs - (this.#now() - batch[0]!.since));
     try {
       const outcome = await withDeadline(this.#send(channel, publications), remainingMs);
-      if (outcome.kind === 'late') return new BusUnavailable('the bus did not answer in time');
+      if (outcome.kind === 'late') return { reason: 'late', error: new BusUnavailable('the bus did not answer in time') };
       const { epoch, offset } = outcome.value;
       let lastOffset = offset - publications.length;
       for (const append of batch) {
@@ -98,7 +118,7 @@ export class AppendQueue {
       }
       return undefined;
     } catch (error) {
-      return asUnavailable(error);
+      return { reason: appendFailureOf(error), error };
     }
   }
 }

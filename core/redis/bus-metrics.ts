@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { appendFailureReasons } from './append-failures.ts';
 import type { RedisBus } from './bus.ts';
 
 /** Exports what the Redis bus counts. Once in a registry. */
@@ -10,6 +11,17 @@ export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
     registers,
     collect() {
       this.set(bus.figures().appendsWaiting);
+    },
+  });
+  void new Counter({
+    name: 'barrage_bus_append_failures_total',
+    help: 'Publications that could not be appended, by reason: a word of Redis, or why it was not asked or gave no answer.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset();
+      const { appendFailures } = bus.figures();
+      for (const reason of appendFailureReasons) this.inc({ reason }, appendFailures.get(reason) ?? 0);
     },
   });
   const counted = (name: string, help: string, read: () => number): void => {

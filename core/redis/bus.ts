@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Bus, BusState } from '../bus/bus.ts';
 import { newEpoch } from '../bus/epoch.ts';
 import { placesOf, type RedisAccess } from './access.ts';
+import { AppendFailures, type AppendFailureReason } from './append-failures.ts';
 import { RedisChannelLog } from './channel-log.ts';
 import { ClusterMasters } from './cluster-masters.ts';
 import { RedisGatewayCalls } from './gateway-calls.ts';
@@ -20,6 +21,8 @@ export interface RedisBusOptions extends RedisAccess {
   readonly now?: () => number;
   /** A number of [0, 1): back-off jitter, epochs, the first gateway number tried. */
   readonly random?: () => number;
+  /** How long a channel's record outlives its last use while nothing was published, in seconds; an hour unless a test can't wait. */
+  readonly emptyRecordSeconds?: number;
 }
 
 /** Figures of the bus for metrics, all since the start of the process but the first. */
@@ -31,6 +34,8 @@ interface RedisBusFigures {
   /** Messages between gateways and publishers that could not be read. */
   readonly messagesRefused: number;
   readonly connectionErrors: number;
+  /** Publications that could not be appended; reasons that did not occur are absent. */
+  readonly appendFailures: ReadonlyMap<AppendFailureReason, number>;
 }
 
 export interface RedisBus extends Bus {
@@ -54,13 +59,24 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     places.mode === 'Cluster'
       ? new ClusterMasters({ places, errors, random, now, logger, listener })
       : new SingleMaster({ endpoint: places.endpoint, kind: 'single', errors, random, listener });
-  const log = new RedisChannelLog({ names, masters, refusedEnvelopes, now, newEpoch: () => newEpoch(random) });
+  const failures = new AppendFailures(sparse('publications could not be appended'));
+  const { emptyRecordSeconds } = options;
+  const log = new RedisChannelLog({
+    names,
+    masters,
+    refusedEnvelopes,
+    now,
+    newEpoch: () => newEpoch(random),
+    failures,
+    emptyRecordSeconds,
+  });
   const token = randomBytes(12).toString('hex');
   const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, logger, random, now });
   if (options.countMembers === true) void calls.watch();
   const changes = new StateChanges(masters, logger);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    log.close();
     await calls.close();
     changes.quiet();
     masters.close();
@@ -76,6 +92,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
       envelopesRefused: refusedEnvelopes.total,
       messagesRefused: refusedMessages.total,
       connectionErrors: errors.total,
+      appendFailures: failures.counts,
     }),
   };
 }

@@ -3,6 +3,7 @@ import { BusUnavailable, type AppendResult, type ChannelLog, type LogSubscriber 
 import { withDeadline } from '../bus/deadline.ts';
 import { EnvelopeError, decodeEnvelope, encodeBody, envelopeVersion, type Envelope } from '../bus/envelope.ts';
 import type { Position, Publication } from '../publication.ts';
+import type { AppendFailures } from './append-failures.ts';
 import { AppendQueue } from './append-queue.ts';
 import { commandTimeoutMs } from './connection.ts';
 import type { RedisNames } from './keys.ts';
@@ -12,6 +13,13 @@ import type { SparseLog } from './sparse-log.ts';
 
 /** How long a channel's record outlives its last use. After that the channel begins a new epoch. */
 const recordSeconds = 30 * 24 * 3600;
+/**
+ * … while nothing was published: it is there only for those who are subscribed to the channel, and is renewed for as long as they are. Anybody can
+ * subscribe to names that nobody publishes to, and each leaves its record behind.
+ */
+const emptyRecordSeconds = 3600;
+/** Most records that one round trip renews. */
+const renewalsPerRoundTrip = 500;
 
 const empty = Buffer.alloc(0);
 
@@ -23,6 +31,8 @@ export class RedisChannelLog implements ChannelLog {
   readonly #newEpoch: () => string;
   readonly #appends: AppendQueue;
   readonly #byChannel = new Map<string, LogSubscription>();
+  readonly #emptyRecordSeconds: number;
+  readonly #renewing: NodeJS.Timeout;
 
   constructor(options: {
     readonly names: RedisNames;
@@ -30,12 +40,17 @@ export class RedisChannelLog implements ChannelLog {
     readonly refusedEnvelopes: SparseLog;
     readonly newEpoch: () => string;
     readonly now: () => number;
+    readonly failures: AppendFailures;
+    readonly emptyRecordSeconds: number | undefined;
   }) {
     this.#names = options.names;
     this.#masters = options.masters;
     this.#refusedEnvelopes = options.refusedEnvelopes;
     this.#newEpoch = options.newEpoch;
-    this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), now: options.now });
+    const { now, failures } = options;
+    this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), now, failures });
+    this.#emptyRecordSeconds = options.emptyRecordSeconds ?? emptyRecordSeconds;
+    this.#renewing = setInterval(() => void this.#renewEmptyRecords(), (this.#emptyRecordSeconds * 1000) / 3);
   }
 
   /** Publications that wait for Redis or are under way. */
@@ -73,6 +88,20 @@ export class RedisChannelLog implements ChannelLog {
       this.#leave(channel, subscription, new BusUnavailable('unsubscribed before the subscription was in force'));
   }
 
+  close(): void {
+    clearInterval(this.#renewing);
+  }
+
+  /** A record that ended all the same, as while Redis was out of reach, costs those who are subscribed a new epoch, of which they are told. */
+  async #renewEmptyRecords(): Promise<void> {
+    const records: string[] = [];
+    for (const [channel, { isEmpty }] of this.#byChannel) if (isEmpty) records.push(this.#names.record(channel));
+    // GT: a record that has publications by now lives longer, and one that has ended is not made anew.
+    const renew = (record: string): Promise<unknown> =>
+      this.#masters.run(record, ({ client }) => client.expire(record, this.#emptyRecordSeconds, 'GT')).catch(() => undefined);
+    while (records.length > 0) await Promise.all(records.splice(-renewalsPerRoundTrip).map(renew));
+  }
+
   async #enter(name: string, subscription: LogSubscription): Promise<Position> {
     // Its failure is handled here or, when it comes before that, by nobody who would wait for it.
     subscription.position.catch(() => undefined);
@@ -98,6 +127,7 @@ export class RedisChannelLog implements ChannelLog {
       reign,
       this.#newEpoch(),
       recordSeconds,
+      this.#emptyRecordSeconds,
       publications.length,
       this.#names.log(channel),
       envelopeVersion,

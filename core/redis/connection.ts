@@ -52,6 +52,8 @@ export class RedisConnection {
   #silentTurns = 0;
   #pinging = false;
   #fault = connectionBroke;
+  /** Servers in a row that could be connected to and are not to be used: the client counts those connections as made. */
+  #refusals = 0;
   /** Settles when the first attempt to connect has succeeded or failed. */
   readonly #firstAttempt: Promise<void>;
   #endFirstAttempt: () => void = () => undefined;
@@ -70,7 +72,8 @@ export class RedisConnection {
     this.#silentTurnsBreak = endpoint.sentinels === undefined ? silentTurnsBreak : silentTurnsBreakSentinel;
     this.#errors = options.errors;
     // The jitter keeps a hundred gateways from coming back in step.
-    const retryDelayMs = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectDelayMsMax) * (0.5 + random() / 2);
+    const retryDelayMs = (attempt: number): number =>
+      Math.min(50 * 2 ** Math.min(Math.max(attempt, this.#refusals), 10), reconnectDelayMsMax) * (0.5 + random() / 2);
     this.#firstAttempt = new Promise((resolve) => (this.#endFirstAttempt = resolve));
     this.client = new Redis({
       ...endpoint,
@@ -155,6 +158,7 @@ export class RedisConnection {
       if (fault !== undefined) throw new Error(fault);
       const mastership = mastershipOf(replication);
       if (mastership === undefined) throw new Error('the server is a replica');
+      this.#refusals = 0;
       this.#mastership = mastership;
       this.#reign = `${runIdOf(server)}${mastership.slice(0, 20)}`;
       this.#silentTurns = 0;
@@ -166,6 +170,7 @@ export class RedisConnection {
       this.#endFirstAttempt();
     } catch (error) {
       if (generation !== this.#generation) return;
+      this.#refusals++;
       this.#failed(error as Error);
       this.client.disconnect(true);
     }

@@ -35,6 +35,7 @@ export class LogSubscription implements Subscription {
   #reject: (reason: BusUnavailable) => void = () => undefined;
   #state: State = { kind: 'opening', held: [] };
   #heldBytes = 0;
+  #isEmpty = false;
 
   constructor(options: {
     readonly channel: string;
@@ -55,6 +56,11 @@ export class LogSubscription implements Subscription {
 
   get closed(): boolean {
     return this.#state.kind === 'closed';
+  }
+
+  /** Whether nothing was ever published to the channel, as far as is known here. */
+  get isEmpty(): boolean {
+    return this.#isEmpty;
   }
 
   onMessage(message: Buffer): void {
@@ -78,6 +84,7 @@ export class LogSubscription implements Subscription {
     if (state !== asked || (state.kind !== 'opening' && state.kind !== 'interrupted')) return;
     const placed = placeOf(position, state.held);
     this.#heldBytes = 0;
+    this.#isEmpty = position.offset === 0;
     if (state.kind === 'opening') this.#resolve(position);
     else this.#deliverAll(state.held.slice(0, placed));
     if (this.#state !== state) return;
@@ -108,7 +115,9 @@ export class LogSubscription implements Subscription {
   }
 
   #deliver(envelope: Envelope): void {
-    if (this.#state.kind !== 'closed') this.#subscriber.onBatch({ channel: this.#channel, ...envelope });
+    if (this.#state.kind === 'closed') return;
+    this.#isEmpty = false;
+    this.#subscriber.onBatch({ channel: this.#channel, ...envelope });
   }
 }
 

@@ -96,6 +96,22 @@ test('gateways and publishers are joined by Redis: every viewer on every gateway
   expect(await viewers[0]?.client.counts(channel)).toEqual({ members: 4 });
 });
 
+test('while Redis is away a count is refused, for as long as it takes, and is no count of nobody', async () => {
+  const viewer = new Viewer(await start('gateway').port());
+  await expect.poll(() => viewer.isSubscribed).toBe(true);
+  const count = (): Promise<unknown> => viewer.client.counts(channel).catch((error: unknown) => error);
+  await expect.poll(count).toEqual({ members: 1 });
+  await redis.stop('gone');
+  await expect.poll(count, { timeout: 5_000 }).toMatchObject({ code: 'unavailable', retry: true });
+  // Gateways that have been silent for three seconds are not asked any more: it must not look as if there were none.
+  const sinceAt = performance.now();
+  const answers: unknown[] = [];
+  await expect.poll(async () => answers.push(await count()) > 0 && performance.now() - sinceAt, { timeout: 10_000 }).toBeGreaterThan(5_000);
+  expect(answers.filter((answer) => (answer as { code?: string }).code !== 'unavailable')).toEqual([]);
+  await redis.start();
+  await expect.poll(count, { timeout: 10_000 }).toEqual({ members: 1 });
+});
+
 test('a gateway receives only the channels that have a member on it', async () => {
   const [busy, idle] = [start('gateway'), start('gateway')];
   const publisher = await start('publisher').port();

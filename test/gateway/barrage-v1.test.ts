@@ -1,5 +1,5 @@
 import { rename, writeFile } from 'node:fs/promises';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { limits } from '../../core/limits.ts';
 import { startAuthServer } from '../support/auth-server.ts';
 import { TestStandalone, policyFile } from '../support/standalone.ts';
@@ -192,7 +192,7 @@ test('above its budget a client gets what has priority, and all the rest is acco
 });
 
 test('a batch with bytes in it is one binary frame, header first', async () => {
-  const barrage = await TestStandalone.start();
+  const barrage = await policies({ channel: '*', merge: { windowMilliseconds: 300 } });
   const client = await barrage.v1();
   const start = await client.subscribe('video:1');
   await barrage.publish('video:1', 'opens the window');
@@ -238,6 +238,27 @@ test('what is past its time when the window ends is left out', async () => {
   await until(() => client.reached('video:1') === start.offset + 3);
   expect(client.items('video:1').map(({ data }) => data)).toEqual(['opens the window', 'good']);
   expect(accountOf(client, 'video:1', start)).toMatchObject({ leftOut: 1 });
+});
+
+test.each([
+  ['back', -3_600_000],
+  ['forward', 3_600_000],
+])("the machine's clock is set %s by an hour: ttlMs and the delivery latency count from the publishing on", async (_, byMs) => {
+  const barrage = await policies({ channel: '*', merge: { windowMilliseconds: 300 }, access: { publish: 'Public' } });
+  const client = await barrage.v1();
+  await client.subscribe('video:1');
+  const before = Date.now;
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => before() + byMs);
+  onTestFinished(() => clock.mockRestore());
+  await barrage.publish('video:1', 'opens the window');
+  await barrage.publish('video:1', 'soon stale', { ttlMs: 1 });
+  await barrage.publish('video:1', 'good', { ttlMs: 60_000 });
+  await client.command('publish', { channel: 'video:1', data: 'own', ttlMs: 60_000 });
+  await until(() => client.reached('video:1') === 4);
+  expect(client.items('video:1').map(({ data }) => data)).toEqual(['opens the window', 'good', 'own']);
+  const seconds = await barrage.metric('barrage_delivery_latency_seconds_sum');
+  expect(seconds).toBeGreaterThan(0);
+  expect(seconds).toBeLessThan(60);
 });
 
 test('clients publish where the policy says who may, and each is slowed down by itself', async () => {

@@ -121,7 +121,7 @@ test('a channel for the authenticated says Not Auth before, and lets in after', 
   expect(await client.nextText()).toBe(done);
 });
 
-test('a refused token, a bad answer and a webhook that is not there close that connection and no other', async () => {
+test('a refused token, a bad answer and a gateway that knows no way to ask close that connection for good, and no other', async () => {
   const auth = await startAuthServer({
     json: { status: 200, body: 'uid=1' },
     none: { status: 200, body: '{"user":1}' },
@@ -129,12 +129,12 @@ test('a refused token, a bad answer and a webhook that is not there close that c
     fraction: { status: 200, body: '{"uid":1.5}' },
     star: { status: 200, body: '{"uid":"*"}' },
     huge: { status: 200, body: JSON.stringify({ uid: '1', filler: 'x'.repeat(100_000) }) },
-    error: { status: 500, body: '{"uid":1}' },
+    forbidden: { status: 403, body: '{"uid":1}' },
     moved: { status: 302, body: '{"uid":1}' },
   });
   const barrage = await TestStandalone.start({ BARRAGE_AUTH_URL: auth.url });
   const other = await barrage.plain();
-  for (const token of ['unknown', 'json', 'none', 'empty', 'fraction', 'star', 'huge', 'error', 'moved']) {
+  for (const token of ['unknown', 'json', 'none', 'empty', 'fraction', 'star', 'huge', 'forbidden', 'moved']) {
     const client = await barrage.plain();
     client.send({ op: 'auth', token });
     expect([token, (await client.closed()).code]).toEqual([token, closeCodes.authRefused.code]);
@@ -144,6 +144,32 @@ test('a refused token, a bad answer and a webhook that is not there close that c
   client.send({ op: 'auth', token: 'x' });
   expect((await client.closed()).code).toBe(closeCodes.authRefused.code);
   expect(await subscribe(other, '1@video')).toBe(done);
+});
+
+test('a webhook that is not there, cuts off, or is out of order says nothing of a token: those clients are to come back', async () => {
+  const auth = await startAuthServer({
+    cut: 'cut',
+    half: 'half',
+    busy: { status: 429, body: '{}' },
+    broken: { status: 500, body: '{"uid":1}' },
+    away: { status: 503, body: '' },
+  });
+  const barrage = await TestStandalone.start({ BARRAGE_AUTH_URL: auth.url });
+  for (const token of ['cut', 'half', 'busy', 'broken', 'away']) {
+    const [plain, client] = [await barrage.plain(), await barrage.v1()];
+    plain.send({ op: 'auth', token });
+    expect([token, (await plain.closed()).code]).toEqual([token, closeCodes.authTimeout.code]);
+    expect((await client.command('auth', { token })).error, token).toMatchObject({ code: 'unavailable', retry: true });
+    expect(client.closing).toBeUndefined();
+  }
+  // A port that was just given back: nobody listens there.
+  const gone = await startAuthServer({});
+  await gone.stop();
+  const alone = await TestStandalone.start({ BARRAGE_AUTH_URL: gone.url });
+  const [plain, client] = [await alone.plain(), await alone.v1()];
+  plain.send({ op: 'auth', token: 'x' });
+  expect((await plain.closed()).code).toBe(closeCodes.authTimeout.code);
+  expect((await client.command('auth', { token: 'x' })).error).toMatchObject({ code: 'unavailable', retry: true });
 });
 
 test('a webhook that never answers closes that connection after three seconds, and delays no other', async () => {

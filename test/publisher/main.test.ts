@@ -132,6 +132,55 @@ test('it publishes through Redis with the counts of the gateways, is observed, a
   expect(await publisher.exited).toBe(0);
 });
 
+test('SIGTERM under load: what was published is answered, and the process ends in time', async () => {
+  await using publisher = new PublisherProcess({ BARRAGE_API_KEYS: key, BARRAGE_REDIS_PREFIX: 'leaving' });
+  const { port } = await publisher.listening();
+  await expect.poll(async () => (await fetch(url(port, '/readyz'))).status, { timeout: 10_000 }).toBe(200);
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws/v1`, { headers: { 'x-api-key': key } });
+  const offsets: number[] = [];
+  const refusals: unknown[] = [];
+  let sent = 0;
+  const send = (): void => socket.send(JSON.stringify({ m: 'mesh.publish', p: { c: 'a', d: 'x'.repeat(200) }, i: ++sent }));
+  socket.on('message', (data: Buffer) => {
+    const { E, r } = JSON.parse(data.toString()) as { E: { c: number } | null; r?: { offset: number } };
+    if (r === undefined) refusals.push(E?.c);
+    else offsets.push(r.offset);
+    if (socket.readyState === WebSocket.OPEN) send();
+  });
+  await once(socket, 'open');
+  for (let count = 0; count < 100; count++) send();
+  await expect.poll(() => offsets.length, { timeout: 10_000 }).toBeGreaterThan(1_000);
+  const closed = once(socket, 'close');
+  const leavingSince = performance.now();
+  publisher.child.kill('SIGTERM');
+  expect((await closed)[0]).toBe(1012);
+  expect(await publisher.exited).toBe(0);
+  expect(performance.now() - leavingSince).toBeLessThan(10_000);
+  expect(await redis.command('HGET', 'leaving:{a}:record', 'offset')).toMatch(new RegExp(` ${offsets.length}$`));
+  expect(offsets.toSorted((one, other) => one - other)).toEqual(offsets.map((_, index) => index + 1));
+  expect(new Set(refusals)).toEqual(new Set(refusals.length === 0 ? [] : [503]));
+});
+
+test('where Redis refuses publications their senders are told that it is temporary, its words are logged, and a metric counts them', async () => {
+  const full = await RedisServer.start();
+  try {
+    await using publisher = new PublisherProcess({ BARRAGE_REDIS_URL: full.url, BARRAGE_API_KEYS: key });
+    const { port } = await publisher.listening();
+    await expect.poll(async () => (await publish(port)).status, { timeout: 10_000 }).toBe(200);
+    await full.command('CONFIG', 'SET', 'maxmemory', '1');
+    const refused = await publish(port);
+    expect([refused.status, await refused.json()]).toEqual([503, { E: { c: 503, m: 'temporarily unavailable, repeat' } }]);
+    await expect.poll(() => publisher.errors).toMatch(/"reason":"OOM command not allowed[^\n]*"publications could not be appended"/);
+    const metrics = await (await fetch(url(port, '/metrics'))).text();
+    expect(metrics).toMatch(/^barrage_bus_append_failures_total\{reason="OOM"\} 1$/m);
+    expect(metrics).toMatch(/^barrage_bus_append_failures_total\{reason="other"\} 0$/m);
+    await full.command('CONFIG', 'SET', 'maxmemory', '0');
+    expect((await publish(port)).status).toBe(200);
+  } finally {
+    await full.dispose();
+  }
+});
+
 test('without its Redis it lives, is not ready, answers that it is temporary, and works again when Redis is back', async () => {
   const away = await RedisServer.start();
   await away.stop('gone');

@@ -223,3 +223,28 @@ test('closing asks the connections to come back', async () => {
   rig.publisher.close();
   expect(await closed).toBe(1012);
 });
+
+test('a publisher that leaves answers what it took, takes nothing more, and lets each connection go when it has its answers', async () => {
+  const bus = createMemoryBus();
+  const held: (() => void)[] = [];
+  const log = faultyLog(bus, async (channel, publications) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    return await bus.log.append(channel, publications);
+  });
+  await using rig = await Rig.start({ bus: { ...bus, log } });
+  const [busy, idle] = [await rig.connect(), await rig.connect()];
+  const publish = (i: number): void => busy.send({ m: 'mesh.publish', p: { c: 'a', d: '' }, i });
+  for (const i of [1, 2, 3]) publish(i);
+  await expect.poll(() => held.length, soon).toBe(3);
+  const [idleClosed, busyClosed] = [idle.closed(), busy.closed()];
+  rig.publisher.close();
+  expect(await idleClosed).toBe(1012);
+  publish(4);
+  expect(JSON.parse(await busy.next())).toEqual({ E: { c: 503, m: 'the publisher is leaving, connect again' }, i: 4 });
+  expect(await rig.metric('barrage_publisher_publications_total', { result: 'unavailable' })).toBe(1);
+  expect(await rig.upgradeStatus('/ws/v1')).toBe(503);
+  for (const release of held) release();
+  for (const i of [1, 2, 3]) expect(JSON.parse(await busy.next())).toMatchObject({ E: null, r: { offset: i }, i });
+  expect(await busyClosed).toBe(1012);
+  expect(held).toHaveLength(3);
+});

@@ -6,9 +6,11 @@ interface Due {
   readonly callback: () => void;
 }
 
-/** A clock that moves only when told to; timers fire in the order of their time, then of their making. */
+/** A clock that moves only when told to, by `advance` or by a callback that takes its time, and never back; timers fire in the order of their time, then of their making. */
 export class FakeClock {
   now = 1_800_000_000_000;
+  /** What the machines' own clocks, which may be set to anything, are ahead of it. */
+  wallAheadMs = 0;
   #order = 0;
   readonly #due = new Set<Due>();
   readonly timers: Timers = {
@@ -27,6 +29,11 @@ export class FakeClock {
     soon: (callback) => this.#add(this.now, callback),
   };
 
+  /** The machines' own clocks: milliseconds since the Unix epoch. */
+  get wall(): number {
+    return this.now + this.wallAheadMs;
+  }
+
   /** Fires everything that is due within the next milliseconds, letting promises settle after each. */
   async advance(milliseconds: number): Promise<void> {
     const until = this.now + milliseconds;
@@ -41,7 +48,7 @@ export class FakeClock {
       this.now = Math.max(this.now, next.at);
       next.callback();
     }
-    this.now = until;
+    this.now = Math.max(this.now, until);
   }
 
   #add(at: number, callback: () => void): () => void {

@@ -33,19 +33,29 @@ export class SimulatedGateway {
   readonly #surroundings: SessionSurroundings;
   #nextId = 1;
 
-  constructor(options: { readonly clock: FakeClock; readonly log: LogLink; readonly policies: Policies }) {
+  constructor(options: {
+    readonly clock: FakeClock;
+    readonly log: LogLink;
+    readonly policies: Policies;
+    /** How long the loop is busy with something else before the next slice of a fan-out, in milliseconds. */
+    readonly busyMs: () => number;
+  }) {
     const { clock, log } = options;
     this.#clock = clock;
     this.log = log;
     this.metrics = new GatewayMetrics(new Registry(), gauges);
     // Every look at this clock costs time, so that a fan-out is cut into slices.
     let loopMs = 0;
-    const fanOut = new FanOut({ clock: () => (loopMs += 3), soon: clock.timers.soon, onSlice: () => {} });
+    const fanOut = new FanOut({
+      clock: () => (loopMs += 3),
+      soon: (callback) => clock.timers.after(options.busyMs(), callback),
+      onSlice: () => {},
+    });
     const now = (): number => clock.now;
     this.rooms = new Rooms({
       log,
       policies: options.policies,
-      surroundings: { fanOut, metrics: this.metrics, now, clock: () => loopMs, timers: clock.timers },
+      surroundings: { fanOut, metrics: this.metrics, now: () => clock.wall, clock: now, timers: clock.timers },
       logger,
       share: 0.6,
     });
@@ -54,10 +64,11 @@ export class SimulatedGateway {
       log,
       authenticate: () => Promise.resolve({ kind: 'refused', reason: 'nobody is known here' }),
       publishing: new ClientPublishing(log),
-      countMembers: () => Promise.resolve(0),
+      countMembers: () => Promise.resolve({ kind: 'members', members: 0 }),
       metrics: this.metrics,
       logger,
-      now,
+      clock: now,
+      now: () => clock.wall,
     };
   }
 

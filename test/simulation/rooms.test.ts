@@ -11,6 +11,8 @@ const none: Troubles = {
   breaks: false,
   busInterruptions: false,
   failovers: false,
+  clockSteps: false,
+  busyLoops: false,
 };
 
 /** Runs seeds first, first + 1, …; a failure names its seed, so that it can be run again alone. */
@@ -68,13 +70,14 @@ test('without troubles every viewer gets everything from its joining on, once an
   );
 });
 
-test('budgets, conflation, expiry and densities leave out on purpose: counted, never a gap', async () => {
+test('budgets, conflation, expiry, densities and busy loops leave out on purpose: counted, never a gap', async () => {
   const troubles = (seed: number): Troubles => ({
     ...none,
     budgets: seed % 2 === 0,
     conflation: true,
     expiry: seed % 3 === 0,
     densities: true,
+    busyLoops: seed % 4 < 2,
   });
   await simulate(10_000, seedsEach, troubles, (world) => {
     checkEveryoneIsAtTheEnd(world);
@@ -125,6 +128,8 @@ test('whatever happens, a viewer ends at the end of the log, and what it did not
     breaks: true,
     busInterruptions: true,
     failovers: seed % 2 === 0,
+    clockSteps: seed % 7 === 0,
+    busyLoops: seed % 4 === 0,
   });
   await simulate(40_000, seedsEach * 2, troubles, (world) => {
     checkEveryoneIsAtTheEnd(world);

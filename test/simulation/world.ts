@@ -18,6 +18,10 @@ export interface Troubles {
   readonly breaks: boolean;
   readonly busInterruptions: boolean;
   readonly failovers: boolean;
+  /** The machines' clocks are set forward and back. */
+  readonly clockSteps: boolean;
+  /** Loops are so busy that flushes wait for each other. */
+  readonly busyLoops: boolean;
 }
 
 const channel = 'video:1';
@@ -39,8 +43,12 @@ export class World {
     const policies = new Policies([this.#policy()]);
     this.gateways = Array.from(
       { length: 1 + this.random.below(3) },
-      () => new SimulatedGateway({ clock: this.clock, log: this.log.link(), policies }),
+      () => new SimulatedGateway({ clock: this.clock, log: this.log.link(), policies, busyMs: () => this.#busyMs() }),
     );
+  }
+
+  #busyMs(): number {
+    return this.#troubles.busyLoops && this.random.chance(0.1) ? this.random.below(1_500) : 0;
   }
 
   #policy(): ChannelPolicy {
@@ -91,7 +99,7 @@ export class World {
       kind,
       payload: Buffer.from(`${number} ${'弹'.repeat(random.below(40))}`),
       priority: random.pick(priorities),
-      acceptedAt: this.clock.now,
+      acceptedAt: this.clock.wall,
       ttlMs: this.#troubles.expiry && random.chance(0.3) ? 1 + random.below(80) : 0,
       conflation: conflates
         ? { key: random.pick(['like', 'wave']), mode: random.pick(['Latest', 'Sum']), count: 1 + random.below(5) }
@@ -115,6 +123,7 @@ export class World {
     else if (troubles.breaks && random.chance(0.15)) viewer.breakLink(this.gateways);
     if (troubles.busInterruptions && random.chance(0.05)) random.pick(this.gateways).log.interrupt();
     if (troubles.failovers && random.chance(0.02)) this.log.failOver();
+    if (troubles.clockSteps && random.chance(0.05)) this.clock.wallAheadMs = random.below(7_200_000) - 3_600_000;
   }
 
   #join(): void {

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import type { PlacedPublication } from '../../core/protocol/batch.ts';
 import { priorities, type Conflation, type LogBatch, type Publication } from '../../core/publication.ts';
+import type { Moment } from '../../gateway/room.ts';
+
+/** A moment at which both clocks show the same. */
+export function moment(milliseconds: number): Moment {
+  return { clock: milliseconds, now: milliseconds };
+}
 
 /** A text publication; what a test does not care about has plain values. */
 export function publication(text: string, more: Partial<Publication> = {}): Publication {
@@ -43,9 +49,14 @@ export const anyConflation: fc.Arbitrary<Conflation | undefined> = fc.option(
   { nil: undefined },
 );
 
-/** Publications of every priority, some of them conflated, some that expire soon. */
+/** Publications of every priority, by backends and two clients, some of them conflated, some that expire soon. */
 export const anyPublication: fc.Arbitrary<Publication> = fc
-  .record({ priority: fc.constantFrom(...priorities), conflation: anyConflation, ttlMs: fc.constantFrom(0, 0, 0, 50) })
+  .record({
+    priority: fc.constantFrom(...priorities),
+    conflation: anyConflation,
+    ttlMs: fc.constantFrom(0, 0, 0, 50),
+    sender: fc.constantFrom(undefined, undefined, 7, 8),
+  })
   .map((more) => publication('p', more));
 
 /** A merge window: publications at rising offsets without a hole. */

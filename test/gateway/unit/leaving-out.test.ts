@@ -60,7 +60,8 @@ test('conflation keeps the newest of each key, and all that has no key', () => {
     fc.property(anyWindow, (window) => {
       const conflated = conflate(window, 'together');
       splits(window, conflated);
-      const keyOf = ({ publication: { conflation } }: PlacedPublication) => conflation && `${conflation.mode} ${conflation.key}`;
+      const keyOf = ({ publication: { conflation, sender, priority } }: PlacedPublication) =>
+        conflation && [conflation.mode, conflation.key, sender === undefined, priority].join(' ');
       const newest = new Map(window.map((each) => [keyOf(each), each.offset]));
       for (const each of conflated.kept) if (keyOf(each) !== undefined) expect(each.offset).toBe(newest.get(keyOf(each)));
       expect(conflated.leftOut.every((each) => keyOf(each) !== undefined)).toBe(true);
@@ -78,6 +79,22 @@ test('a sum loses no count', () => {
       expect(summed(conflate(window, 'separate').kept)).toHaveLength(summed(window).length);
     }),
   );
+});
+
+test.each([latest('k'), sum('k')])('a client can neither replace a backend’s publication nor speak with its count (%o)', (conflation) => {
+  const gift = placed(1, { conflation: { ...conflation, count: 1_000_000 }, priority: 'normal' });
+  const window = [gift, placed(2, { conflation, sender: 77 }), placed(3, { conflation, sender: 78 })];
+  const { kept, leftOut } = conflate(window, 'together');
+  // Clients share their keys: a thousand likes of as many clients are one publication.
+  expect(offsets(kept)).toEqual([1, 3]);
+  expect(offsets(leftOut)).toEqual([2]);
+  const counts = kept.map(({ count }) => count);
+  expect(counts).toEqual(conflation.mode === 'Sum' ? [1_000_000, 2] : [undefined, undefined]);
+});
+
+test('what is left out before it replaces nothing', () => {
+  const window = [placed(1, { conflation: latest('k'), priority: 'high' }), placed(2, { conflation: latest('k'), priority: 'low' })];
+  expect(offsets(conflate(window, 'together').kept)).toEqual([1, 2]);
 });
 
 test('Latest and Sum with the same key are two keys', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { policyFileSchema } from '../../../core/policy.ts';
 import { Room, memberClasses, type ClassCut, type Cut, type MemberClass, type Missing } from '../../../gateway/room.ts';
-import { anyPublication, logBatch } from '../../support/publications.ts';
+import { anyPublication, logBatch, moment } from '../../support/publications.ts';
 
 const anyPolicy = fc.record({
   merge: fc.record({ windowMilliseconds: fc.constantFrom(0, 20, 100), publicationsMax: fc.constantFrom(1, 3, 500) }),
@@ -18,6 +18,8 @@ const anyStep = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('resubscribe' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('epoch' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('stretch' as const), factor: fc.constantFrom(0.3, 1) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('write' as const), cuts: fc.integer({ min: 1, max: 4 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('hold' as const), at: fc.constantFrom(1, 2, Infinity) }) },
 );
 
 /** What one member of a class knows: every batch joins on, and adds up. */
@@ -59,9 +61,18 @@ test('whatever comes, each class is told of every offset once: sent, left out, o
       }
       let [now, end, lost, epoch] = [0, 0, 0, 0];
       let received = 0;
+      let underWay = 0;
+      const write = (cuts: number): void => {
+        for (let left = cuts; left > 0 && underWay > 0; left--) {
+          underWay--;
+          take(room.written(moment(now)));
+        }
+      };
       const take = (events: readonly (Cut | Missing)[]): void => {
         for (const event of events) {
           if (event.kind === 'missing') continue;
+          underWay++;
+          expect(event.publications.length + event.thinned.reduce((sum, count) => sum + count, 0)).toBe(event.upto - event.after);
           expect(event.classes.length).toBe(memberClasses.length);
           for (const cut of event.classes) {
             expect(cut.dropped.length + cut.items.length).toBe(event.publications.length);
@@ -70,24 +81,28 @@ test('whatever comes, each class is told of every offset once: sent, left out, o
         }
       };
       const runTo = (until: number): void => {
-        for (let due = room.dueAt; due !== undefined && due <= until; due = room.dueAt) take(room.tick(Math.max(now, due)));
+        for (let due = room.dueAt; due !== undefined && due <= until; due = room.dueAt) take(room.tick(moment(Math.max(now, due))));
         now = until;
       };
       for (const step of steps) {
         if (step.do === 'receive') {
-          take(room.receive(logBatch(end + 1, step.publications, `e${epoch}`), now));
+          take(room.receive(logBatch(end + 1, step.publications, `e${epoch}`), moment(now)));
           end += step.publications.length;
           received += step.publications.length;
         } else if (step.do === 'wait') runTo(now + step.ms);
         else if (step.do === 'lose') {
           end += step.count;
           lost += step.count;
-        } else if (step.do === 'resubscribe') take(room.resubscribed({ epoch: `e${epoch}`, offset: end }, now));
+        } else if (step.do === 'resubscribe') take(room.resubscribed({ epoch: `e${epoch}`, offset: end }, moment(now)));
         else if (step.do === 'epoch') {
           epoch++;
           end = 0;
-        } else room.setCadence({ windowMs: 40, budgetFactor: step.factor });
+        } else if (step.do === 'write') write(step.cuts);
+        else if (step.do === 'hold') room.setUnderWayMax(step.at);
+        else room.setCadence({ windowMs: 40, budgetFactor: step.factor });
       }
+      runTo(now + 5000);
+      write(Infinity);
       runTo(now + 5000);
       expect(room.dueAt).toBeUndefined();
       for (const [memberClass, listener] of listeners) {

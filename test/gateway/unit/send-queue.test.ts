@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { SendQueue, type Waiting, type WaitingBatch } from '../../../gateway/send-queue.ts';
+import { SendQueue, waitingOverheadBytes, type Waiting, type WaitingBatch } from '../../../gateway/send-queue.ts';
 
 type Batch = WaitingBatch<string>;
 type Entry = Waiting<string, Batch>;
@@ -9,8 +9,9 @@ const queueBytesMax = 4096;
 const dropOldest = { policy: 'DropOldest', queueBytesMax } as const;
 const disconnect = { policy: 'Disconnect', queueBytesMax } as const;
 
+/** A batch that counts as so many bytes: its frame and its overhead. */
 function batch(owner: string, after: number, bytes: number, upto = after + 1): Batch {
-  return { kind: 'batch', frame: Buffer.alloc(bytes), owner, epoch: 'e', after, upto };
+  return { kind: 'batch', frame: Buffer.alloc(bytes - waitingOverheadBytes), owner, epoch: 'e', after, upto };
 }
 
 /** `owner` before the spans of its batches and gaps, `control` for the rest. */
@@ -22,17 +23,33 @@ function described(waiting: readonly Entry[]): readonly string[] {
 
 test('takes batches up to the bound and not one byte past it', () => {
   const queue = new SendQueue<string, Batch>();
-  expect(queue.offer(batch('a', 0, 4000), disconnect, 0)).toEqual({ kind: 'queued', dropped: [] });
-  expect(queue.offer(batch('a', 1, 96), disconnect, 0).kind).toBe('queued');
+  expect(queue.offer(batch('a', 0, 3000), disconnect, 0)).toEqual({ kind: 'queued', dropped: [] });
+  expect(queue.offer(batch('a', 1, 1097), disconnect, 0)).toMatchObject({ kind: 'disconnect', dropped: [{ after: 1 }] });
+  expect(queue.offer(batch('a', 1, 1096), disconnect, 0).kind).toBe('queued');
   expect(queue.bytes).toBe(queueBytesMax);
-  expect(queue.offer(batch('a', 2, 1), disconnect, 0)).toMatchObject({ kind: 'disconnect', dropped: [{ after: 2 }] });
 });
 
 test('what the socket itself holds, and replies, count towards the bound', () => {
   const queue = new SendQueue<string, Batch>();
   queue.offerControl(Buffer.alloc(96));
-  expect(queue.offer(batch('a', 0, 1000), disconnect, 3000).kind).toBe('queued');
-  expect(queue.offer(batch('a', 1, 1), disconnect, 3000).kind).toBe('disconnect');
+  expect(queue.bytes).toBe(96 + waitingOverheadBytes);
+  expect(queue.offer(batch('a', 0, 901), disconnect, 3000).kind).toBe('disconnect');
+  expect(queue.offer(batch('a', 0, 900), disconnect, 3000).kind).toBe('queued');
+});
+
+test('small frames are bounded by the memory that they take: a queue of them holds no more of them than of large ones', () => {
+  const queue = new SendQueue<string, Batch>();
+  const frame = Buffer.alloc(2);
+  let taken = 0;
+  while (queue.offer({ ...batch('a', taken, waitingOverheadBytes), frame }, disconnect, 0).kind === 'queued') taken++;
+  expect(taken).toBe(Math.floor(queueBytesMax / (2 + waitingOverheadBytes)));
+});
+
+test('a batch of a channel that has nothing in a queue that others fill is a gap, at once', () => {
+  const queue = new SendQueue<string, Batch>();
+  for (let after = 0; queue.bytes + 128 <= queueBytesMax; after++) queue.offer(batch('a', after, 128), dropOldest, 0);
+  for (let after = 0; after < 10; after++) expect(queue.offer(batch('b', after, 200), dropOldest, 0).dropped).toMatchObject([{ after }]);
+  expect(described(queue.takeAll()).slice(-2)).toEqual(['a(31,32]', 'gap b(0,10]']);
 });
 
 test('a full queue drops the oldest down to three quarters, and one gap stands in their place', () => {
@@ -96,7 +113,7 @@ const anyStep = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('offer' as const),
       owner: fc.constantFrom('a', 'b', 'c'),
-      bytes: fc.integer({ min: 1, max: 3000 }),
+      bytes: fc.integer({ min: 1 + waitingOverheadBytes, max: 3000 }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('control' as const), bytes: fc.integer({ min: 1, max: 50 }) }) },
@@ -151,7 +168,9 @@ test('every step against a plain array: nothing is lost from the accounts, spans
           tell(all.slice(0, step.taken));
           queue.putBack(all.slice(step.taken));
         }
-        expect(queue.bytes).toBe([...model.map(({ frame }) => frame.length), ...controls].reduce((sum, bytes) => sum + bytes, 0));
+        expect(queue.bytes).toBe(
+          [...model.map(({ frame }) => frame.length), ...controls].reduce((sum, bytes) => sum + bytes + waitingOverheadBytes, 0),
+        );
       }
       tell(queue.takeAll());
       expect([model, controls]).toEqual([[], []]);
