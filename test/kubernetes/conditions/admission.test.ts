@@ -106,8 +106,8 @@ test(
     await at.untilReason('gwp/careful', 'Ready', 'Unschedulable');
     const before = await podsOf('careful');
     const { mend } = await breakAdmissionOf(settings);
-  await at.patch('secret/login', { stringData: { password: 'second' } });
-  await at.untilReason('gwp/careful', 'Ready', 'ApiServerUnavailable');
+    await at.patch('secret/login', { stringData: { password: 'second' } });
+    await at.untilReason('gwp/careful', 'Ready', 'ApiServerUnavailable');
     expect(await podsOf('careful')).toEqual(before);
     const publishers = await at.field('deployment/careful-publisher', '.metadata.generation');
     await mend();
