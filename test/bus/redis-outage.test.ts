@@ -187,6 +187,16 @@ test('a gateway keeps its number through a restart of Redis that forgets the lea
   expect(await redis.command('KEYS', '*:lease')).toBe('*0');
 });
 
+test('a gateway keeps its number while Redis has no memory left', async () => {
+  const redis = await newRedis();
+  const number = await newBus(redis).calls.serve(new AnsweringGateway('g'));
+  const lease = `outage:gateway:${number}:lease`;
+  await redis.command('CONFIG', 'SET', 'maxmemory', '1');
+  expect(await redis.command('SET', 'more', 'x')).toMatch(/^-OOM/);
+  await redis.command('PEXPIRE', lease, '6000');
+  await until('it is renewed', async () => Number((await redis.command('PTTL', lease)).slice(1)) > 6000);
+});
+
 test('a gateway whose number somebody else has taken is not called by it until it has it again', { timeout: 30_000 }, async () => {
   const redis = await newRedis();
   const publisher = newBus(redis);
