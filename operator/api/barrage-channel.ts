@@ -70,7 +70,7 @@ export interface BarrageChannelAccess {
 export interface BarrageChannelSlowConsumer {
   /** DropOldest: it loses the oldest of what waits, and is told. Disconnect: its connection is closed. */
   readonly policy: 'DropOldest' | 'Disconnect';
-  /** Bytes that may wait for one connection. */
+  /** Bytes that may wait for one connection: frames, and 100 for each batch. */
   readonly queueBytesMax: number;
 }
 
