@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { AdminStatus } from '../core/admin-status.ts';
 import { answerAdmin } from '../core/process/admin.ts';
@@ -21,6 +22,9 @@ import { createPublisher } from './publisher.ts';
 
 /** How long requests and WebSocket API connections that are there may take to end by themselves, in milliseconds. */
 const leavingMs = 3_000;
+
+/** How long backends that publish over HTTP are sent elsewhere before connections that are idle are closed, in milliseconds. */
+const farewellMs = 500;
 
 await runProcess('publisher', { faultsOf, start });
 
@@ -74,6 +78,8 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
       policyFile?.close();
       poolFolder?.close();
       load.close();
+      publisher.leave();
+      await sleep(farewellMs);
       const closed = new Promise((resolve) => server.close(resolve));
       publisher.close();
       const cutOff = setTimeout(() => {

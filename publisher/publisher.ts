@@ -33,6 +33,8 @@ export interface Publisher {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Open connections of the WebSocket API. */
   readonly connections: number;
+  /** From now on each answer over HTTP ends its connection: who publishes often goes elsewhere by itself, and no request meets a connection that is being closed. */
+  leave(): void;
   /** Asks the WebSocket API's connections to leave. To be called after the server's own `close` began. */
   close(): void;
   /** Cuts off the WebSocket API's connections that are still there. */
@@ -57,11 +59,18 @@ export function createPublisher(options: PublisherOptions): Publisher {
     metrics,
     pingIntervalMs: options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs,
   });
+  let isLeaving = false;
   return {
-    http: (request, response) => void http.answer(request, response),
+    http: (request, response) => {
+      if (isLeaving) response.setHeader('connection', 'close');
+      void http.answer(request, response);
+    },
     upgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
     get connections() {
       return sockets.connections;
+    },
+    leave: () => {
+      isLeaving = true;
     },
     close: () => sockets.close(),
     terminate: () => sockets.terminate(),

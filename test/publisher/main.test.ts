@@ -1,3 +1,4 @@
+import { Agent, request } from 'node:http';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -104,6 +105,22 @@ test('on a taken port it does not start, and says so', async () => {
   await once(taken, 'close');
 });
 
+/** @returns what the answer says of its connection */
+function publishOver(agent: Agent, port: number): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', 'x-api-key': key };
+    const sent = request({ agent, port, host: '127.0.0.1', path: '/v1/mesh/publish', method: 'POST', headers }, (response) => {
+      response
+        .resume()
+        .on('end', () =>
+          response.statusCode === 200 ? resolve(response.headers.connection) : reject(new Error(`status ${response.statusCode}`)),
+        );
+    });
+    sent.on('error', reject);
+    sent.end(JSON.stringify({ c: 'a', d: 'x' }));
+  });
+}
+
 test('it publishes through Redis with the counts of the gateways, is observed, and leaves on SIGTERM with status 0', async () => {
   await using publisher = new PublisherProcess({ BARRAGE_API_KEYS: key, BARRAGE_PUBLISHER_HOST: '0.0.0.0', BARRAGE_REDIS_PREFIX: 'main' });
   const { port } = await publisher.listening();
@@ -159,6 +176,35 @@ test('SIGTERM under load: what was published is answered, and the process ends i
   expect(await redis.command('HGET', 'leaving:{a}:record', 'offset')).toMatch(new RegExp(` ${offsets.length}$`));
   expect(offsets.toSorted((one, other) => one - other)).toEqual(offsets.map((_, index) => index + 1));
   expect(new Set(refusals)).toEqual(new Set(refusals.length === 0 ? [] : [503]));
+});
+
+test('SIGTERM breaks off no HTTP request of backends that keep their connections', async () => {
+  await using publisher = new PublisherProcess({ BARRAGE_API_KEYS: key, BARRAGE_REDIS_PREFIX: 'farewell' });
+  const { port } = await publisher.listening();
+  await expect.poll(async () => (await fetch(url(port, '/readyz'))).status, { timeout: 10_000 }).toBe(200);
+  let answers = 0;
+  /** Publishes over one connection until it is told that there will be no more. @returns how it was told */
+  const backend = async (): Promise<unknown> => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    try {
+      for (;;) {
+        const connection = await publishOver(agent, port);
+        answers++;
+        if (connection === 'close') return connection;
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code;
+    } finally {
+      agent.destroy();
+    }
+  };
+  const ends = Promise.all(Array.from({ length: 16 }, backend));
+  await expect.poll(() => answers, { timeout: 10_000 }).toBeGreaterThan(1_000);
+  publisher.child.kill('SIGTERM');
+  expect(new Set(await ends)).toEqual(new Set(['close']));
+  expect(await publisher.exited).toBe(0);
+  expect(await redis.command('HGET', 'farewell:{a}:record', 'offset')).toMatch(new RegExp(` ${answers}$`));
 });
 
 test('where Redis refuses publications their senders are told that it is temporary, its words are logged, and a metric counts them', async () => {
