@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import type { Bus } from '../../core/bus/bus.ts';
 import { createMemoryBus } from '../../core/bus/memory.ts';
 import { limits } from '../../core/limits.ts';
 import { publisherBounds } from '../../publisher/bounds.ts';
@@ -157,14 +158,20 @@ test('the publications of one connection to one channel keep their order, whatev
   for (const [number, offset] of answered) expect(offset).toBe(number + 1);
 });
 
-test('requests that wait for an answer are bounded for each connection, and the ones beyond are 502', async () => {
+/** A bus on which each append waits until its entry of `held` is called. */
+function holdingBus(): { readonly bus: Bus; readonly held: (() => void)[] } {
   const bus = createMemoryBus();
   const held: (() => void)[] = [];
   const log = faultyLog(bus, async (channel, publications) => {
     await new Promise<void>((resolve) => held.push(resolve));
     return await bus.log.append(channel, publications);
   });
-  await using rig = await Rig.start({ bus: { ...bus, log } });
+  return { bus: { ...bus, log }, held };
+}
+
+test('requests that wait for an answer are bounded for each connection, and the ones beyond are 502', async () => {
+  const { bus, held } = holdingBus();
+  await using rig = await Rig.start({ bus });
   const [busy, other] = [await rig.connect(), await rig.connect()];
   for (let index = 0; index <= publisherBounds.socketRequestsInFlightMax; index++)
     busy.send({ m: 'mesh.publish', p: { c: 'a', d: '' }, i: index });
@@ -225,13 +232,8 @@ test('closing asks the connections to come back', async () => {
 });
 
 test('a publisher that leaves answers what it took, takes nothing more, and lets each connection go when it has its answers', async () => {
-  const bus = createMemoryBus();
-  const held: (() => void)[] = [];
-  const log = faultyLog(bus, async (channel, publications) => {
-    await new Promise<void>((resolve) => held.push(resolve));
-    return await bus.log.append(channel, publications);
-  });
-  await using rig = await Rig.start({ bus: { ...bus, log } });
+  const { bus, held } = holdingBus();
+  await using rig = await Rig.start({ bus });
   const [busy, idle] = [await rig.connect(), await rig.connect()];
   const publish = (i: number): void => busy.send({ m: 'mesh.publish', p: { c: 'a', d: '' }, i });
   for (const i of [1, 2, 3]) publish(i);

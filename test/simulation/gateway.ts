@@ -15,7 +15,8 @@ import type { LogLink } from './log.ts';
 import type { Random } from './random.ts';
 
 const logger = pino({ level: 'silent' });
-const gauges = {
+/** What the process around the rooms would say of itself. */
+export const gauges = {
   connections: () => 0,
   subscriptions: () => 0,
   rooms: () => 0,

@@ -11,15 +11,7 @@ import { FanOut } from '../../../gateway/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/metrics.ts';
 import { Rooms } from '../../../gateway/rooms.ts';
 import { FakeClock } from '../../simulation/clock.ts';
-
-const gauges = {
-  connections: () => 0,
-  subscriptions: () => 0,
-  rooms: () => 0,
-  busUp: () => true,
-  stretchedRooms: () => 0,
-  fanOutShare: () => 0,
-};
+import { gauges } from '../../simulation/gateway.ts';
 
 function policiesOf(subscribe: string): Policies {
   return new Policies(policyFileSchema.parse({ channels: [{ channel: 'video:*', access: { subscribe } }] }).channels);
