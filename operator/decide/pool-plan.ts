@@ -1,7 +1,7 @@
 /**
  * What to do with a pool's gateways now.
  *
- * 1. Sort the pods: ended ones, draining ones, live ones. Those that somebody has deleted are replaced at once, and count as draining while they still move clients.
+ * 1. Sort the pods: ended ones, draining ones, live ones. Those that are deleted are replaced at once, and count as draining until they have ended.
  * 2. How many are wanted: `decideScaling`; and a surge while a rollout is under way.
  * 3. Too few: take drains back, then create. Too many, or of an old revision: let them go, drained unless nobody is on them.
  * 4. Carry on with the drains, and say which pods may serve.
@@ -26,7 +26,7 @@ const creationsMax = 64;
 const removalsMax = 64;
 /** An ended pod is kept so long in its place, in milliseconds: what can't run is not made again and again. */
 const endedPodDelayMs = 30_000;
-/** What a deleted gateway has said of its connections is believed for so long, in milliseconds. */
+/** A deleted gateway is believed to be on its way out for so long after it last answered, in milliseconds. */
 const lastWordsMs = 10_000;
 
 export function planPool(observed: ObservedPool): PoolPlan {
@@ -97,10 +97,13 @@ function sortCrew({ gateways, now }: ObservedPool): Crew {
   };
 }
 
-/** Whether somebody is on a gateway that was deleted, as far as it has said of late: one that is silent is not waited for. */
-function isEmptying(gateway: ObservedGateway, now: number): boolean {
+/**
+ * Whether a gateway that was deleted still takes up a place among those that leave: until it has ended, so that they go one after another also where the last
+ * moments of one take long. One that has been silent for a while is not waited for: nobody may ever hear that its node is gone.
+ */
+function isEnding(gateway: ObservedGateway, now: number): boolean {
   const polled = pollOf(gateway);
-  return polled !== undefined && polled.connections > 0 && now - polled.at < lastWordsMs;
+  return polled !== undefined && now - polled.at < lastWordsMs;
 }
 
 interface CrewChange {
@@ -157,7 +160,7 @@ function retire(
   const { pool, now } = observed;
   // Of the gateways that there are: fewer may be desired, down to none.
   const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, crew.live.length + crew.draining.length, 'up'));
-  let places = concurrent - crew.draining.length - crew.leaving.filter((gateway) => isEmptying(gateway, now)).length;
+  let places = concurrent - crew.draining.length - crew.leaving.filter((gateway) => isEnding(gateway, now)).length;
   const removals: PoolAction[] = [];
   const marks: PoolAction[] = [];
   const gone = new Set<ObservedGateway>();
@@ -315,7 +318,7 @@ function reviewTime({ pool, now }: ObservedPool, crew: Crew, scaling: ScalingDec
   const times = [
     ...drains.flatMap((drain) => ('changesInMs' in drain ? [drain.changesInMs] : [])),
     ...crew.live.filter(hasEnded).map((gateway) => (gateway.endedAt ?? gateway.createdAt) + endedPodDelayMs - now),
-    ...crew.leaving.filter((gateway) => isEmptying(gateway, now)).map((gateway) => (pollOf(gateway)?.at ?? 0) + lastWordsMs - now),
+    ...crew.leaving.filter((gateway) => isEnding(gateway, now)).map((gateway) => (pollOf(gateway)?.at ?? 0) + lastWordsMs - now),
     ...(scaling.reviewAfterMs === undefined ? [] : [scaling.reviewAfterMs]),
   ];
   return times.length === 0 ? undefined : Math.max(0, Math.min(...times));

@@ -37,19 +37,19 @@ test('a terminating gateway is replaced at once, and by another name', () => {
   expect(plan.members.map(({ name, state }) => `${name} ${state}`)).toEqual(['web-aaaaa-0 draining', 'web-aaaaa-1 serving']);
 });
 
-test('while a gateway that somebody has deleted moves its clients no other is drained, unless it has fallen silent', () => {
+test('until a gateway that was deleted has ended no other is drained, unless it has fallen silent', () => {
   const updateRevision = 'bbbbb22222';
-  const gateways = (polledAt: number, connections: number) => [
-    gatewayWith('web-aaaaa-0', { isTerminating: true }, { at: polledAt, connections }),
+  const gateways = (polledAt: number, isRunning = true) => [
+    gatewayWith('web-aaaaa-0', { isTerminating: true, isRunning }, { at: polledAt, connections: 0 }),
     gatewayWith('web-aaaaa-1'),
     gatewayWith('web-bbbbb-0', { revision: updateRevision }),
     gatewayWith('web-bbbbb-1', { revision: updateRevision }),
   ];
   const draining = ['mark-draining web-aaaaa-1'];
-  expect(actionsOf({ gateways: gateways(begin, 40), updateRevision })).toEqual([]);
-  expect(planPool(observedWith({ gateways: gateways(begin - 4000, 40), updateRevision })).requeueAfterMs).toBe(6000);
-  expect(actionsOf({ gateways: gateways(begin, 0), updateRevision })).toEqual(draining);
-  expect(actionsOf({ gateways: gateways(begin - 10_000, 40), updateRevision })).toEqual(draining);
+  expect(actionsOf({ gateways: gateways(begin), updateRevision })).toEqual([]);
+  expect(planPool(observedWith({ gateways: gateways(begin - 4000), updateRevision })).requeueAfterMs).toBe(6000);
+  expect(actionsOf({ gateways: gateways(begin, false), updateRevision })).toEqual(draining);
+  expect(actionsOf({ gateways: gateways(begin - 10_000), updateRevision })).toEqual(draining);
 });
 
 test('on a memory bus the old gateway ends before the next one is made, and there is never a second one', () => {
