@@ -25,7 +25,7 @@ export interface ReflectorTimes {
 }
 
 export const defaultReflectorTimes: ReflectorTimes = {
-  backoff: { baseMs: 800, capMs: 30_000 },
+  backoff: { baseMs: 800, capMs: 10_000 },
   unreachableCapMs: 4_000,
   watchSeconds: { min: 300, max: 600 },
   beginMs: 30_000,
