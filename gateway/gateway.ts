@@ -25,6 +25,7 @@ import { Connection, type ClientProtocol, type Wire } from './connection.ts';
 import { Drainer } from './drainer.ts';
 import { expireIdentity } from './expiry.ts';
 import { FanOut } from './fan-out.ts';
+import { IdleRule } from './idle.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { MemberCounter } from './member-counter.ts';
 import { PlainDialect } from './plain-dialect.ts';
@@ -152,7 +153,10 @@ export class Gateway {
       gateway.#server.close();
       throw error;
     }
-    gateway.#sweepTimer = setInterval(() => gateway.#sweepSome(), options.settings.pingIntervalMs / sweepsPerInterval);
+    const { pingIntervalMs, idleTimeoutMs } = options.settings;
+    const turnMs = pingIntervalMs / sweepsPerInterval;
+    const idle = new IdleRule({ pingIntervalMs, idleTimeoutMs, turnMs }, clock());
+    gateway.#sweepTimer = setInterval(() => gateway.#sweepSome(idle), turnMs);
     return gateway;
   }
 
@@ -355,9 +359,9 @@ export class Gateway {
   }
 
   /** Pings, closes, and ends the identities of a part of the connections at a time, so that 100,000 of them are no burst of work. */
-  #sweepSome(): void {
-    const { pingIntervalMs, idleTimeoutMs } = this.#options.settings;
+  #sweepSome(idle: IdleRule): void {
     const at = clock();
+    idle.turn(at);
     for (let left = Math.ceil(this.#connections.size / sweepsPerInterval); left > 0; left--) {
       this.#sweep ??= this.#connections.values();
       const { value: connection, done } = this.#sweep.next();
@@ -366,9 +370,9 @@ export class Gateway {
         return;
       }
       expireIdentity(connection, this.#rooms, at);
-      const silentMs = at - connection.lastSeenAt;
-      if (silentMs >= idleTimeoutMs) connection.close(closeCodes.idle);
-      else if (silentMs >= pingIntervalMs / 2) connection.sendControl(pingFrame);
+      const verdict = idle.judge(connection.lastSeenAt, at);
+      if (verdict === 'close') connection.close(closeCodes.idle);
+      else if (verdict === 'ping') connection.sendControl(pingFrame);
     }
   }
 }
