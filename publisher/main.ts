@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as afterInput, setTimeout as sleep } from 'node:timers/promises';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { AdminStatus } from '../core/admin-status.ts';
 import { answerAdmin } from '../core/process/admin.ts';
@@ -80,6 +80,8 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
       load.close();
       publisher.leave();
       await sleep(farewellMs);
+      // What arrived while this process was held up is read first: a connection with a request in it must not be taken for an idle one.
+      await afterInput();
       const closed = new Promise((resolve) => server.close(resolve));
       publisher.close();
       const cutOff = setTimeout(() => {
