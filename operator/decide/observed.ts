@@ -38,6 +38,8 @@ export interface ObservedGateway {
   readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
   /** `deletionTimestamp` is set: somebody has deleted it, and it ends by itself. */
   readonly isTerminating: boolean;
+  /** When that was, in milliseconds since 1970. */
+  readonly deletedAt: number | undefined;
   /** The gateway's container is running at this moment. */
   readonly isRunning: boolean;
   /** Condition `ContainersReady`: the readiness probe passes. */

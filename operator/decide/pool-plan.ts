@@ -26,7 +26,7 @@ const creationsMax = 64;
 const removalsMax = 64;
 /** An ended pod is kept so long in its place, in milliseconds: what can't run is not made again and again. */
 const endedPodDelayMs = 30_000;
-/** A deleted gateway is believed to be on its way out for so long after it last answered, in milliseconds. */
+/** A deleted gateway is believed to be on its way out for so long after its deletion or its last answer, in milliseconds. */
 const lastWordsMs = 10_000;
 
 export function planPool(observed: ObservedPool): PoolPlan {
@@ -98,12 +98,11 @@ function sortCrew({ gateways, now }: ObservedPool): Crew {
 }
 
 /**
- * Whether a gateway that was deleted still takes up a place among those that leave: until it has ended, so that they go one after another also where the last
- * moments of one take long. One that has been silent for a while is not waited for: nobody may ever hear that its node is gone.
+ * Until when a gateway that was deleted and still runs takes up a place among those that leave, so that they go one after another also where the last moments of
+ * one take long. One that has been silent for a while is not waited for (nobody may ever hear that its node is gone), but a new operator has asked nobody yet.
  */
-function isEnding(gateway: ObservedGateway, now: number): boolean {
-  const polled = pollOf(gateway);
-  return polled !== undefined && now - polled.at < lastWordsMs;
+function endsBy(gateway: ObservedGateway): number {
+  return Math.max(pollOf(gateway)?.at ?? 0, gateway.deletedAt ?? 0) + lastWordsMs;
 }
 
 interface CrewChange {
@@ -160,7 +159,7 @@ function retire(
   const { pool, now } = observed;
   // Of the gateways that there are: fewer may be desired, down to none.
   const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, crew.live.length + crew.draining.length, 'up'));
-  let places = concurrent - crew.draining.length - crew.leaving.filter((gateway) => isEnding(gateway, now)).length;
+  let places = concurrent - crew.draining.length - crew.leaving.filter((gateway) => endsBy(gateway) > now).length;
   const removals: PoolAction[] = [];
   const marks: PoolAction[] = [];
   const gone = new Set<ObservedGateway>();
@@ -318,7 +317,7 @@ function reviewTime({ pool, now }: ObservedPool, crew: Crew, scaling: ScalingDec
   const times = [
     ...drains.flatMap((drain) => ('changesInMs' in drain ? [drain.changesInMs] : [])),
     ...crew.live.filter(hasEnded).map((gateway) => (gateway.endedAt ?? gateway.createdAt) + endedPodDelayMs - now),
-    ...crew.leaving.filter((gateway) => isEnding(gateway, now)).map((gateway) => (pollOf(gateway)?.at ?? 0) + lastWordsMs - now),
+    ...crew.leaving.map((gateway) => endsBy(gateway) - now).filter((ms) => ms > 0),
     ...(scaling.reviewAfterMs === undefined ? [] : [scaling.reviewAfterMs]),
   ];
   return times.length === 0 ? undefined : Math.max(0, Math.min(...times));

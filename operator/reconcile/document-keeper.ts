@@ -51,6 +51,8 @@ export class DocumentKeeper {
   readonly #admin: AdminClient;
   /** By pool uid: what was written last, since the store may not have heard of it yet. */
   readonly #written = new Map<string, Written>();
+  /** What was read of a ConfigMap already: an object of the store never changes, and each reconcile asks a few times. */
+  readonly #read = new WeakMap<KubeObject, { readonly publicKey: string; readonly stored: StoredDocument | undefined }>();
 
   constructor(options: { readonly children: Children; readonly admin: AdminClient }) {
     this.#children = options.children;
@@ -59,10 +61,12 @@ export class DocumentKeeper {
 
   /** The document in a ConfigMap, if it carries the pool's signature. @param publicKey empty: nobody can tell */
   read(configMap: KubeObject | undefined, publicKey: string): StoredDocument | undefined {
-    if (publicKey === '') return undefined;
-    const envelope = (configMap as { readonly data?: Readonly<Record<string, string>> } | undefined)?.data?.['pool.json'];
-    const verified = envelope === undefined ? undefined : verifyDocument(envelope, publicKey);
-    return verified?.kind === 'verified' && envelope !== undefined ? { document: verified.document, envelope } : undefined;
+    if (publicKey === '' || configMap === undefined) return undefined;
+    const known = this.#read.get(configMap);
+    if (known?.publicKey === publicKey) return known.stored;
+    const stored = verified(configMap, publicKey);
+    this.#read.set(configMap, { publicKey, stored });
+    return stored;
   }
 
   /**
@@ -143,6 +147,13 @@ export class DocumentKeeper {
   ): Promise<Told> {
     return this.#admin.putDrain(gateway.address, signCommand({ ...command, gateway: gateway.uid, issuedAt: Math.floor(now) }, privateKey));
   }
+}
+
+function verified(configMap: KubeObject, publicKey: string): StoredDocument | undefined {
+  const envelope = (configMap as { readonly data?: Readonly<Record<string, string>> }).data?.['pool.json'];
+  if (envelope === undefined) return undefined;
+  const read = verifyDocument(envelope, publicKey);
+  return read.kind === 'verified' ? { document: read.document, envelope } : undefined;
 }
 
 /** @returns why it can't be a document, where its content is at fault */

@@ -71,6 +71,7 @@ export function observeGateway(
     labels,
     phase,
     isTerminating: metadata.deletionTimestamp !== undefined,
+    deletedAt: deletionOf(metadata),
     isRunning: phase === 'Running' && container?.state?.running !== undefined,
     containersReady: conditionOf(pod, 'ContainersReady')?.status === 'True',
     isReady: conditionOf(pod, 'Ready')?.status === 'True',
@@ -161,6 +162,11 @@ function containerObstacle(container: ContainerStatusView | undefined): Observed
   if (ended !== undefined && ended.exitCode !== 0)
     return { reason: ended.reason ?? 'Error', message: `exit status ${ended.exitCode ?? 'unknown'}. ${ended.message ?? ''}`.trim() };
   return undefined;
+}
+
+function deletionOf({ deletionTimestamp, deletionGracePeriodSeconds = 0 }: ObjectMeta): number | undefined {
+  const goneAt = timeOf(deletionTimestamp);
+  return goneAt === undefined ? undefined : goneAt - deletionGracePeriodSeconds * 1000;
 }
 
 function timeOf(text: string | undefined): number | undefined {

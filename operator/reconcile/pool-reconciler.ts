@@ -67,6 +67,12 @@ interface PoolMemory {
 
 const ofPool = 'pool';
 
+/** Without what a child is not applied: an autoscaler goes by its Deployment's name, whoever has that; and publishers start with the settings, as gateways do. */
+const needs: Readonly<Record<string, string>> = {
+  [resources.horizontalPodAutoscaler.kind]: resources.deployment.kind,
+  [resources.deployment.kind]: resources.secret.kind,
+};
+
 /**
  * One pool, nearer to what it should be: Secrets, children, a plan for its gateways, the pool document, and last the status. Reads only the stores and what pods
  * said last, so it can run at any time; what fails is a fault of the next observation, and ends in a condition.
@@ -220,11 +226,6 @@ export class PoolReconciler {
     for (const child of wanted) {
       const { kind } = child.resource;
       const { namespace = '', name = '' } = child.object.metadata;
-      // An autoscaler goes by its Deployment's name, whoever has that; and publishers start with the settings, as gateways do.
-      const needs = {
-        [resources.horizontalPodAutoscaler.kind]: resources.deployment.kind,
-        [resources.deployment.kind]: resources.secret.kind,
-      };
       if (failed.has(needs[kind] ?? '')) continue;
       const step = await attempts.run(`${kind} ${name}`, () =>
         this.#options.children.apply(child, this.#options.stores.child(child.resource, namespace, name), signal),

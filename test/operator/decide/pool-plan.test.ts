@@ -50,6 +50,12 @@ test('until a gateway that was deleted has ended no other is drained, unless it 
   expect(planPool(observedWith({ gateways: gateways(begin - 4000), updateRevision })).requeueAfterMs).toBe(6000);
   expect(actionsOf({ gateways: gateways(begin, false), updateRevision })).toEqual(draining);
   expect(actionsOf({ gateways: gateways(begin - 10_000), updateRevision })).toEqual(draining);
+  // A new operator has not asked it yet.
+  const unasked = (deletedAt: number) =>
+    gateways(begin).with(0, gatewayWith('web-aaaaa-0', { isTerminating: true, deletedAt, polled: undefined }));
+  expect(actionsOf({ gateways: unasked(begin - 1), updateRevision })).toEqual([]);
+  expect(planPool(observedWith({ gateways: unasked(begin - 4000), updateRevision })).requeueAfterMs).toBe(6000);
+  expect(actionsOf({ gateways: unasked(begin - 10_000), updateRevision })).toEqual(draining);
 });
 
 test('on a memory bus the old gateway ends before the next one is made, and there is never a second one', () => {

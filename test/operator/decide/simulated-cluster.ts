@@ -52,6 +52,8 @@ export class SimulatedCluster {
   #document: { epoch: number; memberUids: readonly string[] } | undefined;
   #memory: ObservedPool['scaling'];
   #writes: readonly OwnWrite<SimulatedPod>[] = [];
+  /** A new operator makes its first plan before any gateway has answered it. */
+  #hasAsked = false;
 
   constructor(seed: number, world: World) {
     this.random = new Random(seed);
@@ -62,6 +64,7 @@ export class SimulatedCluster {
   restartOperator(): void {
     this.#memory = undefined;
     this.#writes = [];
+    this.#hasAsked = false;
     // A new operator lists what is there now.
     this.#seen = this.#snapshots.length - 1;
   }
@@ -73,12 +76,14 @@ export class SimulatedCluster {
     const isOlder = (version: string | undefined, than: string | undefined) => Number(version) < Number(than);
     const { objects, pending } = withOwnWrites(stored, this.#writes, { isOlder, now: this.now });
     this.#writes = pending;
+    const gateways = objects.map((pod) => this.#observeGateway(pod));
+    this.#hasAsked = true;
     return {
       now: this.now,
       pool: this.pool,
       updateRevision: this.revision,
       updateDifference: undefined,
-      gateways: objects.map((pod) => this.#observeGateway(pod)),
+      gateways,
       foreignNames: ['web-aaaaa-1'],
       document: this.#document,
       scaling: this.#memory,
@@ -246,6 +251,7 @@ export class SimulatedCluster {
       labels: pod.labels,
       phase: pod.phase,
       isTerminating: pod.metadata.deletionTimestamp !== undefined,
+      deletedAt: pod.metadata.deletionTimestamp === undefined ? undefined : Date.parse(pod.metadata.deletionTimestamp),
       isRunning: isUp,
       containersReady: ready,
       isReady: ready && pod.serving === 'True',
@@ -258,7 +264,7 @@ export class SimulatedCluster {
       zone: undefined,
       obstacle: undefined,
       endpointReady: undefined,
-      polled: isUp ? this.#poll(pod.metadata.uid, ready) : undefined,
+      polled: isUp && this.#hasAsked ? this.#poll(pod.metadata.uid, ready) : undefined,
       unansweredSince: undefined,
     };
   }
@@ -287,12 +293,15 @@ export class SimulatedCluster {
     const begun = plan.actions.filter(
       (action) => action.kind === 'mark-draining' && !draining.some(({ uid }) => uid === action.pod.uid),
     ).length;
-    const emptying = observed.gateways.filter(({ isTerminating, polled }) => isTerminating && (polled?.connections ?? 0) > 0);
-    const leaving = draining.length + emptying.length + begun;
+    const ending = observed.gateways.filter(
+      ({ isTerminating, isRunning, polled, deletedAt = 0 }) =>
+        isTerminating && isRunning && (polled !== undefined || this.now - deletedAt < 10_000),
+    );
+    const leaving = draining.length + ending.length + begun;
     const { gateways, pool } = observed;
     const standing = gateways.filter(({ isTerminating, phase }) => !isTerminating && phase !== 'Failed').length;
     const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, standing, 'up'));
-    if (begun > 0 && leaving > concurrent) this.breaches.push(`${leaving} gateways give up their clients at once`);
+    if (begun > 0 && leaving > concurrent) this.breaches.push(`${leaving} gateways are on their way out at once`);
     if (observed.pool.spec.paused && plan.actions.length > 0) this.breaches.push('a paused pool is changed');
     const marked = new Set(plan.actions.flatMap((action) => (action.kind === 'mark-draining' ? [action.pod.uid] : [])));
     const before = observed.gateways.filter((gateway) => isAvailable(gateway) && gateway.drain === undefined);
