@@ -21,6 +21,8 @@ export default defineConfig({
     globalSetup: ['test/support/shared-clusters.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What has a bound is tested by a figure of its own; a poll only waits.
+    expect: { poll: { timeout: 15_000 } },
     maxWorkers: 2,
     reporters: ['default'],
     sequence: { sequencer: LongFirst },

@@ -24,6 +24,7 @@ export function isWrite({ verb, resource }: SeenRequest): boolean {
 /** What to do to a request instead of, or before, handing it on. */
 export type Fault =
   | { readonly kind: 'latency'; readonly ms: number }
+  | { readonly kind: 'held'; readonly until: Promise<void> }
   | { readonly kind: 'status'; readonly code: number; readonly retryAfterSeconds?: number }
   /** The connection ends without an answer. */
   | { readonly kind: 'cut' }
@@ -204,6 +205,7 @@ export class FaultProxy {
     const first = this.#firstAnswers.get(seen.path);
     if (fault?.kind === 'stale' && first !== undefined)
       return void response.writeHead(200, { 'content-type': 'application/json' }).end(first);
+    if (fault?.kind === 'held') await fault.until;
     if (fault?.kind === 'latency') await new Promise((resolve) => setTimeout(resolve, fault.ms));
     const upstream = this.#send(request, body);
     upstream.on('error', () => this.#cut(response));

@@ -47,10 +47,12 @@ test('a template with a field that pods do not have is refused with the name of 
 });
 
 test("a field that pods do not have in the publishers' template is refused too", async () => {
-  await at.apply(gatewayPool('mistyped', { bus: redisBus, publisher: { template: { spec: { nodeSelectr: { a: 'b' } } } } }));
+  await at.apply(
+    gatewayPool('mistyped', { bus: redisBus, publisher: { minReplicas: 1, template: { spec: { nodeSelectr: { a: 'b' } } } } }),
+  );
   const { message } = await at.untilReason('gwp/mistyped', 'Ready', 'InvalidTemplate');
   expect(message).toContain('nodeSelectr');
-  await at.apply(gatewayPool('mistyped', { bus: redisBus }));
+  await at.apply(gatewayPool('mistyped', { bus: redisBus, publisher: { minReplicas: 1 } }));
   await at.untilReason('gwp/mistyped', 'Ready', healed);
 });
 
@@ -66,7 +68,7 @@ test("marks of the operator's own in a template reach no pod, and are named", as
   // As in what `kubectl get pod -o yaml` shows of a gateway that leaves.
   const annotations = { 'barrage.dev/drain-started': '2026-11-22T10:00:00.000Z', note: 'kept' };
   const template = { metadata: { annotations } };
-  await at.apply(gatewayPool('pasted', { bus: redisBus, replicas: 1, template, publisher: { template } }));
+  await at.apply(gatewayPool('pasted', { bus: redisBus, replicas: 1, template, publisher: { minReplicas: 1, template } }));
   const { message } = await at.untilReason('gwp/pasted', 'TemplateApplied', 'TemplateOverruled');
   expect(message).toContain('spec.template.metadata.annotations.barrage.dev/drain-started, spec.publisher.template.metadata.annotations');
   await at.untilReason('gwp/pasted', 'Ready', healed);
@@ -118,12 +120,13 @@ test(
   { timeout: 90_000 },
   async () => {
     const tight = (disk: string): object =>
-      gatewayPool('tight', { bus: redisBus, replicas: 2, template: { spec: { nodeSelector: { disk } } } });
+      gatewayPool('tight', { bus: redisBus, replicas: 2, publisher: { minReplicas: 1 }, template: { spec: { nodeSelector: { disk } } } });
     const disks = (): Promise<string> =>
       at.kubectl('get', 'pods', '-l', 'barrage.dev/gateway,barrage.dev/pool=tight', '-o', 'jsonpath={.items[*].spec.nodeSelector.disk}');
     await at.apply(tight('hgue'));
     await at.untilReason('gwp/tight', 'Ready', healed);
     await expect.poll(disks, { timeout: 10_000 }).toBe('hgue hgue');
+    await at.untilField('deployment/tight-publisher', '.status.replicas', '1');
     await expect.poll(() => operator.isIdle, { timeout: 10_000 }).toBe(true);
     const pods = (await at.kubectl('get', 'pods', '-o', 'name')).trim().split('\n').length;
     await at.kubectl('create', 'quota', 'tight', `--hard=count/pods=${pods}`);

@@ -26,7 +26,7 @@ test('a Secret that is missing is an event when it is missed and when it is ther
   await at.apply(gatewayPool('secretless', { auth: { apiKeysSecret: { name: 'backend-keys' } } }));
   await at.untilTold('GatewayPool/secretless', 'MissingSecret');
   const [warning] = (await at.events('GatewayPool/secretless')).filter(({ type }) => type === 'Warning');
-  expect(warning?.note).toBe((await at.condition('gwp/secretless', 'Ready'))?.message);
+  expect(warning?.note).toBe((await at.untilReason('gwp/secretless', 'Ready', 'MissingSecret')).message);
   expect(warning?.note).toContain('Secret backend-keys');
   // Each of these is another look at the pool.
   for (const look of ['1', '2', '3']) await at.kubectl('annotate', 'gwp/secretless', `look=${look}`, '--overwrite');
@@ -95,12 +95,16 @@ test('an operator that is told to stop writes the events that wait before it giv
   onTestFinished(() => proxy.close());
   const there = new Surroundings(cluster, await cluster.createNamespace('flushed'));
   onTestFinished(async () => void (await there.kubectl('delete', 'namespace', there.namespace, '--wait=false')));
-  // One event after another: seven of them take longer than the pods that they tell of, and much less than an operator that ends has for them.
-  proxy.fault = ({ resource, verb }) => (resource === 'events' && verb === 'create' ? { kind: 'latency', ms: 100 } : undefined);
+  // Events are written one after another: while the first is held the others wait.
+  const released = Promise.withResolvers<void>();
+  proxy.fault = ({ resource, verb }) =>
+    resource === 'events' && verb === 'create' ? { kind: 'held', until: released.promise } : undefined;
   const stopping = await startOperator(new Cluster({ kubeconfig: proxy.kubeconfig, url: '' }), there.namespace);
   await there.apply(gatewayPool('told', { bus: redisBus, replicas: 7 }));
   const pods = async (): Promise<number> => ((await there.field('pods', '.items[*].metadata.name')).match(/told-/g) ?? []).length;
   await expect.poll(pods, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(7);
-  await stopping.close();
+  const closed = stopping.close();
+  released.resolve();
+  await closed;
   expect((await there.events('GatewayPool/told')).filter(({ reason }) => reason === 'PodCreated')).toHaveLength(7);
 });

@@ -49,10 +49,11 @@ async function untilSeen(marker: string): Promise<void> {
 }
 
 test('a condition of somebody else stays, and costs no write, however often its object is looked at', { timeout: 120_000 }, async () => {
-  await at.apply(gatewayPool('live', { replicas: 2, bus: redisBus }), channel('gifts', 'gift:*', 'live'));
+  await at.apply(gatewayPool('live', { replicas: 2, bus: redisBus, publisher: { minReplicas: 1 } }), channel('gifts', 'gift:*', 'live'));
   await at.untilReason('gwp/live', 'Ready', 'Unschedulable');
   await at.untilReason('bch/gifts', 'Accepted', 'Accepted');
-  await at.untilTold('GatewayPool/live', 'Unschedulable');
+  const toldOfLive = async (): Promise<readonly string[]> => (await at.faultsTold('GatewayPool/live')).toSorted();
+  await expect.poll(toldOfLive, { timeout: 30_000, interval: 200 }).toEqual(['PublishersNotReady', 'Unschedulable']);
   await untilSeen('before');
   writes = [];
   await condemn('GatewayPool', 'live');

@@ -29,7 +29,11 @@ async function names(kind: string): Promise<readonly string[]> {
 }
 
 async function untilNames(kind: string, expected: () => readonly string[]): Promise<void> {
-  await expect.poll(() => names(kind), { timeout: 60_000, interval: 200 }).toEqual(expected().toSorted());
+  const wrong = async (): Promise<string> => {
+    const [found, wanted] = [(await names(kind)).join(), expected().toSorted().join()];
+    return found === wanted ? '' : `${found} instead of ${wanted}`;
+  };
+  await expect.poll(wrong, { timeout: 60_000, interval: 200 }).toBe('');
 }
 
 function podNames(): readonly string[] {

@@ -5,6 +5,7 @@ import { resources } from '../../../operator/kube/resources.ts';
 import { systemClock } from '../../../operator/kube/system-clock.ts';
 import { Controller } from '../../../operator/runtime/controller.ts';
 import { ControllerMetrics } from '../../../operator/runtime/controller-metrics.ts';
+import { defaultElectionTimes } from '../../../operator/runtime/election.ts';
 import type { Outcome } from '../../../operator/runtime/outcome.ts';
 import { configMap, eventually, logger, openRig, reflectConfigMaps, type Rig } from './rig.ts';
 
@@ -57,7 +58,7 @@ test('a converged operator asks for nothing but its watch, and writes nothing bu
     random: Math.random,
     logger,
     metrics: rig.metrics,
-    times: { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryMs: 100 },
+    times: { ...defaultElectionTimes, retryMs: 100 },
   });
   onTestFinished(() => election.stop());
   election.start();
@@ -78,8 +79,12 @@ test('a change is acted on within a second', async () => {
   const rig = await openRig();
   const { store } = await startLengths(rig);
   await eventually(() => rig.proxy.openWatches === 1);
-  const changedAt = performance.now();
-  await rig.direct.apply(resources.configMap, configMap(rig.namespace, 'one', { word: 'seven--' }));
-  await eventually(() => store.get(`${rig.namespace}/one`)?.data?.['length'] === '7');
-  expect(performance.now() - changedAt).toBeLessThan(1000);
+  const tookMs: number[] = [];
+  for (let length = 1; length <= 5; length += 1) {
+    const changedAt = performance.now();
+    await rig.direct.apply(resources.configMap, configMap(rig.namespace, 'one', { word: '-'.repeat(length) }));
+    await eventually(() => store.get(`${rig.namespace}/one`)?.data?.['length'] === String(length));
+    tookMs.push(performance.now() - changedAt);
+  }
+  expect(tookMs.toSorted((a, b) => a - b)[2]).toBeLessThan(1000);
 });

@@ -8,7 +8,7 @@ import { KubeConnection } from '../../../operator/kube/connection.ts';
 import { LeaderElection } from '../../../operator/kube/leader-election.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { systemClock } from '../../../operator/kube/system-clock.ts';
-import { candidateOf, type Candidate, type ElectionTimes } from '../../../operator/runtime/election.ts';
+import { candidateOf, defaultElectionTimes, type Candidate, type ElectionTimes } from '../../../operator/runtime/election.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { sharedApiServer } from '../../support/cluster.ts';
 import type { SeenRequest } from '../../support/fault-proxy.ts';
@@ -17,6 +17,9 @@ import { eventually, logger, openRig, type Rig } from './rig.ts';
 /** A fifth of the product's. */
 const times: ElectionTimes = { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryMs: 400 };
 
+/** Often, and nothing runs out. */
+const patient: ElectionTimes = { ...defaultElectionTimes, retryMs: times.retryMs };
+
 interface Lease extends KubeObject {
   readonly spec: { readonly holderIdentity: string; readonly renewTime: string; readonly leaseTransitions: number };
 }
@@ -24,7 +27,11 @@ interface Lease extends KubeObject {
 const isWrite = ({ verb }: SeenRequest): boolean => verb === 'create' || verb === 'update';
 
 /** A candidate of this process. */
-function candidate(rig: Rig, who: string | Candidate, kubeconfig = rig.proxy.kubeconfig): LeaderElection {
+function candidate(
+  rig: Rig,
+  who: string | Candidate,
+  { kubeconfig = rig.proxy.kubeconfig, pace = times }: { readonly kubeconfig?: string; readonly pace?: ElectionTimes } = {},
+): LeaderElection {
   const election = new LeaderElection({
     connection: new KubeConnection({ kubeconfig }),
     lease: { namespace: rig.namespace, name: 'operator' },
@@ -33,7 +40,7 @@ function candidate(rig: Rig, who: string | Candidate, kubeconfig = rig.proxy.kub
     random: Math.random,
     logger,
     metrics: new ClientMetrics(new Registry()),
-    times,
+    times: pace,
   });
   onTestFinished(() => election.stop());
   election.start();
@@ -124,7 +131,7 @@ test('a candidate that saw the Lease run out while nobody answered leads with it
   await new Promise((resolve) => setTimeout(resolve, times.leaseDurationMs + 2000));
   expect(other.isLeader).toBe(false);
   // Nobody else could wait less: one who comes only then has to see the Lease run out.
-  const late = candidate(rig, 'late', kubeconfig);
+  const late = candidate(rig, 'late', { kubeconfig });
   rig.proxy.restore();
   const restoredAt = performance.now();
   await other.elected;
@@ -151,7 +158,7 @@ test('a leader that reaches the API server no more has lost before another may l
   const { kubeconfig } = await sharedApiServer();
   const cutOff = candidate(rig, 'cut-off');
   await cutOff.elected;
-  const other = candidate(rig, 'other', kubeconfig);
+  const other = candidate(rig, 'other', { kubeconfig });
   let both = 0;
   const watching = setInterval(() => (both += cutOff.isLeader && other.isLeader ? 1 : 0), 1);
   onTestFinished(() => clearInterval(watching));
@@ -165,7 +172,7 @@ test('a leader that reaches the API server no more has lost before another may l
 
 test('failures shorter than the deadline, and answers that are lost, cost nobody the lead', async () => {
   const rig = await openRig();
-  const one = candidate(rig, 'one');
+  const one = candidate(rig, 'one', { pace: patient });
   await one.elected;
   let written = 0;
   rig.proxy.fault = (request) => {
@@ -193,7 +200,7 @@ test('a leader whose Lease another has written has lost', async () => {
 
 test('renewing takes one write and no read', async () => {
   const rig = await openRig();
-  const one = candidate(rig, 'one');
+  const one = candidate(rig, 'one', { pace: patient });
   await one.elected;
   const before = rig.proxy.seen().length;
   await eventually(() => rig.proxy.seen().length - before >= 4);
