@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { Operator } from '../../operator/operator.ts';
@@ -156,10 +156,7 @@ export class OperatedPool {
 
   /** Publishes through the publishers' Service of the pool `main`. @throws Error where it can't be reached */
   async publish(channel: string, data: string): Promise<PublishAnswer> {
-    this.#publisher ??= {
-      url: `http://${await this.field('service/main-publish', '.spec.clusterIP')}:6789/v1/mesh/publish`,
-      key: Buffer.from(await this.field('secret/main-api-key', '.data.key'), 'base64').toString(),
-    };
+    this.#publisher ??= await this.#reachPublisher();
     const response = await fetch(this.#publisher.url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${this.#publisher.key}` },
@@ -167,6 +164,19 @@ export class OperatedPool {
       signal: AbortSignal.timeout(10_000),
     });
     return (await response.json()) as PublishAnswer;
+  }
+
+  async #reachPublisher(): Promise<{ readonly url: string; readonly key: string }> {
+    const url = `http://${await this.field('service/main-publish', '.spec.clusterIP')}:6789/v1/mesh/publish`;
+    const key = Buffer.from(await this.field('secret/main-api-key', '.data.key'), 'base64').toString();
+    // Nodes hear of a Service's pods a little later than the pool says that these are ready.
+    const isReached = async (): Promise<boolean> =>
+      fetch(url, { signal: AbortSignal.timeout(5_000) }).then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(isReached, { timeout: 15_000, interval: 20 }).toBe(true);
+    return { url, key };
   }
 
   /** Follows its gateways until the test ends. */

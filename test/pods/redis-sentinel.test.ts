@@ -89,8 +89,7 @@ function poolOn(name: string, masterName: string): object {
 
 test('a master name that the Sentinels do not know is told with what to do, and the pool is ready when it is corrected', async () => {
   await at.apply(poolOn('misnamed', 'nobody'));
-  const { message } = await at.untilReason('gwp/misnamed', 'Ready', 'RedisUnreachable');
-  expect(message).toMatch(/the Sentinels know no master named 'nobody'\. Set spec\.bus\.redis\.sentinelName/);
+  await at.untilMessage('gwp/misnamed', 'Ready', /the Sentinels know no master named 'nobody'\. Set spec\.bus\.redis\.sentinelName/);
   await at.apply(poolOn('misnamed', sentinelName));
   await at.untilReason('gwp/misnamed', 'Ready', 'Ready');
   await at.kubectl('delete', 'gwp/misnamed', '--wait=false');
@@ -102,7 +101,9 @@ test('a pool finds its master by Sentinels and delivers; when the master’s pod
   const watch = await pool.watch();
   const gateways = (): readonly string[] => watch.ready.filter((name) => name.startsWith('main-'));
   await expect.poll(() => gateways().length, { timeout: 20_000 }).toBe(2);
-  const before = gateways();
+  const uids = (): readonly string[] =>
+    [...watch.pods.values()].filter(({ metadata }) => metadata.name.startsWith('main-')).map(({ metadata }) => metadata.uid);
+  const before = uids();
   const url = await pool.clientsUrl();
   const viewers = Array.from({ length: 6 }, () => new Viewer(url, 'video:1'));
   onTestFinished(() => viewers.forEach(({ client }) => client.close()));
@@ -132,7 +133,8 @@ test('a pool finds its master by Sentinels and delivers; when the master’s pod
     viewers.map(() => ({ disconnects: 0, disordered: 0 })),
   );
   for (const viewer of viewers) expect(stream.missedBy(viewer).length).toBeLessThanOrEqual(viewer.account.named);
-  expect(gateways()).toEqual(before);
+  // Nobody was replaced for it; whether each probe has noticed by now is another matter.
+  expect(uids()).toEqual(before);
   const slack = Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
   expect(tookMs).toBeLessThan(promisedMs * slack);
 }, 240_000);

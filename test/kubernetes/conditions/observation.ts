@@ -60,6 +60,12 @@ export class Surroundings {
     return last;
   }
 
+  /** Waits until a condition says this: what it says first of a fault may not be the last word. */
+  async untilMessage(object: string, type: string, message: RegExp): Promise<void> {
+    const look = async (): Promise<string> => (await this.condition(object, type))?.message ?? '';
+    await expect.poll(look, { timeout: 45_000, interval: 200 }).toMatch(message);
+  }
+
   /** The events about an object, oldest first. @param object as `Kind/name` */
   async events(object: string): Promise<readonly EventView[]> {
     const [kind, name] = object.split('/');
