@@ -200,8 +200,10 @@ test('a half-open connection is given up when a ping is not answered', async () 
   const barrage = client(gateway.url);
   const errors: string[] = [];
   barrage.on('error', ({ message }) => errors.push(message));
-  await until(() => gateway.connections.length === 2 && gateway.last.ops().includes('ping'));
+  await until(() => gateway.connections.length === 2);
+  // Before the second connection pings: a busy machine may be late to answer that one.
   expect(errors).toEqual(['nothing arrives any more']);
+  await until(() => gateway.last.ops().includes('ping'));
 });
 
 test('a TCP server that never answers the handshake does not hang it for ever', { timeout: 30_000 }, async () => {

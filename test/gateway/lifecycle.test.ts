@@ -121,7 +121,7 @@ test('SIGTERM asks every client to come back with 1012, evenly, and ends it with
 });
 
 test('while it leaves nobody new is taken', async () => {
-  const { process: started, gatewayPort } = await standalone({ BARRAGE_DRAIN_MS: '2000' });
+  const { process: started, gatewayPort } = await standalone({ BARRAGE_DRAIN_MS: '600000', BARRAGE_DRAIN_CONNECTIONS_PER_SECOND: '1' });
   const clients = await Promise.all(Array.from({ length: 10 }, () => TestClient.open(gatewayPort)));
   started.terminate();
   await until(() => clients.some(({ closing }) => closing !== undefined));
@@ -129,6 +129,7 @@ test('while it leaves nobody new is taken', async () => {
   const ready = await fetch(`http://127.0.0.1:${gatewayPort}/readyz`);
   expect(ready.status).toBe(503);
   await ready.text();
+  started.terminate();
   expect(await started.ended()).toBe(0);
 });
 
