@@ -40,7 +40,8 @@ export class SocketApi {
 
   constructor(parts: SocketParts) {
     this.#parts = parts;
-    this.#pinging = setInterval(() => this.#pingAll(), parts.pingIntervalMs);
+    // After the input that is at hand: where this process was held up, answers lie there unread.
+    this.#pinging = setInterval(() => setImmediate(() => this.#pingAll()), parts.pingIntervalMs);
     this.#pinging.unref();
   }
 
