@@ -2,10 +2,13 @@ import { expect } from 'vitest';
 import { BusUnavailable, type AppendResult, type Bus } from '../../core/bus/bus.ts';
 import { publication, type Listener } from './world.ts';
 
+/** An append ends within 2 s: milliseconds, with some for the turn that it takes. */
+const appendMsMax = 2_100;
+
 /** Appends to a channel without a pause until it is stopped; keeps every outcome. */
 export class Load {
   readonly appended: (AppendResult & { readonly at: number })[] = [];
-  readonly failures: { readonly error: unknown; readonly tookMs: number; readonly at: number }[] = [];
+  readonly failures: { readonly error: unknown; readonly isLate: boolean; readonly tookMs: number; readonly at: number }[] = [];
   #stopped = false;
   readonly #ended: Promise<void>;
 
@@ -24,9 +27,9 @@ export class Load {
 
   /** No place is given twice, and every failure is told in time and as what it is. */
   check(): void {
-    for (const { error, tookMs } of this.failures) {
+    for (const { error, isLate } of this.failures) {
       expect(error).toBeInstanceOf(BusUnavailable);
-      expect(tookMs).toBeLessThan(2500);
+      expect(isLate).toBe(false);
     }
     const places = this.appended.flatMap(({ epoch, firstOffset, lastOffset }) => [`${epoch}:${firstOffset}`, `${epoch}:${lastOffset}`]);
     expect(new Set(places).size, 'no place is given twice').toBe(places.length);
@@ -35,11 +38,16 @@ export class Load {
   async #run(bus: Bus, channel: string): Promise<void> {
     for (let index = 0; !this.#stopped; index++) {
       const startedAt = performance.now();
+      let isLate = false;
+      // A timer, not a clock: however long this process stands still, what was due before it comes before it.
+      const deadline = setTimeout(() => (isLate = true), appendMsMax);
       try {
         const result = await bus.log.append(channel, [publication(`${index}`), publication(`${index}`)]);
         this.appended.push({ ...result, at: performance.now() });
       } catch (error) {
-        this.failures.push({ error, tookMs: performance.now() - startedAt, at: performance.now() });
+        this.failures.push({ error, isLate, tookMs: performance.now() - startedAt, at: performance.now() });
+      } finally {
+        clearTimeout(deadline);
       }
       await new Promise((resolve) => setTimeout(resolve, 2));
     }

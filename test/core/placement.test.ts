@@ -185,7 +185,8 @@ test('a document is placed as its parts are', () => {
 test('a pool of 1,000 gateways is scored at 100,000 scores a second or more', () => {
   const placement = place(pool(1_000));
   placement.of('warm');
-  const startedAt = performance.now();
+  const before = process.threadCpuUsage();
   for (const channel of channels(200)) placement.of(channel);
-  expect((200 * 1_000) / ((performance.now() - startedAt) / 1_000)).toBeGreaterThan(100_000);
+  const { user, system } = process.threadCpuUsage(before);
+  expect((200 * 1_000) / ((user + system) / 1_000_000)).toBeGreaterThan(100_000);
 });

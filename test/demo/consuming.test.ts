@@ -139,7 +139,7 @@ test('when the gateway goes, the page says so, and goes on when it is back', { t
     await page.locator('#comment-text').fill('into the void');
     await page.locator('#comment-text').press('Enter');
     await expect.poll(() => page.locator('#notice').textContent(), within).toBe('Not connected. Trying to reconnect.');
-    expect(await page.locator('#number-online').textContent()).toBe('–');
+    await expect.poll(() => page.locator('#number-online').textContent(), within).toBe('–');
   });
   await expect.poll(() => status.textContent(), { timeout: 40_000 }).toBe('Live');
   await expect.poll(() => theatre.publish('we are back'), within).toBe(1);

@@ -98,9 +98,8 @@ test('payloads of other systems are shown: CONNMIX events by their msg, anything
   await theatre.publish({ event: '@video', data: { uid: 1001, video_id: 1, msg: 'Hello,World!' } });
   await theatre.publish('just a line');
   await theatre.publish('x'.repeat(5000));
-  await until(page, (state) => state.feed === 3);
-  const lines = await page.locator('#feed-lines li:not([hidden]) span').allTextContents();
-  expect(lines).toEqual(['Hello,World!', 'just a line', 'x'.repeat(200)]);
+  const lines = (): Promise<readonly string[]> => page.locator('#feed-lines li:not([hidden]) span').allTextContents();
+  await expect.poll(lines, within).toEqual(['Hello,World!', 'just a line', 'x'.repeat(200)]);
 });
 
 test(
@@ -159,8 +158,9 @@ test('likes are summed into one counter', { timeout: 60_000 }, async () => {
   await expect.poll(async () => (await inside(page)).tally.likes - before, within).toBeGreaterThanOrEqual(8);
   await liker.page.mouse.up();
   const accepted = Number(await liker.page.locator('#sent').textContent());
-  expect((await inside(page)).tally.likes - before).toBeGreaterThan(accepted);
-  await expect.poll(() => page.locator('#likes').textContent(), within).toBe(String((await inside(page)).tally.likes));
+  await expect.poll(async () => (await inside(page)).tally.likes - before, within).toBeGreaterThan(accepted);
+  const isShown = async (): Promise<boolean> => (await page.locator('#likes').textContent()) === String((await inside(page)).tally.likes);
+  await expect.poll(isShown, within).toBe(true);
 });
 
 test('the figures show: watching, received, batch size, ping and delay', { timeout: 60_000 }, async () => {

@@ -91,9 +91,10 @@ test('gateways and publishers are joined by Redis: every viewer on every gateway
   for (const viewer of viewers) await expect.poll(() => viewer.numbers).toEqual(expected);
   expect(viewers.flatMap(({ gaps }) => gaps)).toEqual([]);
   await expect.poll(async () => (await publish(publisher, 1000)).body.r).toMatchObject({ s: 4, f: 0 });
-  const delivered = await publish(publisher, 1001, '?wait=delivered');
+  const delivered = await publish(publisher, 1001, '?wait=delivered&waitMs=10000');
   expect(delivered.body.r).toMatchObject({ s: 4, f: 0, pending: 0, unanswered: [] });
-  expect(await viewers[0]?.client.counts(channel)).toEqual({ members: 4 });
+  const counted = (): Promise<unknown> => Promise.resolve(viewers[0]?.client.counts(channel)).catch((error: unknown) => error);
+  await expect.poll(counted).toEqual({ members: 4 });
 });
 
 test('while Redis is away a count is refused, for as long as it takes, and is no count of nobody', async () => {
@@ -197,7 +198,9 @@ test('on SIGTERM a gateway asks its clients to come back, and ends with status 0
   first.terminate();
   expect(await first.ended()).toBe(0);
   await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed), { timeout: 10_000 }).toBe(true);
-  expect(await metric(await second.port(), /^barrage_gateway_connections (\d+)/m)).toBe(4);
+  const connections = async (): Promise<number> => metric(await second.port(), /^barrage_gateway_connections (\d+)/m);
+  await expect.poll(connections).toBe(4);
+  await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed)).toBe(true);
   // Nothing was published meanwhile: the positions prove it, so nobody is told of a gap.
   expect(viewers.flatMap(({ gaps }) => gaps)).toEqual([]);
 });

@@ -31,7 +31,9 @@ class Directory {
   }
 
   async write(text: string | Buffer): Promise<void> {
-    await writeFile(this.file, text);
+    // In one step: a look in between would find it empty.
+    await writeFile(`${this.file}.new`, text);
+    await rename(`${this.file}.new`, this.file);
   }
 
   async watch(path = this.file): Promise<PolicyFile> {

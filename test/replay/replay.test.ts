@@ -89,7 +89,7 @@ test('a file is played in order, at its pace times the speed, over one connectio
     ['n1', 'n2', 'n0', 'n4', 'n3'].map((text) => ({ c: 'video:1', d: `{"text":"${text}","mode":"scroll","size":25,"color":"#0000ff"}` })),
   );
   // 4 s of video at ten times its pace. It may be late on a busy machine, never early.
-  expect((published.at(-1)?.atMs ?? 0) - (published[0]?.atMs ?? 0)).toBeGreaterThan(350);
+  expect(Number(/; in ([\d.]+) s/.exec(stdout)?.[1])).toBeGreaterThanOrEqual(0.4);
   expect(new Set(published.map(({ port }) => port)).size).toBe(1);
   expect(stdout).toMatch(/^finished: 5\/5 \(100 %\), [\d.]+\/s, 9 viewers reached, 0 errors; in [\d.]+ s\n$/);
 });
