@@ -19,7 +19,9 @@ afterAll(async () => {
 const replicas = 3;
 const firstSeed = Number(process.env['BARRAGE_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const troubleShare = 0.35;
-const changes = 4;
+const changesMin = 4;
+/** How many requests an operator sends depends on what falls together: pools are changed until so many have been in trouble. */
+const troublesMin = 60;
 const pools = ['one', 'two', 'three', 'four'];
 
 async function applyRevision(pool: string, revision: number, gateways = replicas): Promise<void> {
@@ -45,14 +47,16 @@ function trouble(random: Random, { verb, resource }: SeenRequest): Fault | undef
 /** Changes pools by turns of a die while requests fail and watches break. Returns how many requests were befallen by what. */
 async function changeThroughTrouble(random: Random, operator: OperatorProcess): Promise<ReadonlyMap<string, number>> {
   const befallen = new Map<string, number>();
+  let troubles = 0;
   operator.fault = (request) => {
     const fault = trouble(random, request);
     if (fault === undefined) return undefined;
     const what = fault.kind === 'status' ? String(fault.code) : fault.kind;
     befallen.set(what, (befallen.get(what) ?? 0) + 1);
+    troubles += 1;
     return fault;
   };
-  for (let change = 1; change <= changes; change += 1) {
+  for (let change = 1; change <= changesMin || troubles < troublesMin; change += 1) {
     for (const pool of pools) if (random.fraction() < 0.7) await applyRevision(pool, random.below(1000), replicas + random.below(2));
     await pause(1500 + random.below(1500));
     if (random.fraction() < 0.5) operator.proxy.cutWatches();
@@ -75,11 +79,9 @@ test.each([firstSeed, firstSeed + 1, firstSeed + 2])(
     for (const watch of watches) watch.begin();
     const befallen = await changeThroughTrouble(random, operator);
     const ms = await operated.untilConverged(120_000);
-    const count = [...befallen.values()].reduce((sum, each) => sum + each, 0);
     const worst = Math.min(...watches.map((watch) => watch.worst.available));
-    print(`${count} of ${operator.requests().length} requests in trouble: ${JSON.stringify(Object.fromEntries(befallen))}`);
+    print(`${operator.requests().length} requests, in trouble: ${JSON.stringify(Object.fromEntries(befallen))}`);
     print(`converged ${Math.round(ms)} ms after the last; never fewer than ${worst} gateways available in a pool`);
-    expect(count).toBeGreaterThan(60);
     expect(worst).toBeGreaterThanOrEqual(replicas - 1);
     expect(objections()).toEqual([]);
     expect(operator.isOver).toBe(false);
