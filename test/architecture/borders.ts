@@ -36,6 +36,7 @@ export const pureFiles: readonly string[] = [
     'conflation',
     'connect',
     'drain',
+    'idle',
     'top-channels',
     'members',
     'merge-window',

@@ -85,11 +85,9 @@ test('an operator that can not reach its gateways says so, whether it has heard 
   expect(tookMs).toBeGreaterThanOrEqual(silentMs);
   expect(status).toBe('False');
   // They are asked in turns: the second one's silence may have begun a turn later.
-  await expect
-    .poll(async () => (await at.condition('gwp/mute', 'Ready'))?.message)
-    .toMatch(
-      /^mute-\w+-[01] runs, but does not answer the operator on port 6780: let the operator's pods reach it .* \(and 1 more gateway\)$/,
-    );
+  const both =
+    /^mute-\w+-[01] runs, but does not answer the operator on port 6780: let the operator's pods reach it .* \(and 1 more gateway\)$/;
+  await at.untilMessage('gwp/mute', 'Ready', both);
   await at.untilTold('GatewayPool/mute', 'GatewaySilent');
 
   passage.open();
