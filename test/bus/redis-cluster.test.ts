@@ -7,7 +7,7 @@ import { slotOf } from '../../core/redis/slots.ts';
 import { RedisCluster } from '../support/redis-cluster.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { Load, expectOrderAroundPositions } from './load.ts';
-import { AnsweringGateway, Listener, publication, until, untilUp } from './world.ts';
+import { AnsweringGateway, awakeMsUntil, Listener, publication, until, untilUp } from './world.ts';
 
 const names = new RedisNames('cluster');
 
@@ -64,7 +64,7 @@ test('channels are spread over the masters, and each is subscribed to at its own
 });
 
 test(
-  'a slot moves under load: subscribers come behind it, appends go on in a new epoch, other channels notice nothing',
+  'a slot moves under load: within 2 s subscribers are behind it, appends go on in a new epoch, other channels notice nothing',
   { timeout: 60_000 },
   async () => {
     const cluster = await newCluster();
@@ -79,15 +79,14 @@ test(
     await until('a few are appended', () => loads.every(({ appended }) => appended.length >= 50));
 
     await cluster.moveSlot(slotOfChannel(channel), to);
-    const movedAt = performance.now();
-    await until('subscribed behind it', () => moved.resubscribed.length > 0);
-    const resubscribedMs = performance.now() - movedAt;
+    const resubscribedMs = await awakeMsUntil('subscribed behind it', () => moved.resubscribed.length > 0);
     await until('in a new epoch', () => loads[0].epochs.length === 2);
     const heard = moved.heard.length;
     await until('and hears', () => moved.heard.length > heard + 50);
     await Promise.all(loads.map((load) => load.stop()));
-    console.log(`subscribed again ${Math.round(resubscribedMs)} ms after the move, ${loads[0].failures.length} appends failed`);
+    console.log(`subscribed again ${resubscribedMs} ms after the move, ${loads[0].failures.length} appends failed`);
 
+    expect(resubscribedMs).toBeLessThan(2000);
     for (const load of loads) load.check();
     // An append follows its slot for a second; a machine that is held up for longer may make it fail, nothing else may.
     expect(loads[0].failures.filter(({ tookMs }) => tookMs <= 1000)).toEqual([]);
@@ -127,9 +126,7 @@ test('a slot moves there and back with nobody publishing: subscribers are behind
   await bus.log.subscribe(channel, listener);
   for (const [index, target] of [to, from, to].entries()) {
     await cluster.moveSlot(slotOfChannel(channel), target);
-    const movedAt = performance.now();
-    await until('subscribed behind it', () => listener.resubscribed.length > index);
-    console.log(`subscribed again ${Math.round(performance.now() - movedAt)} ms after the move`);
+    expect(await awakeMsUntil('subscribed behind it', () => listener.resubscribed.length > index)).toBeLessThan(2000);
     await bus.log.append(channel, [publication(`${index}`)]);
     await until('heard', () => listener.texts.length === index + 1);
   }

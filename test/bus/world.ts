@@ -91,6 +91,20 @@ export async function until(what: string, condition: () => boolean | Promise<boo
   }
 }
 
+const turnMs = 20;
+
+/** As `until`; returns how long this process was awake meanwhile, in milliseconds: turns of a timer, so that a pause of its own is one turn. */
+export async function awakeMsUntil(what: string, condition: () => boolean | Promise<boolean>): Promise<number> {
+  let turns = 0;
+  const counting = setInterval(() => (turns += 1), turnMs);
+  try {
+    await until(what, condition);
+  } finally {
+    clearInterval(counting);
+  }
+  return turns * turnMs;
+}
+
 export async function untilUp(bus: Bus): Promise<void> {
   await until('the bus is up', () => bus.state().up);
 }
