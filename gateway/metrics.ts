@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { priorities, type Publication } from '../core/publication.ts';
-import type { PlacedPublication } from '../core/protocol/batch.ts';
-import type { Cut } from './room.ts';
+import type { PlacedPublication } from './encoding/batch.ts';
+import type { Cut } from './merging/merger.ts';
 import { dropReasons, Tally } from './tally.ts';
 
 /** What the gauges are read from at a scrape. */

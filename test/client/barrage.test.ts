@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Barrage, type Batch, type Gap, type BarrageOptions, type BarrageState } from '../../client/barrage.ts';
-import { encodeBinaryBatch } from '../../core/protocol/batch.ts';
+import { encodeBinaryBatch } from '../../gateway/encoding/batch.ts';
 import { agreeable, ScriptedGateway, type Answer, type Script } from './scripted-gateway.ts';
 
 async function gatewayWith(script: Script = {}): Promise<ScriptedGateway> {

@@ -5,7 +5,7 @@ import { ClientIds, gatewayNumberMax, gatewayNumberOf, parseClientId } from '../
 import { closeCodes, reconnectsAfter } from '../../core/close-codes.ts';
 import { parseJson, parseJsonObject } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
-import { frame, frameHeaderLength } from '../../core/protocol/frame.ts';
+import { frame, frameHeaderLength } from '../../gateway/encoding/frame.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
 import { readFrames } from '../support/frames.ts';
 

@@ -2,9 +2,15 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readMessage } from '../../client/wire.ts';
 import { closeCodes, reconnectsAfter } from '../../core/close-codes.ts';
-import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem, type PlacedPublication } from '../../core/protocol/batch.ts';
+import {
+  encodeBinaryBatch,
+  encodePlainBatch,
+  encodeTextBatch,
+  encodeTextItem,
+  type PlacedPublication,
+} from '../../gateway/encoding/batch.ts';
 import type { Publication } from '../../core/publication.ts';
-import { parseCommand } from '../../gateway/v1-command.ts';
+import { parseCommand } from '../../gateway/commands/v1-command.ts';
 import { readFrames } from '../support/frames.ts';
 
 const document = readFileSync('docs/protocol.md', 'utf8');

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import type { PlacedPublication } from '../../core/protocol/batch.ts';
+import type { PlacedPublication } from '../../gateway/encoding/batch.ts';
 import { priorities, type Conflation, type LogBatch, type Publication } from '../../core/publication.ts';
-import type { Moment } from '../../gateway/room.ts';
+import type { Moment } from '../../gateway/merging/merger.ts';
 
 /** A moment at which both clocks show the same. */
 export function moment(milliseconds: number): Moment {

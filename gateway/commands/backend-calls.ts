@@ -1,0 +1,125 @@
+import type { ConnectionCall, GatewayReply, GatewayRequest } from '../../core/bus/bus.ts';
+import { channelNameFault, channelOwner, userChannel } from '../../core/channel.ts';
+import { limits } from '../../core/limits.ts';
+import { frame } from '../encoding/frame.ts';
+import { encodeMessage } from '../encoding/message.ts';
+import type { Connection } from '../connections/connection.ts';
+import { classDensity } from '../merging/merger.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+
+export interface Answerable {
+  readonly connections: ReadonlyMap<number, Connection>;
+  readonly rooms: Rooms;
+}
+
+const done: GatewayReply = { kind: 'done' };
+
+function failed(reason: string): GatewayReply {
+  return { kind: 'failed', reason };
+}
+
+/** Answers what other processes ask of this gateway over the bus. */
+export async function answerCall(request: GatewayRequest, deadlineMs: number, { connections, rooms }: Answerable): Promise<GatewayReply> {
+  switch (request.method) {
+    case 'send': {
+      const connection = connections.get(request.client);
+      if (connection === undefined || connection.isClosed) return failed('this client is not connected');
+      connection.sendControl(directFrame(connection, request));
+      return connection.isClosed ? failed('this client reads too slowly and was disconnected') : done;
+    }
+    case 'call': {
+      const connection = connections.get(request.client);
+      return connection === undefined || connection.isClosed
+        ? failed('this client is not connected')
+        : callConnection(connection, request.call, rooms);
+    }
+    case 'counts': {
+      const { ready, full } = rooms.counts(request.channel);
+      return { kind: 'counts', members: ready + full };
+    }
+    case 'delivered': {
+      const room = rooms.find(request.channel);
+      if (room === undefined) return { kind: 'delivered', delivered: 0, dropped: {}, pending: 0 };
+      const result = await room.records.result(request, deadlineMs, room);
+      return result === 'forgotten' ? failed('this publication is too old to be remembered') : { kind: 'delivered', ...result };
+    }
+  }
+}
+
+function directFrame({ protocol }: Connection, { kind, payload }: Extract<GatewayRequest, { method: 'send' }>): Buffer {
+  const bytes = Buffer.from(payload, 'base64');
+  if (protocol === 'plain') return frame(kind, [bytes]);
+  return encodeMessage({ type: 'direct', kind, data: kind === 'binary' ? payload : bytes.toString() });
+}
+
+async function callConnection(connection: Connection, call: ConnectionCall, rooms: Rooms): Promise<GatewayReply> {
+  switch (call.kind) {
+    case 'subscribe': {
+      for (const channel of call.channels) {
+        const fault = channelNameFault(channel) ?? (await subscribe(connection, channel, rooms));
+        if (fault !== undefined) return failed(`${channel}: ${fault}`);
+      }
+      return done;
+    }
+    case 'unsubscribe': {
+      for (const channel of call.channels) {
+        const member = connection.memberOf(channel);
+        if (member !== undefined) rooms.end(member, 'a backend ended this subscription');
+      }
+      return done;
+    }
+    case 'set-context':
+      return setContext({ connection, context: call.context, uid: call.context['uid'], rooms });
+    case 'set-context-value':
+      return setContext({
+        connection,
+        context: { ...connection.context, [call.key]: call.value },
+        uid: call.key === 'uid' ? call.value : undefined,
+        rooms,
+      });
+  }
+}
+
+/** A backend may subscribe a connection to what its client could not, but not to another user's own channel. Returns what went wrong. */
+async function subscribe(connection: Connection, channel: string, rooms: Rooms): Promise<string | undefined> {
+  if (!mayBeGiven(channel, connection)) return notTheOwner;
+  const joined = await rooms.join(connection, channel, connection.protocol === 'plain' ? 'plain' : 'full');
+  if (joined.kind === 'refused') return `refused (${joined.reason})`;
+  // Who it is may have changed while the room was opened.
+  if (!mayBeGiven(channel, connection)) {
+    rooms.leave(joined.member);
+    return notTheOwner;
+  }
+  if (joined.kind === 'joined' && connection.protocol === 'barrage.v1') {
+    const density = classDensity(joined.member.memberClass, joined.member.room.policy);
+    connection.sendControl(
+      encodeMessage({ type: 'subscribed', channel, ...joined.position, ...(density === undefined ? {} : { density }) }),
+    );
+  }
+  return undefined;
+}
+
+const notTheOwner = "this is another user's channel: set the context value uid first";
+
+function mayBeGiven(channel: string, { uid }: Connection): boolean {
+  const owner = channelOwner(channel);
+  return owner === undefined || owner === uid;
+}
+
+/** The context is the backend's own notes on a connection. A `uid` that this call brings is who the client is, as if the auth webhook had said so. */
+function setContext(options: {
+  readonly connection: Connection;
+  readonly context: Readonly<Record<string, unknown>>;
+  readonly uid: unknown;
+  readonly rooms: Rooms;
+}): GatewayReply {
+  const { connection, context, uid, rooms } = options;
+  if (Buffer.byteLength(JSON.stringify(context)) > limits.contextBytesMax)
+    return failed(`the context would exceed ${limits.contextBytesMax} bytes`);
+  const isUser = typeof uid === 'string' || typeof uid === 'number';
+  const fault = isUser ? channelNameFault(userChannel(String(uid))) : undefined;
+  if (fault !== undefined) return failed(`uid: ${fault}`);
+  connection.context = { ...context };
+  if (isUser) rooms.identify(connection, String(uid));
+  return done;
+}

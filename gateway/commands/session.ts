@@ -1,0 +1,113 @@
+import type { ChannelLog } from '../../core/bus/bus.ts';
+import { closeCodes } from '../../core/close-codes.ts';
+import { limits } from '../../core/limits.ts';
+import type { Logger } from '../../core/process/logging.ts';
+import { TokenBucket } from '../../core/token-bucket.ts';
+import type { Connection } from '../connections/connection.ts';
+import type { MemberCounter } from './member-counter.ts';
+import type { GatewayMetrics } from '../metrics.ts';
+import type { ClientPublishing } from './client-publishing.ts';
+import { expireIdentity } from '../connections/standing.ts';
+import type { Authenticate } from '../identity/identity.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+
+/** What the sessions of all connections share. */
+export interface SessionSurroundings {
+  readonly rooms: Rooms;
+  readonly log: ChannelLog;
+  readonly authenticate: Authenticate;
+  readonly publishing: ClientPublishing;
+  /** Members of a channel in the whole pool, about a second old at most. */
+  readonly countMembers: MemberCounter['count'];
+  readonly metrics: GatewayMetrics;
+  readonly logger: Logger;
+  /** Milliseconds of a monotonic clock, for rates, idle times and the ends of identities. */
+  readonly clock: () => number;
+  /** Milliseconds since the Unix epoch, for the age of publications. */
+  readonly now: () => number;
+}
+
+/** How one protocol answers. */
+export interface Dialect {
+  /** Carries out one message; resolves when its reply was sent. Must not throw. */
+  execute(text: string): Promise<void>;
+  /** This message came too fast and is not carried out. */
+  refuse(text: string): void;
+}
+
+/**
+ * The messages of one connection, one after the other: a command begins when the one before it was answered, so that a subscribe
+ * sent behind an `auth` finds the user. Bounded in number waiting and in rate; who sends on regardless is disconnected.
+ */
+export class Session {
+  readonly #connection: Connection;
+  readonly #dialect: Dialect;
+  readonly #surroundings: SessionSurroundings;
+  #waiting: string[] | undefined;
+  #waitingBytes = 0;
+  #bucket: TokenBucket | undefined;
+
+  constructor(connection: Connection, dialect: Dialect, surroundings: SessionSurroundings) {
+    this.#connection = connection;
+    this.#dialect = dialect;
+    this.#surroundings = surroundings;
+  }
+
+  message(data: Buffer, kind: 'text' | 'binary'): void {
+    if (this.#connection.isClosed) return;
+    const pace = this.#pace();
+    if (kind === 'binary') {
+      this.#connection.close(closeCodes.badCommand);
+      return;
+    }
+    const text = data.toString();
+    if (pace === 'flood') {
+      this.#connection.close(closeCodes.tooManyCommands);
+    } else if (pace === 'too_many') {
+      this.#surroundings.metrics.commands.inc({ result: 'too_many' });
+      this.#dialect.refuse(text);
+    } else if (this.#waiting === undefined) {
+      void this.#run(text);
+    } else if (this.#waiting.length >= limits.commandsInFlightMax || this.#waitingBytes + data.length > limits.controlQueueBytesMax) {
+      this.#connection.close(closeCodes.tooManyCommands);
+    } else {
+      this.#waiting.push(text);
+      this.#waitingBytes += data.length;
+    }
+  }
+
+  /** A ping frame costs what a command costs. One above the rate is not answered. */
+  ping(data: Buffer): void {
+    if (this.#connection.isClosed) return;
+    const pace = this.#pace();
+    if (pace === 'flood') this.#connection.close(closeCodes.tooManyCommands);
+    else if (pace === 'allowed') this.#connection.sendPong(data);
+  }
+
+  /** `too_many`: above the rate. `flood`: so far above it that even refusals must end. */
+  #pace(): 'allowed' | 'too_many' | 'flood' {
+    const now = this.#surroundings.clock();
+    this.#connection.lastSeenAt = now;
+    const rate = limits.commandsPerSecondMax;
+    this.#bucket ??= new TokenBucket(rate, now);
+    const available = this.#bucket.available(now, rate, rate);
+    if (this.#bucket.take(1) < -rate) return 'flood';
+    return available < 1 ? 'too_many' : 'allowed';
+  }
+
+  async #run(first: string): Promise<void> {
+    const waiting: string[] = [];
+    this.#waiting = waiting;
+    for (let text: string | undefined = first; text !== undefined && !this.#connection.isClosed; text = waiting.shift()) {
+      if (waiting.length === 0) this.#waitingBytes = 0;
+      try {
+        expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.clock());
+        if (!this.#connection.isClosed) await this.#dialect.execute(text);
+      } catch (error) {
+        this.#surroundings.logger.error({ err: error }, 'a command failed');
+        this.#connection.close(closeCodes.internal);
+      }
+    }
+    this.#waiting = undefined;
+  }
+}

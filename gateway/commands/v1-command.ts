@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { channelNameFault } from '../../core/channel.ts';
+import { parseJsonObject } from '../../core/json.ts';
+import { limits } from '../../core/limits.ts';
+import type { Command, CommandError } from '../../core/protocol/barrage-v1.ts';
+import { densityMin } from '../merging/merger.ts';
+
+const id = z.int().min(0);
+const channel = z.string().superRefine((name, context) => {
+  const fault = channelNameFault(name);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+});
+const density = z.number().min(densityMin).max(1_000_000);
+const since = z.strictObject({ epoch: z.string().min(1).max(64), offset: z.int().min(0) });
+const key = z
+  .string()
+  .min(1)
+  .refine((text) => Buffer.byteLength(text) <= limits.conflateKeyBytesMax, `longer than ${limits.conflateKeyBytesMax} bytes`);
+
+const commands = {
+  auth: z.strictObject({ id, op: z.literal('auth'), token: z.string().max(16_384) }),
+  subscribe: z.strictObject({ id, op: z.literal('subscribe'), channel, density: density.optional(), since: since.optional() }),
+  unsubscribe: z.strictObject({ id, op: z.literal('unsubscribe'), channel }),
+  density: z.strictObject({ id, op: z.literal('density'), channel, density: density.optional() }),
+  publish: z.strictObject({
+    id,
+    op: z.literal('publish'),
+    channel,
+    data: z.string().refine((text) => text.isWellFormed(), 'not well-formed Unicode'),
+    kind: z.enum(['text', 'binary']).optional(),
+    ttlMs: z.int().min(1).max(limits.ttlMsMax).optional(),
+    conflateKey: key.optional(),
+    conflate: z.enum(['Latest', 'Sum']).optional(),
+    count: z.int().min(1).max(1000).optional(),
+  }),
+  counts: z.strictObject({ id, op: z.literal('counts'), channel }),
+  ping: z.strictObject({ id, op: z.literal('ping') }),
+} satisfies Record<Command['op'], z.ZodType<Command>>;
+
+export type ParsedCommand =
+  | { readonly kind: 'command'; readonly command: Command }
+  /** It has an id, so it can be answered. */
+  | { readonly kind: 'error'; readonly id: number; readonly error: CommandError }
+  /** Nothing of this protocol. */
+  | { readonly kind: 'garbage' };
+
+/** Reads one text message of a barrage.v1 client. Never throws. */
+export function parseCommand(text: string): ParsedCommand {
+  const parsed = parseJsonObject(text);
+  if (parsed.kind === 'fault') return { kind: 'garbage' };
+  const given = parsed.value['id'];
+  if (typeof given !== 'number' || !Number.isSafeInteger(given) || given < 0) return { kind: 'garbage' };
+  const op = parsed.value['op'];
+  if (typeof op !== 'string' || !Object.hasOwn(commands, op)) {
+    return {
+      kind: 'error',
+      id: given,
+      error: { code: 'unknown_op', message: `op must be one of ${Object.keys(commands).join(', ')}`, retry: false },
+    };
+  }
+  const result = commands[op as Command['op']].safeParse(parsed.value);
+  if (result.success) return { kind: 'command', command: result.data };
+  const message = result.error.issues.map((issue) => `${issue.path.join('.') || 'command'}: ${issue.message}`).join('; ');
+  return { kind: 'error', id: given, error: { code: 'bad_request', message: message.slice(0, 500), retry: false } };
+}

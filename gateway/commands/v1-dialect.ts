@@ -1,0 +1,223 @@
+import { closeCodes } from '../../core/close-codes.ts';
+import type { Command, CommandError, ErrorCode, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
+import { encodeMessage } from '../encoding/message.ts';
+import type { Position, Publication } from '../../core/publication.ts';
+import { mayJoin, mayPublish, type Access } from '../identity/channel-access.ts';
+import type { Connection } from '../connections/connection.ts';
+import type { AuthResult } from '../identity/identity.ts';
+import { classDensity, classFor } from '../merging/merger.ts';
+import type { JoinResult } from '../rooms/rooms.ts';
+import type { Dialect, SessionSurroundings } from './session.ts';
+import { parseCommand } from './v1-command.ts';
+
+type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
+
+/** A reply's result, or why there is none. */
+type Outcome = { readonly result: Readonly<Record<string, unknown>> } | { readonly error: CommandError };
+
+function failure(code: ErrorCode, message: string, retry = false): Outcome {
+  return { error: { code, message, retry } };
+}
+
+const refusals: Readonly<Record<Extract<JoinResult, { kind: 'refused' }>['reason'], Outcome>> = {
+  subscriptions: failure(
+    'limit_exceeded',
+    'this connection has as many subscriptions as one may have: unsubscribe from another channel first',
+  ),
+  rooms: failure('limit_exceeded', 'this gateway hosts as many channels as it may: try again later', true),
+  members: failure('limit_exceeded', 'this channel has as many members as its policy allows: try again later', true),
+  bus: failure('unavailable', 'the bus is away for the moment: try again', true),
+  closed: failure('unavailable', 'the connection is closing', true),
+};
+
+function accessFailure(access: Exclude<Access, 'allowed'>, what: string): Outcome {
+  return access === 'not_authenticated'
+    ? failure('not_authenticated', `${what} needs an identity: send auth with a token first`)
+    : failure('forbidden', `this channel's policy does not let this client ${what}`);
+}
+
+/** The protocol barrage.v1: every command gets a reply or an error with its id; what is no command at all closes the connection. */
+export class V1Dialect implements Dialect {
+  readonly #connection: Connection;
+  readonly #surroundings: SessionSurroundings;
+
+  constructor(connection: Connection, surroundings: SessionSurroundings) {
+    this.#connection = connection;
+    this.#surroundings = surroundings;
+  }
+
+  refuse(text: string): void {
+    const parsed = parseCommand(text);
+    if (parsed.kind === 'garbage') return this.#bad();
+    const id = parsed.kind === 'command' ? parsed.command.id : parsed.id;
+    this.#reply(id, failure('too_many_requests', 'too many commands: slow down', true));
+  }
+
+  async execute(text: string): Promise<void> {
+    const parsed = parseCommand(text);
+    if (parsed.kind === 'garbage') return this.#bad();
+    if (parsed.kind === 'error') {
+      this.#surroundings.metrics.commands.inc({ result: 'refused' });
+      return this.#reply(parsed.id, { error: parsed.error });
+    }
+    const outcome = await this.#carryOut(parsed.command);
+    this.#surroundings.metrics.commands.inc({ result: 'error' in outcome ? 'refused' : 'done' });
+    this.#reply(parsed.command.id, outcome);
+  }
+
+  async #carryOut(command: Command): Promise<Outcome> {
+    switch (command.op) {
+      case 'auth':
+        return this.#authenticate(command);
+      case 'subscribe':
+        return this.#subscribe(command);
+      case 'unsubscribe':
+        return this.#unsubscribe(command);
+      case 'density':
+        return this.#changeDensity(command);
+      case 'publish':
+        return this.#publish(command);
+      case 'counts':
+        return this.#counts(command);
+      case 'ping':
+        return { result: {} };
+    }
+  }
+
+  async #authenticate({ token }: Of<'auth'>): Promise<Outcome> {
+    const result = await this.#surroundings.authenticate(token);
+    switch (result.kind) {
+      case 'user':
+        return { result: this.#identify(result) };
+      case 'refused':
+        return failure('not_authenticated', result.reason);
+      case 'late':
+        return failure('unavailable', 'the auth service could not say whose this token is: try again', true);
+    }
+  }
+
+  #identify({ uid, lastsMs }: Extract<AuthResult, { kind: 'user' }>): Readonly<Record<string, unknown>> {
+    const { rooms, clock } = this.#surroundings;
+    rooms.identify(this.#connection, uid, lastsMs === undefined ? undefined : clock() + lastsMs);
+    return lastsMs === undefined ? { uid } : { uid, expiresInMs: Math.floor(lastsMs) };
+  }
+
+  async #subscribe({ channel, density, since }: Of<'subscribe'>): Promise<Outcome> {
+    const { rooms } = this.#surroundings;
+    const policy = rooms.policies.of(channel);
+    const access = mayJoin(policy, channel, this.#connection.uid);
+    if (access !== 'allowed') return accessFailure(access, 'subscribe');
+    const joined = await rooms.join(this.#connection, channel, classFor(density, policy));
+    if (joined.kind === 'already') return failure('already_subscribed', 'this connection is subscribed to that channel');
+    if (joined.kind === 'refused') return refusals[joined.reason];
+    // Who it is may have changed while the room was opened.
+    const accessNow = mayJoin(rooms.policies.of(channel), channel, this.#connection.uid);
+    if (accessNow !== 'allowed') {
+      rooms.leave(joined.member);
+      return accessFailure(accessNow, 'subscribe');
+    }
+    joined.member.density = density;
+    const { position } = joined;
+    const given = classDensity(joined.member.memberClass, policy);
+    const result: SubscribeResult = {
+      ...position,
+      ...(since === undefined ? {} : { recovered: isProvablyComplete(since, position) }),
+      ...(given === undefined ? {} : { density: given }),
+    };
+    return { result: { ...result } };
+  }
+
+  #unsubscribe({ channel }: Of<'unsubscribe'>): Outcome {
+    const member = this.#connection.memberOf(channel);
+    if (member === undefined) return failure('not_subscribed', 'this connection is not subscribed to that channel');
+    this.#surroundings.rooms.leave(member);
+    return { result: {} };
+  }
+
+  #changeDensity({ channel, density }: Of<'density'>): Outcome {
+    const member = this.#connection.memberOf(channel);
+    if (member === undefined) return failure('not_subscribed', 'subscribe to that channel first');
+    const { room } = member;
+    member.density = density;
+    room.changeClass(member, classFor(density, room.policy));
+    const given = classDensity(member.memberClass, room.policy);
+    return { result: given === undefined ? {} : { density: given } };
+  }
+
+  async #publish(command: Of<'publish'>): Promise<Outcome> {
+    const { rooms, publishing, clock, now } = this.#surroundings;
+    const { channel } = command;
+    const policy = rooms.policies.of(channel);
+    const access = mayPublish(policy, this.#connection.uid);
+    if (access !== 'allowed') return accessFailure(access, 'publish');
+    const publication = readPublication(command, this.#connection.id, now());
+    if (publication === undefined) return failure('bad_request', 'data: not base64, though kind is binary');
+    if (publication.payload.length > policy.limits.payloadBytesMax) {
+      return failure(
+        'payload_too_large',
+        `data has ${publication.payload.length} bytes; this channel takes ${policy.limits.payloadBytesMax}`,
+      );
+    }
+    const author = this.#connection.uid === undefined ? `client ${this.#connection.id}` : `user ${this.#connection.uid}`;
+    const published = await publishing.publish({ channel, author, policy, publication, now: clock() });
+    switch (published.kind) {
+      case 'published':
+        return { result: { epoch: published.result.epoch, offset: published.result.firstOffset } };
+      case 'slow_mode':
+        return failure('too_many_requests', `slow mode: wait ${Math.ceil(published.waitMs / 1000)} s`, true);
+      case 'channel_rate':
+        return failure('too_many_requests', 'this channel is at its rate: try again in a second', true);
+      case 'unavailable':
+        return failure('unavailable', 'the bus is away for the moment: try again', true);
+    }
+  }
+
+  async #counts({ channel }: Of<'counts'>): Promise<Outcome> {
+    const { rooms, countMembers } = this.#surroundings;
+    const policy = rooms.policies.of(channel);
+    const access = mayJoin(policy, channel, this.#connection.uid);
+    if (access !== 'allowed') return accessFailure(access, 'count');
+    if (policy.presence === 'Off') return failure('forbidden', 'this channel does not tell how many are watching');
+    const count = await countMembers(channel, this.#connection);
+    switch (count.kind) {
+      case 'members':
+        return { result: { members: count.members } };
+      case 'unanswered':
+        return failure('unavailable', 'not every gateway answered: try again', true);
+      case 'too_many':
+        return failure('too_many_requests', 'too many other channels were counted within a second: try again in a second', true);
+    }
+  }
+
+  #reply(id: number, outcome: Outcome): void {
+    this.#connection.sendControl(encodeMessage({ type: 'reply', id, ...outcome }));
+  }
+
+  #bad(): void {
+    this.#surroundings.metrics.commands.inc({ result: 'bad' });
+    this.#connection.close(closeCodes.badCommand);
+  }
+}
+
+/** Everything after `position` will be delivered, so one who has seen as much (or more, on a gateway that cut earlier) has missed nothing. */
+function isProvablyComplete(since: Position, position: Position): boolean {
+  return since.epoch === position.epoch && since.offset >= position.offset;
+}
+
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function readPublication(command: Of<'publish'>, sender: number, now: number): Publication | undefined {
+  const { kind = 'text', data, conflateKey, conflate = 'Latest', count = 1 } = command;
+  if (kind === 'binary' && !base64.test(data)) return undefined;
+  return {
+    kind,
+    payload: Buffer.from(data, kind === 'binary' ? 'base64' : 'utf8'),
+    // A client can't push others aside: priorities are the backend's to give.
+    priority: 'normal',
+    acceptedAt: now,
+    ttlMs: command.ttlMs ?? 0,
+    conflation: conflateKey === undefined ? undefined : { key: conflateKey, mode: conflate, count },
+    sender,
+    traceparent: undefined,
+  };
+}

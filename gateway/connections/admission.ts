@@ -1,0 +1,75 @@
+import { isLoopbackHostHeader } from '../../core/process/loopback.ts';
+
+/** What an upgrade request is answered: taken, or an HTTP status with what to do. */
+export type Admission =
+  | { readonly kind: 'admitted' }
+  | {
+      readonly kind: 'refused';
+      readonly status: 403 | 503;
+      readonly reason: 'origin' | 'host' | 'full' | 'unready';
+      readonly message: string;
+      readonly retryAfterSeconds?: number;
+    };
+
+export interface AdmissionRequest {
+  readonly host: string | undefined;
+  readonly origin: string | undefined;
+}
+
+export interface AdmissionState {
+  readonly connections: number;
+  readonly connectionsMax: number;
+  /** It has not started wholly, or is leaving. */
+  readonly isUnready: boolean;
+  /** Bound to loopback: any web page can reach such an address, so the Host must be loopback too (against DNS rebinding). */
+  readonly isLoopback: boolean;
+  /** Allowed besides the gateway's own origin; `*` allows all. */
+  readonly origins: readonly string[];
+}
+
+const retryAfterSecondsMax = 10;
+
+/** Decides on one upgrade request. `random` in [0, 1) spreads the return of those who are refused for now. */
+export function admit(request: AdmissionRequest, state: AdmissionState, random: number): Admission {
+  if (state.isLoopback && !isLoopbackHostHeader(request.host)) {
+    return {
+      kind: 'refused',
+      status: 403,
+      reason: 'host',
+      message: 'this gateway listens on loopback only: connect to localhost, or set BARRAGE_GATEWAY_HOST',
+    };
+  }
+  if (!isOriginAllowed(request, state.origins)) {
+    return {
+      kind: 'refused',
+      status: 403,
+      reason: 'origin',
+      message: 'pages of this origin may not connect: add it to BARRAGE_GATEWAY_ORIGINS',
+    };
+  }
+  const retryAfterSeconds = 1 + Math.floor(random * retryAfterSecondsMax);
+  if (state.isUnready)
+    return {
+      kind: 'refused',
+      status: 503,
+      reason: 'unready',
+      message: 'this gateway is starting or leaving: come back',
+      retryAfterSeconds,
+    };
+  if (state.connections >= state.connectionsMax) {
+    return {
+      kind: 'refused',
+      status: 503,
+      reason: 'full',
+      message: 'this gateway has all the connections that it takes: come back later',
+      retryAfterSeconds,
+    };
+  }
+  return { kind: 'admitted' };
+}
+
+/** Programs send no Origin; a page of the gateway itself has the request's own host as its origin's. */
+function isOriginAllowed({ origin, host }: AdmissionRequest, origins: readonly string[]): boolean {
+  if (origin === undefined || origins.includes('*') || origins.includes(origin)) return true;
+  return URL.canParse(origin) && new URL(origin).host === host;
+}

@@ -1,0 +1,198 @@
+import type { Duplex } from 'node:stream';
+import { closeCodes, type CloseCode } from '../../core/close-codes.ts';
+import { limits } from '../../core/limits.ts';
+import { frame } from '../encoding/frame.ts';
+import { encodeMessage } from '../encoding/message.ts';
+import type { Delivery, QueuedBatch } from '../rooms/delivery.ts';
+import type { Member } from '../rooms/members.ts';
+import { SendQueue } from './send-queue.ts';
+
+/** The way to a client's WebSocket: the frames themselves go straight to the socket, closing goes through the WebSocket. */
+export interface Wire {
+  /** Takes encoded frames; `false` when it holds enough and will emit `drain`. */
+  readonly socket: Duplex;
+  close(code: CloseCode): void;
+  /** Ends the connection without a closing handshake. */
+  terminate(): void;
+}
+
+/** First byte of a pong of RFC 6455, unfragmented. */
+const pongFrame = 0x8a;
+
+export type ClientProtocol = 'plain' | 'barrage.v1';
+
+/**
+ * One client's connection. Bytes go to the socket as long as it takes them; after that they wait in a bounded queue until it drains.
+ * Whatever it is given is either handed to the socket, dropped and accounted for, or waiting.
+ */
+export class Connection {
+  readonly id: number;
+  readonly protocol: ClientProtocol;
+  readonly #wire: Wire;
+  readonly #onClose: (code: number) => void;
+  readonly #socket: Duplex;
+  #queue: SendQueue<Member, QueuedBatch> | undefined;
+  #isClosed = false;
+  /** Whether its queue is at its bound: batches are being dropped. */
+  isFull = false;
+  /** Who it is; set by a token or by a backend. */
+  uid: string | undefined;
+  /** When it stops being that, in milliseconds of the gateway's clock; `undefined` = not before it ends. */
+  identityEndsAt: number | undefined;
+  context: Record<string, unknown> | undefined;
+  readonly members: Member[] = [];
+  lastSeenAt: number;
+
+  constructor(options: {
+    readonly id: number;
+    readonly protocol: ClientProtocol;
+    readonly wire: Wire;
+    readonly now: number;
+    readonly onClose: (code: number) => void;
+  }) {
+    this.id = options.id;
+    this.protocol = options.protocol;
+    this.#wire = options.wire;
+    this.#onClose = options.onClose;
+    this.#socket = options.wire.socket;
+    this.lastSeenAt = options.now;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Bytes that wait for this connection in this process. */
+  get waitingBytes(): number {
+    return this.#socket.writableLength + (this.#queue?.bytes ?? 0);
+  }
+
+  memberOf(channel: string): Member | undefined {
+    return this.members.find(({ room }) => room.channel === channel);
+  }
+
+  /** A reply or notice. Too many that are not read end the connection. */
+  sendControl(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    if (this.#queue === undefined) {
+      this.#write(bytes);
+      return;
+    }
+    this.#queue.offerControl(bytes);
+    if (this.#queue.controlBytes > limits.controlQueueBytesMax) this.close(closeCodes.slow);
+  }
+
+  /** @param text one text frame's payload */
+  sendText(text: string): void {
+    this.sendControl(frame('text', [Buffer.from(text)]));
+  }
+
+  /** @param data what the ping carried, at most 125 bytes */
+  sendPong(data: Buffer): void {
+    this.sendControl(Buffer.concat([Buffer.from([pongFrame, data.length]), data]));
+  }
+
+  /** One frame of a fan-out to one member. The fast path is one write of shared bytes. `true` = handed to the socket, and not yet accounted for. */
+  sendBatch(delivery: Delivery, member: Member): boolean {
+    if (this.#queue === undefined) {
+      this.#write(delivery.frame);
+      return true;
+    }
+    this.#enqueue(this.#queue, delivery, member);
+    return false;
+  }
+
+  /** Drops what waits for a member that left. */
+  forget(member: Member): void {
+    for (const { delivery } of this.#queue?.removeOwner(member) ?? []) delivery.dropped('disconnected', 1);
+  }
+
+  close(code: CloseCode): void {
+    if (this.#isClosed) return;
+    this.#end();
+    this.#onClose(code.code);
+    this.#wire.close(code);
+  }
+
+  terminate(): void {
+    this.#end();
+    this.#wire.terminate();
+  }
+
+  /** The socket is gone; nothing can be sent any more. */
+  ended(): void {
+    this.#end();
+  }
+
+  #end(): void {
+    this.#isClosed = true;
+    for (const waiting of this.#queue?.takeAll() ?? []) {
+      if (waiting.kind === 'batch') waiting.delivery.dropped('disconnected', 1);
+    }
+  }
+
+  #enqueue(queue: SendQueue<Member, QueuedBatch>, delivery: Delivery, member: Member): void {
+    if (this.#isClosed) {
+      delivery.dropped('disconnected', 1);
+      return;
+    }
+    const batch: QueuedBatch = {
+      kind: 'batch',
+      frame: delivery.frame,
+      owner: member,
+      epoch: delivery.epoch,
+      after: delivery.after,
+      upto: delivery.upto,
+      delivery,
+    };
+    const result = queue.offer(batch, member.room.policy.slowConsumer, this.#socket.writableLength);
+    for (const dropped of result.dropped) dropped.delivery.dropped('slow', 1);
+    if (result.dropped.length > 0) this.#setFull(true);
+    if (result.kind === 'disconnect') this.close(closeCodes.slow);
+  }
+
+  /** Gives bytes to the socket; `false` where it now holds some back. A frame above its mark that the kernel took whole holds back nothing. */
+  #take(bytes: Buffer): boolean {
+    return this.#socket.write(bytes) || this.#socket.writableLength === 0;
+  }
+
+  #write(bytes: Buffer): void {
+    if (!this.#take(bytes)) this.#block();
+  }
+
+  #block(): void {
+    this.#queue ??= new SendQueue();
+    this.#socket.once('drain', () => this.#drain());
+  }
+
+  #drain(): void {
+    const queue = this.#queue;
+    if (queue === undefined || this.#isClosed) return;
+    const waiting = queue.takeAll();
+    for (const [index, one] of waiting.entries()) {
+      const bytes = one.kind === 'gap' ? this.#gapFrame(one) : one.frame;
+      const hasRoom = bytes === undefined || this.#take(bytes);
+      if (one.kind === 'batch') one.delivery.handed(1);
+      if (!hasRoom) {
+        queue.putBack(waiting.slice(index + 1));
+        this.#socket.once('drain', () => this.#drain());
+        return;
+      }
+    }
+    this.#queue = undefined;
+    this.#setFull(false);
+  }
+
+  #gapFrame(gap: { readonly owner: Member; readonly epoch: string; readonly after: number; readonly upto: number }): Buffer | undefined {
+    // The plain protocol has no word for it.
+    if (this.protocol === 'plain') return undefined;
+    const { epoch, after, upto, owner } = gap;
+    return encodeMessage({ type: 'gap', channel: owner.room.channel, epoch, after, upto, reason: 'slow' });
+  }
+
+  #setFull(isFull: boolean): void {
+    if (this.isFull === isFull) return;
+    this.isFull = isFull;
+    for (const { room } of this.members) room.fullMembers += isFull ? 1 : -1;
+  }
+}

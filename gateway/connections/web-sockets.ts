@@ -1,0 +1,112 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { limits } from '../../core/limits.ts';
+import { subprotocol } from '../../core/protocol/barrage-v1.ts';
+import type { ClientProtocol, Wire } from './connection.ts';
+import type { Admission } from './admission.ts';
+
+/** Closing handshake, then the socket is destroyed: milliseconds. A client that reads nothing must not keep its memory. */
+const closeTimeoutMs = 2_000;
+
+/** What the gateway does with the connections that arrive. */
+export interface SocketEvents {
+  admit(request: IncomingMessage): Admission;
+  /** A new connection; what is returned is told of everything that happens on it. */
+  open(protocol: ClientProtocol, wire: Wire): SocketListener;
+}
+
+export interface SocketListener {
+  message(data: Buffer, kind: 'text' | 'binary'): void;
+  /** A ping that wants an answer. */
+  ping(data: Buffer): void;
+  pong(): void;
+  /** The client broke RFC 6455, and was sent this close code. */
+  broken(code: number): void;
+  /** The last call. */
+  ended(): void;
+}
+
+/**
+ * Takes WebSocket upgrades on any path of an HTTP server. `ws` does the handshake, parsing and closing; frames are written to the socket by the
+ * caller, who encodes them once for many (so compression by `ws`, which would queue, is off).
+ */
+export function acceptWebSockets(server: Server, events: SocketEvents): void {
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: limits.clientFrameBytesMax,
+    // Pongs go through the connection's bounded queue: ws would keep them without end for a client that pings and does not read.
+    autoPong: false,
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+  });
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const onEarlyError = (): void => {
+      socket.destroy();
+    };
+    socket.on('error', onEarlyError);
+    const admission = events.admit(request);
+    if (admission.kind === 'refused') {
+      refuse(socket, admission);
+      return;
+    }
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      socket.off('error', onEarlyError);
+      listen(webSocket, socket, events);
+    });
+  });
+}
+
+function listen(webSocket: WebSocket, socket: Duplex, events: SocketEvents): void {
+  const wire: Wire = {
+    socket,
+    close({ code, reason }) {
+      webSocket.close(code, reason);
+      setTimeout(() => webSocket.terminate(), closeTimeoutMs).unref();
+    },
+    terminate: () => webSocket.terminate(),
+  };
+  const listener = events.open(webSocket.protocol === subprotocol ? 'barrage.v1' : 'plain', wire);
+  webSocket.on('message', (data: Buffer, isBinary: boolean) => listener.message(data, isBinary ? 'binary' : 'text'));
+  webSocket.on('ping', (data: Buffer) => listener.ping(data));
+  webSocket.on('pong', () => listener.pong());
+  webSocket.on('error', (error: NodeJS.ErrnoException) => listener.broken(protocolErrors[error.code ?? ''] ?? 1002));
+  webSocket.on('close', () => listener.ended());
+}
+
+/** The codes that ws closes with, by the codes of its errors; any other is 1002, a protocol error. */
+const protocolErrors: Readonly<Record<string, number>> = {
+  WS_ERR_INVALID_UTF8: 1007,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009,
+};
+
+/** Answers what is no HTTP request, or did not arrive in time, and ends its socket. */
+export function refuseRequest(socket: Duplex, code: string | undefined): void {
+  const status =
+    code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? '408 Request Timeout'
+      : code === 'HPE_HEADER_OVERFLOW'
+        ? '431 Request Header Fields Too Large'
+        : '400 Bad Request';
+  if (socket.writable) end(socket, `HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+  else socket.destroy();
+}
+
+/** Without the destruction a client that keeps its side open would keep ours. */
+function end(socket: Duplex, text: string): void {
+  socket.once('finish', () => socket.destroy());
+  socket.end(text);
+}
+
+function refuse(socket: Duplex, { status, message, retryAfterSeconds }: Extract<Admission, { kind: 'refused' }>): void {
+  const retry = retryAfterSeconds === undefined ? '' : `Retry-After: ${retryAfterSeconds}\r\n`;
+  const reason = status === 503 ? 'Service Unavailable' : 'Forbidden';
+  const body = `${message}\n`;
+  end(
+    socket,
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${retry}Connection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,81 @@
+import type { Publication } from '../../core/publication.ts';
+import { frameHeaderLength, writeFrameHeader } from './frame.ts';
+
+/** A publication with its place, and what it stands for after conflation by `Sum` (`undefined` = not summed). */
+export interface PlacedPublication {
+  readonly offset: number;
+  readonly publication: Publication;
+  readonly count: number | undefined;
+}
+
+export interface BatchSpan {
+  readonly channel: string;
+  readonly epoch: string;
+  readonly after: number;
+  readonly upto: number;
+  readonly leftOut: number;
+}
+
+const comma = Buffer.from(',');
+const end = Buffer.from(']}');
+
+/** The item of a text batch as JSON bytes. Made once per publication and gateway, then only copied. */
+export function encodeTextItem(placed: PlacedPublication): Buffer {
+  const count = placed.count === undefined ? '' : `,"count":${placed.count}`;
+  return Buffer.from(`{"offset":${placed.offset}${count},"data":${JSON.stringify(placed.publication.payload.toString())}}`);
+}
+
+function encodeBatchStart(span: BatchSpan): Buffer {
+  return Buffer.from(
+    `{"type":"batch","channel":${JSON.stringify(span.channel)},"epoch":"${span.epoch}","after":${span.after},"upto":${span.upto},"leftOut":${span.leftOut},"items":[`,
+  );
+}
+
+/** A whole text frame (WebSocket header included) by concatenation of encoded items. */
+export function encodeTextBatch(span: BatchSpan, items: readonly Buffer[]): Buffer {
+  return concatenate('text', undefined, [encodeBatchStart(span), ...joined(items), end]);
+}
+
+/** A whole binary frame: for a batch in which at least one publication is binary. */
+export function encodeBinaryBatch(span: BatchSpan, placed: readonly PlacedPublication[]): Buffer {
+  const items = placed.map(({ offset, count, publication }) => {
+    const sum = count === undefined ? '' : `,"count":${count}`;
+    return Buffer.from(`{"offset":${offset}${sum},"kind":"${publication.kind}","size":${publication.payload.length}}`);
+  });
+  const header = Buffer.concat([encodeBatchStart(span), ...joined(items), end]);
+  const length = Buffer.allocUnsafe(4);
+  length.writeUInt32BE(header.length);
+  return concatenate('binary', length, [header, ...placed.map(({ publication }) => publication.payload)]);
+}
+
+/** The frames of a batch in the plain protocol: each publication verbatim as a frame of its own, all in one buffer for one write. */
+export function encodePlainBatch(publications: readonly Publication[]): Buffer {
+  let length = 0;
+  for (const { payload } of publications) length += frameHeaderLength(payload.length) + payload.length;
+  const target = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const { kind, payload } of publications) {
+    at = writeFrameHeader(target, at, kind, payload.length);
+    at += payload.copy(target, at);
+  }
+  return target;
+}
+
+function joined(items: readonly Buffer[]): Buffer[] {
+  const chunks: Buffer[] = [];
+  for (const item of items) {
+    if (chunks.length > 0) chunks.push(comma);
+    chunks.push(item);
+  }
+  return chunks;
+}
+
+function concatenate(kind: 'text' | 'binary', first: Buffer | undefined, chunks: readonly Buffer[]): Buffer {
+  let length = first?.length ?? 0;
+  for (const chunk of chunks) length += chunk.length;
+  const target = Buffer.allocUnsafe(frameHeaderLength(length) + length);
+  let at = writeFrameHeader(target, 0, kind, length);
+  if (first !== undefined) at += first.copy(target, at);
+  for (const chunk of chunks) at += chunk.copy(target, at);
+  return target;
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { parseJson } from '../../core/json.ts';
+import { limits } from '../../core/limits.ts';
+import { userOf, type AuthResult, type Authenticate } from './identity.ts';
+
+const answerSchema = z.object({ uid: z.union([z.string().min(1), z.int()]) });
+const answerBytesMax = 65_536;
+
+const ok = 200;
+const tooManyRequests = 429;
+
+/**
+ * CONNMIX's auth webhook: POST `{"token"}` to the URL; 200 with `{"uid"}` (a string or a whole number) is the user. `late` is what says nothing of
+ * the token: no whole answer within `limits.authTimeoutMs`, no connection, 429, and every 5xx. Any other answer is a refusal.
+ * @see CONNMIX "user message centre"
+ */
+export function authWebhook(url: string): Authenticate {
+  let inFlight = 0;
+  return async (token) => {
+    if (inFlight >= limits.authInFlightMax) return { kind: 'late', reason: 'too many questions to the auth service are under way' };
+    inFlight++;
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ token }),
+        redirect: 'manual',
+        signal: AbortSignal.timeout(limits.authTimeoutMs),
+      });
+      const text = await readBounded(response);
+      const { status } = response;
+      if (status === tooManyRequests || status >= 500) return { kind: 'late', reason: `the auth service answered ${status}` };
+      if (status !== ok) return { kind: 'refused', reason: `the auth service answered ${status}` };
+      return readAnswer(text);
+    } catch (error) {
+      return { kind: 'late', reason: `the auth service could not be asked: ${causeOf(error)}` };
+    } finally {
+      inFlight--;
+    }
+  };
+}
+
+function readAnswer(text: string | undefined): AuthResult {
+  const parsed = text === undefined ? undefined : parseJson(text);
+  const answer = parsed?.kind === 'value' ? answerSchema.safeParse(parsed.value) : undefined;
+  if (answer?.success !== true) return { kind: 'refused', reason: 'the auth service answered without a uid' };
+  return userOf(answer.data.uid, 'the auth service');
+}
+
+/** The system's word for why a request failed; it holds neither the token nor the URL. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  const code = error.cause instanceof Error ? (error.cause as NodeJS.ErrnoException).code : undefined;
+  return code ?? error.name;
+}
+
+/** The body, or `undefined` where it is longer than anything that a uid needs. */
+async function readBounded(response: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > answerBytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,29 @@
+import type { Logger } from '../../core/process/logging.ts';
+import type { Settings } from '../../core/process/settings.ts';
+import { SparseLog } from '../../core/redis/sparse-log.ts';
+import { authWebhook } from './auth-webhook.ts';
+import type { Authenticate } from './identity.ts';
+import { tokenVerifier } from './token-verifier.ts';
+
+type AuthSettings = Pick<Settings, 'authUrl' | 'jwksUrl' | 'jwtSecret' | 'jwtIssuer' | 'jwtAudience'>;
+
+/**
+ * How this gateway learns whose a token is: from the auth webhook, or from the token itself. Without either every token is refused. Logs at most once
+ * a second that nobody could say.
+ */
+export function authenticatorOf(settings: AuthSettings, context: { readonly logger: Logger; readonly now: () => number }): Authenticate {
+  const authenticate = checkerOf(settings);
+  const late = new SparseLog({ ...context, message: 'tokens could not be checked: their clients are told to try again' });
+  return async (token) => {
+    const result = await authenticate(token);
+    if (result.kind === 'late') late.warn(result.reason);
+    return result;
+  };
+}
+
+function checkerOf(settings: AuthSettings): Authenticate {
+  if (settings.authUrl !== '') return authWebhook(settings.authUrl);
+  if (settings.jwksUrl !== '' || settings.jwtSecret !== '') return tokenVerifier(settings);
+  const reason = 'this gateway has no way to check tokens (BARRAGE_AUTH_URL, BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET)';
+  return () => Promise.resolve({ kind: 'refused', reason });
+}

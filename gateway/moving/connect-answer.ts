@@ -1,0 +1,60 @@
+import { channelNameFault } from '../../core/channel.ts';
+import type { Placement } from '../../core/placement.ts';
+
+/** What `GET /v1/connect` is answered. */
+export type ConnectAnswer =
+  | {
+      readonly status: 200;
+      readonly body: {
+        /** WebSocket URLs, the best first. */
+        readonly urls: readonly string[];
+        readonly backoff: { readonly baseMs: number; readonly capMs: number };
+        /** Of the pool document; 0 where there is none. */
+        readonly epoch: number;
+      };
+    }
+  | { readonly status: 400 | 405; readonly body: { readonly error: { readonly code: string; readonly message: string } } };
+
+export interface ConnectRequest {
+  readonly method: string;
+  /** The path with its query. */
+  readonly url: string;
+  readonly host: string | undefined;
+  /** What a proxy that ends TLS says: `https`. */
+  readonly forwardedProto: string | undefined;
+}
+
+export interface ConnectState {
+  readonly placement: Placement | undefined;
+  readonly epoch: number;
+  readonly backoff: { readonly baseMs: number; readonly capMs: number };
+}
+
+const path = '/v1/connect';
+/** More than a client will ever try before it asks again. */
+const urlsMax = 8;
+const authority = /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
+
+export function isConnectRequest(url: string | undefined): boolean {
+  return url?.split('?', 1)[0] === path;
+}
+
+/** Tells a client where to connect for a channel. Without a pool document that is where it asked. */
+export function answerConnect(request: ConnectRequest, { placement, epoch, backoff }: ConnectState): ConnectAnswer {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, 'method_not_allowed', 'use GET');
+  const names = new URLSearchParams(request.url.slice(path.length)).getAll('channel');
+  const [channel] = names;
+  if (channel === undefined || names.length > 1) return refuse(400, 'bad_request', `name one channel: ${path}?channel=video:1`);
+  const fault = channelNameFault(channel);
+  if (fault !== undefined) return refuse(400, 'bad_channel', fault);
+  const urls = [...new Set(placement?.of(channel).map(({ url }) => url))].slice(0, urlsMax);
+  if (urls.length > 0) return { status: 200, body: { urls, backoff, epoch } };
+  if (request.host === undefined || !authority.test(request.host))
+    return refuse(400, 'bad_request', 'the Host header names no host to connect to');
+  const scheme = request.forwardedProto === 'https' ? 'wss' : 'ws';
+  return { status: 200, body: { urls: [`${scheme}://${request.host}/`], backoff, epoch } };
+}
+
+function refuse(status: 400 | 405, code: string, message: string): ConnectAnswer {
+  return { status, body: { error: { code, message } } };
+}

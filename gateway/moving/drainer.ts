@@ -1,0 +1,243 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { AdminStatus } from '../../core/admin-status.ts';
+import { closeCodes } from '../../core/close-codes.ts';
+import { decideCommand, type DrainCommand } from '../../core/drain-command.ts';
+import type { Placement } from '../../core/placement.ts';
+import type { CommandResult } from '../../core/process/admin-api.ts';
+import type { Logger } from '../../core/process/logging.ts';
+import { encodeMessage } from '../encoding/message.ts';
+import type { Connection } from '../connections/connection.ts';
+import {
+  commandedOrder,
+  departureOf,
+  drainStart,
+  finalOrder,
+  leaveWithinMs,
+  paceDrain,
+  type DrainOrder,
+  type DrainPace,
+  type Ending,
+} from './drain-plan.ts';
+import type { Timers } from '../timers.ts';
+
+const tickMs = 20;
+
+export interface DrainerOptions {
+  readonly connections: ReadonlyMap<number, Connection>;
+  readonly placement: () => Placement | undefined;
+  /** This pod's UID: what commands must be for, and where nobody is sent. */
+  readonly uid: string;
+  readonly timers: Timers;
+  /** Milliseconds of a clock that never goes back. */
+  readonly clock: () => number;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  readonly registry: Registry;
+  readonly logger: Logger;
+}
+
+interface Drain {
+  order: DrainOrder;
+  pace: DrainPace;
+  readonly startedAt: number;
+  readonly startedClock: number;
+  /** Those who were told to move, with when; the earliest first. */
+  readonly told: Map<Connection, number>;
+  /** Walks over all connections once; it meets those who come meanwhile too. */
+  untold: Iterator<Connection>;
+  readonly stop: () => void;
+}
+
+/**
+ * A gateway's orderly leaving: tells clients of ours where to go, closes the others with 1012, all at a set rate, and closes those who were told and
+ * stayed. It can be called off; who was told by then may still go.
+ */
+export class Drainer {
+  readonly #options: DrainerOptions;
+  /** At most one hint for a connection, also over several drains. */
+  readonly #hinted = new WeakSet<Connection>();
+  readonly #moves: Counter<'how'>;
+  #drain: Drain | undefined;
+  #moved = 0;
+  #lastIssuedAt = 0;
+  /** The process itself is ending: no command changes that. */
+  #isFinal = false;
+  #isHastened = false;
+
+  constructor(options: DrainerOptions) {
+    this.#options = options;
+    const registers = [options.registry];
+    this.#moves = new Counter({
+      name: 'barrage_gateway_connections_moved_total',
+      help: 'Connections that a drain told to move (hint), closed (close), or closed since they were told and stayed (overdue).',
+      labelNames: ['how'],
+      registers,
+    });
+    const state = (): number => ['serving', 'draining', 'drained'].indexOf(this.state.state);
+    void new Gauge({
+      name: 'barrage_gateway_drain_state',
+      help: '0 = serving, 1 = draining, 2 = drained: no connection is left.',
+      registers,
+      collect() {
+        this.set(state());
+      },
+    });
+  }
+
+  get isDraining(): boolean {
+    return this.#drain !== undefined;
+  }
+
+  get state(): AdminStatus['drain'] {
+    const drain = this.#drain;
+    return {
+      state: drain === undefined ? 'serving' : this.#options.connections.size === 0 ? 'drained' : 'draining',
+      movedConnections: this.#moved,
+      ...(drain === undefined ? {} : { startedAt: Math.round(drain.startedAt) }),
+      ...(this.#lastIssuedAt === 0 ? {} : { commandIssuedAt: this.#lastIssuedAt }),
+    };
+  }
+
+  /** Follows an operator's command. The same again, or a drain with another rate, goes on from where it is. */
+  follow(command: DrainCommand): CommandResult {
+    const { uid, now } = this.#options;
+    const decision = decideCommand(command, { uid, lastIssuedAt: this.#lastIssuedAt, now: now() });
+    if (decision !== 'follow') return { kind: 'refused', message: refusals[decision] };
+    if (this.#isFinal) return { kind: 'refused', message: 'the process is ending' };
+    this.#lastIssuedAt = command.issuedAt;
+    if (command.command === 'drain') {
+      this.#begin(commandedOrder(command));
+    } else {
+      this.#abort();
+    }
+    return { kind: 'followed', state: this.state };
+  }
+
+  /** Moves everybody, since the process ends; resolves when nobody is left, the time is over, or it is hastened. */
+  async finish(ending: Ending): Promise<void> {
+    this.#isFinal = true;
+    const { connections, clock, timers, logger } = this.#options;
+    const startedClock = this.#drain?.startedClock ?? clock();
+    const underWay = this.#drain === undefined ? undefined : { order: this.#drain.order, elapsedMs: clock() - startedClock };
+    const order = finalOrder(ending, connections.size, underWay);
+    this.#begin(order);
+    this.#tick();
+    const endAt = startedClock + order.deadlineMs + order.lastCallMs;
+    const isOver = (): boolean => this.#isHastened || clock() >= endAt || this.#areAllClosed();
+    while (!isOver()) await new Promise<void>((resolve) => void timers.after(tickMs, resolve));
+    this.#end();
+    for (const connection of connections.values()) this.#close(connection, 'close');
+    logger.info({ moved: this.#moved, afterMs: Math.round(clock() - startedClock) }, 'nobody is left');
+  }
+
+  /** Closes at once whoever `finish` would still move. */
+  hasten(): void {
+    this.#isHastened = true;
+  }
+
+  #areAllClosed(): boolean {
+    for (const connection of this.#options.connections.values()) if (!connection.isClosed) return false;
+    return true;
+  }
+
+  #begin(order: DrainOrder): void {
+    if (this.#drain !== undefined) {
+      this.#drain.order = order;
+      return;
+    }
+    const { connections, timers, clock, now, logger } = this.#options;
+    this.#moved = 0;
+    this.#drain = {
+      order,
+      pace: drainStart,
+      startedAt: now(),
+      startedClock: clock(),
+      told: new Map(),
+      untold: connections.values(),
+      stop: timers.every(tickMs, () => this.#tick()),
+    };
+    logger.info({ connections: connections.size, ...order }, 'draining');
+  }
+
+  #abort(): void {
+    if (this.#drain === undefined) return;
+    this.#options.logger.info({ moved: this.#moved }, 'the drain is called off');
+    this.#end();
+  }
+
+  #end(): void {
+    this.#drain?.stop();
+    this.#drain = undefined;
+  }
+
+  #tick(): void {
+    const drain = this.#drain;
+    if (drain === undefined) return;
+    const { connections, clock } = this.#options;
+    const observed = { elapsedMs: clock() - drain.startedClock, connections: connections.size };
+    const { pace, budget, isLastCall } = paceDrain(drain.order, drain.pace, observed);
+    // Who was told shortly before the last call is to have the time to go by itself.
+    let left = budget - this.#closeTold(drain, isLastCall ? drain.order.lastCallMs / 2 : leaveWithinMs, budget);
+    while (left > 0) {
+      const connection = this.#nextUntold(drain);
+      if (connection === undefined) break;
+      left--;
+      this.#depart(drain, connection, isLastCall);
+    }
+    drain.pace = { ...pace, credit: pace.credit - (budget - left) };
+  }
+
+  /** Closes those who were told to move at least `afterMs` ago and are still there. @returns how many */
+  #closeTold({ told }: Drain, afterMs: number, most: number): number {
+    const before = this.#options.clock() - afterMs;
+    let closed = 0;
+    for (const [connection, at] of told) {
+      const hasLeft = connection.isClosed;
+      if (!hasLeft && (at > before || closed === most)) break;
+      told.delete(connection);
+      if (hasLeft) continue;
+      closed++;
+      this.#close(connection, 'overdue');
+    }
+    return closed;
+  }
+
+  #nextUntold(drain: Drain): Connection | undefined {
+    for (let round = 0; round < 2; round++) {
+      for (let next = drain.untold.next(); next.done !== true; next = drain.untold.next())
+        if (!next.value.isClosed && !drain.told.has(next.value)) return next.value;
+      // At its end an iterator stays there; one whose handshake was under way may have come since.
+      drain.untold = this.#options.connections.values();
+    }
+    return undefined;
+  }
+
+  #depart(drain: Drain, connection: Connection, isLastCall: boolean): void {
+    const { placement, uid, clock } = this.#options;
+    const leaver = {
+      id: connection.id,
+      protocol: connection.protocol,
+      channels: connection.members.map(({ room }) => room.channel),
+      mayBeHinted: !isLastCall && !this.#hinted.has(connection),
+    };
+    const departure = departureOf(leaver, placement(), uid);
+    this.#moved++;
+    if (departure.kind === 'close') return this.#close(connection, 'close');
+    this.#hinted.add(connection);
+    drain.told.set(connection, clock());
+    connection.sendControl(encodeMessage({ type: 'reconnect', url: departure.url, afterMs: drain.order.hintAfterMs }));
+    this.#moves.inc({ how: 'hint' });
+  }
+
+  #close(connection: Connection, how: 'close' | 'overdue'): void {
+    if (connection.isClosed) return;
+    this.#moves.inc({ how });
+    connection.close(closeCodes.goingAway);
+  }
+}
+
+const refusals = {
+  other: 'this command is for another gateway',
+  older: 'a later command was followed already',
+  late: 'this command is too old: it may be a replay; or the clocks differ by minutes',
+} as const;

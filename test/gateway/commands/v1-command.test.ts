@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { limits } from '../../../core/limits.ts';
+import type { Command } from '../../../core/protocol/barrage-v1.ts';
+import { parseCommand } from '../../../gateway/commands/v1-command.ts';
+
+const id = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const channel = fc.constantFrom('video:1', 'x', '弹幕:房间', 'c'.repeat(limits.channelNameBytesMax));
+const density = fc.option(fc.double({ min: 5, max: 1_000_000, noNaN: true }), { nil: undefined });
+const op = <Name extends string>(name: Name): fc.Arbitrary<Name> => fc.constant(name);
+
+const anyCommand: fc.Arbitrary<Command> = fc.oneof(
+  fc.record({ id, op: op('auth'), token: fc.string({ maxLength: 200 }) }),
+  fc.record(
+    { id, op: op('subscribe'), channel, density, since: fc.record({ epoch: fc.string({ minLength: 1, maxLength: 64 }), offset: id }) },
+    { requiredKeys: ['id', 'op', 'channel'] },
+  ),
+  fc.record({ id, op: op('unsubscribe'), channel }),
+  fc.record({ id, op: op('density'), channel, density }, { requiredKeys: ['id', 'op', 'channel'] }),
+  fc.record(
+    {
+      id,
+      op: op('publish'),
+      channel,
+      data: fc.string({ unit: 'grapheme' }),
+      kind: fc.constantFrom('text' as const, 'binary' as const),
+      ttlMs: fc.integer({ min: 1, max: limits.ttlMsMax }),
+      conflateKey: fc.string({ minLength: 1, maxLength: 40 }),
+      conflate: fc.constantFrom('Latest' as const, 'Sum' as const),
+      count: fc.integer({ min: 1, max: 1000 }),
+    },
+    { requiredKeys: ['id', 'op', 'channel', 'data'] },
+  ),
+  fc.record({ id, op: op('counts'), channel }),
+  fc.record({ id, op: op('ping') }),
+);
+
+test('every command is read as it was written', () => {
+  fc.assert(
+    fc.property(anyCommand, (command) => {
+      const text = JSON.stringify(command);
+      expect(parseCommand(text)).toEqual({ kind: 'command', command: JSON.parse(text) });
+    }),
+  );
+});
+
+test('no text makes it throw, and an error always has an id to answer to', () => {
+  const anything = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.json(),
+    fc.anything().map((value) => {
+      try {
+        return JSON.stringify({ id: 1, op: 'subscribe', channel: value }) ?? '';
+      } catch {
+        return '';
+      }
+    }),
+    anyCommand.chain((command) => {
+      const text = JSON.stringify(command);
+      return fc.nat({ max: text.length }).map((at) => text.slice(0, at));
+    }),
+  );
+  fc.assert(
+    fc.property(anything, (text) => {
+      const parsed = parseCommand(text);
+      if (parsed.kind === 'error') expect(Number.isSafeInteger(parsed.id) && parsed.error.message.length <= 500).toBe(true);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('what has no id that fits into 2^53 can not be answered', () => {
+  const ids = ['-1', '1.5', '"1"', 'null', '9007199254740992', '1e400', '{}'];
+  for (const bad of ids) expect(parseCommand(`{"id":${bad},"op":"ping"}`).kind).toBe('garbage');
+  for (const text of ['', '[]', 'null', '1', '"ping"', '{"op":"ping"}', '{"id":1,"op":"ping"'])
+    expect(parseCommand(text).kind).toBe('garbage');
+  expect(parseCommand('{"id":9007199254740991,"op":"ping"}').kind).toBe('command');
+});
+
+test('an unknown op, names of the prototype among them, and an unknown field are named', () => {
+  for (const name of ['PING', '', 'constructor', '__proto__', 'toString', 'hasOwnProperty'])
+    expect(parseCommand(JSON.stringify({ id: 3, op: name }))).toMatchObject({ kind: 'error', id: 3, error: { code: 'unknown_op' } });
+  expect(parseCommand('{"id":3}')).toMatchObject({ error: { code: 'unknown_op' } });
+  expect(parseCommand('{"id":3,"op":"ping","extra":1}')).toMatchObject({ error: { code: 'bad_request', message: /extra/ } });
+});
+
+test('each field is held to its bounds', () => {
+  const bad: readonly object[] = [
+    { op: 'subscribe', channel: 'c'.repeat(limits.channelNameBytesMax + 1) },
+    { op: 'subscribe', channel: '' },
+    { op: 'subscribe', channel: 'video:*' },
+    { op: 'subscribe', channel: 7 },
+    { op: 'subscribe', channel: 'c', density: 4.9 },
+    { op: 'subscribe', channel: 'c', density: 1_000_001 },
+    { op: 'subscribe', channel: 'c', since: { epoch: 'e', offset: 2 ** 53 } },
+    { op: 'subscribe', channel: 'c', since: { epoch: 'e', offset: -1 } },
+    { op: 'subscribe', channel: 'c', since: { epoch: '', offset: 1 } },
+    { op: 'auth' },
+    { op: 'auth', token: 'x'.repeat(16_385) },
+    { op: 'publish', channel: 'c' },
+    { op: 'publish', channel: 'c', data: '\ud800' },
+    { op: 'publish', channel: 'c', data: '', ttlMs: limits.ttlMsMax + 1 },
+    { op: 'publish', channel: 'c', data: '', ttlMs: 0 },
+    { op: 'publish', channel: 'c', data: '', count: 1001 },
+    { op: 'publish', channel: 'c', data: '', conflateKey: '' },
+    { op: 'publish', channel: 'c', data: '', conflateKey: '弹'.repeat(43) },
+    { op: 'publish', channel: 'c', data: '', priority: 'high' },
+  ];
+  for (const fields of bad)
+    expect(parseCommand(JSON.stringify({ id: 1, ...fields })), JSON.stringify(fields)).toMatchObject({
+      kind: 'error',
+      error: { code: 'bad_request' },
+    });
+});

@@ -1,0 +1,342 @@
+import { expect, test } from 'vitest';
+import { defaultPolicy, policyFileSchema, type ChannelPolicy } from '../../../core/policy.ts';
+import { Room, classFor, classDensity, type ClassCut, type Cut, type MemberClass } from '../../../gateway/merging/merger.ts';
+import { latest, logBatch, moment, publication, sum } from '../../support/publications.ts';
+
+function policyOf(fields: object): ChannelPolicy {
+  const [policy] = policyFileSchema.parse({ channels: [{ channel: 'c', ...fields }] }).channels;
+  return policy ?? defaultPolicy;
+}
+
+/** A room at offset 0 of epoch `e` with these classes open since the time 0. */
+function roomOf(fields: object = {}, classes: readonly MemberClass[] = ['full']): Room {
+  const room = new Room({ channel: 'c', policy: policyOf(fields), position: { epoch: 'e', offset: 0 } });
+  for (const memberClass of classes) room.openClass(memberClass, 0);
+  return room;
+}
+
+function some(count: number, more: Parameters<typeof publication>[1] = {}): ReturnType<typeof publication>[] {
+  return Array.from({ length: count }, () => publication('x', more));
+}
+
+function spans(cuts: readonly Cut[]): readonly (readonly [after: number, upto: number])[] {
+  return cuts.map(({ after, upto }) => [after, upto] as const);
+}
+
+function only(cuts: readonly Cut[], memberClass: MemberClass = 'full'): ClassCut {
+  expect(cuts).toHaveLength(1);
+  const classCut = cuts[0]?.classes.find((each) => each.memberClass === memberClass);
+  if (classCut === undefined) throw new Error(`the cut has no class ${memberClass}`);
+  return classCut;
+}
+
+test('a quiet room sends at once, then collects for a window, then is quiet again', () => {
+  const room = roomOf();
+  expect(spans(room.receive(logBatch(1, some(1)), moment(1000)))).toEqual([[0, 1]]);
+  expect(room.dueAt).toBe(1100);
+  expect(room.receive(logBatch(2, some(1)), moment(1010))).toEqual([]);
+  expect(room.receive(logBatch(3, some(2)), moment(1099))).toEqual([]);
+  expect(room.position).toEqual({ epoch: 'e', offset: 1 });
+  expect(room.tick(moment(1099))).toEqual([]);
+  expect(spans(room.tick(moment(1100)))).toEqual([[1, 4]]);
+  expect(room.dueAt).toBe(1200);
+  expect(room.tick(moment(1200))).toEqual([]);
+  expect(room.dueAt).toBeUndefined();
+  expect(spans(room.receive(logBatch(5, some(1)), moment(1201)))).toEqual([[4, 5]]);
+});
+
+test('a window is cut at publicationsMax and at bytesMax, not one later', () => {
+  const room = roomOf({ merge: { publicationsMax: 3, bytesMax: 1024 } });
+  room.receive(logBatch(1, some(1)), moment(0));
+  expect(room.receive(logBatch(2, some(2)), moment(1))).toEqual([]);
+  expect(spans(room.receive(logBatch(4, some(1)), moment(2)))).toEqual([[1, 4]]);
+  expect(room.receive(logBatch(5, [publication('x'.repeat(1023))]), moment(3))).toEqual([]);
+  expect(spans(room.receive(logBatch(6, some(1)), moment(4)))).toEqual([[4, 6]]);
+  expect(spans(room.receive(logBatch(7, some(7)), moment(5)))).toEqual([
+    [6, 9],
+    [9, 12],
+  ]);
+  // The window began anew with the last cut, at 5 ms.
+  expect(room.tick(moment(104))).toEqual([]);
+  expect(spans(room.tick(moment(105)))).toEqual([[12, 13]]);
+});
+
+test('a window of 0 sends each bus batch at once', () => {
+  const room = roomOf({ merge: { windowMilliseconds: 0 } });
+  expect(spans(room.receive(logBatch(1, some(1)), moment(0)))).toEqual([[0, 1]]);
+  expect(spans(room.receive(logBatch(2, some(3)), moment(0)))).toEqual([[1, 4]]);
+  expect(room.dueAt).toBeUndefined();
+});
+
+test('what was received before is not cut twice', () => {
+  const room = roomOf({ merge: { windowMilliseconds: 0 } });
+  room.receive(logBatch(1, some(3)), moment(0));
+  expect(room.receive(logBatch(2, some(2)), moment(1))).toEqual([]);
+  expect(only(room.receive(logBatch(3, some(2)), moment(2))).items.map(({ offset }) => offset)).toEqual([4]);
+});
+
+test('a hole ends the open window, and the next cut begins after the hole', () => {
+  const room = roomOf();
+  room.receive(logBatch(1, some(1)), moment(0));
+  room.receive(logBatch(2, some(1)), moment(10));
+  expect(spans(room.receive(logBatch(9, some(1)), moment(20)))).toEqual([[1, 2]]);
+  expect(spans(room.tick(moment(100)))).toEqual([[8, 9]]);
+});
+
+test('another epoch ends the open window and begins its own order', () => {
+  const room = roomOf();
+  room.receive(logBatch(1, some(1)), moment(0));
+  room.receive(logBatch(2, some(1)), moment(10));
+  const [before] = room.receive(logBatch(1, some(1), 'f'), moment(20));
+  expect(before).toMatchObject({ epoch: 'e', after: 1, upto: 2 });
+  expect(room.tick(moment(100))).toMatchObject([{ epoch: 'f', after: 0, upto: 1 }]);
+});
+
+test('spans that were wholly left out are told before a hole, so that the hole is told at its true size', () => {
+  for (const interrupted of ['a batch', 'a resubscription']) {
+    const room = roomOf({}, ['dense5']);
+    room.receive(logBatch(1, some(5)), moment(0));
+    room.receive(logBatch(6, some(2)), moment(10));
+    const events =
+      interrupted === 'a batch'
+        ? room.receive(logBatch(20, some(1)), moment(20))
+        : room.resubscribed({ epoch: 'e', offset: 19 }, moment(20));
+    const told = events.flatMap((event) => (event.kind === 'cut' ? event.classes.filter(({ send }) => send) : []));
+    expect(told).toMatchObject([{ after: 5, upto: 7, leftOut: 2, items: [] }]);
+    if (interrupted !== 'a batch') expect(events.at(-1)).toMatchObject({ kind: 'missing', after: 7, position: { offset: 19 } });
+  }
+});
+
+test('a resubscription at the position that the room has is no interruption', () => {
+  const room = roomOf();
+  room.receive(logBatch(1, some(3)), moment(0));
+  expect(room.resubscribed({ epoch: 'e', offset: 3 }, moment(1))).toEqual([]);
+  expect(room.resubscribed({ epoch: 'e', offset: 2 }, moment(1))).toEqual([]);
+});
+
+test('a resubscription further on first sends the open window, then says what is missing', () => {
+  const room = roomOf();
+  room.receive(logBatch(1, some(1)), moment(0));
+  room.receive(logBatch(2, some(1)), moment(1));
+  expect(room.resubscribed({ epoch: 'e', offset: 7 }, moment(2))).toMatchObject([
+    { kind: 'cut', after: 1, upto: 2 },
+    { kind: 'missing', after: 2, position: { epoch: 'e', offset: 7 } },
+  ]);
+  expect(room.position).toEqual({ epoch: 'e', offset: 7 });
+});
+
+test('a publication expires at acceptedAt + ttlMs, and not before', () => {
+  const room = roomOf();
+  room.receive(logBatch(1, some(1)), moment(0));
+  room.receive(
+    logBatch(2, [publication('gone', { ttlMs: 100, acceptedAt: 0 }), publication('still', { ttlMs: 101, acceptedAt: 0 })]),
+    moment(10),
+  );
+  const cut = only(room.tick(moment(100)));
+  expect(cut.items.map(({ offset }) => offset)).toEqual([3]);
+  expect(cut.dropped).toMatchObject([{ placed: { offset: 2 }, reason: 'expired' }]);
+  expect(cut).toMatchObject({ after: 1, upto: 3, leftOut: 1 });
+});
+
+test('a publication expires by the machine clock, whatever it was set to; the window ends by the monotonic one', () => {
+  for (const setBy of [-3_600_000, 3_600_000]) {
+    const room = roomOf();
+    room.receive(logBatch(1, some(1)), moment(0));
+    const acceptedAt = 10 + setBy;
+    const publications = [publication('gone', { ttlMs: 90, acceptedAt }), publication('still', { ttlMs: 91, acceptedAt })];
+    room.receive(logBatch(2, publications), { clock: 10, now: acceptedAt });
+    expect(room.tick({ clock: 99, now: 100 + setBy })).toEqual([]);
+    const cut = only(room.tick({ clock: 100, now: 100 + setBy }));
+    expect(cut.items.map(({ offset }) => offset)).toEqual([3]);
+    expect(cut.dropped).toMatchObject([{ placed: { offset: 2 }, reason: 'expired' }]);
+  }
+});
+
+test('the plain class gets every publication of a sum, barrage.v1 the newest with the count; both get only the latest', () => {
+  const room = roomOf({}, ['plain', 'full']);
+  const window = [sum('like', 2), sum('like', 3), latest('score'), latest('score')].map((conflation) => publication('x', { conflation }));
+  room.receive(logBatch(1, some(1)), moment(0));
+  room.receive(logBatch(2, window), moment(1));
+  const [cut] = room.tick(moment(100));
+  const offsets = (memberClass: MemberClass) =>
+    cut?.classes.find((each) => each.memberClass === memberClass)?.items.map(({ offset, count }) => [offset, count]);
+  expect(offsets('plain')).toEqual(
+    [
+      [2, 2],
+      [3, 3],
+      [5, undefined],
+    ].map(([offset]) => [offset, undefined]),
+  );
+  expect(offsets('full')).toEqual([
+    [3, 5],
+    [5, undefined],
+  ]);
+});
+
+test('a budget holds over a second, with a burst of one second', () => {
+  const room = roomOf({ budget: { publicationsPerSecond: 10 }, merge: { windowMilliseconds: 100 } });
+  let given = 0;
+  let offset = 1;
+  for (let at = 0; at <= 10_000; at += 100) {
+    for (const cut of [...room.tick(moment(at)), ...room.receive(logBatch(offset, some(20)), moment(at))])
+      given += cut.classes[0]?.items.length ?? 0;
+    offset += 20;
+  }
+  expect(given).toBeGreaterThanOrEqual(105);
+  expect(given).toBeLessThanOrEqual(10 + 100);
+});
+
+test('a class that was left everything out is told so by its next batch', () => {
+  const room = roomOf({}, ['dense5']);
+  expect(only(room.receive(logBatch(1, some(5)), moment(0)), 'dense5').items).toHaveLength(5);
+  room.receive(logBatch(6, some(2)), moment(10));
+  expect(only(room.tick(moment(100)), 'dense5')).toMatchObject({ send: false });
+  expect(room.untold('dense5')).toEqual({ after: 5, upto: 7, leftOut: 2 });
+  room.receive(logBatch(8, some(1)), moment(150));
+  expect(only(room.tick(moment(200)), 'dense5')).toMatchObject({ after: 5, upto: 8, leftOut: 2, items: [{ offset: 8 }], send: true });
+  expect(room.untold('dense5')).toBeUndefined();
+});
+
+test('a class that was left everything out is told so when the room goes quiet', () => {
+  const room = roomOf({}, ['dense5']);
+  room.receive(logBatch(1, some(5)), moment(0));
+  room.receive(logBatch(6, some(2)), moment(10));
+  room.tick(moment(100));
+  expect(only(room.tick(moment(200)), 'dense5')).toMatchObject({ after: 5, upto: 7, leftOut: 2, items: [], send: true });
+  expect(room.dueAt).toBeUndefined();
+});
+
+test('without a window too, a class that was left everything out is told so within a second', () => {
+  const room = roomOf({ merge: { windowMilliseconds: 0 } }, ['dense5']);
+  room.receive(logBatch(1, some(5)), moment(0));
+  room.receive(logBatch(6, some(2)), moment(1));
+  const { dueAt = Infinity } = room;
+  expect(dueAt).toBeLessThanOrEqual(1001);
+  expect(only(room.tick(moment(dueAt)), 'dense5')).toMatchObject({ after: 5, upto: 7, leftOut: 2, send: true });
+});
+
+test('one who joins gets the whole open window', () => {
+  const room = roomOf();
+  room.receive(logBatch(1, some(1)), moment(0));
+  room.receive(logBatch(2, some(2)), moment(10));
+  const position = room.position;
+  room.openClass('dense20', 20);
+  const cut = room.tick(moment(100))[0]?.classes.find(({ memberClass }) => memberClass === 'dense20');
+  expect(cut).toMatchObject({ after: position.offset, upto: 3, leftOut: 0 });
+});
+
+test('an overloaded process stretches the window to a second at most and shrinks the budgets', () => {
+  const room = roomOf({ budget: { publicationsPerSecond: 10 } });
+  room.setCadence({ windowMs: 5000, budgetFactor: 0.5 });
+  expect(room.windowMs).toBe(1000);
+  room.receive(logBatch(1, some(1)), moment(0));
+  room.receive(logBatch(2, some(10)), moment(1));
+  expect(only(room.tick(moment(1000))).items.length).toBeLessThanOrEqual(5);
+});
+
+test('a new policy is in force from the next publication on', () => {
+  const room = roomOf();
+  room.receive(logBatch(1, some(1)), moment(0));
+  room.setPolicy(policyOf({ merge: { publicationsMax: 2 } }));
+  expect(spans(room.receive(logBatch(2, some(2)), moment(1)))).toEqual([[1, 3]]);
+});
+
+test('a client is never put in a class that gives more than it asks for', () => {
+  const policy = policyOf({ budget: { publicationsPerSecond: 30 } });
+  const rates: readonly (readonly [density: number | undefined, rate: number | undefined])[] = [
+    [undefined, 30],
+    [100, 30],
+    [30, 30],
+    [29.9, 20],
+    [20, 20],
+    [19, 5],
+    [5, 5],
+  ];
+  for (const [density, rate] of rates) expect(classDensity(classFor(density, policy), policy)).toBe(rate);
+  expect(classDensity(classFor(undefined, defaultPolicy), defaultPolicy)).toBeUndefined();
+  expect(classDensity(classFor(1000, defaultPolicy), defaultPolicy)).toBe(50);
+});
+
+test('a room is held at so many cuts under way, and cuts what it collected when one is written', () => {
+  const room = roomOf({ merge: { windowMilliseconds: 0 } });
+  room.setUnderWayMax(2);
+  expect(spans(room.receive(logBatch(1, some(1)), moment(0)))).toEqual([[0, 1]]);
+  expect(spans(room.receive(logBatch(2, some(1)), moment(1)))).toEqual([[1, 2]]);
+  expect(room.isWaiting).toBe(false);
+  expect(room.receive(logBatch(3, some(1)), moment(2))).toEqual([]);
+  expect(room.receive(logBatch(4, some(2)), moment(3))).toEqual([]);
+  expect(room.isWaiting).toBe(true);
+  expect(spans(room.written(moment(4)))).toEqual([[2, 5]]);
+  expect(room.written(moment(5))).toEqual([]);
+  expect(spans(room.receive(logBatch(6, some(1)), moment(6)))).toEqual([[5, 6]]);
+});
+
+test('a window that ends, or is full, while its room is held, is cut when the room is not held any more', () => {
+  for (const [publications, at] of [
+    [2, 100],
+    [3, 10],
+  ] as const) {
+    const room = roomOf({ merge: { publicationsMax: 3 } });
+    room.setUnderWayMax(1);
+    room.receive(logBatch(1, some(1)), moment(0));
+    expect(room.receive(logBatch(2, some(publications)), moment(10))).toEqual([]);
+    expect(room.tick(moment(at))).toEqual([]);
+    expect(room.isWaiting).toBe(true);
+    room.setUnderWayMax(2);
+    expect(spans(room.written(moment(200)))).toEqual([[1, 1 + publications]]);
+    expect(room.dueAt).toBe(300);
+  }
+});
+
+test('a held room that can hold no more gives up half by priority, and each class is told how many', () => {
+  // 2 publications in 100 ms are 20 in a second.
+  const room = roomOf({ merge: { publicationsMax: 2 } }, ['plain', 'full']);
+  room.setUnderWayMax(1);
+  room.receive(logBatch(1, some(1)), moment(0));
+  const mixed = [...some(10, { priority: 'low' }), ...some(3, { priority: 'high' }), ...some(6)];
+  room.receive(logBatch(2, mixed), moment(1));
+  const [whole] = room.written(moment(2));
+  expect(whole?.publications).toHaveLength(19);
+
+  const full = roomOf({ merge: { publicationsMax: 2 } }, ['plain', 'full']);
+  full.setUnderWayMax(1);
+  full.receive(logBatch(1, some(1)), moment(0));
+  full.receive(logBatch(2, [...mixed, ...some(1)]), moment(1));
+  const [cut] = full.written(moment(2));
+  expect(cut?.thinned).toEqual([0, 0, 10]);
+  expect(cut?.publications.map(({ publication: { priority } }) => priority).filter((priority) => priority === 'high')).toHaveLength(3);
+  for (const classCut of cut?.classes ?? []) expect(classCut).toMatchObject({ after: 1, upto: 21, leftOut: 10 });
+});
+
+test('a window that is stretched holds more by the same factor', () => {
+  const room = roomOf({ merge: { publicationsMax: 3 } });
+  room.setCadence({ windowMs: 200, budgetFactor: 1 });
+  room.receive(logBatch(1, some(1)), moment(0));
+  expect(room.receive(logBatch(2, some(5)), moment(1))).toEqual([]);
+  expect(spans(room.receive(logBatch(7, some(1)), moment(2)))).toEqual([[1, 7]]);
+});
+
+test('where budgets are shrunk so much more may come before a window is cut, and no more is sent', () => {
+  // A window of a second holds 30; at a factor of 1/3 it is cut at 90, of which 60 are kept to choose from.
+  const room = roomOf({ merge: { publicationsMax: 3 } });
+  room.setCadence({ windowMs: 1000, budgetFactor: 1 / 3 });
+  room.receive(logBatch(1, some(1)), moment(0));
+  expect(room.receive(logBatch(2, some(89)), moment(1))).toEqual([]);
+  const cut = only(room.receive(logBatch(91, some(1)), moment(2)));
+  expect(cut).toMatchObject({ after: 1, upto: 91, leftOut: 60 });
+  expect(cut.items).toHaveLength(30);
+});
+
+test('a new policy leaves a stretched window stretched, until the cadence says otherwise', () => {
+  const room = roomOf();
+  room.setPolicy(policyOf({ merge: { windowMilliseconds: 50 } }));
+  expect(room.windowMs).toBe(50);
+  room.setCadence({ windowMs: 400, budgetFactor: 0.5 });
+  room.setPolicy(policyOf({ merge: { windowMilliseconds: 20 } }));
+  expect(room.windowMs).toBe(400);
+  room.setPolicy(policyOf({ merge: { windowMilliseconds: 500 } }));
+  expect(room.windowMs).toBe(500);
+  room.setCadence({ windowMs: 500, budgetFactor: 1 });
+  room.setPolicy(policyOf({ merge: { windowMilliseconds: 20 } }));
+  expect(room.windowMs).toBe(20);
+});

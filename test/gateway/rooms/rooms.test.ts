@@ -1,0 +1,133 @@
+import type { Duplex } from 'node:stream';
+import { Registry } from 'prom-client';
+import { expect, test } from 'vitest';
+import { BusUnavailable, type ChannelLog, type ConnectionCall, type LogSubscriber } from '../../../core/bus/bus.ts';
+import { createMemoryBus } from '../../../core/bus/memory.ts';
+import { Policies, policyFileSchema } from '../../../core/policy.ts';
+import type { Logger } from '../../../core/process/logging.ts';
+import { answerCall } from '../../../gateway/commands/backend-calls.ts';
+import { Connection } from '../../../gateway/connections/connection.ts';
+import { FanOut } from '../../../gateway/rooms/fan-out.ts';
+import { GatewayMetrics } from '../../../gateway/metrics.ts';
+import { Rooms } from '../../../gateway/rooms/rooms.ts';
+import { FakeClock } from '../../simulation/clock.ts';
+import { gauges } from '../../simulation/gateway.ts';
+
+function policiesOf(subscribe: string): Policies {
+  return new Policies(policyFileSchema.parse({ channels: [{ channel: 'video:*', access: { subscribe } }] }).channels);
+}
+
+/** The product's rooms on a memory bus, with a clock of the test's own; `gate` holds up subscriptions, `isAway` refuses them. */
+class Gateway {
+  readonly clock = new FakeClock();
+  gate: Promise<void> = Promise.resolve();
+  isAway = false;
+  readonly warnings: unknown[][] = [];
+  readonly connections = new Map<number, Connection>();
+  readonly #memory = createMemoryBus().log;
+  readonly #log: ChannelLog = {
+    append: (channel, publications) => this.#memory.append(channel, publications),
+    unsubscribe: (channel) => this.#memory.unsubscribe(channel),
+    subscribe: async (channel: string, subscriber: LogSubscriber) => {
+      await this.gate;
+      if (this.isAway) throw new BusUnavailable('Redis is away');
+      return this.#memory.subscribe(channel, subscriber);
+    },
+  };
+  readonly rooms = new Rooms({
+    log: this.#log,
+    policies: policiesOf('Public'),
+    surroundings: {
+      fanOut: new FanOut({ clock: () => this.clock.now, soon: this.clock.timers.soon, onSlice: () => {} }),
+      metrics: new GatewayMetrics(new Registry(), gauges),
+      now: () => this.clock.now,
+      clock: () => this.clock.now,
+      timers: this.clock.timers,
+    },
+    logger: { warn: (...said: unknown[]) => this.warnings.push(said) } as Partial<Logger> as Logger,
+    share: 0.6,
+  });
+
+  connect(): { readonly connection: Connection; readonly said: string[] } {
+    const said: string[] = [];
+    const socket = {
+      writableLength: 0,
+      write: (bytes: Buffer) => said.push(bytes.subarray(bytes[1] === 126 ? 4 : 2).toString()) > 0,
+      once() {},
+    };
+    const wire = { socket: socket as unknown as Duplex, close() {}, terminate() {} };
+    const id = this.connections.size + 1;
+    const connection = new Connection({ id, protocol: 'barrage.v1', wire, now: this.clock.now, onClose() {} });
+    this.connections.set(id, connection);
+    return { connection, said };
+  }
+
+  call(client: Connection, call: ConnectionCall): Promise<unknown> {
+    return answerCall({ method: 'call', client: client.id, call }, 1_000, { connections: this.connections, rooms: this.rooms });
+  }
+}
+
+test('a backend’s subscribe finds out that the client has become another user while the room was opened', async () => {
+  const gateway = new Gateway();
+  const { connection, said } = gateway.connect();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  gateway.gate = promise;
+  gateway.rooms.identify(connection, '1');
+  const reply = gateway.call(connection, { kind: 'subscribe', channels: ['user:1'] });
+  gateway.rooms.identify(connection, '2');
+  resolve();
+  expect(await reply).toMatchObject({ kind: 'failed', reason: expect.stringContaining("another user's channel") });
+  expect([connection.members, said, gateway.rooms.size]).toEqual([[], [], 0]);
+});
+
+test('a policy that admits fewer is applied to a large room some members at a time, and to all of them', async () => {
+  const gateway = new Gateway();
+  const clients = Array.from({ length: 1_001 }, () => gateway.connect());
+  for (const [index, { connection }] of clients.entries()) {
+    if (index % 2 === 0) gateway.rooms.identify(connection, `u${index}`);
+    await gateway.rooms.join(connection, 'video:1', 'full');
+  }
+  gateway.rooms.setPolicies(policiesOf('Authenticated'));
+  const atOnce = 1_001 - gateway.rooms.subscriptions;
+  expect(atOnce).toBeGreaterThan(0);
+  expect(atOnce).toBeLessThan(500);
+  // One who leaves meanwhile, and another policy, are no trouble.
+  const last = clients.at(-1)?.connection.members[0];
+  if (last !== undefined) gateway.rooms.leave(last);
+  await gateway.clock.advance(1);
+  expect(gateway.rooms.subscriptions).toBe(500);
+  for (const [index, { connection, said }] of clients.slice(0, -1).entries()) {
+    expect([index, connection.members.length]).toEqual([index, index % 2 === 0 ? 1 : 0]);
+    expect(said.length).toBe(index % 2 === 0 ? 0 : 1);
+    if (index % 2 === 1) expect(JSON.parse(said[0] ?? '')).toMatchObject({ type: 'unsubscribed', channel: 'video:1' });
+  }
+});
+
+test('a policy that admits those again who wait to be looked at leaves them in', async () => {
+  const gateway = new Gateway();
+  for (let number = 0; number < 1_000; number++) await gateway.rooms.join(gateway.connect().connection, 'video:1', 'full');
+  gateway.rooms.setPolicies(policiesOf('Authenticated'));
+  const left = gateway.rooms.subscriptions;
+  expect(left).toBeGreaterThan(0);
+  gateway.rooms.setPolicies(policiesOf('Public'));
+  await gateway.clock.advance(1);
+  expect(gateway.rooms.subscriptions).toBe(left);
+});
+
+test('a thousand subscribes that the bus does not take are one line a second, without a stack', async () => {
+  const gateway = new Gateway();
+  gateway.isAway = true;
+  const { connection } = gateway.connect();
+  const subscribe = async (): Promise<void> => {
+    for (let number = 0; number < 1_000; number++)
+      expect(await gateway.rooms.join(connection, `video:${number}`, 'full')).toEqual({ kind: 'refused', reason: 'bus' });
+  };
+  await subscribe();
+  await gateway.clock.advance(1_000);
+  await subscribe();
+  const message = 'a room could not be opened: the bus did not take the subscription';
+  expect(gateway.warnings).toEqual([
+    [{ reason: 'Redis is away', times: 1 }, message],
+    [{ reason: 'Redis is away', times: 1_000 }, message],
+  ]);
+});

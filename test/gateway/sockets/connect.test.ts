@@ -1,0 +1,66 @@
+import { request } from 'node:http';
+import { expect, test } from 'vitest';
+import { placementOf } from '../../../core/placement.ts';
+import { answerConnect } from '../../../gateway/moving/connect-answer.ts';
+import { TestPool } from '../../support/gateway-pool.ts';
+import { TestStandalone } from '../../support/standalone.ts';
+
+const backoff = { baseMs: 500, capMs: 20_000 };
+
+function get(url: string, more: object = {}): ReturnType<typeof answerConnect> {
+  const asked = { method: 'GET', url, host: 'gateway.example:6790', forwardedProto: undefined, ...more };
+  return answerConnect(asked, { placement: undefined, epoch: 0, backoff });
+}
+
+/** A GET with any Host header, which fetch does not let one choose. */
+function statusOf(port: number, host: string, path: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', port, path, headers: { host } }, (response) => resolve(response.resume().statusCode))
+      .on('error', reject)
+      .end();
+  });
+}
+
+test('any gateway tells where to connect for a channel: the order of the placement, the same on each', async () => {
+  const pool = await TestPool.start(['a', 'b', 'c']);
+  const document = pool.document({ epoch: 7, hashSeed: 5, overrides: [{ channel: 'video:2', gateways: ['c'] }] });
+  await pool.pushToAll(document);
+  for (const channel of ['video:1', 'video:2', 'chat:弹幕'])
+    for (const { port } of pool.members) {
+      const response = await fetch(`http://127.0.0.1:${port}/v1/connect?channel=${encodeURIComponent(channel)}`);
+      expect(response.status).toBe(200);
+      expect(response.headers.get('access-control-allow-origin')).toBe('*');
+      const urls = placementOf(channel, document).map(({ url }) => url);
+      expect(await response.json()).toEqual({ urls, backoff: { baseMs: 10, capMs: 50 }, epoch: 7 });
+    }
+  expect(placementOf('video:2', document)[0]?.name).toBe('c');
+});
+
+test('without a pool document the answer is the address that was asked', async () => {
+  const { port } = await TestStandalone.start();
+  const response = await fetch(`http://127.0.0.1:${port}/v1/connect?channel=video:1`);
+  expect(await response.json()).toEqual({ urls: [`ws://127.0.0.1:${port}/`], backoff, epoch: 0 });
+  expect(await statusOf(port, 'a"b', '/v1/connect?channel=video:1')).toBe(400);
+});
+
+test('behind a proxy that ends TLS the address is wss', () => {
+  const answer = get('/v1/connect?channel=video:1', { host: 'rt.example.com', forwardedProto: 'https' });
+  expect(answer).toEqual({ status: 200, body: { urls: ['wss://rt.example.com/'], backoff, epoch: 0 } });
+});
+
+test.each([
+  '/v1/connect',
+  '/v1/connect?channel=',
+  '/v1/connect?channel=a%20b',
+  '/v1/connect?channel=a*',
+  '/v1/connect?channel=a&channel=b',
+])('%s is answered 400, with what is wrong', (url) => {
+  expect(get(url)).toEqual({ status: 400, body: { error: { code: expect.any(String), message: expect.any(String) } } });
+});
+
+test('other methods, and a Host that is none, are refused', () => {
+  expect(get('/v1/connect?channel=a', { method: 'POST' }).status).toBe(405);
+  for (const host of [undefined, '', 'a b', 'x/y', 'evil"', '[::1', `${'x'.repeat(254)}`])
+    expect(get('/v1/connect?channel=a', { host }).status, String(host)).toBe(400);
+  expect(get('/v1/connect?channel=a', { host: '[::1]:6790' })).toMatchObject({ body: { urls: ['ws://[::1]:6790/'] } });
+});
