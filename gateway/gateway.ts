@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
-import type { AdminStatus } from '../core/admin-status.ts';
+import type { AdminStatus } from '../core/pool/admin-status.ts';
 import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
 import { ClientIds } from '../core/client-id.ts';
 import { closeCodes } from '../core/close-codes.ts';
@@ -13,10 +13,9 @@ import type { Logger } from '../core/process/logging.ts';
 import { Pool } from '../core/process/pool.ts';
 import { isLoopbackHost } from '../core/process/loopback.ts';
 import type { Settings } from '../core/process/settings.ts';
-import type { Policies } from '../core/policy.ts';
+import type { Policies } from '../core/policy/policy.ts';
 import type { Hello } from '../core/protocol/barrage-v1.ts';
 import { encodeMessage } from './encoding/message.ts';
-import { wallClock } from '../core/wall-clock.ts';
 import { answerCall } from './commands/backend-calls.ts';
 import { authenticatorOf } from './identity/authenticator.ts';
 import { ClientPublishing } from './commands/client-publishing.ts';
@@ -32,7 +31,7 @@ import { PlainDialect } from './commands/plain-dialect.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { Session, type SessionSurroundings } from './commands/session.ts';
 import { acceptWebSockets, refuseRequest, type SocketListener } from './connections/web-sockets.ts';
-import { systemTimers } from './timers.ts';
+import { systemClock } from '../core/process/system-clock.ts';
 import { topChannels } from './rooms/top-channels.ts';
 import { admit } from './connections/admission.ts';
 import { V1Dialect } from './commands/v1-dialect.ts';
@@ -88,14 +87,13 @@ export class Gateway {
       fanOutShare: () => this.#rooms.demand,
     });
     const fanOut = new FanOut({
-      clock,
-      soon: systemTimers.soon,
+      clock: systemClock,
       onSlice: (milliseconds) => this.#metrics.slice(milliseconds),
     });
     this.#rooms = new Rooms({
       log: bus.log,
       policies: this.#pool.document === undefined ? options.policies : this.#pool.policies,
-      surroundings: { fanOut, metrics: this.#metrics, now: wallClock, clock, timers: systemTimers },
+      surroundings: { fanOut, metrics: this.#metrics, clock: systemClock },
       logger,
       share: settings.fanOutPercent / 100,
     });
@@ -103,9 +101,7 @@ export class Gateway {
       connections: this.#connections,
       placement: () => this.#pool.placement,
       uid: this.#uid,
-      timers: systemTimers,
-      clock,
-      now: wallClock,
+      clock: systemClock,
       registry,
       logger,
     });
@@ -113,13 +109,13 @@ export class Gateway {
     this.#surroundings = {
       rooms: this.#rooms,
       log: bus.log,
-      authenticate: authenticatorOf(settings, { logger, now: clock }),
+      authenticate: authenticatorOf(settings, { logger, clock: systemClock }),
       publishing: new ClientPublishing(bus.log),
-      countMembers: new MemberCounter({ calls: bus.calls, now: clock, onCount: (source) => this.#metrics.counts.inc({ source }) }).count,
+      countMembers: new MemberCounter({ calls: bus.calls, clock: systemClock, onCount: (source) => this.#metrics.counts.inc({ source }) })
+        .count,
       metrics: this.#metrics,
       logger,
-      clock,
-      now: wallClock,
+      clock: systemClock,
     };
     // The socket's own buffer is small: what waits longer waits in a queue that a policy bounds.
     this.#server = createServer(
@@ -155,7 +151,7 @@ export class Gateway {
     }
     const { pingIntervalMs, idleTimeoutMs } = options.settings;
     const turnMs = pingIntervalMs / sweepsPerInterval;
-    const idle = new IdleRule({ pingIntervalMs, idleTimeoutMs, turnMs }, clock());
+    const idle = new IdleRule({ pingIntervalMs, idleTimeoutMs, turnMs }, systemClock.monotonic());
     gateway.#sweepTimer = setInterval(() => gateway.#sweepSome(idle), turnMs);
     return gateway;
   }
@@ -170,7 +166,7 @@ export class Gateway {
         rooms: () => this.#rooms.allCounts(),
         roomCounts: (channel) => this.#rooms.counts(channel),
       });
-      this.#ids = new ClientIds(number, wallClock());
+      this.#ids = new ClientIds(number, systemClock.wall());
     } catch (error) {
       if (!(error instanceof BusUnavailable)) throw error;
       this.#options.logger.warn({ reason: error.message }, 'waiting for the bus');
@@ -322,7 +318,7 @@ export class Gateway {
     const leaveAll = (): void => {
       for (const member of connection.members.slice()) this.#rooms.leave(member);
     };
-    const connection = new Connection({ id, protocol, wire, now: clock(), onClose });
+    const connection = new Connection({ id, protocol, wire, now: systemClock.monotonic(), onClose });
     this.#connections.set(id, connection);
     const dialect = protocol === 'plain' ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
     const session = new Session(connection, dialect, this.#surroundings);
@@ -331,7 +327,7 @@ export class Gateway {
       message: (data, kind) => session.message(data, kind),
       ping: (data) => session.ping(data),
       pong: () => {
-        connection.lastSeenAt = clock();
+        connection.lastSeenAt = systemClock.monotonic();
       },
       broken: (code) => connection.close({ code, reason: '', reconnect: false }),
       ended: () => {
@@ -360,7 +356,7 @@ export class Gateway {
 
   /** Pings, closes, and ends the identities of a part of the connections at a time, so that 100,000 of them are no burst of work. */
   #sweepSome(idle: IdleRule): void {
-    const at = clock();
+    const at = systemClock.monotonic();
     idle.turn(at);
     for (let left = Math.ceil(this.#connections.size / sweepsPerInterval); left > 0; left--) {
       this.#sweep ??= this.#connections.values();
@@ -375,9 +371,4 @@ export class Gateway {
       else if (verdict === 'ping') connection.sendControl(pingFrame);
     }
   }
-}
-
-/** Monotonic milliseconds: a machine's clock that is set back must not hold up a merge window or an idle time. */
-function clock(): number {
-  return performance.now();
 }

@@ -6,7 +6,7 @@ import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/polic
 import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/pool.ts';
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
-import { Policies } from '../core/policy.ts';
+import { Policies } from '../core/policy/policy.ts';
 import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';

@@ -13,7 +13,7 @@ import { KubeConnection, type KubeSource } from './kube/connection.ts';
 import { LeaderElection } from './kube/leader-election.ts';
 import { EventRecorder } from './kube/recorder.ts';
 import { resources } from './kube/resources.ts';
-import { systemClock } from './kube/system-clock.ts';
+import { systemClock } from '../core/process/system-clock.ts';
 import { ActionShell } from './reconcile/action-shell.ts';
 import { AdminClient } from './reconcile/admin-client.ts';
 import { ChannelReconciler } from './reconcile/channel-reconciler.ts';
@@ -117,7 +117,7 @@ export class Operator implements Running {
     this.#reconciler = new PoolReconciler({
       stores: this.#stores,
       api,
-      secrets: new PoolSecretsKeeper({ api, known, now: () => clock.now() }),
+      secrets: new PoolSecretsKeeper({ api, known, now: () => clock.monotonic() }),
       children,
       documents,
       actions: new ActionShell({ api, documents, clock, logger }),

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { setImmediate as afterInput, setTimeout as sleep } from 'node:timers/promises';
 import { Registry, collectDefaultMetrics } from 'prom-client';
-import type { AdminStatus } from '../core/admin-status.ts';
+import type { AdminStatus } from '../core/pool/admin-status.ts';
 import { answerAdmin } from '../core/process/admin.ts';
 import { startAdminServer } from '../core/process/admin-server.ts';
 import { listen, runProcess, type Running } from '../core/process/lifecycle.ts';
@@ -14,7 +14,7 @@ import type { Settings } from '../core/process/settings.ts';
 import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
-import { wallClock } from '../core/wall-clock.ts';
+import { systemClock } from '../core/process/system-clock.ts';
 import { listenFault } from './access.ts';
 import { serverBounds } from './bounds.ts';
 import { exportBusState } from './metrics.ts';
@@ -45,7 +45,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
     apiKeys: settings.apiKeys,
     registry,
     logger,
-    now: wallClock,
+    clock: systemClock,
   });
 
   let leaving = false;

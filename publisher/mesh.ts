@@ -1,6 +1,7 @@
 import { gatewayNumberMax, gatewayNumberOf, parseClientId } from '../core/client-id.ts';
 import { BusUnavailable, type Bus, type CallResult, type GatewayReply, type GatewayRequest } from '../core/bus/bus.ts';
-import type { Policies } from '../core/policy.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Policies } from '../core/policy/policy.ts';
 import type { Logger } from '../core/process/logging.ts';
 import type { Position } from '../core/publication.ts';
 import { publisherBounds } from './bounds.ts';
@@ -14,8 +15,7 @@ interface MeshParts {
   readonly policies: () => Policies;
   readonly metrics: PublisherMetrics;
   readonly logger: Logger;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /** Carries out the requests of both transports: `mesh.publish`, `mesh.send` and `conn.call`. */
@@ -24,7 +24,7 @@ export class Mesh {
   readonly #policies: () => Policies;
   readonly #metrics: PublisherMetrics;
   readonly #logger: Logger;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #rates = new ChannelRates({ channelsMax: publisherBounds.rateChannelsMax });
 
   constructor(parts: MeshParts) {
@@ -32,7 +32,7 @@ export class Mesh {
     this.#policies = parts.policies;
     this.#metrics = parts.metrics;
     this.#logger = parts.logger;
-    this.#now = parts.now;
+    this.#clock = parts.clock;
   }
 
   /**
@@ -70,9 +70,9 @@ export class Mesh {
     const { limits } = this.#policies().of(channel);
     if (payload.length > limits.payloadBytesMax)
       return refuse('tooLarge', `d: ${payload.length} bytes are more than the ${limits.payloadBytesMax} that channel "${channel}" takes`);
-    const acceptedAt = this.#now();
+    const acceptedAt = this.#clock.wall();
     if (limits.publicationsPerSecond !== undefined) {
-      const rate = this.#rates.take(channel, limits.publicationsPerSecond, acceptedAt);
+      const rate = this.#rates.take(channel, limits.publicationsPerSecond, this.#clock.monotonic());
       if (rate.kind === 'wait')
         return tooMany(
           `channel "${channel}" takes ${limits.publicationsPerSecond} publications a second; the next in ${rate.afterMs} ms`,

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Registry } from 'prom-client';
+import type { Clock } from '../core/clock.ts';
 import type { Bus } from '../core/bus/bus.ts';
-import type { Policies } from '../core/policy.ts';
+import type { Policies } from '../core/policy/policy.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { Access } from './access.ts';
 import { publisherBounds } from './bounds.ts';
@@ -20,8 +21,7 @@ export interface PublisherOptions {
   readonly apiKeys: readonly string[];
   readonly registry: Registry;
   readonly logger: Logger;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly pingIntervalMs?: number;
 }
 
@@ -43,14 +43,14 @@ export interface Publisher {
 
 /** Makes a publisher. Registers its metrics: once in a registry. */
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { bus, policies, logger, now } = options;
+  const { bus, policies, logger, clock } = options;
   const access = new Access(options.apiKeys);
   const inFlight = new InFlight();
   const metrics = new PublisherMetrics(options.registry, {
     socketConnections: () => sockets.connections,
     requestBytesInFlight: () => inFlight.bytes,
   });
-  const mesh = new Mesh({ bus, policies, metrics, logger, now });
+  const mesh = new Mesh({ bus, policies, metrics, logger, clock });
   const http = new HttpApi({ access, mesh, inFlight, metrics });
   const sockets = new SocketApi({
     access,

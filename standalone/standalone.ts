@@ -11,11 +11,11 @@ import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/po
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import { isLoopbackHost } from '../core/process/loopback.ts';
 import type { Settings } from '../core/process/settings.ts';
-import { Policies, defaultPolicy } from '../core/policy.ts';
+import { Policies, defaultPolicy } from '../core/policy/policy.ts';
 import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
-import { wallClock } from '../core/wall-clock.ts';
+import { systemClock } from '../core/process/system-clock.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { listenFault } from '../publisher/access.ts';
 import { serverBounds } from '../publisher/bounds.ts';
@@ -73,7 +73,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     for (const closer of closers.toReversed()) await closer();
   };
   try {
-    const publisher = createPublisher({ bus, policies, apiKeys: settings.apiKeys, registry, logger, now: wallClock });
+    const publisher = createPublisher({ bus, policies, apiKeys: settings.apiKeys, registry, logger, clock: systemClock });
     let publisherPort = settings.publisherPort;
     const site = isInPool ? undefined : await loadDemo(() => ({ publisherPort }), logger);
     const pages = site === undefined ? {} : { site };

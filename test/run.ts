@@ -7,7 +7,19 @@ import { installRequirements, leftOutParts, withoutVariable } from './requiremen
  * line is `N passed, N failed`, after what was left out by the developer's choice; the exit status is 0 only when nothing failed and something passed.
  */
 const scopes = ['check', 'unit', 'all'] as const;
-const unitFolders = ['test/core', 'test/architecture', 'test/gateway/unit', 'test/client/unit', 'test/simulation'];
+const unitFolders = [
+  'test/architecture',
+  'test/bench/unit',
+  'test/bus/unit',
+  'test/client/unit',
+  'test/core',
+  'test/demo/unit',
+  ...['commands', 'connections', 'identity', 'merging', 'moving', 'rooms'].map((room) => `test/gateway/${room}`),
+  'test/operator',
+  'test/publisher/unit',
+  'test/replay/unit',
+  'test/simulation',
+];
 const resultFile = '.cache/vitest.json';
 
 const checks: readonly (readonly [name: string, command: readonly string[]])[] = [

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AdminStatus } from '../admin-status.ts';
-import { verifyCommand, type DrainCommand } from '../drain-command.ts';
-import { poolLimits } from '../pool-document.ts';
+import type { AdminStatus } from '../pool/admin-status.ts';
+import { verifyCommand, type DrainCommand } from '../pool/drain-command.ts';
+import { poolLimits } from '../pool/pool-document.ts';
 import type { OfferResult, Pool } from './pool.ts';
 
 /** What a process lets the operator ask and tell it. */

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Gauge, type Registry } from 'prom-client';
-import { Policies, type ChannelPolicy } from '../policy.ts';
+import { Policies, type ChannelPolicy } from '../policy/policy.ts';
 import { runElsewhere } from './elsewhere.ts';
 import type { Logger } from './logging.ts';
 import { faults, type PolicyTextRead } from './policy-text.ts';

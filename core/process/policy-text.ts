@@ -1,6 +1,6 @@
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { policyFileSchema, type ChannelPolicy } from '../policy.ts';
+import { policyFileSchema, type ChannelPolicy } from '../policy/policy.ts';
 
 // One list of patterns may be shared by a few entries; more than this is a file made to explode.
 const aliasesMax = 100;

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { poolLimits } from '../pool-document.ts';
+import { poolLimits } from '../pool/pool-document.ts';
 import type { Logger } from './logging.ts';
 import type { OfferResult, Pool } from './pool.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { ChannelPolicy } from '../policy.ts';
-import type { PolicyMisfits } from '../policy-part.ts';
-import { decideDocument, readPolicyParts, verifyDocument, type DocumentMark, type PoolDocument } from '../pool-document.ts';
+import type { ChannelPolicy } from '../policy/policy.ts';
+import type { PolicyMisfits } from '../policy/policy-part.ts';
+import { decideDocument, readPolicyParts, verifyDocument, type DocumentMark, type PoolDocument } from '../pool/pool-document.ts';
 
 /** A pool document that is offered to a process, with its policies. */
 export interface PoolOffer {

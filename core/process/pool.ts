@@ -1,8 +1,8 @@
 import { Gauge, type Registry } from 'prom-client';
-import { Placement } from '../placement.ts';
-import { Policies } from '../policy.ts';
-import { noMisfits, type PolicyMisfits } from '../policy-part.ts';
-import type { PoolDocument } from '../pool-document.ts';
+import { Placement } from '../pool/placement.ts';
+import { Policies } from '../policy/policy.ts';
+import { noMisfits, type PolicyMisfits } from '../policy/policy-part.ts';
+import type { PoolDocument } from '../pool/pool-document.ts';
 import { runElsewhere } from './elsewhere.ts';
 import type { Logger } from './logging.ts';
 import { readOffer, type OfferInput, type OfferRead, type PoolOffer } from './pool-offer.ts';

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
-import { publicKeyFault } from '../signed-envelope.ts';
+import { publicKeyFault } from '../pool/signed-envelope.ts';
 
 /** One setting: an environment variable, what it accepts in words, and how it is read. */
 interface Setting<T> {

@@ -1,5 +1,5 @@
 import { BusUnavailable } from '../bus/bus.ts';
-import type { SparseLog } from './sparse-log.ts';
+import type { SparseLog } from '../process/sparse-log.ts';
 
 /** The first words of what Redis says where it does not carry out an append: out of memory, a snapshot that failed, a missing right, … */
 const answers = [

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { payloadBytesOf, checkAppend } from '../bus/append-bounds.ts';
 import { BusUnavailable, type AppendResult } from '../bus/bus.ts';
 import { withDeadline } from '../bus/deadline.ts';
@@ -31,21 +32,21 @@ interface Failure {
  */
 export class AppendQueue {
   readonly #send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #failures: AppendFailures;
   /** Channels with a batch under way, and what waits behind it. */
   readonly #waiting = new Map<string, Append[]>();
   #publications = 0;
   #bytes = 0;
 
-  /** `send` resolves with the place of the batch's last publication. `now` is in milliseconds and never goes back. */
+  /** `send` resolves with the place of the batch's last publication. */
   constructor(options: {
     readonly send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
-    readonly now: () => number;
+    readonly clock: Pick<Clock, 'monotonic'>;
     readonly failures: AppendFailures;
   }) {
     this.#send = options.send;
-    this.#now = options.now;
+    this.#clock = options.clock;
     this.#failures = options.failures;
   }
 
@@ -67,7 +68,7 @@ export class AppendQueue {
     this.#bytes += bytes;
     try {
       return await new Promise<AppendResult>((resolve, reject) => {
-        const append = { publications, bytes, since: this.#now(), resolve, reject };
+        const append = { publications, bytes, since: this.#clock.monotonic(), resolve, reject };
         const waiting = this.#waiting.get(channel);
         if (waiting === undefined) void this.#run(channel, append);
         else waiting.push(append);
@@ -105,7 +106,7 @@ export class AppendQueue {
   /** Sends and settles a batch; returns why it failed, with nothing settled. */
   async #sendBatch(channel: string, batch: readonly Append[]): Promise<Failure | undefined> {
     const publications = batch.length === 1 ? batch[0]!.publications : batch.flatMap((append) => append.publications);
-    const remainingMs = Math.max(1, appendDeadlineMs - (this.#now() - batch[0]!.since));
+    const remainingMs = Math.max(1, appendDeadlineMs - (this.#clock.monotonic() - batch[0]!.since));
     try {
       const outcome = await withDeadline(this.#send(channel, publications), remainingMs);
       if (outcome.kind === 'late') return { reason: 'late', error: new BusUnavailable('the bus did not answer in time') };

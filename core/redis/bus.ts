@@ -1,3 +1,5 @@
+import type { Clock } from '../clock.ts';
+import { systemClock } from '../process/system-clock.ts';
 import { randomBytes } from 'node:crypto';
 import type { Bus, BusState } from '../bus/bus.ts';
 import { newEpoch } from '../bus/epoch.ts';
@@ -9,7 +11,7 @@ import { RedisGatewayCalls } from './gateway-calls.ts';
 import { RedisNames } from './keys.ts';
 import type { Masters } from './masters.ts';
 import { SingleMaster } from './single-master.ts';
-import { SparseLog, type BusLogger } from './sparse-log.ts';
+import { SparseLog, type BusLogger } from '../process/sparse-log.ts';
 
 export interface RedisBusOptions extends RedisAccess {
   /** Beginning of every key and bus channel; no spaces, no braces. */
@@ -18,7 +20,7 @@ export interface RedisBusOptions extends RedisAccess {
   /** Keep the gateways' member counts from the start: a publisher needs them with its first publication. */
   readonly countMembers?: boolean;
   /** Milliseconds that never go back; for deadlines and the age of reports. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
   /** A number of [0, 1): back-off jitter, epochs, the first gateway number tried. */
   readonly random?: () => number;
   /** How long a channel's record outlives its last use while nothing was published, in seconds; an hour unless a test can't wait. */
@@ -47,8 +49,8 @@ export interface RedisBus extends Bus {
  * @throws where the parts of `RedisAccess` contradict each other
  */
 export function createRedisBus(options: RedisBusOptions): RedisBus {
-  const { logger, now = () => performance.now(), random = Math.random } = options;
-  const sparse = (message: string): SparseLog => new SparseLog({ logger, message, now });
+  const { logger, clock = systemClock, random = Math.random } = options;
+  const sparse = (message: string): SparseLog => new SparseLog({ logger, message, clock });
   const errors = sparse('Redis failed');
   const refusedEnvelopes = sparse('an envelope on a bus channel could not be read');
   const refusedMessages = sparse('a message of the gateway calls could not be read');
@@ -57,7 +59,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   const listener = { onOpen: () => calls.onOpen(), onStateChange: () => changes.update() };
   const masters: Masters =
     places.mode === 'Cluster'
-      ? new ClusterMasters({ places, errors, random, now, logger, listener })
+      ? new ClusterMasters({ places, errors, random, clock, logger, listener })
       : new SingleMaster({ endpoint: places.endpoint, kind: 'single', errors, random, listener });
   const failures = new AppendFailures(sparse('publications could not be appended'));
   const { emptyRecordSeconds } = options;
@@ -65,13 +67,13 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     names,
     masters,
     refusedEnvelopes,
-    now,
+    clock,
     newEpoch: () => newEpoch(random),
     failures,
     emptyRecordSeconds,
   });
   const token = randomBytes(12).toString('hex');
-  const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, logger, random, now });
+  const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, logger, random, clock });
   if (options.countMembers === true) void calls.watch();
   const changes = new StateChanges(masters, logger);
   let closing: Promise<void> | undefined;

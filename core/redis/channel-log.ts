@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import assert from 'node:assert/strict';
 import { BusUnavailable, type AppendResult, type ChannelLog, type LogSubscriber } from '../bus/bus.ts';
 import { withDeadline } from '../bus/deadline.ts';
@@ -9,7 +10,7 @@ import { commandTimeoutMs } from './connection.ts';
 import type { RedisNames } from './keys.ts';
 import { LogSubscription } from './log-subscription.ts';
 import type { Masters, OpenMaster } from './masters.ts';
-import type { SparseLog } from './sparse-log.ts';
+import type { SparseLog } from '../process/sparse-log.ts';
 
 /** How long a channel's record outlives its last use. After that the channel begins a new epoch. */
 const recordSeconds = 30 * 24 * 3600;
@@ -39,7 +40,7 @@ export class RedisChannelLog implements ChannelLog {
     readonly masters: Masters;
     readonly refusedEnvelopes: SparseLog;
     readonly newEpoch: () => string;
-    readonly now: () => number;
+    readonly clock: Pick<Clock, 'monotonic'>;
     readonly failures: AppendFailures;
     readonly emptyRecordSeconds: number | undefined;
   }) {
@@ -47,8 +48,8 @@ export class RedisChannelLog implements ChannelLog {
     this.#masters = options.masters;
     this.#refusedEnvelopes = options.refusedEnvelopes;
     this.#newEpoch = options.newEpoch;
-    const { now, failures } = options;
-    this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), now, failures });
+    const { clock, failures } = options;
+    this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), clock, failures });
     this.#emptyRecordSeconds = options.emptyRecordSeconds ?? emptyRecordSeconds;
     this.#renewing = setInterval(() => void this.#renewEmptyRecords(), (this.#emptyRecordSeconds * 1000) / 3);
   }

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import assert from 'node:assert/strict';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { RedisPlaces } from './access.ts';
@@ -6,7 +7,7 @@ import type { Masters, MastersListener, OpenMaster } from './masters.ts';
 import { redirectOf } from './redirect.ts';
 import { SingleMaster } from './single-master.ts';
 import { nodeAt, slotOf } from './slots.ts';
-import type { BusLogger, SparseLog } from './sparse-log.ts';
+import type { BusLogger, SparseLog } from '../process/sparse-log.ts';
 import type { Subscription } from './subscriptions.ts';
 
 /** How long a command follows its slot from master to master before it fails, in milliseconds. */
@@ -28,7 +29,7 @@ export class ClusterMasters implements Masters {
   readonly #places: RedisPlaces;
   readonly #errors: SparseLog;
   readonly #random: () => number;
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #logger: BusLogger | undefined;
   readonly #listener: MastersListener;
   readonly #topology: ClusterTopology;
@@ -41,14 +42,14 @@ export class ClusterMasters implements Masters {
     readonly places: RedisPlaces;
     readonly errors: SparseLog;
     readonly random: () => number;
-    readonly now: () => number;
+    readonly clock: Pick<Clock, 'monotonic'>;
     readonly logger: BusLogger | undefined;
     readonly listener: MastersListener;
   }) {
     this.#places = options.places;
     this.#errors = options.errors;
     this.#random = options.random;
-    this.#now = options.now;
+    this.#clock = options.clock;
     this.#logger = options.logger;
     this.#listener = options.listener;
     this.#topology = new ClusterTopology({
@@ -73,7 +74,7 @@ export class ClusterMasters implements Masters {
 
   async run<T>(name: string, command: (master: OpenMaster) => Promise<T>): Promise<T> {
     const slot = slotOf(name);
-    const startedAt = this.#now();
+    const startedAt = this.#clock.monotonic();
     for (;;) {
       const master = await this.#masterOf(slot);
       try {
@@ -84,7 +85,7 @@ export class ClusterMasters implements Masters {
         // The move is under way: the key is at neither end, or nobody knows of the new master yet.
         if (this.#masterAt(slot) === master) await new Promise((resolve) => setTimeout(resolve, followPauseMs));
         // Nothing is sent after its caller may have been told that it failed.
-        if (this.#now() - startedAt > followMs) throw error;
+        if (this.#clock.monotonic() - startedAt > followMs) throw error;
       }
     }
   }

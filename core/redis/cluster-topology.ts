@@ -4,7 +4,7 @@ import type { RedisNode, RedisPlaces } from './access.ts';
 import { noClusterNode } from './connection.ts';
 import type { SingleMaster } from './single-master.ts';
 import { mergeViews, nodeAt, readClusterNodes, sameOwners, type ClusterView } from './slots.ts';
-import { reasonOf, type SparseLog } from './sparse-log.ts';
+import { reasonOf, type SparseLog } from '../process/sparse-log.ts';
 
 const pollIntervalMs = 1000;
 /** Longest wait for one node's view, in milliseconds: one that hangs must not hide what the others know. */

@@ -3,7 +3,7 @@ import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
 import { scripts, type ScriptedRedis } from './scripts.ts';
 import { endsSentinelRound, SentinelRound } from './sentinel-round.ts';
-import { reasonOf, type SparseLog } from './sparse-log.ts';
+import { reasonOf, type SparseLog } from '../process/sparse-log.ts';
 
 /** Longest wait for the answer to any command, in milliseconds. */
 export const commandTimeoutMs = 2000;

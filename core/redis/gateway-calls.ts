@@ -79,11 +79,11 @@ export class RedisGatewayCalls implements GatewayCalls {
     request: GatewayRequest,
     deadlineMs: number,
   ): Promise<{ readonly replies: readonly GatewayReply[]; readonly unanswered: readonly string[] }> {
-    const startedAt = this.#context.now();
+    const startedAt = this.#context.clock.monotonic();
     // Half of the time at most: without names the request is still worth making.
     await withDeadline(this.watch(), deadlineMs / 2);
-    const remainingMs = deadlineMs - (this.#context.now() - startedAt);
-    const known = this.#table.gateways(this.#context.now());
+    const remainingMs = deadlineMs - (this.#context.clock.monotonic() - startedAt);
+    const known = this.#table.gateways(this.#context.clock.monotonic());
     const alive = known.filter(({ condition }) => condition === 'alive');
     const { replies, receivers } = await this.#gather(
       { name: this.#context.names.allGateways, request, deadlineMs: Math.max(1, remainingMs) },
@@ -99,7 +99,7 @@ export class RedisGatewayCalls implements GatewayCalls {
 
   memberCounts(channel: string): RoomCounts {
     void this.watch();
-    return this.#table.memberCounts(channel, this.#context.now());
+    return this.#table.memberCounts(channel, this.#context.clock.monotonic());
   }
 
   /** Keeps the table of the gateways' rooms from now on. Resolves when each gateway has reported, or a second has passed. */
@@ -125,7 +125,7 @@ export class RedisGatewayCalls implements GatewayCalls {
       const gateways = await this.#tell(names.allGateways, { kind: 'report' });
       await new Promise<void>((resolve) => {
         this.#onReport = () => {
-          if (this.#table.gateways(this.#context.now()).length >= gateways) resolve();
+          if (this.#table.gateways(this.#context.clock.monotonic()).length >= gateways) resolve();
         };
         this.#onReport();
       });
@@ -207,7 +207,7 @@ export class RedisGatewayCalls implements GatewayCalls {
       this.#context.refusedMessages.warn(read.fault);
       return;
     }
-    const taken = this.#table.accept(read.message, this.#context.now());
+    const taken = this.#table.accept(read.message, this.#context.clock.monotonic());
     this.#onReport();
     if (taken === 'ask') this.#tell(this.#context.names.gateway(read.message.gateway), { kind: 'report' }).catch(() => undefined);
   }

@@ -2,7 +2,7 @@ import { BusUnavailable } from '../bus/bus.ts';
 import { gatewayNumberMax } from '../client-id.ts';
 import type { RedisNames } from './keys.ts';
 import type { Masters } from './masters.ts';
-import type { BusLogger } from './sparse-log.ts';
+import type { BusLogger } from '../process/sparse-log.ts';
 
 /** How long a gateway number stays taken after its owner's last renewal, in milliseconds. */
 const holdMs = 10_000;

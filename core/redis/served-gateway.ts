@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { answerOf } from '../bus/answer.ts';
 import type { GatewayServer } from '../bus/bus.ts';
 import { RoomReporter, reportIntervalMs, type RoomReport } from '../bus/room-reports.ts';
@@ -5,7 +6,7 @@ import { gatewayMessage, readMessage, type GatewayMessage, type ReplyMessage } f
 import { GatewayLease } from './gateway-lease.ts';
 import type { RedisNames } from './keys.ts';
 import type { Masters } from './masters.ts';
-import type { BusLogger, SparseLog } from './sparse-log.ts';
+import type { BusLogger, SparseLog } from '../process/sparse-log.ts';
 import { PlainSubscription } from './subscriptions.ts';
 
 /** Most requests that one gateway answers at a time; further ones are not answered. */
@@ -20,7 +21,7 @@ export interface CallsContext {
   readonly refusedMessages: SparseLog;
   readonly logger: BusLogger | undefined;
   readonly random: () => number;
-  readonly now: () => number;
+  readonly clock: Pick<Clock, 'monotonic'>;
 }
 
 /** A gateway of this process as the bus shows it to the others: it holds a number, answers requests and reports its rooms. */
@@ -117,12 +118,12 @@ export class ServedGateway {
   /** Tells everything: at once if that was not done within the last second, else at the next turn. */
   #reportFully(): void {
     this.#reporter.wantFull();
-    if (this.#context.now() - this.#reportedFullAt >= reportIntervalMs) this.#report();
+    if (this.#context.clock.monotonic() - this.#reportedFullAt >= reportIntervalMs) this.#report();
   }
 
   #report(): void {
     const reports = this.#reporter.next(this.#server.rooms());
-    if (reports[0]?.kind === 'full') this.#reportedFullAt = this.#context.now();
+    if (reports[0]?.kind === 'full') this.#reportedFullAt = this.#context.clock.monotonic();
     void this.#send(reports);
   }
 

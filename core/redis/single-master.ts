@@ -2,7 +2,7 @@ import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
 import { RedisConnection } from './connection.ts';
 import type { Masters, MastersListener, OpenMaster } from './masters.ts';
-import type { SparseLog } from './sparse-log.ts';
+import type { SparseLog } from '../process/sparse-log.ts';
 import { Subscriptions, type Subscription } from './subscriptions.ts';
 
 export interface SingleMasterOptions {

@@ -1,5 +1,5 @@
 import { BusUnavailable, type AppendResult, type ChannelLog } from '../../core/bus/bus.ts';
-import type { ChannelPolicy } from '../../core/policy.ts';
+import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import type { Publication } from '../../core/publication.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts';
 import type { GatewayCalls } from '../../core/bus/bus.ts';
 import { limits } from '../../core/limits.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
@@ -25,23 +26,26 @@ const gatewayBurst = 2 * limits.countQuestionsPerSecondMax;
  */
 export class MemberCounter {
   readonly #calls: GatewayCalls;
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #onCount: (source: CountSource) => void;
   readonly #answers = new Map<string, { readonly at: number; readonly count: Promise<MemberCount> }>();
   readonly #questions: TokenBucket;
   readonly #questionsOf = new WeakMap<object, TokenBucket>();
 
-  /** @param options.now milliseconds, monotonic */
-  constructor(options: { readonly calls: GatewayCalls; readonly now: () => number; readonly onCount: (source: CountSource) => void }) {
+  constructor(options: {
+    readonly calls: GatewayCalls;
+    readonly clock: Pick<Clock, 'monotonic'>;
+    readonly onCount: (source: CountSource) => void;
+  }) {
     this.#calls = options.calls;
-    this.#now = options.now;
+    this.#clock = options.clock;
     this.#onCount = options.onCount;
-    this.#questions = new TokenBucket(gatewayBurst, options.now());
+    this.#questions = new TokenBucket(gatewayBurst, options.clock.monotonic());
   }
 
   /** @param asker the connection that wants to know */
   readonly count = async (channel: string, asker: object): Promise<MemberCount> => {
-    const at = this.#now();
+    const at = this.#clock.monotonic();
     const known = this.#answers.get(channel);
     if (known !== undefined && at - known.at < freshMs) {
       this.#onCount('cached');

@@ -80,7 +80,7 @@ export class PlainDialect implements Dialect {
     if (this.#connection.isClosed) return;
     if (result.kind === 'user') {
       const { rooms, clock } = this.#surroundings;
-      rooms.identify(this.#connection, result.uid, result.lastsMs === undefined ? undefined : clock() + result.lastsMs);
+      rooms.identify(this.#connection, result.uid, result.lastsMs === undefined ? undefined : clock.monotonic() + result.lastsMs);
       this.#answer(done, 'done');
       return;
     }

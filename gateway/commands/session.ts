@@ -1,4 +1,5 @@
 import type { ChannelLog } from '../../core/bus/bus.ts';
+import type { Clock } from '../../core/clock.ts';
 import { closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Logger } from '../../core/process/logging.ts';
@@ -21,10 +22,7 @@ export interface SessionSurroundings {
   readonly countMembers: MemberCounter['count'];
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
-  /** Milliseconds of a monotonic clock, for rates, idle times and the ends of identities. */
-  readonly clock: () => number;
-  /** Milliseconds since the Unix epoch, for the age of publications. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /** How one protocol answers. */
@@ -86,7 +84,7 @@ export class Session {
 
   /** `too_many`: above the rate. `flood`: so far above it that even refusals must end. */
   #pace(): 'allowed' | 'too_many' | 'flood' {
-    const now = this.#surroundings.clock();
+    const now = this.#surroundings.clock.monotonic();
     this.#connection.lastSeenAt = now;
     const rate = limits.commandsPerSecondMax;
     this.#bucket ??= new TokenBucket(rate, now);
@@ -101,7 +99,7 @@ export class Session {
     for (let text: string | undefined = first; text !== undefined && !this.#connection.isClosed; text = waiting.shift()) {
       if (waiting.length === 0) this.#waitingBytes = 0;
       try {
-        expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.clock());
+        expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.clock.monotonic());
         if (!this.#connection.isClosed) await this.#dialect.execute(text);
       } catch (error) {
         this.#surroundings.logger.error({ err: error }, 'a command failed');

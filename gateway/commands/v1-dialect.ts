@@ -98,7 +98,7 @@ export class V1Dialect implements Dialect {
 
   #identify({ uid, lastsMs }: Extract<AuthResult, { kind: 'user' }>): Readonly<Record<string, unknown>> {
     const { rooms, clock } = this.#surroundings;
-    rooms.identify(this.#connection, uid, lastsMs === undefined ? undefined : clock() + lastsMs);
+    rooms.identify(this.#connection, uid, lastsMs === undefined ? undefined : clock.monotonic() + lastsMs);
     return lastsMs === undefined ? { uid } : { uid, expiresInMs: Math.floor(lastsMs) };
   }
 
@@ -145,12 +145,12 @@ export class V1Dialect implements Dialect {
   }
 
   async #publish(command: Of<'publish'>): Promise<Outcome> {
-    const { rooms, publishing, clock, now } = this.#surroundings;
+    const { rooms, publishing, clock } = this.#surroundings;
     const { channel } = command;
     const policy = rooms.policies.of(channel);
     const access = mayPublish(policy, this.#connection.uid);
     if (access !== 'allowed') return accessFailure(access, 'publish');
-    const publication = readPublication(command, this.#connection.id, now());
+    const publication = readPublication(command, this.#connection.id, clock.wall());
     if (publication === undefined) return failure('bad_request', 'data: not base64, though kind is binary');
     if (publication.payload.length > policy.limits.payloadBytesMax) {
       return failure(
@@ -159,7 +159,7 @@ export class V1Dialect implements Dialect {
       );
     }
     const author = this.#connection.uid === undefined ? `client ${this.#connection.id}` : `user ${this.#connection.uid}`;
-    const published = await publishing.publish({ channel, author, policy, publication, now: clock() });
+    const published = await publishing.publish({ channel, author, policy, publication, now: clock.monotonic() });
     switch (published.kind) {
       case 'published':
         return { result: { epoch: published.result.epoch, offset: published.result.firstOffset } };

@@ -1,4 +1,4 @@
-import type { ChannelPolicy } from '../../core/policy.ts';
+import type { ChannelPolicy } from '../../core/policy/policy.ts';
 
 type SlowConsumerPolicy = ChannelPolicy['slowConsumer'];
 

@@ -1,6 +1,7 @@
+import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import type { Settings } from '../../core/process/settings.ts';
-import { SparseLog } from '../../core/redis/sparse-log.ts';
+import { SparseLog } from '../../core/process/sparse-log.ts';
 import { authWebhook } from './auth-webhook.ts';
 import type { Authenticate } from './identity.ts';
 import { tokenVerifier } from './token-verifier.ts';
@@ -11,7 +12,10 @@ type AuthSettings = Pick<Settings, 'authUrl' | 'jwksUrl' | 'jwtSecret' | 'jwtIss
  * How this gateway learns whose a token is: from the auth webhook, or from the token itself. Without either every token is refused. Logs at most once
  * a second that nobody could say.
  */
-export function authenticatorOf(settings: AuthSettings, context: { readonly logger: Logger; readonly now: () => number }): Authenticate {
+export function authenticatorOf(
+  settings: AuthSettings,
+  context: { readonly logger: Logger; readonly clock: Pick<Clock, 'monotonic'> },
+): Authenticate {
   const authenticate = checkerOf(settings);
   const late = new SparseLog({ ...context, message: 'tokens could not be checked: their clients are told to try again' });
   return async (token) => {

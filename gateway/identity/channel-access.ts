@@ -1,5 +1,5 @@
 import { channelOwner } from '../../core/channel.ts';
-import type { ChannelPolicy } from '../../core/policy.ts';
+import type { ChannelPolicy } from '../../core/policy/policy.ts';
 
 export type Access = 'allowed' | 'not_authenticated' | 'forbidden';
 

@@ -1,5 +1,5 @@
 import { channelNameFault, userChannel } from '../../core/channel.ts';
-import type { ChannelPolicy } from '../../core/policy.ts';
+import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import { mayJoin } from './channel-access.ts';
 
 /** What became of a client's token. `late`: nobody could say whose it is, or not in time; the client may try again. */

@@ -1,5 +1,5 @@
 import { limits } from '../../core/limits.ts';
-import { defaultPolicy, type ChannelPolicy } from '../../core/policy.ts';
+import { defaultPolicy, type ChannelPolicy } from '../../core/policy/policy.ts';
 import { priorities } from '../../core/publication.ts';
 import type { PlacedPublication } from '../encoding/batch.ts';
 import { sample } from './sampling.ts';

@@ -2,7 +2,7 @@ import { conflate } from './conflation.ts';
 import { capsTimes, MergeWindow, windowCaps, type WindowCaps } from './merge-window.ts';
 import { sample } from './sampling.ts';
 import { limits } from '../../core/limits.ts';
-import type { ChannelPolicy } from '../../core/policy.ts';
+import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import type { LogBatch, Position } from '../../core/publication.ts';
 import type { PlacedPublication } from '../encoding/batch.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
@@ -73,10 +73,10 @@ export interface Missing {
 
 /** One moment by two clocks, both in milliseconds. */
 export interface Moment {
-  /** By a monotonic clock: for windows and budgets. */
-  readonly clock: number;
+  /** For windows and budgets. */
+  readonly monotonic: number;
   /** Since the Unix epoch: for the age of publications. */
-  readonly now: number;
+  readonly wall: number;
 }
 
 interface ClassState {
@@ -177,11 +177,11 @@ export class Room {
     return this.#windowEndsAt ?? this.#tellAt;
   }
 
-  /** Begins a class with its first member. Idempotent. `clock` is the monotonic one. */
-  openClass(memberClass: MemberClass, clock: number): void {
+  /** Begins a class with its first member. Idempotent. */
+  openClass(memberClass: MemberClass, monotonic: number): void {
     if (this.#classes.has(memberClass)) return;
     const rate = this.#rate(memberClass);
-    this.#classes.set(memberClass, { bucket: new TokenBucket(burstOf(rate), clock), upto: this.#cut, leftOut: 0 });
+    this.#classes.set(memberClass, { bucket: new TokenBucket(burstOf(rate), monotonic), upto: this.#cut, leftOut: 0 });
   }
 
   /** Ends a class with its last member. */
@@ -218,14 +218,14 @@ export class Room {
         } else {
           cuts.push(this.#makeCut(at));
           // The window begins anew, else its end would cut a short batch right behind this one.
-          if (this.#windowEndsAt !== undefined) this.#openWindow(at.clock);
+          if (this.#windowEndsAt !== undefined) this.#openWindow(at.monotonic);
         }
       }
       offset++;
     }
     // The leading edge: a quiet room sends at once, then its window opens.
     if (!this.#window.isEmpty && this.#windowEndsAt === undefined && !this.#isHeld) cuts.push(this.#makeCut(at));
-    if (cuts.length > 0 && this.#windowEndsAt === undefined) this.#openWindow(at.clock);
+    if (cuts.length > 0 && this.#windowEndsAt === undefined) this.#openWindow(at.monotonic);
     return cuts;
   }
 
@@ -242,7 +242,7 @@ export class Room {
   /** The window's end: cuts what was collected and goes on, or goes quiet. */
   tick(at: Moment): readonly Cut[] {
     const dueAt = this.dueAt;
-    if (dueAt === undefined || at.clock < dueAt) return [];
+    if (dueAt === undefined || at.monotonic < dueAt) return [];
     this.#windowEndsAt = undefined;
     this.#tellAt = undefined;
     if (this.#window.isEmpty) {
@@ -252,7 +252,7 @@ export class Room {
     // `written` cuts it then.
     if (this.#isHeld) return [];
     const cut = this.#makeCut(at);
-    this.#openWindow(at.clock);
+    this.#openWindow(at.monotonic);
     return [cut];
   }
 
@@ -261,7 +261,7 @@ export class Room {
     this.#underWay--;
     if (this.#isHeld || !this.#isDue) return [];
     const cut = this.#makeCut(at);
-    this.#openWindow(at.clock);
+    this.#openWindow(at.monotonic);
     return [cut];
   }
 
@@ -280,9 +280,9 @@ export class Room {
     this.#caps = capsTimes(windowCaps(this.#policy, windowMs), 1 / this.#budgetFactor);
   }
 
-  #openWindow(clock: number): void {
-    this.#windowEndsAt = this.#windowMs > 0 ? clock + this.#windowMs : undefined;
-    this.#tellAt = this.#windowMs === 0 && this.#isSomeoneUntold() ? clock + limits.mergeWindowMsMax : undefined;
+  #openWindow(monotonic: number): void {
+    this.#windowEndsAt = this.#windowMs > 0 ? monotonic + this.#windowMs : undefined;
+    this.#tellAt = this.#windowMs === 0 && this.#isSomeoneUntold() ? monotonic + limits.mergeWindowMsMax : undefined;
   }
 
   #isSomeoneUntold(): boolean {
@@ -308,13 +308,13 @@ export class Room {
     }
   }
 
-  #makeCut({ clock, now }: Moment): Cut {
+  #makeCut({ monotonic, wall }: Moment): Cut {
     const quiet = this.#window.isEmpty;
     const { publications, thinned, thinnedCount } = this.#window.take();
     const after = this.#cut;
     this.#cut = this.#received;
     this.#underWay++;
-    const expired = new Set(publications.filter((placed) => isExpired(placed, now)));
+    const expired = new Set(publications.filter((placed) => isExpired(placed, wall)));
     const live = expired.size === 0 ? publications : publications.filter((placed) => !expired.has(placed));
     const together = conflate(live, 'together');
     const classes: ClassCut[] = [];
@@ -322,7 +322,7 @@ export class Room {
       const conflated = memberClass === 'plain' ? conflate(live, 'separate') : together;
       const rate = this.#rate(memberClass);
       const share = this.#budgetFactor < 1 ? Math.ceil((live.length + thinnedCount) * this.#budgetFactor) : Infinity;
-      const budget = rate === Infinity ? share : Math.min(share, state.bucket.available(clock, rate, burstOf(rate)));
+      const budget = rate === Infinity ? share : Math.min(share, state.bucket.available(monotonic, rate, burstOf(rate)));
       const sampled = sample(conflated.kept, budget);
       if (rate !== Infinity) state.bucket.take(sampled.kept.length);
       state.leftOut += publications.length + thinnedCount - sampled.kept.length;
@@ -359,6 +359,6 @@ function burstOf(ratePerSecond: number): number {
   return ratePerSecond === Infinity ? 0 : Math.max(1, ratePerSecond);
 }
 
-function isExpired({ publication }: PlacedPublication, now: number): boolean {
-  return publication.ttlMs > 0 && publication.acceptedAt + publication.ttlMs <= now;
+function isExpired({ publication }: PlacedPublication, wall: number): boolean {
+  return publication.ttlMs > 0 && publication.acceptedAt + publication.ttlMs <= wall;
 }

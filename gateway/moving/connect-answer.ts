@@ -1,5 +1,5 @@
 import { channelNameFault } from '../../core/channel.ts';
-import type { Placement } from '../../core/placement.ts';
+import type { Placement } from '../../core/pool/placement.ts';
 
 /** What `GET /v1/connect` is answered. */
 export type ConnectAnswer =

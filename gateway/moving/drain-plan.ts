@@ -1,5 +1,5 @@
 import { channelOwner } from '../../core/channel.ts';
-import type { Placement } from '../../core/placement.ts';
+import type { Placement } from '../../core/pool/placement.ts';
 import type { ClientProtocol } from '../connections/connection.ts';
 
 /** How a gateway gives up its connections. Times count from its beginning, in milliseconds. */

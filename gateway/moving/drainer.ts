@@ -1,8 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { AdminStatus } from '../../core/admin-status.ts';
+import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import { closeCodes } from '../../core/close-codes.ts';
-import { decideCommand, type DrainCommand } from '../../core/drain-command.ts';
-import type { Placement } from '../../core/placement.ts';
+import { decideCommand, type DrainCommand } from '../../core/pool/drain-command.ts';
+import type { Placement } from '../../core/pool/placement.ts';
 import type { CommandResult } from '../../core/process/admin-api.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import { encodeMessage } from '../encoding/message.ts';
@@ -18,7 +18,7 @@ import {
   type DrainPace,
   type Ending,
 } from './drain-plan.ts';
-import type { Timers } from '../timers.ts';
+import type { Clock } from '../../core/clock.ts';
 
 const tickMs = 20;
 
@@ -27,11 +27,7 @@ export interface DrainerOptions {
   readonly placement: () => Placement | undefined;
   /** This pod's UID: what commands must be for, and where nobody is sent. */
   readonly uid: string;
-  readonly timers: Timers;
-  /** Milliseconds of a clock that never goes back. */
-  readonly clock: () => number;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly registry: Registry;
   readonly logger: Logger;
 }
@@ -100,8 +96,8 @@ export class Drainer {
 
   /** Follows an operator's command. The same again, or a drain with another rate, goes on from where it is. */
   follow(command: DrainCommand): CommandResult {
-    const { uid, now } = this.#options;
-    const decision = decideCommand(command, { uid, lastIssuedAt: this.#lastIssuedAt, now: now() });
+    const { uid, clock } = this.#options;
+    const decision = decideCommand(command, { uid, lastIssuedAt: this.#lastIssuedAt, now: clock.wall() });
     if (decision !== 'follow') return { kind: 'refused', message: refusals[decision] };
     if (this.#isFinal) return { kind: 'refused', message: 'the process is ending' };
     this.#lastIssuedAt = command.issuedAt;
@@ -116,18 +112,18 @@ export class Drainer {
   /** Moves everybody, since the process ends; resolves when nobody is left, the time is over, or it is hastened. */
   async finish(ending: Ending): Promise<void> {
     this.#isFinal = true;
-    const { connections, clock, timers, logger } = this.#options;
-    const startedClock = this.#drain?.startedClock ?? clock();
-    const underWay = this.#drain === undefined ? undefined : { order: this.#drain.order, elapsedMs: clock() - startedClock };
+    const { connections, clock, logger } = this.#options;
+    const startedClock = this.#drain?.startedClock ?? clock.monotonic();
+    const underWay = this.#drain === undefined ? undefined : { order: this.#drain.order, elapsedMs: clock.monotonic() - startedClock };
     const order = finalOrder(ending, connections.size, underWay);
     this.#begin(order);
     this.#tick();
     const endAt = startedClock + order.deadlineMs + order.lastCallMs;
-    const isOver = (): boolean => this.#isHastened || clock() >= endAt || this.#areAllClosed();
-    while (!isOver()) await new Promise<void>((resolve) => void timers.after(tickMs, resolve));
+    const isOver = (): boolean => this.#isHastened || clock.monotonic() >= endAt || this.#areAllClosed();
+    while (!isOver()) await new Promise<void>((resolve) => void clock.after(tickMs, resolve));
     this.#end();
     for (const connection of connections.values()) this.#close(connection, 'close');
-    logger.info({ moved: this.#moved, afterMs: Math.round(clock() - startedClock) }, 'nobody is left');
+    logger.info({ moved: this.#moved, afterMs: Math.round(clock.monotonic() - startedClock) }, 'nobody is left');
   }
 
   /** Closes at once whoever `finish` would still move. */
@@ -145,16 +141,16 @@ export class Drainer {
       this.#drain.order = order;
       return;
     }
-    const { connections, timers, clock, now, logger } = this.#options;
+    const { connections, clock, logger } = this.#options;
     this.#moved = 0;
     this.#drain = {
       order,
       pace: drainStart,
-      startedAt: now(),
-      startedClock: clock(),
+      startedAt: clock.wall(),
+      startedClock: clock.monotonic(),
       told: new Map(),
       untold: connections.values(),
-      stop: timers.every(tickMs, () => this.#tick()),
+      stop: clock.every(tickMs, () => this.#tick()),
     };
     logger.info({ connections: connections.size, ...order }, 'draining');
   }
@@ -174,7 +170,7 @@ export class Drainer {
     const drain = this.#drain;
     if (drain === undefined) return;
     const { connections, clock } = this.#options;
-    const observed = { elapsedMs: clock() - drain.startedClock, connections: connections.size };
+    const observed = { elapsedMs: clock.monotonic() - drain.startedClock, connections: connections.size };
     const { pace, budget, isLastCall } = paceDrain(drain.order, drain.pace, observed);
     // Who was told shortly before the last call is to have the time to go by itself.
     let left = budget - this.#closeTold(drain, isLastCall ? drain.order.lastCallMs / 2 : leaveWithinMs, budget);
@@ -189,7 +185,7 @@ export class Drainer {
 
   /** Closes those who were told to move at least `afterMs` ago and are still there. @returns how many */
   #closeTold({ told }: Drain, afterMs: number, most: number): number {
-    const before = this.#options.clock() - afterMs;
+    const before = this.#options.clock.monotonic() - afterMs;
     let closed = 0;
     for (const [connection, at] of told) {
       const hasLeft = connection.isClosed;
@@ -224,7 +220,7 @@ export class Drainer {
     this.#moved++;
     if (departure.kind === 'close') return this.#close(connection, 'close');
     this.#hinted.add(connection);
-    drain.told.set(connection, clock());
+    drain.told.set(connection, clock.monotonic());
     connection.sendControl(encodeMessage({ type: 'reconnect', url: departure.url, afterMs: drain.order.hintAfterMs }));
     this.#moves.inc({ how: 'hint' });
   }

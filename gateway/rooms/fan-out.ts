@@ -1,5 +1,6 @@
 import type { Delivery } from './delivery.ts';
 import type { HostedRoom } from './room.ts';
+import type { Clock } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 
 /** The frames of one cut, one for each class that gets something. */
@@ -11,10 +12,7 @@ export interface Flush {
 }
 
 export interface FanOutOptions {
-  /** Milliseconds of a monotonic clock. */
-  readonly clock: () => number;
-  /** Calls back after the loop has seen to its input and output. */
-  readonly soon: (callback: () => void) => void;
+  readonly clock: Pick<Clock, 'monotonic' | 'soon'>;
   readonly onSlice: (milliseconds: number) => void;
 }
 
@@ -50,7 +48,7 @@ export class FanOut {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#options.soon(() => {
+    this.#options.clock.soon(() => {
       this.#isScheduled = false;
       this.#slice();
       if (this.#flushes.size > 0) this.#schedule();
@@ -58,7 +56,7 @@ export class FanOut {
   }
 
   #slice(): void {
-    const startedAt = this.#options.clock();
+    const startedAt = this.#options.clock.monotonic();
     let at = startedAt;
     // A room that was served goes to the back: the next one is always that whose turn is longest ago.
     for (const [room, queue] of this.#flushes) {
@@ -67,13 +65,13 @@ export class FanOut {
       if (isDone) queue.shift();
       this.#flushes.delete(room);
       if (queue.length > 0) this.#flushes.set(room, queue);
-      const now = this.#options.clock();
+      const now = this.#options.clock.monotonic();
       room.spentMs += now - at;
       at = now;
       if (isDone) {
         flush?.onDone();
         // Telling who waits for it is no cost of the flush that comes next.
-        at = this.#options.clock();
+        at = this.#options.clock.monotonic();
       }
       if (at - startedAt >= sliceMs) break;
     }

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts';
 import type { Position } from '../../core/publication.ts';
 import type { Delivery } from './delivery.ts';
 import type { Cut } from '../merging/merger.ts';
@@ -48,14 +49,13 @@ const nobody: PublicationResult = { delivered: 0, dropped: {}, pending: 0 };
  * end in the order in which they begin. One that is under way is always remembered: the fan-out's backlog bounds them.
  */
 export class FlushRecords {
-  readonly #clock: () => number;
+  readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly #records: FlushRecord[] = [];
   readonly #waiters = new Set<Waiter>();
   /** The span of the epoch's records that are forgotten. */
   #forgotten: { readonly epoch: string; readonly after: number; upto: number } | undefined;
 
-  /** @param clock milliseconds, monotonic */
-  constructor(clock: () => number) {
+  constructor(clock: Pick<Clock, 'monotonic' | 'after'>) {
     this.#clock = clock;
   }
 
@@ -71,7 +71,7 @@ export class FlushRecords {
   }
 
   done(record: FlushRecord): void {
-    record.doneAt = this.#clock();
+    record.doneAt = this.#clock.monotonic();
     for (const waiter of this.#waiters) {
       if (waiter.epoch !== record.epoch || waiter.offset > record.upto) continue;
       this.#waiters.delete(waiter);
@@ -90,14 +90,14 @@ export class FlushRecords {
     if (known !== undefined) return known;
     if (this.#waiters.size >= waitersMax) return this.#interim(wanted, room);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
+      const callOff = this.#clock.after(deadlineMs, () => {
         this.#waiters.delete(waiter);
         resolve(this.#interim(wanted, room));
-      }, deadlineMs);
+      });
       const waiter: Waiter = {
         ...wanted,
         resolve: (result) => {
-          clearTimeout(timer);
+          callOff();
           resolve(result);
         },
       };

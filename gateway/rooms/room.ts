@@ -1,4 +1,4 @@
-import type { ChannelPolicy } from '../../core/policy.ts';
+import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import { priorities, type LogBatch, type Position, type Publication } from '../../core/publication.ts';
 import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem, type PlacedPublication } from '../encoding/batch.ts';
 import { encodeMessage } from '../encoding/message.ts';
@@ -8,18 +8,14 @@ import type { FanOut } from './fan-out.ts';
 import { FlushRecords } from './flush-records.ts';
 import { MemberList, type Member } from './members.ts';
 import type { GatewayMetrics } from '../metrics.ts';
-import type { Timers } from '../timers.ts';
+import type { Clock } from '../../core/clock.ts';
 import { classFor, Room, type ClassCut, type Cut, type MemberClass, type Missing, type Moment } from '../merging/merger.ts';
 import { Tally } from '../tally.ts';
 
 export interface RoomSurroundings {
   readonly fanOut: FanOut;
   readonly metrics: GatewayMetrics;
-  /** Milliseconds since the Unix epoch, for the age of publications. */
-  readonly now: () => number;
-  /** Milliseconds of a monotonic clock, for windows, budgets and what a flush costs. */
-  readonly clock: () => number;
-  readonly timers: Timers;
+  readonly clock: Clock;
 }
 
 /** CPU of a flush for each member until it is measured, in milliseconds: cautious, some two or three times what it takes. */
@@ -176,8 +172,8 @@ export class HostedRoom {
   }
 
   #moment(): Moment {
-    const { clock, now } = this.#surroundings;
-    return { clock: clock(), now: now() };
+    const { clock } = this.#surroundings;
+    return { monotonic: clock.monotonic(), wall: clock.wall() };
   }
 
   #list(memberClass: MemberClass): MemberList {
@@ -185,7 +181,7 @@ export class HostedRoom {
     if (list === undefined) {
       list = new MemberList();
       this.#members.set(memberClass, list);
-      this.#room.openClass(memberClass, this.#surroundings.clock());
+      this.#room.openClass(memberClass, this.#surroundings.clock.monotonic());
     }
     return list;
   }
@@ -229,22 +225,22 @@ export class HostedRoom {
 
   #written(cut: Cut): void {
     this.#flushesWritten++;
-    this.#surroundings.metrics.observeLatency(cut.publications, this.#surroundings.now());
+    this.#surroundings.metrics.observeLatency(cut.publications, this.#surroundings.clock.wall());
     const next = (): void => {
       if (!this.#isClosed) this.#emit(this.#room.written(this.#moment()));
     };
     // A cut that waits is encoded in a turn of its own: this one is a slice of the fan-out's.
-    if (this.#room.isWaiting) this.#surroundings.timers.soon(next);
+    if (this.#room.isWaiting) this.#surroundings.clock.soon(next);
     else next();
   }
 
   #arm(): void {
     const dueAt = this.#room.dueAt;
     if (dueAt === undefined || (this.#cancelTimer !== undefined && this.#timerAt === dueAt)) return;
-    const { clock, timers } = this.#surroundings;
+    const { clock } = this.#surroundings;
     this.#cancelTimer?.();
     this.#timerAt = dueAt;
-    this.#cancelTimer = timers.after(Math.max(1, dueAt - clock()), () => {
+    this.#cancelTimer = clock.after(Math.max(1, dueAt - clock.monotonic()), () => {
       this.#cancelTimer = undefined;
       this.#emit(this.#room.tick(this.#moment()));
     });
@@ -252,7 +248,7 @@ export class HostedRoom {
 
   #flush(cut: Cut): void {
     const { fanOut, metrics, clock } = this.#surroundings;
-    const startedAt = clock();
+    const startedAt = clock.monotonic();
     const sizeOf = (memberClass: string): number => this.#members.get(memberClass as MemberClass)?.size ?? 0;
     for (const tally of [this.tally, metrics.tally]) this.#offer(tally, cut, sizeOf);
     const items = new Map<PlacedPublication, Buffer>();
@@ -273,7 +269,7 @@ export class HostedRoom {
       );
     }
     const record = this.records.begin(cut, deliveries, sizeOf);
-    this.spentMs += clock() - startedAt;
+    this.spentMs += clock.monotonic() - startedAt;
     metrics.flushed(cut, this.#room.windowMs);
     fanOut.add({
       room: this,

@@ -3,10 +3,10 @@ import { channelOwner } from '../../core/channel.ts';
 import { closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Logger } from '../../core/process/logging.ts';
-import type { Policies } from '../../core/policy.ts';
+import type { Policies } from '../../core/policy/policy.ts';
 import type { Position } from '../../core/publication.ts';
 import { encodeMessage } from '../encoding/message.ts';
-import { SparseLog } from '../../core/redis/sparse-log.ts';
+import { SparseLog } from '../../core/process/sparse-log.ts';
 import { mayJoin } from '../identity/channel-access.ts';
 import { planCadence, demandOf, type RoomLoad } from '../merging/cadence.ts';
 import type { Connection } from '../connections/connection.ts';
@@ -65,10 +65,10 @@ export class Rooms {
     this.#unopened = new SparseLog({
       logger: options.logger,
       message: 'a room could not be opened: the bus did not take the subscription',
-      now: options.surroundings.clock,
+      clock: options.surroundings.clock,
     });
     this.#share = options.share;
-    this.#stopCadence = options.surroundings.timers.every(cadenceIntervalMs, () => this.#planCadence());
+    this.#stopCadence = options.surroundings.clock.every(cadenceIntervalMs, () => this.#planCadence());
   }
 
   get size(): number {
@@ -214,7 +214,7 @@ export class Rooms {
       return undefined;
     }
     this.#rooms.set(channel, { state: 'open', room });
-    this.#surroundings.timers.soon(() => {
+    this.#surroundings.clock.soon(() => {
       opened = room;
       for (const give of early) give(room);
     });
@@ -257,7 +257,7 @@ export class Rooms {
       if (connection.protocol === 'plain') connection.close(closeCodes.forbidden);
       else this.end(member, "this channel's policy has changed, and does not let this client subscribe");
     }
-    this.#surroundings.timers.soon(() => this.#readmit(members));
+    this.#surroundings.clock.soon(() => this.#readmit(members));
   }
 
   #planCadence(): void {

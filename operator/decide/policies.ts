@@ -7,9 +7,9 @@
 import type { BarrageChannel } from '../api/barrage-channel.ts';
 import { shapeFaults } from '../api/shape.ts';
 import { specShapes } from '../api/shapes.ts';
-import { policiesHash, poolLimits } from '../../core/pool-document.ts';
-import type { ChannelPolicy } from '../../core/policy.ts';
-import { readPolicy } from '../../core/policy-part.ts';
+import { policiesHash, poolLimits } from '../../core/pool/pool-document.ts';
+import type { ChannelPolicy } from '../../core/policy/policy.ts';
+import { readPolicy } from '../../core/policy/policy-part.ts';
 import { policyPartsMax } from '../desired/pod-template.ts';
 
 /** What became of one object. The reason is that of its condition Accepted. */

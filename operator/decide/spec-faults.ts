@@ -1,4 +1,4 @@
-import { isGatewayUrl } from '../../core/pool-document.ts';
+import { isGatewayUrl } from '../../core/pool/pool-document.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { shapeFaults } from '../api/shape.ts';
 import { specShapes } from '../api/shapes.ts';

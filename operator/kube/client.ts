@@ -1,6 +1,7 @@
 import type { ResponseContext } from '@kubernetes/client-node';
 import { ApiError } from '../runtime/api-error.ts';
-import { pause, TimeOver, within, type Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { pause, TimeOver, within } from '../runtime/deadline.ts';
 import { RateLimit, type RateLimitOptions } from '../runtime/rate-limit.ts';
 import { Reachability } from '../runtime/reachability.ts';
 import { isRead, retryDelayMs, type Verb } from '../runtime/retry.ts';
@@ -49,7 +50,7 @@ export class KubeClient {
 
   constructor(options: KubeClientOptions) {
     this.#options = options;
-    this.#rate = new RateLimit(options.rate ?? defaultRate, options.clock.now());
+    this.#rate = new RateLimit(options.rate ?? defaultRate, options.clock.monotonic());
     this.reachability = options.reachability ?? new Reachability(options.clock);
   }
 
@@ -90,7 +91,7 @@ export class KubeClient {
 
   async #awaitTurn({ verb, signal }: KubeRequest): Promise<void> {
     const { clock, metrics, mayWrite } = this.#options;
-    const waitMs = this.#rate.reserve(clock.now());
+    const waitMs = this.#rate.reserve(clock.monotonic());
     metrics.waited(verb, waitMs);
     if (waitMs > 0) await pause(clock, waitMs, signal);
     signal?.throwIfAborted();
@@ -103,7 +104,7 @@ export class KubeClient {
     const { connection, clock, metrics } = this.#options;
     const { verb, path, body, contentType = 'application/json' } = request;
     const method = methods[verb];
-    const sentAt = clock.now();
+    const sentAt = clock.monotonic();
     let response: ResponseContext;
     try {
       response = await connection.send({
@@ -113,7 +114,7 @@ export class KubeClient {
         ...(body === undefined ? {} : { body: JSON.stringify(body), contentType }),
       });
     } catch (error) {
-      metrics.answered(verb, method, '<error>', clock.now() - sentAt);
+      metrics.answered(verb, method, '<error>', clock.monotonic() - sentAt);
       // Who was told to end has not waited for an answer.
       if (request.signal?.aborted !== true) this.reachability.missed();
       throw error;
@@ -121,7 +122,7 @@ export class KubeClient {
     // A server whose own store is away answers too, and is of as little use.
     if (response.httpStatusCode >= 500) this.reachability.missed();
     else this.reachability.answered();
-    metrics.answered(verb, method, response.httpStatusCode, clock.now() - sentAt);
+    metrics.answered(verb, method, response.httpStatusCode, clock.monotonic() - sentAt);
     if (response.httpStatusCode >= 200 && response.httpStatusCode < 300) return response;
     throw refusal(response, await readText(response, request), request);
   }

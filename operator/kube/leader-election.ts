@@ -1,6 +1,6 @@
 import type { Logger } from '../../core/process/logging.ts';
 import { ApiError } from '../runtime/api-error.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import {
   defaultElectionTimes,
   leads,
@@ -83,7 +83,7 @@ export class LeaderElection {
 
   /** Whether this process may act as the leader at this very moment. */
   get isLeader(): boolean {
-    return !this.#hasLost && leads(this.#state, this.#times, this.#options.clock.now());
+    return !this.#hasLost && leads(this.#state, this.#times, this.#options.clock.monotonic());
   }
 
   start(): void {
@@ -101,7 +101,7 @@ export class LeaderElection {
           ...this.#lease.spec,
           holderIdentity: '',
           leaseDurationSeconds: 1,
-          renewTime: microTime(this.#options.clock.wallTime()),
+          renewTime: microTime(this.#options.clock.wall()),
         });
       } catch (error) {
         this.#options.logger.warn({ err: error }, 'the Lease could not be released: the next leader waits until it runs out');
@@ -119,7 +119,7 @@ export class LeaderElection {
       let pauseMs = this.#times.retryMs * (this.#state.renewedAt === undefined ? 1 + 0.2 * random() : 1);
       try {
         if (this.#mustRead || this.#state.renewedAt === undefined) await this.#read();
-        const step = nextStep(this.#state, candidate, this.#times, clock.now());
+        const step = nextStep(this.#state, candidate, this.#times, clock.monotonic());
         if (signal.aborted) return;
         if (step.kind === 'lost') return this.#lose(step.reason);
         if (step.kind === 'wait') pauseMs = Math.min(pauseMs, Math.max(1, step.forMs));
@@ -145,14 +145,14 @@ export class LeaderElection {
       this.#lease = undefined;
     }
     this.#mustRead = false;
-    this.#state = observed(this.#state, recordOf(this.#lease), this.#options.clock.now());
+    this.#state = observed(this.#state, recordOf(this.#lease), this.#options.clock.monotonic());
   }
 
   async #take(step: 'create' | 'acquire' | 'renew'): Promise<void> {
     const { clock, candidate, lease, logger, metrics } = this.#options;
     const { identity } = candidate;
-    const sentAt = clock.now();
-    const written = microTime(clock.wallTime());
+    const sentAt = clock.monotonic();
+    const written = microTime(clock.wall());
     const spec = this.#lease?.spec;
     const terms = { holderIdentity: identity, leaseDurationSeconds: Math.ceil(this.#times.leaseDurationMs / 1000), renewTime: written };
     const transitions = (spec?.leaseTransitions ?? -1) + 1;
@@ -160,9 +160,9 @@ export class LeaderElection {
     // A write whose answer came too late is none: the others may have stopped waiting.
     if (this.#hasLost) return;
     const isNew = this.#state.renewedAt === undefined;
-    this.#state = observed(this.#state, recordOf(this.#lease), clock.now(), sentAt);
+    this.#state = observed(this.#state, recordOf(this.#lease), clock.monotonic(), sentAt);
     this.#callOffDeadline();
-    const leftMs = sentAt + this.#times.renewDeadlineMs - clock.now();
+    const leftMs = sentAt + this.#times.renewDeadlineMs - clock.monotonic();
     this.#callOffDeadline = clock.after(Math.max(0, leftMs), () => this.#lose('the Lease could not be renewed in time'));
     if (!isNew) return;
     logger.info({ lease: lease.name, identity }, 'this process leads now');

@@ -1,5 +1,5 @@
 import type { Logger } from '../../core/process/logging.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { defaultEventSeries, EventSeries, type EventSeriesOptions, type Occurrence } from '../runtime/event-series.ts';
 import { microTime } from '../runtime/micro-time.ts';
 import type { KubeClient } from './client.ts';
@@ -53,17 +53,17 @@ export class EventRecorder implements Recorder {
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#series = new EventSeries(options.series ?? defaultEventSeries);
-    this.#run = Math.floor(options.clock.wallTime()).toString(16);
+    this.#run = Math.floor(options.clock.wall()).toString(16);
   }
 
   record(occurrence: Occurrence): void {
     const { clock, metrics } = this.#options;
-    const step = this.#series.occurred(occurrence, clock.now());
+    const step = this.#series.occurred(occurrence, clock.monotonic());
     if (step.kind === 'keep') return metrics.event('kept');
     if (this.#leaving.signal.aborted || this.#waiting.length >= waitingMax) return metrics.event('dropped');
     const name = `${occurrence.regarding.name.slice(0, namePrefixMax)}.${this.#run}.${step.id}`;
     const note = step.kind === 'create' && step.isCombined ? `${combinedWords} ${occurrence.note}` : occurrence.note;
-    this.#waiting.push({ occurrence, name, note, at: clock.wallTime(), ...(step.kind === 'count' ? { count: step.count } : {}) });
+    this.#waiting.push({ occurrence, name, note, at: clock.wall(), ...(step.kind === 'count' ? { count: step.count } : {}) });
     this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined));
   }
 

@@ -1,7 +1,8 @@
 import type { Logger } from '../../core/process/logging.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import { jitteredMs, type BackoffBounds } from '../runtime/backoff.ts';
-import { pause, type Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { pause } from '../runtime/deadline.ts';
 import { keyOf, type KubeObject, type Resource, type Selection } from '../runtime/kube-api.ts';
 import { isOlder } from '../runtime/resource-version.ts';
 import type { KubeClient } from './client.ts';
@@ -92,7 +93,7 @@ export class Reflector<T extends KubeObject> {
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.#times = options.times ?? defaultReflectorTimes;
-    this.#heardAt = options.clock.now();
+    this.#heardAt = options.clock.monotonic();
   }
 
   /** Resolves when the store was filled for the first time. */
@@ -115,7 +116,7 @@ export class Reflector<T extends KubeObject> {
   figures(): ReflectorFigures {
     return {
       objects: this.#options.store.size,
-      ageMs: this.#options.clock.now() - this.#heardAt,
+      ageMs: this.#options.clock.monotonic() - this.#heardAt,
       isSynced: this.#isSynced,
       lists: this.#lists,
       watches: this.#watches,
@@ -127,7 +128,7 @@ export class Reflector<T extends KubeObject> {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        if (this.#version === undefined || this.#options.clock.now() >= this.#relistAt) await this.#list(signal);
+        if (this.#version === undefined || this.#options.clock.monotonic() >= this.#relistAt) await this.#list(signal);
         if (signal.aborted) return;
         await this.#watch(signal);
       } catch (error) {
@@ -181,7 +182,7 @@ export class Reflector<T extends KubeObject> {
     this.#latest = version;
     store.replace(objects);
     if (this.#isSynced) store.resync();
-    this.#relistAt = clock.now() + this.#times.relistMs * (0.9 + 0.2 * random());
+    this.#relistAt = clock.monotonic() + this.#times.relistMs * (0.9 + 0.2 * random());
     this.#isSynced = true;
     this.#reachedSync.resolve();
   }
@@ -217,7 +218,7 @@ export class Reflector<T extends KubeObject> {
     const over = new AbortController();
     const follow = (): void => over.abort(signal.reason);
     signal.addEventListener('abort', follow, { once: true });
-    const startedAt = clock.now();
+    const startedAt = clock.monotonic();
     let heardAt = startedAt;
     let callOffQuiet = (): void => {};
     const giveUpAfter = (ms: number): void => {
@@ -226,7 +227,7 @@ export class Reflector<T extends KubeObject> {
     };
     giveUpAfter(this.#times.beginMs);
     const alive = (): void => {
-      heardAt = clock.now();
+      heardAt = clock.monotonic();
       giveUpAfter(this.#times.quietMs);
     };
     // A connection that an outage took away without a word is as silent as one on which nothing happens.
@@ -249,7 +250,8 @@ export class Reflector<T extends KubeObject> {
       over.abort();
     }
     // A server that ends each watch at once must not be asked in a hot loop.
-    if (told === 0 && clock.now() - startedAt < 1000) throw new ApiError('the watch ended at once', { status: 0, reason: 'WatchEnded' });
+    if (told === 0 && clock.monotonic() - startedAt < 1000)
+      throw new ApiError('the watch ended at once', { status: 0, reason: 'WatchEnded' });
     this.#failuresInARow = 0;
   }
 
@@ -268,7 +270,7 @@ export class Reflector<T extends KubeObject> {
 
   #heard(version: string | undefined): void {
     if (version === undefined) return;
-    this.#heardAt = this.#options.clock.now();
+    this.#heardAt = this.#options.clock.monotonic();
     this.#version = version;
     this.#latest = version;
   }

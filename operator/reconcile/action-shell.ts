@@ -4,7 +4,7 @@ import type { PoolAction } from '../decide/actions.ts';
 import { names } from '../desired/labels.ts';
 import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../runtime/kube-api.ts';
 import { controllerOf } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
@@ -81,12 +81,12 @@ export class ActionShell {
 
   async #deletePod(namespace: string, pod: { readonly name: string; readonly uid: string }, signal: AbortSignal): Promise<PodWrite> {
     await this.#api.delete(resources.pod, { namespace, name: pod.name, uid: pod.uid }, signal);
-    return { uid: pod.uid, result: 'deleted', at: this.#clock.wallTime() };
+    return { uid: pod.uid, result: 'deleted', at: this.#clock.wall() };
   }
 
   #written(pod: KubeObject | undefined): PodWrite | undefined {
     const { uid, name } = pod?.metadata ?? {};
-    return uid === undefined || name === undefined ? undefined : { uid, result: pod as PoolPod, at: this.#clock.wallTime() };
+    return uid === undefined || name === undefined ? undefined : { uid, result: pod as PoolPod, at: this.#clock.wall() };
   }
 
   /**
@@ -112,7 +112,7 @@ export class ActionShell {
     { serving, reason, message }: { readonly serving: boolean; readonly reason: string; readonly message: string },
     signal: AbortSignal,
   ): Promise<KubeObject | undefined> {
-    const lastTransitionTime = new Date(this.#clock.wallTime()).toISOString();
+    const lastTransitionTime = new Date(this.#clock.wall()).toISOString();
     const condition = {
       type: names.serving,
       status: serving ? ('True' as const) : ('False' as const),
@@ -134,7 +134,7 @@ export class ActionShell {
   ): Promise<boolean> {
     const address = addressOf(uid);
     if (address === undefined) return false;
-    const told = await this.#documents.command(command, { uid, address }, { privateKey, now: this.#clock.wallTime() });
+    const told = await this.#documents.command(command, { uid, address }, { privateKey, now: this.#clock.wall() });
     if (told.kind === 'refused') this.#logger.warn({ gateway: uid, command: command.command, told }, 'a gateway refused a command');
     return told.kind === 'refused' && told.status === 403;
   }

@@ -1,4 +1,4 @@
-import { readAdminStatus, type AdminStatus } from '../../core/admin-status.ts';
+import { readAdminStatus, type AdminStatus } from '../../core/pool/admin-status.ts';
 
 /** What a pod answered to something that it was told. `refused`: it says why in `message`. */
 export type Told =

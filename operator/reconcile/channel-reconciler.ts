@@ -5,7 +5,7 @@ import { channelStatus } from '../decide/status.ts';
 import { names } from '../desired/labels.ts';
 import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import { observeGateway, observePoll } from './pod-view.ts';
 import type { Polls } from './polls.ts';
@@ -46,7 +46,7 @@ export class ChannelReconciler {
     const refused: ApiError[] = [];
     for (const verdict of verdicts) {
       const conditions = channelConditions(verdict, gateways, { hash: policies?.hash, isPaused });
-      const decision = channelStatus(verdict.channel, conditions, this.#clock.wallTime());
+      const decision = channelStatus(verdict.channel, conditions, this.#clock.wall());
       if (decision.kind === 'same') continue;
       const write = { resource: resources.barrageChannel, object: verdict.channel, status: decision.status, summary: verdict.message };
       try {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { signCommand } from '../../core/drain-command.ts';
-import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool-document.ts';
+import { signCommand } from '../../core/pool/drain-command.ts';
+import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool/pool-document.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { nextDocument, type DocumentMember } from '../decide/document.ts';
 import type { PoolPolicies } from '../decide/policies.ts';

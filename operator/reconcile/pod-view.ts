@@ -1,4 +1,4 @@
-import type { AdminStatus } from '../../core/admin-status.ts';
+import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import type { DrainMark, ObservedGateway, PolledGateway } from '../decide/observed.ts';
 import { names } from '../desired/labels.ts';
 import type { KubeObject, ObjectMeta } from '../runtime/kube-api.ts';

@@ -1,7 +1,7 @@
-import type { AdminStatus } from '../../core/admin-status.ts';
+import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import { silentMs } from '../decide/blocker.ts';
 import { names } from '../desired/labels.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { DueHeap } from '../runtime/due-heap.ts';
 import { addressOf, hasStarted, type PoolPod } from './pod-view.ts';
 
@@ -83,7 +83,7 @@ export class Polls {
   /** Who is new is asked at once; who is gone is forgotten. */
   #look(): void {
     const { pods, clock, intervalMs } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonic();
     const before = this.#pods;
     this.#pods = new Map(pods().map((pod) => [pod.metadata.uid, pod]));
     for (const uid of this.#pods.keys()) if (!before.has(uid)) this.#due.set(uid, now);
@@ -105,7 +105,7 @@ export class Polls {
       this.#ask(uid);
     }
     while (this.#asking.size < concurrency) {
-      const uid = this.#due.take(clock.now());
+      const uid = this.#due.take(clock.monotonic());
       if (uid === undefined) break;
       if (this.#slow.has(uid) && slowAsked() >= slowMax) this.#heldBack.add(uid);
       else this.#ask(uid);
@@ -114,12 +114,12 @@ export class Polls {
     const nextAt = this.#due.earliest();
     const hasPlace = this.#asking.size < concurrency;
     this.#callOffWake =
-      nextAt === undefined || !hasPlace ? undefined : clock.after(Math.max(0, nextAt - clock.now()), () => this.#askDue());
+      nextAt === undefined || !hasPlace ? undefined : clock.after(Math.max(0, nextAt - clock.monotonic()), () => this.#askDue());
   }
 
   #ask(uid: string): void {
     const { clock, intervalMs, perSecondMax = Infinity } = this.#options;
-    const askedAt = clock.now();
+    const askedAt = clock.monotonic();
     const pod = this.#pods.get(uid);
     if (pod === undefined) return;
     const nextAt = askedAt + Math.max(intervalMs, (this.#pods.size * 1000) / perSecondMax);
@@ -131,9 +131,9 @@ export class Polls {
     this.#asking.add(uid);
     void this.#put(pod, address).finally(() => {
       this.#asking.delete(uid);
-      if (clock.now() > askedAt + intervalMs) this.#slow.add(uid);
+      if (clock.monotonic() > askedAt + intervalMs) this.#slow.add(uid);
       else this.#slow.delete(uid);
-      if (this.#pods.has(uid)) this.#due.set(uid, Math.max(nextAt, clock.now()));
+      if (this.#pods.has(uid)) this.#due.set(uid, Math.max(nextAt, clock.monotonic()));
       else this.#slow.delete(uid);
       this.#askDue();
     });
@@ -144,13 +144,13 @@ export class Polls {
     const { uid, labels, namespace = '' } = pod.metadata;
     const pool = labels?.[names.label.pool];
     if (pool === undefined) return;
-    const askedAt = clock.wallTime();
+    const askedAt = clock.wall();
     const status = await ask(address);
     if (!this.#pods.has(uid)) return;
     // An address may have gone to another pod meanwhile: what that one says is not about this one.
     const isAnswer = status?.uid === uid;
     const before = this.#polls.get(uid)?.status;
-    if (isAnswer) this.#polls.set(uid, { at: clock.wallTime(), status });
+    if (isAnswer) this.#polls.set(uid, { at: clock.wall(), status });
     const hasTurned = this.#keepAccount(pod, askedAt, isAnswer);
     if (hasTurned || (isAnswer && (before === undefined || isNews(before, status)))) changed(`${namespace}/${pool}`);
   }
@@ -164,7 +164,7 @@ export class Polls {
       this.#silences.delete(uid);
       return silence.isTold;
     }
-    const tells = !silence.isTold && this.#options.clock.wallTime() - silence.since >= silentMs;
+    const tells = !silence.isTold && this.#options.clock.wall() - silence.since >= silentMs;
     this.#silences.set(uid, { since: silence.since, isTold: silence.isTold || tells });
     return tells;
   }

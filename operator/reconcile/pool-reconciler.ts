@@ -18,7 +18,7 @@ import { childNames, names } from '../desired/labels.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { resources } from '../kube/resources.ts';
 import type { Recorder } from '../kube/recorder.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { regarding, type KubeApi, type KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import { isOlder } from '../runtime/resource-version.ts';
@@ -96,7 +96,7 @@ export class PoolReconciler {
     const memory = this.#memoryOf(key, pool);
     const specFaults = poolSpecFaults(pool);
     if (specFaults.length > 0) return this.#refuse(pool, specFaults, { memory, signal });
-    const attempts = new Attempts({ signal, logger, now: clock.now(), failing: memory.failing });
+    const attempts = new Attempts({ signal, logger, now: clock.monotonic(), failing: memory.failing });
     const policies = poolPolicies(stores.channels.withIndex(ofPool, key));
     const secrets = await keeper.of(pool, attempts, signal);
     const ingredients: PodIngredients = {
@@ -163,7 +163,7 @@ export class PoolReconciler {
     { memory, signal }: { readonly memory: PoolMemory; readonly signal: AbortSignal },
   ): Promise<Outcome> {
     const { clock, status } = this.#options;
-    const now = clock.wallTime();
+    const now = clock.wall();
     const message = `${specFaults.slice(0, 5).join('; ')}. Correct the spec.`;
     const complaints: readonly Complaint[] = [{ reason: 'InvalidSpec', subject: '', message, isFleeting: false }];
     this.#complain(pool, { complaints, isSettled: false, isTrying: false }, { memory, now });
@@ -187,7 +187,7 @@ export class PoolReconciler {
     const { stores, polls, clock } = this.#options;
     const pods = this.#podsOf(pool);
     const inStore = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
-    const known = withOwnWrites<PoolPod>(inStore, memory.writes, { isOlder, now: clock.wallTime() });
+    const known = withOwnWrites<PoolPod>(inStore, memory.writes, { isOlder, now: clock.wall() });
     memory.writes = known.pending;
     const owned = known.objects;
     const owners = new Set([pool.metadata.uid, ...owned.map(({ metadata }) => metadata.uid)]);
@@ -199,7 +199,7 @@ export class PoolReconciler {
     const stored = this.#options.documents.read(document, ingredients.publicKey);
     const slices = stores.slicesOf(`${pool.metadata.namespace}/${pool.metadata.name}`, childNames.clients(pool));
     return {
-      now: clock.wallTime(),
+      now: clock.wall(),
       pool,
       updateRevision,
       updateDifference: old === undefined ? undefined : podDifference(template, old),
@@ -293,7 +293,7 @@ export class PoolReconciler {
       if (poll === undefined || address === undefined) return [];
       if (pod.metadata.deletionTimestamp !== undefined) {
         // It may have ended already: nothing waits for its answer then.
-        if (clock.wallTime() - poll.at > lastWordsMs) return [];
+        if (clock.wall() - poll.at > lastWordsMs) return [];
         leaving.add(pod.metadata.name);
       }
       return [{ name: pod.metadata.name, uid: pod.metadata.uid, address, poolEpoch: poll.status.poolEpoch }];

@@ -13,7 +13,7 @@ import { Reflector } from '../kube/reflector.ts';
 import { resources } from '../kube/resources.ts';
 import { PartitionedStore } from '../kube/partitioned-store.ts';
 import { Store } from '../kube/store.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { KubeObject, Resource, Selection } from '../runtime/kube-api.ts';
 import { isOfService, slimSlice, type EndpointSlice } from './endpoints.ts';
 import type { PoolPod } from './pod-view.ts';

@@ -1,5 +1,6 @@
 import type { Logger } from '../../core/process/logging.ts';
-import { TimeOver, within, type Clock } from './clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { TimeOver, within } from './deadline.ts';
 import type { ControllerMetrics } from './controller-metrics.ts';
 import { ApiError } from './api-error.ts';
 import type { Outcome, Reconcile } from './outcome.ts';
@@ -35,26 +36,26 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#queue = new WorkQueue({ retries: options.retries ?? defaultRetries, now: options.clock.now() });
+    this.#queue = new WorkQueue({ retries: options.retries ?? defaultRetries, now: options.clock.monotonic() });
     options.metrics.watch(options.name, options.workers, () => this.figures());
   }
 
   /** Something that concerns this key may have changed. The first change of a quiet key is looked at at once, a burst of them together. */
   enqueue(key: string): void {
     const { clock, paceMs = 0 } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonic();
     const begunAt = this.#begun.get(key);
     this.#queue.addAfter(key, begunAt === undefined ? 0 : begunAt + paceMs - now, now);
     this.#run();
   }
 
   enqueueAfter(key: string, delayMs: number): void {
-    this.#queue.addAfter(key, delayMs, this.#options.clock.now());
+    this.#queue.addAfter(key, delayMs, this.#options.clock.monotonic());
     this.#run();
   }
 
   figures(): WorkQueueFigures {
-    return this.#queue.figures(this.#options.clock.now());
+    return this.#queue.figures(this.#options.clock.monotonic());
   }
 
   /** Whether nothing is under way and nothing waits, delayed keys aside. */
@@ -81,7 +82,7 @@ export class Controller {
     if (!this.#isStarted) return;
     const { clock, workers } = this.#options;
     while (this.#running.size < workers) {
-      const taken = this.#queue.take(clock.now());
+      const taken = this.#queue.take(clock.monotonic());
       if (taken === undefined) break;
       this.#options.metrics.taken(this.#options.name, taken.waitedMs);
       this.#begin(taken.key);
@@ -94,14 +95,14 @@ export class Controller {
     this.#options.metrics.active(this.#options.name, this.#running.size);
     this.#callOffWake?.();
     this.#callOffWake = undefined;
-    const nextAt = this.#queue.nextAt(clock.now());
+    const nextAt = this.#queue.nextAt(clock.monotonic());
     if (nextAt === undefined || this.#running.size >= workers) return;
-    this.#callOffWake = clock.after(Math.max(0, nextAt - clock.now()), () => this.#run());
+    this.#callOffWake = clock.after(Math.max(0, nextAt - clock.monotonic()), () => this.#run());
   }
 
   #begin(key: string): void {
     const { clock, paceMs = 0 } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonic();
     for (const [other, begunAt] of this.#begun) {
       if (now - begunAt < paceMs) break;
       this.#begun.delete(other);
@@ -112,9 +113,9 @@ export class Controller {
 
   async #work(key: string): Promise<void> {
     const { name, clock, metrics } = this.#options;
-    const startedAt = clock.now();
+    const startedAt = clock.monotonic();
     const outcome = await this.#reconcile(key);
-    const now = clock.now();
+    const now = clock.monotonic();
     metrics.reconciled(name, outcome.kind, now - startedAt);
     this.#settle(key, outcome, now);
     metrics.worked(name, this.#queue.done(key, now));

@@ -1,4 +1,4 @@
 /** A time as `MicroTime` fields take it, with six digits: the API server refuses to apply what has three. */
-export function microTime(wallTimeMs: number): string {
-  return new Date(wallTimeMs).toISOString().replace('Z', '000Z');
+export function microTime(wallMs: number): string {
+  return new Date(wallMs).toISOString().replace('Z', '000Z');
 }

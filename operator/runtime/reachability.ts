@@ -1,4 +1,5 @@
-import { pause, type Clock } from './clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { pause } from './deadline.ts';
 
 /** Shorter silences, in milliseconds, are the bad luck of single requests. */
 const outageMinMs = 3_000;
@@ -24,13 +25,13 @@ export class Reachability {
   answered(): void {
     const since = this.#silentSince;
     this.#silentSince = undefined;
-    if (since === undefined || this.#clock.now() - since < outageMinMs) return;
+    if (since === undefined || this.#clock.monotonic() - since < outageMinMs) return;
     for (const listener of this.#listeners) listener(since);
   }
 
   /** A request got no answer, or that of a server that does not work. */
   missed(): void {
-    this.#silentSince ??= this.#clock.now();
+    this.#silentSince ??= this.#clock.monotonic();
   }
 
   /** Calls back at the end of each outage with the time when it was first noticed. Returns how to call it off. */

@@ -15,43 +15,34 @@ const browserSafe = new Set(['core/protocol/barrage-v1.ts', 'core/close-codes.ts
 
 /** Packages that are imported in named places only. */
 const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
-  ws: (path) => path === 'gateway/socket.ts' || path === 'publisher/socket.ts',
-  jose: (path) => path === 'gateway/token-verifier.ts',
+  ws: (path) => path === 'gateway/connections/web-sockets.ts' || path === 'publisher/socket.ts',
+  jose: (path) => path === 'gateway/identity/token-verifier.ts',
   ioredis: (path) => path.startsWith('core/redis/'),
   '@kubernetes/client-node': (path) => path.startsWith('operator/kube/'),
 };
 
 /** Decisions: no clock, no chance, no input or output; they are given a time and a source of randomness. */
 export const pureFiles: readonly string[] = [
-  ...['channel', 'policy', 'policy-part', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map(
-    (name) => `core/${name}.ts`,
+  ...['channel', 'clock', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map((name) => `core/${name}.ts`),
+  ...['redis/slots', 'redis/redirect', 'protocol/barrage-v1'].map((name) => `core/${name}.ts`),
+  ...['connections/admission', 'connections/idle-rule', 'connections/send-queue', 'commands/v1-command'].map(
+    (name) => `gateway/${name}.ts`,
   ),
-  ...['placement', 'pool-document', 'signed-envelope', 'drain-command', 'admin-status', 'redis/slots', 'redis/redirect'].map(
-    (name) => `core/${name}.ts`,
-  ),
-  ...['barrage-v1', 'batch', 'frame'].map((name) => `core/protocol/${name}.ts`),
-  ...[
-    'access',
-    'cadence',
-    'conflation',
-    'connect',
-    'drain',
-    'idle',
-    'top-channels',
-    'members',
-    'merge-window',
-    'room',
-    'sampling',
-    'send-queue',
-    'tally',
-    'upgrade',
-    'v1-command',
-  ].map((name) => `gateway/${name}.ts`),
+  ...['identity/channel-access', 'moving/connect-answer', 'moving/drain-plan'].map((name) => `gateway/${name}.ts`),
+  ...['rooms/members', 'rooms/top-channels', 'tally'].map((name) => `gateway/${name}.ts`),
   ...['backoff', 'cursor', 'liveness', 'move', 'position'].map((name) => `client/${name}.ts`),
 ];
 
 /** Folders in which every file is a decision. */
-export const pureFolders: readonly string[] = ['operator/decide/', 'operator/desired/', 'operator/runtime/'];
+export const pureFolders: readonly string[] = [
+  'core/policy/',
+  'core/pool/',
+  'gateway/encoding/',
+  'gateway/merging/',
+  'operator/decide/',
+  'operator/desired/',
+  'operator/runtime/',
+];
 
 const impure = /\b(?:Date\.now|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|queueMicrotask|fetch)\b|\bprocess\./;
 const forbiddenNames = /(?:^|\/)(?:utils?|helpers?|manager|common|handlers?|services?|types|index)\.ts$/;

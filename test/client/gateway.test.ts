@@ -6,7 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { Barrage, type Gap } from '../../client/barrage.ts';
 import type { Bus } from '../../core/bus/bus.ts';
 import { createMemoryBus } from '../../core/bus/memory.ts';
-import { Policies, defaultPolicy } from '../../core/policy.ts';
+import { Policies, defaultPolicy } from '../../core/policy/policy.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { createRedisBus } from '../../core/redis/bus.ts';

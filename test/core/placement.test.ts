@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Placement, placementOf, placementScore } from '../../core/placement.ts';
-import type { PlacementOverride, PoolGateway } from '../../core/pool-document.ts';
+import { Placement, placementOf, placementScore } from '../../core/pool/placement.ts';
+import type { PlacementOverride, PoolGateway } from '../../core/pool/pool-document.ts';
 import { gatewayNamed, poolDocument } from '../support/pool-document.ts';
 
 /** Printed with every failure by fast-check, and here so that a run can be repeated. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { defaultPolicy, policyFileSchema, policySchema } from '../../core/policy.ts';
-import { readPolicies, readPolicy, type PolicyRead } from '../../core/policy-part.ts';
+import { defaultPolicy, policyFileSchema, policySchema } from '../../core/policy/policy.ts';
+import { readPolicies, readPolicy, type PolicyRead } from '../../core/policy/policy-part.ts';
 
 const params = { seed: 20_261_122, numRuns: 300 };
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Policies, defaultPolicy, policyFileSchema } from '../../core/policy.ts';
+import { Policies, defaultPolicy, policyFileSchema } from '../../core/policy/policy.ts';
 
 function policies(...entries: readonly object[]): Policies {
   return new Policies(policyFileSchema.parse({ channels: entries }).channels);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decideCommand, signCommand, verifyCommand, type DrainCommand } from '../../core/drain-command.ts';
-import { readAdminStatus } from '../../core/admin-status.ts';
+import { decideCommand, signCommand, verifyCommand, type DrainCommand } from '../../core/pool/drain-command.ts';
+import { readAdminStatus } from '../../core/pool/admin-status.ts';
 import {
   decideDocument,
   policiesHash,
@@ -10,8 +10,8 @@ import {
   signDocument,
   verifyDocument,
   type DocumentMark,
-} from '../../core/pool-document.ts';
-import { publicKeyFault, sealEnvelope } from '../../core/signed-envelope.ts';
+} from '../../core/pool/pool-document.ts';
+import { publicKeyFault, sealEnvelope } from '../../core/pool/signed-envelope.ts';
 import { gatewayNamed, poolDocument, poolKeys } from '../support/pool-document.ts';
 
 const seed = 20_261_123;

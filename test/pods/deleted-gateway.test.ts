@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { readAdminStatus, type AdminStatus } from '../../core/admin-status.ts';
+import { readAdminStatus, type AdminStatus } from '../../core/pool/admin-status.ts';
 import { clusterTimeoutMs } from '../support/cluster.ts';
 import { NumberedStream, Viewer } from './numbered-stream.ts';
 import { OperatedPool } from './operated-pool.ts';

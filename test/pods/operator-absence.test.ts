@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { readAdminStatus, type AdminStatus } from '../../core/admin-status.ts';
+import { readAdminStatus, type AdminStatus } from '../../core/pool/admin-status.ts';
 import { clusterTimeoutMs } from '../support/cluster.ts';
 import { NumberedStream, Viewer } from './numbered-stream.ts';
 import { OperatedPool, poolMain } from './operated-pool.ts';

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { FakeClock } from '../support/fake-clock.ts';
 import { BusUnavailable } from '../../core/bus/bus.ts';
 import { createMemoryBus } from '../../core/bus/memory.ts';
 import { limits } from '../../core/limits.ts';
@@ -21,7 +22,8 @@ function refusalOf(answer: Answer): { readonly status: number; readonly c: numbe
 
 describe('POST /v1/mesh/publish', () => {
   test('answers s, f, offset and epoch, and the log has what was published', async () => {
-    await using rig = await Rig.start({ now: () => 1_234_567 });
+    const fixed = new FakeClock();
+    await using rig = await Rig.start({ clock: fixed });
     rig.gateway.counts.set('video:1', { ready: 9, full: 2 });
     const log = await rig.logOf('video:1');
     const first = await rig.publish({ c: 'video:1', d: '{"text":"你好"}' });
@@ -31,8 +33,8 @@ describe('POST /v1/mesh/publish', () => {
     const second = await rig.publish({ c: 'video:1', t: 'binary', d: 'AP8=', priority: 'high', ttlMs: 500 });
     expect(second.body.r).toEqual({ ...first.body.r, offset: 2 });
     expect(log).toMatchObject([
-      { kind: 'text', priority: 'normal', ttlMs: 0, acceptedAt: 1_234_567, sender: undefined },
-      { kind: 'binary', priority: 'high', ttlMs: 500, acceptedAt: 1_234_567 },
+      { kind: 'text', priority: 'normal', ttlMs: 0, acceptedAt: fixed.wall(), sender: undefined },
+      { kind: 'binary', priority: 'high', ttlMs: 500, acceptedAt: fixed.wall() },
     ]);
     expect(log.map(({ payload }) => payload.toString('latin1'))).toEqual([Buffer.from('{"text":"你好"}').toString('latin1'), '\0\xff']);
     expect(await rig.metric('barrage_publisher_publications_total', { result: 'accepted' })).toBe(2);
@@ -185,10 +187,10 @@ describe('limits', () => {
   });
 
   test('publications a second are bounded for each channel by its policy, with the time to wait', async () => {
-    let now = 1_000_000;
+    const clock = new FakeClock();
     await using rig = await Rig.start({
       channels: [{ channel: 'video:*', limits: { publicationsPerSecond: 2 } }],
-      now: () => now,
+      clock,
     });
     const publish = (channel: string) => rig.publish({ c: channel, d: 'x' });
     expect((await publish('video:1')).status).toBe(200);
@@ -197,7 +199,7 @@ describe('limits', () => {
     expect(refusalOf(refused)).toEqual({ status: 429, c: 502, m: 'channel "video:1" takes 2 publications a second; the next in 500 ms' });
     expect(refused.headers['retry-after']).toBe('1');
     expect((await publish('video:2')).status).toBe(200);
-    now += 500;
+    clock.time += 500;
     expect((await publish('video:1')).status).toBe(200);
     expect(await rig.metric('barrage_publisher_publications_total', { result: 'rate_limited' })).toBe(1);
   });

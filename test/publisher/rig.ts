@@ -5,8 +5,10 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { WebSocket } from 'ws';
 import type { Bus, ChannelLog, GatewayCalls, GatewayReply, GatewayRequest, GatewayServer, RoomCounts } from '../../core/bus/bus.ts';
+import type { Clock } from '../../core/clock.ts';
+import { systemClock } from '../../core/process/system-clock.ts';
 import { createMemoryBus } from '../../core/bus/memory.ts';
-import { Policies, policyFileSchema } from '../../core/policy.ts';
+import { Policies, policyFileSchema } from '../../core/policy/policy.ts';
 import type { LogBatch, Publication } from '../../core/publication.ts';
 import { serverBounds } from '../../publisher/bounds.ts';
 import { createPublisher, type Publisher } from '../../publisher/publisher.ts';
@@ -46,7 +48,7 @@ interface RigOptions {
   readonly bus?: Bus;
   readonly apiKeys?: readonly string[];
   readonly channels?: readonly unknown[];
-  readonly now?: () => number;
+  readonly clock?: Clock;
   readonly pingIntervalMs?: number;
   readonly server?: ServerOptions;
 }
@@ -70,7 +72,7 @@ export class Rig {
       apiKeys: options.apiKeys ?? [],
       registry: this.registry,
       logger: pino({ level: 'silent' }),
-      now: options.now ?? Date.now,
+      clock: options.clock ?? systemClock,
       ...(options.pingIntervalMs === undefined ? {} : { pingIntervalMs: options.pingIntervalMs }),
     });
     this.server = createServer({ ...serverBounds, ...options.server }, (request, response) => this.publisher.http(request, response));

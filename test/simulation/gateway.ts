@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { Registry } from 'prom-client';
 import { pino } from 'pino';
-import type { Policies } from '../../core/policy.ts';
+import type { Policies } from '../../core/policy/policy.ts';
 import { ClientPublishing } from '../../gateway/commands/client-publishing.ts';
 import { Connection, type ClientProtocol } from '../../gateway/connections/connection.ts';
 import { FanOut } from '../../gateway/rooms/fan-out.ts';
@@ -10,7 +10,7 @@ import { PlainDialect } from '../../gateway/commands/plain-dialect.ts';
 import { Rooms } from '../../gateway/rooms/rooms.ts';
 import { Session, type SessionSurroundings } from '../../gateway/commands/session.ts';
 import { V1Dialect } from '../../gateway/commands/v1-dialect.ts';
-import type { FakeClock } from './clock.ts';
+import type { FakeClock } from '../support/fake-clock.ts';
 import type { LogLink } from './log.ts';
 import type { Random } from './random.ts';
 
@@ -48,15 +48,13 @@ export class SimulatedGateway {
     // Every look at this clock costs time, so that a fan-out is cut into slices.
     let loopMs = 0;
     const fanOut = new FanOut({
-      clock: () => (loopMs += 3),
-      soon: (callback) => clock.timers.after(options.busyMs(), callback),
+      clock: { monotonic: () => (loopMs += 3), soon: (callback) => clock.after(options.busyMs(), callback) },
       onSlice: () => {},
     });
-    const now = (): number => clock.now;
     this.rooms = new Rooms({
       log,
       policies: options.policies,
-      surroundings: { fanOut, metrics: this.metrics, now: () => clock.wall, clock: now, timers: clock.timers },
+      surroundings: { fanOut, metrics: this.metrics, clock },
       logger,
       share: 0.6,
     });
@@ -68,8 +66,7 @@ export class SimulatedGateway {
       countMembers: () => Promise.resolve({ kind: 'members', members: 0 }),
       metrics: this.metrics,
       logger,
-      clock: now,
-      now: () => clock.wall,
+      clock,
     };
   }
 
@@ -81,7 +78,7 @@ export class SimulatedGateway {
       id: this.#nextId++,
       protocol,
       wire: { socket: socket as unknown as Duplex, close: () => socket.end(), terminate: () => socket.end() },
-      now: this.#clock.now,
+      now: this.#clock.time,
       onClose: leave,
     });
     const session = new Session(
@@ -146,13 +143,13 @@ export class SimulatedSocket {
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#clock.timers.after(0, this.#onEnd);
+    this.#clock.after(0, this.#onEnd);
   }
 
   #pump(): void {
     if (this.#isBusy || this.#isStalled || this.written.length === 0) return;
     this.#isBusy = true;
-    this.#clock.timers.after(1 + this.#random.below(10), () => {
+    this.#clock.after(1 + this.#random.below(10), () => {
       this.#isBusy = false;
       if (this.#isStalled) return;
       const bytes = this.written;

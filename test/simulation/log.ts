@@ -1,6 +1,6 @@
 import type { AppendResult, ChannelLog, LogSubscriber } from '../../core/bus/bus.ts';
 import type { LogBatch, Position, Publication } from '../../core/publication.ts';
-import type { FakeClock } from './clock.ts';
+import type { FakeClock } from '../support/fake-clock.ts';
 import type { Random } from './random.ts';
 
 /** The truth that clients are checked against: every publication of one channel, by epoch and offset. */
@@ -65,7 +65,7 @@ export class LogLink implements ChannelLog {
   subscribe(_channel: string, subscriber: LogSubscriber): Promise<Position> {
     const generation = ++this.#generation;
     return new Promise((resolve) => {
-      this.#clock.timers.after(this.#random.below(20), () => {
+      this.#clock.after(this.#random.below(20), () => {
         if (generation !== this.#generation) return;
         this.#subscriber = subscriber;
         this.#isUp = true;
@@ -88,7 +88,7 @@ export class LogLink implements ChannelLog {
     this.#isUp = false;
     const subscriber = this.#subscriber;
     const generation = ++this.#generation;
-    this.#clock.timers.after(1 + this.#random.below(300), () => {
+    this.#clock.after(1 + this.#random.below(300), () => {
       if (generation !== this.#generation || this.#subscriber !== subscriber) return;
       this.#isUp = true;
       const position = { epoch: this.#log.epoch, offset: this.#log.offset };
@@ -98,8 +98,8 @@ export class LogLink implements ChannelLog {
 
   #later(give: (subscriber: LogSubscriber) => void): void {
     const generation = this.#generation;
-    this.#lastArrivalAt = Math.max(this.#lastArrivalAt, this.#clock.now + this.#random.below(15));
-    this.#clock.timers.after(this.#lastArrivalAt - this.#clock.now, () => {
+    this.#lastArrivalAt = Math.max(this.#lastArrivalAt, this.#clock.time + this.#random.below(15));
+    this.#clock.after(this.#lastArrivalAt - this.#clock.time, () => {
       if (generation === this.#generation && this.#subscriber !== undefined) give(this.#subscriber);
     });
   }

@@ -4,7 +4,7 @@ import { ChannelMove } from '../../client/move.ts';
 import { readMessage, type ReceivedBatch } from '../../client/wire.ts';
 import type { Position } from '../../core/publication.ts';
 import { readFrames } from '../support/frames.ts';
-import type { FakeClock } from './clock.ts';
+import type { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedSocket, type SimulatedGateway } from './gateway.ts';
 import type { SimulatedLog } from './log.ts';
 import type { Random } from './random.ts';
@@ -67,7 +67,7 @@ export class Viewer {
     if (this.#move !== undefined || this.#link === undefined) return;
     const link = this.#link;
     link.socket.end();
-    this.#clock.timers.after(5 + this.#random.below(200), () => {
+    this.#clock.after(5 + this.#random.below(200), () => {
       if (!this.isGone && this.#link === link) this.connect(this.#random.pick(gateways), undefined);
     });
   }
@@ -80,7 +80,7 @@ export class Viewer {
     this.#old = old;
     this.#link = this.#dial(to);
     this.#subscribe(this.#link, undefined);
-    this.#clock.timers.after(5_000, () => {
+    this.#clock.after(5_000, () => {
       if (this.#move === move) this.#tell(move.giveUp());
       this.#leaveOld();
     });
@@ -121,7 +121,7 @@ export class Viewer {
     this.#move = undefined;
     this.#old?.socket.end();
     const { gateway } = link;
-    this.#clock.timers.after(20 + this.#random.below(50), () => {
+    this.#clock.after(20 + this.#random.below(50), () => {
       if (!this.isGone && this.#link === link) this.connect(gateway, undefined);
     });
   }
@@ -139,7 +139,7 @@ export class Viewer {
 
   #send(link: Link, body: object): void {
     const text = JSON.stringify({ id: this.#nextId++, ...body });
-    this.#clock.timers.after(1 + this.#random.below(10), () => {
+    this.#clock.after(1 + this.#random.below(10), () => {
       if (!link.isOver) link.server.send(text);
     });
   }

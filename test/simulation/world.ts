@@ -1,7 +1,7 @@
-import { Policies, defaultPolicy, type ChannelPolicy } from '../../core/policy.ts';
+import { Policies, defaultPolicy, type ChannelPolicy } from '../../core/policy/policy.ts';
 import { priorities, type Publication } from '../../core/publication.ts';
 import { dropReasons } from '../../gateway/tally.ts';
-import { FakeClock } from './clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedGateway } from './gateway.ts';
 import { SimulatedLog } from './log.ts';
 import { Random } from './random.ts';
@@ -99,7 +99,7 @@ export class World {
       kind,
       payload: Buffer.from(`${number} ${'弹'.repeat(random.below(40))}`),
       priority: random.pick(priorities),
-      acceptedAt: this.clock.wall,
+      acceptedAt: this.clock.wall(),
       ttlMs: this.#troubles.expiry && random.chance(0.3) ? 1 + random.below(80) : 0,
       conflation: conflates
         ? { key: random.pick(['like', 'wave']), mode: random.pick(['Latest', 'Sum']), count: 1 + random.below(5) }

@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client';
 import { onTestFinished } from 'vitest';
-import { readAdminStatus, type AdminStatus } from '../../core/admin-status.ts';
-import { signCommand, type DrainCommand } from '../../core/drain-command.ts';
-import { Policies, defaultPolicy } from '../../core/policy.ts';
-import { policiesHash, signDocument, type PoolDocument, type PoolGateway } from '../../core/pool-document.ts';
+import { readAdminStatus, type AdminStatus } from '../../core/pool/admin-status.ts';
+import { signCommand, type DrainCommand } from '../../core/pool/drain-command.ts';
+import { Policies, defaultPolicy } from '../../core/policy/policy.ts';
+import { policiesHash, signDocument, type PoolDocument, type PoolGateway } from '../../core/pool/pool-document.ts';
 import { startAdminServer } from '../../core/process/admin-server.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { Pool, exportPoolDocument } from '../../core/process/pool.ts';

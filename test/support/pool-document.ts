@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { policiesHash, type PoolDocument, type PoolGateway } from '../../core/pool-document.ts';
+import { policiesHash, type PoolDocument, type PoolGateway } from '../../core/pool/pool-document.ts';
 
 /** A key pair as an operator makes one for a pool, in PEM. */
 export function poolKeys(): { readonly publicKeyPem: string; readonly privateKeyPem: string } {

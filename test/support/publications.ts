@@ -5,7 +5,7 @@ import type { Moment } from '../../gateway/merging/merger.ts';
 
 /** A moment at which both clocks show the same. */
 export function moment(milliseconds: number): Moment {
-  return { clock: milliseconds, now: milliseconds };
+  return { monotonic: milliseconds, wall: milliseconds };
 }
 
 /** A text publication; what a test does not care about has plain values. */

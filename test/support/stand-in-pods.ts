@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
-import type { AdminStatus } from '../../core/admin-status.ts';
-import { verifyCommand } from '../../core/drain-command.ts';
-import { decideDocument, verifyDocument, type DocumentMark } from '../../core/pool-document.ts';
+import type { AdminStatus } from '../../core/pool/admin-status.ts';
+import { verifyCommand } from '../../core/pool/drain-command.ts';
+import { decideDocument, verifyDocument, type DocumentMark } from '../../core/pool/pool-document.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { names } from '../../operator/desired/labels.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
@@ -13,7 +13,7 @@ import { KubeConnection } from '../../operator/kube/connection.ts';
 import { Reflector } from '../../operator/kube/reflector.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import { Store } from '../../operator/kube/store.ts';
-import { systemClock } from '../../operator/kube/system-clock.ts';
+import { systemClock } from '../../core/process/system-clock.ts';
 import { addressOf, type PoolPod } from '../../operator/reconcile/pod-view.ts';
 
 /** What one simulated pod has been told, and has become by it. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { BusUnavailable, type ChannelLog } from '../../../core/bus/bus.ts';
-import { policyFileSchema } from '../../../core/policy.ts';
+import { policyFileSchema } from '../../../core/policy/policy.ts';
 import { ClientPublishing, type PublishResult } from '../../../gateway/commands/client-publishing.ts';
 import { publication } from '../../support/publications.ts';
 

@@ -20,7 +20,7 @@ class Pool {
         return { replies: this.replies, unanswered: this.unanswered };
       },
     } as Partial<GatewayCalls> as GatewayCalls,
-    now: () => this.time,
+    clock: { monotonic: () => this.time },
     onCount: (source) => this.sources.push(source),
   });
   readonly #somebody = {};

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { defaultPolicy, type ChannelPolicy } from '../../../core/policy.ts';
+import { defaultPolicy, type ChannelPolicy } from '../../../core/policy/policy.ts';
 import { mayJoin, mayPublish } from '../../../gateway/identity/channel-access.ts';
 import { slowModeWait } from '../../../gateway/commands/client-publishing.ts';
 import { admit, type AdmissionState } from '../../../gateway/connections/admission.ts';

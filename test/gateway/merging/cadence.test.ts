@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { limits } from '../../../core/limits.ts';
-import { defaultPolicy } from '../../../core/policy.ts';
+import { defaultPolicy } from '../../../core/policy/policy.ts';
 import { demandAt, demandOf, flushesUnderWayMax, planCadence, type RoomCadence, type RoomLoad } from '../../../gateway/merging/cadence.ts';
 import { windowCaps } from '../../../gateway/merging/merge-window.ts';
 

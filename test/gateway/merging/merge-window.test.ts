@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { limits } from '../../../core/limits.ts';
-import { defaultPolicy } from '../../../core/policy.ts';
+import { defaultPolicy } from '../../../core/policy/policy.ts';
 import { priorities } from '../../../core/publication.ts';
 import { MergeWindow, windowCaps, type WindowPolicy } from '../../../gateway/merging/merge-window.ts';
 import { placed } from '../../support/publications.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { defaultPolicy, policyFileSchema, type ChannelPolicy } from '../../../core/policy.ts';
+import { defaultPolicy, policyFileSchema, type ChannelPolicy } from '../../../core/policy/policy.ts';
 import { Room, classFor, classDensity, type ClassCut, type Cut, type MemberClass } from '../../../gateway/merging/merger.ts';
 import { latest, logBatch, moment, publication, sum } from '../../support/publications.ts';
 
@@ -144,9 +144,9 @@ test('a publication expires by the machine clock, whatever it was set to; the wi
     room.receive(logBatch(1, some(1)), moment(0));
     const acceptedAt = 10 + setBy;
     const publications = [publication('gone', { ttlMs: 90, acceptedAt }), publication('still', { ttlMs: 91, acceptedAt })];
-    room.receive(logBatch(2, publications), { clock: 10, now: acceptedAt });
-    expect(room.tick({ clock: 99, now: 100 + setBy })).toEqual([]);
-    const cut = only(room.tick({ clock: 100, now: 100 + setBy }));
+    room.receive(logBatch(2, publications), { monotonic: 10, wall: acceptedAt });
+    expect(room.tick({ monotonic: 99, wall: 100 + setBy })).toEqual([]);
+    const cut = only(room.tick({ monotonic: 100, wall: 100 + setBy }));
     expect(cut.items.map(({ offset }) => offset)).toEqual([3]);
     expect(cut.dropped).toMatchObject([{ placed: { offset: 2 }, reason: 'expired' }]);
   }

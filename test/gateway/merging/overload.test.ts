@@ -3,13 +3,13 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, expect, test } from 'vitest';
 import type { ChannelLog, LogSubscriber } from '../../../core/bus/bus.ts';
-import { Policies, policyFileSchema } from '../../../core/policy.ts';
+import { Policies, policyFileSchema } from '../../../core/policy/policy.ts';
 import { priorities } from '../../../core/publication.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/metrics.ts';
 import { Rooms } from '../../../gateway/rooms/rooms.ts';
-import { FakeClock } from '../../simulation/clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { publication } from '../../support/publications.ts';
 
 const zero = (): number => 0;
@@ -28,8 +28,7 @@ class BusyLoop {
 
   constructor(policies: object[] = []) {
     const { clock, metrics } = this;
-    const now = (): number => clock.now;
-    const fanOut = new FanOut({ clock: now, soon: clock.timers.soon, onSlice: () => {} });
+    const fanOut = new FanOut({ clock, onSlice: () => {} });
     const log: ChannelLog = {
       subscribe: async (channel, subscriber) => {
         this.#subscribers.set(channel, subscriber);
@@ -38,7 +37,7 @@ class BusyLoop {
       unsubscribe: (channel) => this.#subscribers.delete(channel),
       append: () => Promise.reject(new Error('nobody publishes here')),
     };
-    const surroundings = { fanOut, metrics, now, clock: now, timers: clock.timers };
+    const surroundings = { fanOut, metrics, clock };
     this.rooms = new Rooms({ log, policies: policiesOf(policies), surroundings, logger: pino({ level: 'silent' }), share: 0.6 });
     open.push(this.rooms);
   }
@@ -46,10 +45,10 @@ class BusyLoop {
   async fill(channel: string, members: number, writeMs: number): Promise<void> {
     for (let left = members; left > 0; left--) {
       const write = (bytes: Buffer): boolean => {
-        this.clock.now += writeMs;
+        this.clock.time += writeMs;
         this.writingMs += writeMs;
         // A plain frame of less than 126 bytes has a header of two; its payload begins with when it was published.
-        const ageMs = this.clock.now - Number(bytes.subarray(2, 2 + (bytes[1] ?? 0)).toString());
+        const ageMs = this.clock.time - Number(bytes.subarray(2, 2 + (bytes[1] ?? 0)).toString());
         if (left === 1) this.worstMs.set(channel, Math.max(this.worstMs.get(channel) ?? 0, ageMs));
         return true;
       };
@@ -63,14 +62,14 @@ class BusyLoop {
 
   /** Publications of 100 bytes, in a bus batch each millisecond (or as often as there is one). */
   publish(channel: string, perSecond: number): void {
-    const startedAt = this.clock.now;
+    const startedAt = this.clock.time;
     let sent = 0;
-    this.clock.timers.every(Math.max(1, 1000 / perSecond), () => {
-      const due = Math.floor(((this.clock.now - startedAt) * perSecond) / 1000) - sent;
+    this.clock.every(Math.max(1, 1000 / perSecond), () => {
+      const due = Math.floor(((this.clock.time - startedAt) * perSecond) / 1000) - sent;
       if (due <= 0) return;
       sent += due;
       const publications = Array.from({ length: due }, () =>
-        publication(String(this.clock.now).padEnd(100, ' '), { acceptedAt: this.clock.now }),
+        publication(String(this.clock.time).padEnd(100, ' '), { acceptedAt: this.clock.time }),
       );
       const firstOffset = (this.#offsets.get(channel) ?? 0) + 1;
       this.#offsets.set(channel, firstOffset + due - 1);
@@ -80,9 +79,9 @@ class BusyLoop {
 
   /** Lets seconds pass; the share of them that was spent writing. */
   async run(seconds: number): Promise<number> {
-    const [startedAt, writingMs] = [this.clock.now, this.writingMs];
+    const [startedAt, writingMs] = [this.clock.time, this.writingMs];
     await this.clock.advance(seconds * 1000);
-    return (this.writingMs - writingMs) / (this.clock.now - startedAt);
+    return (this.writingMs - writingMs) / (this.clock.time - startedAt);
   }
 
   leftOut(): number {
@@ -156,7 +155,7 @@ test('policies that come again, the same or with another limit, leave the window
     await loop.fill('large', 2_000, 0.03);
     loop.publish('large', 20_000);
     let turn = 0;
-    loop.clock.timers.every(100, () => loop.rooms.setPolicies(policiesOf(turn++ % 2 === 0 ? [{ channel: '*', merge }] : [])));
+    loop.clock.every(100, () => loop.rooms.setPolicies(policiesOf(turn++ % 2 === 0 ? [{ channel: '*', merge }] : [])));
     await loop.run(5);
     expect(await loop.run(5)).toBeLessThan(0.65);
     expect(loop.worstMs.get('large')).toBeLessThan(600);

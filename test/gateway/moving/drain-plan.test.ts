@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Placement } from '../../../core/placement.ts';
+import { Placement } from '../../../core/pool/placement.ts';
 import { departureOf, drainStart, finalOrder, paceDrain, type DrainOrder, type Leaver } from '../../../gateway/moving/drain-plan.ts';
 import { topChannels } from '../../../gateway/rooms/top-channels.ts';
 import { gatewayNamed, poolDocument } from '../../support/pool-document.ts';

@@ -2,10 +2,10 @@ import type { Duplex } from 'node:stream';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { Placement } from '../../../core/placement.ts';
+import { Placement } from '../../../core/pool/placement.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { Drainer } from '../../../gateway/moving/drainer.ts';
-import { FakeClock } from '../../simulation/clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { gatewayNamed, poolDocument } from '../../support/pool-document.ts';
 
 /** When one client was told to move, and when the gateway closed its connection, in milliseconds since the drain began. */
@@ -18,7 +18,7 @@ interface Fate {
 class Draining {
   readonly fates: Fate[] = [];
   readonly #clock = new FakeClock();
-  readonly #beganAt = this.#clock.now;
+  readonly #beganAt = this.#clock.time;
   readonly #connections = new Map<number, Connection>();
   readonly #drainer: Drainer;
 
@@ -30,9 +30,7 @@ class Draining {
       connections: this.#connections,
       placement: () => placement,
       uid: 'uid-a',
-      timers: this.#clock.timers,
-      clock: () => this.#clock.now,
-      now: () => this.#clock.wall,
+      clock: this.#clock,
       registry: new Registry(),
       logger: pino({ level: 'silent' }),
     });
@@ -47,7 +45,7 @@ class Draining {
   }
 
   get #elapsedMs(): number {
-    return this.#clock.now - this.#beganAt;
+    return this.#clock.time - this.#beganAt;
   }
 
   #connect(id: number, isDeaf: boolean): void {
@@ -56,7 +54,7 @@ class Draining {
     const write = (bytes: Buffer): boolean => {
       fate.toldAt = this.#elapsedMs;
       const { afterMs } = JSON.parse(bytes.subarray(bytes.indexOf('{')).toString()) as { readonly afterMs: number };
-      if (!isDeaf) this.#clock.timers.after(afterMs, () => this.#leave(id));
+      if (!isDeaf) this.#clock.after(afterMs, () => this.#leave(id));
       return true;
     };
     const socket = { writableLength: 0, write, once() {} } as unknown as Duplex;
@@ -65,7 +63,7 @@ class Draining {
       this.#connections.delete(id);
     };
     const wire = { socket, close, terminate() {} };
-    this.#connections.set(id, new Connection({ id, protocol: 'barrage.v1', wire, now: this.#clock.now, onClose() {} }));
+    this.#connections.set(id, new Connection({ id, protocol: 'barrage.v1', wire, now: this.#clock.time, onClose() {} }));
   }
 
   #leave(id: number): void {

@@ -13,8 +13,13 @@ class Loop {
   readonly done: { readonly what: string; readonly at: number }[] = [];
   readonly #soon: (() => void)[] = [];
   readonly fanOut = new FanOut({
-    clock: () => this.timeMs,
-    soon: (callback) => this.#soon.push(callback),
+    clock: {
+      monotonic: () => this.timeMs,
+      soon: (callback) => {
+        this.#soon.push(callback);
+        return () => {};
+      },
+    },
     onSlice: (milliseconds) => this.slicesMs.push(milliseconds),
   });
 

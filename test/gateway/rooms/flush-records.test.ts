@@ -3,6 +3,7 @@ import { Delivery } from '../../../gateway/rooms/delivery.ts';
 import { FlushRecords } from '../../../gateway/rooms/flush-records.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
 import type { ClassCut, Cut } from '../../../gateway/merging/merger.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { placed } from '../../support/publications.ts';
 
 /** So long that a test which waits for it fails by its own time. */
@@ -11,10 +12,10 @@ const nobody = { delivered: 0, dropped: {}, pending: 0 };
 
 /** A room of three members, whose flushes are over when the test says so. */
 class Flushing {
-  time = 0;
+  readonly clock = new FakeClock();
   readonly size = 3;
   position = { epoch: 'e', offset: 0 };
-  readonly records = new FlushRecords(() => this.time);
+  readonly records = new FlushRecords(this.clock);
 
   /** Cuts the next so many offsets. Returns how to end the flush. */
   cut(count = 1): () => void {
@@ -71,15 +72,17 @@ test('what the bus lost is answered with the flush behind the hole, or at the de
   room.cut()();
   expect(await lost).toEqual(nobody);
   room.position = { epoch: 'e', offset: 9 };
+  await room.clock.advance(20);
   expect(await lostLater).toEqual(nobody);
 });
 
 test('at the deadline what is not cut yet, and what is under way, is pending', async () => {
   const room = new Flushing();
   room.cut();
-  expect(await room.ask(1, 5)).toEqual({ delivered: 0, dropped: {}, pending: 3 });
-  expect(await room.ask(2, 5)).toEqual({ delivered: 0, dropped: {}, pending: 3 });
-  expect(await room.ask(1, 5, 'another')).toEqual({ delivered: 0, dropped: {}, pending: 3 });
+  const asked = [room.ask(1, 5), room.ask(2, 5), room.ask(1, 5, 'another')];
+  await room.clock.advance(5);
+  const pending = { delivered: 0, dropped: {}, pending: 3 };
+  expect(await Promise.all(asked)).toEqual([pending, pending, pending]);
 });
 
 test('what a full window only counted is told as left out for want of budget, to the offset', async () => {
@@ -98,10 +101,10 @@ test('of flushes that are over, a thousand are remembered for a second, and sixt
   for (let made = 0; made < 1_001; made++) room.cut()();
   expect(await room.ask(1)).toBe('forgotten');
   expect(await room.ask(2)).toMatchObject({ delivered: 3 });
-  room.time = 1_000;
+  room.clock.time += 1_000;
   room.cut()();
   expect(await room.ask(986)).toBe('forgotten');
   expect(await room.ask(987)).toMatchObject({ delivered: 3 });
-  room.time = 1_000_000;
+  room.clock.time += 999_000;
   expect(await room.ask(1_002)).toMatchObject({ delivered: 3 });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { policyFileSchema } from '../../../core/policy.ts';
+import { policyFileSchema } from '../../../core/policy/policy.ts';
 import { Room, memberClasses, type ClassCut, type Cut, type MemberClass, type Missing } from '../../../gateway/merging/merger.ts';
 import { anyPublication, logBatch, moment } from '../../support/publications.ts';
 

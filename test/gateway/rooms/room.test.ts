@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { defaultPolicy, type ChannelPolicy } from '../../../core/policy.ts';
+import { defaultPolicy, type ChannelPolicy } from '../../../core/policy/policy.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { FanOut, type Flush } from '../../../gateway/rooms/fan-out.ts';
 import { HostedRoom } from '../../../gateway/rooms/room.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
 import { GatewayMetrics } from '../../../gateway/metrics.ts';
 import { classFor } from '../../../gateway/merging/merger.ts';
-import { FakeClock } from '../../simulation/clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { readFrames } from '../../support/frames.ts';
 import { logBatch, publication } from '../../support/publications.ts';
 
@@ -36,14 +36,13 @@ interface Viewer {
 /** A room at offset 0 on a gateway without a network. */
 class Hosting {
   readonly clock = new FakeClock();
-  readonly fanOut = new CountedFanOut({ clock: () => this.clock.now, soon: this.clock.timers.soon, onSlice: () => {} });
+  readonly fanOut = new CountedFanOut({ clock: this.clock, onSlice: () => {} });
   readonly metrics = new GatewayMetrics(new Registry(), gauges);
   readonly room: HostedRoom;
   #offset = 0;
 
   constructor(policy: ChannelPolicy) {
-    const now = (): number => this.clock.now;
-    const surroundings = { fanOut: this.fanOut, metrics: this.metrics, now, clock: now, timers: this.clock.timers };
+    const surroundings = { fanOut: this.fanOut, metrics: this.metrics, clock: this.clock };
     this.room = new HostedRoom({ channel: 'c', policy, position: { epoch: 'e', offset: 0 }, surroundings });
   }
 

@@ -3,14 +3,14 @@ import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { BusUnavailable, type ChannelLog, type ConnectionCall, type LogSubscriber } from '../../../core/bus/bus.ts';
 import { createMemoryBus } from '../../../core/bus/memory.ts';
-import { Policies, policyFileSchema } from '../../../core/policy.ts';
+import { Policies, policyFileSchema } from '../../../core/policy/policy.ts';
 import type { Logger } from '../../../core/process/logging.ts';
 import { answerCall } from '../../../gateway/commands/backend-calls.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/metrics.ts';
 import { Rooms } from '../../../gateway/rooms/rooms.ts';
-import { FakeClock } from '../../simulation/clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { gauges } from '../../simulation/gateway.ts';
 
 function policiesOf(subscribe: string): Policies {
@@ -38,11 +38,9 @@ class Gateway {
     log: this.#log,
     policies: policiesOf('Public'),
     surroundings: {
-      fanOut: new FanOut({ clock: () => this.clock.now, soon: this.clock.timers.soon, onSlice: () => {} }),
+      fanOut: new FanOut({ clock: this.clock, onSlice: () => {} }),
       metrics: new GatewayMetrics(new Registry(), gauges),
-      now: () => this.clock.now,
-      clock: () => this.clock.now,
-      timers: this.clock.timers,
+      clock: this.clock,
     },
     logger: { warn: (...said: unknown[]) => this.warnings.push(said) } as Partial<Logger> as Logger,
     share: 0.6,
@@ -57,7 +55,7 @@ class Gateway {
     };
     const wire = { socket: socket as unknown as Duplex, close() {}, terminate() {} };
     const id = this.connections.size + 1;
-    const connection = new Connection({ id, protocol: 'barrage.v1', wire, now: this.clock.now, onClose() {} });
+    const connection = new Connection({ id, protocol: 'barrage.v1', wire, now: this.clock.time, onClose() {} });
     this.connections.set(id, connection);
     return { connection, said };
   }

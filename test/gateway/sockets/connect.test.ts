@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { expect, test } from 'vitest';
-import { placementOf } from '../../../core/placement.ts';
+import { placementOf } from '../../../core/pool/placement.ts';
 import { answerConnect } from '../../../gateway/moving/connect-answer.ts';
 import { TestPool } from '../../support/gateway-pool.ts';
 import { TestStandalone } from '../../support/standalone.ts';

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Bus, ChannelLog } from '../../../core/bus/bus.ts';
 import { createMemoryBus } from '../../../core/bus/memory.ts';
 import { closeCodes } from '../../../core/close-codes.ts';
-import { Policies, policyFileSchema } from '../../../core/policy.ts';
+import { Policies, policyFileSchema } from '../../../core/policy/policy.ts';
 import { createLogger } from '../../../core/process/logging.ts';
 import { readSettings } from '../../../core/process/settings.ts';
 import { Gateway } from '../../../gateway/gateway.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { policyFileSchema } from '../../../core/policy.ts';
+import { policyFileSchema } from '../../../core/policy/policy.ts';
 import { fieldsOf } from '../../../operator/api/generation/definition.ts';
 import type { Schema } from '../../../operator/api/generation/definition.ts';
 import { readDefinitions } from '../../../operator/api/generation/files.ts';

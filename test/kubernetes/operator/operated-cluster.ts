@@ -10,7 +10,7 @@ import { KubeClient } from '../../../operator/kube/client.ts';
 import { ClientMetrics } from '../../../operator/kube/client-metrics.ts';
 import { KubeConnection } from '../../../operator/kube/connection.ts';
 import { resources } from '../../../operator/kube/resources.ts';
-import { systemClock } from '../../../operator/kube/system-clock.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
 import type { PoolPod } from '../../../operator/reconcile/pod-view.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { startApiServer, type OwnCluster } from '../../support/cluster.ts';

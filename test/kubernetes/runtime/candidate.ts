@@ -4,7 +4,7 @@ import { createLogger } from '../../../core/process/logging.ts';
 import { ClientMetrics } from '../../../operator/kube/client-metrics.ts';
 import { KubeConnection } from '../../../operator/kube/connection.ts';
 import { LeaderElection } from '../../../operator/kube/leader-election.ts';
-import { systemClock } from '../../../operator/kube/system-clock.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
 import type { ElectionTimes } from '../../../operator/runtime/election.ts';
 
 /** A candidate in a process of its own: says `elected`, `leads` in each turn in which it does, and `lost`. */

@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { LeaderElection } from '../../../operator/kube/leader-election.ts';
 import { resources } from '../../../operator/kube/resources.ts';
-import { systemClock } from '../../../operator/kube/system-clock.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
 import { Controller } from '../../../operator/runtime/controller.ts';
 import { ControllerMetrics } from '../../../operator/runtime/controller-metrics.ts';
 import { defaultElectionTimes } from '../../../operator/runtime/election.ts';

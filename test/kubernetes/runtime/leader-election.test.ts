@@ -7,7 +7,7 @@ import { ClientMetrics } from '../../../operator/kube/client-metrics.ts';
 import { KubeConnection } from '../../../operator/kube/connection.ts';
 import { LeaderElection } from '../../../operator/kube/leader-election.ts';
 import { resources } from '../../../operator/kube/resources.ts';
-import { systemClock } from '../../../operator/kube/system-clock.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
 import { candidateOf, defaultElectionTimes, type Candidate, type ElectionTimes } from '../../../operator/runtime/election.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { sharedApiServer } from '../../support/cluster.ts';

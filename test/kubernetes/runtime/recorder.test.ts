@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EventRecorder } from '../../../operator/kube/recorder.ts';
 import { resources } from '../../../operator/kube/resources.ts';
-import { systemClock } from '../../../operator/kube/system-clock.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
 import type { Occurrence } from '../../../operator/runtime/event-series.ts';
 import { regarding, type KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { sharedApiServer } from '../../support/cluster.ts';

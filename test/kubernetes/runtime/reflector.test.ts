@@ -2,8 +2,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { objectPath, resources } from '../../../operator/kube/resources.ts';
 import { defaultReflectorTimes } from '../../../operator/kube/reflector.ts';
 import { Store, type Change } from '../../../operator/kube/store.ts';
-import { systemClock } from '../../../operator/kube/system-clock.ts';
-import { pause, type Clock } from '../../../operator/runtime/clock.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
+import type { Clock } from '../../../core/clock.ts';
+import { pause } from '../../../operator/runtime/deadline.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import type { Fault, SeenRequest } from '../../support/fault-proxy.ts';
 import { Random } from '../../simulation/random.ts';
@@ -236,7 +237,7 @@ test('an API server that is away for a minute, and was changed meanwhile, is cau
   await eventually(() => rig.proxy.openWatches === 1);
   rig.proxy.outage();
   waits.length = 0;
-  const awayAt = fast.now();
+  const awayAt = fast.monotonic();
   const isOver = pause(fast, 60_000);
   await each(
     Array.from({ length: 30 }, (_, index) => index),
@@ -247,7 +248,7 @@ test('an API server that is away for a minute, and was changed meanwhile, is cau
   );
   await isOver;
   expect(store.size, 'what is known is kept while nobody answers').toBe(50);
-  expect(reflector.figures().failures, 'attempts to reach it').toBeLessThan((fast.now() - awayAt) / 1500);
+  expect(reflector.figures().failures, 'attempts to reach it').toBeLessThan((fast.monotonic() - awayAt) / 1500);
   const { unreachableCapMs, beginMs } = defaultReflectorTimes;
   expect(Math.max(...waits.filter((ms) => ms < beginMs)), 'milliseconds between two attempts').toBeLessThanOrEqual(unreachableCapMs);
   rig.proxy.restore();

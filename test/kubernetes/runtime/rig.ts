@@ -8,8 +8,8 @@ import { KubeConnection } from '../../../operator/kube/connection.ts';
 import { Reflector, type ReflectorOptions, type ReflectorTimes } from '../../../operator/kube/reflector.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { Store } from '../../../operator/kube/store.ts';
-import { systemClock } from '../../../operator/kube/system-clock.ts';
-import type { Clock } from '../../../operator/runtime/clock.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
+import type { Clock } from '../../../core/clock.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { sharedApiServer } from '../../support/cluster.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
@@ -70,9 +70,11 @@ export interface RunningReflector {
 /** A clock on which everything takes less time than it says. */
 export function accelerated(factor: number): Clock {
   return {
-    now: () => systemClock.now() * factor,
-    wallTime: () => systemClock.wallTime(),
+    monotonic: () => systemClock.monotonic() * factor,
+    wall: () => systemClock.wall(),
     after: (ms, run) => systemClock.after(ms / factor, run),
+    every: (ms, run) => systemClock.every(ms / factor, run),
+    soon: (run) => systemClock.soon(run),
   };
 }
 

@@ -5,8 +5,8 @@ import type { BarrageChannel } from '../../../operator/api/barrage-channel.ts';
 import { withDefaults } from '../../../operator/api/stored-objects.ts';
 import { channelConditions } from '../../../operator/decide/channel-conditions.ts';
 import { poolNotFound, poolPolicies } from '../../../operator/decide/policies.ts';
-import { poolLimits, readPolicyParts } from '../../../core/pool-document.ts';
-import { Policies } from '../../../core/policy.ts';
+import { poolLimits, readPolicyParts } from '../../../core/pool/pool-document.ts';
+import { Policies } from '../../../core/policy/policy.ts';
 
 function channelWith(name: string, pattern: string, fields: object = {}, created = begin): BarrageChannel {
   return withDefaults('BarrageChannel', {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import type { AdminStatus } from '../../../core/admin-status.ts';
+import type { AdminStatus } from '../../../core/pool/admin-status.ts';
 import { silentMs } from '../../../operator/decide/blocker.ts';
 import { names } from '../../../operator/desired/labels.ts';
 import type { PoolPod } from '../../../operator/reconcile/pod-view.ts';
 import { Polls } from '../../../operator/reconcile/polls.ts';
 import { Random } from '../../simulation/random.ts';
-import { FakeClock } from '../runtime/fake-clock.ts';
+import { FakeClock, settle } from '../../support/fake-clock.ts';
 
 const intervalMs = 1000;
 const timeLimitMs = 2000;
@@ -48,7 +48,7 @@ function world({
   const most = { underWay: 0 };
   let underWay = 0;
   const ask = async (uid: string): Promise<AdminStatus | undefined> => {
-    askedAt.set(uid, [...(askedAt.get(uid) ?? []), clock.now()]);
+    askedAt.set(uid, [...(askedAt.get(uid) ?? []), clock.monotonic()]);
     underWay += 1;
     most.underWay = Math.max(most.underWay, underWay);
     const isDead = dead.has(uid);
@@ -70,7 +70,7 @@ test('a pod that does not answer changes nothing of how often the others are ask
   for (const uid of ['a', 'b', 'dead']) pods.set(uid, podWith(uid));
   dead.add('dead');
   polls.start();
-  await clock.pass(20_000);
+  await clock.advance(20_000, settle);
   polls.stop();
   for (const uid of ['a', 'b']) {
     expect(longestGap(askedAt.get(uid) ?? []), uid).toBe(intervalMs);
@@ -86,9 +86,9 @@ test('however many pods are dead, the living keep their pace, and no more are as
   for (let index = 0; index < 40; index += 1) pods.set(`alive-${index}`, podWith(`alive-${index}`));
   polls.start();
   // Until each has been asked once nobody knows which ones are dead.
-  await clock.pass(20_000);
+  await clock.advance(20_000, settle);
   for (const times of askedAt.values()) times.splice(0);
-  await clock.pass(60_000);
+  await clock.advance(60_000, settle);
   polls.stop();
   for (const uid of pods.keys()) {
     const gap = longestGap(askedAt.get(uid) ?? []);
@@ -103,10 +103,10 @@ test('a pod that comes back is known within one turn of the dead', async () => {
   pods.set('a', podWith('a'));
   dead.add('a');
   polls.start();
-  await clock.pass(10_000);
+  await clock.advance(10_000, settle);
   expect(polls.of('a')).toBeUndefined();
   dead.delete('a');
-  await clock.pass(timeLimitMs + 10);
+  await clock.advance(timeLimitMs + 10, settle);
   expect(polls.of('a')?.status.uid).toBe('a');
   polls.stop();
 });
@@ -116,11 +116,11 @@ test('who does not run is not asked, and is as soon as it runs; what another pod
   pods.set('a', podWith('a', { phase: 'Pending' }));
   pods.set('old', podWith('old', { phase: 'Running', podIP: 'new' }));
   polls.start();
-  await clock.pass(5000);
+  await clock.advance(5000, settle);
   expect(askedAt.get('a')).toBeUndefined();
   expect(polls.of('old')).toBeUndefined();
   pods.set('a', podWith('a'));
-  await clock.pass(2 * intervalMs);
+  await clock.advance(2 * intervalMs, settle);
   expect(polls.of('a')).toBeDefined();
   polls.stop();
 });
@@ -130,16 +130,16 @@ test('only news is told, and pods that are gone are forgotten with all that was 
   for (const uid of ['a', 'b', 'dead']) pods.set(uid, podWith(uid));
   dead.add('dead');
   polls.start();
-  await clock.pass(5000);
+  await clock.advance(5000, settle);
   expect(changes).toEqual(['live/web', 'live/web']);
   connections.set('a', 7);
-  await clock.pass(2000);
+  await clock.advance(2000, settle);
   expect(changes).toHaveLength(3);
   pods.clear();
-  await clock.pass(5000);
+  await clock.advance(5000, settle);
   expect(polls.size).toBe(0);
   polls.stop();
-  await clock.pass(5000);
+  await clock.advance(5000, settle);
   expect(clock.pending).toBe(0);
 });
 
@@ -153,25 +153,25 @@ test('a pod that has started and does not answer is silent since it was first as
   const { clock, pods, dead, changes, polls } = world();
   pods.set('a', podWith('a', started));
   dead.add('a');
-  const begunAt = clock.wallTime();
+  const begunAt = clock.wall();
   polls.start();
-  await clock.pass(silentMs - 1);
+  await clock.advance(silentMs - 1, settle);
   expect(polls.unansweredSince('a')).toBe(begunAt);
   expect(changes).toEqual([]);
-  await clock.pass(2 * timeLimitMs);
+  await clock.advance(2 * timeLimitMs, settle);
   expect(changes).toEqual(['live/web']);
-  await clock.pass(60_000);
+  await clock.advance(60_000, settle);
   expect(changes).toHaveLength(1);
   dead.delete('a');
-  await clock.pass(2 * timeLimitMs);
+  await clock.advance(2 * timeLimitMs, settle);
   expect(polls.unansweredSince('a')).toBeUndefined();
   expect(changes).toHaveLength(2);
   // The same after it has answered: the end of a silence is told though what it says is no news.
   dead.add('a');
-  await clock.pass(silentMs + 2 * timeLimitMs);
+  await clock.advance(silentMs + 2 * timeLimitMs, settle);
   expect(changes).toHaveLength(3);
   dead.delete('a');
-  await clock.pass(2 * timeLimitMs);
+  await clock.advance(2 * timeLimitMs, settle);
   expect(changes).toHaveLength(4);
   polls.stop();
 });
@@ -182,27 +182,27 @@ test('one that is still starting, or starts again, owes no answer; a question th
   pods.set('a', podWith('a', starting));
   dead.add('a');
   polls.start();
-  await clock.pass(60_000);
+  await clock.advance(60_000, settle);
   expect(polls.unansweredSince('a')).toBeUndefined();
   pods.set('a', podWith('a', started));
-  await clock.pass(silentMs / 2);
+  await clock.advance(silentMs / 2, settle);
   expect(polls.unansweredSince('a')).toBeGreaterThan(0);
   pods.set('a', podWith('a', starting));
-  await clock.pass(silentMs);
+  await clock.advance(silentMs, settle);
   expect(polls.unansweredSince('a')).toBeUndefined();
   expect(changes).toEqual([]);
   pods.set('a', podWith('a', started));
   dead.delete('a');
-  await clock.pass(2 * timeLimitMs);
+  await clock.advance(2 * timeLimitMs, settle);
   for (let round = 0; round < 10; round += 1) {
     dead.add('a');
-    await clock.pass(silentMs / 2);
+    await clock.advance(silentMs / 2, settle);
     dead.delete('a');
-    await clock.pass(2 * timeLimitMs);
+    await clock.advance(2 * timeLimitMs, settle);
   }
   expect(changes).toEqual(['live/web']);
   pods.clear();
-  await clock.pass(5000);
+  await clock.advance(5000, settle);
   expect(polls.size).toBe(0);
   polls.stop();
 });
@@ -221,15 +221,15 @@ test('with pods that come, go, die and answer late no pace is lost (seeds 1 to 2
         pods.delete(gone);
         askedAt.delete(gone);
       }
-      await clock.pass(random.below(1500));
+      await clock.advance(random.below(1500), settle);
     }
     for (const times of askedAt.values()) times.splice(0);
-    await clock.pass(30_000);
+    await clock.advance(30_000, settle);
     polls.stop();
     for (const uid of pods.keys())
       if (!dead.has(uid)) expect(longestGap(askedAt.get(uid) ?? []), `seed ${seed}, ${uid}`).toBeLessThanOrEqual(intervalMs + 200);
     expect(most.underWay, `seed ${seed}`).toBeLessThanOrEqual(6);
-    await clock.pass(timeLimitMs);
+    await clock.advance(timeLimitMs, settle);
     expect(clock.pending, `seed ${seed}`).toBe(0);
   }
 });
@@ -238,7 +238,7 @@ test('of more pods than can be asked each second every one is asked as often as 
   const { clock, pods, askedAt, polls } = world({ perSecondMax: 20 });
   for (let index = 0; index < 100; index += 1) pods.set(`10.0.0.${index}`, podWith(`10.0.0.${index}`));
   polls.start();
-  await clock.pass(60_000);
+  await clock.advance(60_000, settle);
   polls.stop();
   const times = [...askedAt.values()];
   expect(times).toHaveLength(100);

@@ -6,7 +6,7 @@ import { Controller } from '../../../operator/runtime/controller.ts';
 import { ControllerMetrics } from '../../../operator/runtime/controller-metrics.ts';
 import type { Outcome, Reconcile } from '../../../operator/runtime/outcome.ts';
 import { Random } from '../../simulation/random.ts';
-import { FakeClock, settle } from './fake-clock.ts';
+import { FakeClock, settle } from '../../support/fake-clock.ts';
 
 const logger = createLogger({ part: 'test', level: 'silent' });
 
@@ -82,13 +82,13 @@ test('the first change of a quiet key is looked at at once, those that follow to
   expect(seen).toEqual([0]);
   for (version = 1; version <= 100; version += 1) {
     controller.enqueue('a');
-    await clock.pass(1);
+    await clock.advance(1, settle);
   }
   expect(seen).toEqual([0]);
-  await clock.pass(150);
+  await clock.advance(150, settle);
   expect(seen).toEqual([0, 101]);
   // Quiet again: at once.
-  await clock.pass(250);
+  await clock.advance(250, settle);
   controller.enqueue('a');
   await settle();
   expect(seen).toHaveLength(3);
@@ -104,7 +104,7 @@ test('a change during a long reconcile is looked at when that is over', async ()
   controller.enqueue('a');
   await settle();
   controller.enqueue('a');
-  await clock.pass(1000);
+  await clock.advance(1000, settle);
   expect(started).toEqual(['a']);
   open.get('a')?.(done);
   await settle();
@@ -121,13 +121,13 @@ test('each outcome has its sequel: done rests, retry-after comes back then, term
   };
   const at: Record<string, number[]> = {};
   const { clock, controller, metric } = startController((key) => {
-    (at[key] ??= []).push(clock.now());
+    (at[key] ??= []).push(clock.monotonic());
     return Promise.resolve(outcomes[key] ?? done);
   });
   for (const key of Object.keys(outcomes)) controller.enqueue(key);
-  await clock.pass(75);
+  await clock.advance(75, settle);
   expect(at).toEqual({ done: [0], later: [0], wrong: [0], failing: [0, 5, 15, 35, 75] });
-  await clock.pass(30_000);
+  await clock.advance(30_000, settle);
   expect(at['later']).toEqual([0, 30_000]);
   controller.enqueue('wrong');
   await settle();
@@ -150,7 +150,7 @@ test('a reconcile that throws, at once or later, is counted, tried again, and no
   });
   controller.enqueue('bad');
   controller.enqueue('good');
-  await clock.pass(100);
+  await clock.advance(100, settle);
   expect(seen).toEqual(['bad', 'good', 'bad', 'bad']);
   expect(await metric('controller_runtime_reconcile_panics_total')).toContain('{controller="pools"} 2');
   expect(await metric('controller_runtime_reconcile_errors_total')).toContain('{controller="pools"} 2');
@@ -169,9 +169,9 @@ test('a reconcile that takes too long is told to end, and its key is tried again
     { timeoutMs: 1000 },
   );
   controller.enqueue('slow');
-  await clock.pass(999);
+  await clock.advance(999, settle);
   expect(calls).toBe(1);
-  await clock.pass(10);
+  await clock.advance(10, settle);
   expect(calls).toBe(2);
   expect(await metric('controller_runtime_reconcile_timeouts_total')).toContain('{controller="pools"} 1');
   expect(await metric('controller_runtime_reconcile_panics_total')).toContain('{controller="pools"} 0');
@@ -193,9 +193,9 @@ test('who stops takes nothing more, waits for what is under way, and after the g
   await settle();
   let isStopped = false;
   const stopped = controller.stop(5000).then(() => (isStopped = true));
-  await clock.pass(4999);
+  await clock.advance(4999, settle);
   expect(isStopped).toBe(false);
-  await clock.pass(1);
+  await clock.advance(1, settle);
   await stopped;
   expect(seen).toEqual(['a']);
   expect(clock.pending).toBe(0);
@@ -214,7 +214,7 @@ test('keys that come before the start wait for it', async () => {
   });
   controller.enqueue('a');
   controller.enqueueAfter('b', 10);
-  await clock.pass(100);
+  await clock.advance(100, settle);
   expect(started).toEqual([]);
   controller.start();
   await settle();
@@ -247,9 +247,9 @@ test('whatever happens when, no key is reconciled twice at once and the last cha
       const key = `key-${random.below(6)}`;
       world.set(key, change);
       controller.enqueue(key);
-      await clock.pass(random.below(8));
+      await clock.advance(random.below(8), settle);
     }
-    await clock.pass(60_000);
+    await clock.advance(60_000, settle);
     expect(seen, `seed ${seed}`).toEqual(world);
     expect(controller.isIdle).toBe(true);
   }

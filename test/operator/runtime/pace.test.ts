@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { ApiError } from '../../../operator/runtime/api-error.ts';
 import { exponentialMs, jitteredMs } from '../../../operator/runtime/backoff.ts';
-import { pause, TimeOver, within } from '../../../operator/runtime/clock.ts';
+import { pause, TimeOver, within } from '../../../operator/runtime/deadline.ts';
 import { microTime } from '../../../operator/runtime/micro-time.ts';
 import { RateLimit } from '../../../operator/runtime/rate-limit.ts';
 import { isOlder } from '../../../operator/runtime/resource-version.ts';
 import { retryDelayMs, type Verb } from '../../../operator/runtime/retry.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock, settle } from '../../support/fake-clock.ts';
 
 test('a back-off doubles up to its cap, and a jittered one lies between its base and that', () => {
   const bounds = { baseMs: 800, capMs: 30_000 };
@@ -59,9 +59,9 @@ test('a pause ends with its time or its signal, and leaves no timer', async () =
   const ended: string[] = [];
   void pause(clock, 100).then(() => ended.push('time'));
   void pause(clock, 1000, leaving.signal).then(() => ended.push('signal'));
-  await clock.pass(100);
+  await clock.advance(100, settle);
   leaving.abort();
-  await clock.pass(0);
+  await clock.advance(0, settle);
   await pause(clock, 1000, leaving.signal);
   expect(ended).toEqual(['time', 'signal']);
   expect(clock.pending).toBe(0);
@@ -73,7 +73,7 @@ test('a deadline ends what it is for, and what ends early leaves nothing behind'
   const ends = (signal: AbortSignal): Promise<unknown> =>
     new Promise((resolve) => signal.addEventListener('abort', () => resolve(signal.reason)));
   const late = within({ clock, ms: 100, outer: outer.signal }, ends);
-  await clock.pass(100);
+  await clock.advance(100, settle);
   expect(await late).toBeInstanceOf(TimeOver);
   const left = within({ clock, ms: 100, outer: outer.signal }, ends);
   outer.abort('we leave');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Reachability } from '../../../operator/runtime/reachability.ts';
-import { FakeClock, settle } from './fake-clock.ts';
+import { FakeClock, settle } from '../../support/fake-clock.ts';
 
 /** Waits on a clock of its own; each says its name when it is over. */
 function open() {
@@ -15,13 +15,13 @@ test('the first answer after an outage ends every wait, and says since when nobo
   const { clock, reachability, over, wait } = open();
   const returns: number[] = [];
   reachability.onReturn((since) => returns.push(since));
-  await clock.pass(1000);
+  await clock.advance(1000, settle);
   reachability.missed();
   wait('long', 30_000);
-  await clock.pass(5000);
+  await clock.advance(5000, settle);
   reachability.missed();
   wait('short', 1000);
-  await clock.pass(1000);
+  await clock.advance(1000, settle);
   expect(over).toEqual(['short']);
   reachability.answered();
   await settle();
@@ -38,7 +38,7 @@ test('a silence is an outage from three seconds on', async () => {
     const { clock, reachability, over, wait } = open();
     reachability.missed();
     wait('one', 30_000);
-    await clock.pass(silentMs);
+    await clock.advance(silentMs, settle);
     reachability.answered();
     await settle();
     expect(over.length > 0, `${silentMs} ms`).toBe(isOver);
@@ -50,18 +50,18 @@ test('where some are answered and some are not, everybody waits as long as it me
   wait('one', 30_000);
   for (let second = 0; second < 29; second += 1) {
     reachability.missed();
-    await clock.pass(1000);
+    await clock.advance(1000, settle);
     reachability.answered();
   }
   expect(over).toEqual([]);
-  await clock.pass(1000);
+  await clock.advance(1000, settle);
   expect(over).toEqual(['one']);
 });
 
 test('answers without an outage before them end nothing, however long nothing was asked', async () => {
   const { clock, reachability, over, wait } = open();
   reachability.answered();
-  await clock.pass(60_000);
+  await clock.advance(60_000, settle);
   wait('one', 30_000);
   reachability.answered();
   await settle();
@@ -78,7 +78,7 @@ test('a wait ends with its signal, also with one that has ended before, and leav
   expect(over).toEqual(['one', 'two']);
   expect(clock.pending).toBe(0);
   reachability.missed();
-  await clock.pass(5000);
+  await clock.advance(5000, settle);
   reachability.answered();
   expect(over).toEqual(['one', 'two']);
 });
@@ -89,7 +89,7 @@ test('who called off its interest hears of no return', async () => {
   const callOff = reachability.onReturn(() => (returns += 1));
   callOff();
   reachability.missed();
-  await clock.pass(5000);
+  await clock.advance(5000, settle);
   reachability.answered();
   expect(returns).toBe(0);
 });

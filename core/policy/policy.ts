@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import { channelNameFault, channelOwner } from '../channel.ts';
+
+const integer = (minimum: number, maximum: number) => z.int().min(minimum).max(maximum);
+
+/**
+ * The policy of the channels that match `channel`, field for field the spec of a BarrageChannel.
+ * An entry stands alone: what it leaves out has the default, not the value of a less specific entry.
+ */
+export const policySchema = z.strictObject({
+  /** One channel (`video:100001`), all that begin alike (`video:*`), or all (`*`). */
+  channel: z.string().superRefine((pattern, context) => {
+    const name = pattern.endsWith('*') ? pattern.slice(0, -1) : pattern;
+    const fault = pattern === '*' ? undefined : channelNameFault(name);
+    if (fault !== undefined)
+      context.addIssue({ code: 'custom', message: `${fault} (a pattern is a channel name, a beginning followed by *, or *)` });
+  }),
+  merge: z
+    .strictObject({
+      /** How long a room collects after its first publication, in milliseconds; 0 sends each at once. */
+      windowMilliseconds: integer(0, 1000).default(100),
+      publicationsMax: integer(1, 10_000).default(500),
+      bytesMax: integer(1024, 1_048_576).default(65_536),
+    })
+    .prefault({}),
+  /** How much one client is given; above it publications are left out by priority, and counted. */
+  budget: z.strictObject({ publicationsPerSecond: integer(1, 100_000).optional() }).prefault({}),
+  history: z.strictObject({ size: integer(1, 100_000).default(100), ttlSeconds: integer(1, 31_536_000).default(300) }).optional(),
+  access: z
+    .strictObject({
+      subscribe: z.enum(['Public', 'Authenticated', 'Owner']).default('Public'),
+      /** Who may publish besides backends: nobody, clients with an identity, or every client. */
+      publish: z.enum(['Backend', 'Authenticated', 'Public']).default('Backend'),
+      slowModeSeconds: integer(0, 3600).default(0),
+    })
+    .prefault({}),
+  slowConsumer: z
+    .strictObject({
+      policy: z.enum(['DropOldest', 'Disconnect']).default('DropOldest'),
+      queueBytesMax: integer(4096, 67_108_864).default(1_048_576),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      publicationsPerSecond: integer(1, 1_000_000).optional(),
+      payloadBytesMax: integer(1, 1_048_576).default(65_536),
+      membersMax: integer(1, 2_000_000_000).optional(),
+    })
+    .prefault({}),
+  presence: z.enum(['Off', 'Count', 'Members']).default('Count'),
+});
+
+export type ChannelPolicy = z.output<typeof policySchema>;
+
+/** Why a policy gives away what is one user's, in words; `undefined` where it doesn't. */
+export function userChannelFault({ channel, access }: Pick<ChannelPolicy, 'channel' | 'access'>): string | undefined {
+  return channel.startsWith('user:') && access.subscribe !== 'Owner'
+    ? "channels of user: are their owner's: access.subscribe must be Owner"
+    : undefined;
+}
+
+/** What `BARRAGE_POLICY_FILE` holds: `channels:`, a list of policies with a pattern each. A person writes it: a field that is not known is a mistake. */
+export const policyFileSchema = z.strictObject({ channels: z.array(policySchema).max(10_000) }).superRefine((file, context) => {
+  const seen = new Set<string>();
+  for (const [index, policy] of file.channels.entries()) {
+    if (seen.has(policy.channel))
+      context.addIssue({ code: 'custom', path: ['channels', index, 'channel'], message: `"${policy.channel}" stands twice` });
+    seen.add(policy.channel);
+    const fault = userChannelFault(policy);
+    if (fault !== undefined) context.addIssue({ code: 'custom', path: ['channels', index, 'access', 'subscribe'], message: fault });
+  }
+});
+
+/** The policy of a channel that no entry matches. */
+export const defaultPolicy: ChannelPolicy = policySchema.parse({ channel: '*' });
+const ownerPolicy: ChannelPolicy = { ...defaultPolicy, channel: 'user:*', access: { ...defaultPolicy.access, subscribe: 'Owner' } };
+
+/**
+ * Finds the policy of a channel: the exact name, else the longest beginning, else the default.
+ * `user:*` is Owner, and for backends alone to publish to, unless a pattern that begins with `user:` says otherwise of publishing: nobody reads another user's
+ * messages, or writes to them, by a mistake in a file.
+ */
+export class Policies {
+  readonly #exact = new Map<string, ChannelPolicy>();
+  /** Beginnings by their length, longest first: a look-up costs one step for each length that is in use, however many patterns there are. */
+  readonly #beginnings: readonly (readonly [length: number, policies: ReadonlyMap<string, ChannelPolicy>])[];
+
+  constructor(policies: readonly ChannelPolicy[]) {
+    const beginnings = new Map<number, Map<string, ChannelPolicy>>();
+    for (const policy of policies) {
+      if (!policy.channel.endsWith('*')) {
+        this.#exact.set(policy.channel, policy);
+        continue;
+      }
+      const beginning = policy.channel.slice(0, -1);
+      const alike = beginnings.get(beginning.length) ?? new Map<string, ChannelPolicy>();
+      beginnings.set(beginning.length, alike.set(beginning, policy));
+    }
+    this.#beginnings = [...beginnings].toSorted((a, b) => b[0] - a[0]);
+  }
+
+  of(channel: string): ChannelPolicy {
+    const policy = this.#find(channel);
+    if (channelOwner(channel) === undefined) return policy ?? defaultPolicy;
+    if (policy === undefined) return ownerPolicy;
+    // A pattern that is not about user channels opens neither reading nor writing to them.
+    return policy.channel.startsWith('user:') ? policy : { ...policy, access: ownerPolicy.access };
+  }
+
+  #find(channel: string): ChannelPolicy | undefined {
+    const exact = this.#exact.get(channel);
+    if (exact !== undefined) return exact;
+    for (const [length, policies] of this.#beginnings) {
+      const policy = policies.get(channel.slice(0, length));
+      if (policy !== undefined) return policy;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,174 @@
+import { createHash, hash } from 'node:crypto';
+import { z } from 'zod';
+import { channelNameFault } from '../channel.ts';
+import type { ChannelPolicy } from '../policy/policy.ts';
+import { readPolicies, readPolicyPart, type PolicyMisfits } from '../policy/policy-part.ts';
+import { openEnvelope, sealEnvelope } from './signed-envelope.ts';
+
+/** Bounds of a pool document: it lies in a ConfigMap, and its policies in others. */
+export const poolLimits = {
+  /** Largest document, in UTF-8 bytes: with its envelope it must fit in a ConfigMap of 1 MiB. */
+  documentBytesMax: 786_432,
+  gatewaysMax: 2_000,
+  overridesMax: 2_000,
+  gatewaysPerOverrideMax: 64,
+  /** Largest policy part, in UTF-8 bytes. */
+  policyPartBytesMax: 524_288,
+  policyPartsMax: 64,
+} as const;
+
+const podName = z.string().min(1).max(253);
+const gatewayUrl = z.url({ protocol: /^wss?$/ }).max(2_048);
+const gatewaySchema = z.object({
+  /** The pod's name: what placement hashes, and what overrides name. */
+  name: podName,
+  /** The pod's UID. */
+  uid: z.string().min(1).max(128),
+  /** Where clients reach this gateway and no other. */
+  url: gatewayUrl,
+  /** Its share of channels relative to the others; with 0 it hosts what nobody else can. */
+  weight: z.number().min(0).max(1_000),
+  state: z.enum(['serving', 'draining']),
+});
+
+/** Unknown fields are left out and not refused: pods of an older version must understand the document of a newer operator. */
+const documentSchema = z
+  .object({
+    version: z.literal(1),
+    /** `<namespace>/<name>` of the GatewayPool. */
+    pool: z.string().regex(/^[^/\s]{1,63}\/[^/\s]{1,253}$/),
+    /** Rises with each document of a pool. */
+    epoch: z.int().min(1),
+    hashSeed: z.int().min(0),
+    gateways: z.array(gatewaySchema).max(poolLimits.gatewaysMax),
+    overrides: z
+      .array(
+        z.object({
+          channel: z.string().refine((name) => channelNameFault(name) === undefined, 'not a channel name'),
+          gateways: z.array(podName).min(1).max(poolLimits.gatewaysPerOverrideMax),
+        }),
+      )
+      .max(poolLimits.overridesMax),
+    policies: z.object({
+      /** @see policiesHash */
+      hash: z.string().regex(/^[0-9a-f]{64}$/),
+      parts: z.int().min(0).max(poolLimits.policyPartsMax),
+    }),
+  })
+  .superRefine(({ gateways, overrides }, context) => {
+    for (const [path, names] of [
+      ['gateways', gateways.map(({ name }) => name)],
+      ['overrides', overrides.map(({ channel }) => channel)],
+    ] as const)
+      if (new Set(names).size < names.length) context.addIssue({ code: 'custom', path: [path], message: 'a name stands twice' });
+  })
+  .readonly();
+
+/** Whether a document can name it as where clients reach a gateway. */
+export function isGatewayUrl(url: string): boolean {
+  return gatewayUrl.safeParse(url).success;
+}
+
+/** What the operator tells every pod of a pool: who is in it, what goes where, and which policies are in force. */
+export interface PoolDocument {
+  readonly version: 1;
+  readonly pool: string;
+  readonly epoch: number;
+  readonly hashSeed: number;
+  readonly gateways: readonly PoolGateway[];
+  readonly overrides: readonly PlacementOverride[];
+  readonly policies: { readonly hash: string; readonly parts: number };
+}
+
+export type PoolGateway = Readonly<z.output<typeof gatewaySchema>>;
+
+/** A placement that differs from the hash. */
+export interface PlacementOverride {
+  readonly channel: string;
+  /** Pod names, in order. */
+  readonly gateways: readonly string[];
+}
+
+export type VerifiedDocument =
+  | { readonly kind: 'verified'; readonly document: PoolDocument; readonly digest: string }
+  | { readonly kind: 'malformed' | 'forged'; readonly fault: string };
+
+/** The signed envelope of a document. @throws where the document breaks a bound, or the key is no Ed25519 private key in PEM */
+export function signDocument(document: PoolDocument, privateKeyPem: string): string {
+  const text = JSON.stringify(documentSchema.parse(document));
+  if (Buffer.byteLength(text) > poolLimits.documentBytesMax)
+    throw new RangeError(`the pool document has more than ${poolLimits.documentBytesMax} bytes`);
+  return sealEnvelope(text, privateKeyPem);
+}
+
+/** Reads a signed document. `digest` names its exact content. */
+export function verifyDocument(envelope: string, publicKeyPem: string): VerifiedDocument {
+  const opened = openEnvelope(envelope, publicKeyPem);
+  if (opened.kind !== 'opened') return opened;
+  const { text } = opened;
+  if (Buffer.byteLength(text) > poolLimits.documentBytesMax)
+    return { kind: 'malformed', fault: `the pool document has more than ${poolLimits.documentBytesMax} bytes` };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { kind: 'malformed', fault: 'the pool document is not JSON' };
+  }
+  const read = documentSchema.safeParse(value);
+  if (!read.success) return { kind: 'malformed', fault: `the pool document is wrong: ${issuesInWords(read.error)}` };
+  return { kind: 'verified', document: read.data, digest: hash('sha256', text) };
+}
+
+/** What identifies a document among others. */
+export interface DocumentMark {
+  readonly pool: string;
+  readonly epoch: number;
+  readonly digest: string;
+}
+
+/** Whether to take a document over the one in force. `conflict`: another document of the same epoch, or one of another pool. */
+export function decideDocument(current: DocumentMark | undefined, incoming: DocumentMark): 'accept' | 'same' | 'older' | 'conflict' {
+  if (current === undefined) return 'accept';
+  if (incoming.pool !== current.pool) return 'conflict';
+  if (incoming.epoch !== current.epoch) return incoming.epoch > current.epoch ? 'accept' : 'older';
+  return incoming.digest === current.digest ? 'same' : 'conflict';
+}
+
+/** SHA-256 in hexadecimal over all policy parts, one after the other. */
+export function policiesHash(parts: readonly string[]): string {
+  const all = createHash('sha256');
+  for (const part of parts) all.update(part);
+  return all.digest('hex');
+}
+
+export type PolicyPartsRead =
+  | { readonly kind: 'policies'; readonly policies: readonly ChannelPolicy[]; readonly misfits: PolicyMisfits }
+  | { readonly kind: 'faults'; readonly faults: readonly string[] };
+
+/**
+ * Reads the policies that a document names: its parts must be all there, and be the very ones. What this version does not understand of a policy changes nothing
+ * for the others, and refuses no document: a newer operator writes for gateways of both versions while it replaces them.
+ */
+export function readPolicyParts({ policies: named }: Pick<PoolDocument, 'policies'>, parts: readonly string[]): PolicyPartsRead {
+  const fault = partsFault(named, parts);
+  if (fault !== undefined) return { kind: 'faults', faults: [fault] };
+  const reads = parts.map(readPolicyPart);
+  const faults = reads.flatMap((read, index) => (read.kind === 'fault' ? [`policies-${index}: ${read.fault}`] : []));
+  if (faults.length > 0) return { kind: 'faults', faults };
+  return { kind: 'policies', ...readPolicies(reads.flatMap((read) => (read.kind === 'entries' ? read.entries : []))) };
+}
+
+function partsFault(named: PoolDocument['policies'], parts: readonly string[]): string | undefined {
+  if (parts.length !== named.parts) return `there are ${parts.length} policy parts; the document names ${named.parts}`;
+  const large = parts.findIndex((part) => Buffer.byteLength(part) > poolLimits.policyPartBytesMax);
+  if (large >= 0) return `policies-${large} has more than ${poolLimits.policyPartBytesMax} bytes`;
+  if (policiesHash(parts) !== named.hash) return 'the policy parts are not the ones that the document names (their hash differs)';
+  return undefined;
+}
+
+const issuesShownMax = 10;
+
+function issuesInWords({ issues }: z.ZodError): string {
+  const shown = issues.slice(0, issuesShownMax).map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
+  return issues.length > shown.length ? `${shown.join('; ')}; and ${issues.length - shown.length} more` : shown.join('; ');
+}

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { createMemoryBus } from '../../../core/bus/memory.ts';
+import { describeBusContract } from '../contract.ts';
+import { checkAgainstModel } from '../model.ts';
+import { Listener, publication } from '../world.ts';
+
+describeBusContract('memory', async () => {
+  const bus = createMemoryBus();
+  return { publisher: bus, gateway: bus, otherGateway: bus, close: () => bus.close() };
+});
+
+test('the memory bus agrees with a model over random appends and subscriptions', async () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const bus = createMemoryBus();
+    await checkAgainstModel({ seed, steps: 300, publisher: bus, gateway: bus });
+    await bus.close();
+  }
+});
+
+test('a batch is delivered before its append resolves', async () => {
+  const { log } = createMemoryBus();
+  const listener = new Listener();
+  await log.subscribe('a', listener);
+  const appended = log.append('a', [publication('x')]);
+  expect(listener.texts).toEqual(['x']);
+  await appended;
+});
+
+test('a channel that was forgotten begins again in a new epoch, one that was not goes on', async () => {
+  const { log } = createMemoryBus({ idleChannelsMax: 2 });
+  const first = await log.append('a', [publication('x')]);
+  await log.append('b', [publication('x')]);
+  expect(await log.append('a', [publication('x')])).toEqual({ epoch: first.epoch, firstOffset: 2, lastOffset: 2 });
+  const listener = new Listener();
+  const position = await log.subscribe('held', listener);
+  await log.append('c', [publication('x')]);
+  await log.append('d', [publication('x')]);
+  const again = await log.append('a', [publication('x')]);
+  expect(again).toMatchObject({ firstOffset: 1, lastOffset: 1 });
+  expect(again.epoch).not.toBe(first.epoch);
+  expect(await log.append('held', [publication('x')])).toMatchObject({ epoch: position.epoch, firstOffset: 1 });
+});

@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Cursor } from '../../../client/cursor.ts';
+import { follow } from '../../../client/position.ts';
+
+test('a span that begins at the position is next, and without a position every span is', () => {
+  expect(follow({ epoch: 'a', offset: 5 }, { epoch: 'a', after: 5, upto: 7 })).toEqual({ kind: 'next' });
+  expect(follow(undefined, { epoch: 'a', after: 5, upto: 7 })).toEqual({ kind: 'next' });
+});
+
+test('a span up to the position is covered, one beyond it that began earlier overlaps', () => {
+  expect(follow({ epoch: 'a', offset: 5 }, { epoch: 'a', after: 2, upto: 5 })).toEqual({ kind: 'covered' });
+  expect(follow({ epoch: 'a', offset: 5 }, { epoch: 'a', after: 2, upto: 6 })).toEqual({ kind: 'overlap', deliverAfter: 5 });
+});
+
+test('a span that begins later, or of another epoch, is a gap up to its beginning', () => {
+  const from = { epoch: 'a', offset: 5 };
+  expect(follow(from, { epoch: 'a', after: 6, upto: 7 })).toEqual({ kind: 'gap', from, to: { epoch: 'a', offset: 6 } });
+  expect(follow(from, { epoch: 'b', after: 2, upto: 3 })).toEqual({ kind: 'gap', from, to: { epoch: 'b', offset: 2 } });
+});
+
+test('whatever spans of one epoch arrive, in whatever order, every offset is accounted for once, rising', () => {
+  const spans = fc.array(fc.tuple(fc.nat(40), fc.nat(6)).map(([after, length]) => ({ epoch: 'a', after, upto: after + length })));
+  fc.assert(
+    fc.property(spans, fc.nat(40), (arriving, start) => {
+      const cursor = new Cursor<(typeof arriving)[number]>();
+      cursor.subscribed({ epoch: 'a', offset: start }, false);
+      let accounted = start;
+      for (const told of arriving.flatMap((span) => cursor.batch(span))) {
+        const [from, to] = told.kind === 'gap' ? [told.from?.offset, told.to.offset] : [told.deliverAfter, told.batch.upto];
+        expect(from).toBe(accounted);
+        expect(to).toBeGreaterThanOrEqual(accounted);
+        accounted = to;
+      }
+      expect(cursor.position).toEqual({ epoch: 'a', offset: accounted });
+      expect(accounted).toBe(
+        Math.max(start, ...arriving.filter(({ after, upto }) => upto > start || after > start).map(({ upto }) => upto)),
+      );
+    }),
+  );
+});
+
+test('a gap notice is told once, with the reason that the gateway gave', () => {
+  const cursor = new Cursor();
+  cursor.subscribed({ epoch: 'a', offset: 3 }, false);
+  const notice = { epoch: 'a', after: 3, upto: 9, reason: 'slow' } as const;
+  expect(cursor.gap(notice)).toEqual([{ kind: 'gap', from: { epoch: 'a', offset: 3 }, to: { epoch: 'a', offset: 9 }, reason: 'slow' }]);
+  expect(cursor.gap(notice)).toEqual([]);
+  expect(cursor.gap({ ...notice, after: 9, upto: 10, reason: 'bus' })).toMatchObject([{ reason: 'missed' }]);
+});
+
+test('a subscription that was recovered, or is behind the position, is no gap; any other later one is', () => {
+  const at = (offset: number, epoch = 'a') => ({ epoch, offset });
+  const cursor = new Cursor();
+  expect(cursor.subscribed(at(10), false)).toEqual([]);
+  expect(cursor.subscribed(at(12), true)).toEqual([]);
+  expect(cursor.position).toEqual(at(12));
+  expect(cursor.subscribed(at(11), false)).toEqual([]);
+  expect(cursor.position).toEqual(at(12));
+  expect(cursor.subscribed(at(20), false)).toEqual([{ kind: 'gap', from: at(12), to: at(20), reason: 'reconnect' }]);
+  expect(cursor.subscribed(at(1, 'b'), false)).toEqual([{ kind: 'gap', from: at(20), to: at(1, 'b'), reason: 'reconnect' }]);
+});
