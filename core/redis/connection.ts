@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { backoffMs } from '../backoff.ts';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
 import { scripts, type ScriptedRedis } from './scripts.ts';
@@ -10,7 +11,8 @@ export const commandTimeoutMs = 2000;
 const connectTimeoutMs = 2000;
 /** Longest wait for a Sentinel's answer; then the next one is asked. */
 const sentinelTimeoutMs = 1000;
-const reconnectDelayMsMax = 500;
+/** The jitter keeps a hundred gateways from coming back in step. */
+const reconnectBackoff = { baseMs: 100, capMs: 500, floorMs: 50 };
 const healthIntervalMs = 500;
 /** Turns of the health timer without an answer after which Redis counts as hung: 1.5 to 2 s. */
 const silentTurnsDown = 3;
@@ -71,9 +73,8 @@ export class RedisConnection {
     this.#kind = options.kind;
     this.#silentTurnsBreak = endpoint.sentinels === undefined ? silentTurnsBreak : silentTurnsBreakSentinel;
     this.#errors = options.errors;
-    // The jitter keeps a hundred gateways from coming back in step.
-    const retryDelayMs = (attempt: number): number =>
-      Math.min(50 * 2 ** Math.min(Math.max(attempt, this.#refusals), 10), reconnectDelayMsMax) * (0.5 + random() / 2);
+    // The client counts attempts from 1.
+    const retryDelayMs = (attempt: number): number => backoffMs(Math.max(attempt, this.#refusals) - 1, reconnectBackoff, random);
     this.#firstAttempt = new Promise((resolve) => (this.#endFirstAttempt = resolve));
     this.client = new Redis({
       ...endpoint,
@@ -84,7 +85,7 @@ export class RedisConnection {
       maxRetriesPerRequest: 0,
       commandTimeout: commandTimeoutMs,
       connectTimeout: connectTimeoutMs,
-      maxLoadingRetryTime: reconnectDelayMsMax,
+      maxLoadingRetryTime: reconnectBackoff.capMs,
       keepAlive: 10_000,
       retryStrategy: retryDelayMs,
       sentinelRetryStrategy: retryDelayMs,

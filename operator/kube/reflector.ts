@@ -1,6 +1,6 @@
 import type { Logger } from '../../core/process/logging.ts';
 import { ApiError } from '../runtime/api-error.ts';
-import { jitteredMs, type BackoffBounds } from '../runtime/backoff.ts';
+import { backoffMs, type BackoffBounds } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
 import { pause } from '../runtime/deadline.ts';
 import { keyOf, type KubeObject, type Resource, type Selection } from '../runtime/kube-api.ts';
@@ -153,9 +153,9 @@ export class Reflector<T extends KubeObject> {
     this.#failure = error;
     this.#failures += 1;
     this.#failuresInARow += 1;
-    const bounds = isUnreachable ? { ...backoff, capMs: unreachableCapMs } : backoff;
     // The first failure after good times is usually a connection that was cut: back soon, but not all watchers at once.
-    const ownMs = earlier === 0 ? random() * bounds.baseMs : jitteredMs(earlier, bounds, random);
+    const floorMs = earlier === 0 ? 0 : backoff.baseMs;
+    const ownMs = backoffMs(earlier, { ...backoff, floorMs, capMs: isUnreachable ? unreachableCapMs : backoff.capMs }, random);
     const delayMs = Math.max(ownMs, error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
     const { namespace } = this.#options.selection;
     const failures = this.#failuresInARow;

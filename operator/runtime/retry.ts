@@ -1,5 +1,5 @@
+import { backoffMs } from '../../core/backoff.ts';
 import type { ApiError } from './api-error.ts';
-import { jitteredMs } from './backoff.ts';
 
 /** What a request does, in the API server's words. */
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'apply' | 'delete';
@@ -8,7 +8,7 @@ export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'apply' | 'd
 const attemptsMax = 5;
 /** A server that asks for a longer wait than this is not waited for here: the caller has better things to do. */
 const retryAfterMsMax = 30_000;
-const backoff = { baseMs: 100, capMs: 10_000 };
+const backoff = { baseMs: 100, capMs: 10_000, floorMs: 100 };
 
 /** Whether sending it again changes nothing that sending it once would not have. */
 export function isRead(verb: Verb): boolean {
@@ -25,5 +25,5 @@ export function retryDelayMs(verb: Verb, attempt: number, error: ApiError, rando
   const mayHelp = isRead(verb) ? error.isPassing : error.status === 429;
   const askedMs = error.retryAfterMs ?? 0;
   if (!mayHelp || askedMs > retryAfterMsMax) return undefined;
-  return askedMs + jitteredMs(attempt - 1, backoff, random);
+  return askedMs + backoffMs(attempt - 1, backoff, random);
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { exponentialMs, type BackoffBounds } from './backoff.ts';
+import { backoffCeilingMs, type BackoffBounds } from '../../core/backoff.ts';
 import { DueHeap } from './due-heap.ts';
 import { RateLimit, type RateLimitOptions } from './rate-limit.ts';
 
@@ -67,7 +67,7 @@ export class WorkQueue {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
     this.#retries += 1;
-    const delayMs = Math.max(exponentialMs(failures, this.#retryOptions.backoff), this.#overall.reserve(now));
+    const delayMs = Math.max(backoffCeilingMs(failures, this.#retryOptions.backoff), this.#overall.reserve(now));
     this.addAfter(key, delayMs, now);
     return delayMs;
   }

@@ -11,7 +11,7 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A browser loads the client: of core it may have what is free of Node, at run time. */
-const browserSafe = new Set(['core/protocol/barrage-v1.ts', 'core/close-codes.ts']);
+const browserSafe = new Set(['core/backoff.ts', 'core/protocol/barrage-v1.ts', 'core/close-codes.ts']);
 
 /** Packages that are imported in named places only. */
 const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
@@ -23,7 +23,9 @@ const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
 
 /** Decisions: no clock, no chance, no input or output; they are given a time and a source of randomness. */
 export const pureFiles: readonly string[] = [
-  ...['channel', 'clock', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map((name) => `core/${name}.ts`),
+  ...['backoff', 'channel', 'clock', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map(
+    (name) => `core/${name}.ts`,
+  ),
   ...['redis/slots', 'redis/redirect', 'protocol/barrage-v1'].map((name) => `core/${name}.ts`),
   ...['connections/admission', 'connections/idle-rule', 'connections/send-queue', 'commands/v1-command'].map(
     (name) => `gateway/${name}.ts`,

@@ -1,20 +1,11 @@
 import { expect, test } from 'vitest';
 import { ApiError } from '../../../operator/runtime/api-error.ts';
-import { exponentialMs, jitteredMs } from '../../../operator/runtime/backoff.ts';
 import { pause, TimeOver, within } from '../../../operator/runtime/deadline.ts';
 import { microTime } from '../../../operator/runtime/micro-time.ts';
 import { RateLimit } from '../../../operator/runtime/rate-limit.ts';
 import { isOlder } from '../../../operator/runtime/resource-version.ts';
 import { retryDelayMs, type Verb } from '../../../operator/runtime/retry.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
-
-test('a back-off doubles up to its cap, and a jittered one lies between its base and that', () => {
-  const bounds = { baseMs: 800, capMs: 30_000 };
-  expect([0, 1, 2, 6, 1000].map((failures) => exponentialMs(failures, bounds))).toEqual([800, 1600, 3200, 30_000, 30_000]);
-  expect(jitteredMs(3, bounds, () => 0)).toBe(800);
-  expect(jitteredMs(3, bounds, () => 0.5)).toBe(3600);
-  expect(jitteredMs(1000, bounds, () => 0.999)).toBeLessThan(30_000);
-});
 
 test('a rate lets a burst through at once, and those after it one after another', () => {
   const rate = new RateLimit({ ratePerSecond: 20, burst: 3 }, 0);
