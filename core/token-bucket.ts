@@ -1,6 +1,9 @@
+/** Rounding that is forgiven, in tokens: sums of thousandths are not exact. */
+const tolerance = 1e-9;
+
 /**
  * A rate with a burst: `ratePerSecond` tokens flow in, at most `burst` are kept. Starts full.
- * Time is given by the caller, in milliseconds, and must not run backwards (if it does, no tokens flow).
+ * Time is given by the caller, in milliseconds. No tokens flow where it runs backwards.
  */
 export class TokenBucket {
   #tokens: number;
@@ -13,16 +16,26 @@ export class TokenBucket {
 
   /** Whole tokens that could be taken now. */
   available(now: number, ratePerSecond: number, burst: number): number {
-    if (now > this.#at) {
-      this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) * ratePerSecond) / 1000);
-      this.#at = now;
-    }
-    return Math.max(0, Math.floor(this.#tokens + 1e-9));
+    this.#tokens = Math.min(burst, this.#tokens + (Math.max(0, now - this.#at) * ratePerSecond) / 1000);
+    this.#at = now;
+    return Math.max(0, Math.floor(this.#tokens + tolerance));
   }
 
   /** Takes tokens, also ones that are not there: the debt must flow in before others are available. Returns what is left. */
   take(count: number): number {
     this.#tokens -= count;
     return this.#tokens;
+  }
+
+  /** Takes one token if it is there. */
+  tryTake(now: number, ratePerSecond: number, burst: number): boolean {
+    if (this.available(now, ratePerSecond, burst) < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  /** Whole milliseconds from the last `available` or `tryTake` until one token is there. */
+  waitMs(ratePerSecond: number): number {
+    return Math.max(0, Math.ceil(((1 - tolerance - this.#tokens) * 1000) / ratePerSecond));
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { LRUCache } from 'lru-cache';
 import { gatewayNumberMax } from '../client-id.ts';
 import { limits } from '../limits.ts';
 import type { Position, Publication } from '../publication.ts';
@@ -60,25 +61,24 @@ interface ChannelOrder {
 
 class MemoryLog implements ChannelLog {
   readonly #random: () => number;
-  readonly #idleChannelsMax: number;
   readonly #subscribed = new Map<string, ChannelOrder>();
   /**
    * Channels without a subscriber, the longest unused first. One that is forgotten begins again with a new epoch,
    * so that nobody takes its second order for the first.
    */
-  readonly #idle = new Map<string, ChannelOrder>();
+  readonly #idle: LRUCache<string, ChannelOrder>;
   #closed = false;
 
   constructor(random: () => number, idleChannelsMax: number) {
     this.#random = random;
-    this.#idleChannelsMax = idleChannelsMax;
+    this.#idle = new LRUCache({ max: idleChannelsMax });
   }
 
   async append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
     checkAppend(publications);
     this.#checkOpen();
     const order = this.#subscribed.get(channel) ?? this.#takeIdle(channel);
-    if (order.subscriber === undefined) this.#keepIdle(channel, order);
+    if (order.subscriber === undefined) this.#idle.set(channel, order);
     const firstOffset = order.offset + 1;
     order.offset += publications.length;
     order.subscriber?.onBatch({ channel, epoch: order.epoch, firstOffset, publications });
@@ -99,7 +99,7 @@ class MemoryLog implements ChannelLog {
     if (order === undefined) return;
     order.subscriber = undefined;
     this.#subscribed.delete(channel);
-    this.#keepIdle(channel, order);
+    this.#idle.set(channel, order);
   }
 
   close(): void {
@@ -113,15 +113,6 @@ class MemoryLog implements ChannelLog {
     if (order === undefined) return { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined };
     this.#idle.delete(channel);
     return order;
-  }
-
-  #keepIdle(channel: string, order: ChannelOrder): void {
-    this.#idle.set(channel, order);
-    if (this.#idle.size <= this.#idleChannelsMax) return;
-    for (const longestUnused of this.#idle.keys()) {
-      this.#idle.delete(longestUnused);
-      return;
-    }
   }
 
   #checkOpen(): void {

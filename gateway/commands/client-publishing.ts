@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { BusUnavailable, type AppendResult, type ChannelLog } from '../../core/bus/bus.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import type { Publication } from '../../core/publication.ts';
@@ -9,7 +10,8 @@ export type PublishResult =
   | { readonly kind: 'channel_rate' }
   | { readonly kind: 'unavailable' };
 
-const trackedMax = 100_000;
+/** Most authors in slow mode, and most channels with a rate, that one gateway remembers; the longest unused is forgotten first. */
+const rememberedMax = 100_000;
 
 /**
  * Publications of clients, where the policy allows them: slow mode for each author and channel, and the channel's rate on this gateway. Access
@@ -17,12 +19,14 @@ const trackedMax = 100_000;
  */
 export class ClientPublishing {
   readonly #log: ChannelLog;
-  /** Insertion order is age: the oldest are forgotten first when there are too many. */
-  readonly #lastAt = new Map<string, number>();
-  readonly #rates = new Map<string, TokenBucket>();
+  readonly #lastAt: LRUCache<string, number>;
+  readonly #rates: LRUCache<string, TokenBucket>;
 
-  constructor(log: ChannelLog) {
+  /** @param remembered most authors, and most channels, whose last publications are known */
+  constructor(log: ChannelLog, remembered = rememberedMax) {
     this.#log = log;
+    this.#lastAt = new LRUCache({ max: remembered });
+    this.#rates = new LRUCache({ max: remembered });
   }
 
   /** @param author who is slowed down: a user where there is one, else a connection */
@@ -40,7 +44,7 @@ export class ClientPublishing {
     const slow = slowModeWait(lastAt, policy.access.slowModeSeconds, now);
     if (slow > 0) return { kind: 'slow_mode', waitMs: slow };
     if (!this.#takeRate(channel, policy.limits.publicationsPerSecond, now)) return { kind: 'channel_rate' };
-    if (policy.access.slowModeSeconds > 0) this.#remember(paced, now);
+    if (policy.access.slowModeSeconds > 0) this.#lastAt.set(paced, now);
     try {
       return { kind: 'published', result: await this.#log.append(channel, [publication]) };
     } catch (error) {
@@ -51,15 +55,9 @@ export class ClientPublishing {
     }
   }
 
-  #remember(key: string, now: number): void {
-    this.#lastAt.delete(key);
-    this.#lastAt.set(key, now);
-    if (this.#lastAt.size > trackedMax) this.#forgetOldest(this.#lastAt);
-  }
-
-  /** Undoes `remember`, unless the author has published again since, or was forgotten. */
+  /** Forgets a publication that failed, unless the author has published again since, or was forgotten. */
   #giveBack(key: string, at: number, before: number | undefined): void {
-    if (this.#lastAt.get(key) !== at) return;
+    if (this.#lastAt.peek(key) !== at) return;
     if (before === undefined) this.#lastAt.delete(key);
     else this.#lastAt.set(key, before);
   }
@@ -67,18 +65,8 @@ export class ClientPublishing {
   #takeRate(channel: string, perSecond: number | undefined, now: number): boolean {
     if (perSecond === undefined) return true;
     let bucket = this.#rates.get(channel);
-    if (bucket === undefined) {
-      this.#rates.set(channel, (bucket = new TokenBucket(perSecond, now)));
-      if (this.#rates.size > trackedMax) this.#forgetOldest(this.#rates);
-    }
-    if (bucket.available(now, perSecond, perSecond) < 1) return false;
-    bucket.take(1);
-    return true;
-  }
-
-  #forgetOldest(map: Map<string, unknown>): void {
-    const oldest = map.keys().next();
-    if (oldest.done !== true) map.delete(oldest.value);
+    if (bucket === undefined) this.#rates.set(channel, (bucket = new TokenBucket(perSecond, now)));
+    return bucket.tryTake(now, perSecond, perSecond);
   }
 }
 

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { RateLimit, type RateLimitOptions } from './rate-limit.ts';
 
 /** The object that an event is about. */
@@ -37,7 +38,7 @@ export interface EventSeriesOptions {
   readonly countEveryMs: number;
   /** Events with words of their own, of one object and one reason: what is told of each gateway silences nothing else. Beyond it they are combined. */
   readonly perReason: RateLimitOptions;
-  /** Series and reasons of objects that are remembered; the oldest are forgotten first. */
+  /** Series and reasons of objects that are remembered; the longest unused are forgotten first. */
   readonly rememberedMax: number;
 }
 
@@ -59,12 +60,14 @@ interface Series {
 /** Which occurrences become an event, and which are the same again. */
 export class EventSeries {
   readonly #options: EventSeriesOptions;
-  readonly #series = new Map<string, Series>();
-  readonly #budgets = new Map<string, RateLimit>();
+  readonly #series: LRUCache<string, Series>;
+  readonly #budgets: LRUCache<string, RateLimit>;
   #created = 0;
 
   constructor(options: EventSeriesOptions) {
     this.#options = options;
+    this.#series = new LRUCache({ max: options.rememberedMax });
+    this.#budgets = new LRUCache({ max: options.rememberedMax });
   }
 
   /** Takes an occurrence of `now`, in milliseconds. */
@@ -86,9 +89,7 @@ export class EventSeries {
   #begin(key: string, now: number): { readonly kind: 'create'; readonly id: string } {
     this.#created += 1;
     const id = `${this.#created}`;
-    this.#series.delete(key);
     this.#series.set(key, { id, count: 1, lastAt: now, writtenAt: now });
-    forgetOldest(this.#series, this.#options.rememberedMax);
     return { kind: 'create', id };
   }
 
@@ -105,14 +106,6 @@ export class EventSeries {
     if (known !== undefined) return known;
     const made = new RateLimit(this.#options.perReason, now);
     this.#budgets.set(key, made);
-    forgetOldest(this.#budgets, this.#options.rememberedMax);
     return made;
-  }
-}
-
-function forgetOldest(map: Map<string, unknown>, sizeMax: number): void {
-  for (const key of map.keys()) {
-    if (map.size <= sizeMax) return;
-    map.delete(key);
   }
 }

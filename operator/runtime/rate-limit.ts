@@ -25,9 +25,6 @@ export class RateLimit {
 
   /** Takes a place only where there is no wait for it. */
   tryTake(now: number): boolean {
-    const { ratePerSecond, burst } = this.#options;
-    if (this.#bucket.available(now, ratePerSecond, burst) < 1) return false;
-    this.#bucket.take(1);
-    return true;
+    return this.#bucket.tryTake(now, this.#options.ratePerSecond, this.#options.burst);
   }
 }

@@ -157,6 +157,18 @@ test('a token bucket gives its burst, then its rate, and takes debts', () => {
   expect(bucket.available(1_000_000, 5, 10)).toBe(10);
 });
 
+test('a token bucket says how long to wait for one token, to the millisecond', () => {
+  const bucket = new TokenBucket(2, 0);
+  expect(bucket.tryTake(0, 4, 2)).toBe(true);
+  expect(bucket.waitMs(4)).toBe(0);
+  expect(bucket.tryTake(0, 4, 2)).toBe(true);
+  expect(bucket.tryTake(0, 4, 2)).toBe(false);
+  expect(bucket.waitMs(4)).toBe(250);
+  expect(bucket.tryTake(249, 4, 2)).toBe(false);
+  expect(bucket.waitMs(4)).toBe(1);
+  expect(bucket.tryTake(250, 4, 2)).toBe(true);
+});
+
 test('over any time a token bucket gives at most its burst and its rate', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 100 }), fc.array(fc.integer({ min: 0, max: 2000 }), { maxLength: 100 }), (rate, waits) => {

@@ -42,3 +42,21 @@ test('while a publication is under way its author is slowed down', async () => {
   expect(await publishing.at(1)).toEqual({ kind: 'slow_mode', waitMs: 9_999 });
   expect(await first).toMatchObject({ kind: 'published' });
 });
+
+test('of as many authors as are remembered each is slowed down; one more, and the longest unused may publish again', async () => {
+  const published = async () => ({ epoch: 'e', firstOffset: 1, lastOffset: 1 });
+  const publishing = new ClientPublishing({ append: published } as Partial<ChannelLog> as ChannelLog, 2);
+  const [policy] = policyFileSchema.parse({
+    channels: [{ channel: 'c', access: { publish: 'Public', slowModeSeconds: 10 }, limits: { publicationsPerSecond: 9 } }],
+  }).channels;
+  if (policy === undefined) throw new Error('no policy');
+  const by = (author: string): Promise<PublishResult> =>
+    publishing.publish({ channel: 'c', author, policy, publication: publication('x'), now: 0 });
+  expect((await by('a')).kind).toBe('published');
+  expect((await by('b')).kind).toBe('published');
+  expect((await by('a')).kind).toBe('slow_mode');
+  expect((await by('b')).kind).toBe('slow_mode');
+  expect((await by('c')).kind).toBe('published');
+  expect((await by('b')).kind).toBe('slow_mode');
+  expect((await by('a')).kind).toBe('published');
+});
