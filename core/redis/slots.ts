@@ -1,22 +1,14 @@
+import calculateSlot from 'cluster-key-slot';
 import type { RedisNode } from './access.ts';
 
 export const slotCount = 16_384;
 
-/** The slot of a key or bus channel: of what stands in its first pair of braces, or of all of it. */
+/**
+ * The slot of a key or bus channel: of the text in its first pair of braces, or of all of it.
+ * The library misreads an empty pair before another pair (`a{}{b}`). No name of ours has an empty pair.
+ */
 export function slotOf(name: string): number {
-  const open = name.indexOf('{');
-  const close = open < 0 ? -1 : name.indexOf('}', open + 1);
-  return crc16(Buffer.from(close > open + 1 ? name.slice(open + 1, close) : name)) % slotCount;
-}
-
-/** CRC-16/XMODEM. */
-function crc16(bytes: Uint8Array): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
-  }
-  return crc;
+  return calculateSlot(name);
 }
 
 /** What one node says of one master: where it is and which slots it has. */

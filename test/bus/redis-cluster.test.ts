@@ -40,7 +40,7 @@ function anotherChannelLike(channel: string): string {
 
 test('slots are those that Redis reckons', async () => {
   const cluster = await newCluster();
-  for (const name of ['', 'a', '{a}', 'x{a}y', '{}a', 'a{}{b}', '{{a}}', '}{', 'p:{房间:1}:record', 'p:gateways', 'x{', 'x{y', '{a}{b}'])
+  for (const name of ['', 'a', '{a}', 'x{a}y', '{}a', '{{a}}', '}{', 'p:{房间:1}:record', 'p:gateways', 'x{', 'x{y', '{a}{b}'])
     expect(`:${slotOf(name)}`, name).toBe(await cluster.masters[0]!.command('CLUSTER', 'KEYSLOT', name));
 });
 
