@@ -1,6 +1,6 @@
 /**
  * Why a gateway ends a connection. 1000–1999 are RFC 6455's; 4000–4499 invite the client to come back, 4500–4999 do not.
- * The table is the only place where a close code is written.
+ * The table is the only place where a close code is written. A gateway that knows more says it in place of the table's reason (`closeBecause`).
  */
 export const closeCodes = {
   normal: { code: 1000, reason: 'closed', reconnect: false },
@@ -22,6 +22,29 @@ export interface CloseCode {
   readonly code: number;
   readonly reason: string;
   readonly reconnect: boolean;
+}
+
+/** Longest reason of a close frame, in UTF-8 bytes (RFC 6455, 5.5: 125 with the code). */
+export const closeReasonBytesMax = 123;
+
+/** The same close with what went wrong in this case as its reason; a longer one is cut at a character, and ends in `…`. */
+export function closeBecause({ code, reconnect }: CloseCode, reason: string): CloseCode {
+  return { code, reason: cutReason(reason.toWellFormed()), reconnect };
+}
+
+const utf8 = new TextEncoder();
+const cutMark = '…';
+
+function cutReason(reason: string): string {
+  if (utf8.encode(reason).length <= closeReasonBytesMax) return reason;
+  let left = closeReasonBytesMax - utf8.encode(cutMark).length;
+  let cut = '';
+  for (const character of reason) {
+    left -= utf8.encode(character).length;
+    if (left < 0) break;
+    cut += character;
+  }
+  return cut + cutMark;
 }
 
 /** Whether a client should come back after this close code; codes that the network made (1006, 1001) mean yes. */

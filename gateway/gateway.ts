@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 import type { AdminStatus } from '../core/pool/admin-status.ts';
 import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
 import { ClientIds } from '../core/client-id.ts';
-import { closeCodes } from '../core/close-codes.ts';
+import { closeBecause, closeCodes } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
 import type { AdminApiParts } from '../core/process/admin-api.ts';
@@ -367,7 +367,8 @@ export class Gateway {
       }
       expireIdentity(connection, this.#rooms, at);
       const verdict = idle.judge(connection.lastSeenAt, at);
-      if (verdict === 'close') connection.close(closeCodes.idle);
+      if (verdict === 'close')
+        connection.close(closeBecause(closeCodes.idle, `${closeCodes.idle.reason} of ${this.#options.settings.idleTimeoutMs} ms`));
       else if (verdict === 'ping') connection.sendControl(pingFrame);
     }
   }

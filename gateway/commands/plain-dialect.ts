@@ -1,9 +1,9 @@
-import { parsePlainChannel, userChannel } from '../../core/channel.ts';
-import { closeCodes } from '../../core/close-codes.ts';
-import { parseJsonObject } from '../../core/json.ts';
+import { userChannel } from '../../core/channel.ts';
+import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { mayJoin } from '../identity/channel-access.ts';
 import type { Connection } from '../connections/connection.ts';
 import type { JoinResult } from '../rooms/rooms.ts';
+import { parsePlainCommand } from './plain-command.ts';
 import type { Dialect, SessionSurroundings } from './session.ts';
 
 const done = '{"result":true}';
@@ -39,17 +39,14 @@ export class PlainDialect implements Dialect {
   }
 
   async execute(text: string): Promise<void> {
-    const command = parseJsonObject(text);
-    const op = command.kind === 'object' ? command.value['op'] : undefined;
-    if (command.kind !== 'object' || typeof op !== 'string') return this.#bad();
-    if (op === 'auth') return this.#authenticate(command.value['token']);
-    const channelText = command.value['channel'];
-    const parsed = typeof channelText === 'string' ? parsePlainChannel(channelText) : undefined;
-    if (parsed === undefined || parsed.kind === 'invalid') return this.#bad();
-    if (parsed.kind === 'own-user' && this.#connection.uid === undefined) return this.#answer(fault('Not Auth'), 'refused');
-    const channel = parsed.kind === 'channel' ? parsed.name : userChannel(this.#connection.uid ?? '');
-    if (op === 'subscribe') return this.#subscribe(channel);
-    if (op === 'unsubscribe') {
+    const command = parsePlainCommand(text);
+    if (command.kind === 'bad') return this.#bad(command.reason);
+    if (command.kind === 'auth') return this.#authenticate(command.token);
+    const named = command.channel;
+    if (named.kind === 'own-user' && this.#connection.uid === undefined) return this.#answer(fault('Not Auth'), 'refused');
+    const channel = named.kind === 'channel' ? named.name : userChannel(this.#connection.uid ?? '');
+    if (command.kind === 'subscribe') return this.#subscribe(channel);
+    if (command.kind === 'unsubscribe') {
       const member = this.#connection.memberOf(channel);
       if (member !== undefined) this.#surroundings.rooms.leave(member);
     }
@@ -74,8 +71,7 @@ export class PlainDialect implements Dialect {
     return access === 'allowed';
   }
 
-  async #authenticate(token: unknown): Promise<void> {
-    if (typeof token !== 'string') return this.#bad();
+  async #authenticate(token: string): Promise<void> {
     const result = await this.#surroundings.authenticate(token);
     if (this.#connection.isClosed) return;
     if (result.kind === 'user') {
@@ -86,7 +82,7 @@ export class PlainDialect implements Dialect {
     }
     this.#surroundings.metrics.commands.inc({ result: 'refused' });
     if (result.kind === 'refused') this.#surroundings.logger.info({ client: this.#connection.id, result }, 'auth refused');
-    this.#connection.close(result.kind === 'late' ? closeCodes.authTimeout : closeCodes.authRefused);
+    this.#connection.close(result.kind === 'late' ? closeCodes.authTimeout : closeBecause(closeCodes.authRefused, result.reason));
   }
 
   #answer(text: string, result: 'done' | 'refused'): void {
@@ -94,8 +90,8 @@ export class PlainDialect implements Dialect {
     this.#connection.sendText(text);
   }
 
-  #bad(): void {
+  #bad(reason: string): void {
     this.#surroundings.metrics.commands.inc({ result: 'bad' });
-    this.#connection.close(closeCodes.badCommand);
+    this.#connection.close(closeBecause(closeCodes.badCommand, reason));
   }
 }

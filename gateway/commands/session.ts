@@ -1,6 +1,6 @@
 import type { ChannelLog } from '../../core/bus/bus.ts';
 import type { Clock } from '../../core/clock.ts';
-import { closeCodes } from '../../core/close-codes.ts';
+import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
@@ -33,6 +33,23 @@ export interface Dialect {
   refuse(text: string): void;
 }
 
+/** A command that waits for the one before it, with its length in UTF-8. */
+interface Waiting {
+  readonly text: string;
+  readonly bytes: number;
+}
+
+const { commandsPerSecondMax, commandsInFlightMax, controlQueueBytesMax } = limits;
+const flood = closeBecause(closeCodes.tooManyCommands, `too many commands: this connection may send ${commandsPerSecondMax} a second`);
+const tooManyWaiting = closeBecause(
+  closeCodes.tooManyCommands,
+  `too many commands wait for their answer: one connection may have ${commandsInFlightMax}`,
+);
+const tooLongWaiting = closeBecause(
+  closeCodes.tooManyCommands,
+  `the commands that wait for their answer are too long: together they may have ${controlQueueBytesMax} bytes`,
+);
+
 /**
  * The messages of one connection, one after the other: a command begins when the one before it was answered, so that a subscribe
  * sent behind an `auth` finds the user. Bounded in number waiting and in rate; who sends on regardless is disconnected.
@@ -41,7 +58,8 @@ export class Session {
   readonly #connection: Connection;
   readonly #dialect: Dialect;
   readonly #surroundings: SessionSurroundings;
-  #waiting: string[] | undefined;
+  #waiting: Waiting[] | undefined;
+  /** Of the commands that wait; the one that is being carried out is not one of them. */
   #waitingBytes = 0;
   #bucket: TokenBucket | undefined;
 
@@ -55,21 +73,23 @@ export class Session {
     if (this.#connection.isClosed) return;
     const pace = this.#pace();
     if (kind === 'binary') {
-      this.#connection.close(closeCodes.badCommand);
+      this.#connection.close(closeBecause(closeCodes.badCommand, 'this message is binary; commands are JSON in text messages'));
       return;
     }
     const text = data.toString();
     if (pace === 'flood') {
-      this.#connection.close(closeCodes.tooManyCommands);
+      this.#connection.close(flood);
     } else if (pace === 'too_many') {
       this.#surroundings.metrics.commands.inc({ result: 'too_many' });
       this.#dialect.refuse(text);
     } else if (this.#waiting === undefined) {
       void this.#run(text);
-    } else if (this.#waiting.length >= limits.commandsInFlightMax || this.#waitingBytes + data.length > limits.controlQueueBytesMax) {
-      this.#connection.close(closeCodes.tooManyCommands);
+    } else if (this.#waiting.length >= limits.commandsInFlightMax) {
+      this.#connection.close(tooManyWaiting);
+    } else if (this.#waitingBytes + data.length > limits.controlQueueBytesMax) {
+      this.#connection.close(tooLongWaiting);
     } else {
-      this.#waiting.push(text);
+      this.#waiting.push({ text, bytes: data.length });
       this.#waitingBytes += data.length;
     }
   }
@@ -78,7 +98,7 @@ export class Session {
   ping(data: Buffer): void {
     if (this.#connection.isClosed) return;
     const pace = this.#pace();
-    if (pace === 'flood') this.#connection.close(closeCodes.tooManyCommands);
+    if (pace === 'flood') this.#connection.close(flood);
     else if (pace === 'allowed') this.#connection.sendPong(data);
   }
 
@@ -94,10 +114,9 @@ export class Session {
   }
 
   async #run(first: string): Promise<void> {
-    const waiting: string[] = [];
+    const waiting: Waiting[] = [];
     this.#waiting = waiting;
-    for (let text: string | undefined = first; text !== undefined && !this.#connection.isClosed; text = waiting.shift()) {
-      if (waiting.length === 0) this.#waitingBytes = 0;
+    for (let text: string | undefined = first; text !== undefined && !this.#connection.isClosed; text = this.#next(waiting)) {
       try {
         expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.clock.monotonic());
         if (!this.#connection.isClosed) await this.#dialect.execute(text);
@@ -107,5 +126,11 @@ export class Session {
       }
     }
     this.#waiting = undefined;
+  }
+
+  #next(waiting: Waiting[]): string | undefined {
+    const next = waiting.shift();
+    this.#waitingBytes -= next?.bytes ?? 0;
+    return next?.text;
   }
 }

@@ -22,17 +22,23 @@ const commands = {
   subscribe: z.strictObject({ id, op: z.literal('subscribe'), channel, density: density.optional(), since: since.optional() }),
   unsubscribe: z.strictObject({ id, op: z.literal('unsubscribe'), channel }),
   density: z.strictObject({ id, op: z.literal('density'), channel, density: density.optional() }),
-  publish: z.strictObject({
-    id,
-    op: z.literal('publish'),
-    channel,
-    data: z.string().refine((text) => text.isWellFormed(), 'not well-formed Unicode'),
-    kind: z.enum(['text', 'binary']).optional(),
-    ttlMs: z.int().min(1).max(limits.ttlMsMax).optional(),
-    conflateKey: key.optional(),
-    conflate: z.enum(['Latest', 'Sum']).optional(),
-    count: z.int().min(1).max(1000).optional(),
-  }),
+  publish: z
+    .strictObject({
+      id,
+      op: z.literal('publish'),
+      channel,
+      data: z.string().refine((text) => text.isWellFormed(), 'not well-formed Unicode'),
+      kind: z.enum(['text', 'binary']).optional(),
+      ttlMs: z.int().min(1).max(limits.ttlMsMax).optional(),
+      conflateKey: key.optional(),
+      conflate: z.enum(['Latest', 'Sum']).optional(),
+      count: z.int().min(1).max(1000).optional(),
+    })
+    .superRefine(({ conflateKey, conflate, count }, context) => {
+      const needs = (field: string, message: string): void => context.addIssue({ code: 'custom', path: [field], message });
+      if (conflate !== undefined && conflateKey === undefined) needs('conflate', 'needs conflateKey');
+      if (count !== undefined && conflate !== 'Sum') needs('count', 'needs conflate "Sum"');
+    }),
   counts: z.strictObject({ id, op: z.literal('counts'), channel }),
   ping: z.strictObject({ id, op: z.literal('ping') }),
 } satisfies Record<Command['op'], z.ZodType<Command>>;
@@ -41,15 +47,19 @@ export type ParsedCommand =
   | { readonly kind: 'command'; readonly command: Command }
   /** It has an id, so it can be answered. */
   | { readonly kind: 'error'; readonly id: number; readonly error: CommandError }
-  /** Nothing of this protocol. */
-  | { readonly kind: 'garbage' };
+  /** Nothing of this protocol, and nothing to answer to. `reason` says what is wrong and how it is written, for a close frame. */
+  | { readonly kind: 'garbage'; readonly reason: string };
+
+const form = 'send {"id":1,"op":"ping"}';
 
 /** Reads one text message of a barrage.v1 client. Never throws. */
 export function parseCommand(text: string): ParsedCommand {
   const parsed = parseJsonObject(text);
-  if (parsed.kind === 'fault') return { kind: 'garbage' };
+  if (parsed.kind === 'fault') return { kind: 'garbage', reason: `${parsed.message}: ${form}` };
   const given = parsed.value['id'];
-  if (typeof given !== 'number' || !Number.isSafeInteger(given) || given < 0) return { kind: 'garbage' };
+  if (given === undefined) return { kind: 'garbage', reason: `id is missing: every command has one, ${form}` };
+  if (typeof given !== 'number' || !Number.isSafeInteger(given) || given < 0)
+    return { kind: 'garbage', reason: `id must be a whole number from 0 to 2^53-1: ${form}` };
   const op = parsed.value['op'];
   if (typeof op !== 'string' || !Object.hasOwn(commands, op)) {
     return {

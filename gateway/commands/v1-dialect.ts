@@ -1,4 +1,4 @@
-import { closeCodes } from '../../core/close-codes.ts';
+import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import type { Command, CommandError, ErrorCode, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
 import { encodeMessage } from '../encoding/message.ts';
 import type { Position, Publication } from '../../core/publication.ts';
@@ -48,14 +48,14 @@ export class V1Dialect implements Dialect {
 
   refuse(text: string): void {
     const parsed = parseCommand(text);
-    if (parsed.kind === 'garbage') return this.#bad();
+    if (parsed.kind === 'garbage') return this.#bad(parsed.reason);
     const id = parsed.kind === 'command' ? parsed.command.id : parsed.id;
     this.#reply(id, failure('too_many_requests', 'too many commands: slow down', true));
   }
 
   async execute(text: string): Promise<void> {
     const parsed = parseCommand(text);
-    if (parsed.kind === 'garbage') return this.#bad();
+    if (parsed.kind === 'garbage') return this.#bad(parsed.reason);
     if (parsed.kind === 'error') {
       this.#surroundings.metrics.commands.inc({ result: 'refused' });
       return this.#reply(parsed.id, { error: parsed.error });
@@ -193,9 +193,9 @@ export class V1Dialect implements Dialect {
     this.#connection.sendControl(encodeMessage({ type: 'reply', id, ...outcome }));
   }
 
-  #bad(): void {
+  #bad(reason: string): void {
     this.#surroundings.metrics.commands.inc({ result: 'bad' });
-    this.#connection.close(closeCodes.badCommand);
+    this.#connection.close(closeBecause(closeCodes.badCommand, reason));
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { closeCodes, type CloseCode } from '../../core/close-codes.ts';
+import { closeBecause, closeCodes, type CloseCode } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import { frame } from '../encoding/frame.ts';
 import { encodeMessage } from '../encoding/message.ts';
@@ -18,6 +18,15 @@ export interface Wire {
 
 /** First byte of a pong of RFC 6455, unfragmented. */
 const pongFrame = 0x8a;
+
+const tooManyReplies = closeBecause(
+  closeCodes.slow,
+  `too slow: more than ${limits.controlQueueBytesMax} bytes of replies and notices wait for this connection`,
+);
+
+function tooManyPublications(bytesMax: number): CloseCode {
+  return closeBecause(closeCodes.slow, `too slow: the channel's policy lets ${bytesMax} bytes wait for one connection`);
+}
 
 export type ClientProtocol = 'plain' | 'barrage.v1';
 
@@ -79,7 +88,7 @@ export class Connection {
       return;
     }
     this.#queue.offerControl(bytes);
-    if (this.#queue.controlBytes > limits.controlQueueBytesMax) this.close(closeCodes.slow);
+    if (this.#queue.controlBytes > limits.controlQueueBytesMax) this.close(tooManyReplies);
   }
 
   /** @param text one text frame's payload */
@@ -148,7 +157,7 @@ export class Connection {
     const result = queue.offer(batch, member.room.policy.slowConsumer, this.#socket.writableLength);
     for (const dropped of result.dropped) dropped.delivery.dropped('slow', 1);
     if (result.dropped.length > 0) this.#setFull(true);
-    if (result.kind === 'disconnect') this.close(closeCodes.slow);
+    if (result.kind === 'disconnect') this.close(tooManyPublications(member.room.policy.slowConsumer.queueBytesMax));
   }
 
   /** Gives bytes to the socket; `false` where it now holds some back. A frame above its mark that the kernel took whole holds back nothing. */

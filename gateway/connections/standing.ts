@@ -1,4 +1,4 @@
-import { closeCodes } from '../../core/close-codes.ts';
+import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import type { Connection } from './connection.ts';
 import { hasExpired, needsIdentity } from '../identity/identity.ts';
 import type { Rooms } from '../rooms/rooms.ts';
@@ -13,7 +13,7 @@ export function expireIdentity(connection: Connection, rooms: Rooms, now: number
   rooms.anonymize(connection);
   const ending = connection.members.filter(({ room }) => needsIdentity(room.policy, room.channel));
   if (ending.length > 0 && connection.protocol === 'plain') {
-    connection.close(closeCodes.authRefused);
+    connection.close(closeBecause(closeCodes.authRefused, 'the token has expired'));
     return;
   }
   for (const member of ending) rooms.end(member, 'the token has expired: send auth with a new one, and subscribe again');

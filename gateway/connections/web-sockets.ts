@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../../core/limits.ts';
 import { subprotocol } from '../../core/protocol/barrage-v1.ts';
 import type { ClientProtocol, Wire } from './connection.ts';
@@ -27,6 +27,19 @@ export interface SocketListener {
   ended(): void;
 }
 
+/** Says why, where `ws` closes a connection by itself: with a code alone a client can't tell what it did. */
+class ExplainingWebSocket extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    super.close(code, reason ?? (code === undefined ? undefined : protocolFaults[code]));
+  }
+}
+
+const protocolFaults: Readonly<Record<number, string>> = {
+  1007: 'a text message must be UTF-8',
+  1008: 'a message came in too many fragments',
+  1009: `a message may have at most ${limits.clientFrameBytesMax} bytes`,
+};
+
 /**
  * Takes WebSocket upgrades on any path of an HTTP server. `ws` does the handshake, parsing and closing; frames are written to the socket by the
  * caller, who encodes them once for many (so compression by `ws`, which would queue, is off).
@@ -34,6 +47,7 @@ export interface SocketListener {
 export function acceptWebSockets(server: Server, events: SocketEvents): void {
   const webSockets = new WebSocketServer({
     noServer: true,
+    WebSocket: ExplainingWebSocket,
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: limits.clientFrameBytesMax,

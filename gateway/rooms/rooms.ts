@@ -1,6 +1,6 @@
 import type { ChannelLog, RoomCounts } from '../../core/bus/bus.ts';
 import { channelOwner } from '../../core/channel.ts';
-import { closeCodes } from '../../core/close-codes.ts';
+import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import type { Policies } from '../../core/policy/policy.ts';
@@ -254,7 +254,8 @@ export class Rooms {
       if (done === true) return;
       const { connection, room } = member;
       if (!member.active || mayJoin(room.policy, room.channel, connection.uid) === 'allowed') continue;
-      if (connection.protocol === 'plain') connection.close(closeCodes.forbidden);
+      if (connection.protocol === 'plain')
+        connection.close(closeBecause(closeCodes.forbidden, `not allowed any more: the policy of ${room.channel} has changed`));
       else this.end(member, "this channel's policy has changed, and does not let this client subscribe");
     }
     this.#surroundings.clock.soon(() => this.#readmit(members));

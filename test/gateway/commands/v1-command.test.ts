@@ -26,11 +26,23 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
       kind: fc.constantFrom('text' as const, 'binary' as const),
       ttlMs: fc.integer({ min: 1, max: limits.ttlMsMax }),
       conflateKey: fc.string({ minLength: 1, maxLength: 40 }),
-      conflate: fc.constantFrom('Latest' as const, 'Sum' as const),
+      conflate: fc.constantFrom('Latest' as const),
+    },
+    { requiredKeys: ['id', 'op', 'channel', 'data', 'conflateKey'] },
+  ),
+  fc.record(
+    {
+      id,
+      op: op('publish'),
+      channel,
+      data: fc.string(),
+      conflateKey: fc.constant('likes'),
+      conflate: fc.constant('Sum' as const),
       count: fc.integer({ min: 1, max: 1000 }),
     },
-    { requiredKeys: ['id', 'op', 'channel', 'data'] },
+    { requiredKeys: ['id', 'op', 'channel', 'data', 'conflateKey', 'conflate'] },
   ),
+  fc.record({ id, op: op('publish'), channel, data: fc.string() }),
   fc.record({ id, op: op('counts'), channel }),
   fc.record({ id, op: op('ping') }),
 );
@@ -71,9 +83,25 @@ test('no text makes it throw, and an error always has an id to answer to', () =>
 
 test('what has no id that fits into 2^53 can not be answered', () => {
   const ids = ['-1', '1.5', '"1"', 'null', '9007199254740992', '1e400', '{}'];
-  for (const bad of ids) expect(parseCommand(`{"id":${bad},"op":"ping"}`).kind).toBe('garbage');
-  for (const text of ['', '[]', 'null', '1', '"ping"', '{"op":"ping"}', '{"id":1,"op":"ping"'])
-    expect(parseCommand(text).kind).toBe('garbage');
+  for (const bad of ids)
+    expect(parseCommand(`{"id":${bad},"op":"ping"}`)).toEqual({
+      kind: 'garbage',
+      reason: 'id must be a whole number from 0 to 2^53-1: send {"id":1,"op":"ping"}',
+    });
+  for (const [text, wrong] of [
+    ['', 'not JSON'],
+    ['{"id":1,"op":"ping"', 'not JSON'],
+    ['[]', 'not a JSON object'],
+    ['null', 'not a JSON object'],
+    ['1', 'not a JSON object'],
+    ['"ping"', 'not a JSON object'],
+    ['{"op":"ping"}', 'id is missing: every command has one,'],
+    ['['.repeat(20), 'JSON is nested deeper than 16'],
+  ] as const) {
+    const parsed = parseCommand(text);
+    expect(parsed).toEqual({ kind: 'garbage', reason: expect.stringMatching(/send \{"id":1,"op":"ping"\}$/) });
+    expect(parsed.kind === 'garbage' && parsed.reason.startsWith(wrong), text).toBe(true);
+  }
   expect(parseCommand('{"id":9007199254740991,"op":"ping"}').kind).toBe('command');
 });
 
@@ -111,4 +139,16 @@ test('each field is held to its bounds', () => {
       kind: 'error',
       error: { code: 'bad_request' },
     });
+});
+
+test.each([
+  [{ count: 5, conflate: 'Sum' }, 'conflate: needs conflateKey'],
+  [{ conflate: 'Latest' }, 'conflate: needs conflateKey'],
+  [{ count: 5 }, 'count: needs conflate "Sum"'],
+  [{ count: 5, conflateKey: 'likes' }, 'count: needs conflate "Sum"'],
+  [{ count: 5, conflateKey: 'likes', conflate: 'Latest' }, 'count: needs conflate "Sum"'],
+])('a field of publish that would be ignored without another one is refused: %j', (fields, message) => {
+  const command = { id: 1, op: 'publish', channel: 'video:1', data: 'like' };
+  expect(parseCommand(JSON.stringify({ ...command, ...fields }))).toMatchObject({ kind: 'error', error: { code: 'bad_request', message } });
+  expect(parseCommand(JSON.stringify({ ...command, conflateKey: 'likes', conflate: 'Sum', count: 5 })).kind).toBe('command');
 });

@@ -45,7 +45,7 @@ test('a frame at its limit is read, one byte more closes that connection as too 
   client.send('{"id":1,"op":"ping"}'.padEnd(limits.clientFrameBytesMax));
   await until(() => client.messages.some(({ type }) => type === 'reply'));
   client.send('{"id":2,"op":"ping"}'.padEnd(limits.clientFrameBytesMax + 1));
-  expect((await client.closed()).code).toBe(1009);
+  expect(await client.closed()).toEqual({ code: 1009, reason: `a message may have at most ${limits.clientFrameBytesMax} bytes` });
   expect(await closedMetric(barrage, { code: 1009 })).toBe(1);
   await unharmed();
 });
@@ -69,7 +69,7 @@ test('text that is not UTF-8 closes that connection with 1007', async () => {
   for (const open of [() => barrage.plain(), () => barrage.v1()]) {
     const client = await open();
     client.socket.send(Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), { binary: false });
-    expect((await client.closed()).code).toBe(1007);
+    expect(await client.closed()).toEqual({ code: 1007, reason: 'a text message must be UTF-8' });
   }
   expect(await closedMetric(barrage, { code: 1007 })).toBe(2);
   await unharmed();

@@ -102,7 +102,10 @@ test('whom a new policy does not admit leaves at once: told by barrage.v1, disco
     await client.ask({ op: 'subscribe', channel });
   expect(await barrage.publish('video:1', 'for all')).toMatchObject({ s: 3 });
   await writeFile(path, policies('Authenticated'));
-  expect(await plain.closed()).toEqual({ code: closeCodes.forbidden.code, reason: closeCodes.forbidden.reason });
+  expect(await plain.closed()).toEqual({
+    code: closeCodes.forbidden.code,
+    reason: 'not allowed any more: the policy of video:1 has changed',
+  });
   await until(() => endings(nobody).length === 1);
   expect(endings(nobody)).toMatchObject([{ channel: 'video:1' }]);
   expect(await barrage.publish('video:1', 'for members')).toMatchObject({ s: 1 });
