@@ -32,6 +32,11 @@ export class Backoff {
     this.#openedAt = now;
   }
 
+  /** A gateway gave other bounds. */
+  told({ baseMs, capMs }: BackoffBounds): void {
+    this.#bounds = { baseMs, capMs };
+  }
+
   /** An attempt failed, or the connection ended, at `now`: how long to wait before the next, in milliseconds. */
   failed(now: number, random: () => number): number {
     const lasted = this.#openedAt === undefined ? -1 : now - this.#openedAt;

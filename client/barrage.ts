@@ -146,6 +146,8 @@ export class Barrage {
         return this.#switchIfMoved();
       case 'direct':
         return this.#listeners.emit('direct', { data: arrival.data });
+      case 'backoff':
+        return this.#backoff.told(arrival);
       case 'reconnect':
         return this.#moveLater(connection, arrival);
       case 'subscribed':

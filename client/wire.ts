@@ -70,6 +70,8 @@ function read(text: string, payloads?: Uint8Array): Received {
       return checked(message, isSpanOfChannel);
     case 'reconnect':
       return checked(message, ({ url, afterMs }) => (url === undefined || typeof url === 'string') && isAmount(afterMs));
+    case 'backoff':
+      return checked(message, isBackoff);
     case 'unsubscribed':
       return checked(message, ({ channel }) => typeof channel === 'string');
     case 'subscribed':
@@ -158,10 +160,13 @@ function isHello({ client, pingIntervalMs, pongTimeoutMs, backoff, limits }: Rec
     isPositive(pingIntervalMs) &&
     isPositive(pongTimeoutMs) &&
     isRecord(backoff) &&
-    isPositive(backoff['baseMs']) &&
-    isPositive(backoff['capMs']) &&
+    isBackoff(backoff) &&
     isRecord(limits)
   );
+}
+
+function isBackoff({ baseMs, capMs }: Record<string, unknown>): boolean {
+  return isPositive(baseMs) && isPositive(capMs);
 }
 
 function isReply({ id, result, error }: Record<string, unknown>): boolean {

@@ -37,6 +37,12 @@ export interface WirePosition {
   readonly offset: number;
 }
 
+/** Bounds of full-jitter back-off: wait a random time in [0, min(capMs, baseMs × 2^attempt)), where attempts count from 0. */
+export interface WireBackoff {
+  readonly baseMs: number;
+  readonly capMs: number;
+}
+
 /** Sent once, first, by the gateway: how this client is to behave. */
 export interface Hello {
   readonly type: 'hello';
@@ -45,8 +51,8 @@ export interface Hello {
   readonly pingIntervalMs: number;
   /** The client gives the connection up when nothing arrived for `pingIntervalMs` plus this. */
   readonly pongTimeoutMs: number;
-  /** Bounds of full-jitter back-off: wait a random time in [0, min(capMs, baseMs × 2^attempt)). */
-  readonly backoff: { readonly baseMs: number; readonly capMs: number };
+  /** How to come back when this connection ends. */
+  readonly backoff: WireBackoff;
   readonly limits: { readonly frameBytesMax: number; readonly subscriptionsMax: number; readonly commandsPerSecondMax: number };
 }
 
@@ -126,6 +132,11 @@ export interface Reconnect {
   readonly afterMs: number;
 }
 
+/** The bounds of the hello have changed, as the gateway's crowd did: these take their place. */
+export interface BackoffChange extends WireBackoff {
+  readonly type: 'backoff';
+}
+
 /** The gateway ended (or began, by a backend's call) a subscription that the client did not ask to change. */
 export interface Unsubscribed {
   readonly type: 'unsubscribed';
@@ -144,7 +155,7 @@ export interface Direct {
   readonly data: string;
 }
 
-export type ServerMessage = Hello | Reply | Batch | Gap | Reconnect | Unsubscribed | Subscribed | Direct;
+export type ServerMessage = Hello | Reply | Batch | Gap | Reconnect | BackoffChange | Unsubscribed | Subscribed | Direct;
 
 /**
  * A binary frame holds one batch that has a binary publication in it: length of the header (unsigned 32 bits, big endian), the header (a

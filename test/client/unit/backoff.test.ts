@@ -32,6 +32,14 @@ test('a gateway that says hello and drops the connection is not hammered', () =>
   expect(waits).toEqual([100, 200, 400, 800, 1600]);
 });
 
+test('bounds that a gateway told since its hello take their place, and attempts are counted on', () => {
+  const backoff = new Backoff();
+  backoff.opened({ baseMs: 100, capMs: 20_000 }, 0);
+  backoff.told({ baseMs: 5000, capMs: 8000 });
+  expect(Math.round(backoff.failed(900, nearlyOne))).toBe(5000);
+  expect(Math.round(backoff.failed(900, nearlyOne))).toBe(8000);
+});
+
 test('a connection that lasted begins anew', () => {
   const backoff = new Backoff();
   for (let index = 0; index < 5; index++) backoff.failed(0, nearlyOne);

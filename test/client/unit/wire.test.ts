@@ -102,6 +102,8 @@ test('what is malformed is refused, and a type of a later version is passed over
     { type: 'reply', id: 1 },
     { type: 'reply', id: 1, error: { code: 'x' } },
     { type: 'reconnect', afterMs: -1 },
+    { type: 'backoff', baseMs: 0, capMs: 1 },
+    { type: 'backoff', baseMs: 1 },
     { type: 'direct', kind: 'binary', data: '*' },
     arrayBuffer(Buffer.from([0, 0])),
     arrayBuffer(Buffer.from([0, 0, 0, 9, 0x7b])),
