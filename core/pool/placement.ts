@@ -48,16 +48,6 @@ export class Placement {
   }
 }
 
-/** @see Placement; for many channels of one document make one Placement. */
-export function placementOf(channel: string, document: PoolDocument): readonly PoolGateway[] {
-  return new Placement(document).of(channel);
-}
-
-/** A gateway's score for a channel; above 0. The order of a document's gateways by it is their placement. */
-export function placementScore(channel: string, gateway: { readonly name: string; readonly weight: number }, hashSeed: number): number {
-  return scoreOf(keyOf(`${hashSeed}/${channel}`), keyOf(gateway.name), gateway.weight);
-}
-
 /** The first 64 bits of the SHA-256 of the name in UTF-8. */
 function keyOf(name: string): NameKey {
   const digest = hash('sha256', name, 'buffer');

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { expect, test } from 'vitest';
-import { placementOf } from '../../../core/pool/placement.ts';
+import { Placement } from '../../../core/pool/placement.ts';
 import { answerConnect } from '../../../gateway/moving/connect-answer.ts';
 import { TestPool } from '../../support/gateway-pool.ts';
 import { TestStandalone } from '../../support/standalone.ts';
@@ -30,10 +30,10 @@ test('any gateway tells where to connect for a channel: the order of the placeme
       const response = await fetch(`http://127.0.0.1:${port}/v1/connect?channel=${encodeURIComponent(channel)}`);
       expect(response.status).toBe(200);
       expect(response.headers.get('access-control-allow-origin')).toBe('*');
-      const urls = placementOf(channel, document).map(({ url }) => url);
+      const urls = new Placement(document).of(channel).map(({ url }) => url);
       expect(await response.json()).toEqual({ urls, backoff: { baseMs: 10, capMs: 50 }, epoch: 7 });
     }
-  expect(placementOf('video:2', document)[0]?.name).toBe('c');
+  expect(new Placement(document).of('video:2')[0]?.name).toBe('c');
 });
 
 test('without a pool document the answer is the address that was asked', async () => {
