@@ -18,6 +18,7 @@ import { ActionShell } from './reconcile/action-shell.ts';
 import { AdminClient } from './reconcile/admin-client.ts';
 import { ChannelReconciler } from './reconcile/channel-reconciler.ts';
 import { Children } from './reconcile/children.ts';
+import { ControllerTelemetry } from './reconcile/controller-telemetry.ts';
 import { DocumentKeeper } from './reconcile/document-keeper.ts';
 import { PoolReconciler } from './reconcile/pool-reconciler.ts';
 import { PoolSecretsKeeper } from './reconcile/pool-secrets.ts';
@@ -26,7 +27,6 @@ import { Polls } from './reconcile/polls.ts';
 import { StatusApplier } from './reconcile/status-applier.ts';
 import { Stores } from './reconcile/stores.ts';
 import { Controller } from './runtime/controller.ts';
-import { ControllerMetrics } from './runtime/controller-metrics.ts';
 import { candidateOf } from './runtime/election.ts';
 import { Reachability } from './runtime/reachability.ts';
 
@@ -80,7 +80,6 @@ export class Operator implements Running {
     const clock = systemClock;
     const random = Math.random;
     const metrics = new ClientMetrics(this.#registry);
-    const controllerMetrics = new ControllerMetrics(this.#registry);
     this.#connection = new KubeConnection(source);
     const lease = { namespace: settings.operatorNamespace, name: settings.operatorLease };
     const nonce = `${process.pid}-${Math.floor(random() * 1e9).toString(36)}`;
@@ -116,11 +115,10 @@ export class Operator implements Running {
     const statuses = new StatusApplier({ api, recorder: this.#recorder, logger });
     this.#reconciler = new PoolReconciler({
       stores: this.#stores,
-      api,
       secrets: new PoolSecretsKeeper({ api, known, now: () => clock.monotonic() }),
       children,
       documents,
-      actions: new ActionShell({ api, documents, clock, logger }),
+      actions: new ActionShell({ api, admin, clock, logger }),
       status: new PoolStatusWriter({ statuses, stores: this.#stores }),
       polls: this.#polls,
       recorder: this.#recorder,
@@ -130,7 +128,7 @@ export class Operator implements Running {
       namespace: settings.operatorNamespace,
     });
     const channels = new ChannelReconciler({ stores: this.#stores, statuses, polls: this.#polls, clock });
-    const shared = { workers: poolWorkers, paceMs, clock, logger, metrics: controllerMetrics };
+    const shared = { workers: poolWorkers, paceMs, clock, observer: new ControllerTelemetry(this.#registry, logger) };
     this.#pools = new Controller({ name: 'gatewaypool', reconcile: this.#reconciler.reconcile, ...shared });
     this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared, paceMs: channelPaceMs });
     this.#stores.onPoolChange((pool) => this.#enqueue(pool));

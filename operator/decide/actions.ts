@@ -66,7 +66,7 @@ export type EventReason = (typeof eventReasons)[number];
  */
 export type PoolAction =
   /** Create the pod. `AlreadyExists` is success (the store is late) if the controller reference is this pool's. */
-  | { readonly kind: 'create-pod'; readonly name: string; readonly revision: string; readonly event: ActionEvent }
+  | { readonly kind: 'create-pod'; readonly name: string; readonly event: ActionEvent }
   /** Apply the annotations drain-started and drain-deadline, and the condition Serving=False, in this order. Times in milliseconds since 1970. */
   | {
       readonly kind: 'mark-draining';

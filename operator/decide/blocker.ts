@@ -1,10 +1,10 @@
 /** Why a pool's gateways can't become ready: for each cause one reason and one sentence that says what to do. */
 import type { EventReason } from './actions.ts';
 import { busAdvice } from './bus-advice.ts';
-import { pollOf } from './drain.ts';
+import { pollOf } from './observed.ts';
 import type { ObservedFault } from './fault.ts';
 import type { ObservedGateway } from './observed.ts';
-import { isAvailable } from './victims.ts';
+import { isAvailable } from './observed.ts';
 import { ports } from '../desired/labels.ts';
 
 export interface Blocker {

@@ -1,8 +1,8 @@
 import type { ConditionDraft } from './conditions.ts';
-import { pollOf } from './drain.ts';
+import { pollOf } from './observed.ts';
 import type { ObservedGateway } from './observed.ts';
 import type { ChannelVerdict } from './policies.ts';
-import { isAvailable } from './victims.ts';
+import { isAvailable } from './observed.ts';
 
 /**
  * Accepted: the object is in the policies of its pool. InForce: every gateway that serves has them.

@@ -8,7 +8,7 @@ import { eventReasons, type ActionEvent, type EventReason } from './actions.ts';
 import { faultBlockers, gatewayBlockers } from './blocker.ts';
 import type { Condition, ConditionDraft } from './conditions.ts';
 import type { PoolFacts } from './pool-conditions.ts';
-import { isAvailable } from './victims.ts';
+import { isAvailable } from './observed.ts';
 
 /** Something that is wrong at this moment. */
 export interface Complaint {

@@ -25,9 +25,10 @@ export interface DocumentDecisionInput {
 }
 
 /** `keep`: what is stored is right (push it to whoever has less). `write`: write this epoch to the ConfigMap first, then push it. */
-export type DocumentDecision =
-  | { readonly kind: 'keep'; readonly epoch: number }
-  | { readonly kind: 'write'; readonly epoch: number; readonly reason: string };
+export interface DocumentDecision {
+  readonly kind: 'keep' | 'write';
+  readonly epoch: number;
+}
 
 /** A pod that says more has made it up: no operator gets there, and from the last whole number there would be no way on. */
 const believedMax = 2 ** 52;
@@ -36,8 +37,6 @@ export function nextDocument({ stored, content, polledEpochs }: DocumentDecision
   const believed = Math.max(believedMax, stored?.epoch ?? 0);
   const polled = Math.max(0, ...polledEpochs.filter((epoch) => Number.isSafeInteger(epoch) && epoch <= believed));
   const epoch = Math.max(stored?.epoch ?? 0, polled) + 1;
-  if (stored === undefined) return { kind: 'write', epoch, reason: 'there is no document yet' };
-  if (polled > stored.epoch) return { kind: 'write', epoch, reason: `a pod has epoch ${polled}, above the stored ${stored.epoch}` };
-  if (stored.content !== content) return { kind: 'write', epoch, reason: 'its content changes' };
-  return { kind: 'keep', epoch: stored.epoch };
+  const isRight = stored !== undefined && stored.content === content && polled <= stored.epoch;
+  return isRight ? { kind: 'keep', epoch: stored.epoch } : { kind: 'write', epoch };
 }

@@ -8,7 +8,7 @@
  *     └────── abort ──────┴────────── abort (Always) ────────┴──deadline──▶ overdue ─┘
  * ```
  */
-import type { ObservedGateway } from './observed.ts';
+import { pollOf, type ObservedGateway } from './observed.ts';
 import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
 
 export type DrainState =
@@ -52,11 +52,6 @@ export function mayAbort(gateway: ObservedGateway, drain: DrainSpec, now: number
   const hasBegun = state !== 'propagating' || (pollOf(gateway)?.drainState ?? 'serving') !== 'serving';
   if (drain.abortOnDemand === 'BeforeEvictionStarted') return !hasBegun;
   return state === 'propagating' || state === 'evicting';
-}
-
-/** What the pod itself last said; an answer by another pod that has the address now counts for nothing. */
-export function pollOf(gateway: ObservedGateway): ObservedGateway['polled'] {
-  return gateway.polled?.uid === gateway.uid ? gateway.polled : undefined;
 }
 
 /** Another leader's clock may be a little ahead of ours; a start far in the future was not written by one. */

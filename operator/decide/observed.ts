@@ -19,7 +19,7 @@ export interface ObservedPool {
   /** Names in the namespace that begin like this pool's pods but belong to somebody else: never used, never touched. */
   readonly foreignNames: readonly string[];
   /** The pool document that lies in the ConfigMap; `undefined` before the first. */
-  readonly document: { readonly epoch: number; readonly memberUids: readonly string[] } | undefined;
+  readonly document: { readonly memberUids: readonly string[] } | undefined;
   /** What the last scaling decision handed back; `undefined` after a start of the operator. */
   readonly scaling: ScalingMemory | undefined;
   /** What went wrong when the last plan was applied (quota, an invalid template, …); empties when it goes right. */
@@ -53,7 +53,6 @@ export interface ObservedGateway {
   readonly drain: DrainMark | undefined;
   readonly ip: string | undefined;
   readonly hostIp: string | undefined;
-  readonly node: string | undefined;
   readonly zone: string | undefined;
   /** Why it can't run, where the API server knows: a container's waiting reason, or `Unschedulable`. */
   readonly obstacle: { readonly reason: string; readonly message: string } | undefined;
@@ -83,4 +82,27 @@ export interface PolledGateway {
   readonly policiesHash: string;
   readonly connections: number;
   readonly drainState: 'serving' | 'draining' | 'drained';
+}
+
+/** The newest answer of the pod itself. An answer of another pod that has the address now does not count. */
+export function pollOf(gateway: ObservedGateway): PolledGateway | undefined {
+  return gateway.polled?.uid === gateway.uid ? gateway.polled : undefined;
+}
+
+/** Runs and does not leave. */
+export function isServable(gateway: ObservedGateway): boolean {
+  return gateway.isRunning && gateway.phase === 'Running' && !gateway.isTerminating && gateway.drain === undefined;
+}
+
+/** Ready for clients: the readiness probe passes, the operator lets it serve, and Services lead to it. */
+export function isAvailable(gateway: ObservedGateway): boolean {
+  const isWanted = !gateway.isTerminating && gateway.serving === 'True';
+  return isWanted && gateway.phase === 'Running' && gateway.containersReady && gateway.isReady;
+}
+
+/** Holds no connection, as far as anybody can tell: it has never served, does not run, or says so itself. */
+export function isIdle(gateway: ObservedGateway): boolean {
+  if (!gateway.isRunning) return true;
+  const polled = pollOf(gateway);
+  return polled === undefined ? gateway.serving !== 'True' && !gateway.containersReady : polled.connections === 0;
 }

@@ -5,7 +5,6 @@
 export interface VersionedObject {
   readonly metadata: {
     readonly uid?: string;
-    readonly name?: string;
     readonly resourceVersion?: string;
     readonly deletionTimestamp?: string;
   };

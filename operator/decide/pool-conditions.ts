@@ -7,11 +7,11 @@
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
 import type { Condition, ConditionDraft } from './conditions.ts';
-import { pollOf } from './drain.ts';
+import { pollOf } from './observed.ts';
 import type { ObservedPool } from './observed.ts';
 import type { PoolPolicies } from './policies.ts';
 import { joinsGateways } from './rollout.ts';
-import { isAvailable } from './victims.ts';
+import { isAvailable } from './observed.ts';
 
 export const poolConditionTypes = [
   'Ready',
@@ -36,7 +36,7 @@ export interface PoolFacts {
   readonly plan: PoolPlan;
   readonly policies: PoolPolicies;
   /** `obstacle`: what keeps them from being ready, in a sentence. `undefined` where the pool has no publishers of its own (memory bus). */
-  readonly publishers: { readonly wanted: number; readonly available: number; readonly obstacle?: string | undefined } | undefined;
+  readonly publishers: { readonly available: number; readonly obstacle?: string | undefined } | undefined;
   /** `<namespace>/<name>` of other pools with the same Redis address and key prefix. */
   readonly samePrefix: readonly string[];
   /** `restrictedBreaches` of the gateways' and publishers' pods. */

@@ -11,12 +11,12 @@
  * carry the uid, and a drain is also seen by what the pod itself says.
  */
 import type { ActionEvent, GatewayCounts, PodReference, PoolAction, PoolPlan } from './actions.ts';
-import { drainDeadline, drainState, mayAbort, pollOf } from './drain.ts';
-import type { ObservedGateway, ObservedPool } from './observed.ts';
+import { drainDeadline, drainState, mayAbort } from './drain.ts';
+import { isAvailable, isIdle, isServable, pollOf, type ObservedGateway, type ObservedPool } from './observed.ts';
 import { joinsGateways, retirable, rolloutState, surgeOf } from './rollout.ts';
 import { decideScaling, type ScalingDecision } from './scaling.ts';
-import { isServable, members, servingActions } from './serving.ts';
-import { isAvailable, isIdle, victimOrder } from './victims.ts';
+import { members, servingActions } from './serving.ts';
+import { victimOrder } from './victims.ts';
 import { childLabels, names } from '../desired/labels.ts';
 import { podsOf } from '../desired/amount.ts';
 
@@ -237,7 +237,7 @@ function create(observed: ObservedPool, missing: number): readonly PoolAction[] 
     const name = `${pool.metadata.name}-${updateRevision.slice(0, 5)}-${slot}`;
     if (taken.has(name)) continue;
     const event: ActionEvent = { type: 'Normal', reason: 'PodCreated', message: `Created gateway ${name}` };
-    actions.push({ kind: 'create-pod', name, revision: updateRevision, event });
+    actions.push({ kind: 'create-pod', name, event });
   }
   return actions;
 }

@@ -8,8 +8,8 @@
  * With host ports a new gateway may wait for an old one to leave its node: then the old ones go first, as many as may be missing.
  * On a memory bus there is no surge: the old one ends before the new one is made.
  */
-import type { ObservedGateway } from './observed.ts';
-import { isAvailable, isIdle, victimOrder } from './victims.ts';
+import { isAvailable, isIdle, type ObservedGateway } from './observed.ts';
+import { victimOrder } from './victims.ts';
 import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
 import { podsOf } from '../desired/amount.ts';
 

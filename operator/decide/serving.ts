@@ -7,13 +7,7 @@
  */
 import type { PoolAction } from './actions.ts';
 import type { DocumentMember } from './document.ts';
-import { pollOf } from './drain.ts';
-import type { ObservedGateway, ObservedPool } from './observed.ts';
-
-/** It runs and does not leave. */
-export function isServable(gateway: ObservedGateway): boolean {
-  return gateway.isRunning && gateway.phase === 'Running' && !gateway.isTerminating && gateway.drain === undefined;
-}
+import { isServable, pollOf, type ObservedGateway, type ObservedPool } from './observed.ts';
 
 /** The document's gateways, by name. `live` may hold gateways whose drain was just taken back. */
 export function members(live: readonly ObservedGateway[], draining: readonly ObservedGateway[]): readonly DocumentMember[] {

@@ -2,21 +2,7 @@
  * Which gateway leaves first. The order is total, so the same observation names the same victims, whoever looks:
  * not ready > old revision > fewest connections > over-represented zone > youngest > name.
  */
-import { pollOf } from './drain.ts';
-import type { ObservedGateway } from './observed.ts';
-
-/** Ready for clients: the readiness probe passes, the operator lets it serve, and Services lead to it. */
-export function isAvailable(gateway: ObservedGateway): boolean {
-  const isWanted = !gateway.isTerminating && gateway.serving === 'True';
-  return isWanted && gateway.phase === 'Running' && gateway.containersReady && gateway.isReady;
-}
-
-/** Holds no connection, as far as anybody can tell: it has never served, does not run, or says so itself. */
-export function isIdle(gateway: ObservedGateway): boolean {
-  if (!gateway.isRunning) return true;
-  const polled = pollOf(gateway);
-  return polled === undefined ? gateway.serving !== 'True' && !gateway.containersReady : polled.connections === 0;
-}
+import { isAvailable, pollOf, type ObservedGateway } from './observed.ts';
 
 /** All of them, in the order in which they leave. */
 export function victimOrder(gateways: readonly ObservedGateway[], updateRevision: string): readonly ObservedGateway[] {

@@ -1,3 +1,4 @@
+import { signCommand, type DrainCommand } from '../../core/pool/drain-command.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { PoolAction } from '../decide/actions.ts';
@@ -6,8 +7,8 @@ import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../runtime/kube-api.ts';
+import type { AdminClient } from './admin-client.ts';
 import { controllerOf } from './children.ts';
-import type { DocumentKeeper } from './document-keeper.ts';
 import type { OwnWrite } from '../decide/own-writes.ts';
 import { drainAnnotations, type PoolPod } from './pod-view.ts';
 
@@ -25,19 +26,19 @@ export type PodWrite = OwnWrite<PoolPod>;
 /** Carries out one action of a plan. Each can be done twice, and says nothing of the others. */
 export class ActionShell {
   readonly #api: KubeApi & KubeReader;
-  readonly #documents: DocumentKeeper;
+  readonly #admin: AdminClient;
   readonly #clock: Clock;
   readonly #logger: Logger;
 
   constructor(options: {
     readonly api: KubeApi & KubeReader;
-    readonly documents: DocumentKeeper;
+    readonly admin: AdminClient;
     readonly clock: Clock;
     readonly logger: Logger;
   }) {
     this.#logger = options.logger;
     this.#api = options.api;
-    this.#documents = options.documents;
+    this.#admin = options.admin;
     this.#clock = options.clock;
   }
 
@@ -60,13 +61,14 @@ export class ActionShell {
       case 'unmark-draining':
         return this.#written(await this.#api.annotatePod({ namespace, ...action.pod }, {}, signal));
       case 'send-drain': {
-        const { connectionsPerSecond, deadlineSeconds } = action;
-        const isStranger = await this.#command({ command: 'drain', connectionsPerSecond, deadlineSeconds }, action.pod.uid, about);
+        const { pod, connectionsPerSecond, deadlineSeconds } = action;
+        const command = { command: 'drain', gateway: pod.uid, connectionsPerSecond, deadlineSeconds, issuedAt: this.#issueTime() } as const;
+        const isStranger = await this.#command(command, about);
         // Its end it believes from its kubelet, and drains then by itself, at the pool's rate.
-        return isStranger ? this.#deletePod(namespace, action.pod, signal) : undefined;
+        return isStranger ? this.#deletePod(namespace, pod, signal) : undefined;
       }
       case 'send-abort':
-        await this.#command({ command: 'abort-drain' }, action.pod.uid, about);
+        await this.#command({ command: 'abort-drain', gateway: action.pod.uid, issuedAt: this.#issueTime() }, about);
         return undefined;
       case 'set-serving':
         return this.#written(await this.#setServing({ namespace, ...action.pod }, action, signal));
@@ -82,6 +84,10 @@ export class ActionShell {
   async #deletePod(namespace: string, pod: { readonly name: string; readonly uid: string }, signal: AbortSignal): Promise<PodWrite> {
     await this.#api.delete(resources.pod, { namespace, name: pod.name, uid: pod.uid }, signal);
     return { uid: pod.uid, result: 'deleted', at: this.#clock.wall() };
+  }
+
+  #issueTime(): number {
+    return Math.floor(this.#clock.wall());
   }
 
   #written(pod: KubeObject | undefined): PodWrite | undefined {
@@ -127,15 +133,12 @@ export class ActionShell {
    * A pod that does not answer is no failure: it is told again with the next plan, and the deadline holds. One that refuses has its reasons in the log.
    * @returns whether it does not believe us: it trusts another signing key, and will never be told anything by this one
    */
-  async #command(
-    command: Parameters<DocumentKeeper['command']>[0],
-    uid: string,
-    { addressOf, privateKey }: ActionSurroundings,
-  ): Promise<boolean> {
-    const address = addressOf(uid);
+  async #command(command: DrainCommand, { addressOf, privateKey }: ActionSurroundings): Promise<boolean> {
+    const { gateway } = command;
+    const address = addressOf(gateway);
     if (address === undefined) return false;
-    const told = await this.#documents.command(command, { uid, address }, { privateKey, now: this.#clock.wall() });
-    if (told.kind === 'refused') this.#logger.warn({ gateway: uid, command: command.command, told }, 'a gateway refused a command');
+    const told = await this.#admin.putDrain(address, signCommand(command, privateKey));
+    if (told.kind === 'refused') this.#logger.warn({ gateway, command: command.command, told }, 'a gateway refused a command');
     return told.kind === 'refused' && told.status === 403;
   }
 }

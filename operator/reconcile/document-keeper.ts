@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { signCommand } from '../../core/pool/drain-command.ts';
 import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool/pool-document.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { nextDocument, type DocumentMember } from '../decide/document.ts';
@@ -19,7 +18,6 @@ import type { PoolSecrets } from './pool-secrets.ts';
 /** A pod that is to be told, and what it said last of the document that it has. */
 export interface Recipient {
   readonly name: string;
-  readonly uid: string;
   readonly address: string;
   readonly poolEpoch: number;
 }
@@ -135,17 +133,6 @@ export class DocumentKeeper {
       behind.map(async ({ name, address }) => ({ name, told: await this.#admin.putPool(address, stored.envelope, policies.parts) })),
     );
     return results.filter(({ told }) => told.kind !== 'taken');
-  }
-
-  /** Sends a drain command to one gateway. */
-  async command(
-    command:
-      | { readonly command: 'drain'; readonly connectionsPerSecond: number; readonly deadlineSeconds: number }
-      | { readonly command: 'abort-drain' },
-    gateway: { readonly uid: string; readonly address: string },
-    { privateKey, now }: { readonly privateKey: string; readonly now: number },
-  ): Promise<Told> {
-    return this.#admin.putDrain(gateway.address, signCommand({ ...command, gateway: gateway.uid, issuedAt: Math.floor(now) }, privateKey));
   }
 }
 

@@ -6,7 +6,6 @@ import type { KubeObject, ObjectMeta } from '../runtime/kube-api.ts';
 /** What is read of a pod as the API server gives it. */
 export interface PoolPod extends KubeObject {
   readonly metadata: ObjectMeta & { readonly name: string; readonly uid: string };
-  readonly spec?: { readonly nodeName?: string };
   readonly status?: {
     readonly phase?: string;
     readonly reason?: string;
@@ -59,7 +58,7 @@ export function observeGateway(
   polled: PolledGateway | undefined,
   { endpointReady, unansweredSince }: PodSurroundings = {},
 ): ObservedGateway {
-  const { metadata, status, spec } = pod;
+  const { metadata, status } = pod;
   const container = status?.containerStatuses?.find(({ name }) => name === names.container);
   const phase = phases.find((each) => each === status?.phase) ?? 'Unknown';
   const labels = metadata.labels ?? {};
@@ -80,7 +79,6 @@ export function observeGateway(
     drain: drainMark(metadata.annotations ?? {}),
     ip: nonEmpty(status?.podIP),
     hostIp: nonEmpty(status?.hostIP),
-    node: nonEmpty(spec?.nodeName),
     // Kubernetes copies it from the node; clusters older than 1.35 do so only where they are told to.
     zone: nonEmpty(labels['topology.kubernetes.io/zone']),
     obstacle: obstacleOf(pod, container),

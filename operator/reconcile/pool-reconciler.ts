@@ -19,7 +19,7 @@ import type { PodIngredients } from '../desired/pod-template.ts';
 import { resources } from '../kube/resources.ts';
 import type { Recorder } from '../kube/recorder.ts';
 import type { Clock } from '../../core/clock.ts';
-import { regarding, type KubeApi, type KubeObject } from '../runtime/kube-api.ts';
+import { regarding, type KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import { isOlder } from '../runtime/resource-version.ts';
 import type { ActionShell, PodWrite } from './action-shell.ts';
@@ -36,7 +36,6 @@ import type { Stores } from './stores.ts';
 
 export interface PoolReconcilerOptions {
   readonly stores: Stores;
-  readonly api: KubeApi;
   readonly secrets: PoolSecretsKeeper;
   readonly children: Children;
   readonly documents: DocumentKeeper;
@@ -210,8 +209,7 @@ export class PoolReconciler {
         return observeGateway(pod, polled, { endpointReady: isEndpointReady(slices, uid), unansweredSince: polls.unansweredSince(uid) });
       }),
       foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
-      document:
-        stored === undefined ? undefined : { epoch: stored.document.epoch, memberUids: stored.document.gateways.map(({ uid }) => uid) },
+      document: stored === undefined ? undefined : { memberUids: stored.document.gateways.map(({ uid }) => uid) },
       scaling: memory.scaling,
       faults: memory.faults,
     };
@@ -296,7 +294,7 @@ export class PoolReconciler {
         if (clock.wall() - poll.at > lastWordsMs) return [];
         leaving.add(pod.metadata.name);
       }
-      return [{ name: pod.metadata.name, uid: pod.metadata.uid, address, poolEpoch: poll.status.poolEpoch }];
+      return [{ name: pod.metadata.name, address, poolEpoch: poll.status.poolEpoch }];
     });
     const subject = `ConfigMap ${childNames.document(pool)}`;
     await attempts.run(subject, async () => {

@@ -104,14 +104,13 @@ export class PoolStatusWriter {
     if (pool.spec.bus.type === 'Memory') return undefined;
     const { namespace, name } = pool.metadata;
     const deployment = this.#stores.child(resources.deployment, namespace, childNames.publisher(pool));
-    const { spec, status } = (deployment ?? {}) as DeploymentView;
+    const { status } = (deployment ?? {}) as DeploymentView;
     const refusal = status?.conditions?.find((condition) => condition.type === 'ReplicaFailure' && condition.status === 'True')?.message;
     const pods = this.#stores.pods
       .withIndex('pool', `${namespace}/${name}`)
       .filter(({ metadata }) => metadata.labels?.[names.label.component] === 'publisher')
       .map((pod) => observeGateway(pod, undefined));
     return {
-      wanted: spec?.replicas ?? pool.spec.publisher.minReplicas,
       available: status?.availableReplicas ?? 0,
       obstacle: refusal ?? gatewayBlocker(pods, now)?.message,
     };
@@ -136,7 +135,6 @@ export interface StatusPace {
 }
 
 interface DeploymentView {
-  readonly spec?: { readonly replicas?: number };
   readonly status?: {
     readonly availableReplicas?: number;
     readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];

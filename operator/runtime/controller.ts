@@ -1,7 +1,6 @@
-import type { Logger } from '../../core/process/logging.ts';
 import type { Clock } from '../../core/clock.ts';
 import { TimeOver, within } from './deadline.ts';
-import type { ControllerMetrics } from './controller-metrics.ts';
+import type { ControllerObserver } from './controller-observer.ts';
 import { ApiError } from './api-error.ts';
 import type { Outcome, Reconcile } from './outcome.ts';
 import { defaultRetries, WorkQueue, type RetryOptions, type WorkQueueFigures } from './work-queue.ts';
@@ -12,8 +11,7 @@ export interface ControllerOptions {
   readonly reconcile: Reconcile;
   readonly workers: number;
   readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: ControllerMetrics;
+  readonly observer: ControllerObserver;
   /** How long one reconcile may take, in milliseconds. */
   readonly timeoutMs?: number;
   readonly retries?: RetryOptions;
@@ -37,7 +35,7 @@ export class Controller {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#queue = new WorkQueue({ retries: options.retries ?? defaultRetries, now: options.clock.monotonic() });
-    options.metrics.watch(options.name, options.workers, () => this.figures());
+    options.observer.watch(options.name, options.workers, () => this.figures());
   }
 
   /** Something that concerns this key may have changed. The first change of a quiet key is looked at at once, a burst of them together. */
@@ -46,11 +44,6 @@ export class Controller {
     const now = clock.monotonic();
     const begunAt = this.#begun.get(key);
     this.#queue.addAfter(key, begunAt === undefined ? 0 : begunAt + paceMs - now, now);
-    this.#run();
-  }
-
-  enqueueAfter(key: string, delayMs: number): void {
-    this.#queue.addAfter(key, delayMs, this.#options.clock.monotonic());
     this.#run();
   }
 
@@ -84,7 +77,7 @@ export class Controller {
     while (this.#running.size < workers) {
       const taken = this.#queue.take(clock.monotonic());
       if (taken === undefined) break;
-      this.#options.metrics.taken(this.#options.name, taken.waitedMs);
+      this.#options.observer.taken(this.#options.name, taken.waitedMs);
       this.#begin(taken.key);
       const run = this.#work(taken.key).finally(() => {
         this.#running.delete(run);
@@ -92,7 +85,7 @@ export class Controller {
       });
       this.#running.add(run);
     }
-    this.#options.metrics.active(this.#options.name, this.#running.size);
+    this.#options.observer.active(this.#options.name, this.#running.size);
     this.#callOffWake?.();
     this.#callOffWake = undefined;
     const nextAt = this.#queue.nextAt(clock.monotonic());
@@ -112,52 +105,45 @@ export class Controller {
   }
 
   async #work(key: string): Promise<void> {
-    const { name, clock, metrics } = this.#options;
+    const { name, clock, observer } = this.#options;
     const startedAt = clock.monotonic();
     const outcome = await this.#reconcile(key);
     const now = clock.monotonic();
-    metrics.reconciled(name, outcome.kind, now - startedAt);
+    observer.reconciled(name, outcome.kind, now - startedAt);
     this.#settle(key, outcome, now);
-    metrics.worked(name, this.#queue.done(key, now));
+    observer.worked(name, this.#queue.done(key, now));
   }
 
   /** An exception is contained here: one object's bad luck, or a bug that it meets, is not the others'. */
   async #reconcile(key: string): Promise<Outcome> {
-    const { name, clock, logger, metrics, reconcile, timeoutMs = defaultTimeoutMs } = this.#options;
+    const { name, clock, observer, reconcile, timeoutMs = defaultTimeoutMs } = this.#options;
     let timeIsOver = false;
     try {
       return await within({ clock, ms: timeoutMs, outer: this.#leaving.signal }, async (signal) => {
         signal.addEventListener('abort', () => {
           timeIsOver = signal.reason instanceof TimeOver;
-          if (timeIsOver) metrics.timedOut(name);
+          if (timeIsOver) observer.timedOut(name);
         });
         return await reconcile(key, signal);
       });
     } catch (error) {
       if (error instanceof ApiError || timeIsOver || this.#leaving.signal.aborted) return { kind: 'back-off', cause: error };
-      metrics.panicked(name);
-      logger.error({ controller: name, key, err: error }, 'a reconcile threw: this is a bug');
+      observer.panicked(name, key, error);
       return { kind: 'back-off', cause: error };
     }
   }
 
   #settle(key: string, outcome: Outcome, now: number): void {
-    const { name, logger } = this.#options;
     switch (outcome.kind) {
       case 'done':
         return this.#queue.forget(key);
       case 'retry-after':
         this.#queue.forget(key);
         return this.#queue.addAfter(key, outcome.afterMs, now);
-      case 'terminal':
-        logger.warn({ controller: name, key, err: outcome.cause }, 'this object can not be reconciled until it changes');
-        return this.#queue.forget(key);
       case 'back-off': {
         const delayMs = this.#queue.addAfterFailure(key, now);
-        logger.warn(
-          { controller: name, key, err: outcome.cause, delayMs, failures: this.#queue.failures(key) },
-          'a reconcile failed and is tried again',
-        );
+        const { name, observer } = this.#options;
+        observer.backedOff(name, { key, cause: outcome.cause, delayMs, failures: this.#queue.failures(key) });
       }
     }
   }

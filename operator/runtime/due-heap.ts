@@ -9,20 +9,12 @@ export class DueHeap {
   readonly #times = new Map<string, number>();
   readonly #heap: Due[] = [];
 
-  get size(): number {
-    return this.#times.size;
-  }
-
   set(key: string, at: number): void {
     const present = this.#times.get(key);
     if (present !== undefined && present <= at) return;
     this.#times.set(key, at);
     this.#heap.push({ key, at });
     this.#rise(this.#heap.length - 1);
-  }
-
-  delete(key: string): void {
-    this.#times.delete(key);
   }
 
   /** The earliest time, `undefined` where there is none. */

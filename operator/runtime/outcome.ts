@@ -4,9 +4,7 @@ export type Outcome =
   /** All is well so far; look again then. */
   | { readonly kind: 'retry-after'; readonly afterMs: number }
   /** The world failed: try again, later each time. */
-  | { readonly kind: 'back-off'; readonly cause: unknown }
-  /** Trying again is useless until the object changes. */
-  | { readonly kind: 'terminal'; readonly cause: unknown };
+  | { readonly kind: 'back-off'; readonly cause: unknown };
 
 /**
  * Brings one object nearer to what it should be. It is given a name only and reads the rest, so that it may run at any time, any number of times. The

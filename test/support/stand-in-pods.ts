@@ -26,7 +26,7 @@ interface PodState {
 }
 
 interface SimulatedPod extends PoolPod {
-  readonly spec?: PoolPod['spec'] & {
+  readonly spec?: {
     readonly containers?: readonly { readonly env?: readonly { readonly name: string; readonly value?: string }[] }[];
   };
 }

@@ -13,7 +13,7 @@ import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { applyDefinitions } from '../../pods/operated-pool.ts';
 import { clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
 import { gatewayPool, Surroundings } from '../conditions/observation.ts';
-import { openRig, type Rig } from '../runtime/rig.ts';
+import { openRig, type Rig } from '../kube/rig.ts';
 
 vi.setConfig({ testTimeout: clusterTimeoutMs });
 

@@ -1,13 +1,13 @@
 import { Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { LeaderElection } from '../../../operator/kube/leader-election.ts';
+import { ControllerTelemetry } from '../../../operator/reconcile/controller-telemetry.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { systemClock } from '../../../core/process/system-clock.ts';
 import { Controller } from '../../../operator/runtime/controller.ts';
-import { ControllerMetrics } from '../../../operator/runtime/controller-metrics.ts';
 import { defaultElectionTimes } from '../../../operator/runtime/election.ts';
 import type { Outcome } from '../../../operator/runtime/outcome.ts';
-import { configMap, eventually, logger, openRig, reflectConfigMaps, type Rig } from './rig.ts';
+import { configMap, eventually, logger, openRig, reflectConfigMaps, type Rig } from '../kube/rig.ts';
 
 /** The smallest controller there is: it says in each ConfigMap how long its `word` is. */
 async function startLengths(rig: Rig) {
@@ -21,8 +21,8 @@ async function startLengths(rig: Rig) {
     await rig.api.apply(resources.configMap, configMap(rig.namespace, found.metadata.name ?? '', length), signal);
     return { kind: 'done' };
   };
-  const metrics = new ControllerMetrics(registry);
-  const controller = new Controller({ name: 'lengths', reconcile, workers: 4, clock: systemClock, logger, metrics });
+  const observer = new ControllerTelemetry(registry, logger);
+  const controller = new Controller({ name: 'lengths', reconcile, workers: 4, clock: systemClock, observer });
   onTestFinished(() => controller.stop(1000));
   store.onChange(({ key }) => controller.enqueue(key));
   await reflector.synced;

@@ -14,7 +14,7 @@ function facts(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = {}
     observed,
     plan: planPool(observed),
     policies: { parts: [], hash: 'hash', verdicts: [], overflow: 0 },
-    publishers: { wanted: 2, available: 2 },
+    publishers: { available: 2 },
     samePrefix: [],
     securityBreaches: [],
     overruled: [],
@@ -179,7 +179,7 @@ test('warnings: a drain that can not end in time, a shared prefix, privileges, a
 });
 
 test('nothing is ready without a publisher, or with no gateway wanted', () => {
-  expect(condition('Ready', {}, { publishers: { wanted: 2, available: 0 } })).toMatchObject({
+  expect(condition('Ready', {}, { publishers: { available: 0 } })).toMatchObject({
     status: 'False',
     reason: 'PublishersNotReady',
   });

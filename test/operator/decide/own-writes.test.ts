@@ -3,7 +3,7 @@ import { withOwnWrites, type OwnWrite, type VersionedObject } from '../../../ope
 
 const now = 1_000_000;
 const isOlder = (version: string | undefined, than: string | undefined) => Number(version) < Number(than);
-const pod = (uid: string, resourceVersion: string): VersionedObject => ({ metadata: { uid, name: uid, resourceVersion } });
+const pod = (uid: string, resourceVersion: string): VersionedObject => ({ metadata: { uid, resourceVersion } });
 const write = (result: OwnWrite<VersionedObject>['result'], uid = 'a', at = now): OwnWrite<VersionedObject> => ({ uid, result, at });
 
 function merged(stored: readonly VersionedObject[], writes: readonly OwnWrite<VersionedObject>[]) {

@@ -5,7 +5,7 @@ import type { PoolAction, PoolPlan } from '../../../operator/decide/actions.ts';
 import type { ObservedGateway, ObservedPool, PolledGateway } from '../../../operator/decide/observed.ts';
 import { withOwnWrites, type OwnWrite } from '../../../operator/decide/own-writes.ts';
 import { planPool } from '../../../operator/decide/pool-plan.ts';
-import { isAvailable } from '../../../operator/decide/victims.ts';
+import { isAvailable } from '../../../operator/decide/observed.ts';
 import { podsOf } from '../../../operator/desired/amount.ts';
 import { childLabels, names } from '../../../operator/desired/labels.ts';
 
@@ -114,7 +114,7 @@ export class SimulatedCluster {
 
   apply(action: PoolAction): void {
     if (action.kind === 'create-pod') {
-      this.#create(action.name, action.revision);
+      this.#create(action.name, this.revision);
       return;
     }
     const pod = this.pods.find(({ metadata }) => metadata.uid === action.pod.uid);
@@ -260,7 +260,6 @@ export class SimulatedCluster {
       drain: pod.drain,
       ip: '10.0.0.1',
       hostIp: '10.1.0.1',
-      node: 'node',
       zone: undefined,
       obstacle: undefined,
       endpointReady: undefined,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { begin, gatewayWith } from './pool-fixture.ts';
-import { isAvailable, isIdle, victimOrder } from '../../../operator/decide/victims.ts';
+import { victimOrder } from '../../../operator/decide/victims.ts';
 
 const revision = 'aaaaa11111';
 
@@ -57,18 +57,4 @@ test('the order does not depend on the order in which the pods are listed, and l
       },
     ),
   );
-});
-
-test('idle is who does not run, who says so, and who was never ready', () => {
-  expect(isIdle(gatewayWith('a', { isRunning: false }, { connections: 5 }))).toBe(true);
-  expect(isIdle(gatewayWith('a', {}, { connections: 0 }))).toBe(true);
-  expect(isIdle(gatewayWith('a', { polled: undefined, serving: 'Unknown', containersReady: false }))).toBe(true);
-  expect(isIdle(gatewayWith('a', { polled: undefined }))).toBe(false);
-  expect(isIdle(gatewayWith('a', { containersReady: false, polled: undefined }))).toBe(false);
-});
-
-test('available is who Services lead to: a gateway that is only about to become Ready does not stand in for another', () => {
-  expect(isAvailable(gatewayWith('a'))).toBe(true);
-  for (const lacking of [{ isReady: false }, { serving: 'False' as const }, { containersReady: false }, { isTerminating: true }])
-    expect(isAvailable(gatewayWith('a', lacking))).toBe(false);
 });

@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { createLogger } from '../../../core/process/logging.ts';
+import { ControllerTelemetry } from '../../../operator/reconcile/controller-telemetry.ts';
 import { ApiError } from '../../../operator/runtime/api-error.ts';
 import { Controller } from '../../../operator/runtime/controller.ts';
-import { ControllerMetrics } from '../../../operator/runtime/controller-metrics.ts';
 import type { Outcome, Reconcile } from '../../../operator/runtime/outcome.ts';
 import { Random } from '../../simulation/random.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
@@ -17,8 +17,8 @@ function startController(
 ) {
   const clock = new FakeClock();
   const registry = new Registry();
-  const metrics = new ControllerMetrics(registry);
-  const controller = new Controller({ name: 'pools', reconcile, workers: 2, clock, logger, metrics, ...also });
+  const observer = new ControllerTelemetry(registry, logger);
+  const controller = new Controller({ name: 'pools', reconcile, workers: 2, clock, observer, ...also });
   controller.start();
   const metric = async (name: string): Promise<string> => await registry.getSingleMetricAsString(name);
   return { clock, controller, metric };
@@ -112,11 +112,10 @@ test('a change during a long reconcile is looked at when that is over', async ()
   open.get('a')?.(done);
 });
 
-test('each outcome has its sequel: done rests, retry-after comes back then, terminal waits for a change, back-off waits longer each time', async () => {
+test('each outcome has its sequel: done rests, retry-after comes back then, back-off waits longer each time', async () => {
   const outcomes: Readonly<Record<string, Outcome>> = {
     done,
     later: { kind: 'retry-after', afterMs: 30_000 },
-    wrong: { kind: 'terminal', cause: new Error('the spec is wrong') },
     failing: { kind: 'back-off', cause: new ApiError('away', { status: 0, reason: 'Unreachable' }) },
   };
   const at: Record<string, number[]> = {};
@@ -126,13 +125,9 @@ test('each outcome has its sequel: done rests, retry-after comes back then, term
   });
   for (const key of Object.keys(outcomes)) controller.enqueue(key);
   await clock.advance(75, settle);
-  expect(at).toEqual({ done: [0], later: [0], wrong: [0], failing: [0, 5, 15, 35, 75] });
+  expect(at).toEqual({ done: [0], later: [0], failing: [0, 5, 15, 35, 75] });
   await clock.advance(30_000, settle);
   expect(at['later']).toEqual([0, 30_000]);
-  controller.enqueue('wrong');
-  await settle();
-  expect(at['wrong']).toHaveLength(2);
-  expect(await metric('controller_runtime_terminal_reconcile_errors_total')).toContain('{controller="pools"} 2');
   expect(await metric('controller_runtime_reconcile_total')).toContain('{controller="pools",result="requeue_after"} 2');
   expect(await metric('controller_runtime_reconcile_panics_total')).toContain('{controller="pools"} 0');
 });
@@ -209,11 +204,10 @@ test('keys that come before the start wait for it', async () => {
     reconcile,
     workers: 1,
     clock,
-    logger,
-    metrics: new ControllerMetrics(new Registry()),
+    observer: new ControllerTelemetry(new Registry(), logger),
   });
   controller.enqueue('a');
-  controller.enqueueAfter('b', 10);
+  controller.enqueue('b');
   await clock.advance(100, settle);
   expect(started).toEqual([]);
   controller.start();

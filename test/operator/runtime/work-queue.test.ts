@@ -107,18 +107,13 @@ test('any order of adds, takes and ends keeps the promises: nothing is lost, not
 test('a heap of times is what a sorted list is', () => {
   const entry = fc.tuple(fc.string({ maxLength: 2 }), fc.integer({ min: 0, max: 50 }));
   fc.assert(
-    fc.property(fc.array(entry, { maxLength: 60 }), fc.array(fc.string({ maxLength: 2 }), { maxLength: 5 }), (entries, gone) => {
+    fc.property(fc.array(entry, { maxLength: 60 }), (entries) => {
       const heap = new DueHeap();
       const model = new Map<string, number>();
       for (const [key, at] of entries) {
         heap.set(key, at);
         model.set(key, Math.min(at, model.get(key) ?? Infinity));
       }
-      for (const key of gone) {
-        heap.delete(key);
-        model.delete(key);
-      }
-      expect(heap.size).toBe(model.size);
       expect(heap.earliest()).toBe(model.size === 0 ? undefined : Math.min(...model.values()));
       const taken: [string, number][] = [];
       for (let now = 0; now <= 50; now += 1) for (let key = heap.take(now); key !== undefined; key = heap.take(now)) taken.push([key, now]);

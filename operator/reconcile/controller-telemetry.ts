@@ -1,6 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Outcome } from './outcome.ts';
-import type { WorkQueueFigures } from './work-queue.ts';
+import type { Logger } from '../../core/process/logging.ts';
+import type { ControllerObserver, Retry } from '../runtime/controller-observer.ts';
+import type { Outcome } from '../runtime/outcome.ts';
+import type { WorkQueueFigures } from '../runtime/work-queue.ts';
 
 const reconcileSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const queueSeconds = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000];
@@ -10,7 +12,6 @@ const results: Readonly<Record<Outcome['kind'], string>> = {
   done: 'success',
   'retry-after': 'requeue_after',
   'back-off': 'error',
-  terminal: 'error',
 };
 
 interface Watched {
@@ -18,12 +19,12 @@ interface Watched {
   readonly figures: () => WorkQueueFigures;
 }
 
-/** Reconciles and queues under the names and labels of controller-runtime, so that boards and alerts made for it work here. */
-export class ControllerMetrics {
+/** Metrics and log lines of controllers. Metrics have controller-runtime's names and labels, so its dashboards and alerts work here. */
+export class ControllerTelemetry implements ControllerObserver {
+  readonly #logger: Logger;
   readonly #watched: Watched[] = [];
   readonly #reconciles: Counter<'controller' | 'result'>;
   readonly #errors: Counter<'controller'>;
-  readonly #terminal: Counter<'controller'>;
   readonly #panics: Counter<'controller'>;
   readonly #timeouts: Counter<'controller'>;
   readonly #time: Histogram<'controller'>;
@@ -32,7 +33,8 @@ export class ControllerMetrics {
   readonly #queueTime: Histogram<'name'>;
   readonly #workTime: Histogram<'name'>;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, logger: Logger) {
+    this.#logger = logger;
     const registers = [registry];
     const labelNames = ['controller'] as const;
     const counter = (name: string, help: string): Counter<'controller'> =>
@@ -44,7 +46,6 @@ export class ControllerMetrics {
       registers,
     });
     this.#errors = counter('reconcile_errors_total', 'Reconciles that failed.');
-    this.#terminal = counter('terminal_reconcile_errors_total', 'Reconciles that failed and are not tried again until the object changes.');
     this.#panics = counter('reconcile_panics_total', 'Reconciles that threw: each is a bug.');
     this.#timeouts = counter('reconcile_timeouts_total', 'Reconciles that took longer than they may.');
     const time = { name: 'controller_runtime_reconcile_time_seconds', help: 'How long a reconcile takes.', buckets: reconcileSeconds };
@@ -71,7 +72,7 @@ export class ControllerMetrics {
     this.#watched.push({ controller, figures });
     this.#workers.set({ controller }, workers);
     for (const result of ['success', 'requeue_after', 'error']) this.#reconciles.inc({ controller, result }, 0);
-    for (const counter of [this.#errors, this.#terminal, this.#panics, this.#timeouts]) counter.inc({ controller }, 0);
+    for (const counter of [this.#errors, this.#panics, this.#timeouts]) counter.inc({ controller }, 0);
     this.active(controller, 0);
   }
 
@@ -91,15 +92,19 @@ export class ControllerMetrics {
     this.#reconciles.inc({ controller, result: results[kind] });
     this.#time.observe({ controller }, tookMs / 1000);
     if (results[kind] === 'error') this.#errors.inc({ controller });
-    if (kind === 'terminal') this.#terminal.inc({ controller });
   }
 
-  panicked(controller: string): void {
+  panicked(controller: string, key: string, error: unknown): void {
     this.#panics.inc({ controller });
+    this.#logger.error({ controller, key, err: error }, 'a reconcile threw: this is a bug');
   }
 
   timedOut(controller: string): void {
     this.#timeouts.inc({ controller });
+  }
+
+  backedOff(controller: string, { key, cause, delayMs, failures }: Retry): void {
+    this.#logger.warn({ controller, key, err: cause, delayMs, failures }, 'a reconcile failed and is tried again');
   }
 
   /** What the queues know themselves is read at a scrape. */
