@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import type { AdminStatus } from '../core/pool/admin-status.ts';
 import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
@@ -7,6 +7,7 @@ import { closeBecause, closeCodes } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
 import type { AdminApiParts } from '../core/process/admin-api.ts';
+import { createHttpServer } from '../core/process/http-server.ts';
 import { listen } from '../core/process/lifecycle.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
@@ -23,6 +24,7 @@ import { answerConnect, isConnectRequest } from './moving/connect-answer.ts';
 import { Connection, type ClientProtocol, type Wire } from './connections/connection.ts';
 import { Drainer } from './moving/drainer.ts';
 import { expireIdentity } from './connections/standing.ts';
+import { askForWebSocket, isForPublisher, sendToPublisher } from './connections/plain-requests.ts';
 import { FanOut } from './rooms/fan-out.ts';
 import { IdleRule } from './connections/idle-rule.ts';
 import { GatewayMetrics } from './metrics.ts';
@@ -52,8 +54,6 @@ export interface GatewayOptions {
 const pingFrame = Buffer.from([0x89, 0x00]);
 const sweepsPerInterval = 8;
 const busRetryMs = 500;
-/** How often requests that take too long to arrive are looked for. */
-const handshakeCheckMs = 1_000;
 const topChannelsMax = 20;
 
 /** One process that holds clients' connections: rooms, merging, fan-out. Gets publications from the bus, and answers its calls. */
@@ -80,6 +80,7 @@ export class Gateway {
     this.#pool.onChange(() => this.setPolicies(this.#pool.policies));
     this.#metrics = new GatewayMetrics(registry, {
       connections: () => this.#connections.size,
+      sockets: () => sockets.open,
       subscriptions: () => this.#rooms.subscriptions,
       rooms: () => this.#rooms.size,
       busUp: () => bus.state().up,
@@ -118,20 +119,21 @@ export class Gateway {
       clock: systemClock,
     };
     // The socket's own buffer is small: what waits longer waits in a queue that a policy bounds.
-    this.#server = createServer(
-      {
-        highWaterMark: 16_384,
-        headersTimeout: limits.handshakeTimeoutMs,
-        requestTimeout: limits.handshakeTimeoutMs,
-        connectionsCheckingInterval: handshakeCheckMs,
-      },
-      (request, response) => this.#request(request, response),
-    );
+    const { server, sockets } = createHttpServer({
+      request: (request, response) => this.#request(request, response),
+      upgrade: acceptWebSockets({ admit: (request) => this.#admit(request), open: (protocol, wire) => this.#open(protocol, wire) }),
+      keepAliveMs: settings.httpKeepAliveMs,
+      headersMs: limits.handshakeTimeoutMs,
+      requestMs: limits.handshakeTimeoutMs,
+      socketsMax: settings.connectionsMax,
+      onCrowded: () => this.#metrics.refusedConnections.inc({ reason: 'full' }),
+      highWaterMark: 16_384,
+    });
+    this.#server = server;
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       if (error.code !== 'ECONNRESET') this.#metrics.refusedConnections.inc({ reason: 'request' });
       refuseRequest(socket, error.code);
     });
-    acceptWebSockets(this.#server, { admit: (request) => this.#admit(request), open: (protocol, wire) => this.#open(protocol, wire) });
   }
 
   /**
@@ -271,19 +273,16 @@ export class Gateway {
     const { settings, site } = this.#options;
     if (settings.adminPort === undefined && answerAdmin(this.admin, request, response)) return;
     if (isConnectRequest(request.url)) this.#connect(request, response);
+    else if (isForPublisher(request)) sendToPublisher(response);
     else if (site !== undefined) site(request, response);
-    else
-      response
-        .writeHead(426, { 'content-type': 'text/plain', upgrade: 'websocket', connection: 'Upgrade' })
-        .end('connect with a WebSocket\n');
+    else askForWebSocket(response);
   }
 
   #connect(request: IncomingMessage, response: ServerResponse): void {
     const { method = '', url = '', headers } = request;
     const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#options.settings;
-    const forwarded = headers['x-forwarded-proto'];
     const { status, body } = answerConnect(
-      { method, url, host: headers.host, forwardedProto: typeof forwarded === 'string' ? forwarded : undefined },
+      { method, url, headers },
       { placement: this.#pool.placement, epoch: this.#pool.epoch, backoff: { baseMs, capMs } },
     );
     // Any page may ask: what it learns is where anybody may try to connect.

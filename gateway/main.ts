@@ -36,7 +36,11 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const admin =
     settings.adminPort === undefined
       ? undefined
-      : await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort }, gateway.adminApi);
+      : await startAdminServer(
+          gateway.admin,
+          { host: settings.gatewayHost, port: settings.adminPort, keepAliveMs: settings.httpKeepAliveMs },
+          gateway.adminApi,
+        );
   logger.info({ host: settings.gatewayHost, port: gateway.port, adminPort: admin?.port ?? gateway.port }, 'the gateway listens');
   return {
     // Whoever is still connected is sent where the newest document says, under the newest policies.

@@ -7,6 +7,7 @@ import { dropReasons, Tally } from './tally.ts';
 /** What the gauges are read from at a scrape. */
 export interface GatewayGauges {
   readonly connections: () => number;
+  readonly sockets: () => number;
   readonly subscriptions: () => number;
   readonly rooms: () => number;
   readonly busUp: () => boolean;
@@ -48,6 +49,7 @@ export class GatewayMetrics {
       });
     };
     gauge('barrage_gateway_connections', 'Open client connections.', gauges.connections);
+    gauge('barrage_gateway_sockets', "Open sockets on the clients' port, whatever they speak.", gauges.sockets);
     gauge('barrage_gateway_subscriptions', 'Subscriptions of all connections.', gauges.subscriptions);
     gauge('barrage_gateway_rooms', 'Channels with a member here.', gauges.rooms);
     gauge(
@@ -78,7 +80,7 @@ export class GatewayMetrics {
     });
     this.refusedConnections = new Counter({
       name: 'barrage_gateway_connections_refused_total',
-      help: 'Upgrade requests that were refused.',
+      help: 'Upgrade requests that were refused, and sockets without a request that were closed since there were too many.',
       labelNames: ['reason'],
       registers,
     });

@@ -1,7 +1,6 @@
-import { createServer, type Server } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { answerAdmin } from '../core/process/admin.ts';
-import { listen, type Running } from '../core/process/lifecycle.ts';
+import { startAdminServer, type AdminServer } from '../core/process/admin-server.ts';
+import type { Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { poolKeyOf } from './decide/policies.ts';
@@ -69,7 +68,7 @@ export class Operator implements Running {
   readonly #reconciler: PoolReconciler;
   readonly #pools: Controller;
   readonly #channels: Controller;
-  readonly #servers: Server[] = [];
+  readonly #servers: AdminServer[] = [];
   #watching: Promise<void> | undefined;
   #callOffResync: (() => void) | undefined;
 
@@ -170,15 +169,7 @@ export class Operator implements Running {
     this.#leaving.abort();
     await this.#watching;
     this.#connection.close();
-    await Promise.all(
-      this.#servers.map(
-        (server) =>
-          new Promise((resolve) => {
-            server.close(resolve);
-            server.closeAllConnections();
-          }),
-      ),
-    );
+    await Promise.all(this.#servers.map((server) => server.close()));
   }
 
   /**
@@ -221,15 +212,9 @@ export class Operator implements Running {
     const { settings, logger } = this.#options;
     const sources = { registry: this.#registry, waitingFor: () => this.#stores.waitingFor() };
     const host = settings.operatorHost;
-    const portsInUse: number[] = [];
-    for (const port of [settings.operatorProbePort, settings.operatorMetricsPort]) {
-      const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 }, (request, response) => {
-        if (!answerAdmin(sources, request, response))
-          response.writeHead(404, { 'content-type': 'text/plain' }).end('here are /livez, /readyz and /metrics\n');
-      });
-      this.#servers.push(server);
-      portsInUse.push(await listen(server, { host, port }));
-    }
-    logger.info({ host, port: portsInUse[0], metricsPort: portsInUse[1], server: this.#connection.server }, 'the operator listens');
+    for (const port of [settings.operatorProbePort, settings.operatorMetricsPort])
+      this.#servers.push(await startAdminServer(sources, { host, port, keepAliveMs: settings.httpKeepAliveMs }));
+    const [probes, metrics] = this.#servers;
+    logger.info({ host, port: probes?.port, metricsPort: metrics?.port, server: this.#connection.server }, 'the operator listens');
   }
 }

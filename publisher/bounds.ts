@@ -13,6 +13,8 @@ export const publisherBounds = {
   socketRequestsInFlightMax: 1_000,
   /** Most WebSocket API connections. */
   socketConnectionsMax: 1_000,
+  /** Sockets that may stay, whatever they speak: HTTP between two requests, half a request, WebSocket. */
+  socketsMax: 16_384,
   /** Replies waiting for a WebSocket API connection that does not read them, in bytes; above it the connection is closed. */
   socketReplyBytesMax: 1_048_576,
   /** How often a WebSocket API connection is pinged; one that has not answered by the next ping is cut off. In milliseconds. */
@@ -31,11 +33,15 @@ export const publisherBounds = {
 
 assert(publisherBounds.directBytesMax * 4 <= limits.controlQueueBytesMax);
 assert(publisherBounds.requestBytesInFlightMax > limits.requestBytesMax);
+assert(publisherBounds.socketsMax > publisherBounds.socketConnectionsMax + publisherBounds.httpRequestsInFlightMax);
 
-/** Options for the `node:http` server that a publisher is mounted on: how long a request may take to arrive. */
-export const serverBounds = {
-  headersTimeout: 10_000,
-  requestTimeout: 15_000,
-  connectionsCheckingInterval: 1_000,
-  keepAliveTimeout: 65_000,
+/** Times of the HTTP server and of its end, in milliseconds. */
+export const serverTimes = {
+  /** How long the head of a request may take to arrive, and how long the whole of it. */
+  headersMs: 10_000,
+  requestMs: 15_000,
+  /** How long backends that publish over HTTP are sent elsewhere before connections that are idle are closed. */
+  farewellMs: 500,
+  /** How long requests and WebSocket API connections that are there may take to end by themselves. */
+  leavingMs: 3_000,
 } as const;

@@ -23,12 +23,14 @@ const publicationResults = {
 interface MetricSources {
   readonly socketConnections: () => number;
   readonly requestBytesInFlight: () => number;
+  readonly sockets: () => number;
 }
 
 /** The publisher's metrics in a registry. A process has one publisher, so that they are registered once. */
 export class PublisherMetrics {
   readonly #publications: Counter<'result'>;
   readonly #seconds: Histogram<'operation'>;
+  readonly #crowded: Counter;
 
   constructor(registry: Registry, sources: MetricSources) {
     const registers = [registry];
@@ -62,6 +64,24 @@ export class PublisherMetrics {
         this.set(sources.requestBytesInFlight());
       },
     });
+    new Gauge({
+      name: 'barrage_publisher_sockets',
+      help: 'Open sockets on the port of the publish API, whatever they speak.',
+      registers,
+      collect() {
+        this.set(sources.sockets());
+      },
+    });
+    this.#crowded = new Counter({
+      name: 'barrage_publisher_sockets_closed_total',
+      help: 'Sockets without a request that were closed since there were too many.',
+      registers,
+    });
+  }
+
+  /** A socket was closed since there were too many. */
+  crowded(): void {
+    this.#crowded.inc();
   }
 
   /** Counts what became of a request; only those to publish are publications. */

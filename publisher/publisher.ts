@@ -1,12 +1,20 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { setImmediate as afterInput, setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
-import type { Clock } from '../core/clock.ts';
 import type { Bus } from '../core/bus/bus.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Policies } from '../core/policy/policy.ts';
+import type { AdminStatus } from '../core/pool/admin-status.ts';
+import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
+import type { AdminApiParts } from '../core/process/admin-api.ts';
+import { createHttpServer } from '../core/process/http-server.ts';
+import { listen } from '../core/process/lifecycle.ts';
+import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
+import { Pool } from '../core/process/pool.ts';
+import type { Settings } from '../core/process/settings.ts';
 import { Access } from './access.ts';
-import { publisherBounds } from './bounds.ts';
+import { publisherBounds, serverTimes } from './bounds.ts';
 import { HttpApi } from './http.ts';
 import { InFlight } from './in-flight.ts';
 import { Mesh } from './mesh.ts';
@@ -14,65 +22,148 @@ import { PublisherMetrics } from './metrics.ts';
 import { SocketApi } from './socket.ts';
 
 export interface PublisherOptions {
+  readonly settings: Settings;
+  /** It stays its maker's. */
   readonly bus: Bus;
   /** The policies in force now; asked for at each publication. */
   readonly policies: () => Policies;
-  /** None: only this machine's own programs may publish, and the server must listen on loopback (`listenFault`). */
-  readonly apiKeys: readonly string[];
+  /** The publisher is not ready before its first document, where it needs one. */
+  readonly pool?: Pool;
   readonly registry: Registry;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** What `/readyz` and `/metrics` tell on its port, where there is no admin port; absent: the publisher's own. */
+  readonly admin?: AdminSources;
   readonly pingIntervalMs?: number;
+  readonly requestMs?: number;
+  readonly socketsMax?: number;
+  /** How long each answer says `Connection: close` before idle connections are closed, in milliseconds. */
+  readonly farewellMs?: number;
 }
 
-/** The publish API, to be mounted on a `node:http` server that was made with `serverBounds`. The bus stays its maker's. */
-export interface Publisher {
-  /** Listener of the server's `request`: answers everything, also 404. */
-  http(request: IncomingMessage, response: ServerResponse): void;
-  /** Listener of the server's `upgrade`. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Open connections of the WebSocket API. */
-  readonly connections: number;
-  /** From now on each answer over HTTP ends its connection: who publishes often goes elsewhere by itself, and no request meets a connection that is being closed. */
-  leave(): void;
-  /** Asks the WebSocket API's connections to leave. To be called after the server's own `close` began. */
-  close(): void;
-  /** Cuts off the WebSocket API's connections that are still there. */
-  terminate(): void;
-}
+/** The publish API on its port: HTTP and WebSocket, from `start` to `close`. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #pool: Pool;
+  readonly #http: HttpApi;
+  readonly #sockets: SocketApi;
+  readonly #server: Server;
+  readonly #load = new LoadMeter(() => 0);
+  #port = 0;
+  #isLeaving = false;
 
-/** Makes a publisher. Registers its metrics: once in a registry. */
-export function createPublisher(options: PublisherOptions): Publisher {
-  const { bus, policies, logger, clock } = options;
-  const access = new Access(options.apiKeys);
-  const inFlight = new InFlight();
-  const metrics = new PublisherMetrics(options.registry, {
-    socketConnections: () => sockets.connections,
-    requestBytesInFlight: () => inFlight.bytes,
-  });
-  const mesh = new Mesh({ bus, policies, metrics, logger, clock });
-  const http = new HttpApi({ access, mesh, inFlight, metrics });
-  const sockets = new SocketApi({
-    access,
-    mesh,
-    inFlight,
-    metrics,
-    pingIntervalMs: options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs,
-  });
-  let isLeaving = false;
-  return {
-    http: (request, response) => {
-      if (isLeaving) response.setHeader('connection', 'close');
-      void http.answer(request, response);
-    },
-    upgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
-    get connections() {
-      return sockets.connections;
-    },
-    leave: () => {
-      isLeaving = true;
-    },
-    close: () => sockets.close(),
-    terminate: () => sockets.terminate(),
-  };
+  private constructor(options: PublisherOptions) {
+    const { bus, policies, registry, logger, clock, settings } = options;
+    this.#options = options;
+    this.#pool = options.pool ?? new Pool({ publicKeyPem: '', logger });
+    const access = new Access(settings.apiKeys);
+    const inFlight = new InFlight();
+    const metrics = new PublisherMetrics(registry, {
+      socketConnections: () => this.#sockets.connections,
+      requestBytesInFlight: () => inFlight.bytes,
+      sockets: () => sockets.open,
+    });
+    const mesh = new Mesh({ bus, policies, metrics, logger, clock });
+    this.#http = new HttpApi({ access, mesh, inFlight, metrics });
+    const pingIntervalMs = options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs;
+    this.#sockets = new SocketApi({ access, mesh, inFlight, metrics, pingIntervalMs });
+    const { server, sockets } = createHttpServer({
+      request: (request, response) => this.#request(request, response),
+      upgrade: (request, socket, head) => this.#sockets.upgrade(request, socket, head),
+      keepAliveMs: settings.httpKeepAliveMs,
+      headersMs: Math.min(serverTimes.headersMs, options.requestMs ?? serverTimes.requestMs),
+      requestMs: options.requestMs ?? serverTimes.requestMs,
+      socketsMax: options.socketsMax ?? publisherBounds.socketsMax,
+      onCrowded: () => metrics.crowded(),
+    });
+    this.#server = server;
+  }
+
+  /**
+   * Listens where the settings say. Registers its metrics: once in a registry.
+   * @throws an error of the system where the port can't be had
+   */
+  static async start(options: PublisherOptions): Promise<Publisher> {
+    const publisher = new Publisher(options);
+    const { publisherHost: host, publisherPort: port } = options.settings;
+    try {
+      publisher.#port = await listen(publisher.#server, { host, port });
+    } catch (error) {
+      publisher.#sockets.close();
+      publisher.#load.close();
+      throw error;
+    }
+    return publisher;
+  }
+
+  /** The port in use. */
+  get port(): number {
+    return this.#port;
+  }
+
+  get admin(): AdminSources {
+    return { registry: this.#options.registry, waitingFor: () => this.#waitingFor() };
+  }
+
+  /** What the operator may ask and tell, on the admin port: a publisher has nothing to drain. */
+  get adminApi(): AdminApiParts {
+    return { status: () => this.#status(), pool: this.#pool };
+  }
+
+  /**
+   * Sends backends elsewhere, answers what it has taken, and ends. Each answer ends its connection from now on: a backend that publishes often
+   * goes by itself, and no request meets a connection that is being closed.
+   */
+  async close(): Promise<void> {
+    this.#isLeaving = true;
+    this.#load.close();
+    await sleep(this.#options.farewellMs ?? serverTimes.farewellMs);
+    // What arrived while this process was held up is read first: a connection with a request in it must not be taken for an idle one.
+    await afterInput();
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#sockets.close();
+    const cutOff = setTimeout(() => {
+      this.#sockets.terminate();
+      this.#server.closeAllConnections();
+    }, serverTimes.leavingMs);
+    await closed;
+    clearTimeout(cutOff);
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    const { settings, admin } = this.#options;
+    if (settings.adminPort === undefined && answerAdmin(admin ?? this.admin, request, response)) return;
+    if (this.#isLeaving) response.shouldKeepAlive = false;
+    void this.#http.answer(request, response);
+  }
+
+  #waitingFor(): readonly string[] {
+    const state = this.#options.bus.state();
+    const isWithoutDocument = this.#pool.publicKeyPem !== '' && this.#pool.document === undefined;
+    return [
+      ...(this.#isLeaving ? ['nothing, the process is leaving'] : []),
+      ...(isWithoutDocument ? ['a pool document'] : []),
+      ...(state.up ? [] : [`the bus: ${state.reason}`]),
+    ];
+  }
+
+  #status(): AdminStatus {
+    const { gatewayName: name, podUid } = this.#options.settings;
+    const waitingFor = this.#waitingFor();
+    return {
+      role: 'publisher',
+      name,
+      uid: podUid === '' ? name : podUid,
+      poolEpoch: this.#pool.epoch,
+      policiesHash: this.#pool.policiesHash,
+      ready: waitingFor.length === 0,
+      waitingFor: [...waitingFor],
+      connections: this.#sockets.connections,
+      subscriptions: 0,
+      rooms: 0,
+      ...this.#load.read(),
+      drain: { state: 'serving', movedConnections: 0 },
+      topChannels: [],
+    };
+  }
 }

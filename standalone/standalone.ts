@@ -1,10 +1,8 @@
-import { createServer } from 'node:http';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { Bus } from '../core/bus/bus.ts';
 import { createMemoryBus } from '../core/bus/memory.ts';
-import { answerAdmin } from '../core/process/admin.ts';
 import { startAdminServer } from '../core/process/admin-server.ts';
-import { listen, type Running } from '../core/process/lifecycle.ts';
+import type { Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
 import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/pool.ts';
@@ -18,8 +16,7 @@ import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { listenFault } from '../publisher/access.ts';
-import { serverBounds } from '../publisher/bounds.ts';
-import { createPublisher } from '../publisher/publisher.ts';
+import { Publisher } from '../publisher/publisher.ts';
 import { loadDemo } from './demo.ts';
 
 export interface Standalone extends Running {
@@ -73,36 +70,26 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     for (const closer of closers.toReversed()) await closer();
   };
   try {
-    const publisher = createPublisher({ bus, policies, apiKeys: settings.apiKeys, registry, logger, clock: systemClock });
     let publisherPort = settings.publisherPort;
     const site = isInPool ? undefined : await loadDemo(() => ({ publisherPort }), logger);
     const pages = site === undefined ? {} : { site };
     const gateway = await Gateway.start({ settings, bus, policies: policies(), pool, registry, logger, ...pages });
     leaving = gateway;
     policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
-    const server = createServer(serverBounds, (request, response) => {
-      if (settings.adminPort === undefined && answerAdmin(gateway.admin, request, response)) return;
-      publisher.http(request, response);
-    });
-    server.on('upgrade', (request, socket, head) => publisher.upgrade(request, socket, head));
-    publisherPort = await listen(server, { host: settings.publisherHost, port: settings.publisherPort });
-    closers.push(async () => {
-      const closed = new Promise((resolve) => server.close(resolve));
-      publisher.close();
-      setTimeout(() => {
-        publisher.terminate();
-        server.closeAllConnections();
-      }, 1_000).unref();
-      await closed;
-    });
+    const publishing = { settings, bus, policies, pool, registry, logger, clock: systemClock };
+    // The gateway's drain was the farewell.
+    const publisher = await Publisher.start({ ...publishing, admin: gateway.admin, farewellMs: 0 });
+    publisherPort = publisher.port;
+    closers.push(() => publisher.close());
     let adminPort = gateway.port;
     if (settings.adminPort !== undefined) {
-      const admin = await startAdminServer(gateway.admin, { host: settings.gatewayHost, port: settings.adminPort }, gateway.adminApi);
+      const address = { host: settings.gatewayHost, port: settings.adminPort, keepAliveMs: settings.httpKeepAliveMs };
+      const admin = await startAdminServer(gateway.admin, address, gateway.adminApi);
       closers.push(() => admin.close());
       adminPort = admin.port;
     }
     const hasten = (): void => gateway.hasten();
-    return { gatewayPort: gateway.port, publisherPort, adminPort, gateway, hasDemo: site !== undefined, close, hasten };
+    return { gatewayPort: gateway.port, publisherPort: publisher.port, adminPort, gateway, hasDemo: site !== undefined, close, hasten };
   } catch (error) {
     await close();
     throw error;

@@ -1,7 +1,12 @@
-import { createServer } from 'node:http';
 import { answerAdmin, type AdminSources } from './admin.ts';
 import { AdminApi, type AdminApiParts } from './admin-api.ts';
+import { createHttpServer } from './http-server.ts';
 import { listen } from './lifecycle.ts';
+
+/** Sockets that may stay on an admin port: of probes, of the operator, and of those who read metrics. */
+const socketsMax = 256;
+const headersMs = 10_000;
+const requestMs = 30_000;
 
 /** The admin endpoints on a port of their own. */
 export interface AdminServer {
@@ -15,13 +20,19 @@ export interface AdminServer {
  */
 export async function startAdminServer(
   sources: AdminSources,
-  address: { readonly host: string; readonly port: number },
+  address: { readonly host: string; readonly port: number; readonly keepAliveMs: number },
   api?: AdminApiParts,
 ): Promise<AdminServer> {
   const operatorApi = api === undefined ? undefined : new AdminApi(api);
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, (request, response) => {
-    if (answerAdmin(sources, request, response) || operatorApi?.answer(request, response) === true) return;
-    response.writeHead(404, { 'content-type': 'text/plain' }).end('here are /livez, /readyz and /metrics\n');
+  const { server } = createHttpServer({
+    request: (request, response) => {
+      if (answerAdmin(sources, request, response) || operatorApi?.answer(request, response) === true) return;
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('here are /livez, /readyz and /metrics\n');
+    },
+    keepAliveMs: address.keepAliveMs,
+    headersMs,
+    requestMs,
+    socketsMax,
   });
   const port = await listen(server, address);
   return {

@@ -78,7 +78,8 @@ export const settingsTable = {
     fallback: '20000',
     accepts: `1 to ${limits.connectionsMax}`,
     schema: whole(1, limits.connectionsMax),
-    meaning: 'Connections that one gateway accepts; further ones are answered 503 with Retry-After.',
+    meaning:
+      'Connections that one gateway accepts; further ones are answered 503 with Retry-After. Sockets that speak HTTP count too: beyond, each gets one answer and is closed.',
   }),
   publisherHost: setting({
     variable: 'BARRAGE_PUBLISHER_HOST',
@@ -101,6 +102,14 @@ export const settingsTable = {
     schema: z.union([z.literal('').transform(() => undefined), whole(0, 65_535)]),
     meaning:
       "Port for /livez, /readyz, /metrics and the operator's /admin/v1, on the main port's address. Empty: the first three on the main port, and no /admin/v1.",
+  }),
+  httpKeepAliveMs: setting({
+    variable: 'BARRAGE_HTTP_KEEP_ALIVE_MS',
+    fallback: '620000',
+    accepts: '1000 to 3600000',
+    schema: whole(1000, 3_600_000),
+    meaning:
+      'How long an HTTP connection may be idle between two requests, on every port, in milliseconds. Longer than the same time of any proxy or load balancer in front, which would send a request into a connection that is being closed.',
   }),
   apiKeys: setting({
     variable: 'BARRAGE_API_KEYS',

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../../core/limits.ts';
@@ -41,10 +41,10 @@ const protocolFaults: Readonly<Record<number, string>> = {
 };
 
 /**
- * Takes WebSocket upgrades on any path of an HTTP server. `ws` does the handshake, parsing and closing; frames are written to the socket by the
+ * Takes WebSocket handshakes on any path of an HTTP server. `ws` does the handshake, parsing and closing; frames are written to the socket by the
  * caller, who encodes them once for many (so compression by `ws`, which would queue, is off).
  */
-export function acceptWebSockets(server: Server, events: SocketEvents): void {
+export function acceptWebSockets(events: SocketEvents): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
   const webSockets = new WebSocketServer({
     noServer: true,
     WebSocket: ExplainingWebSocket,
@@ -55,7 +55,7 @@ export function acceptWebSockets(server: Server, events: SocketEvents): void {
     autoPong: false,
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   });
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  return (request, socket, head) => {
     const onEarlyError = (): void => {
       socket.destroy();
     };
@@ -69,7 +69,7 @@ export function acceptWebSockets(server: Server, events: SocketEvents): void {
       socket.off('error', onEarlyError);
       listen(webSocket, socket, events);
     });
-  });
+  };
 }
 
 function listen(webSocket: WebSocket, socket: Duplex, events: SocketEvents): void {

@@ -1,5 +1,6 @@
 import { channelNameFault } from '../../core/channel.ts';
 import type { Placement } from '../../core/pool/placement.ts';
+import { publicAddress, type RequestHeaders } from './public-address.ts';
 
 /** What `GET /v1/connect` is answered. */
 export type ConnectAnswer =
@@ -19,9 +20,7 @@ export interface ConnectRequest {
   readonly method: string;
   /** The path with its query. */
   readonly url: string;
-  readonly host: string | undefined;
-  /** What a proxy that ends TLS says: `https`. */
-  readonly forwardedProto: string | undefined;
+  readonly headers: RequestHeaders;
 }
 
 export interface ConnectState {
@@ -33,13 +32,12 @@ export interface ConnectState {
 const path = '/v1/connect';
 /** More than a client will ever try before it asks again. */
 const urlsMax = 8;
-const authority = /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 
 export function isConnectRequest(url: string | undefined): boolean {
   return url?.split('?', 1)[0] === path;
 }
 
-/** Tells a client where to connect for a channel. Without a pool document that is where it asked. */
+/** Tells a client where to connect for a channel. Without a pool document that is where it asked, as the proxies before this gateway say. */
 export function answerConnect(request: ConnectRequest, { placement, epoch, backoff }: ConnectState): ConnectAnswer {
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, 'method_not_allowed', 'use GET');
   const names = new URLSearchParams(request.url.slice(path.length)).getAll('channel');
@@ -49,10 +47,9 @@ export function answerConnect(request: ConnectRequest, { placement, epoch, backo
   if (fault !== undefined) return refuse(400, 'bad_channel', fault);
   const urls = [...new Set(placement?.of(channel).map(({ url }) => url))].slice(0, urlsMax);
   if (urls.length > 0) return { status: 200, body: { urls, backoff, epoch } };
-  if (request.host === undefined || !authority.test(request.host))
-    return refuse(400, 'bad_request', 'the Host header names no host to connect to');
-  const scheme = request.forwardedProto === 'https' ? 'wss' : 'ws';
-  return { status: 200, body: { urls: [`${scheme}://${request.host}/`], backoff, epoch } };
+  const url = publicAddress(request.headers);
+  if (url === undefined) return refuse(400, 'bad_request', 'the Host header names no host to connect to');
+  return { status: 200, body: { urls: [url], backoff, epoch } };
 }
 
 function refuse(status: 400 | 405, code: string, message: string): ConnectAnswer {

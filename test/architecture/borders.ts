@@ -30,7 +30,7 @@ export const pureFiles: readonly string[] = [
   ...['connections/admission', 'connections/idle-rule', 'connections/send-queue', 'commands/v1-command'].map(
     (name) => `gateway/${name}.ts`,
   ),
-  ...['identity/channel-access', 'moving/connect-answer', 'moving/drain-plan'].map((name) => `gateway/${name}.ts`),
+  ...['identity/channel-access', 'moving/connect-answer', 'moving/public-address', 'moving/drain-plan'].map((name) => `gateway/${name}.ts`),
   ...['rooms/members', 'rooms/top-channels', 'tally'].map((name) => `gateway/${name}.ts`),
   ...['backoff', 'cursor', 'liveness', 'move', 'position'].map((name) => `client/${name}.ts`),
 ];

@@ -280,7 +280,7 @@ describe('bad input', () => {
   );
 
   test('a body and headers that trickle are cut off in time, and nobody else waits for them', async () => {
-    await using rig = await Rig.start({ server: { headersTimeout: 150, requestTimeout: 300, connectionsCheckingInterval: 20 } });
+    await using rig = await Rig.start({ requestMs: 300 });
     const head = 'POST /v1/mesh/publish HTTP/1.1\r\nhost: localhost\r\n';
     const cutOff = async (start: string, drop: string): Promise<string> => {
       const socket = await rig.raw();

@@ -1,6 +1,6 @@
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server, type ServerOptions } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { once } from 'node:events';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { WebSocket } from 'ws';
@@ -10,8 +10,8 @@ import { systemClock } from '../../core/process/system-clock.ts';
 import { createMemoryBus } from '../../core/bus/memory.ts';
 import { Policies, policyFileSchema } from '../../core/policy/policy.ts';
 import type { LogBatch, Publication } from '../../core/publication.ts';
-import { serverBounds } from '../../publisher/bounds.ts';
-import { createPublisher, type Publisher } from '../../publisher/publisher.ts';
+import { readSettings, type Settings } from '../../core/process/settings.ts';
+import { Publisher } from '../../publisher/publisher.ts';
 
 /** A gateway as far as the bus can see: it answers calls with what the test says and keeps what it was asked. */
 export class StandInGateway implements GatewayServer {
@@ -50,56 +50,62 @@ interface RigOptions {
   readonly channels?: readonly unknown[];
   readonly clock?: Clock;
   readonly pingIntervalMs?: number;
-  readonly server?: ServerOptions;
+  readonly requestMs?: number;
+  readonly socketsMax?: number;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+function settingsOf(variables: Readonly<Record<string, string>>): Settings {
+  const read = readSettings({ BARRAGE_PUBLISHER_PORT: '0', BARRAGE_ADMIN_PORT: '0', ...variables });
+  if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
+  return read.settings;
 }
 
 /** A publisher on a real server with a memory bus and one gateway, number 1. */
 export class Rig {
   readonly bus: Bus;
   readonly gateway = new StandInGateway('gateway-one');
-  readonly registry = new Registry();
+  readonly registry: Registry;
   readonly publisher: Publisher;
-  readonly server: Server;
   readonly #sockets: WebSocket[] = [];
   readonly #rawSockets: Socket[] = [];
 
-  private constructor(options: RigOptions) {
-    this.bus = options.bus ?? createMemoryBus();
-    const policies = new Policies(policyFileSchema.parse({ channels: options.channels ?? [] }).channels);
-    this.publisher = createPublisher({
-      bus: this.bus,
-      policies: () => policies,
-      apiKeys: options.apiKeys ?? [],
-      registry: this.registry,
-      logger: pino({ level: 'silent' }),
-      clock: options.clock ?? systemClock,
-      ...(options.pingIntervalMs === undefined ? {} : { pingIntervalMs: options.pingIntervalMs }),
-    });
-    this.server = createServer({ ...serverBounds, ...options.server }, (request, response) => this.publisher.http(request, response));
-    this.server.on('upgrade', (request, socket, head) => this.publisher.upgrade(request, socket, head));
+  private constructor(bus: Bus, registry: Registry, publisher: Publisher) {
+    this.bus = bus;
+    this.registry = registry;
+    this.publisher = publisher;
   }
 
   static async start(options: RigOptions = {}): Promise<Rig> {
-    const rig = new Rig(options);
-    await rig.bus.calls.serve(rig.gateway);
-    rig.server.listen(0, '127.0.0.1');
-    await once(rig.server, 'listening');
+    const bus = options.bus ?? createMemoryBus();
+    const registry = new Registry();
+    const policies = new Policies(policyFileSchema.parse({ channels: options.channels ?? [] }).channels);
+    const { clock = systemClock, pingIntervalMs, requestMs, socketsMax } = options;
+    const publisher = await Publisher.start({
+      settings: settingsOf({ BARRAGE_API_KEYS: (options.apiKeys ?? []).join(','), ...options.settings }),
+      bus,
+      policies: () => policies,
+      registry,
+      logger: pino({ level: 'silent' }),
+      clock,
+      farewellMs: 0,
+      ...(pingIntervalMs === undefined ? {} : { pingIntervalMs }),
+      ...(requestMs === undefined ? {} : { requestMs }),
+      ...(socketsMax === undefined ? {} : { socketsMax }),
+    });
+    const rig = new Rig(bus, registry, publisher);
+    await bus.calls.serve(rig.gateway);
     return rig;
   }
 
   get port(): number {
-    return (this.server.address() as AddressInfo).port;
+    return this.publisher.port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#rawSockets) socket.destroy();
     for (const socket of this.#sockets) socket.terminate();
-    this.publisher.close();
-    this.publisher.terminate();
-    const closed = once(this.server, 'close');
-    this.server.close();
-    this.server.closeAllConnections();
-    await closed;
+    await this.publisher.close();
     await this.bus.close();
   }
 

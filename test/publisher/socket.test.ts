@@ -227,7 +227,7 @@ test('closing asks the connections to come back', async () => {
   await using rig = await Rig.start();
   const connection = await rig.connect();
   const closed = connection.closed();
-  rig.publisher.close();
+  void rig.publisher.close();
   expect(await closed).toBe(1012);
 });
 
@@ -239,12 +239,18 @@ test('a publisher that leaves answers what it took, takes nothing more, and lets
   for (const i of [1, 2, 3]) publish(i);
   await expect.poll(() => held.length, soon).toBe(3);
   const [idleClosed, busyClosed] = [idle.closed(), busy.closed()];
-  rig.publisher.close();
+  const late = await rig.raw();
+  late.write('GET /ws/v1 HTTP/1.1\r\n');
+  void rig.publisher.close();
   expect(await idleClosed).toBe(1012);
   publish(4);
   expect(JSON.parse(await busy.next())).toEqual({ E: { c: 503, m: 'the publisher is leaving, connect again' }, i: 4 });
   expect(await rig.metric('barrage_publisher_publications_total', { result: 'unavailable' })).toBe(1);
-  expect(await rig.upgradeStatus('/ws/v1')).toBe(503);
+  late.write(
+    'Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  );
+  const [refused] = (await once(late, 'data')) as [Buffer];
+  expect(refused.toString()).toMatch(/^HTTP\/1\.1 503 /);
   for (const release of held) release();
   for (const i of [1, 2, 3]) expect(JSON.parse(await busy.next())).toMatchObject({ E: null, r: { offset: i }, i });
   expect(await busyClosed).toBe(1012);

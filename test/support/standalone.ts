@@ -60,6 +60,10 @@ export class TestStandalone {
     return this.#running.publisherPort;
   }
 
+  get adminPort(): number {
+    return this.#running.adminPort;
+  }
+
   async plain(): Promise<TestClient> {
     return this.#leaving(await TestClient.open(this.port));
   }

@@ -13,7 +13,15 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { publication } from '../../support/publications.ts';
 
 const zero = (): number => 0;
-const gauges = { connections: zero, subscriptions: zero, rooms: zero, busUp: () => true, stretchedRooms: zero, fanOutShare: zero };
+const gauges = {
+  connections: zero,
+  sockets: zero,
+  subscriptions: zero,
+  rooms: zero,
+  busUp: () => true,
+  stretchedRooms: zero,
+  fanOutShare: zero,
+};
 
 /** The rooms of a gateway on a loop whose time passes by writing to sockets alone: so much for each write. */
 class BusyLoop {

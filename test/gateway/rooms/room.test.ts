@@ -13,7 +13,15 @@ import { readFrames } from '../../support/frames.ts';
 import { logBatch, publication } from '../../support/publications.ts';
 
 const zero = (): number => 0;
-const gauges = { connections: zero, subscriptions: zero, rooms: zero, busUp: () => true, stretchedRooms: zero, fanOutShare: zero };
+const gauges = {
+  connections: zero,
+  sockets: zero,
+  subscriptions: zero,
+  rooms: zero,
+  busUp: () => true,
+  stretchedRooms: zero,
+  fanOutShare: zero,
+};
 
 function policyOf(publicationsPerSecond: number): ChannelPolicy {
   return { ...defaultPolicy, channel: 'c', budget: { publicationsPerSecond } };

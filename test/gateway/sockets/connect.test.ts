@@ -2,14 +2,14 @@ import { request } from 'node:http';
 import { expect, test } from 'vitest';
 import { Placement } from '../../../core/pool/placement.ts';
 import { answerConnect } from '../../../gateway/moving/connect-answer.ts';
+import type { RequestHeaders } from '../../../gateway/moving/public-address.ts';
 import { TestPool } from '../../support/gateway-pool.ts';
 import { TestStandalone } from '../../support/standalone.ts';
 
 const backoff = { baseMs: 500, capMs: 20_000 };
 
-function get(url: string, more: object = {}): ReturnType<typeof answerConnect> {
-  const asked = { method: 'GET', url, host: 'gateway.example:6790', forwardedProto: undefined, ...more };
-  return answerConnect(asked, { placement: undefined, epoch: 0, backoff });
+function get(url: string, headers: RequestHeaders = { host: 'gateway.example:6790' }, method = 'GET'): ReturnType<typeof answerConnect> {
+  return answerConnect({ method, url, headers }, { placement: undefined, epoch: 0, backoff });
 }
 
 /** A GET with any Host header, which fetch does not let one choose. */
@@ -44,7 +44,7 @@ test('without a pool document the answer is the address that was asked', async (
 });
 
 test('behind a proxy that ends TLS the address is wss', () => {
-  const answer = get('/v1/connect?channel=video:1', { host: 'rt.example.com', forwardedProto: 'https' });
+  const answer = get('/v1/connect?channel=video:1', { host: 'rt.example.com', 'x-forwarded-proto': 'https' });
   expect(answer).toEqual({ status: 200, body: { urls: ['wss://rt.example.com/'], backoff, epoch: 0 } });
 });
 
@@ -59,7 +59,7 @@ test.each([
 });
 
 test('other methods, and a Host that is none, are refused', () => {
-  expect(get('/v1/connect?channel=a', { method: 'POST' }).status).toBe(405);
+  expect(get('/v1/connect?channel=a', {}, 'POST').status).toBe(405);
   for (const host of [undefined, '', 'a b', 'x/y', 'evil"', '[::1', `${'x'.repeat(254)}`])
     expect(get('/v1/connect?channel=a', { host }).status, String(host)).toBe(400);
   expect(get('/v1/connect?channel=a', { host: '[::1]:6790' })).toMatchObject({ body: { urls: ['ws://[::1]:6790/'] } });
