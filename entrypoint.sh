@@ -1,12 +1,15 @@
 #!/bin/sh
 # The commands of the image. Node replaces this shell, so that signals reach it.
-case "${1:-}" in
-gateway) exec node --max-semi-space-size=2 /app/gateway/main.ts ;;
-publisher) exec node /app/publisher/main.ts ;;
-operator) exec node /app/operator/main.ts ;;
-standalone) exec node --max-semi-space-size=2 /app/standalone/main.ts ;;
+command=${1:-}
+[ $# -gt 0 ] && shift
+case "$command" in
+gateway) exec node --max-semi-space-size=2 /app/gateway/main.ts "$@" ;;
+publisher) exec node /app/publisher/main.ts "$@" ;;
+operator) exec node /app/operator/main.ts "$@" ;;
+standalone) exec node --max-semi-space-size=2 /app/standalone/main.ts "$@" ;;
+-h | --help) echo "Usage: barrage gateway | publisher | operator | standalone, each with --help" ;;
 *)
-	echo "barrage: no command '${1:-}': use gateway, publisher, operator or standalone" >&2
+	echo "barrage: no command '$command': use gateway, publisher, operator or standalone" >&2
 	exit 2
 	;;
 esac

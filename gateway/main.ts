@@ -12,7 +12,9 @@ import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { Gateway } from './gateway.ts';
 
-await runProcess('gateway', { faultsOf, start });
+const about = 'A Barrage gateway: holds the connections of clients, and sends them what is published to their channels.';
+
+await runProcess('gateway', { about, faultsOf, start });
 
 function faultsOf(settings: Settings): readonly string[] {
   const withoutRedis =

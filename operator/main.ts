@@ -2,6 +2,7 @@ import { runProcess } from '../core/process/lifecycle.ts';
 import { Operator } from './operator.ts';
 
 await runProcess('operator', {
+  about: 'The Barrage operator: makes GatewayPool and BarrageChannel objects of a Kubernetes cluster into gateways and publishers.',
   start: (settings, logger) => {
     const kubeconfig = process.env['KUBECONFIG'];
     const inCluster = process.env['KUBERNETES_SERVICE_HOST'] !== undefined;

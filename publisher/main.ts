@@ -14,7 +14,9 @@ import { listenFault } from './access.ts';
 import { exportBusState } from './metrics.ts';
 import { Publisher } from './publisher.ts';
 
-await runProcess('publisher', { faultsOf, start });
+const about = 'A Barrage publisher: takes publications over HTTP and WebSocket, and gives them to the bus.';
+
+await runProcess('publisher', { about, faultsOf, start });
 
 function faultsOf(settings: Settings): readonly string[] {
   const withoutRedis =

@@ -3,7 +3,9 @@ import type { Logger } from '../core/process/logging.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { standaloneFaults, startStandalone } from './standalone.ts';
 
-await runProcess('barrage', { faultsOf: standaloneFaults, start });
+const about = 'Barrage in one process: gateway, publisher and the pages of the demo.';
+
+await runProcess('barrage', { about, faultsOf: standaloneFaults, start });
 
 async function start(settings: Settings, logger: Logger): Promise<Running> {
   const running = await startStandalone(settings, logger);

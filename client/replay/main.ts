@@ -6,9 +6,13 @@ import { PublishTarget } from './publish.ts';
 
 type Comments = Extract<ParsedComments, { kind: 'comments' }>;
 
-/** Exit statuses: 0 all was played, 1 it could not be, 2 the command line is wrong, 130 interrupted. */
+/** Exit statuses: 0 all was played or help was asked for, 1 it could not be, 2 the command line is wrong, 130 interrupted. */
 async function main(): Promise<number> {
   const read = readOptions(process.argv.slice(2), process.env);
+  if (read.kind === 'help') {
+    process.stdout.write(usage);
+    return 0;
+  }
   if (read.kind === 'fault') {
     process.stderr.write(`replay: ${read.reason}\n\n${usage}`);
     return 2;

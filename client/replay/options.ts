@@ -21,14 +21,17 @@ export const usage = `Plays a Bilibili comment file (XML) through a publisher, a
   --from SECONDS       begin at this second of the video; 0 unless given
   --url URL            the publisher; http://127.0.0.1:6789 unless given
   --key-from-env NAME  the environment variable that holds the API key, where the publisher wants one
+  --help               this text
 `;
 
 export type ReadOptions =
   | { readonly kind: 'options'; readonly options: ReplayOptions }
+  | { readonly kind: 'help' }
   | { readonly kind: 'fault'; readonly reason: string };
 
 /** Reads the command line. A key never stands on it: other users of the machine could read it there. */
 export function readOptions(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): ReadOptions {
+  if (args.includes('--help') || args.includes('-h')) return { kind: 'help' };
   try {
     return { kind: 'options', options: read(args, environment) };
   } catch (error) {

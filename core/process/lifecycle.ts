@@ -18,17 +18,49 @@ const echoMsMax = 1_000;
 
 /** What a process runs, and which settings it can't run with. */
 export interface Runnable {
+  /** What it is and does, for who asks with `--help`. */
+  readonly about: string;
   /** In words, each with what to do. Absent: it runs with any. */
   readonly faultsOf?: (settings: Settings) => readonly string[];
   readonly start: (settings: Settings, logger: Logger) => Promise<Running>;
 }
 
 /**
- * The life of every process: settings from the environment (all faults at once, exit status 2), start (a failure is exit status 1),
+ * What a command line gets: `run` where it is empty, the help where it asks for it, and a fault where it has anything else: a process that ignored
+ * `--port 80` would listen elsewhere.
+ */
+export type CommandLine =
+  | { readonly kind: 'run' }
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'fault'; readonly text: string };
+
+/** Reads the command line of a process that takes only settings. */
+export function readCommandLine(part: string, about: string, words: readonly string[]): CommandLine {
+  if (words.length === 0) return { kind: 'run' };
+  const usage = `Usage: ${part}\n\n${about}\n\nIt takes no arguments: its settings are environment variables, and docs/settings.md lists them.\n`;
+  if (words.every((word) => word === '--help' || word === '-h')) return { kind: 'help', text: usage };
+  return {
+    kind: 'fault',
+    text: `${part}: ${JSON.stringify(words.find((word) => !/^(-h|--help)$/.test(word)))} is not understood\n\n${usage}`,
+  };
+}
+
+/**
+ * The life of every process: `--help` (exit status 0), settings from the environment (all faults at once, exit status 2), start (a failure is exit status 1),
  * then SIGTERM or SIGINT: close everything and let the loop empty, exit status 0. Another signal hastens it. What still holds the loop after 9.5 s
  * (of a longer drain: 4.5 s after it; when hastened: 4.5 s) is cut off.
  */
-export async function runProcess(part: string, { start, faultsOf = () => [] }: Runnable): Promise<void> {
+export async function runProcess(part: string, { about, start, faultsOf = () => [] }: Runnable): Promise<void> {
+  const line = readCommandLine(part, about, process.argv.slice(2));
+  if (line.kind === 'help') {
+    process.stdout.write(line.text);
+    return;
+  }
+  if (line.kind === 'fault') {
+    process.stderr.write(line.text);
+    process.exitCode = 2;
+    return;
+  }
   const read = checked(readSettings(process.env), faultsOf);
   const misspelt = unknownSettings(process.env);
   if (read.kind === 'faults') {

@@ -2,14 +2,19 @@ import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Gauge, type Registry } from 'prom-client';
+import type { Clock } from '../clock.ts';
 import { Policies, type ChannelPolicy } from '../policy/policy.ts';
 import { runElsewhere } from './elsewhere.ts';
 import type { Logger } from './logging.ts';
 import { faults, type PolicyTextRead } from './policy-text.ts';
+import { systemClock } from './system-clock.ts';
 
 /** Largest policy file, in bytes: that of a ConfigMap. */
 export const policyFileBytesMax = 1_048_576;
 const pollMsDefault = 1_000;
+/** Between two looks at the start, in milliseconds: a file that is being written grows meanwhile. */
+const startPauseMs = 100;
+const startLooksMax = 50;
 
 /** The policy file can't be used; `message` lists every fault. Only at start: later the policies that were in force stay. */
 class PolicyFileFault extends Error {
@@ -31,13 +36,20 @@ export interface PolicyFile {
 /**
  * Reads a policy file, and looks every second whether its content changed (by reading it: a ConfigMap is a chain of symbolic links that
  * are exchanged, which file watchers miss). A file that went bad or vanished keeps the policies that were in force, and is logged once.
+ *
+ * A content counts where two looks in a row found it. A program that writes a file in place empties it first: a half file can be valid, and the
+ * policies that it does not have yet would be the defaults.
  * @throws PolicyFileFault where the file can't be used at start
  */
-export async function watchPolicyFile(path: string, logger: Logger, options: { readonly pollMs?: number } = {}): Promise<PolicyFile> {
-  const first = await readContent(path);
+export async function watchPolicyFile(
+  path: string,
+  logger: Logger,
+  { pollMs = pollMsDefault, clock = systemClock }: { readonly pollMs?: number; readonly clock?: Pick<Clock, 'after'> } = {},
+): Promise<PolicyFile> {
+  const first = await readSteadyContent(path, clock);
   const read = await readPolicies(first);
   if (read.kind === 'faults') throw new PolicyFileFault(`the policy file ${path} can't be used:\n${lines(read.faults)}`);
-  const file = new WatchedPolicyFile({ path, logger, pollMs: options.pollMs ?? pollMsDefault, content: first, policies: read.policies });
+  const file = new WatchedPolicyFile({ path, logger, pollMs, clock, content: first, policies: read.policies });
   file.watch();
   return file;
 }
@@ -71,6 +83,18 @@ async function readContent(path: string): Promise<Content> {
   }
 }
 
+/** At the start: reads until two looks in a row find the same, and takes what is there where that never comes. */
+async function readSteadyContent(path: string, clock: Pick<Clock, 'after'>): Promise<Content> {
+  let content = await readContent(path);
+  for (let looks = 1; looks < startLooksMax; looks++) {
+    await new Promise<void>((resolve) => clock.after(startPauseMs, resolve));
+    const before = content;
+    content = await readContent(path);
+    if (isSame(content, before)) break;
+  }
+  return content;
+}
+
 /** Parses in a thread of its own: a file at its bound takes a second or more, in which a gateway would send nothing. `signal` gives it up. */
 async function readPolicies(content: Content, signal?: AbortSignal): Promise<PolicyTextRead> {
   if (content.kind === 'unreadable') return faults([content.fault]);
@@ -86,6 +110,7 @@ interface WatchedOptions {
   readonly path: string;
   readonly logger: Logger;
   readonly pollMs: number;
+  readonly clock: Pick<Clock, 'after'>;
   readonly content: Content;
   readonly policies: readonly ChannelPolicy[];
 }
@@ -94,20 +119,26 @@ class WatchedPolicyFile implements PolicyFile {
   readonly #path: string;
   readonly #logger: Logger;
   readonly #pollMs: number;
+  readonly #clock: Pick<Clock, 'after'>;
   readonly #listeners: (() => void)[] = [];
+  /** What was judged last. */
   #content: Content;
+  /** What the last look found. */
+  #seen: Content;
   #policies: Policies;
   /** The content that the policies in force were read from: that it is back is no change. */
   #inForce: string;
   #valid = true;
   readonly #closed = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
+  #stopTimer = (): void => {};
 
   constructor(options: WatchedOptions) {
     this.#path = options.path;
     this.#logger = options.logger;
     this.#pollMs = options.pollMs;
+    this.#clock = options.clock;
     this.#content = options.content;
+    this.#seen = options.content;
     this.#inForce = textOf(options.content);
     this.#policies = new Policies(options.policies);
   }
@@ -126,21 +157,23 @@ class WatchedPolicyFile implements PolicyFile {
 
   close(): void {
     this.#closed.abort();
-    clearTimeout(this.#timer);
+    this.#stopTimer();
   }
 
   /** Looks again after `pollMs`, one look at a time. */
   watch(): void {
-    this.#timer = setTimeout(() => {
+    this.#stopTimer = this.#clock.after(this.#pollMs, () => {
       void this.#look().then(() => {
         if (!this.#closed.signal.aborted) this.watch();
       });
-    }, this.#pollMs).unref();
+    });
   }
 
   async #look(): Promise<void> {
     const content = await readContent(this.#path);
-    if (content.kind === this.#content.kind && textOf(content) === textOf(this.#content)) return;
+    const isSteady = isSame(content, this.#seen);
+    this.#seen = content;
+    if (!isSteady || isSame(content, this.#content)) return;
     const read = await readPolicies(content, this.#closed.signal);
     if (!this.#closed.signal.aborted) this.#take(content, read);
   }
@@ -165,6 +198,10 @@ class WatchedPolicyFile implements PolicyFile {
     this.#logger.info({ file: this.#path, policies: read.policies.length }, 'the policies of the changed file are in force');
     for (const listener of this.#listeners) listener();
   }
+}
+
+function isSame(one: Content, other: Content): boolean {
+  return one.kind === other.kind && textOf(one) === textOf(other);
 }
 
 function textOf(content: Content): string {

@@ -24,7 +24,8 @@ export function parsePolicyText(text: string): PolicyTextRead {
     // Too many aliases, or nesting so deep that the parser's stack ended.
     return faults([`not usable as YAML: ${error instanceof Error ? error.message : String(error)}`]);
   }
-  if (value === null || value === undefined) return faults(['the file is empty: it must have channels:, a list of policies']);
+  if (value === null || value === undefined)
+    return faults(['the file is empty: it must have channels:, a list of policies (channels: [] where there are none)']);
   const read = policyFileSchema.safeParse(value);
   return read.success ? { kind: 'policies', policies: read.data.channels } : faults(read.error.issues.map(issueInWords));
 }

@@ -1,9 +1,10 @@
 import type { ConnectionCall, GatewayReply, GatewayRequest } from '../../core/bus/bus.ts';
-import { channelNameFault, channelOwner, userChannel } from '../../core/channel.ts';
+import { channelNameFault, channelOwner } from '../../core/channel.ts';
 import { limits } from '../../core/limits.ts';
 import { frame } from '../encoding/frame.ts';
 import { encodeMessage } from '../encoding/message.ts';
 import type { Connection } from '../connections/connection.ts';
+import { userOf } from '../identity/identity.ts';
 import { classDensity } from '../merging/merger.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 
@@ -116,10 +117,9 @@ function setContext(options: {
   const { connection, context, uid, rooms } = options;
   if (Buffer.byteLength(JSON.stringify(context)) > limits.contextBytesMax)
     return failed(`the context would exceed ${limits.contextBytesMax} bytes`);
-  const isUser = typeof uid === 'string' || typeof uid === 'number';
-  const fault = isUser ? channelNameFault(userChannel(String(uid))) : undefined;
-  if (fault !== undefined) return failed(`uid: ${fault}`);
+  const user = typeof uid === 'string' || typeof uid === 'number' ? userOf(uid, 'the context') : undefined;
+  if (user?.kind === 'refused') return failed(user.reason);
   connection.context = { ...context };
-  if (isUser) rooms.identify(connection, String(uid));
+  if (user !== undefined) rooms.identify(connection, user.uid);
   return done;
 }

@@ -1,9 +1,7 @@
-import { z } from 'zod';
-import { parseJson } from '../../core/json.ts';
+import { parseJsonObject } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import { userOf, type AuthResult, type Authenticate } from './identity.ts';
 
-const answerSchema = z.object({ uid: z.union([z.string().min(1), z.int()]) });
 const answerBytesMax = 65_536;
 
 const ok = 200;
@@ -41,10 +39,10 @@ export function authWebhook(url: string): Authenticate {
 }
 
 function readAnswer(text: string | undefined): AuthResult {
-  const parsed = text === undefined ? undefined : parseJson(text);
-  const answer = parsed?.kind === 'value' ? answerSchema.safeParse(parsed.value) : undefined;
-  if (answer?.success !== true) return { kind: 'refused', reason: 'the auth service answered without a uid' };
-  return userOf(answer.data.uid, 'the auth service');
+  if (text === undefined) return { kind: 'refused', reason: `the auth service answered more than ${answerBytesMax} bytes` };
+  const parsed = parseJsonObject(text);
+  if (parsed.kind === 'fault') return { kind: 'refused', reason: 'the auth service gave no uid: its answer is no JSON object' };
+  return userOf(parsed.value['uid'], 'the auth service');
 }
 
 /** The system's word for why a request failed; it holds neither the token nor the URL. */

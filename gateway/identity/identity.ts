@@ -22,12 +22,20 @@ export type Authenticate = (token: string) => Promise<AuthResult>;
  * @returns a user for ever, or a refusal where nobody, or nobody whom a channel can be named after, is named
  */
 export function userOf(uid: unknown, giver: string): Exclude<AuthResult, { kind: 'late' }> {
-  const isName = (typeof uid === 'string' && uid !== '') || (typeof uid === 'number' && Number.isSafeInteger(uid));
-  if (!isName) return { kind: 'refused', reason: `${giver} gave no uid` };
+  const fault = uidFault(uid);
+  return fault === undefined ? { kind: 'user', uid: String(uid) } : { kind: 'refused', reason: `${giver} gave ${fault}` };
+}
+
+/** What was given in the place of a uid, in words; `undefined` where it is one. */
+function uidFault(uid: unknown): string | undefined {
+  if (uid === undefined || uid === null) return 'no uid';
+  if (uid === '') return 'an empty uid';
+  if (typeof uid !== 'string' && typeof uid !== 'number') return 'a uid that is neither a string nor a number';
+  if (typeof uid === 'number' && !Number.isInteger(uid)) return 'a uid that is a number, but not a whole one';
+  if (typeof uid === 'number' && !Number.isSafeInteger(uid))
+    return 'a uid beyond 2^53, which loses digits as a number: it must be a string';
   const fault = channelNameFault(userChannel(String(uid)));
-  return fault === undefined
-    ? { kind: 'user', uid: String(uid) }
-    : { kind: 'refused', reason: `${giver} gave a uid that no channel can be named after: ${fault}` };
+  return fault === undefined ? undefined : `a uid that no channel can be named after: ${fault}`;
 }
 
 /** Whether a connection is not its user any more. */

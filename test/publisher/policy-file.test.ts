@@ -6,6 +6,9 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
+import type { Clock } from '../../core/clock.ts';
+import { systemClock } from '../../core/process/system-clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { parsePolicyText } from '../../core/process/policy-text.ts';
 import { exportPolicyFileValidity, policyFileBytesMax, watchPolicyFile, type PolicyFile } from '../../core/process/policy-file.ts';
 
@@ -36,9 +39,9 @@ class Directory {
     await rename(`${this.file}.new`, this.file);
   }
 
-  async watch(path = this.file): Promise<PolicyFile> {
+  async watch(path = this.file, clock: Pick<Clock, 'after'> = systemClock): Promise<PolicyFile> {
     const logger = pino({ messageKey: 'message' }, { write: (line: string) => void this.logged.push(JSON.parse(line)) });
-    const file = await watchPolicyFile(path, logger, { pollMs: 10 });
+    const file = await watchPolicyFile(path, logger, clock === systemClock ? { pollMs: 10 } : { clock });
     this.#files.push(file);
     return file;
   }
@@ -62,6 +65,67 @@ test('a changed file comes into force by itself, and listeners hear of it', asyn
   await directory.write(windowOf(80));
   await expect.poll(() => windowIn(file), soon).toBe(80);
   expect(heard).toEqual([80]);
+});
+
+test('a file that is rewritten in place is taken when two looks found the same: half of it never replaces the whole', async () => {
+  await using directory = await Directory.make();
+  const open = 'channels:\n  - channel: "news:*"\n';
+  const whole = `${open}  - channel: "video:*"\n    access: { subscribe: Authenticated }\n`;
+  await directory.write(whole);
+  const clock = new FakeClock();
+  const starting = directory.watch(directory.file, clock);
+  await expect.poll(() => clock.pending, soon).toBe(1);
+  await clock.advance(100);
+  const file = await starting;
+  const access = () => file.policies().of('video:1').access.subscribe;
+  /** One look, to its end: it sets the timer of the next. */
+  const look = async () => {
+    await clock.advance(1000);
+    await expect.poll(() => clock.pending, soon).toBe(1);
+  };
+  const heard: string[] = [];
+  file.onChange(() => heard.push(access()));
+  for (const halfway of ['', 'channels:\n', open, '']) {
+    await writeFile(directory.file, halfway);
+    await look();
+    expect([access(), file.valid()], halfway).toEqual(['Authenticated', true]);
+  }
+  await writeFile(directory.file, `${whole}# done\n`);
+  await look();
+  expect(heard).toEqual([]);
+  await look();
+  expect(heard).toEqual(['Authenticated']);
+  // Nobody writes on: now it is what its author means.
+  await writeFile(directory.file, open);
+  await look();
+  await look();
+  expect(heard).toEqual(['Authenticated', 'Public']);
+  await writeFile(directory.file, '');
+  await look();
+  await look();
+  expect([access(), file.valid(), directory.logged.at(-1)?.faults]).toEqual([
+    'Public',
+    false,
+    [expect.stringContaining('channels: [] where there are none')],
+  ]);
+  await writeFile(directory.file, 'channels: []\n');
+  await look();
+  await look();
+  expect([file.valid(), heard.length]).toEqual([true, 3]);
+});
+
+test('a process that starts while the file is being written waits for the whole', async () => {
+  await using directory = await Directory.make();
+  await writeFile(directory.file, '');
+  const clock = new FakeClock();
+  const starting = directory.watch(directory.file, clock);
+  await expect.poll(() => clock.pending, soon).toBe(1);
+  await writeFile(directory.file, windowOf(40));
+  for (let look = 0; look < 2; look++) {
+    await clock.advance(100);
+    await expect.poll(() => clock.pending, soon).toBe(1);
+  }
+  expect(windowIn(await starting)).toBe(40);
 });
 
 test('a ConfigMap’s chain of symbolic links is followed when its directory is exchanged', async () => {
