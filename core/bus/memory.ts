@@ -77,8 +77,7 @@ class MemoryLog implements ChannelLog {
   async append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
     checkAppend(publications);
     this.#checkOpen();
-    const order = this.#subscribed.get(channel) ?? this.#takeIdle(channel);
-    if (order.subscriber === undefined) this.#idle.set(channel, order);
+    const order = this.#subscribed.get(channel) ?? this.#idleOrder(channel);
     const firstOffset = order.offset + 1;
     order.offset += publications.length;
     order.subscriber?.onBatch({ channel, epoch: order.epoch, firstOffset, publications });
@@ -106,6 +105,13 @@ class MemoryLog implements ChannelLog {
     this.#closed = true;
     this.#subscribed.clear();
     this.#idle.clear();
+  }
+
+  /** It stays among the idle ones: the cache pays for its whole bound when its last entry is taken out. */
+  #idleOrder(channel: string): ChannelOrder {
+    let order = this.#idle.get(channel);
+    if (order === undefined) this.#idle.set(channel, (order = { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined }));
+    return order;
   }
 
   #takeIdle(channel: string): ChannelOrder {
