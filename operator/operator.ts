@@ -43,10 +43,15 @@ export interface OperatorOptions {
 
 const pollIntervalMs = 1_000;
 const pollsAtOnce = 32;
-/** A thousand gateways are asked every 4 s: what they say moves slowly then, and what is told to them is told at once. */
+/**
+ * A thousand gateways are asked every 4 s: what they say moves slowly then, and what is told to them is told at once.
+ */
 const pollsPerSecondMax = 250;
 const poolWorkers = 10;
-/** A gateway that comes or goes is told by its pod, its endpoints and its admin port, within a moment: they are looked at together. */
+/**
+ * A gateway that comes or goes is told by its pod, its endpoints and its admin port, within a moment: they are looked
+ * at together.
+ */
 const paceMs = 250;
 /** What gateways have of a policy changes with each of them: channels are told of a few at once. */
 const channelPaceMs = 1_000;
@@ -55,7 +60,10 @@ const stopGraceMs = 30_000;
 const eventsGraceMs = 2_000;
 const defaultResyncMs = 600_000;
 
-/** The operator: watches, waits to lead, then keeps pools and channels as they should be. Replicas that do not lead are ready, and watch. */
+/**
+ * The operator: watches, waits to lead, then keeps pools and channels as they should be. Replicas that do not lead are
+ * ready, and watch.
+ */
 export class Operator implements Running {
   readonly #options: OperatorOptions;
   readonly #registry = new Registry();
@@ -136,7 +144,10 @@ export class Operator implements Running {
     reachability.onReturn(() => this.#review());
   }
 
-  /** Serves its probes, watches, and stands for election. @throws where a port can't be had or nothing says where the API server is */
+  /**
+   * Serves its probes, watches, and stands for election.
+   * @throws where a port can't be had or nothing says where the API server is
+   */
   static async start(options: OperatorOptions): Promise<Operator> {
     const operator = new Operator(options);
     await operator.#serve();
@@ -173,8 +184,8 @@ export class Operator implements Running {
   }
 
   /**
-   * Only who knows all that it may know of the cluster stands for election, and begins at once when it is elected. The wait for the API server has no end: a new
-   * process would wait for the same, and for its kubelet's back-off as well.
+   * Only who knows all that it may know of the cluster stands for election, and begins at once when it is elected. The
+   * wait for the API server has no end: a new process would wait for the same, and for its kubelet's back-off as well.
    */
   async #lead(): Promise<void> {
     const { logger, onLost } = this.#options;
@@ -201,7 +212,10 @@ export class Operator implements Running {
     for (const channel of this.#stores.channels.all()) this.#enqueue(poolKeyOf(channel));
   }
 
-  /** @param pool `namespace/name`. Where its namespace was not read whole, it waits for that: pods that are not known may exist. */
+  /**
+   * @param pool `namespace/name`. Where its namespace was not read whole, it waits for that: pods that are not known
+   * may exist.
+   */
   #enqueue(pool: string): void {
     if (!this.#stores.partitions.isWhole(pool.slice(0, pool.indexOf('/')))) return;
     this.#pools.enqueue(pool);

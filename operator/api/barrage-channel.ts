@@ -1,7 +1,11 @@
 // Written by operator/api/generate.ts from crds/barragechannels.yaml.
 import type { ObjectMeta } from './object-meta.ts';
 
-/** A BarrageChannel is the policy of the channels whose names match spec.channel, on one GatewayPool of the same namespace. It is in force within seconds, without a reconnect. Channels without one have the defaults: never make an object for each live room. */
+/**
+ * A BarrageChannel is the policy of the channels whose names match spec.channel, on one GatewayPool of the same
+ * namespace. It is in force within seconds, without a reconnect. Channels without one have the defaults: never make
+ * an object for each live room.
+ */
 export interface BarrageChannel {
   readonly apiVersion: 'barrage.dev/v1alpha1';
   readonly kind: 'BarrageChannel';
@@ -13,7 +17,10 @@ export interface BarrageChannel {
 /** The policy. What it leaves out has the default, not the value of a less specific BarrageChannel. */
 export interface BarrageChannelSpec {
   readonly poolRef: BarrageChannelPoolRef;
-  /** One channel (video:100001), all that begin alike (video:*), or all (*). The most specific BarrageChannel wins: the exact name, else the longest beginning. Of two that say the same the older one wins. It can't be changed. */
+  /**
+   * One channel (video:100001), all that begin alike (video:*), or all (*). The most specific BarrageChannel wins: the
+   * exact name, else the longest beginning. Of two that say the same the older one wins. It can't be changed.
+   */
   readonly channel: string;
   readonly merge: BarrageChannelMerge;
   readonly budget: BarrageChannelBudget;
@@ -21,7 +28,9 @@ export interface BarrageChannelSpec {
   readonly access: BarrageChannelAccess;
   readonly slowConsumer: BarrageChannelSlowConsumer;
   readonly limits: BarrageChannelLimits;
-  /** Whether clients may ask who is there: no (Off), how many (Count), or also who (Members, which only counts so far). */
+  /**
+   * Whether clients may ask who is there: no (Off), how many (Count), or also who (Members, which only counts so far).
+   */
   readonly presence: 'Off' | 'Count' | 'Members';
   readonly expectedPeak?: BarrageChannelExpectedPeak;
 }
@@ -58,9 +67,15 @@ export interface BarrageChannelHistory {
 
 /** Who may read and write. */
 export interface BarrageChannelAccess {
-  /** Who may subscribe: everybody (Public), clients with an identity (Authenticated), or only the user that user:<uid> names (Owner). */
+  /**
+   * Who may subscribe: everybody (Public), clients with an identity (Authenticated), or only the user that user:<uid>
+   * names (Owner).
+   */
   readonly subscribe: 'Public' | 'Authenticated' | 'Owner';
-  /** Who may publish besides backends: nobody (Backend), clients with an identity (Authenticated), or every client (Public). */
+  /**
+   * Who may publish besides backends: nobody (Backend), clients with an identity (Authenticated), or every client
+   * (Public).
+   */
   readonly publish: 'Backend' | 'Authenticated' | 'Public';
   /** Least time between two publications of one client; 0 for none. */
   readonly slowModeSeconds: number;

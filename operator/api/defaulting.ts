@@ -7,8 +7,9 @@ export interface Defaults {
 }
 
 /**
- * A copy of the value with every default filled in, by the API server's own rules: a null counts as absent, a default is filled in before the fields below it are
- * looked at, and what has no default stays absent. A value of another type than the schema's stays as it is.
+ * A copy of the value with every default filled in, by the API server's own rules: a null counts as absent, a default
+ * is filled in before the fields below it are looked at, and what has no default stays absent. A value of another type
+ * than the schema's stays as it is.
  */
 export function filled(value: unknown, defaults: Defaults): unknown {
   if (Array.isArray(value)) return defaults.items === undefined ? value : value.map((item) => filledField(item, defaults.items ?? {}));

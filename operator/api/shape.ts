@@ -1,4 +1,7 @@
-/** What a value must be for the code that reads it, as a CRD's schema says: types, what must be there, and bounds of numbers. */
+/**
+ * What a value must be for the code that reads it, as a CRD's schema says: types, what must be there, and bounds of
+ * numbers.
+ */
 export interface Shape {
   /** `int-or-string`: a number of pods, or a share in percent. Absent: anything. */
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean' | 'int-or-string';
@@ -12,7 +15,8 @@ export interface Shape {
 }
 
 /**
- * What is wrong with a value, in words that begin with the field; empty is good. Fields that the shape does not know are no fault: nobody reads them.
+ * What is wrong with a value, in words that begin with the field; empty is good. Fields that the shape does not know
+ * are no fault: nobody reads them.
  * @param path of the value itself: `spec`
  */
 export function shapeFaults(value: unknown, shape: Shape, path: string): readonly string[] {

@@ -61,13 +61,16 @@ export const eventReasons = [
 export type EventReason = (typeof eventReasons)[number];
 
 /**
- * One step towards what is desired. Each is harmless when it is done twice or when it comes late, and none depends on another of the same plan:
- * apply them in order, drop the rest of the plan at the first one that fails, observe again.
+ * One step towards what is desired. Each is harmless when it is done twice or when it comes late, and none depends on
+ * another of the same plan: apply them in order, drop the rest of the plan at the first one that fails, observe again.
  */
 export type PoolAction =
   /** Create the pod. `AlreadyExists` is success (the store is late) if the controller reference is this pool's. */
   | { readonly kind: 'create-pod'; readonly name: string; readonly event: ActionEvent }
-  /** Apply the annotations drain-started and drain-deadline, and the condition Serving=False, in this order. Times in milliseconds since 1970. */
+  /**
+   * Apply the annotations drain-started and drain-deadline, and the condition Serving=False, in this order. Times in
+   * milliseconds since 1970.
+   */
   | {
       readonly kind: 'mark-draining';
       readonly pod: PodReference;
@@ -102,7 +105,10 @@ export type PoolAction =
 /** What is to be done with a pool's gateways now, and all that follows from it. */
 export interface PoolPlan {
   readonly actions: readonly PoolAction[];
-  /** The gateways of the pool document as they are once the actions are done: give them to `nextDocument`. Sorted by name. */
+  /**
+   * The gateways of the pool document as they are once the actions are done: give them to `nextDocument`. Sorted by
+   * name.
+   */
   readonly members: readonly DocumentMember[];
   /** Events about the pool itself, to be recorded once. */
   readonly events: readonly ActionEvent[];
@@ -112,7 +118,10 @@ export interface PoolPlan {
   readonly counts: GatewayCounts;
   /** `minAvailable` of the gateways' PodDisruptionBudget. */
   readonly minAvailable: number;
-  /** Plan again after this time even if nothing changes (a deadline, the end of a window); `undefined` = only on a change. */
+  /**
+   * Plan again after this time even if nothing changes (a deadline, the end of a window); `undefined` = only on a
+   * change.
+   */
   readonly requeueAfterMs: number | undefined;
 }
 

@@ -82,7 +82,10 @@ export function gatewayBlocker(gateways: readonly ObservedGateway[], now: number
   return gatewayBlockers(gateways, now)[0];
 }
 
-/** All that keeps gateways that exist from being ready, each reason once; that of the most gateways first. @param now milliseconds since 1970 */
+/**
+ * All that keeps gateways that exist from being ready, each reason once; that of the most gateways first.
+ * @param now milliseconds since 1970
+ */
 export function gatewayBlockers(gateways: readonly ObservedGateway[], now: number): readonly Blocker[] {
   const found = gateways
     .filter(({ isTerminating }) => !isTerminating)

@@ -3,8 +3,8 @@ import type { GatewayPool } from '../api/gateway-pool.ts';
 const clusterSuffix = /\.svc(?:\.[a-z0-9.-]+)?$/;
 
 /**
- * Names the Redis of a pool with its key prefix: pools of one name hear each other's publications. `undefined` on a memory bus. Who reaches one Redis by two
- * different addresses can't be found out here.
+ * Names the Redis of a pool with its key prefix: pools of one name hear each other's publications. `undefined` on a
+ * memory bus. Who reaches one Redis by two different addresses can't be found out here.
  */
 export function busIdentity({ spec, metadata: { namespace, name } }: GatewayPool): string | undefined {
   const { redis } = spec.bus;

@@ -6,7 +6,8 @@ import { isAvailable } from './observed.ts';
 
 /**
  * Accepted: the object is in the policies of its pool. InForce: every gateway that serves has them.
- * @param gateways of the pool; @param policies what they should have: the hash, and whether the pool is paused, so that nobody is told
+ * @param gateways of the pool
+ * @param policies what they should have: the hash, and whether the pool is paused, so that nobody is told
  */
 export function channelConditions(
   { accepted, reason, message }: ChannelVerdict,

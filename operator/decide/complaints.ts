@@ -1,8 +1,9 @@
 /**
  * Which faults of a pool have begun and which are over: conditions say what is so, events when it became so.
  *
- * What the API server refuses is told at once. What a pod goes through is told when it has lasted, since a gateway that starts waits for its bus and its
- * document for a moment; and it is over only when nothing is on its way any more, since a gateway that ends again and again runs in between.
+ * What the API server refuses is told at once. What a pod goes through is told when it has lasted, since a gateway that
+ * starts waits for its bus and its document for a moment; and it is over only when nothing is on its way any more,
+ * since a gateway that ends again and again runs in between.
  */
 import { eventReasons, type ActionEvent, type EventReason } from './actions.ts';
 import { faultBlockers, gatewayBlockers } from './blocker.ts';

@@ -17,8 +17,8 @@ export interface ConditionDraft {
 const messageCharactersMax = 2000;
 
 /**
- * The conditions to store: every draft, in its order, with the time of its last flip. Conditions of types that nobody drafts are not among them: an apply takes back
- * those that were ours, and leaves those of others.
+ * The conditions to store: every draft, in its order, with the time of its last flip. Conditions of types that nobody
+ * drafts are not among them: an apply takes back those that were ours, and leaves those of others.
  * @param now milliseconds since 1970
  */
 export function nextConditions(

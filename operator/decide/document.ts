@@ -1,8 +1,8 @@
 /**
  * When the pool document is written anew, and with which epoch.
  *
- * The epoch only rises: above what lies in the ConfigMap and above whatever any gateway or publisher has said it has. So a ConfigMap
- * that was deleted or restored from a backup can't make the fleet refuse what the operator says next.
+ * The epoch only rises: above what lies in the ConfigMap and above whatever any gateway or publisher has said it has.
+ * So a ConfigMap that was deleted or restored from a backup can't make the fleet refuse what the operator says next.
  */
 
 /** One gateway of the pool document. The URL is added by `gatewayUrl` in desired/, since it is no decision. */
@@ -16,7 +16,10 @@ export interface DocumentMember {
 }
 
 export interface DocumentDecisionInput {
-  /** The epoch and the content (all but the epoch, as JSON text of one key order) that lie in the ConfigMap and carry our signature. */
+  /**
+   * The epoch and the content (all but the epoch, as JSON text of one key order) that lie in the ConfigMap and carry
+   * our signature.
+   */
   readonly stored: { readonly epoch: number; readonly content: string } | undefined;
   /** The content that is wanted now, made the same way. */
   readonly content: string;
@@ -24,13 +27,18 @@ export interface DocumentDecisionInput {
   readonly polledEpochs: readonly number[];
 }
 
-/** `keep`: what is stored is right (push it to whoever has less). `write`: write this epoch to the ConfigMap first, then push it. */
+/**
+ * `keep`: what is stored is right (push it to whoever has less). `write`: write this epoch to the ConfigMap first, then
+ * push it.
+ */
 export interface DocumentDecision {
   readonly kind: 'keep' | 'write';
   readonly epoch: number;
 }
 
-/** A pod that says more has made it up: no operator gets there, and from the last whole number there would be no way on. */
+/**
+ * A pod that says more has made it up: no operator gets there, and from the last whole number there would be no way on.
+ */
 const believedMax = 2 ** 52;
 
 export function nextDocument({ stored, content, polledEpochs }: DocumentDecisionInput): DocumentDecision {

@@ -1,6 +1,7 @@
 /**
- * Where one gateway is on its way out. Nothing is remembered: the pod's annotations say when it began, the clock how far it is, and its
- * admin port whether it is empty. So an operator that starts in the middle of a drain goes on with it.
+ * Where one gateway is on its way out. Nothing is remembered: the pod's annotations say when it began, the clock how
+ * far it is, and its admin port whether it is empty. So an operator that starts in the middle of a drain goes on with
+ * it.
  *
  * ```
  *  serving ──mark──▶ propagating ──time and endpoints──▶ evicting ──empty──▶ empty ─┐

@@ -3,8 +3,8 @@ import type { ScalingMemory } from './scaling.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 /**
- * All that {@link planPool} looks at. The reconcile shell gathers it from its store (pods), from memory (polls, scaling memory, faults)
- * and from the pool itself; nothing in here is a promise, each part may be missing or late.
+ * All that {@link planPool} looks at. The reconcile shell gathers it from its store (pods), from memory (polls, scaling
+ * memory, faults) and from the pool itself; nothing in here is a promise, each part may be missing or late.
  */
 export interface ObservedPool {
   /** Milliseconds since 1970, of the operator's clock. */
@@ -12,7 +12,10 @@ export interface ObservedPool {
   readonly pool: GatewayPool;
   /** Revision of the pod that the pool describes now: `revisionOf(gatewayPod(…))`. */
   readonly updateRevision: string;
-  /** What distinguishes an older pod from it, by `podDifference`, for the event of its replacement; `undefined` if nobody looked. */
+  /**
+   * What distinguishes an older pod from it, by `podDifference`, for the event of its replacement; `undefined` if
+   * nobody looked.
+   */
   readonly updateDifference: string | undefined;
   /** Pods whose controller reference carries the pool's uid, terminating and failed ones included. */
   readonly gateways: readonly ObservedGateway[];
@@ -56,11 +59,17 @@ export interface ObservedGateway {
   readonly zone: string | undefined;
   /** Why it can't run, where the API server knows: a container's waiting reason, or `Unschedulable`. */
   readonly obstacle: { readonly reason: string; readonly message: string } | undefined;
-  /** Its EndpointSlice entry says ready; `undefined` where there is no EndpointSlice (then the time of propagation has to do). */
+  /**
+   * Its EndpointSlice entry says ready; `undefined` where there is no EndpointSlice (then the time of propagation has
+   * to do).
+   */
   readonly endpointReady: boolean | undefined;
   /** The newest answer of its admin port, of whatever age; `undefined` if it never answered. */
   readonly polled: PolledGateway | undefined;
-  /** When its admin port was first asked in vain after its start, in milliseconds since 1970; `undefined` if it has answered since, or was not asked yet. */
+  /**
+   * When its admin port was first asked in vain after its start, in milliseconds since 1970; `undefined` if it has
+   * answered since, or was not asked yet.
+   */
   readonly unansweredSince: number | undefined;
 }
 

@@ -9,8 +9,9 @@ export interface ObservedChild {
 }
 
 /**
- * Kinds of which a pool has only what its spec asks for now: a pool that leaves Redis has no publishers any more, one whose exposure changes no routes. Secrets and
- * ConfigMaps are not among them: what they hold (keys, the last document) is to survive a mistake.
+ * Kinds of which a pool has only what its spec asks for now: a pool that leaves Redis has no publishers any more, one
+ * whose exposure changes no routes. Secrets and ConfigMaps are not among them: what they hold (keys, the last document)
+ * is to survive a mistake.
  */
 export const perishableKinds: ReadonlySet<string> = new Set([
   'Service',

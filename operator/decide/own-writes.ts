@@ -1,6 +1,7 @@
 /**
- * What we wrote ourselves and the store has not heard of yet. A plan made without it would name a second victim, or count a pod that is on
- * its way out. Creations need none of this (their names are the first free ones), but are kept too, so that a plan is not made twice.
+ * What we wrote ourselves and the store has not heard of yet. A plan made without it would name a second victim, or
+ * count a pod that is on its way out. Creations need none of this (their names are the first free ones), but are kept
+ * too, so that a plan is not made twice.
  */
 export interface VersionedObject {
   readonly metadata: {
@@ -24,7 +25,10 @@ export interface WithOwnWrites<Stored extends VersionedObject> {
   readonly pending: readonly OwnWrite<Stored>[];
 }
 
-/** A store that has not heard of a write after this time, in milliseconds, never will: somebody deleted the pod meanwhile, or it was not done after all. */
+/**
+ * A store that has not heard of a write after this time, in milliseconds, never will: somebody deleted the pod
+ * meanwhile, or it was not done after all.
+ */
 export const pendingMsMax = 60_000;
 
 /** @param isOlder compares resourceVersions: `isOlder(a, b)` where a came before b */

@@ -6,7 +6,10 @@ interface PodDescription {
   readonly spec?: object;
 }
 
-/** What distinguishes a pod from the one that is wanted, in words that tell nothing of what Secrets hold; `undefined` where nothing does. */
+/**
+ * What distinguishes a pod from the one that is wanted, in words that tell nothing of what Secrets hold; `undefined`
+ * where nothing does.
+ */
 export function podDifference(wanted: PodDescription, pod: PodDescription): string | undefined {
   const spec = firstDifference(wanted.spec, pod.spec ?? {});
   if (spec !== undefined) return spec;

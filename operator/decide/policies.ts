@@ -1,8 +1,8 @@
 /**
  * BarrageChannels → the policies of a pool, in parts that fit in ConfigMaps, and what becomes of each object.
  *
- * Every object is judged by itself: one that is refused changes nothing for the others. Of two with the same pattern the oldest that
- * can be read is in force.
+ * Every object is judged by itself: one that is refused changes nothing for the others. Of two with the same pattern
+ * the oldest that can be read is in force.
  */
 import type { BarrageChannel } from '../api/barrage-channel.ts';
 import { shapeFaults } from '../api/shape.ts';
@@ -87,8 +87,9 @@ function invalid(channel: BarrageChannel, fault: string): ChannelVerdict {
 type ObjectRead = { readonly kind: 'policy'; readonly policy: ChannelPolicy } | { readonly kind: 'fault'; readonly fault: string };
 
 /**
- * What gateways and publishers read of an object. A value that they do not take is its author's to correct; a field that this version does not know is no fault:
- * the definitions are upgraded before the operator, and fill in the defaults of new fields.
+ * What gateways and publishers read of an object. A value that they do not take is its author's to correct; a field
+ * that this version does not know is no fault: the definitions are upgraded before the operator, and fill in the
+ * defaults of new fields.
  */
 function readObject({ spec }: BarrageChannel): ObjectRead {
   const { poolRef: _pool, expectedPeak: _peak, ...policy } = spec;

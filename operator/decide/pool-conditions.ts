@@ -1,8 +1,10 @@
 /**
- * What a pool says of itself. Every type is always there. The messages hold no figures that move with the load: a converged pool writes nothing.
+ * What a pool says of itself. Every type is always there. The messages hold no figures that move with the load: a
+ * converged pool writes nothing.
  *
- * True is good for Ready, Available, MetricsAvailable, PlacementBalanced, PodSecurity, TemplateApplied, DrainTimely, BusSeparate and PoliciesInForce; the others
- * (Progressing, Draining, ScalingActive, ScalingLimited, Paused) say what is going on.
+ * True is good for Ready, Available, MetricsAvailable, PlacementBalanced, PodSecurity, TemplateApplied, DrainTimely,
+ * BusSeparate and PoliciesInForce; the others (Progressing, Draining, ScalingActive, ScalingLimited, Paused) say what
+ * is going on.
  */
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
@@ -35,7 +37,10 @@ export interface PoolFacts {
   readonly observed: ObservedPool;
   readonly plan: PoolPlan;
   readonly policies: PoolPolicies;
-  /** `obstacle`: what keeps them from being ready, in a sentence. `undefined` where the pool has no publishers of its own (memory bus). */
+  /**
+   * `obstacle`: what keeps them from being ready, in a sentence. `undefined` where the pool has no publishers of its
+   * own (memory bus).
+   */
   readonly publishers: { readonly available: number; readonly obstacle?: string | undefined } | undefined;
   /** `<namespace>/<name>` of other pools with the same Redis address and key prefix. */
   readonly samePrefix: readonly string[];
@@ -74,7 +79,10 @@ export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
   return poolConditionTypes.map((type) => ({ type, ...drafts[type] }));
 }
 
-/** What a pool says whose spec can't be read: an older version wrote it. What it said before is kept. @param faults of its spec, in words */
+/**
+ * What a pool says whose spec can't be read: an older version wrote it. What it said before is kept.
+ * @param faults of its spec, in words
+ */
 export function unreadableConditions(stored: readonly Condition[], faults: readonly string[]): readonly ConditionDraft[] {
   const words = `${faults.slice(0, 5).join('; ')}${faults.length > 5 ? '; …' : ''}`;
   return poolConditionTypes.map((type) => {

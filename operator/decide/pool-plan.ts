@@ -1,14 +1,16 @@
 /**
  * What to do with a pool's gateways now.
  *
- * 1. Sort the pods: ended ones, draining ones, live ones. Those that are deleted are replaced at once, and count as draining until they have ended.
+ * 1. Sort the pods: ended ones, draining ones, live ones. Those that are deleted are replaced at once, and count as
+ *    draining until they have ended.
  * 2. How many are wanted: `decideScaling`; and a surge while a rollout is under way.
- * 3. Too few: take drains back, then create. Too many, or of an old revision: let them go, drained unless nobody is on them.
+ * 3. Too few: take drains back, then create. Too many, or of an old revision: let them go, drained unless nobody is on
+ *    them.
  * 4. Carry on with the drains, and say which pods may serve.
  *
- * Level-triggered: the plan depends on nothing but the observation, so any operator at any time goes on where another stopped.
- * A store that is late does no harm: names of new pods are the first free ones (creating one twice is refused by the API server), deletions
- * carry the uid, and a drain is also seen by what the pod itself says.
+ * Level-triggered: the plan depends on nothing but the observation, so any operator at any time goes on where another
+ * stopped. A store that is late does no harm: names of new pods are the first free ones (creating one twice is refused
+ * by the API server), deletions carry the uid, and a drain is also seen by what the pod itself says.
  */
 import type { ActionEvent, GatewayCounts, PodReference, PoolAction, PoolPlan } from './actions.ts';
 import { drainDeadline, drainState, mayAbort } from './drain.ts';
@@ -26,7 +28,10 @@ const creationsMax = 64;
 const removalsMax = 64;
 /** An ended pod is kept so long in its place, in milliseconds: what can't run is not made again and again. */
 const endedPodDelayMs = 30_000;
-/** A deleted gateway is believed to be on its way out for so long after its deletion or its last answer, in milliseconds. */
+/**
+ * A deleted gateway is believed to be on its way out for so long after its deletion or its last answer, in
+ * milliseconds.
+ */
 const lastWordsMs = 10_000;
 
 export function planPool(observed: ObservedPool): PoolPlan {
@@ -79,7 +84,10 @@ interface Crew {
   /** They neither leave nor have left, whether they are ready or not; ended ones that still keep their place count. */
   readonly live: readonly ObservedGateway[];
   readonly draining: readonly ObservedGateway[];
-  /** Deleted, by whomever, and still running: they move their clients by themselves. They have left for all but the document and the pace. */
+  /**
+   * Deleted, by whomever, and still running: they move their clients by themselves. They have left for all but the
+   * document and the pace.
+   */
   readonly leaving: readonly ObservedGateway[];
   /** They have ended and are to make room. */
   readonly ended: readonly ObservedGateway[];
@@ -98,8 +106,9 @@ function sortCrew({ gateways, now }: ObservedPool): Crew {
 }
 
 /**
- * Until when a gateway that was deleted and still runs takes up a place among those that leave, so that they go one after another also where the last moments of
- * one take long. One that has been silent for a while is not waited for (nobody may ever hear that its node is gone), but a new operator has asked nobody yet.
+ * Until when a gateway that was deleted and still runs takes up a place among those that leave, so that they go one
+ * after another also where the last moments of one take long. One that has been silent for a while is not waited for
+ * (nobody may ever hear that its node is gone), but a new operator has asked nobody yet.
  */
 function endsBy(gateway: ObservedGateway): number {
   return Math.max(pollOf(gateway)?.at ?? 0, gateway.deletedAt ?? 0) + lastWordsMs;
@@ -124,7 +133,8 @@ function changeCrew(observed: ObservedPool, crew: Crew, desired: number): CrewCh
     const creations = create(observed, target - live.length);
     const rest = retire(rollout, crew, observed, new Set());
     return {
-      // Who serves nobody makes room first: a creation that a quota refuses ends the plan, and would be refused again for as long as they stay.
+      // Who serves nobody makes room first: a creation that a quota refuses ends the plan, and would be refused again
+      // for as long as they stay.
       actions: [...ended, ...rest.removals, ...returned.actions, ...creations, ...rest.marks],
       live: live.filter((gateway) => !rest.gone.has(gateway)),
       draining: [...crew.draining.filter((gateway) => !returned.gateways.includes(gateway)), ...rest.marked],
@@ -149,7 +159,10 @@ interface Retirement {
   readonly marked: readonly ObservedGateway[];
 }
 
-/** Lets gateways go: those beyond the wanted number, then old ones. Those that nobody is on at once, the others drained, a few at a time. */
+/**
+ * Lets gateways go: those beyond the wanted number, then old ones. Those that nobody is on at once, the others drained,
+ * a few at a time.
+ */
 function retire(
   rollout: Parameters<typeof retirable>[0],
   crew: Crew,
@@ -227,7 +240,10 @@ function takeBack(
   return { gateways, actions };
 }
 
-/** New pods take the first free names: whoever makes the same plan again from a store that is late asks for the same names. */
+/**
+ * New pods take the first free names: whoever makes the same plan again from a store that is late asks for the same
+ * names.
+ */
 function create(observed: ObservedPool, missing: number): readonly PoolAction[] {
   const { pool, gateways, foreignNames, updateRevision } = observed;
   const count = joinsGateways(pool.spec) || gateways.every(hasEnded) ? missing : 0;

@@ -1,12 +1,14 @@
 /**
- * Replacing gateways of an older revision: surge first, then drain, so that those who serve are never fewer than desired.
+ * Replacing gateways of an older revision: surge first, then drain, so that those who serve are never fewer than
+ * desired.
  *
  * 1. `surgeOf`: so many gateways may stand above the desired number while old ones are there.
- * 2. `retirable`: old gateways that may leave now. One that serves nobody leaves at once; one that serves leaves when the others are enough
- *    without it; one that is broken but holds connections leaves when the new revision has shown that it works.
+ * 2. `retirable`: old gateways that may leave now. One that serves nobody leaves at once; one that serves leaves when
+ *    the others are enough without it; one that is broken but holds connections leaves when the new revision has shown
+ *    that it works.
  *
- * With host ports a new gateway may wait for an old one to leave its node: then the old ones go first, as many as may be missing.
- * On a memory bus there is no surge: the old one ends before the new one is made.
+ * With host ports a new gateway may wait for an old one to leave its node: then the old ones go first, as many as may
+ * be missing. On a memory bus there is no surge: the old one ends before the new one is made.
  */
 import { isAvailable, isIdle, type ObservedGateway } from './observed.ts';
 import { victimOrder } from './victims.ts';
@@ -34,7 +36,10 @@ export function surgeOf({ spec, desired, updateRevision, live }: RolloutInput): 
   return Math.min(surgeMax(spec, desired), old, desired);
 }
 
-/** Old gateways that may leave now, in the order in which they should; how many at once is bounded elsewhere. `leaving` are on their way already. */
+/**
+ * Old gateways that may leave now, in the order in which they should; how many at once is bounded elsewhere. `leaving`
+ * are on their way already.
+ */
 export function retirable(input: RolloutInput, leaving: ReadonlySet<ObservedGateway>): readonly ObservedGateway[] {
   const { spec, desired, updateRevision } = input;
   if (spec.updateStrategy.type === 'OnDelete') return [];
@@ -97,8 +102,9 @@ function surgeMax(spec: RolloutInput['spec'], desired: number): number {
 }
 
 /**
- * The first difference between what is desired and what is there, in words; `undefined` where nothing desired is missing.
- * What is there besides is no difference: the API server fills in defaults. Lists of named things are compared by name.
+ * The first difference between what is desired and what is there, in words; `undefined` where nothing desired is
+ * missing. What is there besides is no difference: the API server fills in defaults. Lists of named things are compared
+ * by name.
  */
 export function firstDifference(desired: unknown, observed: unknown, path = 'spec'): string | undefined {
   if (isObject(desired)) {

@@ -2,15 +2,22 @@
  * How many gateways a pool should have.
  *
  * 1. A recommendation: what the pool says (Fixed, External), or what its connections need (Connections).
- * 2. Windows: up is the least, down the highest recommendation of its window, so one odd poll changes nothing that a window is to keep.
+ * 2. Windows: up is the least, down the highest recommendation of its window, so one odd poll changes nothing that a
+ *    window is to keep.
  * 3. Limits and pace: within min and max, at most so many pods a period.
- * Numbers that are missing or old never scale down: an operator that sees nothing must not conclude that nobody is there.
+ * Numbers that are missing or old never scale down: an operator that sees nothing must not conclude that nobody is
+ * there.
  */
 import type { GatewayPoolScalingConnections, GatewayPoolSpec, GatewayPoolScalingConnectionsScaleUp } from '../api/gateway-pool.ts';
 
-/** What one decision leaves for the next. Bounded: one entry for each second, and only as long as the longest window. */
+/**
+ * What one decision leaves for the next. Bounded: one entry for each second, and only as long as the longest window.
+ */
 export interface ScalingMemory {
-  /** When this memory began, in milliseconds: before it nothing is known, so a window that reaches back further holds `desired`. */
+  /**
+   * When this memory began, in milliseconds: before it nothing is known, so a window that reaches back further holds
+   * `desired`.
+   */
   readonly since: number;
   readonly desired: number;
   readonly recommendations: readonly Recommended[];
@@ -31,7 +38,10 @@ export interface ScalingInput {
   /** What was decided last, by status; else the number of gateways that are there and not leaving. */
   readonly current: number;
   readonly memory: ScalingMemory | undefined;
-  /** One for each gateway that has connections to tell of: serving and draining ones. `at` is when it answered, in milliseconds; `undefined` never. */
+  /**
+   * One for each gateway that has connections to tell of: serving and draining ones. `at` is when it answered, in
+   * milliseconds; `undefined` never.
+   */
   readonly loads: readonly { readonly at: number | undefined; readonly connections: number; readonly isServing: boolean }[];
 }
 

@@ -1,9 +1,9 @@
 /**
  * Which gateways may serve: the condition `barrage.dev/Serving` and the members of the pool document.
  *
- * A new gateway first gets its place in the document, and becomes Ready when it is known to hold one: so nobody is sent to a gateway
- * before the others know it. One that serves stays where it is while its bus is away or its admin port is silent: if readiness decided,
- * an outage of Redis would empty the document and take everybody's gateway away at once.
+ * A new gateway first gets its place in the document, and becomes Ready when it is known to hold one: so nobody is sent
+ * to a gateway before the others know it. One that serves stays where it is while its bus is away or its admin port is
+ * silent: if readiness decided, an outage of Redis would empty the document and take everybody's gateway away at once.
  */
 import type { PoolAction } from './actions.ts';
 import type { DocumentMember } from './document.ts';
@@ -23,7 +23,10 @@ export function members(live: readonly ObservedGateway[], draining: readonly Obs
   return [...serving, ...leaving].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Whose condition is to be written, and who is to be told that it does not leave. A condition that is absent holds a pod back as False does. */
+/**
+ * Whose condition is to be written, and who is to be told that it does not leave. A condition that is absent holds a
+ * pod back as False does.
+ */
 export function servingActions({ document }: ObservedPool, live: readonly ObservedGateway[]): readonly PoolAction[] {
   return live.flatMap((gateway): readonly PoolAction[] => {
     if (!isServable(gateway)) return [];

@@ -5,8 +5,9 @@ import { specShapes } from '../api/shapes.ts';
 import { gatewayUrl } from '../desired/exposure.ts';
 
 /**
- * Why a pool's spec can't be read, in words; empty is good. The API server judges what is written, but not what was stored while an older definition was in
- * force: nothing may be read of a pool, and nothing done for it, before this has been asked.
+ * Why a pool's spec can't be read, in words; empty is good. The API server judges what is written, but not what was
+ * stored while an older definition was in force: nothing may be read of a pool, and nothing done for it, before this
+ * has been asked.
  */
 export function poolSpecFaults(pool: GatewayPool): readonly string[] {
   const faults = shapeFaults(pool.spec, specShapes.GatewayPool, 'spec');

@@ -42,10 +42,15 @@ export function poolStatus({ pool, plan, updateRevision, epoch, conditions, now 
   });
 }
 
-/** How long a status that tells of progress only waits after the one before, in milliseconds: gateways that come up one after another are a few writes then. */
+/**
+ * How long a status that tells of progress only waits after the one before, in milliseconds: gateways that come up one
+ * after another are a few writes then.
+ */
 export const progressPaceMs = 1_000;
 
-/** Whether a status counts differently and says nothing else: no condition has become another, and nobody waits for it. */
+/**
+ * Whether a status counts differently and says nothing else: no condition has become another, and nobody waits for it.
+ */
 export function isProgress(stored: GatewayPoolStatus, status: GatewayPoolStatus): boolean {
   const said = ({ observedGeneration, desiredReplicas, updateRevision, conditions }: GatewayPoolStatus): unknown => [
     observedGeneration,

@@ -3,7 +3,8 @@ import type { DesiredObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 /**
- * A whole number of gateways that must stay: owned pods have no controller that the API server could ask for their desired number.
+ * A whole number of gateways that must stay: owned pods have no controller that the API server could ask for their
+ * desired number.
  * @param minAvailable from the plan: desired − maxUnavailable
  */
 export function gatewayBudget(pool: GatewayPool, minAvailable: number): DesiredObject<'PodDisruptionBudget'> {

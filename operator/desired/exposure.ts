@@ -1,4 +1,6 @@
-/** How a client reaches one particular gateway: its URL in the pool document, and the objects that make it reachable. */
+/**
+ * How a client reaches one particular gateway: its URL in the pool document, and the objects that make it reachable.
+ */
 import { childLabels, childMetadata, childNames, names, ports } from './labels.ts';
 import type { ChildMetadata, DesiredObject, JsonObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';

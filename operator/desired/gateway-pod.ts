@@ -5,9 +5,14 @@ import { childNames } from './labels.ts';
 import { revisionOf } from './revision.ts';
 import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
 
-/** Time after the drain's deadline until the kubelet kills, in seconds: the process has ended some 5 s after its drain. */
+/**
+ * Time after the drain's deadline until the kubelet kills, in seconds: the process has ended some 5 s after its drain.
+ */
 const graceSecondsSpare = 30;
-/** Longest time to close connections on a memory bus, in milliseconds: no Service leads to the pod any more, so no publication reaches who stays. */
+/**
+ * Longest time to close connections on a memory bus, in milliseconds: no Service leads to the pod any more, so no
+ * publication reaches who stays.
+ */
 const aloneDrainMsMax = 5000;
 
 /** All gateways of a pool are made from this; its hash is their revision. */
@@ -58,7 +63,10 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
   return { metadata: { labels, annotations: { ...safeToEvict, ...annotations } }, spec: template.spec };
 }
 
-/** Whoever deletes the pod, it gives up its connections as it would for the operator; the deadline counts from the deletion, SIGTERM comes later. */
+/**
+ * Whoever deletes the pod, it gives up its connections as it would for the operator; the deadline counts from the
+ * deletion, SIGTERM comes later.
+ */
 function drainSettings(drain: GatewayPoolSpec['drain'], isAlone: boolean): readonly JsonObject[] {
   const drainMs = (drain.deadlineSeconds - drain.propagationSeconds) * 1000;
   if (isAlone) return [variable('BARRAGE_DRAIN_MS', String(Math.min(drainMs, aloneDrainMsMax)))];

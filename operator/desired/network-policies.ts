@@ -3,8 +3,8 @@ import type { DesiredObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 /**
- * Clients and backends from anywhere; the admin port only for the operator's pods, and for namespaces that are labelled `metrics: enabled`
- * (a Prometheus). Probes come from the node, which no policy keeps out.
+ * Clients and backends from anywhere; the admin port only for the operator's pods, and for namespaces that are labelled
+ * `metrics: enabled` (a Prometheus). Probes come from the node, which no policy keeps out.
  * @param operatorNamespace where the operator runs
  */
 export function networkPolicies(pool: GatewayPool, operatorNamespace: string): readonly DesiredObject<'NetworkPolicy'>[] {

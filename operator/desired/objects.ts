@@ -1,6 +1,6 @@
 /**
- * Kubernetes objects as plain JSON, as the operator writes them. They are typed loosely: the API server's own validation is the judge of
- * them, and the tests ask it.
+ * Kubernetes objects as plain JSON, as the operator writes them. They are typed loosely: the API server's own
+ * validation is the judge of them, and the tests ask it.
  */
 
 export interface OwnerReference {
@@ -9,7 +9,9 @@ export interface OwnerReference {
   readonly name: string;
   readonly uid: string;
   readonly controller: true;
-  /** Some clusters ask for the right to update the owner's finalizers where it is true: the operator has it for pools. */
+  /**
+   * Some clusters ask for the right to update the owner's finalizers where it is true: the operator has it for pools.
+   */
   readonly blockOwnerDeletion: boolean;
 }
 

@@ -1,4 +1,7 @@
-/** What gateway and publisher pods have in common: a container that the `restricted` Pod Security level admits, its settings, its probes, its pool folder. */
+/**
+ * What gateway and publisher pods have in common: a container that the `restricted` Pod Security level admits, its
+ * settings, its probes, its pool folder.
+ */
 import { childLabels, childNames, names, ports, type Component } from './labels.ts';
 import type { Json, JsonObject } from './objects.ts';
 import { isObject, overlaid } from './overlay.ts';
@@ -18,7 +21,9 @@ export interface PodIngredients {
 
 export const poolFolder = '/etc/barrage/pool';
 const redisCaFolder = '/etc/barrage/redis-ca';
-/** Parts of policies that a pod can mount; a pod's volumes can't change, so there is a place for each from the start. */
+/**
+ * Parts of policies that a pod can mount; a pod's volumes can't change, so there is a place for each from the start.
+ */
 export const policyPartsMax = 8;
 
 /** Metadata (labels and annotations) and spec of a pod that does not have a name yet. */
@@ -70,12 +75,18 @@ export function podTemplate(ingredients: PodIngredients, shape: PodShape): PodTe
   };
 }
 
-/** Names below the operator's own prefix tell it where a pod stands: a drain's mark in a template would make every new pod one that leaves. */
+/**
+ * Names below the operator's own prefix tell it where a pod stands: a drain's mark in a template would make every new
+ * pod one that leaves.
+ */
 function withoutReserved(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(metadata).filter(([key]) => !key.startsWith(names.reservedPrefix)));
 }
 
-/** Writes what ownership and the admin API depend on over whatever the overlay has made of it. What has a wrong type is left for the API server to refuse. */
+/**
+ * Writes what ownership and the admin API depend on over whatever the overlay has made of it. What has a wrong type is
+ * left for the API server to refuse.
+ */
 function withOurs(spec: JsonObject, env: readonly JsonObject[], shape: PodShape): JsonObject {
   const { containers } = spec;
   if (!isList(containers)) return spec;
@@ -125,7 +136,10 @@ function container({ image, pool }: PodIngredients, shape: PodShape, env: readon
   };
 }
 
-/** What a container of ours does before SIGTERM, unless its template says otherwise: balancers get time to hear that it leaves. */
+/**
+ * What a container of ours does before SIGTERM, unless its template says otherwise: balancers get time to hear that it
+ * leaves.
+ */
 export function ownPreStop(seconds: number): JsonObject {
   return { sleep: { seconds } };
 }
@@ -158,7 +172,10 @@ function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
   ];
 }
 
-/** A variable with exactly this value: a kubelet expands `$(NAME)` and `$$` in what it is given (Kubernetes API, EnvVar.value). */
+/**
+ * A variable with exactly this value: a kubelet expands `$(NAME)` and `$$` in what it is given (Kubernetes API,
+ * EnvVar.value).
+ */
 export function variable(name: string, value: string): JsonObject {
   return { name, value: value.replaceAll('$', '$$$$') };
 }
@@ -168,7 +185,10 @@ export function fromSecret(name: string, secret: string, key: string, presence: 
   return { name, valueFrom: { secretKeyRef: { name: secret, key, ...(presence === 'optional' ? { optional: true } : {}) } } };
 }
 
-/** Document and policies lie in one volume, so that they change together. All are optional: a pod may be there before them. */
+/**
+ * Document and policies lie in one volume, so that they change together. All are optional: a pod may be there before
+ * them.
+ */
 function volumes(pool: GatewayPool): readonly JsonObject[] {
   const source = (name: string, key: string) => ({ configMap: { name, optional: true, items: [{ key, path: key }] } });
   const parts = Array.from({ length: policyPartsMax }, (_, part) => source(childNames.policies(pool, part), `policies-${part}.json`));
@@ -178,7 +198,10 @@ function volumes(pool: GatewayPool): readonly JsonObject[] {
   ];
 }
 
-/** From the settings' Secret and not from the user's: what a pod starts with is what its digest says, and the user's may be away. */
+/**
+ * From the settings' Secret and not from the user's: what a pod starts with is what its digest says, and the user's may
+ * be away.
+ */
 function redisCaVolume(pool: GatewayPool): JsonObject {
   const items = [{ key: redisCaKey, path: 'ca.crt' }];
   return { name: 'redis-ca', secret: { secretName: childNames.settings(pool), defaultMode: 0o444, items } };

@@ -2,7 +2,10 @@ import { childMetadata, childNames, podSelector, ports } from './labels.ts';
 import type { DesiredObject, JsonObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
-/** `<pool>` for clients, `<pool>-publish` for backends, and `<pool>-gateways`, headless, with each gateway's address whether it is ready or not. */
+/**
+ * `<pool>` for clients, `<pool>-publish` for backends, and `<pool>-gateways`, headless, with each gateway's address
+ * whether it is ready or not.
+ */
 export function services(pool: GatewayPool): readonly DesiredObject<'Service'>[] {
   const clients = { name: 'clients', port: ports.clients, targetPort: ports.clients, protocol: 'TCP' };
   const publish = { name: 'publish', port: ports.publish, targetPort: ports.publish, protocol: 'TCP' };

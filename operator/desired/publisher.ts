@@ -3,7 +3,8 @@ import type { DesiredObject, JsonObject } from './objects.ts';
 import { fromSecret, podTemplate, variable, type PodIngredients } from './pod-template.ts';
 
 /**
- * The publishers; none for a pool on a memory bus, whose one pod is publisher too. The number of replicas is the autoscaler's, which does nothing while it is 0.
+ * The publishers; none for a pool on a memory bus, whose one pod is publisher too. The number of replicas is the
+ * autoscaler's, which does nothing while it is 0.
  * @param replicas as the Deployment has it now, if it is there
  */
 export function publisherDeployment(ingredients: PodIngredients, replicas?: number): DesiredObject<'Deployment'> | undefined {

@@ -4,8 +4,9 @@ import { isObject } from './overlay.ts';
 import type { Json, JsonObject } from './objects.ts';
 
 /**
- * Names what a gateway is made from, in ten hexadecimal digits: the same for the same content in any order of keys. What the operator itself writes to
- * shape the end of a pod (grace period, preStop, drain time) does not count: it is not worth moving everybody for.
+ * Names what a gateway is made from, in ten hexadecimal digits: the same for the same content in any order of keys.
+ * What the operator itself writes to shape the end of a pod (grace period, preStop, drain time) does not count: it is
+ * not worth moving everybody for.
  * @param ownPreStop the operator's own; another one is the user's, and counts
  */
 export function revisionOf(

@@ -5,7 +5,10 @@ import { childMetadata, childNames } from './labels.ts';
 import type { DesiredObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
-/** The Ed25519 key pair (PEM) that signs pool documents and drain commands. Made once; never applied over one that exists. */
+/**
+ * The Ed25519 key pair (PEM) that signs pool documents and drain commands. Made once; never applied over one that
+ * exists.
+ */
 export function signingSecret(
   pool: GatewayPool,
   keys: { readonly privateKey: string; readonly publicKey: string },
@@ -27,9 +30,15 @@ export interface RedisLogin {
 export interface SecretSettings {
   /** `BARRAGE_REDIS_URL`; `undefined` on a memory bus. */
   readonly redisUrl: string | undefined;
-  /** `BARRAGE_REDIS_USERNAME` and `BARRAGE_REDIS_PASSWORD`, where the login can't stand in the URL: there it would be the Sentinels'. */
+  /**
+   * `BARRAGE_REDIS_USERNAME` and `BARRAGE_REDIS_PASSWORD`, where the login can't stand in the URL: there it would be
+   * the Sentinels'.
+   */
   readonly redisLogin?: RedisLogin;
-  /** PEM of the authority to trust; absent where the pool names none. Public, but it changes together with what is secret. */
+  /**
+   * PEM of the authority to trust; absent where the pool names none. Public, but it changes together with what is
+   * secret.
+   */
   readonly redisCa?: string;
   /** Every value of the API keys' Secret. None: publishers wait for one. */
   readonly apiKeys: readonly string[];
@@ -76,7 +85,9 @@ export function settingsDigests(pool: GatewayPool, settings: SecretSettings, pri
   };
 }
 
-/** Names a state of secret settings without telling anything of it: keyed, so that nobody can try passwords against it. */
+/**
+ * Names a state of secret settings without telling anything of it: keyed, so that nobody can try passwords against it.
+ */
 export function settingsDigest(settings: Partial<SecretSettings>, privateKey: string): string {
   const text = canonical({
     redisUrl: settings.redisUrl,

@@ -21,7 +21,10 @@ const annotationsManager = 'barrage-operator-annotations';
 const applyType = 'application/apply-patch+yaml';
 const patchType = 'application/merge-patch+json';
 
-/** The API server, as reconciling sees it. Writes are server-side applies under our own name: what others say of an object stays. */
+/**
+ * The API server, as reconciling sees it. Writes are server-side applies under our own name: what others say of an
+ * object stays.
+ */
 export class ApiServer implements KubeApi, KubeReader {
   readonly #client: KubeClient;
 
@@ -128,7 +131,10 @@ export class ApiServer implements KubeApi, KubeReader {
     return await unlessGone(this.#apply(object, { resource: resources.pod, manager: statusManager, subresource: 'status', signal }));
   }
 
-  /** A `uid` in the object is a precondition: the API server neither changes another object of that name nor makes a new one. */
+  /**
+   * A `uid` in the object is a precondition: the API server neither changes another object of that name nor makes a new
+   * one.
+   */
   async #apply<T extends KubeObject>(object: T, how: ApplyOptions): Promise<T> {
     const { namespace = '', name = '' } = object.metadata;
     const path = `${objectPath(how.resource, { namespace, name }, how.subresource)}?fieldManager=${how.manager}&force=true`;
@@ -149,12 +155,17 @@ function identified({ apiVersion, kind }: Resource, object: KubeObject): unknown
   return { ...object, apiVersion, kind };
 }
 
-/** The object was stored under an older definition, and holds a value of a type that nothing can be applied over; a patch can do with it. */
+/**
+ * The object was stored under an older definition, and holds a value of a type that nothing can be applied over; a
+ * patch can do with it.
+ */
 function isUntyped(error: unknown): boolean {
   return error instanceof ApiError && error.status === 500 && error.message.includes('failed to create typed live object');
 }
 
-/** The object with that uid is gone; where another has its name now, the API server refuses the uid in one of two ways. */
+/**
+ * The object with that uid is gone; where another has its name now, the API server refuses the uid in one of two ways.
+ */
 async function unlessGone<T>(write: Promise<T>): Promise<T | undefined> {
   try {
     return await write;

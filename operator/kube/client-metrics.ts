@@ -72,7 +72,9 @@ export class ClientMetrics {
     this.#reflectors.set(kind, figures);
   }
 
-  /** @param refusals of each namespace that is looked after by itself: whether the API server refuses to have it read */
+  /**
+   * @param refusals of each namespace that is looked after by itself: whether the API server refuses to have it read
+   */
   watchNamespaces(refusals: NamespaceRefusals): void {
     this.#refusals = refusals;
   }

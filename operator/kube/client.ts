@@ -23,7 +23,10 @@ export interface KubeClientOptions {
   readonly rate?: RateLimitOptions;
   /** Absent: 30 s for one request. */
   readonly timeoutMs?: number;
-  /** Whether this process may write now; absent: always. Asked right before each write, so that a leader that was paused for long writes nothing. */
+  /**
+   * Whether this process may write now; absent: always. Asked right before each write, so that a leader that was paused
+   * for long writes nothing.
+   */
   readonly mayWrite?: () => boolean;
   /** Shared by all clients of a process; absent: of its own. */
   readonly reachability?: Reachability;
@@ -40,8 +43,8 @@ export interface KubeRequest {
 }
 
 /**
- * Requests to the API server, at a rate that it can bear, repeated where that can't hurt. Answers are plain JSON: times stay strings, whichever request
- * they come from.
+ * Requests to the API server, at a rate that it can bear, repeated where that can't hurt. Answers are plain JSON: times
+ * stay strings, whichever request they come from.
  */
 export class KubeClient {
   readonly #options: KubeClientOptions;
@@ -163,7 +166,8 @@ interface Status {
 function refusal(response: ResponseContext, text: string, { verb, path }: KubeRequest): ApiError {
   const { httpStatusCode, headers } = response;
   const said = parseStatus(text);
-  // An apply of an object with an unknown field or a wrong type is called a fault of the server's; it is one of the object's.
+  // An apply of an object with an unknown field or a wrong type is called a fault of the server's; it is one of the
+  // object's.
   const isMalformed = httpStatusCode === 500 && /failed to create typed patch object/.test(said.message ?? '');
   const status = isMalformed ? 422 : httpStatusCode;
   const reason = isMalformed

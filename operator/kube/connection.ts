@@ -13,8 +13,8 @@ import {
 type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
 /**
- * Whoever sends a request waits for the connection that is being made, also where an earlier one gave up on it: one that the network has swallowed must end
- * soon. Two more attempts of the kernel's, after one and three seconds, fit in.
+ * Whoever sends a request waits for the connection that is being made, also where an earlier one gave up on it: one
+ * that the network has swallowed must end soon. Two more attempts of the kernel's, after one and three seconds, fit in.
  */
 const connectWithinMs = 4_000;
 
@@ -30,15 +30,16 @@ export interface Exchange {
 }
 
 /**
- * The official client's configuration (files, in-cluster tokens that are read anew, certificates) with connections that are kept. On its own it makes new
- * connections for each request: a handshake each, and hundreds of sockets in a burst.
+ * The official client's configuration (files, in-cluster tokens that are read anew, certificates) with connections that
+ * are kept. On its own it makes new connections for each request: a handshake each, and hundreds of sockets in a burst.
  */
 class PooledConfig extends KubeConfig {
   readonly #dispatchers = new Map<string, Dispatcher | undefined>();
 
   constructor() {
     super();
-    // Private in its typings, and the only place where connections are made. Should an upgrade move it, nothing may start.
+    // Private in its typings, and the only place where connections are made. Should an upgrade move it, nothing may
+    // start.
     const create: unknown = Reflect.get(this, 'createDispatcher');
     assert(typeof create === 'function', 'the Kubernetes client has no createDispatcher any more: see how it makes its connections now');
     Reflect.set(this, 'createDispatcher', (cluster: Cluster | null, options: AgentOptions) =>
@@ -59,7 +60,9 @@ class PooledConfig extends KubeConfig {
     this.#dispatchers.clear();
   }
 
-  /** Certificates can be renewed while we run: new ones get new connections, and the requests under way end on the old. */
+  /**
+   * Certificates can be renewed while we run: new ones get new connections, and the requests under way end on the old.
+   */
   #memoised(cluster: Cluster | null, options: AgentOptions, create: () => Dispatcher | undefined): Dispatcher | undefined {
     const { ca, cert, key, servername, rejectUnauthorized } = options;
     const identity = JSON.stringify([cluster?.server, cluster?.proxyUrl, servername, rejectUnauthorized, ...[ca, cert, key].map(String)]);
@@ -72,7 +75,10 @@ class PooledConfig extends KubeConfig {
   }
 }
 
-/** Where the API server is: a kubeconfig's path, or the pod's service account. Absent: `$KUBECONFIG`, `~/.kube/config` or the service account. */
+/**
+ * Where the API server is: a kubeconfig's path, or the pod's service account. Absent: `$KUBECONFIG`, `~/.kube/config`
+ * or the service account.
+ */
 export type KubeSource = { readonly kubeconfig: string } | 'in-cluster' | undefined;
 
 /** Kept connections to one API server, as one user. Every holder of its own does not wait for the others' requests. */

@@ -44,7 +44,9 @@ export interface LeaderElectionOptions {
   readonly reachability?: Reachability;
 }
 
-/** Stands for election until it leads, then leads until it is stopped or loses. One life: who lost must end its process. */
+/**
+ * Stands for election until it leads, then leads until it is stopped or loses. One life: who lost must end its process.
+ */
 export class LeaderElection {
   readonly #options: LeaderElectionOptions;
   readonly #times: ElectionTimes;
@@ -90,7 +92,10 @@ export class LeaderElection {
     this.#run = this.#stand();
   }
 
-  /** Stands no longer; a leader releases the Lease, so that another can lead at once. Whatever it led must have ended before. */
+  /**
+   * Stands no longer; a leader releases the Lease, so that another can lead at once. Whatever it led must have ended
+   * before.
+   */
   async stop(): Promise<void> {
     this.#leaving.abort();
     await this.#run;

@@ -15,8 +15,8 @@ interface Partition {
 }
 
 /**
- * Which namespaces have been read whole. One that is refused, as happens to one that was deleted with its Roles, holds up no other; of one that was read in part
- * nothing may be concluded: what is missing there may exist.
+ * Which namespaces have been read whole. One that is refused, as happens to one that was deleted with its Roles, holds
+ * up no other; of one that was read in part nothing may be concluded: what is missing there may exist.
  */
 export class Partitions {
   readonly #partitions: readonly Partition[];

@@ -40,7 +40,10 @@ interface Written {
   readonly at: number;
 }
 
-/** Writes events of `events.k8s.io/v1`, one after another; repetitions become a count, and so does what an object has too much of. */
+/**
+ * Writes events of `events.k8s.io/v1`, one after another; repetitions become a count, and so does what an object has
+ * too much of.
+ */
 export class EventRecorder implements Recorder {
   readonly #options: EventRecorderOptions;
   readonly #series: EventSeries;
@@ -72,7 +75,10 @@ export class EventRecorder implements Recorder {
     while (this.#writing !== undefined) await this.#writing;
   }
 
-  /** Takes no more, and resolves when what waits is written, at the latest after `ms` milliseconds: what is not written by then is dropped. */
+  /**
+   * Takes no more, and resolves when what waits is written, at the latest after `ms` milliseconds: what is not written
+   * by then is dropped.
+   */
   async close(ms: number): Promise<void> {
     const callOff = this.#options.clock.after(ms, () => this.#leaving.abort());
     await this.flushed();

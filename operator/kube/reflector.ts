@@ -13,7 +13,10 @@ import type { Store } from './store.ts';
 export interface ReflectorTimes {
   /** Between a failure and the next attempt. */
   readonly backoff: BackoffBounds;
-  /** The cap of that where nobody answers at all: trying costs the server nothing, and it is to be heard soon after it is back. */
+  /**
+   * The cap of that where nobody answers at all: trying costs the server nothing, and it is to be heard soon after it
+   * is back.
+   */
   readonly unreachableCapMs: number;
   /** How long a watch is asked to last, in seconds: chosen anew each time, so that watches do not end together. */
   readonly watchSeconds: { readonly min: number; readonly max: number };
@@ -101,7 +104,10 @@ export class Reflector<T extends KubeObject> {
     return this.#reachedSync.promise;
   }
 
-  /** Resolves when the API server refuses to fill the store for the first time: `Forbidden`. It is asked again all the same. */
+  /**
+   * Resolves when the API server refuses to fill the store for the first time: `Forbidden`. It is asked again all the
+   * same.
+   */
   get refused(): Promise<void> {
     return this.#wasRefused.promise;
   }
@@ -143,7 +149,8 @@ export class Reflector<T extends KubeObject> {
     if (error instanceof ApiError && error.isExpired) this.#version = undefined;
     const { backoff, unreachableCapMs } = this.#times;
     const isUnreachable = isUnanswered(error);
-    // A server that is back may still refuse what it can't do yet: that is not to be waited for as long as its absence was.
+    // A server that is back may still refuse what it can't do yet: that is not to be waited for as long as its absence
+    // was.
     if (!isUnreachable && isUnanswered(this.#failure)) this.#failuresInARow = Math.min(1, this.#failuresInARow);
     const earlier = this.#failuresInARow;
     const isRefused = isForbidden(error);

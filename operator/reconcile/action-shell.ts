@@ -42,7 +42,10 @@ export class ActionShell {
     this.#clock = options.clock;
   }
 
-  /** @returns what the API server then had of a pod that was changed, for as long as the store has not heard of it. @throws ApiError */
+  /**
+   * @returns what the API server then had of a pod that was changed, for as long as the store has not heard of it.
+   * @throws ApiError
+   */
   async apply(action: PoolAction, about: ActionSurroundings): Promise<PodWrite | undefined> {
     const { pool, signal } = about;
     const { namespace } = pool.metadata;
@@ -96,8 +99,9 @@ export class ActionShell {
   }
 
   /**
-   * One of that name that is there already is our own: of a plan that the store has not heard of, or one that somebody took the labels from by which the store
-   * knows it. Then it gets them back. @throws ApiError `AlreadyExists` where it is somebody else's
+   * One of that name that is there already is our own: of a plan that the store has not heard of, or one that somebody
+   * took the labels from by which the store knows it. Then it gets them back.
+   * @throws ApiError `AlreadyExists` where it is somebody else's
    */
   async #createPod(pod: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined> {
     const { namespace = '', name = '', labels } = pod.metadata;
@@ -130,7 +134,8 @@ export class ActionShell {
   }
 
   /**
-   * A pod that does not answer is no failure: it is told again with the next plan, and the deadline holds. One that refuses has its reasons in the log.
+   * A pod that does not answer is no failure: it is told again with the next plan, and the deadline holds. One that
+   * refuses has its reasons in the log.
    * @returns whether it does not believe us: it trusts another signing key, and will never be told anything by this one
    */
   async #command(command: DrainCommand, { addressOf, privateKey }: ActionSurroundings): Promise<boolean> {

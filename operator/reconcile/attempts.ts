@@ -15,7 +15,10 @@ export class Attempts {
   readonly #faults: ObservedFault[] = [];
   #passing: ApiError | undefined;
 
-  /** @param failing what the reconcile before has left in `failing`; @param now milliseconds of a clock that never goes back */
+  /**
+   * @param failing what the reconcile before has left in `failing`
+   * @param now milliseconds of a clock that never goes back
+   */
   constructor(options: {
     readonly signal: AbortSignal;
     readonly logger: Logger;
@@ -33,7 +36,10 @@ export class Attempts {
     return this.#faults;
   }
 
-  /** By subject: since when it has failed for a reason that may pass (a webhook that is down answers 500 for one kind of object, for as long as it is). */
+  /**
+   * By subject: since when it has failed for a reason that may pass (a webhook that is down answers 500 for one kind of
+   * object, for as long as it is).
+   */
   get failing(): ReadonlyMap<string, number> {
     return this.#failing;
   }

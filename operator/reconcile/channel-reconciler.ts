@@ -13,8 +13,9 @@ import type { StatusApplier } from './status-applier.ts';
 import type { Stores } from './stores.ts';
 
 /**
- * The status of all BarrageChannels of one pool, by the pool's key: a channel's fate depends on the others of its pool, so judging them together costs one
- * walk for all. Their policies reach the gateways with the pool document, which is the pool's reconcile.
+ * The status of all BarrageChannels of one pool, by the pool's key: a channel's fate depends on the others of its pool,
+ * so judging them together costs one walk for all. Their policies reach the gateways with the pool document, which is
+ * the pool's reconcile.
  */
 export class ChannelReconciler {
   readonly #stores: Stores;

@@ -23,9 +23,10 @@ interface Applied {
 }
 
 /**
- * Keeps children as they should be, and writes nothing while they are. An object is applied when we want something else than last time, when it is not there, or
- * when somebody has changed it since our last apply. Nothing is remembered over a restart: then everything is applied once more, which changes nothing.
- * An object of that name that has another controller, or none, is somebody else's and is left alone.
+ * Keeps children as they should be, and writes nothing while they are. An object is applied when we want something else
+ * than last time, when it is not there, or when somebody has changed it since our last apply. Nothing is remembered
+ * over a restart: then everything is applied once more, which changes nothing. An object of that name that has another
+ * controller, or none, is somebody else's and is left alone.
  */
 export class Children {
   readonly #api: KubeApi & KubeReader;
@@ -37,7 +38,8 @@ export class Children {
   }
 
   /**
-   * @param observed the object as the store has it; `undefined` where it has none, or where it has lost the labels that the store knows it by
+   * @param observed the object as the store has it; `undefined` where it has none, or where it has lost the labels that
+   * the store knows it by
    * @throws ApiError `AlreadyExists` where the name is somebody else's
    */
   async apply({ resource, object }: DesiredChild, observed: KubeObject | undefined, signal: AbortSignal): Promise<void> {
@@ -98,7 +100,10 @@ export class Children {
     });
   }
 
-  /** An apply leaves in a list what others have added: where that makes it invalid, as a second port of one name does, the lists are made ours. */
+  /**
+   * An apply leaves in a list what others have added: where that makes it invalid, as a second port of one name does,
+   * the lists are made ours.
+   */
   async #applyOver(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject> {
     try {
       return await this.#api.apply(resource, object, signal);
@@ -120,7 +125,11 @@ export class Children {
     this.#applied.get(`${namespace}/${pool}`)?.delete(`${resource.kind} ${name}`);
   }
 
-  /** Forgets what was applied for whoever is gone. @param pool `namespace/name`; @param owners uids of the pool and of its gateways that are there */
+  /**
+   * Forgets what was applied for whoever is gone.
+   * @param pool `namespace/name`
+   * @param owners uids of the pool and of its gateways that are there
+   */
   forgetAllBut(pool: string, owners: ReadonlySet<string>): void {
     const ofPool = this.#applied.get(pool);
     for (const [key, { owner }] of ofPool ?? []) if (owner === undefined || !owners.has(owner)) ofPool?.delete(key);
@@ -167,7 +176,10 @@ export function controllerOf({ metadata }: KubeObject): string | undefined {
   return metadata.ownerReferences?.find(({ controller }) => controller === true)?.uid;
 }
 
-/** What changes when somebody changes what an object should be. A status moves by itself, and what only the API server writes moves with it. */
+/**
+ * What changes when somebody changes what an object should be. A status moves by itself, and what only the API server
+ * writes moves with it.
+ */
 function versionOf(object: KubeObject): string {
   const { status: _status, apiVersion: _version, kind: _kind, ...rest } = object as KubeObject & { readonly status?: unknown };
   const {

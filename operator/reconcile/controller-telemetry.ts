@@ -19,7 +19,10 @@ interface Watched {
   readonly figures: () => WorkQueueFigures;
 }
 
-/** Metrics and log lines of controllers. Metrics have controller-runtime's names and labels, so its dashboards and alerts work here. */
+/**
+ * Metrics and log lines of controllers. Metrics have controller-runtime's names and labels, so its dashboards and
+ * alerts work here.
+ */
 export class ControllerTelemetry implements ControllerObserver {
   readonly #logger: Logger;
   readonly #watched: Watched[] = [];

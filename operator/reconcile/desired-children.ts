@@ -20,7 +20,10 @@ const resourceOf = {
   HTTPRoute: resources.httpRoute,
 } as const;
 
-/** Everything that a pool owns besides its gateway pods and ConfigMaps, in the order in which it is applied: what others need comes first. */
+/**
+ * Everything that a pool owns besides its gateway pods and ConfigMaps, in the order in which it is applied: what others
+ * need comes first.
+ */
 export function desiredChildren(wanted: {
   readonly ingredients: PodIngredients;
   readonly secrets: PoolSecrets;

@@ -27,7 +27,10 @@ export interface StoredDocument {
   readonly envelope: string;
 }
 
-/** What came of bringing it up to date. `unfit`: no document can be made of what the pool's spec says, for the reason in `fault`. */
+/**
+ * What came of bringing it up to date. `unfit`: no document can be made of what the pool's spec says, for the reason in
+ * `fault`.
+ */
 export type DocumentWrite =
   | { readonly kind: 'stored'; readonly stored: StoredDocument }
   | { readonly kind: 'unfit'; readonly fault: string };
@@ -43,13 +46,18 @@ interface Written {
 /** How often a document is made on top of what somebody else wrote meanwhile. */
 const conflictsMax = 3;
 
-/** Writes a pool's document: into its ConfigMap first, then to the pods. So what a pod has is never newer than what another would start from. */
+/**
+ * Writes a pool's document: into its ConfigMap first, then to the pods. So what a pod has is never newer than what
+ * another would start from.
+ */
 export class DocumentKeeper {
   readonly #children: Children;
   readonly #admin: AdminClient;
   /** By pool uid: what was written last, since the store may not have heard of it yet. */
   readonly #written = new Map<string, Written>();
-  /** What was read of a ConfigMap already: an object of the store never changes, and each reconcile asks a few times. */
+  /**
+   * What was read of a ConfigMap already: an object of the store never changes, and each reconcile asks a few times.
+   */
   readonly #read = new WeakMap<KubeObject, { readonly publicKey: string; readonly stored: StoredDocument | undefined }>();
 
   constructor(options: { readonly children: Children; readonly admin: AdminClient }) {
@@ -68,8 +76,8 @@ export class DocumentKeeper {
   }
 
   /**
-   * Brings the ConfigMaps up to date. A new document is written only over what it was made from, so that no two operators that both think they lead give one
-   * epoch to two documents.
+   * Brings the ConfigMaps up to date. A new document is written only over what it was made from, so that no two
+   * operators that both think they lead give one epoch to two documents.
    * @throws ApiError
    */
   async write(wanted: {

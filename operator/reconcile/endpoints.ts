@@ -33,7 +33,8 @@ export function slimSlice(slice: EndpointSlice): EndpointSlice {
 }
 
 /**
- * Whether balancers are told to lead clients to a pod: a slice has it, and does not say that it is unready. `undefined` where there are no slices to ask.
+ * Whether balancers are told to lead clients to a pod: a slice has it, and does not say that it is unready. `undefined`
+ * where there are no slices to ask.
  * @param slices those of the Service
  */
 export function isEndpointReady(slices: readonly EndpointSlice[], podUid: string): boolean | undefined {

@@ -135,7 +135,10 @@ function endOf(pod: PoolPod, container: ContainerStatusView | undefined): number
   return timeOf(container?.state?.terminated?.finishedAt) ?? timeOf(conditionOf(pod, 'Ready')?.lastTransitionTime);
 }
 
-/** The first thing that keeps it from running, in the API server's words: its own container's before those that a template adds. */
+/**
+ * The first thing that keeps it from running, in the API server's words: its own container's before those that a
+ * template adds.
+ */
 function obstacleOf(pod: PoolPod, container: ContainerStatusView | undefined): ObservedGateway['obstacle'] {
   const scheduled = conditionOf(pod, 'PodScheduled');
   if (scheduled?.status === 'False') return { reason: scheduled.reason ?? 'Unschedulable', message: scheduled.message ?? '' };

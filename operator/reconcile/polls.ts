@@ -19,19 +19,25 @@ export interface PollsOptions {
   /** Something that the decisions look at has changed for this pool (`namespace/name`). */
   readonly changed: (pool: string) => void;
   readonly clock: Clock;
-  /** From one question to a pod to the next, in milliseconds, where it answers in less and there are not too many pods for it. */
+  /**
+   * From one question to a pod to the next, in milliseconds, where it answers in less and there are not too many pods
+   * for it.
+   */
   readonly intervalMs: number;
-  /** Questions a second to all pods together: of more pods than it allows each is asked less often. Absent: no limit. */
+  /**
+   * Questions a second to all pods together: of more pods than it allows each is asked less often. Absent: no limit.
+   */
   readonly perSecondMax?: number;
   /** Questions under way at once. */
   readonly concurrency: number;
 }
 
 /**
- * Asks every running pod for its status again and again, each at its own pace. What a pod said last stays, with its age, until the pod is gone.
+ * Asks every running pod for its status again and again, each at its own pace. What a pod said last stays, with its
+ * age, until the pod is gone.
  *
- * A pod whose node has died takes each question to its time limit. Those that took longer than an interval last time have no more than half of the places, so
- * that however many they are the others are asked as often as ever.
+ * A pod whose node has died takes each question to its time limit. Those that took longer than an interval last time
+ * have no more than half of the places, so that however many they are the others are asked as often as ever.
  */
 export class Polls {
   readonly #options: PollsOptions;
@@ -70,7 +76,10 @@ export class Polls {
     return this.#polls.get(uid);
   }
 
-  /** When a pod that has started was first asked in vain, in milliseconds since 1970; `undefined` if it has answered since. */
+  /**
+   * When a pod that has started was first asked in vain, in milliseconds since 1970; `undefined` if it has answered
+   * since.
+   */
   unansweredSince(uid: string): number | undefined {
     return this.#silences.get(uid)?.since;
   }
@@ -155,7 +164,10 @@ export class Polls {
     if (hasTurned || (isAnswer && (before === undefined || isNews(before, status)))) changed(`${namespace}/${pool}`);
   }
 
-  /** Remembers since when a pod is silent. @returns whether its silence has become a matter for the decisions, or was one and is over */
+  /**
+   * Remembers since when a pod is silent.
+   * @returns whether its silence has become a matter for the decisions, or was one and is over
+   */
   #keepAccount(pod: PoolPod, askedAt: number, isAnswer: boolean): boolean {
     const { uid } = pod.metadata;
     const silence = this.#silences.get(uid) ?? { since: askedAt, isTold: false };

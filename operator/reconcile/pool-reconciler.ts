@@ -1,8 +1,7 @@
 import type { Logger } from '../../core/process/logging.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ActionEvent } from '../decide/actions.ts';
-import { decideComplaints, toldBy, type Complaint, type Complaints, type OpenComplaint } from '../decide/complaints.ts';
-import type { ObservedFault } from '../decide/fault.ts';
+import { decideComplaints, type Complaint, type Complaints } from '../decide/complaints.ts';
 import { finishing } from '../decide/finishing.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import { obsoleteChildren } from '../decide/obsolete-children.ts';
@@ -10,9 +9,7 @@ import { pendingMsMax, withOwnWrites } from '../decide/own-writes.ts';
 import { poolPolicies, type PoolPolicies } from '../decide/policies.ts';
 import { podDifference } from '../decide/pod-difference.ts';
 import { planPool } from '../decide/pool-plan.ts';
-import type { ScalingMemory } from '../decide/scaling.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
-import { storedConditions } from '../decide/status.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
@@ -22,7 +19,7 @@ import type { Clock } from '../../core/clock.ts';
 import { regarding, type KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import { isOlder } from '../runtime/resource-version.ts';
-import type { ActionShell, PodWrite } from './action-shell.ts';
+import type { ActionShell } from './action-shell.ts';
 import { Attempts } from './attempts.ts';
 import { controllerOf, type Children, type DesiredChild } from './children.ts';
 import type { DocumentKeeper, Recipient } from './document-keeper.ts';
@@ -31,7 +28,8 @@ import { isEndpointReady } from './endpoints.ts';
 import type { PoolSecretsKeeper } from './pool-secrets.ts';
 import { addressOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
 import type { Polls } from './polls.ts';
-import type { PoolReport, PoolStatusWriter, StatusPace } from './pool-status.ts';
+import { PoolMemories, type PoolMemory } from './pool-memories.ts';
+import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
 import type { Stores } from './stores.ts';
 
 export interface PoolReconcilerOptions {
@@ -51,48 +49,39 @@ export interface PoolReconcilerOptions {
   readonly namespace: string;
 }
 
-/** What the operator keeps of a pool between two reconciles; none of it is needed to be right, only to be smooth. */
-interface PoolMemory {
-  scaling: ScalingMemory | undefined;
-  faults: readonly ObservedFault[];
-  /** By subject: since when it has failed for a reason that may pass. */
-  failing: ReadonlyMap<string, number>;
-  /** Our own writes to pods that the store has not heard of. */
-  writes: readonly PodWrite[];
-  /** What is wrong and has been told. */
-  complaints: readonly OpenComplaint[];
-  readonly statusPace: StatusPace;
-}
-
 const ofPool = 'pool';
 
-/** Without what a child is not applied: an autoscaler goes by its Deployment's name, whoever has that; and publishers start with the settings, as gateways do. */
+/**
+ * Without what a child is not applied: an autoscaler goes by its Deployment's name, whoever has that; and publishers
+ * start with the settings, as gateways do.
+ */
 const needs: Readonly<Record<string, string>> = {
   [resources.horizontalPodAutoscaler.kind]: resources.deployment.kind,
   [resources.deployment.kind]: resources.secret.kind,
 };
 
 /**
- * One pool, nearer to what it should be: Secrets, children, a plan for its gateways, the pool document, and last the status. Reads only the stores and what pods
- * said last, so it can run at any time; what fails is a fault of the next observation, and ends in a condition.
+ * One pool, nearer to what it should be: Secrets, children, a plan for its gateways, the pool document, and last the
+ * status. Reads only the stores and what pods said last, so it can run at any time; what fails is a fault of the next
+ * observation, and ends in a condition.
  */
 export class PoolReconciler {
   readonly #options: PoolReconcilerOptions;
-  /** By the pool's key. A pool that was made anew under its name is another one. */
-  readonly #memories = new Map<string, { readonly uid: string; readonly memory: PoolMemory }>();
+  readonly #memories: PoolMemories;
 
   constructor(options: PoolReconcilerOptions) {
     this.#options = options;
+    this.#memories = new PoolMemories(options);
   }
 
   readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
     const { stores, secrets: keeper, status, clock, logger } = this.#options;
     const pool = stores.pools.get(key);
     if (pool === undefined || pool.metadata.deletionTimestamp !== undefined) {
-      this.#forget(key);
+      this.#memories.forget(key);
       return { kind: 'done' };
     }
-    const memory = this.#memoryOf(key, pool);
+    const memory = this.#memories.of(key, pool);
     const specFaults = poolSpecFaults(pool);
     if (specFaults.length > 0) return this.#refuse(pool, specFaults, { memory, signal });
     const attempts = new Attempts({ signal, logger, now: clock.monotonic(), failing: memory.failing });
@@ -132,7 +121,8 @@ export class PoolReconciler {
     // Told before it is written: an operator that ends in between tells it twice rather than never.
     const complainAfterMs = this.#complain(pool, verdict, { memory, now: observed.now });
     const statusAfterMs = await status.write(report, verdict, { pace: memory.statusPace, signal });
-    // What failed for a passing reason is tried again soon; what a person must mend is looked at again from time to time.
+    // What failed for a passing reason is tried again soon; what a person must mend is looked at again from time to
+    // time.
     if (attempts.passing !== undefined) throw attempts.passing;
     const faultAfterMs = faults.length > 0 ? faultRetryMs : undefined;
     // What the store never hears of has to be found out by looking again.
@@ -150,7 +140,10 @@ export class PoolReconciler {
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };
 
-  /** What the operator keeps between two reconciles, for tests: how many pools, documents and children of pools it remembers. */
+  /**
+   * What the operator keeps between two reconciles, for tests: how many pools, documents and children of pools it
+   * remembers.
+   */
   get remembered(): { readonly pools: number; readonly documents: number; readonly children: number } {
     return { pools: this.#memories.size, documents: this.#options.documents.size, children: this.#options.children.size };
   }
@@ -269,7 +262,9 @@ export class PoolReconciler {
     }
   }
 
-  /** Brings the document to everybody. @returns when it is to be tried again, where somebody who stays did not take it */
+  /**
+   * Brings the document to everybody. @returns when it is to be tried again, where somebody who stays did not take it
+   */
   async #tell(
     pool: GatewayPool & KubeObject,
     about: {
@@ -342,31 +337,6 @@ export class PoolReconciler {
   #documentEpoch({ metadata }: GatewayPool, publicKey: string): number | undefined {
     const object = this.#options.stores.child(resources.configMap, metadata.namespace, `${metadata.name}-pool`);
     return this.#options.documents.read(object, publicKey)?.document.epoch;
-  }
-
-  #memoryOf(key: string, { metadata, status }: GatewayPool): PoolMemory {
-    const known = this.#memories.get(key);
-    if (known?.uid === metadata.uid) return known.memory;
-    this.#forget(key);
-    const complaints = toldBy(storedConditions(status ?? {}));
-    const memory: PoolMemory = {
-      scaling: undefined,
-      faults: [],
-      failing: new Map(),
-      writes: [],
-      complaints,
-      statusPace: { writtenAt: undefined },
-    };
-    this.#memories.set(key, { uid: metadata.uid, memory });
-    return memory;
-  }
-
-  #forget(key: string): void {
-    const { children, documents } = this.#options;
-    const known = this.#memories.get(key);
-    this.#memories.delete(key);
-    children.forgetAllBut(key, new Set());
-    if (known !== undefined) documents.forget(known.uid);
   }
 }
 

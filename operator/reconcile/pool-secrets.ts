@@ -31,7 +31,10 @@ export interface PoolSecrets {
   readonly publicKey: string;
   readonly settings: DesiredObject<'Secret'>;
   readonly digests: SettingsDigests;
-  /** The signing keys are what they should be: otherwise nothing can be told to a pod, and pods made now would trust nobody. */
+  /**
+   * The signing keys are what they should be: otherwise nothing can be told to a pod, and pods made now would trust
+   * nobody.
+   */
   readonly canSign: boolean;
   /** The pool names Secrets of its user's, which are looked at again after this time, in milliseconds. */
   readonly reviewAfterMs: number | undefined;
@@ -60,7 +63,8 @@ export class PoolSecretsKeeper {
   }
 
   /**
-   * Secrets that the pool names and that are not there, or lack what they should hold, are faults, as is what the API server refuses.
+   * Secrets that the pool names and that are not there, or lack what they should hold, are faults, as is what the API
+   * server refuses.
    * @throws ApiError where it is away
    */
   async of(pool: GatewayPool, attempts: Attempts, signal: AbortSignal): Promise<PoolSecrets> {
@@ -87,7 +91,8 @@ export class PoolSecretsKeeper {
     const { pool, attempts } = reading;
     const stored = this.#known(pool.metadata.namespace, childNames.settings(pool)) as SecretObject | undefined;
     const kept = stored === undefined ? undefined : settingsIn(stored);
-    // What runs goes on with what it has: a Secret that was deleted by mistake must not replace every gateway. What others hold is followed meanwhile.
+    // What runs goes on with what it has: a Secret that was deleted by mistake must not replace every gateway. What
+    // others hold is followed meanwhile.
     const orKept = async <T>(read: Promise<T>, keptValue: T | undefined): Promise<T | undefined> => {
       const before = attempts.troubles;
       const value = await read;
@@ -165,7 +170,10 @@ export class PoolSecretsKeeper {
     return value;
   }
 
-  /** One of our own: made if it is not there and the pool is not paused, never applied over one that is. A fault where there is none then. */
+  /**
+   * One of our own: made if it is not there and the pool is not paused, never applied over one that is. A fault where
+   * there is none then.
+   */
   async #ensure({ pool, attempts, signal }: Reading, name: string, make: () => DesiredObject<'Secret'>): Promise<SecretObject | undefined> {
     const { namespace, uid } = pool.metadata;
     const get = async (): Promise<SecretObject | undefined> => this.#api.get<SecretObject>(resources.secret, { namespace, name }, signal);
@@ -240,7 +248,10 @@ function loginIn({ redisLogin: login, redisUrl: url = '' }: SecretSettings): Red
   return { ...(username === '' ? {} : { username: text(username) }), ...(password === '' ? {} : { password: text(password) }) };
 }
 
-/** Whether the first certificate can be read: a pod would take anything for an authority that nobody's certificate is signed by. */
+/**
+ * Whether the first certificate can be read: a pod would take anything for an authority that nobody's certificate is
+ * signed by.
+ */
 function isCertificate(pem: string): boolean {
   try {
     return new X509Certificate(pem).subject !== '';
@@ -249,7 +260,10 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** Whether gateways start with it as `BARRAGE_JWT_SECRET`. Bytes that are no text can't be had through an environment variable unchanged. */
+/**
+ * Whether gateways start with it as `BARRAGE_JWT_SECRET`. Bytes that are no text can't be had through an environment
+ * variable unchanged.
+ */
 function isJwtSecret(value: string): boolean {
   return value.length >= 32 && value.length <= 4096 && !/[\0\uFFFD]/.test(value);
 }

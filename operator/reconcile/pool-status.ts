@@ -65,7 +65,8 @@ export class PoolStatusWriter {
 
   /**
    * @param pace when a status of this pool was last written, in milliseconds since 1970; it is told of another one
-   * @returns in how many milliseconds it is to be looked at again, where it only tells of progress, and the last one is too young
+   * @returns in how many milliseconds it is to be looked at again, where it only tells of progress, and the last one is
+   * too young
    * @throws ApiError
    */
   async write(

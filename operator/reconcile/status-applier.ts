@@ -13,8 +13,9 @@ export interface StatusWrite {
 }
 
 /**
- * Writes statuses. An object that an older version wrote may hold what the API server refuses to store again, in whatever part of it: then an event says what the
- * status would have said, and nothing is tried again until the object is another one.
+ * Writes statuses. An object that an older version wrote may hold what the API server refuses to store again, in
+ * whatever part of it: then an event says what the status would have said, and nothing is tried again until the object
+ * is another one.
  */
 export class StatusApplier {
   readonly #api: KubeApi;

@@ -6,11 +6,17 @@ interface ApiErrorOptions {
   readonly cause?: unknown;
 }
 
-/** Why a request to the API server did not do what it asks for: the status code of the answer, or 0 where there was none. */
+/**
+ * Why a request to the API server did not do what it asks for: the status code of the answer, or 0 where there was
+ * none.
+ */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
-  /** The server's word: `NotFound`, `AlreadyExists`, `Conflict`, `Expired`, `Invalid`, `Forbidden`…; `Unreachable` where it did not answer. */
+  /**
+   * The server's word: `NotFound`, `AlreadyExists`, `Conflict`, `Expired`, `Invalid`, `Forbidden`…; `Unreachable` where
+   * it did not answer.
+   */
   readonly reason: string;
   /** How long the server asks to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;

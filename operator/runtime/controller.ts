@@ -15,7 +15,10 @@ export interface ControllerOptions {
   /** How long one reconcile may take, in milliseconds. */
   readonly timeoutMs?: number;
   readonly retries?: RetryOptions;
-  /** Changes of a key that come within this time of the beginning of its last reconcile wait until it is over, in milliseconds. Absent: none waits. */
+  /**
+   * Changes of a key that come within this time of the beginning of its last reconcile wait until it is over, in
+   * milliseconds. Absent: none waits.
+   */
   readonly paceMs?: number;
 }
 
@@ -38,7 +41,10 @@ export class Controller {
     options.observer.watch(options.name, options.workers, () => this.figures());
   }
 
-  /** Something that concerns this key may have changed. The first change of a quiet key is looked at at once, a burst of them together. */
+  /**
+   * Something that concerns this key may have changed. The first change of a quiet key is looked at at once, a burst of
+   * them together.
+   */
   enqueue(key: string): void {
     const { clock, paceMs = 0 } = this.#options;
     const now = clock.monotonic();

@@ -27,8 +27,8 @@ export interface Deadline {
 }
 
 /**
- * Runs something with a signal that ends after `ms` milliseconds, or with the outer one. Nothing stays attached to the outer signal, which may live as long
- * as the process.
+ * Runs something with a signal that ends after `ms` milliseconds, or with the outer one. Nothing stays attached to the
+ * outer signal, which may live as long as the process.
  */
 export async function within<T>({ clock, ms, outer }: Deadline, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

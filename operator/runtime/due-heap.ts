@@ -3,7 +3,9 @@ interface Due {
   readonly at: number;
 }
 
-/** Keys with a time each, earliest first. A key has one time: setting an earlier one moves it, a later one is ignored. */
+/**
+ * Keys with a time each, earliest first. A key has one time: setting an earlier one moves it, a later one is ignored.
+ */
 export class DueHeap {
   /** The times in force. An entry of the heap that differs from it is void and skipped when it comes up. */
   readonly #times = new Map<string, number>();

@@ -1,12 +1,14 @@
 /**
  * Who leads, decided from the Lease as it was read and a clock that never runs backwards.
  *
- * The times written in the Lease are for people. A Lease counts as held until its duration has passed since *we saw it change*, so clocks that differ
- * between machines change nothing. A leader counts from *before* it sent its last accepted write, the others from after it was written: the leader's
- * deadline, being shorter than the duration, always ends first.
+ * The times written in the Lease are for people. A Lease counts as held until its duration has passed since *we saw it
+ * change*, so clocks that differ between machines change nothing. A leader counts from *before* it sent its last
+ * accepted write, the others from after it was written: the leader's deadline, being shorter than the duration, always
+ * ends first.
  *
- * The Lease of an earlier process of the same pod is not waited for: a kubelet starts a container again only when the one before has ended, and a pod
- * never runs on two nodes, so that process is gone. A write that it had still sent changes the version, which refuses ours, and we read again.
+ * The Lease of an earlier process of the same pod is not waited for: a kubelet starts a container again only when the
+ * one before has ended, and a pod never runs on two nodes, so that process is gone. A write that it had still sent
+ * changes the version, which refuses ours, and we read again.
  */
 
 /** Kubernetes' own are 15 s, 10 s and 2 s. */
@@ -24,7 +26,10 @@ export const defaultElectionTimes: ElectionTimes = { leaseDurationMs: 15_000, re
 export interface Candidate {
   /** Another for each process, also of the same pod. */
   readonly identity: string;
-  /** How the identities of all processes of our pod begin, of which one runs at a time; absent where nobody sees to that. */
+  /**
+   * How the identities of all processes of our pod begin, of which one runs at a time; absent where nobody sees to
+   * that.
+   */
   readonly pod?: string;
 }
 

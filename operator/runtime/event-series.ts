@@ -24,7 +24,10 @@ export interface Occurrence {
 
 /** What to do with an occurrence. `id` tells one series from another; the n-th series of the same words has another. */
 export type EventStep =
-  /** `isCombined`: there are too many of its reason, so this one stands for others with other words, which are counted with it. */
+  /**
+   * `isCombined`: there are too many of its reason, so this one stands for others with other words, which are counted
+   * with it.
+   */
   | { readonly kind: 'create'; readonly id: string; readonly isCombined: boolean }
   /** It happened again: write the count. */
   | { readonly kind: 'count'; readonly id: string; readonly count: number }
@@ -36,13 +39,19 @@ export interface EventSeriesOptions {
   readonly windowMs: number;
   /** The least time between two writes of one count. */
   readonly countEveryMs: number;
-  /** Events with words of their own, of one object and one reason: what is told of each gateway silences nothing else. Beyond it they are combined. */
+  /**
+   * Events with words of their own, of one object and one reason: what is told of each gateway silences nothing else.
+   * Beyond it they are combined.
+   */
   readonly perReason: RateLimitOptions;
   /** Series and reasons of objects that are remembered; the longest unused are forgotten first. */
   readonly rememberedMax: number;
 }
 
-/** Kubernetes' own, but for each reason: a series lasts six minutes; an object may have 25 different events at once, then one in five minutes. */
+/**
+ * Kubernetes' own, but for each reason: a series lasts six minutes; an object may have 25 different events at once,
+ * then one in five minutes.
+ */
 export const defaultEventSeries: EventSeriesOptions = {
   windowMs: 360_000,
   countEveryMs: 30_000,

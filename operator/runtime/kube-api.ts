@@ -63,19 +63,31 @@ export interface PodCondition {
 /** What became of a new object: `object` is it as stored. */
 export type Created<T> = { readonly kind: 'created'; readonly object: T } | { readonly kind: 'exists' };
 
-/** What reconciling does to the world. All of it can be done twice. @throws ApiError where the API server refuses or is away */
+/**
+ * What reconciling does to the world. All of it can be done twice.
+ * @throws ApiError where the API server refuses or is away
+ */
 export interface KubeApi {
-  /** Makes the object say what is given, and takes back what we said of it before and no longer do; what others say of it stays. */
+  /**
+   * Makes the object say what is given, and takes back what we said of it before and no longer do; what others say of
+   * it stays.
+   */
   apply<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T>;
   /** The same as `apply` for its status. */
   applyStatus<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T>;
-  /** Sets every field that is given, lists as a whole: takes out of them what others have put in. For what can't be applied because of that. */
+  /**
+   * Sets every field that is given, lists as a whole: takes out of them what others have put in. For what can't be
+   * applied because of that.
+   */
   overwrite<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T>;
   /** Makes a new object; one of that name that is there already is left alone. */
   create<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<Created<T>>;
   /** Deletes it; true where it is gone or going, false where another object has its name now. */
   delete(resource: Resource, ref: ObjectRef, signal?: AbortSignal): Promise<boolean>;
-  /** Says all that we say in a pod's annotations, and takes back what we said there before and no longer do. @returns the pod as stored; `undefined` where it is gone */
+  /**
+   * Says all that we say in a pod's annotations, and takes back what we said there before and no longer do.
+   * @returns the pod as stored; `undefined` where it is gone
+   */
   annotatePod(ref: ExactRef, annotations: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<KubeObject | undefined>;
   /** Sets all conditions of a pod that are ours. @returns the pod as stored; `undefined` where it is gone */
   setPodConditions(ref: ExactRef, conditions: readonly PodCondition[], signal?: AbortSignal): Promise<KubeObject | undefined>;

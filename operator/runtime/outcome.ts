@@ -7,7 +7,7 @@ export type Outcome =
   | { readonly kind: 'back-off'; readonly cause: unknown };
 
 /**
- * Brings one object nearer to what it should be. It is given a name only and reads the rest, so that it may run at any time, any number of times. The
- * signal ends it: by then the time for one reconcile is over, or the process is leaving.
+ * Brings one object nearer to what it should be. It is given a name only and reads the rest, so that it may run at any
+ * time, any number of times. The signal ends it: by then the time for one reconcile is over, or the process is leaving.
  */
 export type Reconcile = (key: string, signal: AbortSignal) => Promise<Outcome>;

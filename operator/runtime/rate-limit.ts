@@ -5,7 +5,10 @@ export interface RateLimitOptions {
   readonly burst: number;
 }
 
-/** A rate that is kept by waiting: who comes when nothing is left goes into debt, and waits until it has flowed in. First come, first served. */
+/**
+ * A rate that is kept by waiting: who comes when nothing is left goes into debt, and waits until it has flowed in.
+ * First come, first served.
+ */
 export class RateLimit {
   readonly #options: RateLimitOptions;
   readonly #bucket: TokenBucket;

@@ -5,11 +5,13 @@ import { pause } from './deadline.ts';
 const outageMinMs = 3_000;
 
 /**
- * Whether the API server answers, as all that this process asks it shows together. That it can't do anything just now is no answer.
+ * Whether the API server answers, as all that this process asks it shows together. That it can't do anything just now
+ * is no answer.
  *
- * An outage begins with a request that gets no answer and ends with the first answer to any request. Whoever waits because there was no answer goes
- * on then, instead of when its own wait is over. Where some requests are answered and others are not there is no outage, and waits last as long as
- * they were meant to: who is turned away by one of several API servers must not come back at the pace of the others' answers.
+ * An outage begins with a request that gets no answer and ends with the first answer to any request. Whoever waits
+ * because there was no answer goes on then, instead of when its own wait is over. Where some requests are answered and
+ * others are not there is no outage, and waits last as long as they were meant to: who is turned away by one of several
+ * API servers must not come back at the pace of the others' answers.
  */
 export class Reachability {
   readonly #clock: Clock;

@@ -16,9 +16,9 @@ export function isRead(verb: Verb): boolean {
 }
 
 /**
- * How long to wait before a failed request is sent again, in milliseconds; `undefined`: the failure is the caller's. A read is sent again whenever that may
- * help. A write is only where the server said that it did nothing (429): after any other failure it may have been done, and who asked for it must look.
- * A watch is the reflector's to resume.
+ * How long to wait before a failed request is sent again, in milliseconds; `undefined`: the failure is the caller's. A
+ * read is sent again whenever that may help. A write is only where the server said that it did nothing (429): after any
+ * other failure it may have been done, and who asked for it must look. A watch is the reflector's to resume.
  */
 export function retryDelayMs(verb: Verb, attempt: number, error: ApiError, random: () => number): number | undefined {
   if (attempt >= attemptsMax || verb === 'watch') return undefined;

@@ -4,9 +4,10 @@ import { DueHeap } from './due-heap.ts';
 import { RateLimit, type RateLimitOptions } from './rate-limit.ts';
 
 /**
- * Kubernetes' own but for the longest delay: 5 ms × 2 for each failure of a key, and no more than 10 retries a second of all keys together, in bursts of 100.
- * Every change of an object is an attempt that can fail, so 20 failures take a few seconds in a bad moment of the API server: with Kubernetes' 1000 s a pool
- * would rest for a quarter of an hour after it.
+ * Kubernetes' own but for the longest delay: 5 ms × 2 for each failure of a key, and no more than 10 retries a second
+ * of all keys together, in bursts of 100. Every change of an object is an attempt that can fail, so 20 failures take a
+ * few seconds in a bad moment of the API server: with Kubernetes' 1000 s a pool would rest for a quarter of an hour
+ * after it.
  */
 export const defaultRetries: RetryOptions = { backoff: { baseMs: 5, capMs: 10_000 }, overall: { ratePerSecond: 10, burst: 100 } };
 
@@ -27,9 +28,10 @@ export interface WorkQueueFigures {
 /**
  * The keys that wait for a reconcile, first come first served.
  *
- * A key is *dirty* from its add until it is taken, and *processing* from then until it is done. It never waits twice: an add of a dirty key changes
- * nothing. It is never processed twice at once: an add while it is processing makes it wait when it is done. So nothing that was said after a reconcile
- * began is missed, and a thousand changes of one object are one reconcile.
+ * A key is *dirty* from its add until it is taken, and *processing* from then until it is done. It never waits twice:
+ * an add of a dirty key changes nothing. It is never processed twice at once: an add while it is processing makes it
+ * wait when it is done. So nothing that was said after a reconcile began is missed, and a thousand changes of one
+ * object are one reconcile.
  */
 export class WorkQueue {
   readonly #retryOptions: RetryOptions;
@@ -62,7 +64,9 @@ export class WorkQueue {
     else this.#delayed.set(key, now + delayMs);
   }
 
-  /** Adds it again after a failure. Returns the delay, in milliseconds, which grows with each failure until `forget`. */
+  /**
+   * Adds it again after a failure. Returns the delay, in milliseconds, which grows with each failure until `forget`.
+   */
   addAfterFailure(key: string, now: number): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
@@ -107,7 +111,10 @@ export class WorkQueue {
     return now - takenAt;
   }
 
-  /** When there will be something to take: `now` or earlier where there is already, `undefined` where nothing is known of. */
+  /**
+   * When there will be something to take: `now` or earlier where there is already, `undefined` where nothing is known
+   * of.
+   */
   nextAt(now: number): number | undefined {
     return this.#waiting.size > 0 ? now : this.#delayed.earliest();
   }

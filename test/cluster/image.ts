@@ -20,8 +20,9 @@ import { builtFolder } from './programs.ts';
 import { readRecipe, type Recipe } from './dockerfile.ts';
 
 /**
- * The images of the test node, made without a registry and without a container engine, as the archives that `docker save` would write:
- * `pause:1`, `redis:test` (the machine's redis-server) and `barrage:test` (what the Dockerfile says, on the Node of node_modules).
+ * The images of the test node, made without a registry and without a container engine, as the archives that
+ * `docker save` would write: `pause:1`, `redis:test` (the machine's redis-server) and `barrage:test` (what the
+ * Dockerfile says, on the Node of node_modules).
  */
 const repository = join(import.meta.dirname, '../..');
 const imagesFolder = join(builtFolder, 'images');
@@ -34,7 +35,11 @@ interface ImageSettings {
   readonly workingFolder?: string;
 }
 
-/** Makes the images. Layers of programs and packages are kept from run to run; the repository's own files are always those of now. @throws Error */
+/**
+ * Makes the images. Layers of programs and packages are kept from run to run; the repository's own files are always
+ * those of now.
+ * @throws Error
+ */
 export function buildImages(): void {
   mkdirSync(imagesFolder, { recursive: true });
   mkdirSync(layersFolder, { recursive: true });

@@ -5,8 +5,8 @@ import { buildImages } from './image.ts';
 import { builtFolder, buildPrograms, controlPlanePrograms, nodePrograms, scripts } from './programs.ts';
 
 /**
- * A cluster by hand: `npm run cluster up [pods] [kwok]` and `npm run cluster down`. It stays until it is taken down. On the usual port, and the node in a
- * network of its own, so that it does not stand in the tests' way.
+ * A cluster by hand: `npm run cluster up [pods] [kwok]` and `npm run cluster down`. It stays until it is taken down. On
+ * the usual port, and the node in a network of its own, so that it does not stand in the tests' way.
  */
 const usage = 'usage: npm run cluster up [pods] [kwok] | npm run cluster down\n';
 const run = join(tmpdir(), 'barrage-cluster-by-hand');

@@ -12,7 +12,8 @@ export const nodePrograms = [...controlPlanePrograms, 'kubelet', 'kube-proxy', '
 const progressEveryMs = 30_000;
 
 /**
- * Where a program of the cluster (also `helm` and `kwok`) is: in `KUBEBUILDER_ASSETS`, among the built ones, or on the PATH. Builds it where it is nowhere.
+ * Where a program of the cluster (also `helm` and `kwok`) is: in `KUBEBUILDER_ASSETS`, among the built ones, or on the
+ * PATH. Builds it where it is nowhere.
  * @throws Error with the end of the build's log
  */
 export async function findProgram(name: string): Promise<string> {
@@ -25,7 +26,8 @@ export async function findProgram(name: string): Promise<string> {
 }
 
 /**
- * Sees to it that the cluster's scripts find these programs. The first build takes minutes, and says so on standard error.
+ * Sees to it that the cluster's scripts find these programs. The first build takes minutes, and says so on standard
+ * error.
  * @throws Error with the end of the build's log
  */
 export async function buildPrograms(programs: readonly string[]): Promise<void> {

@@ -146,7 +146,8 @@ test("a gateway that somebody deletes gives up its connections at the pool's rat
     viewers.filter(({ last }) => last < stream.next - 1).map(({ client, account }) => ({ state: client.state, ...account }));
   await expect.poll(behind, { timeout: 20_000 }).toEqual([]);
   for (const { account } of viewers) expect(account).toMatchObject({ unnamed: 0, disordered: 0 });
-  // Clients of ours keep a connection all the time; one that is too slow for that, on a machine that has other work to do, may lose it.
+  // Clients of ours keep a connection all the time; one that is too slow for that, on a machine that has other work to
+  // do, may lose it.
   expect(viewers.filter(({ disconnects }) => disconnects > 0).length).toBeLessThan(viewers.length / 10);
   expect(watch.ready).toContain(staying);
   expect(watch.ready).not.toContain(leaving);

@@ -40,7 +40,10 @@ async function expectDelivered(url: string, channel: string): Promise<void> {
 const addressOf = (watch: PodWatch, name: string): string | undefined =>
   [...watch.pods.values()].find(({ metadata }) => metadata.name === name)?.status?.podIP;
 
-/** A load balancer that leads `/POD/…` to that pod, as one behind a URL template or a route does. Returns its port, and the paths that were asked for. */
+/**
+ * A load balancer that leads `/POD/…` to that pod, as one behind a URL template or a route does. Returns its port, and
+ * the paths that were asked for.
+ */
 async function startEdge(
   addressFor: (pod: string) => string | undefined,
 ): Promise<{ readonly port: number; readonly paths: readonly string[] }> {

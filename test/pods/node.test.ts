@@ -51,7 +51,10 @@ function startProcess(): ChildProcessByStdio<null, Readable, Readable> {
   return child;
 }
 
-/** What there is of the node in the network 10.251. Its mounts are in a namespace of its own, which ends with its processes. */
+/**
+ * What there is of the node in the network 10.251. Its mounts are in a namespace of its own, which ends with its
+ * processes.
+ */
 function traces(folder: string): readonly string[] {
   const isRunning = readdirSync('/proc').some((name) => {
     try {

@@ -89,7 +89,10 @@ export interface PublishAnswer {
   readonly r?: Readonly<Record<string, unknown>>;
 }
 
-/** A namespace of the real node that admits restricted pods only, with a Redis, for pools that an operator in this process looks after. */
+/**
+ * A namespace of the real node that admits restricted pods only, with a Redis, for pools that an operator in this
+ * process looks after.
+ */
 export class OperatedPool {
   readonly cluster: Cluster;
   readonly namespace: string;

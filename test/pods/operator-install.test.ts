@@ -5,7 +5,8 @@ import { clusterTimeoutMs, startNode, type OwnCluster } from '../support/cluster
 import { field, poolMain, startRedis, untilCondition } from './operated-pool.ts';
 import { PodWatch } from './pod-watch.ts';
 
-// A node of its own: this operator looks after the pools of all namespaces, and other tests have operators of their own.
+// A node of its own: this operator looks after the pools of all namespaces, and other tests have operators of their
+// own.
 let cluster: OwnCluster;
 let watch: PodWatch | undefined;
 const system = 'barrage-system';
@@ -70,7 +71,8 @@ test('the chart installs two operators, of which one leads; when the leader goes
     await cluster.kubectl(['-n', namespace, 'scale', 'gwp/main', `--replicas=${replicas}`]);
     await expect.poll(() => ready.ready.length, { timeout: 90_000, interval: 100 }).toBe(replicas);
     process.stdout.write(`the leader was ${how}: ${replicas} gateways ${Math.round(performance.now() - goneAt)} ms later\n`);
-    // A process that was killed is begun again in its pod, and may take its Lease back before the other has waited for its end.
+    // A process that was killed is begun again in its pod, and may take its Lease back before the other has waited for
+    // its end.
     const barred = how === 'killed' ? [''] : ['', before];
     expect(barred).not.toContain(await leader());
   }

@@ -42,7 +42,10 @@ function apiServerPid(): number {
   return Number(pids[0]);
 }
 
-/** Each container of some pods, with how often it was begun again: equal lists mean that nothing was replaced and nothing ended. */
+/**
+ * Each container of some pods, with how often it was begun again: equal lists mean that nothing was replaced and
+ * nothing ended.
+ */
 async function containers(namespace: string, selector: string): Promise<string[]> {
   const each = '{.metadata.name} {.metadata.uid} {.status.containerStatuses[0].restartCount}';
   const lines = await cluster.kubectl([

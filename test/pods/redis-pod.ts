@@ -13,7 +13,10 @@ export interface RedisPod {
   readonly containers: readonly RedisContainer[];
   /** Secret whose files the servers find in the folder `/secret`; they serve by TLS only. */
   readonly secret?: string;
-  /** Names of empty files to make in the folder `/data` before the servers start: a Sentinel asks for one that it can write. */
+  /**
+   * Names of empty files to make in the folder `/data` before the servers start: a Sentinel asks for one that it can
+   * write.
+   */
   readonly files?: readonly string[];
 }
 
@@ -21,7 +24,8 @@ export interface RedisPod {
 export const openServer = ['--save', '', '--protected-mode', 'no', '--dir', '/data', '--repl-diskless-sync-delay', '0'] as const;
 
 /**
- * Starts Redis in a pod of a namespace that admits restricted pods only; pods of the namespace reach it by a Service of the pod's name.
+ * Starts Redis in a pod of a namespace that admits restricted pods only; pods of the namespace reach it by a Service of
+ * the pod's name.
  * @returns the pod's address, at which it answers
  */
 export async function startRedisPod(cluster: Cluster, namespace: string, redis: RedisPod): Promise<string> {
@@ -40,7 +44,8 @@ function pod({ name, containers, secret, files = [] }: RedisPod): object {
     image: 'redis:test',
     args: [...args, ...(secret === undefined ? [] : ['--port', '0']), secret === undefined ? '--port' : '--tls-port', `${port}`],
     env: [{ name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
-    // Without a share of its own a container gets next to nothing of a busy node, and Sentinels that are kept waiting for 2 s do nothing for 30 s.
+    // Without a share of its own a container gets next to nothing of a busy node, and Sentinels that are kept waiting
+    // for 2 s do nothing for 30 s.
     resources: { requests: { cpu: '50m' } },
     securityContext,
     volumeMounts,

@@ -13,8 +13,9 @@ const sentinelName = 'live';
 /** The Sentinels take a master for dead after this time. */
 const downAfterMs = 1000;
 /**
- * From the promotion until all clients get what is published again: up to 2 s for an attempt to connect to an address that is gone, 0.5 s until the next one, and
- * as much again for the other parts. How long the Sentinels take before is theirs: 2 to 3 s, and 30 s more where the machine keeps them from running.
+ * From the promotion until all clients get what is published again: up to 2 s for an attempt to connect to an address
+ * that is gone, 0.5 s until the next one, and as much again for the other parts. How long the Sentinels take before is
+ * theirs: 2 to 3 s, and 30 s more where the machine keeps them from running.
  */
 const promisedMs = 5_000;
 const promotionMsMax = 90_000;

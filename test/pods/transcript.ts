@@ -43,8 +43,8 @@ export function storeTranscript(text: string): void {
 }
 
 /**
- * The lines of a transcript without what differs from run to run: numbers, times, hashes, addresses, widths of columns. Of events, which come in any order and
- * number, nothing but their heading is compared.
+ * The lines of a transcript without what differs from run to run: numbers, times, hashes, addresses, widths of columns.
+ * Of events, which come in any order and number, nothing but their heading is compared.
  */
 export function shapeOf(transcript: string): readonly string[] {
   const withoutEvents = transcript.replaceAll(/(^Events:)[^]*?(?=^```$)/gm, '$1\n');

@@ -68,7 +68,24 @@ function readonly(text: string): string {
     .replaceAll(/^ *\/\*\*\n((?: *\*.*\n)+?) *\*\/$/gm, (_, lines: string) => docstring(lines));
 }
 
+/** Widest line of a comment, in columns, without the two spaces that the formatter sets before a field. */
+const commentWidthMax = 118;
+
+/** One line where it fits, else a block of lines. */
 function docstring(lines: string): string {
-  const text = lines.split('\n').map((line) => line.replace(/^\s*\* ?/, ''));
-  return `/** ${text.join(' ').trim()} */`;
+  const words = lines
+    .split('\n')
+    .map((line) => line.replace(/^\s*\* ?/, ''))
+    .join(' ')
+    .trim();
+  const line = `/** ${words} */`;
+  if (line.length <= commentWidthMax) return line;
+  const room = commentWidthMax - ' * '.length;
+  const wrapped: string[] = [];
+  for (const word of words.split(' ')) {
+    const last = wrapped.at(-1);
+    if (last === undefined || `${last} ${word}`.length > room) wrapped.push(word);
+    else wrapped[wrapped.length - 1] = `${last} ${word}`;
+  }
+  return ['/**', ...wrapped.map((each) => ` * ${each}`), ' */'].join('\n');
 }

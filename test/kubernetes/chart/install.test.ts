@@ -26,7 +26,10 @@ async function install(namespace: string, values: object = {}): Promise<void> {
 }
 
 /** Takes away what there still is of the release, and all definitions. */
-/** The API server deletes the objects of a kind before the kind, and looks again with a growing delay: on a busy machine that takes longer than it should. */
+/**
+ * The API server deletes the objects of a kind before the kind, and looks again with a growing delay: on a busy machine
+ * that takes longer than it should.
+ */
 async function remove(namespace: string): Promise<void> {
   await helm(['uninstall', 'barrage', '--namespace', namespace], cluster.kubeconfig);
   await cluster.kubectl(['delete', '--ignore-not-found', '--timeout=170s', '-f', 'crds/']);

@@ -15,7 +15,9 @@ let operator: Operator;
 const writes: string[] = [];
 
 const apiVersion = 'barrage.dev/v1alpha1';
-/** As an older version would have stored them: it had fewer fields, no defaults, and took what is not taken any more. */
+/**
+ * As an older version would have stored them: it had fewer fields, no defaults, and took what is not taken any more.
+ */
 const stored = [
   { apiVersion, kind: 'GatewayPool', metadata: { name: 'bare' }, spec: {} },
   {
@@ -51,7 +53,10 @@ const mutedChannels: readonly (readonly [name: string, spec: unknown, words: str
   ['numbered', { poolRef: { name: 'bare' }, channel: 7 }, 'spec.channel'],
   ['unnamed', { poolRef: { name: 'bare' } }, 'spec.channel'],
 ];
-/** Pools with values of other types, what is said of each, and where: in a condition, or by an event, where the API server stores no status. */
+/**
+ * Pools with values of other types, what is said of each, and where: in a condition, or by an event, where the API
+ * server stores no status.
+ */
 const oddPools: readonly (readonly [name: string, spec: unknown, words: string, where: 'condition' | 'event'])[] = [
   ['word-bus', { replicas: 1, bus: 'Redis' }, 'spec.bus is "Redis", must be an object', 'event'],
   ['word-replicas', { replicas: 'two' }, 'spec.replicas is "two", must be a whole number', 'event'],

@@ -81,7 +81,8 @@ test('an operator that can not reach its gateways says so, whether it has heard 
   const { status } = await at.untilReason('gwp/mute', 'Ready', 'GatewaySilent');
   const tookMs = Math.round(performance.now() - startedAt);
   print(`two gateways that were never heard of: told ${tookMs} ms after the operator's start`);
-  // Not before the silence has lasted, and within the time limit of a question, its turn and the start of operator and pods.
+  // Not before the silence has lasted, and within the time limit of a question, its turn and the start of operator and
+  // pods.
   expect(tookMs).toBeGreaterThanOrEqual(silentMs);
   expect(status).toBe('False');
   // They are asked in turns: the second one's silence may have begun a turn later.

@@ -20,7 +20,10 @@ const replicas = 3;
 const firstSeed = Number(process.env['BARRAGE_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const troubleShare = 0.35;
 const changesMin = 4;
-/** How many requests an operator sends depends on what falls together: pools are changed until so many have been in trouble. */
+/**
+ * How many requests an operator sends depends on what falls together: pools are changed until so many have been in
+ * trouble.
+ */
 const troublesMin = 60;
 const pools = ['one', 'two', 'three', 'four'];
 
@@ -44,7 +47,10 @@ function trouble(random: Random, { verb, resource }: SeenRequest): Fault | undef
   return possible[random.below(possible.length)];
 }
 
-/** Changes pools by turns of a die while requests fail and watches break. Returns how many requests were befallen by what. */
+/**
+ * Changes pools by turns of a die while requests fail and watches break. Returns how many requests were befallen by
+ * what.
+ */
 async function changeThroughTrouble(random: Random, operator: OperatorProcess): Promise<ReadonlyMap<string, number>> {
   const befallen = new Map<string, number>();
   let troubles = 0;
@@ -120,8 +126,8 @@ test.each([
 );
 
 /**
- * What gateways found wrong with what they were told. A stale operator may send a document to the address of a gateway that is gone, which another pool's has
- * got meanwhile: that it is refused for its signature is as it should be.
+ * What gateways found wrong with what they were told. A stale operator may send a document to the address of a gateway
+ * that is gone, which another pool's has got meanwhile: that it is refused for its signature is as it should be.
  */
 function objections(): readonly string[] {
   return operated.pods.objections.filter((words) => !words.endsWith("the signature is not one of this pool's key"));

@@ -23,7 +23,10 @@ async function applyRevision(revision: number): Promise<void> {
   await operated.applyPool('main', { replicas, template: { metadata: { annotations: { revision: String(revision) } } } });
 }
 
-/** Kills the operator the moment it sends its n-th write from now; whether the API server gets that write is up to `isLost`. */
+/**
+ * Kills the operator the moment it sends its n-th write from now; whether the API server gets that write is up to
+ * `isLost`.
+ */
 async function killedAtWrite(operator: OperatorProcess, n: number, isLost: boolean): Promise<void> {
   const killed = Promise.withResolvers<void>();
   let writes = 0;

@@ -49,7 +49,10 @@ test('of equally full gateways one leaves the zone that has most of them', async
   expect(zones().toSorted()).toEqual(['zone-0', 'zone-1']);
 });
 
-/** There are no EndpointSlices of simulated pods, since their addresses are loopback's: one of ours says what Kubernetes' would. */
+/**
+ * There are no EndpointSlices of simulated pods, since their addresses are loopback's: one of ours says what
+ * Kubernetes' would.
+ */
 async function applySlice(uid: string, ready: boolean): Promise<void> {
   const labels = {
     'kubernetes.io/service-name': pool,

@@ -27,7 +27,10 @@ interface Deployment extends KubeObject {
 
 export type StoredPool = GatewayPool & KubeObject;
 
-/** A real API server with our CRDs, simulated nodes in two zones, and pods that answer on their admin port; operators come and go. */
+/**
+ * A real API server with our CRDs, simulated nodes in two zones, and pods that answer on their admin port; operators
+ * come and go.
+ */
 export class OperatedCluster {
   readonly cluster: OwnCluster;
   readonly pods: StandInPods;
@@ -64,7 +67,9 @@ export class OperatedCluster {
     await this.cluster.stop();
   }
 
-  /** An operator in a process of its own, which sees the API server through a proxy of its own. It ends with the test. */
+  /**
+   * An operator in a process of its own, which sees the API server through a proxy of its own. It ends with the test.
+   */
   async startOperator(options: Partial<OperatorArguments> = {}): Promise<OperatorProcess> {
     const operator = new OperatorProcess(await FaultProxy.start(this.cluster.kubeconfig), {
       adminPort: this.pods.port,
@@ -110,7 +115,10 @@ export class OperatedCluster {
     return performance.now() - startedAt;
   }
 
-  /** Waits until every pool says that its publishers are as many as the autoscaler, which takes its time, wants at least. */
+  /**
+   * Waits until every pool says that its publishers are as many as the autoscaler, which takes its time, wants at
+   * least.
+   */
   async untilPublishersScaled(): Promise<void> {
     const areScaled = async (): Promise<boolean> => {
       const deployments = await this.api.list<Deployment>(resources.deployment, { namespace: this.namespace });

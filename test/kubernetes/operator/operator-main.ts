@@ -14,7 +14,10 @@ export interface OperatorArguments {
   readonly apiRate?: number;
 }
 
-/** What it says of itself when it is asked: bytes (the heap's after a collection), and milliseconds of both kinds of CPU time since it began. */
+/**
+ * What it says of itself when it is asked: bytes (the heap's after a collection), and milliseconds of both kinds of CPU
+ * time since it began.
+ */
 export interface OperatorUsage {
   readonly isLeader: boolean;
   readonly rss: number;

@@ -7,7 +7,10 @@ import { OperatorProcess, type OperatedCluster } from './operated-cluster.ts';
 /** A kubelet's back-off begins with none and goes on with ten seconds; here it begins with those. */
 const firstBackoffMs = 10_000;
 
-/** A pod with an operator, as its kubelet keeps it: when the process ends another is begun, each time after twice the wait. It ends with the test. */
+/**
+ * A pod with an operator, as its kubelet keeps it: when the process ends another is begun, each time after twice the
+ * wait. It ends with the test.
+ */
 export class OperatorPod {
   readonly proxy: FaultProxy;
   readonly #begin: () => OperatorProcess;

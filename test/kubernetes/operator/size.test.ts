@@ -47,7 +47,10 @@ async function untilChannelsInForce(): Promise<void> {
   await vi.waitUntil(areInForce, { timeout: 600_000, interval: 1000 });
 }
 
-/** How long after a pool is told to be larger its next gateway is created, in milliseconds. All else has converged: nobody else creates one. */
+/**
+ * How long after a pool is told to be larger its next gateway is created, in milliseconds. All else has converged:
+ * nobody else creates one.
+ */
 async function reactionMs(operator: OperatorProcess, pool: string, spec: object): Promise<number> {
   const first = Promise.withResolvers<number>();
   operator.onRequest = (request) => {
@@ -84,7 +87,8 @@ test(
     const perGateway = sent.length / (pools * gatewaysEach);
     print(`gateways after ${seconds(gatewaysMs)}, channels after ${seconds(allMs)}; ${perGateway.toFixed(1)} requests for each gateway`);
     print(`${countBy(sent)}; ${mebibytes(rss)} resident, ${mebibytes(heapUsed)} heap, ${seconds(cpuMs)} of CPU`);
-    // Of each gateway: its creation, its condition, an event. Of each channel: its status, twice. The rest is for pools.
+    // Of each gateway: its creation, its condition, an event. Of each channel: its status, twice. The rest is for
+    // pools.
     expect(sent.length).toBeLessThan(pools * gatewaysEach * 6 + pools * channelsEach * 4);
     expect(operated.pods.objections).toEqual([]);
     // The memory limit of the chart's container.

@@ -35,7 +35,10 @@ export interface World {
   readonly podsMax?: number;
 }
 
-/** A pool, an API server with a late store, kubelets and gateways: as little of each as the plan can tell apart. Time passes a second a step. */
+/**
+ * A pool, an API server with a late store, kubelets and gateways: as little of each as the plan can tell apart. Time
+ * passes a second a step.
+ */
 export class SimulatedCluster {
   readonly random: Random;
   readonly world: World;

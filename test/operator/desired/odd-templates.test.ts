@@ -8,7 +8,10 @@ import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
 import { publisherDeployment } from '../../../operator/desired/publisher.ts';
 import { ingredientsWith } from './ingredients.ts';
 
-/** The fields that the operator looks into, with anything in them: the API server stores what a template holds without a look at it. */
+/**
+ * The fields that the operator looks into, with anything in them: the API server stores what a template holds without a
+ * look at it.
+ */
 const anything = fc.jsonValue({ maxDepth: 2 });
 const container = fc.oneof(
   anything,

@@ -77,7 +77,10 @@ interface Stander {
   state: ElectionState;
 }
 
-/** Candidates before a Lease that refuses writes of an older version, with every message under way for a time of its own. */
+/**
+ * Candidates before a Lease that refuses writes of an older version, with every message under way for a time of its
+ * own.
+ */
 class Cluster {
   readonly #random: Random;
   readonly #seed: number;
@@ -163,7 +166,10 @@ class Cluster {
     return this.#lease;
   }
 
-  /** A request that is done some time after it was sent, maybe long after its sender gave up; the sender is held now and then. */
+  /**
+   * A request that is done some time after it was sent, maybe long after its sender gave up; the sender is held now and
+   * then.
+   */
   #exchange<T>(act: () => T): { readonly afterMs: number; readonly isLost: boolean; readonly value: () => T } {
     let done: { readonly value: T } | undefined;
     const arrivesMs = this.#random.chance(0.1) ? this.#random.below(20_000) : this.#random.below(300);

@@ -1,0 +1,62 @@
+import type { GatewayPool } from '../api/gateway-pool.ts';
+import { toldBy, type OpenComplaint } from '../decide/complaints.ts';
+import type { ObservedFault } from '../decide/fault.ts';
+import type { ScalingMemory } from '../decide/scaling.ts';
+import { storedConditions } from '../decide/status.ts';
+import type { PodWrite } from './action-shell.ts';
+import type { Children } from './children.ts';
+import type { DocumentKeeper } from './document-keeper.ts';
+import type { StatusPace } from './pool-status.ts';
+
+/** What the operator keeps of a pool between two reconciles. Nothing in it is needed to be right, only to be smooth. */
+export interface PoolMemory {
+  scaling: ScalingMemory | undefined;
+  faults: readonly ObservedFault[];
+  /** For each subject that fails for a passing reason: when that began, in milliseconds of the monotonic clock. */
+  failing: ReadonlyMap<string, number>;
+  /** Our own writes to pods that the store has not heard of. */
+  writes: readonly PodWrite[];
+  /** Faults that have begun and are not over. */
+  complaints: readonly OpenComplaint[];
+  readonly statusPace: StatusPace;
+}
+
+/** The memories of all pools, by `namespace/name`. A new pool under an old name starts with a new memory. */
+export class PoolMemories {
+  readonly #children: Children;
+  readonly #documents: DocumentKeeper;
+  readonly #memories = new Map<string, { readonly uid: string; readonly memory: PoolMemory }>();
+
+  constructor(options: { readonly children: Children; readonly documents: DocumentKeeper }) {
+    this.#children = options.children;
+    this.#documents = options.documents;
+  }
+
+  get size(): number {
+    return this.#memories.size;
+  }
+
+  of(key: string, { metadata, status }: GatewayPool): PoolMemory {
+    const known = this.#memories.get(key);
+    if (known?.uid === metadata.uid) return known.memory;
+    this.forget(key);
+    const memory: PoolMemory = {
+      scaling: undefined,
+      faults: [],
+      failing: new Map(),
+      writes: [],
+      complaints: toldBy(storedConditions(status ?? {})),
+      statusPace: { writtenAt: undefined },
+    };
+    this.#memories.set(key, { uid: metadata.uid, memory });
+    return memory;
+  }
+
+  /** Forgets the pool, its children and its document. */
+  forget(key: string): void {
+    const known = this.#memories.get(key);
+    this.#memories.delete(key);
+    this.#children.forgetAllBut(key, new Set());
+    if (known !== undefined) this.#documents.forget(known.uid);
+  }
+}
