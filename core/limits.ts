@@ -59,8 +59,6 @@ export const limits = {
   countQuestionsPerSecondMax: 100,
   /** The same for one connection: one that asks for ever other channels must not use up what all have. */
   countQuestionsOfClientPerSecondMax: 10,
-  /** Most density classes of one room. */
-  densityClassesMax: 4,
   /** Longest time that one slice of a fan-out may run, in milliseconds of CPU. */
   fanOutSliceMsMax: 20,
 } as const;

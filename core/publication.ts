@@ -33,6 +33,13 @@ export interface Publication {
   readonly traceparent: string | undefined;
 }
 
+/** A publication with its place, and what it stands for after conflation by `Sum` (`undefined` = not summed). */
+export interface PlacedPublication {
+  readonly offset: number;
+  readonly publication: Publication;
+  readonly count: number | undefined;
+}
+
 /** A place in one channel's order. Offsets of different epochs can't be compared. */
 export interface Position {
   readonly epoch: string;

@@ -3,7 +3,6 @@ import type { Registry } from 'prom-client';
 import type { AdminStatus } from '../core/pool/admin-status.ts';
 import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
 import { ClientIds } from '../core/client-id.ts';
-import { closeBecause, closeCodes } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
 import type { AdminApiParts } from '../core/process/admin-api.ts';
@@ -16,23 +15,22 @@ import { isLoopbackHost } from '../core/process/loopback.ts';
 import type { Settings } from '../core/process/settings.ts';
 import type { Policies } from '../core/policy/policy.ts';
 import type { Hello } from '../core/protocol/barrage-v1.ts';
-import { encodeMessage } from './encoding/message.ts';
+import { plainEncoding } from './encoding/encodings.ts';
 import { answerCall } from './commands/backend-calls.ts';
 import { authenticatorOf } from './identity/authenticator.ts';
 import { ClientPublishing } from './commands/client-publishing.ts';
 import { answerConnect, isConnectRequest } from './moving/connect-answer.ts';
-import { Connection, type ClientProtocol, type Wire } from './connections/connection.ts';
+import type { Connection } from './connections/connection.ts';
+import { OpenConnections, type ClientListener } from './connections/open-connections.ts';
 import { Drainer } from './moving/drainer.ts';
-import { expireIdentity } from './connections/standing.ts';
 import { askForWebSocket, isForPublisher, sendToPublisher } from './connections/plain-requests.ts';
 import { FanOut } from './rooms/fan-out.ts';
-import { IdleRule } from './connections/idle-rule.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { MemberCounter } from './commands/member-counter.ts';
 import { PlainDialect } from './commands/plain-dialect.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { Session, type SessionSurroundings } from './commands/session.ts';
-import { acceptWebSockets, refuseRequest, type SocketListener } from './connections/web-sockets.ts';
+import { acceptWebSockets, refuseRequest } from './connections/web-sockets.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { topChannels } from './rooms/top-channels.ts';
 import { admit } from './connections/admission.ts';
@@ -50,16 +48,13 @@ export interface GatewayOptions {
   readonly site?: RequestListener;
 }
 
-/** A ping frame of RFC 6455 without payload. */
-const pingFrame = Buffer.from([0x89, 0x00]);
-const sweepsPerInterval = 8;
 const busRetryMs = 500;
 const topChannelsMax = 20;
 
 /** One process that holds clients' connections: rooms, merging, fan-out. Gets publications from the bus, and answers its calls. */
 export class Gateway {
   readonly #options: GatewayOptions;
-  readonly #connections = new Map<number, Connection>();
+  readonly #connections: OpenConnections;
   readonly #metrics: GatewayMetrics;
   readonly #rooms: Rooms;
   readonly #pool: Pool;
@@ -70,8 +65,6 @@ export class Gateway {
   #ids: ClientIds | undefined;
   #port = 0;
   #isLeaving = false;
-  #sweepTimer: NodeJS.Timeout | undefined;
-  #sweep: Iterator<Connection> | undefined;
 
   private constructor(options: GatewayOptions) {
     const { bus, registry, settings, logger } = options;
@@ -98,8 +91,16 @@ export class Gateway {
       logger,
       share: settings.fanOutPercent / 100,
     });
+    this.#connections = new OpenConnections({
+      rooms: this.#rooms,
+      metrics: this.#metrics,
+      clock: systemClock,
+      times: settings,
+      nextId: () => this.#ids?.next() ?? 0,
+      listen: (connection) => this.#listen(connection),
+    });
     this.#drainer = new Drainer({
-      connections: this.#connections,
+      connections: this.#connections.byId,
       placement: () => this.#pool.placement,
       uid: this.#uid,
       clock: systemClock,
@@ -109,7 +110,6 @@ export class Gateway {
     this.#load = new LoadMeter(() => this.#metrics.bytesSent);
     this.#surroundings = {
       rooms: this.#rooms,
-      log: bus.log,
       authenticate: authenticatorOf(settings, { logger, clock: systemClock }),
       publishing: new ClientPublishing(bus.log),
       countMembers: new MemberCounter({ calls: bus.calls, clock: systemClock, onCount: (source) => this.#metrics.counts.inc({ source }) })
@@ -121,7 +121,10 @@ export class Gateway {
     // The socket's own buffer is small: what waits longer waits in a queue that a policy bounds.
     const { server, sockets } = createHttpServer({
       request: (request, response) => this.#request(request, response),
-      upgrade: acceptWebSockets({ admit: (request) => this.#admit(request), open: (protocol, wire) => this.#open(protocol, wire) }),
+      upgrade: acceptWebSockets({
+        admit: (request) => this.#admit(request),
+        open: (encoding, wire) => this.#connections.open(encoding, wire),
+      }),
       keepAliveMs: settings.httpKeepAliveMs,
       headersMs: limits.handshakeTimeoutMs,
       requestMs: limits.handshakeTimeoutMs,
@@ -146,15 +149,12 @@ export class Gateway {
       gateway.#port = await listen(gateway.#server, { host: options.settings.gatewayHost, port: options.settings.gatewayPort });
       await gateway.#takeNumber();
     } catch (error) {
+      gateway.#connections.close();
       gateway.#rooms.close();
       gateway.#load.close();
       gateway.#server.close();
       throw error;
     }
-    const { pingIntervalMs, idleTimeoutMs } = options.settings;
-    const turnMs = pingIntervalMs / sweepsPerInterval;
-    const idle = new IdleRule({ pingIntervalMs, idleTimeoutMs, turnMs }, systemClock.monotonic());
-    gateway.#sweepTimer = setInterval(() => gateway.#sweepSome(idle), turnMs);
     return gateway;
   }
 
@@ -164,7 +164,7 @@ export class Gateway {
     try {
       const number = await this.#options.bus.calls.serve({
         name: this.#options.settings.gatewayName,
-        answer: (request, deadlineMs) => answerCall(request, deadlineMs, { connections: this.#connections, rooms: this.#rooms }),
+        answer: (request, deadlineMs) => answerCall(request, deadlineMs, { connections: this.#connections.byId, rooms: this.#rooms }),
         rooms: () => this.#rooms.allCounts(),
         roomCounts: (channel) => this.#rooms.counts(channel),
       });
@@ -210,7 +210,7 @@ export class Gateway {
     this.#isLeaving = true;
     const { drainMs: withinMs, drainConnectionsPerSecond: connectionsPerSecond } = this.#options.settings;
     await this.#drainer.finish({ withinMs, connectionsPerSecond });
-    clearInterval(this.#sweepTimer);
+    this.#connections.close();
     this.#rooms.close();
     this.#load.close();
     this.#server.closeIdleConnections();
@@ -218,7 +218,7 @@ export class Gateway {
       this.#server.close(resolve);
       // Who does not answer the closing handshake is cut off.
       setTimeout(() => {
-        for (const connection of this.#connections.values()) connection.terminate();
+        this.#connections.terminate();
         this.#server.closeAllConnections();
       }, 500).unref();
     });
@@ -308,33 +308,11 @@ export class Gateway {
     return admission;
   }
 
-  #open(protocol: ClientProtocol, wire: Wire): SocketListener {
-    const id = this.#ids?.next() ?? 0;
-    const onClose = (code: number): void => {
-      this.#metrics.closedConnections.inc({ code });
-      leaveAll();
-    };
-    const leaveAll = (): void => {
-      for (const member of connection.members.slice()) this.#rooms.leave(member);
-    };
-    const connection = new Connection({ id, protocol, wire, now: systemClock.monotonic(), onClose });
-    this.#connections.set(id, connection);
-    const dialect = protocol === 'plain' ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
-    const session = new Session(connection, dialect, this.#surroundings);
-    if (protocol === 'barrage.v1') connection.sendControl(encodeMessage(this.#hello(id)));
-    return {
-      message: (data, kind) => session.message(data, kind),
-      ping: (data) => session.ping(data),
-      pong: () => {
-        connection.lastSeenAt = systemClock.monotonic();
-      },
-      broken: (code) => connection.close({ code, reason: '', reconnect: false }),
-      ended: () => {
-        leaveAll();
-        connection.ended();
-        this.#connections.delete(id);
-      },
-    };
+  #listen(connection: Connection): ClientListener {
+    const isPlain = connection.encoding === plainEncoding;
+    const dialect = isPlain ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
+    connection.tell(this.#hello(connection.id));
+    return new Session(connection, dialect, this.#surroundings);
   }
 
   #hello(id: number): Hello {
@@ -351,24 +329,5 @@ export class Gateway {
         commandsPerSecondMax: limits.commandsPerSecondMax,
       },
     };
-  }
-
-  /** Pings, closes, and ends the identities of a part of the connections at a time, so that 100,000 of them are no burst of work. */
-  #sweepSome(idle: IdleRule): void {
-    const at = systemClock.monotonic();
-    idle.turn(at);
-    for (let left = Math.ceil(this.#connections.size / sweepsPerInterval); left > 0; left--) {
-      this.#sweep ??= this.#connections.values();
-      const { value: connection, done } = this.#sweep.next();
-      if (done === true) {
-        this.#sweep = undefined;
-        return;
-      }
-      expireIdentity(connection, this.#rooms, at);
-      const verdict = idle.judge(connection.lastSeenAt, at);
-      if (verdict === 'close')
-        connection.close(closeBecause(closeCodes.idle, `${closeCodes.idle.reason} of ${this.#options.settings.idleTimeoutMs} ms`));
-      else if (verdict === 'ping') connection.sendControl(pingFrame);
-    }
   }
 }

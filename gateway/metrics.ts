@@ -1,7 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { priorities, type Publication } from '../core/publication.ts';
-import type { PlacedPublication } from './encoding/batch.ts';
-import type { Cut } from './merging/merger.ts';
+import { priorities, type PlacedPublication, type Publication } from '../core/publication.ts';
+import type { Cut } from './merging/cut.ts';
 import { dropReasons, Tally } from './tally.ts';
 
 /** What the gauges are read from at a scrape. */
@@ -165,9 +164,10 @@ export class GatewayMetrics {
   }
 
   flushed(cut: Cut, windowMs: number): void {
-    if (cut.publications.length === 0) return;
+    const publications = cut.upto - cut.after;
+    if (publications === 0) return;
     this.#flushes.inc();
-    this.#mergePublications.observe(cut.publications.length);
+    this.#mergePublications.observe(publications);
     this.#mergeWindow.observe(windowMs / 1000);
   }
 

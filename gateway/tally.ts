@@ -1,11 +1,14 @@
 import { priorities, type Priority } from '../core/publication.ts';
 
-/** Why a publication did not reach a member. `budget`, `conflated` and `expired` are left out on purpose; `slow` and `disconnected` are losses. */
+/**
+ * Why a publication did not reach a member. `budget`, `conflated` and `expired` are left out on purpose; `slow` and `disconnected`
+ * are losses.
+ */
 export const dropReasons = ['budget', 'conflated', 'expired', 'slow', 'disconnected'] as const;
 export type DropReason = (typeof dropReasons)[number];
 
-const kinds = ['offered', 'delivered', ...dropReasons] as const;
-type Kind = (typeof kinds)[number];
+export type TallyKind = 'offered' | 'delivered' | DropReason;
+const kinds: readonly TallyKind[] = ['offered', 'delivered', ...dropReasons];
 
 /**
  * Counts of publications × members. At every moment, for each priority:
@@ -14,13 +17,20 @@ type Kind = (typeof kinds)[number];
 export class Tally {
   readonly #counts = new Float64Array(kinds.length * priorities.length);
 
-  add(kind: Kind, priority: Priority, count: number): void {
-    const index = indexOf(kind, priority);
-    this.#counts[index] = (this.#counts[index] ?? 0) + count;
+  /**
+   * @param publications how many of each priority, in the order of `priorities`
+   * @param members how many members each of them concerns
+   */
+  add(kind: TallyKind, publications: readonly number[], members: number): void {
+    const start = kinds.indexOf(kind) * priorities.length;
+    for (let index = 0; index < publications.length; index++) {
+      const count = publications[index] ?? 0;
+      if (count > 0) this.#counts[start + index] = (this.#counts[start + index] ?? 0) + count * members;
+    }
   }
 
-  count(kind: Kind, priority: Priority): number {
-    return this.#counts[indexOf(kind, priority)] ?? 0;
+  count(kind: TallyKind, priority: Priority): number {
+    return this.#counts[kinds.indexOf(kind) * priorities.length + priorities.indexOf(priority)] ?? 0;
   }
 
   /** What was offered and neither delivered nor dropped yet. */
@@ -29,8 +39,4 @@ export class Tally {
     for (const reason of dropReasons) settled += this.count(reason, priority);
     return this.count('offered', priority) - settled;
   }
-}
-
-function indexOf(kind: Kind, priority: Priority): number {
-  return kinds.indexOf(kind) * priorities.length + priorities.indexOf(priority);
 }

@@ -1,11 +1,10 @@
 import type { ConnectionCall, GatewayReply, GatewayRequest } from '../../core/bus/bus.ts';
-import { channelNameFault, channelOwner } from '../../core/channel.ts';
+import { channelNameFault } from '../../core/channel.ts';
 import { limits } from '../../core/limits.ts';
-import { frame } from '../encoding/frame.ts';
-import { encodeMessage } from '../encoding/message.ts';
 import type { Connection } from '../connections/connection.ts';
+import { identify } from '../connections/standing.ts';
 import { userOf } from '../identity/identity.ts';
-import { classDensity } from '../merging/merger.ts';
+import { rateOf } from '../merging/density.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 
 export interface Answerable {
@@ -25,7 +24,7 @@ export async function answerCall(request: GatewayRequest, deadlineMs: number, { 
     case 'send': {
       const connection = connections.get(request.client);
       if (connection === undefined || connection.isClosed) return failed('this client is not connected');
-      connection.sendControl(directFrame(connection, request));
+      connection.sendControl(connection.encoding.direct(request.kind, Buffer.from(request.payload, 'base64')));
       return connection.isClosed ? failed('this client reads too slowly and was disconnected') : done;
     }
     case 'call': {
@@ -45,12 +44,6 @@ export async function answerCall(request: GatewayRequest, deadlineMs: number, { 
       return result === 'forgotten' ? failed('this publication is too old to be remembered') : { kind: 'delivered', ...result };
     }
   }
-}
-
-function directFrame({ protocol }: Connection, { kind, payload }: Extract<GatewayRequest, { method: 'send' }>): Buffer {
-  const bytes = Buffer.from(payload, 'base64');
-  if (protocol === 'plain') return frame(kind, [bytes]);
-  return encodeMessage({ type: 'direct', kind, data: kind === 'binary' ? payload : bytes.toString() });
 }
 
 async function callConnection(connection: Connection, call: ConnectionCall, rooms: Rooms): Promise<GatewayReply> {
@@ -81,30 +74,16 @@ async function callConnection(connection: Connection, call: ConnectionCall, room
   }
 }
 
-/** A backend may subscribe a connection to what its client could not, but not to another user's own channel. Returns what went wrong. */
+/** Returns what went wrong. */
 async function subscribe(connection: Connection, channel: string, rooms: Rooms): Promise<string | undefined> {
-  if (!mayBeGiven(channel, connection)) return notTheOwner;
-  const joined = await rooms.join(connection, channel, connection.protocol === 'plain' ? 'plain' : 'full');
-  if (joined.kind === 'refused') return `refused (${joined.reason})`;
-  // Who it is may have changed while the room was opened.
-  if (!mayBeGiven(channel, connection)) {
-    rooms.leave(joined.member);
-    return notTheOwner;
-  }
-  if (joined.kind === 'joined' && connection.protocol === 'barrage.v1') {
-    const density = classDensity(joined.member.memberClass, joined.member.room.policy);
-    connection.sendControl(
-      encodeMessage({ type: 'subscribed', channel, ...joined.position, ...(density === undefined ? {} : { density }) }),
-    );
+  const joined = await rooms.join(connection, { channel, by: 'backend' });
+  if (joined.kind === 'refused')
+    return joined.reason === 'forbidden' ? "this is another user's channel: set the context value uid first" : `refused (${joined.reason})`;
+  if (joined.kind === 'joined') {
+    const density = rateOf(joined.member.memberClass.density, joined.member.room.policy);
+    connection.tell({ type: 'subscribed', channel, ...joined.position, ...(density === undefined ? {} : { density }) });
   }
   return undefined;
-}
-
-const notTheOwner = "this is another user's channel: set the context value uid first";
-
-function mayBeGiven(channel: string, { uid }: Connection): boolean {
-  const owner = channelOwner(channel);
-  return owner === undefined || owner === uid;
 }
 
 /** The context is the backend's own notes on a connection. A `uid` that this call brings is who the client is, as if the auth webhook had said so. */
@@ -120,6 +99,6 @@ function setContext(options: {
   const user = typeof uid === 'string' || typeof uid === 'number' ? userOf(uid, 'the context') : undefined;
   if (user?.kind === 'refused') return failed(user.reason);
   connection.context = { ...context };
-  if (user !== undefined) rooms.identify(connection, user.uid);
+  if (user !== undefined) identify(connection, { uid: user.uid }, rooms);
   return done;
 }

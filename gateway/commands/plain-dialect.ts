@@ -1,7 +1,7 @@
 import { userChannel } from '../../core/channel.ts';
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
-import { mayJoin } from '../identity/channel-access.ts';
 import type { Connection } from '../connections/connection.ts';
+import { endOf, identify } from '../connections/standing.ts';
 import type { JoinResult } from '../rooms/rooms.ts';
 import { parsePlainCommand } from './plain-command.ts';
 import type { Dialect, SessionSurroundings } from './session.ts';
@@ -18,6 +18,8 @@ const refusals: Readonly<Record<Extract<JoinResult, { kind: 'refused' }>['reason
   members: 'This channel is full',
   bus: 'Temporarily unavailable, try again',
   closed: 'Closed',
+  not_authenticated: 'Not Auth',
+  forbidden: 'Forbidden',
 };
 
 /**
@@ -54,21 +56,10 @@ export class PlainDialect implements Dialect {
   }
 
   async #subscribe(channel: string): Promise<void> {
-    const { rooms } = this.#surroundings;
-    if (!this.#isAdmitted(channel)) return;
-    const result = await rooms.join(this.#connection, channel, 'plain');
-    if (result.kind === 'refused') return this.#answer(fault(refusals[result.reason]), 'refused');
-    // Who it is may have changed while the room was opened.
-    if (!this.#isAdmitted(channel)) return rooms.leave(result.member);
+    const result = await this.#surroundings.rooms.join(this.#connection, { channel, by: 'client' });
     // Nothing else runs between joining and this reply, so the reply comes before the first publication.
-    this.#answer(done, 'done');
-  }
-
-  /** Whether this client may subscribe; answers where not. */
-  #isAdmitted(channel: string): boolean {
-    const access = mayJoin(this.#surroundings.rooms.policies.of(channel), channel, this.#connection.uid);
-    if (access !== 'allowed') this.#answer(fault(access === 'not_authenticated' ? 'Not Auth' : 'Forbidden'), 'refused');
-    return access === 'allowed';
+    if (result.kind === 'refused') this.#answer(fault(refusals[result.reason]), 'refused');
+    else this.#answer(done, 'done');
   }
 
   async #authenticate(token: string): Promise<void> {
@@ -76,7 +67,7 @@ export class PlainDialect implements Dialect {
     if (this.#connection.isClosed) return;
     if (result.kind === 'user') {
       const { rooms, clock } = this.#surroundings;
-      rooms.identify(this.#connection, result.uid, result.lastsMs === undefined ? undefined : clock.monotonic() + result.lastsMs);
+      identify(this.#connection, { uid: result.uid, ...endOf(result.lastsMs, clock) }, rooms);
       this.#answer(done, 'done');
       return;
     }

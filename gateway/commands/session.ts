@@ -1,4 +1,3 @@
-import type { ChannelLog } from '../../core/bus/bus.ts';
 import type { Clock } from '../../core/clock.ts';
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
@@ -15,7 +14,6 @@ import type { Rooms } from '../rooms/rooms.ts';
 /** What the sessions of all connections share. */
 export interface SessionSurroundings {
   readonly rooms: Rooms;
-  readonly log: ChannelLog;
   readonly authenticate: Authenticate;
   readonly publishing: ClientPublishing;
   /** Members of a channel in the whole pool, about a second old at most. */
@@ -99,7 +97,7 @@ export class Session {
     if (this.#connection.isClosed) return;
     const pace = this.#pace();
     if (pace === 'flood') this.#connection.close(flood);
-    else if (pace === 'allowed') this.#connection.sendPong(data);
+    else if (pace === 'allowed') this.#connection.sendControl(this.#connection.encoding.pong(data));
   }
 
   /** `too_many`: above the rate. `flood`: so far above it that even refusals must end. */

@@ -3,7 +3,7 @@ import { channelNameFault } from '../../core/channel.ts';
 import { parseJsonObject } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import type { Command, CommandError } from '../../core/protocol/barrage-v1.ts';
-import { densityMin } from '../merging/merger.ts';
+import { densityMin } from '../merging/density.ts';
 
 const id = z.int().min(0);
 const channel = z.string().superRefine((name, context) => {

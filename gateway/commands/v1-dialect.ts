@@ -1,14 +1,16 @@
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import type { Command, CommandError, ErrorCode, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
-import { encodeMessage } from '../encoding/message.ts';
 import type { Position, Publication } from '../../core/publication.ts';
 import { mayJoin, mayPublish, type Access } from '../identity/channel-access.ts';
 import type { Connection } from '../connections/connection.ts';
+import { endOf, identify } from '../connections/standing.ts';
 import type { AuthResult } from '../identity/identity.ts';
-import { classDensity, classFor } from '../merging/merger.ts';
+import { rateOf } from '../merging/density.ts';
 import type { JoinResult } from '../rooms/rooms.ts';
 import type { Dialect, SessionSurroundings } from './session.ts';
 import { parseCommand } from './v1-command.ts';
+
+type RefusalReason = Extract<JoinResult, { kind: 'refused' }>['reason'];
 
 type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
 
@@ -19,7 +21,7 @@ function failure(code: ErrorCode, message: string, retry = false): Outcome {
   return { error: { code, message, retry } };
 }
 
-const refusals: Readonly<Record<Extract<JoinResult, { kind: 'refused' }>['reason'], Outcome>> = {
+const refusals: Readonly<Record<Exclude<RefusalReason, Exclude<Access, 'allowed'>>, Outcome>> = {
   subscriptions: failure(
     'limit_exceeded',
     'this connection has as many subscriptions as one may have: unsubscribe from another channel first',
@@ -98,27 +100,20 @@ export class V1Dialect implements Dialect {
 
   #identify({ uid, lastsMs }: Extract<AuthResult, { kind: 'user' }>): Readonly<Record<string, unknown>> {
     const { rooms, clock } = this.#surroundings;
-    rooms.identify(this.#connection, uid, lastsMs === undefined ? undefined : clock.monotonic() + lastsMs);
+    identify(this.#connection, { uid, ...endOf(lastsMs, clock) }, rooms);
     return lastsMs === undefined ? { uid } : { uid, expiresInMs: Math.floor(lastsMs) };
   }
 
   async #subscribe({ channel, density, since }: Of<'subscribe'>): Promise<Outcome> {
     const { rooms } = this.#surroundings;
-    const policy = rooms.policies.of(channel);
-    const access = mayJoin(policy, channel, this.#connection.uid);
-    if (access !== 'allowed') return accessFailure(access, 'subscribe');
-    const joined = await rooms.join(this.#connection, channel, classFor(density, policy));
+    const joined = await rooms.join(this.#connection, { channel, by: 'client', density });
     if (joined.kind === 'already') return failure('already_subscribed', 'this connection is subscribed to that channel');
-    if (joined.kind === 'refused') return refusals[joined.reason];
-    // Who it is may have changed while the room was opened.
-    const accessNow = mayJoin(rooms.policies.of(channel), channel, this.#connection.uid);
-    if (accessNow !== 'allowed') {
-      rooms.leave(joined.member);
-      return accessFailure(accessNow, 'subscribe');
+    if (joined.kind === 'refused') {
+      const { reason } = joined;
+      return reason === 'not_authenticated' || reason === 'forbidden' ? accessFailure(reason, 'subscribe') : refusals[reason];
     }
-    joined.member.density = density;
-    const { position } = joined;
-    const given = classDensity(joined.member.memberClass, policy);
+    const { position, member } = joined;
+    const given = rateOf(member.memberClass.density, member.room.policy);
     const result: SubscribeResult = {
       ...position,
       ...(since === undefined ? {} : { recovered: isProvablyComplete(since, position) }),
@@ -137,10 +132,8 @@ export class V1Dialect implements Dialect {
   #changeDensity({ channel, density }: Of<'density'>): Outcome {
     const member = this.#connection.memberOf(channel);
     if (member === undefined) return failure('not_subscribed', 'subscribe to that channel first');
-    const { room } = member;
-    member.density = density;
-    room.changeClass(member, classFor(density, room.policy));
-    const given = classDensity(member.memberClass, room.policy);
+    this.#surroundings.rooms.changeDensity(member, density);
+    const given = rateOf(member.memberClass.density, member.room.policy);
     return { result: given === undefined ? {} : { density: given } };
   }
 
@@ -190,7 +183,7 @@ export class V1Dialect implements Dialect {
   }
 
   #reply(id: number, outcome: Outcome): void {
-    this.#connection.sendControl(encodeMessage({ type: 'reply', id, ...outcome }));
+    this.#connection.tell({ type: 'reply', id, ...outcome });
   }
 
   #bad(reason: string): void {

@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream';
 import { closeBecause, closeCodes, type CloseCode } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
+import type { Encoding, Message } from '../encoding/encoding.ts';
 import { frame } from '../encoding/frame.ts';
-import { encodeMessage } from '../encoding/message.ts';
-import type { Delivery, QueuedBatch } from '../rooms/delivery.ts';
-import type { Member } from '../rooms/members.ts';
-import { SendQueue } from './send-queue.ts';
+import type { Delivery } from '../rooms/delivery.ts';
+import type { Member, Subscriber } from '../rooms/members.ts';
+import { SendQueue, type WaitingBatch } from './send-queue.ts';
 
 /** The way to a client's WebSocket: the frames themselves go straight to the socket, closing goes through the WebSocket. */
 export interface Wire {
@@ -16,9 +16,6 @@ export interface Wire {
   terminate(): void;
 }
 
-/** First byte of a pong of RFC 6455, unfragmented. */
-const pongFrame = 0x8a;
-
 const tooManyReplies = closeBecause(
   closeCodes.slow,
   `too slow: more than ${limits.controlQueueBytesMax} bytes of replies and notices wait for this connection`,
@@ -28,15 +25,18 @@ function tooManyPublications(bytesMax: number): CloseCode {
   return closeBecause(closeCodes.slow, `too slow: the channel's policy lets ${bytesMax} bytes wait for one connection`);
 }
 
-export type ClientProtocol = 'plain' | 'barrage.v1';
+/** What a member may still wait for: one frame of one delivery. */
+interface QueuedBatch extends WaitingBatch<Member> {
+  readonly delivery: Delivery<Member>;
+}
 
 /**
  * One client's connection. Bytes go to the socket as long as it takes them; after that they wait in a bounded queue until it drains.
  * Whatever it is given is either handed to the socket, dropped and accounted for, or waiting.
  */
-export class Connection {
+export class Connection implements Subscriber {
   readonly id: number;
-  readonly protocol: ClientProtocol;
+  readonly encoding: Encoding;
   readonly #wire: Wire;
   readonly #onClose: (code: number) => void;
   readonly #socket: Duplex;
@@ -54,13 +54,13 @@ export class Connection {
 
   constructor(options: {
     readonly id: number;
-    readonly protocol: ClientProtocol;
+    readonly encoding: Encoding;
     readonly wire: Wire;
     readonly now: number;
     readonly onClose: (code: number) => void;
   }) {
     this.id = options.id;
-    this.protocol = options.protocol;
+    this.encoding = options.encoding;
     this.#wire = options.wire;
     this.#onClose = options.onClose;
     this.#socket = options.wire.socket;
@@ -69,11 +69,6 @@ export class Connection {
 
   get isClosed(): boolean {
     return this.#isClosed;
-  }
-
-  /** Bytes that wait for this connection in this process. */
-  get waitingBytes(): number {
-    return this.#socket.writableLength + (this.#queue?.bytes ?? 0);
   }
 
   memberOf(channel: string): Member | undefined {
@@ -96,13 +91,14 @@ export class Connection {
     this.sendControl(frame('text', [Buffer.from(text)]));
   }
 
-  /** @param data what the ping carried, at most 125 bytes */
-  sendPong(data: Buffer): void {
-    this.sendControl(Buffer.concat([Buffer.from([pongFrame, data.length]), data]));
+  /** Says something that is no publication, where the encoding has a word for it. */
+  tell(message: Message): void {
+    const bytes = this.encoding.message(message);
+    if (bytes !== undefined) this.sendControl(bytes);
   }
 
   /** One frame of a fan-out to one member. The fast path is one write of shared bytes. `true` = handed to the socket, and not yet accounted for. */
-  sendBatch(delivery: Delivery, member: Member): boolean {
+  sendBatch(delivery: Delivery<Member>, member: Member): boolean {
     if (this.#queue === undefined) {
       this.#write(delivery.frame);
       return true;
@@ -140,7 +136,7 @@ export class Connection {
     }
   }
 
-  #enqueue(queue: SendQueue<Member, QueuedBatch>, delivery: Delivery, member: Member): void {
+  #enqueue(queue: SendQueue<Member, QueuedBatch>, delivery: Delivery<Member>, member: Member): void {
     if (this.#isClosed) {
       delivery.dropped('disconnected', 1);
       return;
@@ -193,10 +189,8 @@ export class Connection {
   }
 
   #gapFrame(gap: { readonly owner: Member; readonly epoch: string; readonly after: number; readonly upto: number }): Buffer | undefined {
-    // The plain protocol has no word for it.
-    if (this.protocol === 'plain') return undefined;
     const { epoch, after, upto, owner } = gap;
-    return encodeMessage({ type: 'gap', channel: owner.room.channel, epoch, after, upto, reason: 'slow' });
+    return this.encoding.message({ type: 'gap', channel: owner.room.channel, epoch, after, upto, reason: 'slow' });
   }
 
   #setFull(isFull: boolean): void {

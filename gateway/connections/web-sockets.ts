@@ -3,7 +3,9 @@ import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../../core/limits.ts';
 import { subprotocol } from '../../core/protocol/barrage-v1.ts';
-import type { ClientProtocol, Wire } from './connection.ts';
+import type { Encoding } from '../encoding/encoding.ts';
+import { plainEncoding, v1Encoding } from '../encoding/encodings.ts';
+import type { Wire } from './connection.ts';
 import type { Admission } from './admission.ts';
 
 /** Closing handshake, then the socket is destroyed: milliseconds. A client that reads nothing must not keep its memory. */
@@ -13,7 +15,7 @@ const closeTimeoutMs = 2_000;
 export interface SocketEvents {
   admit(request: IncomingMessage): Admission;
   /** A new connection; what is returned is told of everything that happens on it. */
-  open(protocol: ClientProtocol, wire: Wire): SocketListener;
+  open(encoding: Encoding, wire: Wire): SocketListener;
 }
 
 export interface SocketListener {
@@ -81,7 +83,7 @@ function listen(webSocket: WebSocket, socket: Duplex, events: SocketEvents): voi
     },
     terminate: () => webSocket.terminate(),
   };
-  const listener = events.open(webSocket.protocol === subprotocol ? 'barrage.v1' : 'plain', wire);
+  const listener = events.open(webSocket.protocol === subprotocol ? v1Encoding : plainEncoding, wire);
   webSocket.on('message', (data: Buffer, isBinary: boolean) => listener.message(data, isBinary ? 'binary' : 'text'));
   webSocket.on('ping', (data: Buffer) => listener.ping(data));
   webSocket.on('pong', () => listener.pong());

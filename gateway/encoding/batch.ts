@@ -1,20 +1,6 @@
-import type { Publication } from '../../core/publication.ts';
+import type { PlacedPublication } from '../../core/publication.ts';
+import type { BatchSpan } from './encoding.ts';
 import { frameHeaderLength, writeFrameHeader } from './frame.ts';
-
-/** A publication with its place, and what it stands for after conflation by `Sum` (`undefined` = not summed). */
-export interface PlacedPublication {
-  readonly offset: number;
-  readonly publication: Publication;
-  readonly count: number | undefined;
-}
-
-export interface BatchSpan {
-  readonly channel: string;
-  readonly epoch: string;
-  readonly after: number;
-  readonly upto: number;
-  readonly leftOut: number;
-}
 
 const comma = Buffer.from(',');
 const end = Buffer.from(']}');
@@ -49,12 +35,13 @@ export function encodeBinaryBatch(span: BatchSpan, placed: readonly PlacedPublic
 }
 
 /** The frames of a batch in the plain protocol: each publication verbatim as a frame of its own, all in one buffer for one write. */
-export function encodePlainBatch(publications: readonly Publication[]): Buffer {
+export function encodePlainBatch(items: readonly PlacedPublication[]): Buffer {
   let length = 0;
-  for (const { payload } of publications) length += frameHeaderLength(payload.length) + payload.length;
+  for (const { publication } of items) length += frameHeaderLength(publication.payload.length) + publication.payload.length;
   const target = Buffer.allocUnsafe(length);
   let at = 0;
-  for (const { kind, payload } of publications) {
+  for (const { publication } of items) {
+    const { kind, payload } = publication;
     at = writeFrameHeader(target, at, kind, payload.length);
     at += payload.copy(target, at);
   }

@@ -1,5 +1,5 @@
-/** WebSocket opcodes of data frames, RFC 6455 section 5.2. */
-const opcodes = { text: 0x1, binary: 0x2 } as const;
+/** WebSocket opcodes, RFC 6455 section 5.2. */
+const opcodes = { text: 0x1, binary: 0x2, ping: 0x9, pong: 0xa } as const;
 
 /** Bytes of a server's frame header (unmasked) for a payload of this length. */
 export function frameHeaderLength(payloadLength: number): number {
@@ -32,4 +32,9 @@ export function frame(kind: 'text' | 'binary', chunks: readonly Buffer[]): Buffe
   let at = writeFrameHeader(target, 0, kind, length);
   for (const chunk of chunks) at += chunk.copy(target, at);
   return target;
+}
+
+/** One control frame; `data` has at most 125 bytes (RFC 6455 section 5.5). */
+export function controlFrame(kind: 'ping' | 'pong', data: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([0x80 | opcodes[kind], data.length]), data]);
 }

@@ -3,7 +3,6 @@ import { capsWindowMs, windowCaps, type WindowPolicy } from './merge-window.ts';
 
 /** What the last interval showed of one room. */
 export interface RoomLoad {
-  readonly channel: string;
   /** CPU of one flush: encoding and fan-out, in milliseconds. */
   readonly flushCostMs: number;
   /** Bus batches a second that arrived. */
@@ -16,7 +15,6 @@ export interface RoomLoad {
 }
 
 export interface RoomCadence {
-  readonly channel: string;
   readonly windowMs: number;
   /** Factor ≤ 1 on the budgets. */
   readonly budgetFactor: number;
@@ -36,13 +34,13 @@ export function planCadence(rooms: readonly RoomLoad[], share: number): readonly
   );
   return demands.map(({ room, demand }) => {
     const policyMs = room.policy.merge.windowMilliseconds;
-    if (demand <= level) return { channel: room.channel, windowMs: policyMs, budgetFactor: 1 };
+    if (demand <= level) return { windowMs: policyMs, budgetFactor: 1 };
     const wantedMs = windowWithin(room, level);
     if (wantedMs <= limits.mergeWindowMsMax && demandAt(room, wantedMs) <= level * (1 + rounding))
-      return { channel: room.channel, windowMs: wantedMs, budgetFactor: 1 };
+      return { windowMs: wantedMs, budgetFactor: 1 };
     // Caps that can't grow any further still cut it too often, or there is no window as long.
     const windowMs = limits.mergeWindowMsMax;
-    return { channel: room.channel, windowMs, budgetFactor: Math.min(1, level / demandAt(room, windowMs)) };
+    return { windowMs, budgetFactor: Math.min(1, level / demandAt(room, windowMs)) };
   });
 }
 

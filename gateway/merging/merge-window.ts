@@ -1,7 +1,8 @@
 import { limits } from '../../core/limits.ts';
 import { defaultPolicy, type ChannelPolicy } from '../../core/policy/policy.ts';
-import { priorities } from '../../core/publication.ts';
-import type { PlacedPublication } from '../encoding/batch.ts';
+import type { PlacedPublication } from '../../core/publication.ts';
+import { conflate } from './conflation.ts';
+import { LeftOut } from './left-out.ts';
 import { sample } from './sampling.ts';
 
 /** How much a window may hold. */
@@ -35,24 +36,45 @@ export function capsTimes({ publications, bytes }: WindowCaps, factor: number): 
   return { publications: publications * factor, bytes: bytes * factor };
 }
 
-const noneThinned: readonly number[] = priorities.map(() => 0);
+/** A window that conflation leaves fuller than this part is thinned too: each look at all of it must make room for many more. */
+const roomyShare = 0.75;
 
-/** What a room collects between two cuts: publications in order, and how many more were given up, by priority. */
+/** What a window had at a cut. */
+export interface WindowContents {
+  readonly publications: readonly PlacedPublication[];
+  /** What was given up while the window was crowded; `undefined` = nothing. */
+  readonly leftOut: LeftOut | undefined;
+}
+
+/** What a room collects between two cuts, for members who can be told sums or for those who can't. */
 export class MergeWindow {
+  readonly canSum: boolean;
+  #after: number;
   #publications: PlacedPublication[] = [];
   #bytes = 0;
-  #thinned = [...noneThinned];
-  #thinnedCount = 0;
-  #thinnedBytes = 0;
+  #hasTtl = false;
+  #leftOut: LeftOut | undefined;
 
-  /** Whether nothing was collected since the last cut. */
-  get isEmpty(): boolean {
-    return this.#publications.length === 0 && this.#thinnedCount === 0;
+  /** @param after the last offset that was cut */
+  constructor(canSum: boolean, after: number) {
+    this.canSum = canSum;
+    this.#after = after;
   }
 
-  /** Whether so much came since the last cut, kept or given up. */
-  isFull(caps: WindowCaps): boolean {
-    return this.#publications.length + this.#thinnedCount >= caps.publications || this.#bytes + this.#thinnedBytes >= caps.bytes;
+  /** A window of the other kind with the same contents: sums that were made here stay made. */
+  forOthers(canSum: boolean): MergeWindow {
+    const other = new MergeWindow(canSum, this.#after);
+    other.#publications = [...this.#publications];
+    other.#bytes = this.#bytes;
+    other.#hasTtl = this.#hasTtl;
+    other.#leftOut = this.#leftOut?.copy();
+    return other;
+  }
+
+  add(placed: PlacedPublication): void {
+    this.#publications.push(placed);
+    this.#bytes += placed.publication.payload.length;
+    if (placed.publication.ttlMs > 0) this.#hasTtl = true;
   }
 
   /** Whether so much is kept. */
@@ -60,36 +82,61 @@ export class MergeWindow {
     return this.#publications.length >= caps.publications || this.#bytes >= caps.bytes;
   }
 
-  add(placed: PlacedPublication): void {
-    this.#publications.push(placed);
-    this.#bytes += placed.publication.payload.length;
+  /**
+   * Makes room in a crowded window, in the order in which a cut leaves out: what has expired, what conflation replaces, and only where
+   * that is not enough half of the rest, by priority.
+   * @param wall Unix milliseconds
+   */
+  compact(caps: WindowCaps, wall: number): void {
+    const leftOut = (this.#leftOut ??= new LeftOut(this.#after));
+    const { kept, expired } = this.#live(wall);
+    for (const placed of expired) leftOut.note(placed, 'expired');
+    const conflated = conflate(kept, this.canSum);
+    for (const placed of conflated.leftOut) leftOut.note(placed, 'conflated');
+    this.#keep(conflated.kept);
+    if (!this.isCrowded(capsTimes(caps, roomyShare))) return;
+    const sampled = sample(this.#publications, Math.ceil(this.#publications.length / 2));
+    for (const placed of sampled.leftOut) leftOut.note(placed, 'budget');
+    this.#keep(sampled.kept);
   }
 
-  /** Gives up half of the publications, by priority, so that there is place for others. They are only counted from then on. */
-  thin(): void {
-    const { kept, leftOut } = sample(this.#publications, Math.ceil(this.#publications.length / 2));
-    for (const { publication } of leftOut) {
-      const index = priorities.indexOf(publication.priority);
-      this.#thinned[index] = (this.#thinned[index] ?? 0) + 1;
-      this.#bytes -= publication.payload.length;
-      this.#thinnedBytes += publication.payload.length;
+  /** Hands over everything, expired and conflated, and begins anew behind `upto`. */
+  take(wall: number, upto: number): WindowContents {
+    const { kept, expired } = this.#live(wall);
+    const conflated = conflate(kept, this.canSum);
+    let leftOut = this.#leftOut;
+    if (expired.length > 0 || conflated.leftOut.length > 0) {
+      leftOut ??= new LeftOut(this.#after);
+      for (const placed of expired) leftOut.note(placed, 'expired');
+      for (const placed of conflated.leftOut) leftOut.note(placed, 'conflated');
     }
-    this.#thinnedCount += leftOut.length;
-    this.#publications = [...kept];
+    this.restart(upto);
+    return { publications: conflated.kept, leftOut };
   }
 
-  /** Hands over everything and begins anew. */
-  take(): { readonly publications: readonly PlacedPublication[]; readonly thinned: readonly number[]; readonly thinnedCount: number } {
-    const taken = {
-      publications: this.#publications,
-      thinned: this.#thinnedCount > 0 ? this.#thinned : noneThinned,
-      thinnedCount: this.#thinnedCount,
-    };
+  /** Forgets everything and begins behind `after`. */
+  restart(after: number): void {
+    this.#after = after;
     this.#publications = [];
     this.#bytes = 0;
-    if (this.#thinnedCount > 0) this.#thinned = [...noneThinned];
-    this.#thinnedCount = 0;
-    this.#thinnedBytes = 0;
-    return taken;
+    this.#hasTtl = false;
+    this.#leftOut = undefined;
   }
+
+  #live(wall: number): { readonly kept: readonly PlacedPublication[]; readonly expired: readonly PlacedPublication[] } {
+    if (!this.#hasTtl) return { kept: this.#publications, expired: [] };
+    const kept: PlacedPublication[] = [];
+    const expired: PlacedPublication[] = [];
+    for (const placed of this.#publications) (isExpired(placed, wall) ? expired : kept).push(placed);
+    return { kept, expired };
+  }
+
+  #keep(publications: readonly PlacedPublication[]): void {
+    this.#publications = [...publications];
+    this.#bytes = publications.reduce((sum, { publication }) => sum + publication.payload.length, 0);
+  }
+}
+
+function isExpired({ publication }: PlacedPublication, wall: number): boolean {
+  return publication.ttlMs > 0 && publication.acceptedAt + publication.ttlMs <= wall;
 }

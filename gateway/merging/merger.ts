@@ -1,83 +1,13 @@
-import { conflate } from './conflation.ts';
-import { capsTimes, MergeWindow, windowCaps, type WindowCaps } from './merge-window.ts';
-import { sample } from './sampling.ts';
 import { limits } from '../../core/limits.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
-import type { LogBatch, Position } from '../../core/publication.ts';
-import type { PlacedPublication } from '../encoding/batch.ts';
+import { priorities, type LogBatch, type PlacedPublication, type Position } from '../../core/publication.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
-
-/**
- * What members of a room can be given alike: the plain protocol, or barrage.v1 at one density. Bytes are shared within a class.
- * `full` is bounded by the policy's budget only; the others also by their number of publications a second.
- */
-export const memberClasses = ['plain', 'full', 'dense50', 'dense20', 'dense5'] as const;
-export type MemberClass = (typeof memberClasses)[number];
-const classRates: Readonly<Record<MemberClass, number>> = { plain: Infinity, full: Infinity, dense50: 50, dense20: 20, dense5: 5 };
-
-/** The least density that a client may ask for, in publications a second. */
-export const densityMin = classRates.dense5;
-
-/** The class that gives a barrage.v1 client the most without exceeding the density it asks for (`undefined` = all that the policy gives). */
-export function classFor(density: number | undefined, policy: ChannelPolicy): MemberClass {
-  if (density === undefined || density >= (policy.budget.publicationsPerSecond ?? Infinity)) return 'full';
-  if (density >= classRates.dense50) return 'dense50';
-  return density >= classRates.dense20 ? 'dense20' : 'dense5';
-}
-
-/** Publications a second that a class is given at most under a policy; `undefined` = no bound. */
-export function classDensity(memberClass: MemberClass, policy: ChannelPolicy): number | undefined {
-  const rate = Math.min(classRates[memberClass], policy.budget.publicationsPerSecond ?? Infinity);
-  return rate === Infinity ? undefined : rate;
-}
-
-/** What the members of one class get of one cut. Offsets `(after, upto]` = `items` + `leftOut` others. */
-export interface ClassCut {
-  readonly memberClass: MemberClass;
-  readonly after: number;
-  readonly upto: number;
-  /** Publications of the span that are not in `items`, also those of earlier cuts that were wholly left out. */
-  readonly leftOut: number;
-  readonly items: readonly PlacedPublication[];
-  /** Publications of this cut alone that are left out for this class, for the accounts. */
-  readonly dropped: readonly DroppedPublication[];
-  /** `false`: nothing is sent; the span is accounted for by the class's next batch. */
-  readonly send: boolean;
-}
-
-export interface DroppedPublication {
-  readonly placed: PlacedPublication;
-  readonly reason: 'budget' | 'conflated' | 'expired';
-}
-
-/** The publications `(after, upto]` of a room, flushed together. */
-export interface Cut {
-  readonly kind: 'cut';
-  readonly channel: string;
-  readonly epoch: string;
-  readonly after: number;
-  readonly upto: number;
-  readonly publications: readonly PlacedPublication[];
-  /** How many more were given up while the window was full, by priority (in the order of `priorities`): left out for every class, for want of budget. */
-  readonly thinned: readonly number[];
-  readonly classes: readonly ClassCut[];
-}
-
-/** Offsets up to `position` are missing for everybody in the room: the bus was interrupted, or began another epoch. */
-export interface Missing {
-  readonly kind: 'missing';
-  readonly channel: string;
-  readonly after: number;
-  readonly position: Position;
-}
-
-/** One moment by two clocks, both in milliseconds. */
-export interface Moment {
-  /** For windows and budgets. */
-  readonly monotonic: number;
-  /** Since the Unix epoch: for the age of publications. */
-  readonly wall: number;
-}
+import type { MemberClass } from '../encoding/encoding.ts';
+import type { ClassCut, Cut, Missing, Moment } from './cut.ts';
+import { rateOf } from './density.ts';
+import { LeftOut } from './left-out.ts';
+import { capsTimes, MergeWindow, windowCaps, type WindowCaps, type WindowContents } from './merge-window.ts';
+import { sample } from './sampling.ts';
 
 interface ClassState {
   readonly bucket: TokenBucket;
@@ -96,15 +26,19 @@ interface ClassState {
  * Invariants: cuts follow each other without overlap; a cut whose `after` is not the previous cut's `upto` (or whose epoch differs) follows
  * a hole that is nobody's choice; a class that exists has been told of everything up to its `upto`, which is at most the last cut.
  */
-export class Room {
-  readonly channel: string;
+export class Merger {
   #policy: ChannelPolicy;
   #epoch: string;
   /** Last offset received from the log. */
   #received: number;
   /** Last offset cut. */
   #cut: number;
-  readonly #window = new MergeWindow();
+  /** What came since the last cut: one window where all members can be told sums or none can, else one for each. */
+  #windows: readonly MergeWindow[];
+  /** How many came since the last cut, by priority and in all, and the bytes of their payloads. */
+  #offered = priorities.map(() => 0);
+  #offeredCount = 0;
+  #offeredBytes = 0;
   #windowEndsAt: number | undefined;
   /** Without a window: when classes that were left everything out are told so. */
   #tellAt: number | undefined;
@@ -121,8 +55,7 @@ export class Room {
   #underWayMax = Infinity;
   readonly #classes = new Map<MemberClass, ClassState>();
 
-  constructor(options: { readonly channel: string; readonly policy: ChannelPolicy; readonly position: Position }) {
-    this.channel = options.channel;
+  constructor(options: { readonly policy: ChannelPolicy; readonly position: Position }) {
     this.#policy = options.policy;
     this.#windowMs = options.policy.merge.windowMilliseconds;
     this.#caps = windowCaps(options.policy, this.#windowMs);
@@ -131,6 +64,7 @@ export class Room {
     this.#epoch = options.position.epoch;
     this.#received = options.position.offset;
     this.#cut = options.position.offset;
+    this.#windows = [new MergeWindow(true, this.#cut)];
   }
 
   get policy(): ChannelPolicy {
@@ -180,6 +114,7 @@ export class Room {
   /** Begins a class with its first member. Idempotent. */
   openClass(memberClass: MemberClass, monotonic: number): void {
     if (this.#classes.has(memberClass)) return;
+    this.#openWindowFor(memberClass.encoding.canSum);
     const rate = this.#rate(memberClass);
     this.#classes.set(memberClass, { bucket: new TokenBucket(burstOf(rate), monotonic), upto: this.#cut, leftOut: 0 });
   }
@@ -187,6 +122,9 @@ export class Room {
   /** Ends a class with its last member. */
   closeClass(memberClass: MemberClass): void {
     this.#classes.delete(memberClass);
+    const isNeeded = ({ canSum }: MergeWindow): boolean => [...this.#classes.keys()].some(({ encoding }) => encoding.canSum === canSum);
+    const needed = this.#windows.filter(isNeeded);
+    if (needed.length > 0) this.#windows = needed;
   }
 
   /**
@@ -210,11 +148,10 @@ export class Room {
     let offset = batch.firstOffset;
     for (const publication of batch.publications) {
       if (offset > this.#received) {
-        this.#window.add({ offset, publication, count: undefined });
-        this.#received = offset;
-        if (this.#isHeld || !this.#window.isFull(this.#caps)) {
+        this.#add({ offset, publication, count: undefined });
+        if (this.#isHeld || !this.#isFull) {
           // Where budgets are shrunk more is kept than is sent, for the sample at the cut to choose from.
-          if (this.#window.isCrowded(this.#isHeld ? this.#capsMax : this.#keptMax)) this.#window.thin();
+          this.#compact(this.#isHeld ? this.#capsMax : this.#keptMax, at.wall);
         } else {
           cuts.push(this.#makeCut(at));
           // The window begins anew, else its end would cut a short batch right behind this one.
@@ -224,7 +161,7 @@ export class Room {
       offset++;
     }
     // The leading edge: a quiet room sends at once, then its window opens.
-    if (!this.#window.isEmpty && this.#windowEndsAt === undefined && !this.#isHeld) cuts.push(this.#makeCut(at));
+    if (!this.#isEmpty && this.#windowEndsAt === undefined && !this.#isHeld) cuts.push(this.#makeCut(at));
     if (cuts.length > 0 && this.#windowEndsAt === undefined) this.#openWindow(at.monotonic);
     return cuts;
   }
@@ -235,7 +172,7 @@ export class Room {
     const events: (Cut | Missing)[] = [...this.#settle(at)];
     const after = position.epoch === this.#epoch ? this.#cut : position.offset;
     this.#restart(position);
-    events.push({ kind: 'missing', channel: this.channel, after, position });
+    events.push({ kind: 'missing', after, position });
     return events;
   }
 
@@ -245,7 +182,7 @@ export class Room {
     if (dueAt === undefined || at.monotonic < dueAt) return [];
     this.#windowEndsAt = undefined;
     this.#tellAt = undefined;
-    if (this.#window.isEmpty) {
+    if (this.#isEmpty) {
       // Quiet: those whose last publications were all left out are told so now, since no later batch may come to say it.
       return this.#isSomeoneUntold() ? [this.#makeCut(at)] : [];
     }
@@ -271,7 +208,7 @@ export class Room {
 
   /** Whether what was collected would have been cut, were the room not held. */
   get #isDue(): boolean {
-    return !this.#window.isEmpty && (this.#windowEndsAt === undefined || this.#window.isFull(this.#caps));
+    return !this.#isEmpty && (this.#windowEndsAt === undefined || this.#isFull);
   }
 
   #setWindow(windowMs: number): void {
@@ -293,7 +230,7 @@ export class Room {
   /** Before a hole: cuts what was collected, and tells those who were left everything out, so that the hole is told at its true size. */
   #settle(at: Moment): readonly Cut[] {
     const cuts: Cut[] = [];
-    if (!this.#window.isEmpty) cuts.push(this.#makeCut(at));
+    if (!this.#isEmpty) cuts.push(this.#makeCut(at));
     if (this.#isSomeoneUntold()) cuts.push(this.#makeCut(at));
     return cuts;
   }
@@ -302,55 +239,84 @@ export class Room {
     this.#epoch = position.epoch;
     this.#received = position.offset;
     this.#cut = position.offset;
+    for (const window of this.#windows) window.restart(position.offset);
     for (const state of this.#classes.values()) {
       state.upto = position.offset;
       state.leftOut = 0;
     }
   }
 
+  get #isEmpty(): boolean {
+    return this.#offeredCount === 0;
+  }
+
+  get #isFull(): boolean {
+    return this.#offeredCount >= this.#caps.publications || this.#offeredBytes >= this.#caps.bytes;
+  }
+
+  #add(placed: PlacedPublication): void {
+    const { priority, payload } = placed.publication;
+    const index = priorities.indexOf(priority);
+    this.#offered[index] = (this.#offered[index] ?? 0) + 1;
+    this.#offeredCount++;
+    this.#offeredBytes += payload.length;
+    this.#received = placed.offset;
+    for (const window of this.#windows) window.add(placed);
+  }
+
+  #compact(caps: WindowCaps, wall: number): void {
+    for (const window of this.#windows) if (window.isCrowded(caps)) window.compact(caps, wall);
+  }
+
+  /** Members of one kind who join while a window is open get all of it, as it is kept for the others. */
+  #openWindowFor(canSum: boolean): void {
+    const [present] = this.#windows;
+    if (present === undefined || this.#windows.some((window) => window.canSum === canSum)) return;
+    const window = present.forOthers(canSum);
+    this.#windows = this.#classes.size === 0 ? [window] : [...this.#windows, window];
+  }
+
   #makeCut({ monotonic, wall }: Moment): Cut {
-    const quiet = this.#window.isEmpty;
-    const { publications, thinned, thinnedCount } = this.#window.take();
+    const isQuiet = this.#isEmpty;
     const after = this.#cut;
+    const offered = this.#offered;
+    const offeredCount = this.#offeredCount;
     this.#cut = this.#received;
+    this.#offered = priorities.map(() => 0);
+    this.#offeredCount = 0;
+    this.#offeredBytes = 0;
     this.#underWay++;
-    const expired = new Set(publications.filter((placed) => isExpired(placed, wall)));
-    const live = expired.size === 0 ? publications : publications.filter((placed) => !expired.has(placed));
-    const together = conflate(live, 'together');
+    const taken = this.#windows.map((window) => ({ canSum: window.canSum, contents: window.take(wall, this.#cut) }));
     const classes: ClassCut[] = [];
     for (const [memberClass, state] of this.#classes) {
-      const conflated = memberClass === 'plain' ? conflate(live, 'separate') : together;
+      const contents = taken.find(({ canSum }) => canSum === memberClass.encoding.canSum)?.contents ?? nothing;
       const rate = this.#rate(memberClass);
-      const share = this.#budgetFactor < 1 ? Math.ceil((live.length + thinnedCount) * this.#budgetFactor) : Infinity;
+      const share = this.#budgetFactor < 1 ? Math.ceil(offeredCount * this.#budgetFactor) : Infinity;
       const budget = rate === Infinity ? share : Math.min(share, state.bucket.available(monotonic, rate, burstOf(rate)));
-      const sampled = sample(conflated.kept, budget);
-      if (rate !== Infinity) state.bucket.take(sampled.kept.length);
-      state.leftOut += publications.length + thinnedCount - sampled.kept.length;
+      const { items, dropped } = within(budget, contents, after);
+      if (rate !== Infinity) state.bucket.take(items.length);
+      state.leftOut += offeredCount - items.length;
       // A cut that is wholly left out is told with the class's next batch, or when the room goes quiet.
-      const send = sampled.kept.length > 0 || (quiet && state.upto < this.#cut);
-      classes.push({
-        memberClass,
-        after: state.upto,
-        upto: this.#cut,
-        leftOut: state.leftOut,
-        items: sampled.kept,
-        dropped: [
-          ...[...expired].map((placed) => ({ placed, reason: 'expired' as const })),
-          ...conflated.leftOut.map((placed) => ({ placed, reason: 'conflated' as const })),
-          ...sampled.leftOut.map((placed) => ({ placed, reason: 'budget' as const })),
-        ],
-        send,
-      });
+      const send = items.length > 0 || (isQuiet && state.upto < this.#cut);
+      classes.push({ memberClass, after: state.upto, upto: this.#cut, leftOut: state.leftOut, items, dropped, send });
       if (send) {
         state.upto = this.#cut;
         state.leftOut = 0;
       }
     }
-    return { kind: 'cut', channel: this.channel, epoch: this.#epoch, after, upto: this.#cut, publications, thinned, classes };
+    return {
+      kind: 'cut',
+      epoch: this.#epoch,
+      after,
+      upto: this.#cut,
+      offered,
+      publications: taken[0]?.contents.publications ?? [],
+      classes,
+    };
   }
 
   #rate(memberClass: MemberClass): number {
-    return (classDensity(memberClass, this.#policy) ?? Infinity) * this.#budgetFactor;
+    return (rateOf(memberClass.density, this.#policy) ?? Infinity) * this.#budgetFactor;
   }
 }
 
@@ -359,6 +325,17 @@ function burstOf(ratePerSecond: number): number {
   return ratePerSecond === Infinity ? 0 : Math.max(1, ratePerSecond);
 }
 
-function isExpired({ publication }: PlacedPublication, wall: number): boolean {
-  return publication.ttlMs > 0 && publication.acceptedAt + publication.ttlMs <= wall;
+const nothing: WindowContents = { publications: [], leftOut: undefined };
+
+/** What a class is sent within its budget, and all that it is not sent of this cut. */
+function within(
+  budget: number,
+  { publications, leftOut }: WindowContents,
+  after: number,
+): { readonly items: readonly PlacedPublication[]; readonly dropped: LeftOut | undefined } {
+  const sampled = sample(publications, budget);
+  if (sampled.leftOut.length === 0) return { items: publications, dropped: leftOut };
+  const dropped = leftOut?.copy() ?? new LeftOut(after);
+  for (const placed of sampled.leftOut) dropped.note(placed, 'budget');
+  return { items: sampled.kept, dropped };
 }

@@ -1,17 +1,18 @@
-import { priorities } from '../../core/publication.ts';
-import type { PlacedPublication } from '../encoding/batch.ts';
+import { priorities, type PlacedPublication } from '../../core/publication.ts';
 
 export interface Sample {
   readonly kept: readonly PlacedPublication[];
   readonly leftOut: readonly PlacedPublication[];
 }
 
+const none: readonly PlacedPublication[] = [];
+
 /**
  * Keeps at most `budget` publications: all of a higher priority before any of a lower one, and of the priority at which the budget ends an
  * evenly spaced choice, so that a burst of one sender at the end does not crowd out the others. The order stays.
  */
 export function sample(candidates: readonly PlacedPublication[], budget: number): Sample {
-  if (candidates.length <= budget) return { kept: candidates, leftOut: [] };
+  if (candidates.length <= budget) return { kept: candidates, leftOut: none };
   const keep = new Set<PlacedPublication>();
   let left = Math.max(0, budget);
   for (const priority of priorities) {

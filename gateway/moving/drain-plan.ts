@@ -1,6 +1,5 @@
 import { channelOwner } from '../../core/channel.ts';
 import type { Placement } from '../../core/pool/placement.ts';
-import type { ClientProtocol } from '../connections/connection.ts';
 
 /** How a gateway gives up its connections. Times count from its beginning, in milliseconds. */
 export interface DrainOrder {
@@ -94,10 +93,9 @@ export function paceDrain(
 /** What a drain knows of one connection. */
 export interface Leaver {
   readonly id: number;
-  readonly protocol: ClientProtocol;
   /** Its channels, in the order in which it subscribed. */
   readonly channels: readonly string[];
-  /** Not where it had one before, since one is all that a connection gets, and not where there is no time left for it. */
+  /** Not where its encoding has no word for it, where it had a hint before (a connection gets one), or where no time is left for it. */
   readonly mayBeHinted: boolean;
 }
 
@@ -106,7 +104,7 @@ export type Departure = { readonly kind: 'hint'; readonly url: string } | { read
 
 /** The hint names the gateway that should host the client's anchor. Where no other gateway serves, there is none to name. */
 export function departureOf(leaver: Leaver, placement: Placement | undefined, ownUid: string): Departure {
-  if (leaver.protocol === 'plain' || !leaver.mayBeHinted || placement === undefined) return { kind: 'close' };
+  if (!leaver.mayBeHinted || placement === undefined) return { kind: 'close' };
   const target = placement.of(anchorOf(leaver)).find(({ uid, state }) => state === 'serving' && uid !== ownUid);
   return target === undefined ? { kind: 'close' } : { kind: 'hint', url: target.url };
 }

@@ -5,7 +5,6 @@ import { decideCommand, type DrainCommand } from '../../core/pool/drain-command.
 import type { Placement } from '../../core/pool/placement.ts';
 import type { CommandResult } from '../../core/process/admin-api.ts';
 import type { Logger } from '../../core/process/logging.ts';
-import { encodeMessage } from '../encoding/message.ts';
 import type { Connection } from '../connections/connection.ts';
 import {
   commandedOrder,
@@ -212,16 +211,15 @@ export class Drainer {
     const { placement, uid, clock } = this.#options;
     const leaver = {
       id: connection.id,
-      protocol: connection.protocol,
       channels: connection.members.map(({ room }) => room.channel),
-      mayBeHinted: !isLastCall && !this.#hinted.has(connection),
+      mayBeHinted: connection.encoding.canTell && !isLastCall && !this.#hinted.has(connection),
     };
     const departure = departureOf(leaver, placement(), uid);
     this.#moved++;
     if (departure.kind === 'close') return this.#close(connection, 'close');
     this.#hinted.add(connection);
     drain.told.set(connection, clock.monotonic());
-    connection.sendControl(encodeMessage({ type: 'reconnect', url: departure.url, afterMs: drain.order.hintAfterMs }));
+    connection.tell({ type: 'reconnect', url: departure.url, afterMs: drain.order.hintAfterMs });
     this.#moves.inc({ how: 'hint' });
   }
 

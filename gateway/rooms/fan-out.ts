@@ -1,12 +1,18 @@
 import type { Delivery } from './delivery.ts';
-import type { HostedRoom } from './room.ts';
+import type { Member } from './members.ts';
 import type { Clock } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 
+/** All that the fan-out knows of a room: it adds the time that writing to its members took. */
+export interface FannedOut {
+  /** Milliseconds. */
+  spentMs: number;
+}
+
 /** The frames of one cut, one for each class that gets something. */
 export interface Flush {
-  readonly room: HostedRoom;
-  readonly deliveries: readonly Delivery[];
+  readonly room: FannedOut;
+  readonly deliveries: readonly Delivery<Member>[];
   /** All members were served, queued or passed over. */
   onDone(): void;
 }
@@ -27,7 +33,7 @@ const quantum = 64;
  */
 export class FanOut {
   readonly #options: FanOutOptions;
-  readonly #flushes = new Map<HostedRoom, Flush[]>();
+  readonly #flushes = new Map<FannedOut, Flush[]>();
   #isScheduled = false;
 
   constructor(options: FanOutOptions) {

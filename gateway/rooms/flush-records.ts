@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Position } from '../../core/publication.ts';
-import type { Delivery } from './delivery.ts';
-import type { Cut } from '../merging/merger.ts';
+import type { LeftOut } from '../merging/left-out.ts';
+import type { DeliveryResult } from './delivery.ts';
 import type { DropReason } from '../tally.ts';
 
 export interface PublicationResult {
@@ -10,16 +10,26 @@ export interface PublicationResult {
   readonly pending: number;
 }
 
-interface FlushRecord {
+/** What one class got of a cut. */
+export interface ClassRecord {
+  /** How many members the class had. */
+  readonly members: number;
+  /** What was left out for it; `undefined` = nothing. */
+  readonly dropped: Pick<LeftOut, 'reasonOf'> | undefined;
+  /** How its frame fared; `undefined` = nothing was sent. */
+  readonly delivery: { result(): DeliveryResult } | undefined;
+}
+
+/** The span `(after, upto]` of a cut. */
+interface Span {
   readonly epoch: string;
   readonly after: number;
   readonly upto: number;
-  readonly deliveries: readonly Delivery[];
-  /** Offsets that a class was not sent, with the number of members that this concerned. */
-  readonly leftOut: readonly { readonly offset: number; readonly reason: DropReason; readonly members: number }[];
-  /** Where some of the span were only counted: the offsets that were not, and how many members the others were left out for. */
-  readonly thinned: { readonly kept: ReadonlySet<number>; readonly members: number } | undefined;
-  /** When the last member was seen to, in milliseconds of the given clock. */
+}
+
+interface FlushRecord extends Span {
+  readonly classes: readonly ClassRecord[];
+  /** When the last member was seen to, by the monotonic clock. */
   doneAt: number | undefined;
 }
 
@@ -36,17 +46,17 @@ interface AskedRoom {
   readonly size: number;
 }
 
-/** Flushes that are over and still remembered: this many at any age … */
-const doneAlwaysMax = 16;
-/** … and younger ones up to this many, as publishers ask right after their append. */
-const doneYoungMax = 1_000;
-const youngMs = 1_000;
+/** How long a flush that is over is remembered, in milliseconds: publishers ask right after their append. */
+export const rememberedMs = 5_000;
+/** Most flushes of a room that are over and remembered. */
+export const rememberedMax = 1_000;
 const waitersMax = 1_000;
 const nobody: PublicationResult = { delivered: 0, dropped: {}, pending: 0 };
 
 /**
  * What became of the last flushes of one room, so that a publisher can ask how its publication fared (`?wait=delivered`). The flushes of a room
- * end in the order in which they begin. One that is under way is always remembered: the fan-out's backlog bounds them.
+ * end in the order in which they begin. One that is under way is always remembered: the fan-out's backlog bounds them. The owner calls
+ * `forgetOld` now and then while `isEmpty` is false.
  */
 export class FlushRecords {
   readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
@@ -59,13 +69,13 @@ export class FlushRecords {
     this.#clock = clock;
   }
 
+  get isEmpty(): boolean {
+    return this.#records.length === 0;
+  }
+
   /** A cut was made and is on its way. */
-  begin(cut: Cut, deliveries: readonly Delivery[], members: (memberClass: string) => number): FlushRecord {
-    const leftOut = cut.classes.flatMap((classCut) =>
-      classCut.dropped.map(({ placed, reason }) => ({ offset: placed.offset, reason, members: members(classCut.memberClass) })),
-    );
-    const { epoch, after, upto } = cut;
-    const record: FlushRecord = { epoch, after, upto, deliveries, leftOut, thinned: thinnedOf(cut, members), doneAt: undefined };
+  begin({ epoch, after, upto }: Span, classes: readonly ClassRecord[]): FlushRecord {
+    const record: FlushRecord = { epoch, after, upto, classes, doneAt: undefined };
     this.#records.push(record);
     return record;
   }
@@ -78,7 +88,25 @@ export class FlushRecords {
       // What waited for an offset below this span waited for one that the bus lost.
       waiter.resolve(waiter.offset > record.after ? sum(record, waiter.offset) : nobody);
     }
-    this.#forgetOld(record.doneAt);
+    if (this.#records.length > rememberedMax) this.forgetOld();
+  }
+
+  /** Forgets what is too old, or too much. */
+  forgetOld(): void {
+    const before = this.#clock.monotonic() - rememberedMs;
+    let count = 0;
+    for (const { doneAt } of this.#records) {
+      const isOld = doneAt !== undefined && (doneAt <= before || this.#records.length - count > rememberedMax);
+      if (!isOld) break;
+      count++;
+    }
+    const newest = this.#records[count - 1];
+    if (newest === undefined) return;
+    const { epoch, upto } = newest;
+    const after = this.#records.find((record) => record.epoch === epoch)?.after ?? newest.after;
+    if (this.#forgotten?.epoch === epoch) this.#forgotten.upto = upto;
+    else this.#forgotten = { epoch, after, upto };
+    this.#records.splice(0, count);
   }
 
   /**
@@ -105,18 +133,6 @@ export class FlushRecords {
     });
   }
 
-  #forgetOld(now: number): void {
-    while (this.#records.length > doneAlwaysMax) {
-      const [oldest] = this.#records;
-      if (oldest?.doneAt === undefined) return;
-      if (this.#records.length <= doneYoungMax && now - oldest.doneAt < youngMs) return;
-      this.#records.shift();
-      const { epoch, after, upto } = oldest;
-      if (this.#forgotten?.epoch === epoch) this.#forgotten.upto = upto;
-      else this.#forgotten = { epoch, after, upto };
-    }
-  }
-
   #find({ epoch, offset }: Position): FlushRecord | undefined {
     return this.#records.findLast((record) => record.epoch === epoch && offset > record.after && offset <= record.upto);
   }
@@ -138,30 +154,22 @@ export class FlushRecords {
   }
 }
 
-function thinnedOf(cut: Cut, members: (memberClass: string) => number): FlushRecord['thinned'] {
-  if (cut.thinned.every((count) => count === 0)) return undefined;
-  return {
-    kept: new Set(cut.publications.map(({ offset }) => offset)),
-    members: cut.classes.reduce((total, { memberClass }) => total + members(memberClass), 0),
-  };
-}
-
-function sum(record: FlushRecord, offset: number): PublicationResult {
+function sum({ classes }: FlushRecord, offset: number): PublicationResult {
   let delivered = 0;
   let pending = 0;
   const dropped: Partial<Record<DropReason, number>> = {};
   const drop = (reason: DropReason, members: number): void => {
     if (members > 0) dropped[reason] = (dropped[reason] ?? 0) + members;
   };
-  for (const delivery of record.deliveries) {
-    if (!delivery.offsets.includes(offset)) continue;
-    const result = delivery.result();
+  for (const each of classes) {
+    const reason = each.dropped?.reasonOf(offset);
+    const result = reason === undefined ? each.delivery?.result() : undefined;
+    if (reason !== undefined) drop(reason, each.members);
+    if (result === undefined) continue;
     delivered += result.delivered;
     pending += result.pending;
     drop('slow', result.slow);
     drop('disconnected', result.disconnected);
   }
-  for (const { offset: left, reason, members } of record.leftOut) if (left === offset) drop(reason, members);
-  if (record.thinned?.kept.has(offset) === false) drop('budget', record.thinned.members);
   return { delivered, dropped, pending };
 }

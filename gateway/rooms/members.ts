@@ -1,14 +1,43 @@
-import type { MemberClass } from '../merging/merger.ts';
-import type { Connection } from '../connections/connection.ts';
-import type { HostedRoom } from './room.ts';
+import type { CloseCode } from '../../core/close-codes.ts';
+import type { ChannelPolicy } from '../../core/policy/policy.ts';
+import type { Encoding, MemberClass, Message } from '../encoding/encoding.ts';
+import type { Delivery } from './delivery.ts';
+
+/** All that a room knows of a connection. */
+export interface Subscriber {
+  readonly encoding: Encoding;
+  readonly isClosed: boolean;
+  /** Whether its queue is at its bound. */
+  readonly isFull: boolean;
+  /** Whose it is; `undefined` = nobody is known. */
+  readonly uid: string | undefined;
+  /** Its subscriptions; rooms add and remove their own. */
+  readonly members: Member[];
+  memberOf(channel: string): Member | undefined;
+  /** One frame of a fan-out. `true` = handed to the socket, and not yet accounted for. */
+  sendBatch(delivery: Delivery<Member>, member: Member): boolean;
+  /** A notice, where its encoding has a word for it. */
+  tell(message: Message): void;
+  /** Drops what waits for a member that left. */
+  forget(member: Member): void;
+  close(code: CloseCode): void;
+}
+
+/** All that a connection knows of a room. */
+export interface MemberRoom {
+  readonly channel: string;
+  readonly policy: ChannelPolicy;
+  /** Members whose queue is at its bound; kept by their connections. */
+  fullMembers: number;
+}
 
 /** A connection in a room. It ends by leaving or by the connection's end, and is never used again. */
 export interface Member {
-  readonly connection: Connection;
-  readonly room: HostedRoom;
+  readonly connection: Subscriber;
+  readonly room: MemberRoom;
   memberClass: MemberClass;
   /** Publications a second that it asked for; `undefined` = all that the policy gives. */
-  density: number | undefined;
+  asked: number | undefined;
   /** `false` from the moment it left: whatever is still on its way to it is not sent. */
   active: boolean;
   /** Its place in its list, kept by `MemberList`. */

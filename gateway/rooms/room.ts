@@ -1,16 +1,18 @@
+import type { Clock } from '../../core/clock.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
-import { priorities, type LogBatch, type Position, type Publication } from '../../core/publication.ts';
-import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem, type PlacedPublication } from '../encoding/batch.ts';
-import { encodeMessage } from '../encoding/message.ts';
+import { priorities, type LogBatch, type Position } from '../../core/publication.ts';
+import type { EncodedItems, Encoding, MemberClass } from '../encoding/encoding.ts';
 import { flushesUnderWayMax } from '../merging/cadence.ts';
+import type { ClassCut, Cut, Missing, Moment } from '../merging/cut.ts';
+import { densityFor } from '../merging/density.ts';
+import { leftOutReasons, type LeftOut } from '../merging/left-out.ts';
+import { Merger } from '../merging/merger.ts';
+import type { GatewayMetrics } from '../metrics.ts';
+import { Tally } from '../tally.ts';
 import { Delivery } from './delivery.ts';
 import type { FanOut } from './fan-out.ts';
-import { FlushRecords } from './flush-records.ts';
-import { MemberList, type Member } from './members.ts';
-import type { GatewayMetrics } from '../metrics.ts';
-import type { Clock } from '../../core/clock.ts';
-import { classFor, Room, type ClassCut, type Cut, type MemberClass, type Missing, type Moment } from '../merging/merger.ts';
-import { Tally } from '../tally.ts';
+import { FlushRecords, type ClassRecord } from './flush-records.ts';
+import { MemberList, type Member, type MemberRoom } from './members.ts';
 
 export interface RoomSurroundings {
   readonly fanOut: FanOut;
@@ -32,13 +34,13 @@ export interface MeasuredLoad {
 }
 
 /**
- * A room with its members, on a gateway: brings the rules (`Room`) together with the timer, the encoders and the fan-out.
+ * A channel's presence on one gateway: brings its members and the rules (`Merger`) together with the timer, the encodings and the fan-out.
  * Lives from its first member's coming to its last member's leaving.
  */
-export class HostedRoom {
+export class Room implements MemberRoom {
   readonly channel: string;
   readonly #surroundings: RoomSurroundings;
-  readonly #room: Room;
+  readonly #merger: Merger;
   readonly #members = new Map<MemberClass, MemberList>();
   readonly records: FlushRecords;
   readonly tally = new Tally();
@@ -65,15 +67,15 @@ export class HostedRoom {
     this.channel = options.channel;
     this.#surroundings = options.surroundings;
     this.records = new FlushRecords(options.surroundings.clock);
-    this.#room = new Room(options);
+    this.#merger = new Merger(options);
   }
 
   get policy(): ChannelPolicy {
-    return this.#room.policy;
+    return this.#merger.policy;
   }
 
   get position(): Position {
-    return this.#room.position;
+    return this.#merger.position;
   }
 
   get size(): number {
@@ -89,15 +91,15 @@ export class HostedRoom {
 
   /** What a member asked for holds under the new policy too: the class that gave it no more may give more now. */
   setPolicy(policy: ChannelPolicy): void {
-    const { budget } = this.#room.policy;
-    this.#room.setPolicy(policy);
+    const { budget } = this.#merger.policy;
+    this.#merger.setPolicy(policy);
     // Classes depend on nothing else: most changes of policies need no look at the members.
     if (policy.budget.publicationsPerSecond === budget.publicationsPerSecond) return;
     const moves: { readonly from: MemberClass; readonly to: MemberClass; readonly members: Member[] }[] = [];
     for (const [from, list] of this.#members) {
       const byClass = new Map<MemberClass, Member[]>();
       for (const member of list) {
-        const to = member.density === undefined ? from : classFor(member.density, policy);
+        const to = member.asked === undefined ? from : from.encoding.classAt(densityFor(member.asked, policy));
         if (to === from) continue;
         const members = byClass.get(to);
         if (members === undefined) byClass.set(to, [member]);
@@ -109,7 +111,7 @@ export class HostedRoom {
   }
 
   setCadence(cadence: { readonly windowMs: number; readonly budgetFactor: number }): void {
-    this.#room.setCadence(cadence);
+    this.#merger.setCadence(cadence);
   }
 
   join(member: Member): void {
@@ -130,9 +132,12 @@ export class HostedRoom {
     if (index >= 0) member.connection.members.splice(index, 1);
   }
 
-  /** Moves a member to another class, after telling it of what its old class has not been told of. */
-  changeClass(member: Member, memberClass: MemberClass): void {
-    if (member.memberClass !== memberClass) this.#move([member], member.memberClass, memberClass);
+  /** Gives a member another density, after telling it of what its old class has not been told of. */
+  changeDensity(member: Member, asked: number | undefined): void {
+    member.asked = asked;
+    const { memberClass } = member;
+    const to = memberClass.encoding.classAt(densityFor(asked, this.policy));
+    if (to !== memberClass) this.#move([member], memberClass, to);
   }
 
   receive(batch: LogBatch): void {
@@ -140,7 +145,7 @@ export class HostedRoom {
     this.#publications += batch.publications.length;
     for (const { payload } of batch.publications) this.#bytes += payload.length;
     this.#surroundings.metrics.received.inc(batch.publications.length);
-    this.#emit(this.#room.receive(batch, this.#moment()));
+    this.#emit(this.#merger.receive(batch, this.#moment()));
   }
 
   /** What the cadence is planned from; measured anew from then on. `undefined` where nothing came and nothing was written. */
@@ -162,7 +167,7 @@ export class HostedRoom {
   }
 
   resubscribed(position: Position): void {
-    this.#emit(this.#room.resubscribed(position, this.#moment()));
+    this.#emit(this.#merger.resubscribed(position, this.#moment()));
   }
 
   close(): void {
@@ -181,7 +186,7 @@ export class HostedRoom {
     if (list === undefined) {
       list = new MemberList();
       this.#members.set(memberClass, list);
-      this.#room.openClass(memberClass, this.#surroundings.clock.monotonic());
+      this.#merger.openClass(memberClass, this.#surroundings.clock.monotonic());
     }
     return list;
   }
@@ -191,21 +196,21 @@ export class HostedRoom {
     list?.remove(member);
     if (list?.size === 0) {
       this.#members.delete(member.memberClass);
-      this.#room.closeClass(member.memberClass);
+      this.#merger.closeClass(member.memberClass);
     }
   }
 
   /** One frame for all who are moved from one class to another: how many they are must not be felt. */
   #move(members: readonly Member[], from: MemberClass, to: MemberClass): void {
-    const untold = this.#room.untold(from);
+    const untold = this.#merger.untold(from);
     for (const member of members) {
       this.#remove(member);
       member.memberClass = to;
       this.#list(to).add(member);
     }
     if (untold === undefined) return;
-    const bytes = encodeTextBatch({ channel: this.channel, epoch: this.position.epoch, ...untold }, []);
-    this.#notify(bytes, { memberClass: to, ...untold }, [members]);
+    const span = { channel: this.channel, epoch: this.position.epoch, ...untold };
+    this.#notify(span, [{ bytes: to.encoding.batch(span, []), members }]);
   }
 
   #emit(events: readonly (Cut | Missing)[]): void {
@@ -213,64 +218,59 @@ export class HostedRoom {
       if (event.kind === 'cut') this.#flush(event);
       else this.#tellMissing(event);
     }
-    const { isWaiting } = this.#room;
+    const { isWaiting } = this.#merger;
     if (isWaiting && !this.#wasWaiting) this.#surroundings.metrics.heldFlushes.inc();
     this.#wasWaiting = isWaiting;
     this.#arm();
   }
 
   #boundBacklog(): void {
-    this.#room.setUnderWayMax(flushesUnderWayMax(this.size * this.#writeCostMs));
+    this.#merger.setUnderWayMax(flushesUnderWayMax(this.size * this.#writeCostMs));
   }
 
   #written(cut: Cut): void {
     this.#flushesWritten++;
     this.#surroundings.metrics.observeLatency(cut.publications, this.#surroundings.clock.wall());
     const next = (): void => {
-      if (!this.#isClosed) this.#emit(this.#room.written(this.#moment()));
+      if (!this.#isClosed) this.#emit(this.#merger.written(this.#moment()));
     };
     // A cut that waits is encoded in a turn of its own: this one is a slice of the fan-out's.
-    if (this.#room.isWaiting) this.#surroundings.clock.soon(next);
+    if (this.#merger.isWaiting) this.#surroundings.clock.soon(next);
     else next();
   }
 
   #arm(): void {
-    const dueAt = this.#room.dueAt;
+    const dueAt = this.#merger.dueAt;
     if (dueAt === undefined || (this.#cancelTimer !== undefined && this.#timerAt === dueAt)) return;
     const { clock } = this.#surroundings;
     this.#cancelTimer?.();
     this.#timerAt = dueAt;
     this.#cancelTimer = clock.after(Math.max(1, dueAt - clock.monotonic()), () => {
       this.#cancelTimer = undefined;
-      this.#emit(this.#room.tick(this.#moment()));
+      this.#emit(this.#merger.tick(this.#moment()));
     });
   }
 
   #flush(cut: Cut): void {
     const { fanOut, metrics, clock } = this.#surroundings;
     const startedAt = clock.monotonic();
-    const sizeOf = (memberClass: string): number => this.#members.get(memberClass as MemberClass)?.size ?? 0;
-    for (const tally of [this.tally, metrics.tally]) this.#offer(tally, cut, sizeOf);
-    const items = new Map<PlacedPublication, Buffer>();
-    const deliveries: Delivery[] = [];
+    const tallies = [this.tally, metrics.tally];
+    const encoded = encodedFor(cut.classes);
+    const deliveries: Delivery<Member>[] = [];
+    const classes: ClassRecord[] = [];
     for (const classCut of cut.classes) {
       const list = this.#members.get(classCut.memberClass);
-      const bytes = classCut.send ? this.#encode(cut, classCut, items) : undefined;
-      if (list === undefined || list.size === 0 || bytes === undefined) continue;
-      deliveries.push(
-        new Delivery({
-          cut: classCut,
-          epoch: cut.epoch,
-          frame: bytes,
-          members: list.lend(),
-          tallies: [this.tally, metrics.tally],
-          meter: metrics,
-        }),
-      );
+      if (list === undefined || list.size === 0) continue;
+      const { dropped } = classCut;
+      for (const tally of tallies) account(tally, { cut, dropped, members: list.size });
+      const frame = classCut.send ? this.#encode(cut.epoch, classCut, encoded?.get(classCut.memberClass.encoding)) : undefined;
+      const delivery = frame === undefined ? undefined : this.#delivery({ cut, classCut, frame, list });
+      if (delivery !== undefined) deliveries.push(delivery);
+      classes.push({ members: list.size, dropped, delivery });
     }
-    const record = this.records.begin(cut, deliveries, sizeOf);
+    const record = this.records.begin(cut, classes);
     this.spentMs += clock.monotonic() - startedAt;
-    metrics.flushed(cut, this.#room.windowMs);
+    metrics.flushed(cut, this.#merger.windowMs);
     fanOut.add({
       room: this,
       deliveries,
@@ -281,61 +281,75 @@ export class HostedRoom {
     });
   }
 
-  #offer(tally: Tally, cut: Cut, sizeOf: (memberClass: string) => number): void {
-    const members = cut.classes.reduce((sum, { memberClass }) => sum + sizeOf(memberClass), 0);
-    for (const { publication } of cut.publications) tally.add('offered', publication.priority, members);
-    for (const { memberClass, dropped } of cut.classes) {
-      const concerned = sizeOf(memberClass);
-      for (const { placed, reason } of dropped) tally.add(reason, placed.publication.priority, concerned);
-    }
-    this.#offerThinned(tally, cut, sizeOf);
+  #delivery(options: {
+    readonly cut: Cut;
+    readonly classCut: ClassCut;
+    readonly frame: Buffer;
+    readonly list: MemberList;
+  }): Delivery<Member> {
+    const { cut, classCut, frame, list } = options;
+    const { dropped, items, memberClass, after, upto } = classCut;
+    const { metrics } = this.#surroundings;
+    return new Delivery({
+      span: { epoch: cut.epoch, after, upto },
+      frame,
+      frames: memberClass.encoding.framesOf(items.length),
+      publications: dropped === undefined ? cut.offered : sentOf(cut, dropped),
+      members: list.lend(),
+      tallies: [this.tally, metrics.tally],
+      meter: metrics,
+    });
   }
 
-  #offerThinned(tally: Tally, { thinned, classes }: Cut, sizeOf: (memberClass: string) => number): void {
-    for (const [index, count] of thinned.entries()) {
-      const priority = priorities[index];
-      if (count === 0 || priority === undefined) continue;
-      for (const { memberClass } of classes) {
-        tally.add('offered', priority, count * sizeOf(memberClass));
-        tally.add('budget', priority, count * sizeOf(memberClass));
-      }
-    }
+  #encode(epoch: string, { memberClass, after, upto, leftOut, items }: ClassCut, encoded: EncodedItems | undefined): Buffer | undefined {
+    return memberClass.encoding.batch({ channel: this.channel, epoch, after, upto, leftOut }, items, encoded);
   }
 
-  #encode(cut: Cut, classCut: ClassCut, items: Map<PlacedPublication, Buffer>): Buffer | undefined {
-    const publications: readonly Publication[] = classCut.items.map(({ publication }) => publication);
-    if (classCut.memberClass === 'plain') return publications.length === 0 ? undefined : encodePlainBatch(publications);
-    const span = { channel: this.channel, epoch: cut.epoch, after: classCut.after, upto: classCut.upto, leftOut: classCut.leftOut };
-    if (publications.some(({ kind }) => kind === 'binary')) return encodeBinaryBatch(span, classCut.items);
-    return encodeTextBatch(
-      span,
-      classCut.items.map((placed) => {
-        let item = items.get(placed);
-        if (item === undefined) items.set(placed, (item = encodeTextItem(placed)));
-        return item;
-      }),
-    );
-  }
-
-  /** Nobody chose to leave these out: barrage.v1 members are told at once, since the next publication may be long in coming. */
+  /** Nobody chose to leave these out: members who can be told are told at once, since the next publication may be long in coming. */
   #tellMissing({ after, position }: Missing): void {
-    const bytes = encodeMessage({ type: 'gap', channel: this.channel, epoch: position.epoch, after, upto: position.offset, reason: 'bus' });
+    const { epoch, offset: upto } = position;
     this.#surroundings.metrics.busGaps.inc();
-    const lists = [...this.#members].filter(([memberClass]) => memberClass !== 'plain').map(([, list]) => list.lend());
-    this.#notify(bytes, { memberClass: 'full', after, upto: position.offset }, lists);
+    const notices = [...this.#members].map(([{ encoding }, list]) => ({
+      bytes: encoding.message({ type: 'gap', channel: this.channel, epoch, after, upto, reason: 'bus' }),
+      members: list.lend(),
+    }));
+    this.#notify({ epoch, after, upto }, notices);
   }
 
-  /** Sends a frame without publications in its turn: behind the flushes of this room that are still being written. */
+  /** Sends frames without publications in their turn: behind the flushes of this room that are still being written. */
   #notify(
-    bytes: Buffer,
-    span: { readonly memberClass: MemberClass; readonly after: number; readonly upto: number },
-    lists: readonly (readonly Member[])[],
+    span: { readonly epoch: string; readonly after: number; readonly upto: number },
+    notices: readonly { readonly bytes: Buffer | undefined; readonly members: readonly Member[] }[],
   ): void {
     const { fanOut, metrics } = this.#surroundings;
-    const cut: ClassCut = { ...span, leftOut: 0, items: [], dropped: [], send: true };
-    const deliveries = lists.map(
-      (members) => new Delivery({ cut, epoch: this.position.epoch, frame: bytes, members, tallies: [], meter: metrics }),
+    const deliveries = notices.flatMap(({ bytes, members }) =>
+      bytes === undefined ? [] : [new Delivery({ span, frame: bytes, frames: 1, publications: [], members, tallies: [], meter: metrics })],
     );
     fanOut.add({ room: this, deliveries, onDone: () => {} });
   }
+}
+
+/** Where several densities of an encoding are sent to, their items are encoded once. */
+function encodedFor(classes: readonly ClassCut[]): ReadonlyMap<Encoding, EncodedItems> | undefined {
+  if (classes.length < 2) return undefined;
+  return new Map(classes.map(({ memberClass }) => [memberClass.encoding, new Map()]));
+}
+
+function account(
+  tally: Tally,
+  { cut, dropped, members }: { readonly cut: Cut; readonly dropped: LeftOut | undefined; readonly members: number },
+): void {
+  tally.add('offered', cut.offered, members);
+  if (dropped === undefined) return;
+  for (const reason of leftOutReasons)
+    tally.add(
+      reason,
+      priorities.map((priority) => dropped.count(reason, priority)),
+      members,
+    );
+}
+
+/** How many of each priority a class is sent. */
+function sentOf({ offered }: Cut, dropped: LeftOut): readonly number[] {
+  return priorities.map((priority, index) => (offered[index] ?? 0) - dropped.ofPriority(priority));
 }

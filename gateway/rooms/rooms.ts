@@ -2,31 +2,37 @@ import type { ChannelLog, RoomCounts } from '../../core/bus/bus.ts';
 import { channelOwner } from '../../core/channel.ts';
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
-import type { Logger } from '../../core/process/logging.ts';
 import type { Policies } from '../../core/policy/policy.ts';
-import type { Position } from '../../core/publication.ts';
-import { encodeMessage } from '../encoding/message.ts';
+import type { Logger } from '../../core/process/logging.ts';
 import { SparseLog } from '../../core/process/sparse-log.ts';
-import { mayJoin } from '../identity/channel-access.ts';
+import type { Position } from '../../core/publication.ts';
+import { mayJoin, type Access } from '../identity/channel-access.ts';
 import { planCadence, demandOf, type RoomLoad } from '../merging/cadence.ts';
-import type { Connection } from '../connections/connection.ts';
-import { HostedRoom, type MeasuredLoad, type RoomSurroundings } from './room.ts';
-import type { Member } from './members.ts';
-import type { MemberClass } from '../merging/merger.ts';
+import { densityFor } from '../merging/density.ts';
+import type { Member, Subscriber } from './members.ts';
+import { Room, type MeasuredLoad, type RoomSurroundings } from './room.ts';
+
+/** Who wants a connection in a room. A backend may give it what its client could not have, but never another user's own channel. */
+export interface JoinRequest {
+  readonly channel: string;
+  readonly by: 'client' | 'backend';
+  /** Publications a second that it asks for; `undefined` = all that the policy gives. */
+  readonly density?: number | undefined;
+}
 
 export type JoinResult =
   | { readonly kind: 'joined'; readonly member: Member; readonly position: Position }
   | { readonly kind: 'already'; readonly member: Member }
-  | { readonly kind: 'refused'; readonly reason: 'subscriptions' | 'rooms' | 'members' | 'bus' | 'closed' };
+  | { readonly kind: 'refused'; readonly reason: 'subscriptions' | 'rooms' | 'members' | 'bus' | 'closed' | Exclude<Access, 'allowed'> };
 
 /** A room that waits for the bus to acknowledge its subscription; those who come meanwhile wait with it. */
 interface OpeningRoom {
   readonly state: 'opening';
-  readonly opened: Promise<HostedRoom | undefined>;
+  readonly opened: Promise<Room | undefined>;
 }
 interface OpenRoom {
   readonly state: 'open';
-  readonly room: HostedRoom;
+  readonly room: Room;
 }
 
 const cadenceIntervalMs = 500;
@@ -44,8 +50,8 @@ export class Rooms {
   readonly #share: number;
   #policies: Policies;
   readonly #rooms = new Map<string, OpeningRoom | OpenRoom>();
-  readonly #flushCosts = new Map<HostedRoom, number>();
-  #stretched = new Set<HostedRoom>();
+  readonly #flushCosts = new Map<Room, number>();
+  #stretched = new Set<Room>();
   #demand = 0;
   #subscriptions = 0;
   readonly #stopCadence: () => void;
@@ -97,7 +103,7 @@ export class Rooms {
     // Each pool document says them, and few change them.
     if (policies === this.#policies) return;
     this.#policies = policies;
-    const changed: HostedRoom[] = [];
+    const changed: Room[] = [];
     for (const entry of this.#rooms.values()) {
       if (entry.state !== 'open') continue;
       const { room } = entry;
@@ -108,10 +114,17 @@ export class Rooms {
     if (changed.length > 0) this.#readmit(membersOf(changed));
   }
 
-  async join(connection: Connection, channel: string, memberClass: MemberClass): Promise<JoinResult> {
+  /**
+   * Subscribes a connection. Whether it may is asked here, in the turn in which it enters: who it is, and what the policy says, may have
+   * changed while the room was opened.
+   */
+  async join(connection: Subscriber, request: JoinRequest): Promise<JoinResult> {
+    const { channel } = request;
     let entry = this.#rooms.get(channel);
     // An open room is joined without giving way to anything else: reply and first publication can't change places.
-    if (entry?.state === 'open') return this.#enter(connection, entry.room, memberClass);
+    if (entry?.state === 'open') return this.#enter(connection, entry.room, request);
+    const access = this.#accessOf(connection, request);
+    if (access !== 'allowed') return { kind: 'refused', reason: access };
     if (entry === undefined) {
       if (this.#rooms.size >= limits.roomsMax) return { kind: 'refused', reason: 'rooms' };
       entry = { state: 'opening', opened: this.#open(channel) };
@@ -120,49 +133,34 @@ export class Rooms {
     const room = await entry.opened;
     if (room === undefined) return { kind: 'refused', reason: 'bus' };
     // Another who waited for it may have found its connection gone, and closed the room as the last one in it.
-    if (this.find(channel) !== room) return this.join(connection, channel, memberClass);
-    const result = this.#enter(connection, room, memberClass);
+    if (this.find(channel) !== room) return this.join(connection, request);
+    const result = this.#enter(connection, room, request);
     if (room.size === 0) this.#close(room);
     return result;
   }
 
-  /**
-   * Who a connection is, from now on. It leaves the channels that belong to whom it was before.
-   * @param endsAt until when, by the gateway's monotonic clock
-   */
-  identify(connection: Connection, uid: string, endsAt?: number): void {
-    connection.uid = uid;
-    connection.identityEndsAt = endsAt;
-    for (const member of connection.members.slice()) {
-      const owner = channelOwner(member.room.channel);
-      if (owner !== undefined && owner !== uid) this.end(member, 'this client is another user now');
-    }
-  }
-
-  /** It is nobody, from now on. What it is subscribed to stays. */
-  anonymize(connection: Connection): void {
-    connection.uid = undefined;
-    connection.identityEndsAt = undefined;
-  }
-
   leave(member: Member): void {
     if (!member.active) return;
-    const { room } = member;
+    const room = this.find(member.room.channel);
+    if (room === undefined) return;
     room.leave(member);
     this.#subscriptions--;
     if (room.size === 0) this.#close(room);
   }
 
-  /** Ends a subscription without its client having asked for it. The plain protocol has no word for it. */
+  /** Ends a subscription without its client having asked for it, and says so where its encoding can. */
   end(member: Member, message: string): void {
     if (!member.active) return;
     this.leave(member);
-    const { connection, room } = member;
-    if (connection.protocol === 'barrage.v1')
-      connection.sendControl(encodeMessage({ type: 'unsubscribed', channel: room.channel, message }));
+    member.connection.tell({ type: 'unsubscribed', channel: member.room.channel, message });
   }
 
-  find(channel: string): HostedRoom | undefined {
+  /** Gives a member another density. @param asked publications a second; `undefined` = all that the policy gives */
+  changeDensity(member: Member, asked: number | undefined): void {
+    if (member.active) this.find(member.room.channel)?.changeDensity(member, asked);
+  }
+
+  find(channel: string): Room | undefined {
     const entry = this.#rooms.get(channel);
     return entry?.state === 'open' ? entry.room : undefined;
   }
@@ -181,33 +179,43 @@ export class Rooms {
     for (const entry of this.#rooms.values()) if (entry.state === 'open') this.#close(entry.room);
   }
 
-  #enter(connection: Connection, room: HostedRoom, memberClass: MemberClass): JoinResult {
+  #accessOf({ uid }: Subscriber, { channel, by }: JoinRequest): Access {
+    if (by === 'client') return mayJoin(this.#policies.of(channel), channel, uid);
+    const owner = channelOwner(channel);
+    return owner === undefined || owner === uid ? 'allowed' : 'forbidden';
+  }
+
+  #enter(connection: Subscriber, room: Room, request: JoinRequest): JoinResult {
     if (connection.isClosed) return { kind: 'refused', reason: 'closed' };
+    const access = this.#accessOf(connection, request);
+    if (access !== 'allowed') return { kind: 'refused', reason: access };
     const present = connection.memberOf(room.channel);
     if (present !== undefined) return { kind: 'already', member: present };
     if (connection.members.length >= limits.subscriptionsPerConnectionMax) return { kind: 'refused', reason: 'subscriptions' };
     if (room.size >= (room.policy.limits.membersMax ?? Infinity)) return { kind: 'refused', reason: 'members' };
-    const member: Member = { connection, room, memberClass, density: undefined, active: true, index: -1 };
+    const asked = request.density;
+    const memberClass = connection.encoding.classAt(densityFor(asked, room.policy));
+    const member: Member = { connection, room, memberClass, asked, active: true, index: -1 };
     room.join(member);
     this.#subscriptions++;
     return { kind: 'joined', member, position: room.position };
   }
 
-  async #open(channel: string): Promise<HostedRoom | undefined> {
+  async #open(channel: string): Promise<Room | undefined> {
     // Batches may come before the position does; they lie after it. They wait until those who opened the room have entered it.
-    const early: ((room: HostedRoom) => void)[] = [];
-    let opened: HostedRoom | undefined;
-    const deliver = (give: (room: HostedRoom) => void): void => {
+    const early: ((room: Room) => void)[] = [];
+    let opened: Room | undefined;
+    const deliver = (give: (room: Room) => void): void => {
       if (opened === undefined) early.push(give);
       else give(opened);
     };
-    let room: HostedRoom;
+    let room: Room;
     try {
       const position = await this.#log.subscribe(channel, {
         onBatch: (batch) => deliver((to) => to.receive(batch)),
         onResubscribed: (again) => deliver((to) => to.resubscribed(again)),
       });
-      room = new HostedRoom({ channel, policy: this.#policies.of(channel), position, surroundings: this.#surroundings });
+      room = new Room({ channel, policy: this.#policies.of(channel), position, surroundings: this.#surroundings });
     } catch (error) {
       this.#unopened.warn(error);
       this.#rooms.delete(channel);
@@ -221,7 +229,7 @@ export class Rooms {
     return room;
   }
 
-  #close(room: HostedRoom): void {
+  #close(room: Room): void {
     const entry = this.#rooms.get(room.channel);
     if (entry?.state !== 'open' || entry.room !== room) return;
     this.#rooms.delete(room.channel);
@@ -231,14 +239,13 @@ export class Rooms {
     this.#log.unsubscribe(room.channel);
   }
 
-  #loadOf(room: HostedRoom, { arrivals, publications, bytes, flushCostMs: measuredMs }: MeasuredLoad): RoomLoad {
+  #loadOf(room: Room, { arrivals, publications, bytes, flushCostMs: measuredMs }: MeasuredLoad): RoomLoad {
     const before = this.#flushCosts.get(room);
     const flushCostMs =
       measuredMs === undefined || before === undefined ? (measuredMs ?? before) : before + costWeight * (measuredMs - before);
     if (flushCostMs !== undefined) this.#flushCosts.set(room, flushCostMs);
     const perSecond = 1000 / cadenceIntervalMs;
     return {
-      channel: room.channel,
       flushCostMs: flushCostMs ?? 0,
       arrivalsPerSecond: arrivals * perSecond,
       publicationsPerSecond: publications * perSecond,
@@ -247,14 +254,14 @@ export class Rooms {
     };
   }
 
-  /** Looks at some members at a time. One who is not admitted leaves; a plain client can't be told, and is disconnected. */
+  /** Looks at some members at a time. A client that is not admitted leaves; where it can't be told, it is disconnected. */
   #readmit(members: Iterator<Member>): void {
     for (let left = readmittedAtOnce; left > 0; left--) {
       const { value: member, done } = members.next();
       if (done === true) return;
       const { connection, room } = member;
       if (!member.active || mayJoin(room.policy, room.channel, connection.uid) === 'allowed') continue;
-      if (connection.protocol === 'plain')
+      if (!connection.encoding.canTell)
         connection.close(closeBecause(closeCodes.forbidden, `not allowed any more: the policy of ${room.channel} has changed`));
       else this.end(member, "this channel's policy has changed, and does not let this client subscribe");
     }
@@ -262,25 +269,26 @@ export class Rooms {
   }
 
   #planCadence(): void {
-    const active: HostedRoom[] = [];
-    const loads: RoomLoad[] = [];
+    const active = new Map<Room, RoomLoad>();
     for (const entry of this.#rooms.values()) {
-      const measured = entry.state === 'open' ? entry.room.takeLoad() : undefined;
-      if (entry.state !== 'open' || measured === undefined) continue;
-      active.push(entry.room);
-      loads.push(this.#loadOf(entry.room, measured));
+      if (entry.state !== 'open') continue;
+      if (!entry.room.records.isEmpty) entry.room.records.forgetOld();
+      const measured = entry.room.takeLoad();
+      if (measured !== undefined) active.set(entry.room, this.#loadOf(entry.room, measured));
     }
+    const loads = [...active.values()];
     this.#demand = loads.reduce((sum, load) => sum + demandOf(load), 0);
-    const stretched = new Set<HostedRoom>();
-    for (const [index, cadence] of planCadence(loads, this.#share).entries()) {
-      const room = active[index];
-      if (room === undefined) continue;
+    const cadences = planCadence(loads, this.#share);
+    const stretched = new Set<Room>();
+    let index = 0;
+    for (const room of active.keys()) {
+      const cadence = cadences[index++];
+      if (cadence === undefined) continue;
       room.setCadence(cadence);
       if (cadence.windowMs > room.policy.merge.windowMilliseconds) stretched.add(room);
     }
     for (const room of this.#stretched)
-      if (!stretched.has(room) && !active.includes(room))
-        room.setCadence({ windowMs: room.policy.merge.windowMilliseconds, budgetFactor: 1 });
+      if (!active.has(room)) room.setCadence({ windowMs: room.policy.merge.windowMilliseconds, budgetFactor: 1 });
     if (stretched.size > 0 && this.#stretched.size === 0) {
       this.#logger.warn(
         { rooms: stretched.size, demand: this.#demand, share: this.#share },
@@ -291,6 +299,6 @@ export class Rooms {
   }
 }
 
-function* membersOf(rooms: readonly HostedRoom[]): Generator<Member, undefined> {
+function* membersOf(rooms: readonly Room[]): Generator<Member, undefined> {
   for (const room of rooms) yield* room.everyone();
 }

@@ -2,14 +2,8 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readMessage } from '../../client/wire.ts';
 import { closeCodes, reconnectsAfter } from '../../core/close-codes.ts';
-import {
-  encodeBinaryBatch,
-  encodePlainBatch,
-  encodeTextBatch,
-  encodeTextItem,
-  type PlacedPublication,
-} from '../../gateway/encoding/batch.ts';
-import type { Publication } from '../../core/publication.ts';
+import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem } from '../../gateway/encoding/batch.ts';
+import type { PlacedPublication, Publication } from '../../core/publication.ts';
 import { parseCommand } from '../../gateway/commands/v1-command.ts';
 import { readFrames } from '../support/frames.ts';
 
@@ -79,7 +73,7 @@ test('a binary batch is written as documented, and read by the SDK as what was p
 });
 
 test('a plain batch is written as documented: each payload verbatim in a frame of its own', () => {
-  const written = encodePlainBatch([comment, voice]);
+  const written = encodePlainBatch([comment, voice].map((publication, index) => ({ offset: index + 1, publication, count: undefined })));
   expect(written).toEqual(bytes('plain-batch'));
   expect(readFrames(written)).toEqual([
     { opcode: 1, payload: comment.payload },

@@ -3,7 +3,9 @@ import { Registry } from 'prom-client';
 import { pino } from 'pino';
 import type { Policies } from '../../core/policy/policy.ts';
 import { ClientPublishing } from '../../gateway/commands/client-publishing.ts';
-import { Connection, type ClientProtocol } from '../../gateway/connections/connection.ts';
+import { Connection } from '../../gateway/connections/connection.ts';
+import type { Encoding } from '../../gateway/encoding/encoding.ts';
+import { plainEncoding } from '../../gateway/encoding/encodings.ts';
 import { FanOut } from '../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../gateway/metrics.ts';
 import { PlainDialect } from '../../gateway/commands/plain-dialect.ts';
@@ -61,7 +63,6 @@ export class SimulatedGateway {
     });
     this.#surroundings = {
       rooms: this.rooms,
-      log,
       authenticate: () => Promise.resolve({ kind: 'refused', reason: 'nobody is known here' }),
       publishing: new ClientPublishing(log),
       countMembers: () => Promise.resolve({ kind: 'members', members: 0 }),
@@ -71,20 +72,20 @@ export class SimulatedGateway {
     };
   }
 
-  accept(protocol: ClientProtocol, socket: SimulatedSocket): { readonly connection: Connection; send(text: string): void; drop(): void } {
+  accept(encoding: Encoding, socket: SimulatedSocket): { readonly connection: Connection; send(text: string): void; drop(): void } {
     const leave = (): void => {
       for (const member of connection.members.slice()) this.rooms.leave(member);
     };
     const connection = new Connection({
       id: this.#nextId++,
-      protocol,
+      encoding,
       wire: { socket: socket as unknown as Duplex, close: () => socket.end(), terminate: () => socket.end() },
       now: this.#clock.time,
       onClose: leave,
     });
     const session = new Session(
       connection,
-      protocol === 'plain' ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings),
+      encoding === plainEncoding ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings),
       this.#surroundings,
     );
     return {

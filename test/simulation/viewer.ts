@@ -1,3 +1,4 @@
+import { v1Encoding } from '../../gateway/encoding/encodings.ts';
 import { expect } from 'vitest';
 import { Cursor, type Told } from '../../client/cursor.ts';
 import { ChannelMove } from '../../client/move.ts';
@@ -102,7 +103,7 @@ export class Viewer {
       },
       onEnd: () => this.#ended(link),
     });
-    const link: Link = { gateway, socket, server: gateway.accept('barrage.v1', socket), isOver: false, subscribeId: undefined };
+    const link: Link = { gateway, socket, server: gateway.accept(v1Encoding, socket), isOver: false, subscribeId: undefined };
     return link;
   }
 

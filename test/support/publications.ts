@@ -1,7 +1,6 @@
 import fc from 'fast-check';
-import type { PlacedPublication } from '../../gateway/encoding/batch.ts';
-import { priorities, type Conflation, type LogBatch, type Publication } from '../../core/publication.ts';
-import type { Moment } from '../../gateway/merging/merger.ts';
+import { priorities, type Conflation, type LogBatch, type PlacedPublication, type Publication } from '../../core/publication.ts';
+import type { Moment } from '../../gateway/merging/cut.ts';
 
 /** A moment at which both clocks show the same. */
 export function moment(milliseconds: number): Moment {

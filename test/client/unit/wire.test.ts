@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BarrageError } from '../../../client/errors.ts';
 import { readMessage, toBase64 } from '../../../client/wire.ts';
-import { encodeBinaryBatch, encodeTextBatch, encodeTextItem, type PlacedPublication } from '../../../gateway/encoding/batch.ts';
+import type { PlacedPublication } from '../../../core/publication.ts';
+import { encodeBinaryBatch, encodeTextBatch, encodeTextItem } from '../../../gateway/encoding/batch.ts';
 
 function placed(offset: number, kind: 'text' | 'binary', payload: Buffer, count?: number): PlacedPublication {
   const publication = { kind, payload, priority: 'normal', acceptedAt: 0, ttlMs: 0, conflation: undefined, sender: undefined } as const;

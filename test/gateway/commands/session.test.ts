@@ -8,6 +8,7 @@ import { Policies } from '../../../core/policy/policy.ts';
 import { createLogger } from '../../../core/process/logging.ts';
 import { ClientPublishing } from '../../../gateway/commands/client-publishing.ts';
 import { Session, type Dialect } from '../../../gateway/commands/session.ts';
+import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { GatewayMetrics } from '../../../gateway/metrics.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
@@ -31,7 +32,7 @@ class Conversation {
       },
       terminate() {},
     };
-    const connection = new Connection({ id: 1, protocol: 'barrage.v1', wire, now: 0, onClose() {} });
+    const connection = new Connection({ id: 1, encoding: v1Encoding, wire, now: 0, onClose() {} });
     const dialect: Dialect = {
       execute: (text) => {
         this.carriedOut.push(text);
@@ -46,7 +47,6 @@ class Conversation {
     const surroundings = { fanOut, metrics, clock: this.clock };
     this.#session = new Session(connection, dialect, {
       rooms: new Rooms({ log, policies: new Policies([]), surroundings, logger, share: 0.6 }),
-      log,
       authenticate: () => Promise.resolve({ kind: 'refused', reason: 'no token is asked for' }),
       publishing: new ClientPublishing(log),
       countMembers: () => Promise.resolve({ kind: 'members', members: 0 }),

@@ -7,7 +7,6 @@ import { windowCaps } from '../../../gateway/merging/merge-window.ts';
 
 const anyRoom: fc.Arbitrary<RoomLoad> = fc
   .record({
-    channel: fc.string({ maxLength: 4 }),
     flushCostMs: fc.double({ min: 0, max: 400, noNaN: true }),
     arrivalsPerSecond: fc.double({ min: 0, max: 5000, noNaN: true }),
     publicationsEach: fc.integer({ min: 1, max: 500 }),
@@ -88,16 +87,15 @@ test('more share never stretches a room further', () => {
 
 test('a room of 50,000 pays for itself', () => {
   const small = {
-    channel: 'small',
     flushCostMs: 0.1,
     arrivalsPerSecond: 10,
     publicationsPerSecond: 10,
     bytesPerSecond: 0,
     policy: defaultPolicy,
   };
-  const large = { ...small, channel: 'large', flushCostMs: 120, arrivalsPerSecond: 400, publicationsPerSecond: 400 };
+  const large = { ...small, flushCostMs: 120, arrivalsPerSecond: 400, publicationsPerSecond: 400 };
   const plan = planCadence([small, large], 0.6);
-  expect(plan[0]).toEqual({ channel: 'small', windowMs: 100, budgetFactor: 1 });
+  expect(plan[0]).toEqual({ windowMs: 100, budgetFactor: 1 });
   expect(plan[1]?.windowMs).toBeCloseTo(120 / 0.599, 0);
   expect(planCadence([], 0.6)).toEqual([]);
 });
@@ -105,7 +103,7 @@ test('a room of 50,000 pays for itself', () => {
 /** A room of 60 ms a flush at the default policy, to which so many publications a second of 200 bytes come. */
 function busyRoom(publicationsPerSecond: number): RoomLoad {
   const bytesPerSecond = publicationsPerSecond * 200;
-  return { channel: 'busy', flushCostMs: 60, arrivalsPerSecond: 1000, publicationsPerSecond, bytesPerSecond, policy: defaultPolicy };
+  return { flushCostMs: 60, arrivalsPerSecond: 1000, publicationsPerSecond, bytesPerSecond, policy: defaultPolicy };
 }
 
 test('a window that is full before its end is reckoned as often as it is cut', () => {

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { priorities, type Priority } from '../../../core/publication.ts';
-import type { PlacedPublication } from '../../../gateway/encoding/batch.ts';
+import { priorities, type PlacedPublication, type Priority } from '../../../core/publication.ts';
 import { conflate } from '../../../gateway/merging/conflation.ts';
 import { sample } from '../../../gateway/merging/sampling.ts';
 import { anyWindow, latest, placed, sum } from '../../support/publications.ts';
@@ -58,7 +57,7 @@ test('a budget below nothing keeps nothing', () => {
 test('conflation keeps the newest of each key, and all that has no key', () => {
   fc.assert(
     fc.property(anyWindow, (window) => {
-      const conflated = conflate(window, 'together');
+      const conflated = conflate(window, true);
       splits(window, conflated);
       const keyOf = ({ publication: { conflation, sender, priority } }: PlacedPublication) =>
         conflation && [conflation.mode, conflation.key, sender === undefined, priority].join(' ');
@@ -74,9 +73,9 @@ test('a sum loses no count', () => {
     fc.property(anyWindow, (window) => {
       const summed = (all: readonly PlacedPublication[]) => all.filter(({ publication }) => publication.conflation?.mode === 'Sum');
       const published = summed(window).reduce((total, { publication }) => total + (publication.conflation?.count ?? 0), 0);
-      const sent = summed(conflate(window, 'together').kept).reduce((total, { count }) => total + (count ?? 0), 0);
+      const sent = summed(conflate(window, true).kept).reduce((total, { count }) => total + (count ?? 0), 0);
       expect(sent).toBe(published);
-      expect(summed(conflate(window, 'separate').kept)).toHaveLength(summed(window).length);
+      expect(summed(conflate(window, false).kept)).toHaveLength(summed(window).length);
     }),
   );
 });
@@ -84,7 +83,7 @@ test('a sum loses no count', () => {
 test.each([latest('k'), sum('k')])('a client can neither replace a backend’s publication nor speak with its count (%o)', (conflation) => {
   const gift = placed(1, { conflation: { ...conflation, count: 1_000_000 }, priority: 'normal' });
   const window = [gift, placed(2, { conflation, sender: 77 }), placed(3, { conflation, sender: 78 })];
-  const { kept, leftOut } = conflate(window, 'together');
+  const { kept, leftOut } = conflate(window, true);
   // Clients share their keys: a thousand likes of as many clients are one publication.
   expect(offsets(kept)).toEqual([1, 3]);
   expect(offsets(leftOut)).toEqual([2]);
@@ -94,12 +93,12 @@ test.each([latest('k'), sum('k')])('a client can neither replace a backend’s p
 
 test('what is left out before it replaces nothing', () => {
   const window = [placed(1, { conflation: latest('k'), priority: 'high' }), placed(2, { conflation: latest('k'), priority: 'low' })];
-  expect(offsets(conflate(window, 'together').kept)).toEqual([1, 2]);
+  expect(offsets(conflate(window, true).kept)).toEqual([1, 2]);
 });
 
 test('Latest and Sum with the same key are two keys', () => {
   const window = [placed(1, { conflation: latest('k') }), placed(2, { conflation: sum('k', 3) })];
-  expect(conflate(window, 'together').kept.map(({ offset, count }) => [offset, count])).toEqual([
+  expect(conflate(window, true).kept.map(({ offset, count }) => [offset, count])).toEqual([
     [1, undefined],
     [2, 3],
   ]);

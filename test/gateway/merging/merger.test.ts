@@ -1,34 +1,8 @@
 import { expect, test } from 'vitest';
-import { defaultPolicy, policyFileSchema, type ChannelPolicy } from '../../../core/policy/policy.ts';
-import { Room, classFor, classDensity, type ClassCut, type Cut, type MemberClass } from '../../../gateway/merging/merger.ts';
+import { defaultPolicy } from '../../../core/policy/policy.ts';
+import { densityFor, rateOf } from '../../../gateway/merging/density.ts';
+import { classOf, only, policyOf, roomOf, some, spans, type ClassName } from '../../support/mergers.ts';
 import { latest, logBatch, moment, publication, sum } from '../../support/publications.ts';
-
-function policyOf(fields: object): ChannelPolicy {
-  const [policy] = policyFileSchema.parse({ channels: [{ channel: 'c', ...fields }] }).channels;
-  return policy ?? defaultPolicy;
-}
-
-/** A room at offset 0 of epoch `e` with these classes open since the time 0. */
-function roomOf(fields: object = {}, classes: readonly MemberClass[] = ['full']): Room {
-  const room = new Room({ channel: 'c', policy: policyOf(fields), position: { epoch: 'e', offset: 0 } });
-  for (const memberClass of classes) room.openClass(memberClass, 0);
-  return room;
-}
-
-function some(count: number, more: Parameters<typeof publication>[1] = {}): ReturnType<typeof publication>[] {
-  return Array.from({ length: count }, () => publication('x', more));
-}
-
-function spans(cuts: readonly Cut[]): readonly (readonly [after: number, upto: number])[] {
-  return cuts.map(({ after, upto }) => [after, upto] as const);
-}
-
-function only(cuts: readonly Cut[], memberClass: MemberClass = 'full'): ClassCut {
-  expect(cuts).toHaveLength(1);
-  const classCut = cuts[0]?.classes.find((each) => each.memberClass === memberClass);
-  if (classCut === undefined) throw new Error(`the cut has no class ${memberClass}`);
-  return classCut;
-}
 
 test('a quiet room sends at once, then collects for a window, then is quiet again', () => {
   const room = roomOf();
@@ -134,7 +108,7 @@ test('a publication expires at acceptedAt + ttlMs, and not before', () => {
   );
   const cut = only(room.tick(moment(100)));
   expect(cut.items.map(({ offset }) => offset)).toEqual([3]);
-  expect(cut.dropped).toMatchObject([{ placed: { offset: 2 }, reason: 'expired' }]);
+  expect([cut.dropped?.total, cut.dropped?.reasonOf(2)]).toEqual([1, 'expired']);
   expect(cut).toMatchObject({ after: 1, upto: 3, leftOut: 1 });
 });
 
@@ -148,7 +122,7 @@ test('a publication expires by the machine clock, whatever it was set to; the wi
     expect(room.tick({ monotonic: 99, wall: 100 + setBy })).toEqual([]);
     const cut = only(room.tick({ monotonic: 100, wall: 100 + setBy }));
     expect(cut.items.map(({ offset }) => offset)).toEqual([3]);
-    expect(cut.dropped).toMatchObject([{ placed: { offset: 2 }, reason: 'expired' }]);
+    expect([cut.dropped?.total, cut.dropped?.reasonOf(2)]).toEqual([1, 'expired']);
   }
 });
 
@@ -158,8 +132,8 @@ test('the plain class gets every publication of a sum, barrage.v1 the newest wit
   room.receive(logBatch(1, some(1)), moment(0));
   room.receive(logBatch(2, window), moment(1));
   const [cut] = room.tick(moment(100));
-  const offsets = (memberClass: MemberClass) =>
-    cut?.classes.find((each) => each.memberClass === memberClass)?.items.map(({ offset, count }) => [offset, count]);
+  const offsets = (name: ClassName) =>
+    cut?.classes.find((each) => each.memberClass === classOf(name))?.items.map(({ offset, count }) => [offset, count]);
   expect(offsets('plain')).toEqual(
     [
       [2, 2],
@@ -191,10 +165,10 @@ test('a class that was left everything out is told so by its next batch', () => 
   expect(only(room.receive(logBatch(1, some(5)), moment(0)), 'dense5').items).toHaveLength(5);
   room.receive(logBatch(6, some(2)), moment(10));
   expect(only(room.tick(moment(100)), 'dense5')).toMatchObject({ send: false });
-  expect(room.untold('dense5')).toEqual({ after: 5, upto: 7, leftOut: 2 });
+  expect(room.untold(classOf('dense5'))).toEqual({ after: 5, upto: 7, leftOut: 2 });
   room.receive(logBatch(8, some(1)), moment(150));
   expect(only(room.tick(moment(200)), 'dense5')).toMatchObject({ after: 5, upto: 8, leftOut: 2, items: [{ offset: 8 }], send: true });
-  expect(room.untold('dense5')).toBeUndefined();
+  expect(room.untold(classOf('dense5'))).toBeUndefined();
 });
 
 test('a class that was left everything out is told so when the room goes quiet', () => {
@@ -220,8 +194,8 @@ test('one who joins gets the whole open window', () => {
   room.receive(logBatch(1, some(1)), moment(0));
   room.receive(logBatch(2, some(2)), moment(10));
   const position = room.position;
-  room.openClass('dense20', 20);
-  const cut = room.tick(moment(100))[0]?.classes.find(({ memberClass }) => memberClass === 'dense20');
+  room.openClass(classOf('dense20'), 20);
+  const cut = room.tick(moment(100))[0]?.classes.find(({ memberClass }) => memberClass === classOf('dense20'));
   expect(cut).toMatchObject({ after: position.offset, upto: 3, leftOut: 0 });
 });
 
@@ -252,60 +226,9 @@ test('a client is never put in a class that gives more than it asks for', () => 
     [19, 5],
     [5, 5],
   ];
-  for (const [density, rate] of rates) expect(classDensity(classFor(density, policy), policy)).toBe(rate);
-  expect(classDensity(classFor(undefined, defaultPolicy), defaultPolicy)).toBeUndefined();
-  expect(classDensity(classFor(1000, defaultPolicy), defaultPolicy)).toBe(50);
-});
-
-test('a room is held at so many cuts under way, and cuts what it collected when one is written', () => {
-  const room = roomOf({ merge: { windowMilliseconds: 0 } });
-  room.setUnderWayMax(2);
-  expect(spans(room.receive(logBatch(1, some(1)), moment(0)))).toEqual([[0, 1]]);
-  expect(spans(room.receive(logBatch(2, some(1)), moment(1)))).toEqual([[1, 2]]);
-  expect(room.isWaiting).toBe(false);
-  expect(room.receive(logBatch(3, some(1)), moment(2))).toEqual([]);
-  expect(room.receive(logBatch(4, some(2)), moment(3))).toEqual([]);
-  expect(room.isWaiting).toBe(true);
-  expect(spans(room.written(moment(4)))).toEqual([[2, 5]]);
-  expect(room.written(moment(5))).toEqual([]);
-  expect(spans(room.receive(logBatch(6, some(1)), moment(6)))).toEqual([[5, 6]]);
-});
-
-test('a window that ends, or is full, while its room is held, is cut when the room is not held any more', () => {
-  for (const [publications, at] of [
-    [2, 100],
-    [3, 10],
-  ] as const) {
-    const room = roomOf({ merge: { publicationsMax: 3 } });
-    room.setUnderWayMax(1);
-    room.receive(logBatch(1, some(1)), moment(0));
-    expect(room.receive(logBatch(2, some(publications)), moment(10))).toEqual([]);
-    expect(room.tick(moment(at))).toEqual([]);
-    expect(room.isWaiting).toBe(true);
-    room.setUnderWayMax(2);
-    expect(spans(room.written(moment(200)))).toEqual([[1, 1 + publications]]);
-    expect(room.dueAt).toBe(300);
-  }
-});
-
-test('a held room that can hold no more gives up half by priority, and each class is told how many', () => {
-  // 2 publications in 100 ms are 20 in a second.
-  const room = roomOf({ merge: { publicationsMax: 2 } }, ['plain', 'full']);
-  room.setUnderWayMax(1);
-  room.receive(logBatch(1, some(1)), moment(0));
-  const mixed = [...some(10, { priority: 'low' }), ...some(3, { priority: 'high' }), ...some(6)];
-  room.receive(logBatch(2, mixed), moment(1));
-  const [whole] = room.written(moment(2));
-  expect(whole?.publications).toHaveLength(19);
-
-  const full = roomOf({ merge: { publicationsMax: 2 } }, ['plain', 'full']);
-  full.setUnderWayMax(1);
-  full.receive(logBatch(1, some(1)), moment(0));
-  full.receive(logBatch(2, [...mixed, ...some(1)]), moment(1));
-  const [cut] = full.written(moment(2));
-  expect(cut?.thinned).toEqual([0, 0, 10]);
-  expect(cut?.publications.map(({ publication: { priority } }) => priority).filter((priority) => priority === 'high')).toHaveLength(3);
-  for (const classCut of cut?.classes ?? []) expect(classCut).toMatchObject({ after: 1, upto: 21, leftOut: 10 });
+  for (const [density, rate] of rates) expect(rateOf(densityFor(density, policy), policy)).toBe(rate);
+  expect(rateOf(densityFor(undefined, defaultPolicy), defaultPolicy)).toBeUndefined();
+  expect(rateOf(densityFor(1000, defaultPolicy), defaultPolicy)).toBe(50);
 });
 
 test('a window that is stretched holds more by the same factor', () => {

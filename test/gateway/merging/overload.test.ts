@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { ChannelLog, LogSubscriber } from '../../../core/bus/bus.ts';
 import { Policies, policyFileSchema } from '../../../core/policy/policy.ts';
 import { priorities } from '../../../core/publication.ts';
+import { plainEncoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/metrics.ts';
@@ -62,8 +63,8 @@ class BusyLoop {
       };
       const socket = { writableLength: 0, write, once: () => {} } as unknown as Duplex;
       const wire = { socket, close: () => {}, terminate: () => {} };
-      const connection = new Connection({ id: left, protocol: 'plain', wire, now: 0, onClose: () => {} });
-      await this.rooms.join(connection, channel, 'plain');
+      const connection = new Connection({ id: left, encoding: plainEncoding, wire, now: 0, onClose: () => {} });
+      await this.rooms.join(connection, { channel, by: 'client' });
     }
     await this.clock.advance(0);
   }

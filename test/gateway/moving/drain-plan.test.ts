@@ -105,7 +105,7 @@ test("an operator's drain that is under way when the process is to end goes on a
 
 const document = poolDocument({ gateways: ['a', 'b', 'c', 'd'].map((name) => gatewayNamed(name)) });
 const placement = new Placement(document);
-const leaver: Leaver = { id: 1, protocol: 'barrage.v1', channels: ['user:7', 'video:1', 'video:2'], mayBeHinted: true };
+const leaver: Leaver = { id: 1, channels: ['user:7', 'video:1', 'video:2'], mayBeHinted: true };
 
 test("a client of ours is sent to the gateway of its anchor, which is never a user's own channel and never the one it leaves", () => {
   const [first, second] = placement.of('video:1');
@@ -118,8 +118,7 @@ test('clients without an anchor are spread over the others', () => {
   expect(new Set(urls.map((departure) => (departure.kind === 'hint' ? departure.url : ''))).size).toBe(3);
 });
 
-test('plain clients, those who had their hint, and everybody where no other gateway serves, are closed', () => {
-  expect(departureOf({ ...leaver, protocol: 'plain' }, placement, 'uid-a')).toEqual({ kind: 'close' });
+test('clients that can have no hint, or had theirs, and everybody where no other gateway serves, are closed', () => {
   expect(departureOf({ ...leaver, mayBeHinted: false }, placement, 'uid-a')).toEqual({ kind: 'close' });
   expect(departureOf(leaver, undefined, 'uid-a')).toEqual({ kind: 'close' });
   const alone = new Placement(poolDocument({ gateways: [gatewayNamed('a')] }));

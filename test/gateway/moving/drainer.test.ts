@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { Placement } from '../../../core/pool/placement.ts';
+import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { Drainer } from '../../../gateway/moving/drainer.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -63,7 +64,7 @@ class Draining {
       this.#connections.delete(id);
     };
     const wire = { socket, close, terminate() {} };
-    this.#connections.set(id, new Connection({ id, protocol: 'barrage.v1', wire, now: this.#clock.time, onClose() {} }));
+    this.#connections.set(id, new Connection({ id, encoding: v1Encoding, wire, now: this.#clock.time, onClose() {} }));
   }
 
   #leave(id: number): void {

@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import { limits } from '../../../core/limits.ts';
 import type { Connection } from '../../../gateway/connections/connection.ts';
 import { Delivery } from '../../../gateway/rooms/delivery.ts';
-import { FanOut, type Flush } from '../../../gateway/rooms/fan-out.ts';
-import type { HostedRoom } from '../../../gateway/rooms/room.ts';
+import { FanOut, type FannedOut, type Flush } from '../../../gateway/rooms/fan-out.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
 
 /** A fan-out on a loop whose time passes by writing: 5 µs for each write. */
@@ -23,19 +22,20 @@ class Loop {
     onSlice: (milliseconds) => this.slicesMs.push(milliseconds),
   });
 
-  room(): HostedRoom {
-    return { spentMs: 0 } as Partial<HostedRoom> as HostedRoom;
+  room(): FannedOut {
+    return { spentMs: 0 };
   }
 
-  flush(room: HostedRoom, members: number, what: string, onDone: () => void = () => {}): Flush {
+  flush(room: FannedOut, members: number, what: string, onDone: () => void = () => {}): Flush {
     const sendBatch = (): boolean => {
       this.timeMs += 0.005;
       return true;
     };
     const connection = { sendBatch } as Partial<Connection> as Connection;
     const list = Array.from({ length: members }, () => ({ active: true, connection }) as Partial<Member> as Member);
-    const cut = { memberClass: 'full', after: 0, upto: 1, leftOut: 0, items: [], dropped: [], send: true } as const;
-    const delivery = new Delivery({ cut, epoch: 'e', frame: Buffer.alloc(1), members: list, tallies: [], meter: { sent() {} } });
+    const span = { epoch: 'e', after: 0, upto: 1 };
+    const rest = { frames: 1, publications: [], tallies: [], meter: { sent() {} } };
+    const delivery = new Delivery({ span, frame: Buffer.alloc(1), members: list, ...rest });
     return {
       room,
       deliveries: [delivery],

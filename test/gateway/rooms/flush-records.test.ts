@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { Delivery } from '../../../gateway/rooms/delivery.ts';
-import { FlushRecords } from '../../../gateway/rooms/flush-records.ts';
-import type { Member } from '../../../gateway/rooms/members.ts';
-import type { ClassCut, Cut } from '../../../gateway/merging/merger.ts';
+import { LeftOut } from '../../../gateway/merging/left-out.ts';
+import { FlushRecords, rememberedMax, rememberedMs } from '../../../gateway/rooms/flush-records.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { placed } from '../../support/publications.ts';
 
@@ -20,14 +19,13 @@ class Flushing {
   /** Cuts the next so many offsets. Returns how to end the flush. */
   cut(count = 1): () => void {
     const [after, upto] = [this.position.offset, this.position.offset + count];
-    const items = Array.from({ length: count }, (_, index) => placed(after + 1 + index));
-    const classCut: ClassCut = { memberClass: 'full', after, upto, leftOut: 0, items, dropped: [], send: true };
     const { epoch } = this.position;
-    const cut: Cut = { kind: 'cut', channel: 'c', epoch, after, upto, publications: items, thinned: [0, 0, 0], classes: [classCut] };
-    const members = Array.from({ length: this.size }, () => ({}) as Member);
-    const delivery = new Delivery({ cut: classCut, epoch: cut.epoch, frame: Buffer.alloc(1), members, tallies: [], meter: { sent() {} } });
-    const record = this.records.begin(cut, [delivery], () => this.size);
-    this.position = { epoch: cut.epoch, offset: upto };
+    const span = { epoch, after, upto };
+    const members = Array.from({ length: this.size }, () => 'member');
+    const frame = { frame: Buffer.alloc(1), frames: 1, publications: [0, count, 0] };
+    const delivery = new Delivery({ span, ...frame, members, tallies: [], meter: { sent() {} } });
+    const record = this.records.begin(span, [{ members: this.size, dropped: undefined, delivery }]);
+    this.position = { epoch, offset: upto };
     return () => {
       delivery.handed(this.size);
       this.records.done(record);
@@ -85,26 +83,54 @@ test('at the deadline what is not cut yet, and what is under way, is pending', a
   expect(await Promise.all(asked)).toEqual([pending, pending, pending]);
 });
 
-test('what a full window only counted is told as left out for want of budget, to the offset', async () => {
+test('the reason is told for which an offset was left out for a class, beside what the other classes got', async () => {
   const { records } = new Flushing();
-  const classes: ClassCut[] = [{ memberClass: 'full', after: 0, upto: 4, leftOut: 3, items: [placed(2)], dropped: [], send: true }];
-  const span = { epoch: 'e', after: 0, upto: 4 };
-  records.done(records.begin({ kind: 'cut', channel: 'c', ...span, publications: [placed(2)], thinned: [0, 3, 0], classes }, [], () => 5));
-  const room = { position: { epoch: 'e', offset: 4 }, size: 5 };
-  expect(await records.result({ epoch: 'e', offset: 2 }, never, room)).toEqual({ delivered: 0, dropped: {}, pending: 0 });
-  for (const offset of [1, 3, 4])
-    expect(await records.result({ epoch: 'e', offset }, never, room)).toEqual({ delivered: 0, dropped: { budget: 5 }, pending: 0 });
+  const dropped = new LeftOut(0);
+  for (const [offset, reason] of [
+    [1, 'budget'],
+    [3, 'conflated'],
+    [4, 'expired'],
+  ] as const)
+    dropped.note(placed(offset), reason);
+  const delivery = { result: () => ({ delivered: 2, slow: 1, disconnected: 0, pending: 4 }) };
+  records.done(
+    records.begin({ epoch: 'e', after: 0, upto: 4 }, [
+      { members: 5, dropped, delivery: undefined },
+      { members: 7, dropped: undefined, delivery },
+    ]),
+  );
+  const room = { position: { epoch: 'e', offset: 4 }, size: 12 };
+  const resultOf = (offset: number) => records.result({ epoch: 'e', offset }, never, room);
+  const others = { delivered: 2, pending: 4 };
+  expect(await resultOf(1)).toEqual({ ...others, dropped: { budget: 5, slow: 1 } });
+  expect(await resultOf(2)).toEqual({ ...others, dropped: { slow: 1 } });
+  expect(await resultOf(3)).toEqual({ ...others, dropped: { conflated: 5, slow: 1 } });
+  expect(await resultOf(4)).toEqual({ ...others, dropped: { expired: 5, slow: 1 } });
 });
 
-test('of flushes that are over, a thousand are remembered for a second, and sixteen longer; the others are said to be forgotten', async () => {
+test('a thousand flushes that are over are remembered for five seconds, and none longer; what is forgotten is said to be', async () => {
   const room = new Flushing();
-  for (let made = 0; made < 1_001; made++) room.cut()();
+  for (let made = 0; made < rememberedMax + 1; made++) room.cut()();
   expect(await room.ask(1)).toBe('forgotten');
   expect(await room.ask(2)).toMatchObject({ delivered: 3 });
-  room.clock.time += 1_000;
+  room.clock.time += rememberedMs - 1;
+  room.records.forgetOld();
+  expect(await room.ask(2)).toMatchObject({ delivered: 3 });
   room.cut()();
-  expect(await room.ask(986)).toBe('forgotten');
-  expect(await room.ask(987)).toMatchObject({ delivered: 3 });
-  room.clock.time += 999_000;
-  expect(await room.ask(1_002)).toMatchObject({ delivered: 3 });
+  room.clock.time += 1;
+  room.records.forgetOld();
+  expect(await room.ask(rememberedMax + 1)).toBe('forgotten');
+  expect(await room.ask(rememberedMax + 2)).toMatchObject({ delivered: 3 });
+  room.clock.time += rememberedMs;
+  room.records.forgetOld();
+  expect(room.records.isEmpty).toBe(true);
+});
+
+test('a flush that is under way is remembered, however long it takes', async () => {
+  const room = new Flushing();
+  const end = room.cut();
+  room.clock.time += 10 * rememberedMs;
+  room.records.forgetOld();
+  end();
+  expect(await room.ask(1)).toMatchObject({ delivered: 3 });
 });

@@ -1,13 +1,17 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { policyFileSchema } from '../../../core/policy/policy.ts';
-import { Room, memberClasses, type ClassCut, type Cut, type MemberClass, type Missing } from '../../../gateway/merging/merger.ts';
+import { densities, type MemberClass } from '../../../gateway/encoding/encoding.ts';
+import { plainEncoding, v1Encoding } from '../../../gateway/encoding/encodings.ts';
+import type { ClassCut, Cut, Missing } from '../../../gateway/merging/cut.ts';
+import { Merger } from '../../../gateway/merging/merger.ts';
 import { anyPublication, logBatch, moment } from '../../support/publications.ts';
 
 const anyPolicy = fc.record({
   merge: fc.record({ windowMilliseconds: fc.constantFrom(0, 20, 100), publicationsMax: fc.constantFrom(1, 3, 500) }),
   budget: fc.record({ publicationsPerSecond: fc.constantFrom(1, 7, 60) }, { requiredKeys: [] }),
 });
+const memberClasses = [plainEncoding.classAt('full'), ...densities.map((density) => v1Encoding.classAt(density))];
 const anyStep = fc.oneof(
   {
     weight: 6,
@@ -53,7 +57,7 @@ test('whatever comes, each class is told of every offset once: sent, left out, o
     fc.property(anyPolicy, fc.array(anyStep, { maxLength: 60 }), (fields, steps) => {
       const [policy] = policyFileSchema.parse({ channels: [{ channel: 'c', ...fields }] }).channels;
       if (policy === undefined) throw new Error('no policy');
-      const room = new Room({ channel: 'c', policy, position: { epoch: 'e0', offset: 0 } });
+      const room = new Merger({ policy, position: { epoch: 'e0', offset: 0 } });
       const listeners = new Map<MemberClass, Listener>();
       for (const memberClass of memberClasses) {
         room.openClass(memberClass, 0);
@@ -72,10 +76,10 @@ test('whatever comes, each class is told of every offset once: sent, left out, o
         for (const event of events) {
           if (event.kind === 'missing') continue;
           underWay++;
-          expect(event.publications.length + event.thinned.reduce((sum, count) => sum + count, 0)).toBe(event.upto - event.after);
+          expect(event.offered.reduce((sum, count) => sum + count, 0)).toBe(event.upto - event.after);
           expect(event.classes.length).toBe(memberClasses.length);
           for (const cut of event.classes) {
-            expect(cut.dropped.length + cut.items.length).toBe(event.publications.length);
+            expect((cut.dropped?.total ?? 0) + cut.items.length).toBe(event.upto - event.after);
             listeners.get(cut.memberClass)?.take(event.epoch, cut);
           }
         }
@@ -106,7 +110,7 @@ test('whatever comes, each class is told of every offset once: sent, left out, o
       runTo(now + 5000);
       expect(room.dueAt).toBeUndefined();
       for (const [memberClass, listener] of listeners) {
-        expect([memberClass, listener.told]).toEqual([memberClass, received]);
+        expect(listener.told, memberClass.density).toBe(received);
         expect(listener.holes).toBeLessThanOrEqual(lost);
       }
     }),

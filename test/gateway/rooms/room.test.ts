@@ -4,10 +4,11 @@ import { expect, test } from 'vitest';
 import { defaultPolicy, type ChannelPolicy } from '../../../core/policy/policy.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { FanOut, type Flush } from '../../../gateway/rooms/fan-out.ts';
-import { HostedRoom } from '../../../gateway/rooms/room.ts';
+import { Room } from '../../../gateway/rooms/room.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
 import { GatewayMetrics } from '../../../gateway/metrics.ts';
-import { classFor } from '../../../gateway/merging/merger.ts';
+import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
+import { densityFor } from '../../../gateway/merging/density.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { readFrames } from '../../support/frames.ts';
 import { logBatch, publication } from '../../support/publications.ts';
@@ -46,24 +47,24 @@ class Hosting {
   readonly clock = new FakeClock();
   readonly fanOut = new CountedFanOut({ clock: this.clock, onSlice: () => {} });
   readonly metrics = new GatewayMetrics(new Registry(), gauges);
-  readonly room: HostedRoom;
+  readonly room: Room;
   #offset = 0;
 
   constructor(policy: ChannelPolicy) {
     const surroundings = { fanOut: this.fanOut, metrics: this.metrics, clock: this.clock };
-    this.room = new HostedRoom({ channel: 'c', policy, position: { epoch: 'e', offset: 0 }, surroundings });
+    this.room = new Room({ channel: 'c', policy, position: { epoch: 'e', offset: 0 }, surroundings });
   }
 
-  join(count: number, density: number | undefined): readonly Viewer[] {
+  join(count: number, asked: number | undefined): readonly Viewer[] {
     const { room } = this;
     return Array.from({ length: count }, () => {
       const frames: Buffer[] = [];
       const write = (bytes: Buffer): boolean => frames.push(bytes) > 0;
       const socket = { writableLength: 0, write, once: () => {} } as unknown as Duplex;
       const wire = { socket, close: () => {}, terminate: () => {} };
-      const connection = new Connection({ id: 1, protocol: 'barrage.v1', wire, now: 0, onClose: () => {} });
-      const memberClass = classFor(density, room.policy);
-      const member: Member = { connection, room, memberClass, density, active: true, index: -1 };
+      const connection = new Connection({ id: 1, encoding: v1Encoding, wire, now: 0, onClose: () => {} });
+      const memberClass = v1Encoding.classAt(densityFor(asked, room.policy));
+      const member: Member = { connection, room, memberClass, asked, active: true, index: -1 };
       room.join(member);
       return { member, frames };
     });
@@ -106,7 +107,7 @@ test('a policy that moves members to other classes costs one frame and one flush
   expect(moves.flatMap(({ deliveries }) => deliveries.map(({ members }) => members.length))).toEqual([300, 200]);
   // Nothing is written at once, however many they are: that is the business of slices.
   for (const viewer of [...slow, ...medium]) expect(viewer.frames).toHaveLength(1);
-  expect([slow, medium, all].map(([viewer]) => viewer?.member.memberClass)).toEqual(['dense5', 'dense20', 'full']);
+  expect([slow, medium, all].map(([viewer]) => viewer?.member.memberClass.density)).toEqual(['dense5', 'dense20', 'full']);
 
   await hosting.clock.advance(0);
   for (const group of [slow, medium]) {

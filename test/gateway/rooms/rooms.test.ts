@@ -7,6 +7,8 @@ import { Policies, policyFileSchema } from '../../../core/policy/policy.ts';
 import type { Logger } from '../../../core/process/logging.ts';
 import { answerCall } from '../../../gateway/commands/backend-calls.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
+import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
+import { identify } from '../../../gateway/connections/standing.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/metrics.ts';
 import { Rooms } from '../../../gateway/rooms/rooms.ts';
@@ -55,7 +57,7 @@ class Gateway {
     };
     const wire = { socket: socket as unknown as Duplex, close() {}, terminate() {} };
     const id = this.connections.size + 1;
-    const connection = new Connection({ id, protocol: 'barrage.v1', wire, now: this.clock.time, onClose() {} });
+    const connection = new Connection({ id, encoding: v1Encoding, wire, now: this.clock.time, onClose() {} });
     this.connections.set(id, connection);
     return { connection, said };
   }
@@ -70,9 +72,9 @@ test('a backend’s subscribe finds out that the client has become another user 
   const { connection, said } = gateway.connect();
   const { promise, resolve } = Promise.withResolvers<void>();
   gateway.gate = promise;
-  gateway.rooms.identify(connection, '1');
+  identify(connection, { uid: '1' }, gateway.rooms);
   const reply = gateway.call(connection, { kind: 'subscribe', channels: ['user:1'] });
-  gateway.rooms.identify(connection, '2');
+  identify(connection, { uid: '2' }, gateway.rooms);
   resolve();
   expect(await reply).toMatchObject({ kind: 'failed', reason: expect.stringContaining("another user's channel") });
   expect([connection.members, said, gateway.rooms.size]).toEqual([[], [], 0]);
@@ -82,8 +84,8 @@ test('a policy that admits fewer is applied to a large room some members at a ti
   const gateway = new Gateway();
   const clients = Array.from({ length: 1_001 }, () => gateway.connect());
   for (const [index, { connection }] of clients.entries()) {
-    if (index % 2 === 0) gateway.rooms.identify(connection, `u${index}`);
-    await gateway.rooms.join(connection, 'video:1', 'full');
+    if (index % 2 === 0) identify(connection, { uid: `u${index}` }, gateway.rooms);
+    await gateway.rooms.join(connection, { channel: 'video:1', by: 'client' });
   }
   gateway.rooms.setPolicies(policiesOf('Authenticated'));
   const atOnce = 1_001 - gateway.rooms.subscriptions;
@@ -103,7 +105,8 @@ test('a policy that admits fewer is applied to a large room some members at a ti
 
 test('a policy that admits those again who wait to be looked at leaves them in', async () => {
   const gateway = new Gateway();
-  for (let number = 0; number < 1_000; number++) await gateway.rooms.join(gateway.connect().connection, 'video:1', 'full');
+  for (let number = 0; number < 1_000; number++)
+    await gateway.rooms.join(gateway.connect().connection, { channel: 'video:1', by: 'client' });
   gateway.rooms.setPolicies(policiesOf('Authenticated'));
   const left = gateway.rooms.subscriptions;
   expect(left).toBeGreaterThan(0);
@@ -118,7 +121,10 @@ test('a thousand subscribes that the bus does not take are one line a second, wi
   const { connection } = gateway.connect();
   const subscribe = async (): Promise<void> => {
     for (let number = 0; number < 1_000; number++)
-      expect(await gateway.rooms.join(connection, `video:${number}`, 'full')).toEqual({ kind: 'refused', reason: 'bus' });
+      expect(await gateway.rooms.join(connection, { channel: `video:${number}`, by: 'client' })).toEqual({
+        kind: 'refused',
+        reason: 'bus',
+      });
   };
   await subscribe();
   await gateway.clock.advance(1_000);

@@ -1,0 +1,47 @@
+import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem } from './batch.ts';
+import { defineEncoding, type EncodedItems, type Encoding, type Message } from './encoding.ts';
+import { controlFrame, frame } from './frame.ts';
+import type { PlacedPublication } from '../../core/publication.ts';
+
+const ping = controlFrame('ping', Buffer.alloc(0));
+const pong = (data: Buffer): Buffer => controlFrame('pong', data);
+
+/** A whole text frame with one message of barrage.v1. Batches have encoders of their own, which never stringify a batch. */
+function messageFrame(message: Message): Buffer {
+  return frame('text', [Buffer.from(JSON.stringify(message))]);
+}
+
+/** CONNMIX's protocol: each publication verbatim as a frame of its own. It has no word for anything else. */
+export const plainEncoding: Encoding = defineEncoding({
+  name: 'plain',
+  canSum: false,
+  canTell: false,
+  framesOf: (publications) => publications,
+  batch: (_span, items) => (items.length === 0 ? undefined : encodePlainBatch(items)),
+  message: () => undefined,
+  direct: (kind, payload) => frame(kind, [payload]),
+  ping,
+  pong,
+});
+
+/** barrage.v1: a batch is one frame, text unless one of its publications is binary. */
+export const v1Encoding: Encoding = defineEncoding({
+  name: 'barrage.v1',
+  canSum: true,
+  canTell: true,
+  framesOf: () => 1,
+  batch(span, items, encoded) {
+    if (items.some(({ publication }) => publication.kind === 'binary')) return encodeBinaryBatch(span, items);
+    return encodeTextBatch(span, encoded === undefined ? items.map(encodeTextItem) : items.map((item) => itemOf(item, encoded)));
+  },
+  message: messageFrame,
+  direct: (kind, payload) => messageFrame({ type: 'direct', kind, data: payload.toString(kind === 'binary' ? 'base64' : 'utf8') }),
+  ping,
+  pong,
+});
+
+function itemOf(placed: PlacedPublication, encoded: EncodedItems): Buffer {
+  let item = encoded.get(placed);
+  if (item === undefined) encoded.set(placed, (item = encodeTextItem(placed)));
+  return item;
+}
