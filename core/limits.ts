@@ -41,6 +41,12 @@ export const limits = {
   appendBytesMax: 1_048_576,
   /** Most publications that wait in one publisher process for the bus; above it publishing answers "temporarily unavailable". */
   appendWaitingMax: 20_000,
+  /** Longest time that a subscription to a bus channel goes without a proof that it is in force, in milliseconds of an awake process. */
+  subscriptionProofMsMax: 10_000,
+  /** Least bytes that Redis should let wait for one gateway that stalls: what is below is warned of. */
+  subscriberBacklogBytesMin: 33_554_432,
+  /** Least time for which Redis should let fewer bytes than that wait, in milliseconds. */
+  subscriberStallMsMin: 10_000,
   /** Longest wait for a WebSocket upgrade request to arrive whole, in milliseconds. */
   handshakeTimeoutMs: 10_000,
   /** Longest wait for the auth webhook, in milliseconds. */

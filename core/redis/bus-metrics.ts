@@ -24,6 +24,27 @@ export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
       for (const reason of appendFailureReasons) this.inc({ reason }, appendFailures.get(reason) ?? 0);
     },
   });
+  void new Gauge({
+    name: 'barrage_bus_subscriptions',
+    help: 'Bus channels of this process: in force by the word of Redis, or waiting to be.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const { inForce, waiting } = bus.figures().subscriptions;
+      this.set({ state: 'in_force' }, inForce);
+      this.set({ state: 'waiting' }, waiting);
+    },
+  });
+  void new Counter({
+    name: 'barrage_bus_subscription_faults_total',
+    help: 'Subscriptions that Redis ended or refused, and connections made anew because theirs could not be proved.',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [kind, count] of Object.entries(bus.figures().subscriptionFaults)) this.inc({ kind }, count);
+    },
+  });
   const counted = (name: string, help: string, read: () => number): void => {
     void new Counter({
       name,

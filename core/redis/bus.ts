@@ -11,6 +11,8 @@ import { RedisGatewayCalls } from './gateway-calls.ts';
 import { RedisNames } from './keys.ts';
 import type { Masters } from './masters.ts';
 import { SingleMaster } from './single-master.ts';
+import type { SubscriptionCounts } from './subscriptions.ts';
+import type { SubscriptionFaults } from './surroundings.ts';
 import { SparseLog, type BusLogger } from '../process/sparse-log.ts';
 
 export interface RedisBusOptions extends RedisAccess {
@@ -38,6 +40,10 @@ interface RedisBusFigures {
   readonly connectionErrors: number;
   /** Publications that could not be appended; reasons that did not occur are absent. */
   readonly appendFailures: ReadonlyMap<AppendFailureReason, number>;
+  /** Bus channels of this process now. */
+  readonly subscriptions: SubscriptionCounts;
+  /** What happened to subscriptions, by kind. */
+  readonly subscriptionFaults: Readonly<Record<keyof SubscriptionFaults, number>>;
 }
 
 export interface RedisBus extends Bus {
@@ -56,11 +62,17 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   const refusedMessages = sparse('a message of the gateway calls could not be read');
   const names = new RedisNames(options.prefix);
   const places = placesOf(options);
+  const subscriptionFaults: SubscriptionFaults = {
+    ended: sparse('Redis ended a subscription, which is made again'),
+    refused: sparse('Redis refused a subscription, which is tried again'),
+    unproved: sparse('subscriptions could not be proved, so the connection to Redis is made anew'),
+  };
+  const surroundings = { clock, random, logger, errors, subscriptionFaults };
   const listener = { onOpen: () => calls.onOpen(), onStateChange: () => changes.update() };
   const masters: Masters =
     places.mode === 'Cluster'
-      ? new ClusterMasters({ places, errors, random, clock, logger, listener })
-      : new SingleMaster({ endpoint: places.endpoint, kind: 'single', errors, random, listener });
+      ? new ClusterMasters({ places, surroundings, listener })
+      : new SingleMaster({ endpoint: places.endpoint, kind: 'single', surroundings, listener });
   const failures = new AppendFailures(sparse('publications could not be appended'));
   const { emptyRecordSeconds } = options;
   const log = new RedisChannelLog({
@@ -95,6 +107,12 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
       messagesRefused: refusedMessages.total,
       connectionErrors: errors.total,
       appendFailures: failures.counts,
+      subscriptions: masters.subscriptionCounts(),
+      subscriptionFaults: {
+        ended: subscriptionFaults.ended.total,
+        refused: subscriptionFaults.refused.total,
+        unproved: subscriptionFaults.unproved.total,
+      },
     }),
   };
 }

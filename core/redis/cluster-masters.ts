@@ -1,4 +1,3 @@
-import type { Clock } from '../clock.ts';
 import assert from 'node:assert/strict';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { RedisPlaces } from './access.ts';
@@ -7,8 +6,8 @@ import type { Masters, MastersListener, OpenMaster } from './masters.ts';
 import { redirectOf } from './redirect.ts';
 import { SingleMaster } from './single-master.ts';
 import { nodeAt, slotOf } from './slots.ts';
-import type { BusLogger, SparseLog } from '../process/sparse-log.ts';
-import type { Subscription } from './subscriptions.ts';
+import type { Subscription, SubscriptionCounts } from './subscriptions.ts';
+import type { RedisSurroundings } from './surroundings.ts';
 
 /** How long a command follows its slot from master to master before it fails, in milliseconds. */
 const followMs = 1000;
@@ -27,10 +26,7 @@ interface Wanted {
  */
 export class ClusterMasters implements Masters {
   readonly #places: RedisPlaces;
-  readonly #errors: SparseLog;
-  readonly #random: () => number;
-  readonly #clock: Pick<Clock, 'monotonic'>;
-  readonly #logger: BusLogger | undefined;
+  readonly #surroundings: RedisSurroundings;
   readonly #listener: MastersListener;
   readonly #topology: ClusterTopology;
   readonly #byAddress = new Map<string, SingleMaster>();
@@ -38,24 +34,13 @@ export class ClusterMasters implements Masters {
   #owners: readonly (string | undefined)[] = [];
   #closed = false;
 
-  constructor(options: {
-    readonly places: RedisPlaces;
-    readonly errors: SparseLog;
-    readonly random: () => number;
-    readonly clock: Pick<Clock, 'monotonic'>;
-    readonly logger: BusLogger | undefined;
-    readonly listener: MastersListener;
-  }) {
+  constructor(options: { readonly places: RedisPlaces; readonly surroundings: RedisSurroundings; readonly listener: MastersListener }) {
     this.#places = options.places;
-    this.#errors = options.errors;
-    this.#random = options.random;
-    this.#clock = options.clock;
-    this.#logger = options.logger;
+    this.#surroundings = options.surroundings;
     this.#listener = options.listener;
     this.#topology = new ClusterTopology({
       places: options.places,
-      errors: options.errors,
-      random: options.random,
+      surroundings: options.surroundings,
       connected: () => this.#byAddress,
       onChange: (owners) => this.#adopt(owners),
     });
@@ -74,7 +59,8 @@ export class ClusterMasters implements Masters {
 
   async run<T>(name: string, command: (master: OpenMaster) => Promise<T>): Promise<T> {
     const slot = slotOf(name);
-    const startedAt = this.#clock.monotonic();
+    const { clock } = this.#surroundings;
+    const startedAt = clock.monotonic();
     for (;;) {
       const master = await this.#masterOf(slot);
       try {
@@ -83,9 +69,9 @@ export class ClusterMasters implements Masters {
         if (redirectOf(error) === undefined) throw error;
         await this.#topology.refresh();
         // The move is under way: the key is at neither end, or nobody knows of the new master yet.
-        if (this.#masterAt(slot) === master) await new Promise((resolve) => setTimeout(resolve, followPauseMs));
+        if (this.#masterAt(slot) === master) await new Promise<void>((resolve) => clock.after(followPauseMs, resolve));
         // Nothing is sent after its caller may have been told that it failed.
-        if (this.#clock.monotonic() - startedAt > followMs) throw error;
+        if (clock.monotonic() - startedAt > followMs) throw error;
       }
     }
   }
@@ -108,6 +94,12 @@ export class ClusterMasters implements Masters {
     if (wanted?.subscription !== subscription) return;
     this.#wanted.delete(name);
     wanted.master?.remove(name, subscription);
+  }
+
+  /** A subscription whose slot nobody has waits too. */
+  subscriptionCounts(): SubscriptionCounts {
+    const inForce = [...this.#byAddress.values()].reduce((sum, master) => sum + master.subscriptionCounts().inForce, 0);
+    return { inForce, waiting: Math.max(0, this.#wanted.size - inForce) };
   }
 
   close(): void {
@@ -142,7 +134,8 @@ export class ClusterMasters implements Masters {
       this.#byAddress.delete(address);
       master.close();
     }
-    if (known !== [...addresses].toSorted().join()) this.#logger?.info({ masters: [...addresses] }, 'the masters of the Redis Cluster');
+    if (known !== [...addresses].toSorted().join())
+      this.#surroundings.logger?.info({ masters: [...addresses] }, 'the masters of the Redis Cluster');
     this.#listener.onStateChange();
   }
 
@@ -150,8 +143,7 @@ export class ClusterMasters implements Masters {
     return new SingleMaster({
       endpoint: { ...this.#places.login, ...nodeAt(address) },
       kind: 'cluster',
-      errors: this.#errors,
-      random: this.#random,
+      surroundings: this.#surroundings,
       listener: this.#listener,
       onMoved: () => void this.#topology.refresh(),
     });

@@ -1,10 +1,11 @@
 import { Redis } from 'ioredis';
 import { withDeadline } from '../bus/deadline.ts';
 import type { RedisNode, RedisPlaces } from './access.ts';
-import { noClusterNode } from './connection.ts';
+import { noClusterNode } from './server-answers.ts';
 import type { SingleMaster } from './single-master.ts';
 import { mergeViews, nodeAt, readClusterNodes, sameOwners, type ClusterView } from './slots.ts';
-import { reasonOf, type SparseLog } from '../process/sparse-log.ts';
+import type { RedisSurroundings } from './surroundings.ts';
+import { reasonOf } from '../process/sparse-log.ts';
 
 const pollIntervalMs = 1000;
 /** Longest wait for one node's view, in milliseconds: one that hangs must not hide what the others know. */
@@ -20,13 +21,12 @@ const roundPauseMs = 200;
  */
 export class ClusterTopology {
   readonly #places: RedisPlaces;
-  readonly #errors: SparseLog;
-  readonly #random: () => number;
+  readonly #surroundings: RedisSurroundings;
   readonly #connected: () => ReadonlyMap<string, SingleMaster>;
   readonly #onChange: (owners: readonly (string | undefined)[]) => void;
   /** Settles when the first round has ended with whatever result, or takes too long. */
   readonly known: Promise<void>;
-  #timer: NodeJS.Timeout | undefined;
+  #stopTimer: () => void = () => undefined;
   #owners: readonly (string | undefined)[] = [];
   #fault = 'connecting to the Redis Cluster';
   /** The round under way, and the one to follow it for those who asked since. */
@@ -36,15 +36,13 @@ export class ClusterTopology {
 
   constructor(options: {
     readonly places: RedisPlaces;
-    readonly errors: SparseLog;
-    readonly random: () => number;
+    readonly surroundings: RedisSurroundings;
     /** The masters that are connected to, by address. */
     readonly connected: () => ReadonlyMap<string, SingleMaster>;
     readonly onChange: (owners: readonly (string | undefined)[]) => void;
   }) {
     this.#places = options.places;
-    this.#errors = options.errors;
-    this.#random = options.random;
+    this.#surroundings = options.surroundings;
     this.#connected = options.connected;
     this.#onChange = options.onChange;
     this.known = withDeadline(this.refresh(), firstRoundMs).then(() => undefined);
@@ -60,7 +58,7 @@ export class ClusterTopology {
   refresh(): Promise<void> {
     if (this.#round === undefined) return this.#begin();
     this.#next ??= this.#round.then(async () => {
-      await new Promise((resolve) => setTimeout(resolve, roundPauseMs));
+      await new Promise<void>((resolve) => this.#surroundings.clock.after(roundPauseMs, resolve));
       this.#next = undefined;
       await this.refresh();
     });
@@ -69,17 +67,18 @@ export class ClusterTopology {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#stopTimer();
   }
 
   #schedule(): void {
     // The jitter keeps a hundred gateways from asking in step.
-    this.#timer = setTimeout(() => void this.#poll(), pollIntervalMs * (0.75 + this.#random() / 4));
+    const { clock, random } = this.#surroundings;
+    this.#stopTimer = clock.after(pollIntervalMs * (0.75 + random() / 4), () => void this.#poll());
   }
 
   async #poll(): Promise<void> {
     const connected = [...this.#connected()].filter(([, master]) => master.state.up);
-    const chosen = connected[Math.floor(this.#random() * connected.length)];
+    const chosen = connected[Math.floor(this.#surroundings.random() * connected.length)];
     const view = chosen === undefined ? undefined : await this.#viewOf(...chosen);
     if (view === undefined || !sameOwners(mergeViews([view]), this.#owners)) await this.refresh();
     if (!this.#closed) this.#schedule();
@@ -125,7 +124,7 @@ export class ClusterTopology {
       const reason = reasonOf(first);
       const words = reason.includes('cluster support disabled') ? noClusterNode : reason;
       this.#fault = `Redis: ${words}`;
-      this.#errors.warn(words);
+      this.#surroundings.errors.warn(words);
       return [];
     }
   }

@@ -4,7 +4,9 @@ import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
 import { scripts, type ScriptedRedis } from './scripts.ts';
 import { endsSentinelRound, SentinelRound } from './sentinel-round.ts';
-import { reasonOf, type SparseLog } from '../process/sparse-log.ts';
+import { backlogFault, connectionFault, mastershipOf, replicationFault, runIdOf, serverFault, type ServerKind } from './server-answers.ts';
+import type { RedisSurroundings } from './surroundings.ts';
+import { reasonOf } from '../process/sparse-log.ts';
 
 /** Longest wait for the answer to any command, in milliseconds. */
 export const commandTimeoutMs = 2000;
@@ -20,10 +22,7 @@ const silentTurnsDown = 3;
 const silentTurnsBreak = 12;
 /** … where Sentinels may name another master meanwhile. */
 const silentTurnsBreakSentinel = 4;
-const redisMajorMin = 7;
 const connectionBroke = 'the connection to Redis broke';
-/** Said of a server that belongs to no Cluster where one is expected. */
-export const noClusterNode = 'the server is no node of a Redis Cluster, but BARRAGE_REDIS_MODE is Cluster';
 
 export interface ConnectionListener {
   /** A new connection can be used; on it the server's reign stays the same. */
@@ -42,10 +41,11 @@ export interface ConnectionListener {
  */
 export class RedisConnection {
   readonly client: ScriptedRedis;
-  readonly #kind: 'single' | 'cluster';
+  readonly #kind: ServerKind;
+  readonly #purpose: 'commands' | 'subscriptions';
   readonly #silentTurnsBreak: number;
-  readonly #errors: SparseLog;
-  readonly #health: NodeJS.Timeout;
+  readonly #surroundings: RedisSurroundings;
+  readonly #stopHealth: () => void;
   #listener: ConnectionListener | undefined;
   #reign: string | undefined;
   #mastership: string | undefined;
@@ -60,19 +60,23 @@ export class RedisConnection {
   readonly #firstAttempt: Promise<void>;
   #endFirstAttempt: () => void = () => undefined;
   #attempted = false;
+  /** The bound on waiting bytes that was warned of last. */
+  #warnedOf: string | undefined;
   #closed = false;
 
   constructor(options: {
     readonly endpoint: EndpointOptions;
     /** 'cluster' where the server must be a node of a Cluster, 'single' where it must not. */
-    readonly kind: 'single' | 'cluster';
-    readonly errors: SparseLog;
-    readonly random: () => number;
+    readonly kind: ServerKind;
+    readonly purpose: 'commands' | 'subscriptions';
+    readonly surroundings: RedisSurroundings;
   }) {
-    const { endpoint, random } = options;
+    const { endpoint, surroundings } = options;
+    const { random, clock } = surroundings;
     this.#kind = options.kind;
+    this.#purpose = options.purpose;
     this.#silentTurnsBreak = endpoint.sentinels === undefined ? silentTurnsBreak : silentTurnsBreakSentinel;
-    this.#errors = options.errors;
+    this.#surroundings = surroundings;
     // The client counts attempts from 1.
     const retryDelayMs = (attempt: number): number => backoffMs(Math.max(attempt, this.#refusals) - 1, reconnectBackoff, random);
     this.#firstAttempt = new Promise((resolve) => (this.#endFirstAttempt = resolve));
@@ -110,7 +114,7 @@ export class RedisConnection {
       sentinels.clear();
       this.#lost();
     });
-    this.#health = setInterval(() => this.#checkHealth(), healthIntervalMs);
+    this.#stopHealth = clock.every(healthIntervalMs, () => this.#checkHealth());
   }
 
   get state(): BusState {
@@ -143,7 +147,7 @@ export class RedisConnection {
   }
 
   close(): void {
-    clearInterval(this.#health);
+    this.#stopHealth();
     this.#fault = 'the bus is closed';
     this.#closed = true;
     this.#lost();
@@ -153,15 +157,14 @@ export class RedisConnection {
   async #open(): Promise<void> {
     const generation = ++this.#generation;
     try {
-      const [server, replication] = await Promise.all([this.client.info('server'), this.client.info('replication')]);
+      const asked = [this.client.info('server'), this.client.info('replication'), this.client.client('INFO')] as const;
+      const [server, replication, connection] = await Promise.all(asked);
       if (generation !== this.#generation) return;
-      const fault = serverFault(server, this.#kind);
+      const fault = serverFault(server, this.#kind) ?? replicationFault(replication) ?? connectionFault(String(connection));
       if (fault !== undefined) throw new Error(fault);
-      const mastership = mastershipOf(replication);
-      if (mastership === undefined) throw new Error('the server is a replica');
       this.#refusals = 0;
-      this.#mastership = mastership;
-      this.#reign = `${runIdOf(server)}${mastership.slice(0, 20)}`;
+      this.#mastership = mastershipOf(replication);
+      this.#reign = `${runIdOf(server)}${this.#mastership?.slice(0, 20)}`;
       this.#silentTurns = 0;
       this.#pinging = false;
       this.#fault = connectionBroke;
@@ -169,6 +172,7 @@ export class RedisConnection {
       this.#become({ up: true });
       this.#attempted = true;
       this.#endFirstAttempt();
+      if (this.#purpose === 'subscriptions') void this.#checkBacklog();
     } catch (error) {
       if (generation !== this.#generation) return;
       this.#refusals++;
@@ -194,9 +198,19 @@ export class RedisConnection {
   #failed(error: Error): void {
     if (this.#closed) return;
     this.#fault = `Redis: ${reasonOf(error)}`;
-    this.#errors.warn(error);
+    this.#surroundings.errors.warn(error);
     // An attempt that found no Sentinel ends without the connection's close.
     if (this.#reign === undefined) this.#down();
+  }
+
+  /** Warns of a server that would cut off a gateway that stalls. A server that does not let its settings be read is taken as it is. */
+  async #checkBacklog(): Promise<void> {
+    const answer: unknown = await this.client.config('GET', 'client-output-buffer-limit').catch(() => undefined);
+    const value: unknown = Array.isArray(answer) ? answer[1] : undefined;
+    const fault = typeof value === 'string' ? backlogFault(value) : undefined;
+    if (fault !== undefined && fault !== this.#warnedOf)
+      this.#surroundings.logger?.warn({ reason: fault }, 'Redis may cut off this process');
+    this.#warnedOf = fault;
   }
 
   /** Counts turns and not time: after a pause of our own event loop only one turn has passed. */
@@ -233,28 +247,6 @@ export class RedisConnection {
     this.#state = state;
     this.#listener?.onStateChange(state);
   }
-}
-
-/** Why this server is not the one to use, in words. */
-function serverFault(information: string, kind: 'single' | 'cluster'): string | undefined {
-  const version = /^redis_version:(\d+)/m.exec(information)?.[1];
-  if (version === undefined || runIdOf(information) === undefined) return 'the server does not say what it is';
-  if (Number(version) < redisMajorMin) return `Redis ${redisMajorMin} or newer is needed, this one is ${version}`;
-  if (/^redis_mode:sentinel/m.test(information)) return 'the server is a Sentinel: set BARRAGE_REDIS_MODE to Sentinel';
-  const isNode = /^redis_mode:cluster/m.test(information);
-  if (isNode && kind === 'single') return 'the server is a node of a Redis Cluster: set BARRAGE_REDIS_MODE to Cluster';
-  if (!isNode && kind === 'cluster') return noClusterNode;
-  return undefined;
-}
-
-/** As much of it as makes it unique. */
-function runIdOf(information: string): string | undefined {
-  return /^run_id:(\w{1,20})/m.exec(information)?.[1];
-}
-
-/** The replication id of a master; `undefined` of a replica. */
-function mastershipOf(replication: string): string | undefined {
-  return /^role:master/m.test(replication) ? /^master_replid:(\w+)/m.exec(replication)?.[1] : undefined;
 }
 
 /** Whatever went wrong between us and Redis, as the one failure that callers of the bus know. */

@@ -1,6 +1,6 @@
 import type { BusState } from '../bus/bus.ts';
 import type { ScriptedRedis } from './scripts.ts';
-import type { Subscription } from './subscriptions.ts';
+import type { Subscription, SubscriptionCounts } from './subscriptions.ts';
 
 /** A server to which a command can be sent now. */
 export interface OpenMaster {
@@ -26,6 +26,7 @@ export interface Masters {
   add(name: string, subscription: Subscription): void;
   /** From now on this subscription hears nothing. Does nothing where it ended before. */
   remove(name: string, subscription: Subscription): void;
+  subscriptionCounts(): SubscriptionCounts;
   close(): void;
 }
 

@@ -2,15 +2,15 @@ import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
 import { RedisConnection } from './connection.ts';
 import type { Masters, MastersListener, OpenMaster } from './masters.ts';
-import type { SparseLog } from '../process/sparse-log.ts';
-import { Subscriptions, type Subscription } from './subscriptions.ts';
+import type { ServerKind } from './server-answers.ts';
+import { Subscriptions, type Subscription, type SubscriptionCounts } from './subscriptions.ts';
+import type { RedisSurroundings } from './surroundings.ts';
 
 export interface SingleMasterOptions {
   readonly endpoint: EndpointOptions;
   /** 'cluster' where the server must be a node of a Cluster, 'single' where it must not. */
-  readonly kind: 'single' | 'cluster';
-  readonly errors: SparseLog;
-  readonly random: () => number;
+  readonly kind: ServerKind;
+  readonly surroundings: RedisSurroundings;
   readonly listener: MastersListener;
   /** Called where the server says that a bus channel's slot is elsewhere. */
   readonly onMoved?: () => void;
@@ -24,9 +24,9 @@ export class SingleMaster implements Masters {
 
   constructor(options: SingleMasterOptions) {
     const { listener, onMoved } = options;
-    this.#commands = new RedisConnection(options);
-    this.#subscriber = new RedisConnection(options);
-    this.#subscriptions = new Subscriptions(this.#subscriber);
+    this.#commands = new RedisConnection({ ...options, purpose: 'commands' });
+    this.#subscriber = new RedisConnection({ ...options, purpose: 'subscriptions' });
+    this.#subscriptions = new Subscriptions(this.#subscriber, options.surroundings);
     if (onMoved !== undefined) this.#subscriber.client.on('moved', onMoved);
     this.#commands.listen({
       onOpen: () => listener.onOpen(),
@@ -42,6 +42,10 @@ export class SingleMaster implements Masters {
 
   get state(): BusState {
     return this.#commands.state.up ? this.#subscriber.state : this.#commands.state;
+  }
+
+  subscriptionCounts(): SubscriptionCounts {
+    return this.#subscriptions.counts();
   }
 
   async run<T>(_name: string, command: (master: OpenMaster) => Promise<T>): Promise<T> {

@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
-import type { BusUnavailable } from '../bus/bus.ts';
+import { ReplyError } from 'ioredis';
+import { BusUnavailable } from '../bus/bus.ts';
+import { limits } from '../limits.ts';
 import { asUnavailable, type RedisConnection } from './connection.ts';
 import { redirectOf } from './redirect.ts';
 import type { ScriptedRedis } from './scripts.ts';
+import { shardSubscriptionsOf } from './server-answers.ts';
+import type { RedisSurroundings } from './surroundings.ts';
 
 /** Most bus channels that one round trip subscribes to: bounds what is under way after a reconnect. */
 const namesPerRoundTrip = 500;
 const retryMs = 500;
+/** Turns of the proof's timer for each bound: a bound holds at least one whole turn more than those that may fail. */
+const proofsPerBound = 5;
+const proofIntervalMs = limits.subscriptionProofMsMax / proofsPerBound;
 
 /** What one bus channel's subscription does with what happens to it. */
 export interface Subscription {
@@ -16,31 +23,62 @@ export interface Subscription {
    * synchronously is answered after every message that was published before it ran, and before every later one.
    */
   confirm(connection: { readonly client: ScriptedRedis; readonly reign: string }, inForce: Promise<unknown>): Promise<void>;
-  /** The connection broke, or `confirm` failed: 'keep' tries again when it can, 'drop' ends the subscription. */
+  /** The connection broke, the server ended the subscription, or `confirm` failed: 'keep' tries again when it can, 'drop' ends the subscription. */
   onLost(reason: BusUnavailable): 'keep' | 'drop';
+}
+
+/** Bus channels of one process: in force, by the word of the server, or waiting to be. */
+export interface SubscriptionCounts {
+  readonly inForce: number;
+  readonly waiting: number;
 }
 
 /**
  * The bus channels that this process wants to hear, and the connection on which it does. What is wanted changes at once; the
  * server follows in the order of the changes, many in one round trip, and again from the beginning on every new connection.
+ *
+ * A server may end a subscription by itself: with its slot, also where the slot then stays at this server. That is made again at once.
+ * Besides, the server is asked in turns how many subscriptions the connection has. All of them are ours, so an equal number proves each; where it
+ * differs, or where there is no proof within `limits.subscriptionProofMsMax`, the connection is made anew, and with it everything.
  */
 export class Subscriptions {
   readonly #connection: RedisConnection;
+  readonly #surroundings: RedisSurroundings;
   readonly #wanted = new Map<string, Subscription>();
   /** Names whose wish the server has not been told on this connection. */
   #changed = new Set<string>();
   /** Names whose subscription the server refused; tried again in a while, unless they are removed. */
   readonly #refusedNames = new Set<string>();
+  /** Names that the server has acknowledged on this connection, and has not ended since. */
+  readonly #inForce = new Set<string>();
+  /** Names of which the server was told something and did not answer: they may be in force or not. */
+  readonly #doubtful = new Set<string>();
+  /** How often the server ended a subscription or may have. */
+  #endings = 0;
+  #lookingForEnded = false;
+  #isProofDue = false;
+  #turnsUnproved = 0;
   #telling = false;
-  #retry: NodeJS.Timeout | undefined;
+  #stopRetry: (() => void) | undefined;
+  readonly #stopProofs: () => void;
   #closed = false;
 
-  constructor(connection: RedisConnection) {
+  constructor(connection: RedisConnection, surroundings: RedisSurroundings) {
     this.#connection = connection;
+    this.#surroundings = surroundings;
+    this.#stopProofs = surroundings.clock.every(proofIntervalMs, () => this.#askForProof());
+    // Said of each subscription that the server ended by itself, and where it says that a slot is elsewhere; without a name.
+    connection.client.on('moved', () => this.#lookForEnded());
     // Sharded pub/sub also on a single server: what is tried there is what runs in a Cluster.
     connection.client.on('smessageBuffer', (name: Buffer, message: Buffer) => {
       this.#wanted.get(name.toString())?.onMessage(message);
     });
+  }
+
+  counts(): SubscriptionCounts {
+    let inForce = 0;
+    for (const name of this.#wanted.keys()) if (this.#inForce.has(name)) inForce++;
+    return { inForce, waiting: this.#wanted.size - inForce };
   }
 
   add(name: string, subscription: Subscription): void {
@@ -63,6 +101,7 @@ export class Subscriptions {
 
   onOpen(): void {
     this.#changed = new Set(this.#wanted.keys());
+    this.#turnsUnproved = 0;
     this.#schedule();
   }
 
@@ -71,11 +110,14 @@ export class Subscriptions {
       if (subscription.onLost(reason) === 'drop') this.#wanted.delete(name);
     }
     this.#changed.clear();
+    this.#inForce.clear();
+    this.#doubtful.clear();
   }
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#retry);
+    this.#stopRetry?.();
+    this.#stopProofs();
   }
 
   #change(name: string): void {
@@ -92,10 +134,12 @@ export class Subscriptions {
   }
 
   async #tell(): Promise<void> {
-    while (this.#changed.size > 0) {
+    while (this.#changed.size > 0 || this.#isProofDue) {
       const reign = this.#connection.reign;
       if (reign === undefined) break;
-      await this.#tellNames(this.#takeChanged(), reign);
+      // Between two round trips nothing is under way that the server's number could lack or hold.
+      if (this.#isProofDue) await this.#prove();
+      else await this.#tellNames(this.#takeChanged(), reign);
     }
     this.#telling = false;
   }
@@ -121,13 +165,24 @@ export class Subscriptions {
         left.push(name);
         continue;
       }
-      const confirmed = subscription.confirm({ client, reign }, client.ssubscribe(name));
+      const confirmed = subscription.confirm({ client, reign }, this.#subscribe(name));
       entered.push(confirmed.catch((error: unknown) => this.#refused(name, subscription, error)));
     }
     await Promise.all(entered);
     // Wanted again meanwhile: it is told with the next names, and is still subscribed to.
     const leaving = left.filter((name) => !this.#wanted.has(name));
     if (leaving.length > 0 && this.#connection.reign === reign) await this.#leave(leaving);
+  }
+
+  async #subscribe(name: string): Promise<void> {
+    try {
+      await this.#connection.client.ssubscribe(name);
+      this.#inForce.add(name);
+      this.#doubtful.delete(name);
+    } catch (error) {
+      if (!(error instanceof ReplyError)) this.#doubtful.add(name);
+      throw error;
+    }
   }
 
   /**
@@ -139,8 +194,13 @@ export class Subscriptions {
     const { client } = this.#connection;
     const connected = client.stream;
     const sign = names[0]!;
-    // An unsubscribe that fails leaves messages that nobody hears, until the next connection.
-    const left = names.map((name) => client.sunsubscribe(name).catch(() => undefined));
+    // An unsubscribe that is not answered leaves messages that nobody hears, until the connection is made anew for want of a proof.
+    const left = names.map((name) => {
+      this.#inForce.delete(name);
+      return client.sunsubscribe(name).catch((error: unknown) => {
+        if (!(error instanceof ReplyError)) this.#doubtful.add(name);
+      });
+    });
     const echo = client.echo(sign).catch(() => undefined);
     await Promise.all(left);
     if ((await echo) !== sign && client.stream === connected) this.#connection.breakOff();
@@ -150,16 +210,73 @@ export class Subscriptions {
     // Of an earlier connection, or unwanted by now: the new connection or nobody takes care of it.
     if (this.#wanted.get(name) !== subscription || this.#connection.reign === undefined) return;
     const elsewhere = redirectOf(error) !== undefined;
+    if (!elsewhere) this.#surroundings.subscriptionFaults.refused.warn(error);
     if (!elsewhere && subscription.onLost(asUnavailable(error)) === 'drop') {
       this.remove(name, subscription);
       return;
     }
     this.#refusedNames.add(name);
-    this.#retry ??= setTimeout(() => {
-      this.#retry = undefined;
+    this.#stopRetry ??= this.#surroundings.clock.after(retryMs, () => {
+      this.#stopRetry = undefined;
       for (const refused of this.#refusedNames) if (this.#wanted.has(refused)) this.#change(refused);
       this.#refusedNames.clear();
-    }, retryMs);
+    });
+  }
+
+  /** Thousands may end in one turn of the loop: one look finds them all. */
+  #lookForEnded(): void {
+    this.#endings++;
+    if (this.#lookingForEnded) return;
+    this.#lookingForEnded = true;
+    this.#surroundings.clock.soon(() => {
+      this.#lookingForEnded = false;
+      if (!this.#closed) this.#makeEndedAgain();
+    });
+  }
+
+  #makeEndedAgain(): void {
+    const { subscriber } = this.#connection.client.condition ?? {};
+    const heard = new Set(subscriber ? subscriber.channels('ssubscribe') : []);
+    const reason = new BusUnavailable('the server ended the subscription');
+    for (const name of this.#inForce) {
+      if (heard.has(name)) continue;
+      this.#inForce.delete(name);
+      const subscription = this.#wanted.get(name);
+      if (subscription === undefined) continue;
+      this.#surroundings.subscriptionFaults.ended.warn(reason);
+      if (subscription.onLost(reason) === 'drop') this.remove(name, subscription);
+      else this.#change(name);
+    }
+  }
+
+  /** Counts turns and not time: after a pause of our own event loop only one turn has passed. */
+  #askForProof(): void {
+    if (this.#connection.reign === undefined) return;
+    if (++this.#turnsUnproved >= proofsPerBound) {
+      this.#unproved('the server gave no proof in time');
+      return;
+    }
+    this.#isProofDue = true;
+    this.#schedule();
+  }
+
+  async #prove(): Promise<void> {
+    this.#isProofDue = false;
+    const endings = this.#endings;
+    const answer = await this.#connection.client.client('INFO').catch(() => undefined);
+    const count = typeof answer === 'string' ? shardSubscriptionsOf(answer) : undefined;
+    // What ended meanwhile may or may not be in the answer: the next turn tells.
+    if (count === undefined || this.#endings !== endings || this.#connection.reign === undefined) return;
+    const least = this.#inForce.size;
+    const most = least + this.#doubtful.size;
+    if (count < least || count > most) this.#unproved(`the server has ${count} subscriptions of this connection, and not ${least}`);
+    else if (least === most) this.#turnsUnproved = 0;
+  }
+
+  #unproved(fault: string): void {
+    this.#turnsUnproved = 0;
+    this.#surroundings.subscriptionFaults.unproved.warn(fault);
+    this.#connection.breakOff();
   }
 }
 

@@ -26,7 +26,7 @@ export const pureFiles: readonly string[] = [
   ...['backoff', 'channel', 'clock', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map(
     (name) => `core/${name}.ts`,
   ),
-  ...['redis/slots', 'redis/redirect', 'protocol/barrage-v1'].map((name) => `core/${name}.ts`),
+  ...['redis/slots', 'redis/redirect', 'redis/server-answers', 'protocol/barrage-v1'].map((name) => `core/${name}.ts`),
   ...['connections/admission', 'connections/idle-rule', 'connections/send-queue', 'commands/v1-command'].map(
     (name) => `gateway/${name}.ts`,
   ),

@@ -292,11 +292,11 @@ test('a server that answers and is a replica is tried again at growing distances
   const received = async (): Promise<number> =>
     Number(/total_connections_received:(\d+)/.exec(await replica.command('INFO', 'stats'))?.[1]);
   const [before, startedAt] = [await received(), performance.now()];
-  const bus = createRedisBus({ url: replica.url, prefix: 'outage', random: () => 0 });
+  const bus = createRedisBus({ url: replica.url, prefix: 'outage', random: () => 0.5 });
   onTestFinished(() => bus.close());
   await until('20 attempts were made', () => bus.figures().connectionErrors >= 20, 20_000);
   const seconds = (performance.now() - startedAt) / 1000;
-  // Ten of each of the two connections, at 50, 100, 200 and then 250 ms by this chance; at 50 ms each they would take half a second.
+  // Ten of each of the two connections, at 75, 125, 225 and then 275 ms by this chance; at 50 ms each they would take half a second.
   expect(seconds).toBeGreaterThan(1.5);
   expect(bus.state()).toEqual({ up: false, reason: 'Redis: the server is a replica' });
   process.stdout.write(`connections to a replica: ${(await received()) - before} in ${seconds.toFixed(1)} s\n`);

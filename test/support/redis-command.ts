@@ -14,7 +14,12 @@ export interface RedisDoor {
 const sentinelGoodbye = /-ERR unknown command 'QUIT'[^\r]*\r\n$/;
 
 /** Sends one command and returns the raw reply as lines joined by a space. @throws where the server can't be reached */
-export async function askRedis({ host, port, password, tls }: RedisDoor, words: readonly string[]): Promise<string> {
+export async function askRedis(door: RedisDoor, words: readonly string[]): Promise<string> {
+  return askRedisAtOnce(door, [words]);
+}
+
+/** Sends commands that the server carries out with nothing between them, and returns the raw replies as lines joined by a space. */
+export async function askRedisAtOnce({ host, port, password, tls }: RedisDoor, commands: readonly (readonly string[])[]): Promise<string> {
   const socket = tls === undefined ? connect({ host, port }) : connectByTls({ host, port, ...tls });
   let reply = '';
   socket.on('data', (chunk: Buffer) => {
@@ -23,7 +28,7 @@ export async function askRedis({ host, port, password, tls }: RedisDoor, words: 
     if (sentinelGoodbye.test(reply)) socket.end();
   });
   const login = password === undefined ? '' : encodeCommand(['AUTH', password]);
-  socket.write(`${login}${encodeCommand(words)}${encodeCommand(['QUIT'])}`);
+  socket.write(`${login}${commands.map(encodeCommand).join('')}${encodeCommand(['QUIT'])}`);
   try {
     await once(socket, 'end');
   } finally {
