@@ -33,7 +33,8 @@ import { Session, type SessionSurroundings } from './commands/session.ts';
 import { acceptWebSockets, refuseRequest } from './connections/web-sockets.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { topChannels } from './rooms/top-channels.ts';
-import { admit } from './connections/admission.ts';
+import { Reception } from './connections/reception.ts';
+import type { Admission } from './connections/admission.ts';
 import { V1Dialect } from './commands/v1-dialect.ts';
 
 export interface GatewayOptions {
@@ -59,6 +60,7 @@ export class Gateway {
   readonly #rooms: Rooms;
   readonly #pool: Pool;
   readonly #drainer: Drainer;
+  readonly #reception: Reception;
   readonly #load: LoadMeter;
   readonly #server: Server;
   readonly #surroundings: SessionSurroundings;
@@ -70,7 +72,7 @@ export class Gateway {
     const { bus, registry, settings, logger } = options;
     this.#options = options;
     this.#pool = options.pool ?? new Pool({ publicKeyPem: '', logger });
-    this.#pool.onChange(() => this.setPolicies(this.#pool.policies));
+    this.#pool.onChange(() => this.#poolChanged());
     this.#metrics = new GatewayMetrics(registry, {
       connections: () => this.#connections.size,
       sockets: () => sockets.open,
@@ -91,6 +93,7 @@ export class Gateway {
       logger,
       share: settings.fanOutPercent / 100,
     });
+    this.#reception = new Reception({ settings, clock: systemClock, connections: () => this.#connections.size });
     this.#connections = new OpenConnections({
       rooms: this.#rooms,
       metrics: this.#metrics,
@@ -98,6 +101,7 @@ export class Gateway {
       times: settings,
       nextId: () => this.#ids?.next() ?? 0,
       listen: (connection) => this.#listen(connection),
+      onLook: (connection) => this.#reception.tell(connection),
     });
     this.#drainer = new Drainer({
       connections: this.#connections.byId,
@@ -137,6 +141,7 @@ export class Gateway {
       if (error.code !== 'ECONNRESET') this.#metrics.refusedConnections.inc({ reason: 'request' });
       refuseRequest(socket, error.code);
     });
+    this.#poolChanged();
   }
 
   /**
@@ -253,9 +258,20 @@ export class Gateway {
     };
   }
 
+  get #isUnready(): boolean {
+    return this.#isLeaving || this.#drainer.isDraining || this.#isWithoutDocument || this.#ids === undefined;
+  }
+
   /** Before the first document the policies are unknown: who may subscribe to what can't be decided. */
   get #isWithoutDocument(): boolean {
     return this.#pool.publicKeyPem !== '' && this.#pool.document === undefined;
+  }
+
+  #poolChanged(): void {
+    const { document } = this.#pool;
+    if (document === undefined) return;
+    this.#reception.others = document.gateways.filter(({ uid, state }) => state === 'serving' && uid !== this.#uid).length;
+    this.setPolicies(this.#pool.policies);
   }
 
   #waitingFor(): readonly string[] {
@@ -280,10 +296,10 @@ export class Gateway {
 
   #connect(request: IncomingMessage, response: ServerResponse): void {
     const { method = '', url = '', headers } = request;
-    const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#options.settings;
+    const crowded = this.#isUnready || this.#reception.isCrowded ? this.#uid : undefined;
     const { status, body } = answerConnect(
       { method, url, headers },
-      { placement: this.#pool.placement, epoch: this.#pool.epoch, backoff: { baseMs, capMs } },
+      { placement: this.#pool.placement, epoch: this.#pool.epoch, backoff: this.#reception.dialBackoff, crowded },
     );
     // Any page may ask: what it learns is where anybody may try to connect.
     const headersOut = {
@@ -294,16 +310,10 @@ export class Gateway {
     response.writeHead(status, headersOut).end(method === 'HEAD' ? undefined : JSON.stringify(body));
   }
 
-  #admit(request: IncomingMessage): ReturnType<typeof admit> {
-    const { settings } = this.#options;
-    const state = {
-      connections: this.#connections.size,
-      connectionsMax: settings.connectionsMax,
-      isUnready: this.#isLeaving || this.#drainer.isDraining || this.#isWithoutDocument || this.#ids === undefined,
-      isLoopback: isLoopbackHost(settings.gatewayHost),
-      origins: settings.gatewayOrigins,
-    };
-    const admission = admit({ host: request.headers.host, origin: request.headers.origin }, state, Math.random());
+  #admit({ headers: { host, origin } }: IncomingMessage): Admission {
+    const { gatewayHost, gatewayOrigins: origins } = this.#options.settings;
+    const state = { isUnready: this.#isUnready, isLoopback: isLoopbackHost(gatewayHost), origins };
+    const admission = this.#reception.admit({ host, origin }, state, Math.random());
     if (admission.kind === 'refused') this.#metrics.refusedConnections.inc({ reason: admission.reason });
     return admission;
   }
@@ -311,7 +321,9 @@ export class Gateway {
   #listen(connection: Connection): ClientListener {
     const isPlain = connection.encoding === plainEncoding;
     const dialect = isPlain ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
-    connection.tell(this.#hello(connection.id));
+    const hello = this.#hello(connection.id);
+    connection.toldBaseMs = hello.backoff.baseMs;
+    connection.tell(hello);
     return new Session(connection, dialect, this.#surroundings);
   }
 
@@ -322,7 +334,7 @@ export class Gateway {
       client: String(id),
       pingIntervalMs: settings.pingIntervalMs,
       pongTimeoutMs: Math.round(settings.pingIntervalMs * 0.4),
-      backoff: { baseMs: settings.backoffBaseMs, capMs: settings.backoffCapMs },
+      backoff: this.#reception.backoff,
       limits: {
         frameBytesMax: limits.clientFrameBytesMax,
         subscriptionsMax: limits.subscriptionsPerConnectionMax,

@@ -81,6 +81,14 @@ export const settingsTable = {
     meaning:
       'Connections that one gateway accepts; further ones are answered 503 with Retry-After. Sockets that speak HTTP count too: beyond, each gets one answer and is closed.',
   }),
+  acceptsPerSecond: setting({
+    variable: 'BARRAGE_GATEWAY_ACCEPTS_PER_SECOND',
+    fallback: '2000',
+    accepts: '1 to 100000',
+    schema: whole(1, 100_000),
+    meaning:
+      "New connections that one gateway accepts in a second, a fifth of them at once; further ones are answered 503 with Retry-After. Clients' back-off is made from it, so that all gateways of a pool should have the same.",
+  }),
   publisherHost: setting({
     variable: 'BARRAGE_PUBLISHER_HOST',
     fallback: '127.0.0.1',
@@ -262,14 +270,14 @@ export const settingsTable = {
     fallback: '500',
     accepts: '10 to 60000',
     schema: whole(10, 60_000),
-    meaning: 'First bound of the back-off that clients are told, in milliseconds.',
+    meaning: 'Least first bound of the back-off that clients are told, in milliseconds; the more connections there are, the longer it is.',
   }),
   backoffCapMs: setting({
     variable: 'BARRAGE_BACKOFF_CAP_MS',
     fallback: '20000',
     accepts: '10 to 600000',
     schema: whole(10, 600_000),
-    meaning: 'Last bound of the back-off that clients are told, in milliseconds.',
+    meaning: 'Last bound of the back-off that clients are told, in milliseconds, unless the first is longer.',
   }),
   fanOutPercent: setting({
     variable: 'BARRAGE_FAN_OUT_PERCENT',

@@ -6,7 +6,7 @@ export type Admission =
   | {
       readonly kind: 'refused';
       readonly status: 403 | 503;
-      readonly reason: 'origin' | 'host' | 'full' | 'unready';
+      readonly reason: 'origin' | 'host' | 'full' | 'unready' | 'rate';
       readonly message: string;
       readonly retryAfterSeconds?: number;
     };
@@ -19,6 +19,10 @@ export interface AdmissionRequest {
 export interface AdmissionState {
   readonly connections: number;
   readonly connectionsMax: number;
+  /** Whether it takes one more connection in this second. */
+  readonly hasRoom: boolean;
+  /** Who is refused for now is to come back within this time, in milliseconds. */
+  readonly retryWithinMs: number;
   /** It has not started wholly, or is leaving. */
   readonly isUnready: boolean;
   /** Bound to loopback: any web page can reach such an address, so the Host must be loopback too (against DNS rebinding). */
@@ -26,8 +30,6 @@ export interface AdmissionState {
   /** Allowed besides the gateway's own origin; `*` allows all. */
   readonly origins: readonly string[];
 }
-
-const retryAfterSecondsMax = 10;
 
 /** Decides on one upgrade request. `random` in [0, 1) spreads the return of those who are refused for now. */
 export function admit(request: AdmissionRequest, state: AdmissionState, random: number): Admission {
@@ -47,7 +49,7 @@ export function admit(request: AdmissionRequest, state: AdmissionState, random: 
       message: 'pages of this origin may not connect: add it to BARRAGE_GATEWAY_ORIGINS',
     };
   }
-  const retryAfterSeconds = 1 + Math.floor(random * retryAfterSecondsMax);
+  const retryAfterSeconds = Math.max(1, Math.ceil((random * state.retryWithinMs) / 1000));
   if (state.isUnready)
     return {
       kind: 'refused',
@@ -62,6 +64,15 @@ export function admit(request: AdmissionRequest, state: AdmissionState, random: 
       status: 503,
       reason: 'full',
       message: 'this gateway has all the connections that it takes: come back later',
+      retryAfterSeconds,
+    };
+  }
+  if (!state.hasRoom) {
+    return {
+      kind: 'refused',
+      status: 503,
+      reason: 'rate',
+      message: 'too many clients connect at once: come back, or ask GET /v1/connect when and where',
       retryAfterSeconds,
     };
   }

@@ -51,6 +51,8 @@ export class Connection implements Subscriber {
   context: Record<string, unknown> | undefined;
   readonly members: Member[] = [];
   lastSeenAt: number;
+  /** The base of the back-off that it was told last, in milliseconds. */
+  toldBaseMs = 0;
 
   constructor(options: {
     readonly id: number;

@@ -24,6 +24,8 @@ export interface OpenConnectionsOptions {
   readonly nextId: () => number;
   /** Greets a connection, and listens to it from then on. */
   readonly listen: (connection: Connection) => ClientListener;
+  /** Called for each connection once in a ping interval. */
+  readonly onLook: (connection: Connection) => void;
 }
 
 const turnsPerInterval = 8;
@@ -101,7 +103,7 @@ export class OpenConnections {
 
   /** Pings, closes, and ends the identities of a part of the connections at a time, so that 100,000 of them are no burst of work. */
   #lookAtSome(): void {
-    const { clock, rooms } = this.#options;
+    const { clock, rooms, onLook } = this.#options;
     const at = clock.monotonic();
     this.#idle.turn(at);
     for (let left = Math.ceil(this.#connections.size / turnsPerInterval); left > 0; left--) {
@@ -112,6 +114,7 @@ export class OpenConnections {
         return;
       }
       expireIdentity(connection, rooms, at);
+      onLook(connection);
       const verdict = this.#idle.judge(connection.lastSeenAt, at);
       if (verdict === 'close') connection.close(this.#idleClose);
       else if (verdict === 'ping') connection.sendControl(connection.encoding.ping);

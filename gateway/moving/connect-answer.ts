@@ -27,6 +27,8 @@ export interface ConnectState {
   readonly placement: Placement | undefined;
   readonly epoch: number;
   readonly backoff: { readonly baseMs: number; readonly capMs: number };
+  /** UID of a gateway that takes nobody at the moment: it is named last. */
+  readonly crowded?: string | undefined;
 }
 
 const path = '/v1/connect';
@@ -38,14 +40,16 @@ export function isConnectRequest(url: string | undefined): boolean {
 }
 
 /** Tells a client where to connect for a channel. Without a pool document that is where it asked, as the proxies before this gateway say. */
-export function answerConnect(request: ConnectRequest, { placement, epoch, backoff }: ConnectState): ConnectAnswer {
+export function answerConnect(request: ConnectRequest, { placement, epoch, backoff, crowded }: ConnectState): ConnectAnswer {
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, 'method_not_allowed', 'use GET');
   const names = new URLSearchParams(request.url.slice(path.length)).getAll('channel');
   const [channel] = names;
   if (channel === undefined || names.length > 1) return refuse(400, 'bad_request', `name one channel: ${path}?channel=video:1`);
   const fault = channelNameFault(channel);
   if (fault !== undefined) return refuse(400, 'bad_channel', fault);
-  const urls = [...new Set(placement?.of(channel).map(({ url }) => url))].slice(0, urlsMax);
+  const gateways = placement?.of(channel) ?? [];
+  const ordered = [...gateways.filter(({ uid }) => uid !== crowded), ...gateways.filter(({ uid }) => uid === crowded)];
+  const urls = [...new Set(ordered.map(({ url }) => url))].slice(0, urlsMax);
   if (urls.length > 0) return { status: 200, body: { urls, backoff, epoch } };
   const url = publicAddress(request.headers);
   if (url === undefined) return refuse(400, 'bad_request', 'the Host header names no host to connect to');

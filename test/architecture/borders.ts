@@ -27,9 +27,8 @@ export const pureFiles: readonly string[] = [
     (name) => `core/${name}.ts`,
   ),
   ...['redis/slots', 'redis/redirect', 'redis/server-answers', 'protocol/barrage-v1'].map((name) => `core/${name}.ts`),
-  ...['connections/admission', 'connections/idle-rule', 'connections/send-queue', 'commands/v1-command'].map(
-    (name) => `gateway/${name}.ts`,
-  ),
+  ...['accept-budget', 'admission', 'crowd-backoff', 'idle-rule', 'send-queue'].map((name) => `gateway/connections/${name}.ts`),
+  'gateway/commands/v1-command.ts',
   ...['identity/channel-access', 'moving/connect-answer', 'moving/public-address', 'moving/drain-plan'].map((name) => `gateway/${name}.ts`),
   ...['rooms/members', 'rooms/top-channels', 'tally'].map((name) => `gateway/${name}.ts`),
   ...['backoff', 'cursor', 'liveness', 'move', 'position'].map((name) => `client/${name}.ts`),

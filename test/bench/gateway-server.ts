@@ -29,6 +29,8 @@ const read = readSettings({
   // The clients of the bench are silent.
   BARRAGE_IDLE_TIMEOUT_MS: '600000',
   BARRAGE_PING_INTERVAL_MS: '300000',
+  // They all connect at once.
+  BARRAGE_GATEWAY_ACCEPTS_PER_SECOND: '100000',
   // Rows with a merge of their own are about that merge: an overloaded machine must not stretch it.
   ...(isMergeGiven ? { BARRAGE_FAN_OUT_PERCENT: '95' } : {}),
 });

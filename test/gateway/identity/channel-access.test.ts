@@ -33,7 +33,15 @@ test('slow mode counts from the last publication, to the millisecond', () => {
   expect(slowModeWait(1000, 0, 1000)).toBe(0);
 });
 
-const open: AdmissionState = { connections: 0, connectionsMax: 2, isUnready: false, isLoopback: true, origins: [] };
+const open: AdmissionState = {
+  connections: 0,
+  connectionsMax: 2,
+  hasRoom: true,
+  retryWithinMs: 1000,
+  isUnready: false,
+  isLoopback: true,
+  origins: [],
+};
 
 test('a gateway on loopback admits only a Host of loopback', () => {
   for (const host of ['localhost', 'localhost:6790', '127.0.0.1:6790', '127.8.9.1', '[::1]:6790'])
@@ -53,10 +61,16 @@ test('pages connect from the own origin or an allowed one', () => {
   expect(admit({ host, origin: 'https://any.example' }, { ...state, origins: ['*'] }, 0).kind).toBe('admitted');
 });
 
-test('a full gateway refuses from the bound on, and spreads the return over ten seconds', () => {
+test('a full gateway refuses from the bound on, and so does one that has no room in this second or is not ready', () => {
   const request = { host: 'localhost', origin: undefined };
   expect(admit(request, { ...open, connections: 1 }, 0).kind).toBe('admitted');
-  expect(admit(request, { ...open, connections: 2 }, 0)).toMatchObject({ status: 503, reason: 'full', retryAfterSeconds: 1 });
-  expect(admit(request, { ...open, connections: 3 }, 0.999)).toMatchObject({ retryAfterSeconds: 10 });
-  expect(admit(request, { ...open, isUnready: true }, 0.5)).toMatchObject({ status: 503, reason: 'unready', retryAfterSeconds: 6 });
+  expect(admit(request, { ...open, connections: 2 }, 0)).toMatchObject({ status: 503, reason: 'full' });
+  expect(admit(request, { ...open, hasRoom: false }, 0)).toMatchObject({ status: 503, reason: 'rate' });
+  expect(admit(request, { ...open, isUnready: true }, 0)).toMatchObject({ status: 503, reason: 'unready' });
+});
+
+test('Retry-After spreads the return of the refused over the time that the crowd needs, in whole seconds from 1 on', () => {
+  const refused = { ...open, hasRoom: false, retryWithinMs: 6000 };
+  const after = [0, 0.1, 0.5, 0.999].map((random) => admit({ host: 'localhost', origin: undefined }, refused, random));
+  expect(after).toMatchObject([1, 1, 3, 6].map((retryAfterSeconds) => ({ retryAfterSeconds })));
 });
