@@ -33,36 +33,40 @@ export interface OperatorOptions {
   readonly settings: Settings;
   readonly logger: Logger;
   readonly source: KubeSource;
-  /** Called when it led and does no longer: the process must end at once, and release nothing. */
+  /** Called when this process has lost the lead. The process must end at once and release nothing. */
   readonly onLost: (reason: string) => void;
-  /** Admin port of the pods; another one in tests. */
+  /** Admin port of the pods. Absent: the product's own; tests set another. */
   readonly adminPort?: number;
-  /** How often everything is looked at once more, in case a change was missed: milliseconds. Absent: ten minutes. */
+  /** Milliseconds between two reviews of every pool, in case a change was missed. Absent: ten minutes. */
   readonly resyncMs?: number;
 }
 
 const pollIntervalMs = 1_000;
 const pollsAtOnce = 32;
 /**
- * A thousand gateways are asked every 4 s: what they say moves slowly then, and what is told to them is told at once.
+ * Polls a second for all pods together. A thousand gateways are polled every 4 s: their load moves slowly. A push to a
+ * gateway never waits for its poll.
  */
 const pollsPerSecondMax = 250;
 const poolWorkers = 10;
 /**
- * A gateway that comes or goes is told by its pod, its endpoints and its admin port, within a moment: they are looked
- * at together.
+ * Milliseconds between two reconciles of one pool. A new or leaving gateway changes its pod, its endpoints and its poll
+ * within a moment; one reconcile sees all three.
  */
 const paceMs = 250;
-/** What gateways have of a policy changes with each of them: channels are told of a few at once. */
+/**
+ * Milliseconds between two reconciles of one pool's channels. During a push every gateway changes `InForce`; one status
+ * write covers several gateways.
+ */
 const channelPaceMs = 1_000;
 const stopGraceMs = 30_000;
-/** For the events that wait to be written when it stops: who leads next waits for as long. */
+/** Milliseconds for queued events when the process stops. The next leader waits for as long. */
 const eventsGraceMs = 2_000;
 const defaultResyncMs = 600_000;
 
 /**
- * The operator: watches, waits to lead, then keeps pools and channels as they should be. Replicas that do not lead are
- * ready, and watch.
+ * The operator watches, waits until it leads, and then keeps pools and channels as their specs say. A replica that does
+ * not lead is ready too, and only watches.
  */
 export class Operator implements Running {
   readonly #options: OperatorOptions;
@@ -140,13 +144,13 @@ export class Operator implements Running {
     this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared, paceMs: channelPaceMs });
     this.#stores.onPoolChange((pool) => this.#enqueue(pool));
     this.#stores.partitions.onWhole(() => this.#review());
-    // What failed for want of an API server waits for its next attempt: it is back.
+    // Keys that failed during an outage wait out their back-off: the API server is back, so they are tried now.
     reachability.onReturn(() => this.#review());
   }
 
   /**
-   * Serves its probes, watches, and stands for election.
-   * @throws where a port can't be had or nothing says where the API server is
+   * Serves the probes, watches, and stands for election.
+   * @throws where a port is taken or no source names the API server
    */
   static async start(options: OperatorOptions): Promise<Operator> {
     const operator = new Operator(options);
@@ -160,12 +164,12 @@ export class Operator implements Running {
     return this.#election.isLeader;
   }
 
-  /** For tests: nothing is under way, and nothing waits but what is to be looked at later. */
+  /** For tests: whether no reconcile runs and no key waits, delayed keys aside. */
   get isIdle(): boolean {
     return this.#pools.isIdle && this.#channels.isIdle;
   }
 
-  /** For tests: of how many pools, documents, children and pods something is kept in memory. */
+  /** For tests: how many pools, documents, children and pods the memory holds. */
   get remembered(): PoolReconciler['remembered'] & { readonly pods: number } {
     return { ...this.#reconciler.remembered, pods: this.#polls.size };
   }
@@ -174,7 +178,7 @@ export class Operator implements Running {
     this.#callOffResync?.();
     this.#polls.stop();
     await Promise.all([this.#pools.stop(stopGraceMs), this.#channels.stop(stopGraceMs)]);
-    // While this process may still write.
+    // Before the Lease is released: without the lead this process may not write.
     await this.#recorder.close(eventsGraceMs);
     await this.#election.stop();
     this.#leaving.abort();
@@ -184,8 +188,8 @@ export class Operator implements Running {
   }
 
   /**
-   * Only who knows all that it may know of the cluster stands for election, and begins at once when it is elected. The
-   * wait for the API server has no end: a new process would wait for the same, and for its kubelet's back-off as well.
+   * Stands for election once every readable namespace has been read, and begins as soon as it leads. The wait for the
+   * API server has no limit: a restarted process would wait too, and for the kubelet's back-off as well.
    */
   async #lead(): Promise<void> {
     const { logger, onLost } = this.#options;
@@ -213,8 +217,8 @@ export class Operator implements Running {
   }
 
   /**
-   * @param pool `namespace/name`. Where its namespace was not read whole, it waits for that: pods that are not known
-   * may exist.
+   * @param pool `namespace/name`. A pool waits until its namespace has been read whole: pods that are not known yet may
+   * exist.
    */
   #enqueue(pool: string): void {
     if (!this.#stores.partitions.isWhole(pool.slice(0, pool.indexOf('/')))) return;

@@ -20,10 +20,10 @@ export interface ActionSurroundings {
   readonly signal: AbortSignal;
 }
 
-/** An answer of the API server that the store may not have heard of yet. */
+/** The API server's answer to a write of ours. The store may not have heard of it yet. */
 export type PodWrite = OwnWrite<PoolPod>;
 
-/** Carries out one action of a plan. Each can be done twice, and says nothing of the others. */
+/** Carries out one action of a plan. Every action may be carried out twice, and none depends on another. */
 export class ActionShell {
   readonly #api: KubeApi & KubeReader;
   readonly #admin: AdminClient;
@@ -43,7 +43,7 @@ export class ActionShell {
   }
 
   /**
-   * @returns what the API server then had of a pod that was changed, for as long as the store has not heard of it.
+   * @returns the changed pod as the API server stored it. The caller keeps it until the store has heard of it.
    * @throws ApiError
    */
   async apply(action: PoolAction, about: ActionSurroundings): Promise<PodWrite | undefined> {
@@ -67,7 +67,8 @@ export class ActionShell {
         const { pod, connectionsPerSecond, deadlineSeconds } = action;
         const command = { command: 'drain', gateway: pod.uid, connectionsPerSecond, deadlineSeconds, issuedAt: this.#issueTime() } as const;
         const isStranger = await this.#command(command, about);
-        // Its end it believes from its kubelet, and drains then by itself, at the pool's rate.
+        // A pod with another signing key refuses every command. It obeys its kubelet, and drains after its deletion at
+        // the pool's rate.
         return isStranger ? this.#deletePod(namespace, pod, signal) : undefined;
       }
       case 'send-abort':
@@ -99,9 +100,9 @@ export class ActionShell {
   }
 
   /**
-   * One of that name that is there already is our own: of a plan that the store has not heard of, or one that somebody
-   * took the labels from by which the store knows it. Then it gets them back.
-   * @throws ApiError `AlreadyExists` where it is somebody else's
+   * Creates the pod. A pod that already has the name is ours where the controller matches: the store was late, or
+   * somebody removed the labels by which the store knows it. The labels are then restored.
+   * @throws ApiError `AlreadyExists` where the pod belongs to somebody else
    */
   async #createPod(pod: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined> {
     const { namespace = '', name = '', labels } = pod.metadata;
@@ -134,9 +135,9 @@ export class ActionShell {
   }
 
   /**
-   * A pod that does not answer is no failure: it is told again with the next plan, and the deadline holds. One that
-   * refuses has its reasons in the log.
-   * @returns whether it does not believe us: it trusts another signing key, and will never be told anything by this one
+   * Sends a signed command. A silent pod is no failure: the next plan sends the command again, and the deadline holds.
+   * A refusal is logged.
+   * @returns whether the pod trusts another signing key, so that no command of ours will ever reach it
    */
   async #command(command: DrainCommand, { addressOf, privateKey }: ActionSurroundings): Promise<boolean> {
     const { gateway } = command;

@@ -1,6 +1,6 @@
 import { readAdminStatus, type AdminStatus } from '../../core/pool/admin-status.ts';
 
-/** What a pod answered to something that it was told. `refused`: it says why in `message`. */
+/** A pod's answer to a push or a command. `refused` carries the pod's reason in `message`. */
 export type Told =
   | { readonly kind: 'taken' }
   | { readonly kind: 'refused'; readonly status: number; readonly message: string }
@@ -9,7 +9,7 @@ export type Told =
 const timeoutMs = 2_000;
 const answerBytesMax = 1_048_576;
 
-/** Asks and tells pods over their admin port. Never throws: a pod that does not answer is an observation. */
+/** Client of the pods' admin port. It never throws: a silent pod is an observation. */
 export class AdminClient {
   readonly #port: number;
 
@@ -22,7 +22,10 @@ export class AdminClient {
     return answer?.status === 200 ? readAdminStatus(answer.text) : undefined;
   }
 
-  /** @param envelope the signed pool document; @param policies its parts, in order */
+  /**
+   * @param envelope the signed pool document
+   * @param policies the policy parts, in order
+   */
   async putPool(address: string, envelope: string, policies: readonly string[]): Promise<Told> {
     return toldBy(await this.#ask(address, 'pool', JSON.stringify({ envelope, policies })));
   }

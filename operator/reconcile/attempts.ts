@@ -2,10 +2,10 @@ import type { Logger } from '../../core/process/logging.ts';
 import { faultOf, type ObservedFault } from '../decide/fault.ts';
 import { ApiError } from '../runtime/api-error.ts';
 
-/** For how long a failure that may pass by itself is nobody's business, in milliseconds. */
+/** How long a passing failure is tolerated before it becomes a fault, in milliseconds. */
 const passingMs = 10_000;
 
-/** The steps of one reconcile: one that fails is told of, and keeps none of the others from being tried. */
+/** The steps of one reconcile. A failed step is noted, and the other steps still run. */
 export class Attempts {
   readonly #signal: AbortSignal;
   readonly #logger: Logger;
@@ -16,8 +16,8 @@ export class Attempts {
   #passing: ApiError | undefined;
 
   /**
-   * @param failing what the reconcile before has left in `failing`
-   * @param now milliseconds of a clock that never goes back
+   * @param failing the `failing` of the previous reconcile
+   * @param now monotonic milliseconds
    */
   constructor(options: {
     readonly signal: AbortSignal;
@@ -31,25 +31,25 @@ export class Attempts {
     this.#before = options.failing;
   }
 
-  /** What was refused, and what has failed for some time. */
+  /** Refusals, and passing failures that have lasted longer than `passingMs`. */
   get faults(): readonly ObservedFault[] {
     return this.#faults;
   }
 
   /**
-   * By subject: since when it has failed for a reason that may pass (a webhook that is down answers 500 for one kind of
-   * object, for as long as it is).
+   * For each subject with a passing failure: when the failures began, in monotonic milliseconds. Example: an admission
+   * webhook that is down answers 500 for one kind of object.
    */
   get failing(): ReadonlyMap<string, number> {
     return this.#failing;
   }
 
-  /** The first failure that may pass: the reconcile is to be tried again for it. */
+  /** The first passing failure. The reconcile is tried again because of it. */
   get passing(): ApiError | undefined {
     return this.#passing;
   }
 
-  /** How much has gone wrong so far: it rises with every step that fails and every fault that is noted. */
+  /** Number of failed steps and noted faults so far. A caller compares two readings. */
   get troubles(): number {
     return this.#faults.length + this.#failing.size;
   }
@@ -59,8 +59,9 @@ export class Attempts {
   }
 
   /**
-   * Carries out a step. @returns what came of it; `failed` where the API server did not do it
-   * @throws what is no answer of the API server: it is away, or this reconcile is to end
+   * Carries out a step.
+   * @returns the step's result; `failed` where the API server refused
+   * @throws errors without an answer of the API server: it is away, or this reconcile has to end
    */
   async run<T>(subject: string, carryOut: () => Promise<T>): Promise<T | 'failed'> {
     try {

@@ -13,9 +13,9 @@ import type { StatusApplier } from './status-applier.ts';
 import type { Stores } from './stores.ts';
 
 /**
- * The status of all BarrageChannels of one pool, by the pool's key: a channel's fate depends on the others of its pool,
- * so judging them together costs one walk for all. Their policies reach the gateways with the pool document, which is
- * the pool's reconcile.
+ * Writes the status of all BarrageChannels of one pool; the key is the pool's. One channel's verdict depends on the
+ * pool's other channels, so one pass judges all of them. The policies themselves reach the gateways with the pool
+ * document, in the pool's reconcile.
  */
 export class ChannelReconciler {
   readonly #stores: Stores;
@@ -53,7 +53,7 @@ export class ChannelReconciler {
       try {
         await this.#statuses.apply(write, signal);
       } catch (error) {
-        // One whose status can't be written keeps none of the others from theirs.
+        // A status that is refused does not keep the other channels from theirs.
         if (!(error instanceof ApiError) || error.isPassing) throw error;
         refused.push(error);
       }

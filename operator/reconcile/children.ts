@@ -6,16 +6,16 @@ import type { KubeApi, KubeObject, KubeReader, Resource } from '../runtime/kube-
 import { ApiError } from '../runtime/api-error.ts';
 import { isOlder } from '../runtime/resource-version.ts';
 
-/** A child as it should be, and what kind of object it is. */
+/** A child as it should be, with its kind. */
 export interface DesiredChild {
   readonly resource: Resource;
   readonly object: KubeObject;
 }
 
 interface Applied {
-  /** Of what we asked for. */
+  /** Hash of the object that we applied. */
   readonly hash: string;
-  /** What the API server then had. */
+  /** Hash of the object that the API server stored. */
   readonly version: string;
   readonly resourceVersion: string | undefined;
   /** Uid of its controller. */
@@ -23,14 +23,14 @@ interface Applied {
 }
 
 /**
- * Keeps children as they should be, and writes nothing while they are. An object is applied when we want something else
- * than last time, when it is not there, or when somebody has changed it since our last apply. Nothing is remembered
- * over a restart: then everything is applied once more, which changes nothing. An object of that name that has another
- * controller, or none, is somebody else's and is left alone.
+ * Keeps children as they should be, without a write while they are. An object is applied in three cases: we want
+ * something else than last time, the object is missing, or somebody has changed it since our last apply. After a
+ * restart every object is applied once more, which changes nothing. An object with another controller, or with none,
+ * belongs to somebody else and is left alone.
  */
 export class Children {
   readonly #api: KubeApi & KubeReader;
-  /** By pool, then by kind and name. */
+  /** By pool (`namespace/name`), then by kind and name. */
   readonly #applied = new Map<string, Map<string, Applied>>();
 
   constructor(api: KubeApi & KubeReader) {
@@ -38,9 +38,9 @@ export class Children {
   }
 
   /**
-   * @param observed the object as the store has it; `undefined` where it has none, or where it has lost the labels that
-   * the store knows it by
-   * @throws ApiError `AlreadyExists` where the name is somebody else's
+   * @param observed the object in the store; `undefined` where it is missing or has lost the labels by which the store
+   * knows it
+   * @throws ApiError `AlreadyExists` where the name belongs to somebody else
    */
   async apply({ resource, object }: DesiredChild, observed: KubeObject | undefined, signal: AbortSignal): Promise<void> {
     const key = keyOf(resource, object);
@@ -56,16 +56,20 @@ export class Children {
     this.#remember({ resource, object }, stored);
   }
 
-  /** The object as it is. @param object its name. @throws ApiError */
+  /**
+   * Reads the object past the store.
+   * @param object gives the name
+   * @throws ApiError
+   */
   async read(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined> {
     return await this.#api.get(resource, exactName(object), signal);
   }
 
   /**
-   * Makes an object that is not there, or applies it over exactly what was found.
-   * @param found the object as it was when `object` was decided; `undefined`: there was none
-   * @returns it as stored; `undefined` where there is something else by then
-   * @throws ApiError `AlreadyExists` where the name is somebody else's
+   * Creates the object, or applies it over exactly the version that was found.
+   * @param found the object from which the new one was decided; `undefined`: there was none
+   * @returns the stored object; `undefined` where another write came first
+   * @throws ApiError `AlreadyExists` where the name belongs to somebody else
    */
   async replace({ resource, object }: DesiredChild, found: KubeObject | undefined, signal: AbortSignal): Promise<KubeObject | undefined> {
     refuseForeign(resource, object, found);
@@ -101,8 +105,8 @@ export class Children {
   }
 
   /**
-   * An apply leaves in a list what others have added: where that makes it invalid, as a second port of one name does,
-   * the lists are made ours.
+   * An apply keeps the list entries of other managers. Where such an entry makes the object invalid (a second port of
+   * one name), the lists are overwritten.
    */
   async #applyOver(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject> {
     try {
@@ -114,7 +118,10 @@ export class Children {
     }
   }
 
-  /** Deletes this very object, never a later one of its name. @throws ApiError */
+  /**
+   * Deletes the object with this uid, never a later one of its name.
+   * @throws ApiError
+   */
   async remove(
     resource: Resource,
     child: { readonly namespace: string; readonly pool: string; readonly name: string; readonly uid: string },
@@ -126,9 +133,9 @@ export class Children {
   }
 
   /**
-   * Forgets what was applied for whoever is gone.
+   * Forgets the applied objects of owners that are gone.
    * @param pool `namespace/name`
-   * @param owners uids of the pool and of its gateways that are there
+   * @param owners uids of the pool and of its present gateways
    */
   forgetAllBut(pool: string, owners: ReadonlySet<string>): void {
     const ofPool = this.#applied.get(pool);
@@ -136,7 +143,7 @@ export class Children {
     if (ofPool?.size === 0) this.#applied.delete(pool);
   }
 
-  /** Objects that are remembered. */
+  /** Number of remembered objects. */
   get size(): number {
     return [...this.#applied.values()].reduce((sum, ofPool) => sum + ofPool.size, 0);
   }
@@ -164,7 +171,10 @@ function exactName({ metadata }: KubeObject): { readonly namespace: string; read
   return { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
 }
 
-/** An apply is forced: it would make any object of that name our own. @throws ApiError */
+/**
+ * A forced apply would take over any object of that name.
+ * @throws ApiError where the object belongs to somebody else
+ */
 function refuseForeign({ kind }: Resource, wanted: KubeObject, found: KubeObject | undefined): void {
   if (found === undefined || controllerOf(found) === controllerOf(wanted)) return;
   const message = `there is a ${kind} ${wanted.metadata.name ?? ''} already, which does not belong to this pool.`;
@@ -177,8 +187,8 @@ export function controllerOf({ metadata }: KubeObject): string | undefined {
 }
 
 /**
- * What changes when somebody changes what an object should be. A status moves by itself, and what only the API server
- * writes moves with it.
+ * Hash of an object without its status and the fields that only the API server writes. It changes only when somebody
+ * changes the desired part.
  */
 function versionOf(object: KubeObject): string {
   const { status: _status, apiVersion: _version, kind: _kind, ...rest } = object as KubeObject & { readonly status?: unknown };
@@ -191,7 +201,7 @@ function versionOf(object: KubeObject): string {
   return contentHash({ ...rest, metadata });
 }
 
-/** The same for objects that differ in nothing but the order of their keys. */
+/** Does not depend on the order of keys. */
 function contentHash(object: KubeObject): string {
   return createHash('sha256')
     .update(canonical(object as unknown as JsonObject))

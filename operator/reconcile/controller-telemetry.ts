@@ -110,7 +110,7 @@ export class ControllerTelemetry implements ControllerObserver {
     this.#logger.warn({ controller, key, err: cause, delayMs, failures }, 'a reconcile failed and is tried again');
   }
 
-  /** What the queues know themselves is read at a scrape. */
+  /** Figures of the queues, read at each scrape. */
   #exportFigures(registry: Registry): void {
     const watched = this.#watched;
     const options = { labelNames: ['name'] as const, registers: [registry] };

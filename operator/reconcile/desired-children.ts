@@ -21,8 +21,8 @@ const resourceOf = {
 } as const;
 
 /**
- * Everything that a pool owns besides its gateway pods and ConfigMaps, in the order in which it is applied: what others
- * need comes first.
+ * Every child of a pool except gateway pods and ConfigMaps, in the order of applying: an object that others need comes
+ * first.
  */
 export function desiredChildren(wanted: {
   readonly ingredients: PodIngredients;
@@ -30,7 +30,7 @@ export function desiredChildren(wanted: {
   readonly minAvailable: number;
   readonly operatorNamespace: string;
   readonly gateways: readonly ObservedGateway[];
-  /** Of the publishers' Deployment as it is. */
+  /** Present `spec.replicas` of the publishers' Deployment. */
   readonly publisherReplicas: number | undefined;
 }): readonly DesiredChild[] {
   const { ingredients, secrets, minAvailable, operatorNamespace } = wanted;

@@ -15,7 +15,7 @@ import type { AdminClient, Told } from './admin-client.ts';
 import type { Children } from './children.ts';
 import type { PoolSecrets } from './pool-secrets.ts';
 
-/** A pod that is to be told, and what it said last of the document that it has. */
+/** A pod that should have the document, with the epoch of its last answer. */
 export interface Recipient {
   readonly name: string;
   readonly address: string;
@@ -27,36 +27,34 @@ export interface StoredDocument {
   readonly envelope: string;
 }
 
-/**
- * What came of bringing it up to date. `unfit`: no document can be made of what the pool's spec says, for the reason in
- * `fault`.
- */
+/** Result of a write. `unfit`: no document can be made from the pool's spec, for the reason in `fault`. */
 export type DocumentWrite =
   | { readonly kind: 'stored'; readonly stored: StoredDocument }
   | { readonly kind: 'unfit'; readonly fault: string };
 
-/** What was written last, and what the API server then had. */
+/** The last document that was written, and the ConfigMap that the API server stored. */
 interface Written {
-  /** Of the key that it was signed with: what carries another is believed by no pod that starts now. */
+  /** Public half of the signing key. Pods that start under another key do not believe this document. */
   readonly publicKey: string;
   readonly stored: StoredDocument;
   readonly object: KubeObject;
 }
 
-/** How often a document is made on top of what somebody else wrote meanwhile. */
+/** Attempts to write a document against other writers. */
 const conflictsMax = 3;
 
 /**
- * Writes a pool's document: into its ConfigMap first, then to the pods. So what a pod has is never newer than what
- * another would start from.
+ * Writes a pool's document into its ConfigMap, then pushes it to the pods. So no pod has a newer document than the one
+ * that a new pod would start from.
  */
 export class DocumentKeeper {
   readonly #children: Children;
   readonly #admin: AdminClient;
-  /** By pool uid: what was written last, since the store may not have heard of it yet. */
+  /** The last write of each pool, by pool uid. The store may not have heard of it yet. */
   readonly #written = new Map<string, Written>();
   /**
-   * What was read of a ConfigMap already: an object of the store never changes, and each reconcile asks a few times.
+   * Documents that were already verified, by ConfigMap. A store's object never changes, and each reconcile reads it
+   * several times.
    */
   readonly #read = new WeakMap<KubeObject, { readonly publicKey: string; readonly stored: StoredDocument | undefined }>();
 
@@ -65,7 +63,10 @@ export class DocumentKeeper {
     this.#admin = options.admin;
   }
 
-  /** The document in a ConfigMap, if it carries the pool's signature. @param publicKey empty: nobody can tell */
+  /**
+   * The document in a ConfigMap, if it carries the pool's signature.
+   * @param publicKey empty: no signature can be checked, so there is no document
+   */
   read(configMap: KubeObject | undefined, publicKey: string): StoredDocument | undefined {
     if (publicKey === '' || configMap === undefined) return undefined;
     const known = this.#read.get(configMap);
@@ -76,8 +77,8 @@ export class DocumentKeeper {
   }
 
   /**
-   * Brings the ConfigMaps up to date. A new document is written only over what it was made from, so that no two
-   * operators that both think they lead give one epoch to two documents.
+   * Brings the ConfigMaps up to date. A new document replaces only the version from which it was made. So two operators
+   * that both believe to lead never give one epoch to two documents.
    * @throws ApiError
    */
   async write(wanted: {
@@ -106,7 +107,7 @@ export class DocumentKeeper {
         polledEpochs: wanted.polledEpochs,
       });
       if (decision.kind === 'keep' && stored !== undefined) {
-        // Applied too: somebody may have changed or deleted the ConfigMap.
+        // Applied even so: somebody may have changed or deleted the ConfigMap.
         await this.#children.apply({ resource: resources.configMap, object: documentConfigMap(pool, stored.envelope) }, inStore, signal);
         return { kind: 'stored', stored };
       }
@@ -125,12 +126,15 @@ export class DocumentKeeper {
     this.#written.delete(poolUid);
   }
 
-  /** Pools whose document is remembered. */
+  /** Number of pools whose document is remembered. */
   get size(): number {
     return this.#written.size;
   }
 
-  /** Tells it to every pod that has less. @returns those that refused, with their words */
+  /**
+   * Pushes the document to every pod with a lower epoch.
+   * @returns the pods that did not take it, with their answers
+   */
   async push(
     stored: StoredDocument,
     policies: PoolPolicies,
@@ -151,7 +155,7 @@ function verified(configMap: KubeObject, publicKey: string): StoredDocument | un
   return read.kind === 'verified' ? { document: read.document, envelope } : undefined;
 }
 
-/** @returns why it can't be a document, where its content is at fault */
+/** @returns the fault of the content where it breaks a bound of the document */
 function signed(document: PoolDocument, privateKey: string): StoredDocument | string {
   try {
     return { document, envelope: signDocument(document, privateKey) };

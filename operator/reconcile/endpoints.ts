@@ -1,8 +1,8 @@
 import type { KubeObject } from '../runtime/kube-api.ts';
 
-/** What is read of an EndpointSlice. */
+/** The fields of an EndpointSlice that the operator reads. */
 export interface EndpointSlice extends KubeObject {
-  /** `null` where there are none. */
+  /** `null` in an empty slice. */
   readonly endpoints?:
     | readonly {
         readonly conditions?: { readonly ready?: boolean };
@@ -18,7 +18,7 @@ export function isOfService({ metadata }: KubeObject, service: string): boolean 
   return metadata.labels?.[serviceLabel] === service;
 }
 
-/** An EndpointSlice without what nobody here reads: the addresses of large Services are long. */
+/** An EndpointSlice reduced to the fields that the operator reads: the addresses of a large Service are long. */
 export function slimSlice(slice: EndpointSlice): EndpointSlice {
   const { apiVersion, kind, metadata, endpoints } = slice;
   return {
@@ -33,13 +33,13 @@ export function slimSlice(slice: EndpointSlice): EndpointSlice {
 }
 
 /**
- * Whether balancers are told to lead clients to a pod: a slice has it, and does not say that it is unready. `undefined`
- * where there are no slices to ask.
- * @param slices those of the Service
+ * Whether balancers send new clients to a pod: a slice lists the pod, and does not say that it is unready. `undefined`
+ * where the Service has no slices.
+ * @param slices the slices of the Service
  */
 export function isEndpointReady(slices: readonly EndpointSlice[], podUid: string): boolean | undefined {
   if (slices.length === 0) return undefined;
   const found = slices.flatMap(({ endpoints }) => (endpoints ?? []).filter(({ targetRef }) => targetRef?.uid === podUid));
-  // A condition that is not there means ready (Kubernetes' own reading).
+  // Kubernetes defines an absent condition as ready.
   return found.some(({ conditions }) => conditions?.ready !== false);
 }

@@ -3,7 +3,7 @@ import type { DrainMark, ObservedGateway, PolledGateway } from '../decide/observ
 import { names } from '../desired/labels.ts';
 import type { KubeObject, ObjectMeta } from '../runtime/kube-api.ts';
 
-/** What is read of a pod as the API server gives it. */
+/** The fields of a pod that the operator reads. */
 export interface PoolPod extends KubeObject {
   readonly metadata: ObjectMeta & { readonly name: string; readonly uid: string };
   readonly status?: {
@@ -41,16 +41,16 @@ interface ContainerStatusView {
 const phases = ['Pending', 'Running', 'Succeeded', 'Failed'] as const;
 const endingCharactersMax = 300;
 
-/** What is known of a pod from elsewhere than itself and its answers. */
+/** Facts about a pod that neither the pod object nor its answers hold. */
 export interface PodSurroundings {
-  /** Whether balancers are told to lead clients to it, where that is known. */
+  /** @see ObservedGateway.endpointReady */
   readonly endpointReady?: boolean | undefined;
   /** @see ObservedGateway.unansweredSince */
   readonly unansweredSince?: number | undefined;
 }
 
 /**
- * A pod in the words of the decisions.
+ * Turns a pod into the decisions' view of a gateway.
  * @param polled the newest answer of this very pod
  */
 export function observeGateway(
@@ -79,7 +79,7 @@ export function observeGateway(
     drain: drainMark(metadata.annotations ?? {}),
     ip: nonEmpty(status?.podIP),
     hostIp: nonEmpty(status?.hostIP),
-    // Kubernetes copies it from the node; clusters older than 1.35 do so only where they are told to.
+    // Kubernetes 1.35 copies the label from the node; older clusters do so only with a feature gate.
     zone: nonEmpty(labels['topology.kubernetes.io/zone']),
     obstacle: obstacleOf(pod, container),
     endpointReady,
@@ -88,7 +88,10 @@ export function observeGateway(
   };
 }
 
-/** What the decisions keep of an answer. @param at when it came, in milliseconds since 1970 */
+/**
+ * The part of an answer that decisions need.
+ * @param at when the answer came, in Unix milliseconds
+ */
 export function observePoll(
   { uid, ready, waitingFor, poolEpoch, policiesHash, connections, drain }: AdminStatus,
   at: number,
@@ -96,18 +99,18 @@ export function observePoll(
   return { at, uid, ready, waitingFor, poolEpoch, policiesHash, connections, drainState: drain.state };
 }
 
-/** Where a pod's admin port can be asked. A pod that is ending may still have something to say. */
+/** Address of a pod's admin port, as long as the pod runs. A terminating pod may still answer. */
 export function addressOf({ status }: PoolPod): string | undefined {
   return status?.phase === 'Running' ? nonEmpty(status.podIP) : undefined;
 }
 
-/** Whether the startup probe of its own container has passed: its admin port is open. */
+/** Whether the startup probe of the product's container has passed, so that the admin port is open. */
 export function hasStarted({ status }: PoolPod): boolean {
   const container = status?.containerStatuses?.find(({ name }) => name === names.container);
   return status?.phase === 'Running' && container?.state?.running !== undefined && container.started === true;
 }
 
-/** The annotations of a mark, as `mark-draining` is to write them. */
+/** The annotations that a `mark-draining` action writes. */
 export function drainAnnotations(mark: { readonly startedAt: number; readonly deadlineAt: number }): Readonly<Record<string, string>> {
   return {
     [names.annotation.drainStarted]: new Date(mark.startedAt).toISOString(),
@@ -136,8 +139,7 @@ function endOf(pod: PoolPod, container: ContainerStatusView | undefined): number
 }
 
 /**
- * The first thing that keeps it from running, in the API server's words: its own container's before those that a
- * template adds.
+ * The first obstacle in the API server's words. The product's container comes before containers that a template adds.
  */
 function obstacleOf(pod: PoolPod, container: ContainerStatusView | undefined): ObservedGateway['obstacle'] {
   const scheduled = conditionOf(pod, 'PodScheduled');

@@ -7,7 +7,7 @@ import { addressOf, hasStarted, type PoolPod } from './pod-view.ts';
 
 /** The newest answer of one pod's admin port. */
 export interface Poll {
-  /** Milliseconds since 1970, by the operator's clock. */
+  /** When the answer came, in Unix milliseconds of the operator's clock. */
   readonly at: number;
   readonly status: AdminStatus;
 }
@@ -16,42 +16,43 @@ export interface PollsOptions {
   /** Every pod of every pool. */
   readonly pods: () => readonly PoolPod[];
   readonly ask: (address: string) => Promise<AdminStatus | undefined>;
-  /** Something that the decisions look at has changed for this pool (`namespace/name`). */
+  /** Called with `namespace/name` of a pool when an answer changes something that decisions depend on. */
   readonly changed: (pool: string) => void;
   readonly clock: Clock;
   /**
-   * From one question to a pod to the next, in milliseconds, where it answers in less and there are not too many pods
-   * for it.
+   * Milliseconds between two questions to one pod. A slow pod, or more pods than `perSecondMax` allows, makes it
+   * longer.
    */
   readonly intervalMs: number;
-  /**
-   * Questions a second to all pods together: of more pods than it allows each is asked less often. Absent: no limit.
-   */
+  /** Questions a second to all pods together. More pods are asked less often each. Absent: no limit. */
   readonly perSecondMax?: number;
-  /** Questions under way at once. */
+  /** Slots: questions under way at once. */
   readonly concurrency: number;
 }
 
 /**
- * Asks every running pod for its status again and again, each at its own pace. What a pod said last stays, with its
+ * Asks every running pod for its status again and again, each pod at its own pace. A pod's last answer stays, with its
  * age, until the pod is gone.
  *
- * A pod whose node has died takes each question to its time limit. Those that took longer than an interval last time
- * have no more than half of the places, so that however many they are the others are asked as often as ever.
+ * A question to a pod on a dead node takes until its time limit. Pods that were slow last time share half of the slots,
+ * so slow pods never delay the fast ones.
  */
 export class Polls {
   readonly #options: PollsOptions;
   readonly #polls = new Map<string, Poll>();
-  /** By uid: since when those who have not answered since were asked in vain, in milliseconds since 1970. */
+  /**
+   * For each silent pod (by uid): when the first question that it did not answer was asked, in Unix milliseconds.
+   * `isTold`: the decisions have been called because of it.
+   */
   readonly #silences = new Map<string, { readonly since: number; readonly isTold: boolean }>();
-  /** Who is there, by uid: as of the last look. */
+  /** All pods of the last look, by uid. */
   #pods: ReadonlyMap<string, PoolPod> = new Map();
   readonly #due = new DueHeap();
-  /** Due, but there was no place for one more slow pod; in order. */
+  /** Due pods (by uid) that wait for a slot of the slow ones, in order. */
   readonly #heldBack = new Set<string>();
-  /** Whose last question took longer than an interval. */
+  /** Pods (by uid) whose last question took longer than an interval. */
   readonly #slow = new Set<string>();
-  /** Questions under way, by uid. */
+  /** Pods (by uid) whose question is under way. */
   readonly #asking = new Set<string>();
   #isClosed = false;
   #callOffLook: (() => void) | undefined;
@@ -71,25 +72,25 @@ export class Polls {
     this.#callOffWake?.();
   }
 
-  /** By pod uid. */
+  /** The newest answer of the pod with this uid. */
   of(uid: string): Poll | undefined {
     return this.#polls.get(uid);
   }
 
   /**
-   * When a pod that has started was first asked in vain, in milliseconds since 1970; `undefined` if it has answered
-   * since.
+   * For a silent pod that has started: when the first question that it did not answer was asked, in Unix milliseconds.
+   * `undefined` for any other pod.
    */
   unansweredSince(uid: string): number | undefined {
     return this.#silences.get(uid)?.since;
   }
 
-  /** Pods of which something is remembered. */
+  /** Number of pods that the memory holds. */
   get size(): number {
     return new Set([...this.#polls.keys(), ...this.#silences.keys(), ...this.#slow, ...this.#heldBack, ...this.#pods.keys()]).size;
   }
 
-  /** Who is new is asked at once; who is gone is forgotten. */
+  /** Asks new pods at once and forgets pods that are gone. */
   #look(): void {
     const { pods, clock, intervalMs } = this.#options;
     const now = clock.monotonic();
@@ -102,7 +103,7 @@ export class Polls {
     this.#askDue();
   }
 
-  /** Gives places to who is due, and sets the alarm for the next. */
+  /** Gives slots to due pods, and sets the alarm for the next pod. */
   #askDue(): void {
     if (this.#isClosed) return;
     const { clock, concurrency } = this.#options;
@@ -156,7 +157,7 @@ export class Polls {
     const askedAt = clock.wall();
     const status = await ask(address);
     if (!this.#pods.has(uid)) return;
-    // An address may have gone to another pod meanwhile: what that one says is not about this one.
+    // Another pod may have the address now; its answer is not about this pod.
     const isAnswer = status?.uid === uid;
     const before = this.#polls.get(uid)?.status;
     if (isAnswer) this.#polls.set(uid, { at: clock.wall(), status });
@@ -165,13 +166,13 @@ export class Polls {
   }
 
   /**
-   * Remembers since when a pod is silent.
-   * @returns whether its silence has become a matter for the decisions, or was one and is over
+   * Records an answer or a silence.
+   * @returns whether the silence has just become long enough for the decisions, or has ended after that
    */
   #keepAccount(pod: PoolPod, askedAt: number, isAnswer: boolean): boolean {
     const { uid } = pod.metadata;
     const silence = this.#silences.get(uid) ?? { since: askedAt, isTold: false };
-    // One that is still starting owes no answer.
+    // A starting pod owes no answer.
     if (isAnswer || !hasStarted(pod)) {
       this.#silences.delete(uid);
       return silence.isTold;
@@ -182,7 +183,7 @@ export class Polls {
   }
 }
 
-/** Whether a decision could come out differently. */
+/** Whether the new answer could change a decision. */
 function isNews(before: AdminStatus, now: AdminStatus): boolean {
   return (
     before.ready !== now.ready ||

@@ -45,15 +45,15 @@ export interface PoolReconcilerOptions {
   readonly logger: Logger;
   /** The product's image. */
   readonly image: string;
-  /** Where the operator runs. */
+  /** The operator's own namespace. */
   readonly namespace: string;
 }
 
 const ofPool = 'pool';
 
 /**
- * Without what a child is not applied: an autoscaler goes by its Deployment's name, whoever has that; and publishers
- * start with the settings, as gateways do.
+ * Kinds that must be applied before others. An autoscaler follows its Deployment's name, whoever owns that Deployment.
+ * Publishers start with the settings in the Secret.
  */
 const needs: Readonly<Record<string, string>> = {
   [resources.horizontalPodAutoscaler.kind]: resources.deployment.kind,
@@ -61,8 +61,8 @@ const needs: Readonly<Record<string, string>> = {
 };
 
 /**
- * One pool, nearer to what it should be: Secrets, children, a plan for its gateways, the pool document, and last the
- * status. Reads only the stores and what pods said last, so it can run at any time; what fails is a fault of the next
+ * Brings one pool closer to its spec: Secrets, children, a plan for its gateways, the pool document, and last the
+ * status. It reads only the stores and the polls, so it may run at any time. A failed step is a fault of the next
  * observation, and ends in a condition.
  */
 export class PoolReconciler {
@@ -104,7 +104,7 @@ export class PoolReconciler {
       gateways: observed.gateways,
       publisherReplicas: this.#publisherReplicas(pool),
     });
-    // Without the keys everything would be made, and told, in a way that no pod believes.
+    // Without signing keys no pod would believe the operator: nothing is made or pushed.
     const mayChange = secrets.canSign && !pool.spec.paused;
     const isStored = mayChange && (await this.#applyAll(wanted, { attempts, signal }));
     if (mayChange) await this.#removeObsolete(pool, observed, { wanted, attempts, signal });
@@ -118,14 +118,13 @@ export class PoolReconciler {
     const epoch = this.#documentEpoch(pool, secrets.publicKey) ?? 0;
     const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch };
     const verdict = status.judge(report);
-    // Told before it is written: an operator that ends in between tells it twice rather than never.
+    // Events come before the status: an operator that dies in between records an event twice rather than never.
     const complainAfterMs = this.#complain(pool, verdict, { memory, now: observed.now });
     const statusAfterMs = await status.write(report, verdict, { pace: memory.statusPace, signal });
-    // What failed for a passing reason is tried again soon; what a person must mend is looked at again from time to
-    // time.
+    // A passing failure is tried again soon. A fault that a person must mend is reviewed from time to time.
     if (attempts.passing !== undefined) throw attempts.passing;
     const faultAfterMs = faults.length > 0 ? faultRetryMs : undefined;
-    // What the store never hears of has to be found out by looking again.
+    // The store may never hear of a write: the next observation finds out.
     const pendingAfterMs = memory.writes.length > 0 ? pendingMsMax : undefined;
     const reviews = [
       pendingAfterMs,
@@ -140,15 +139,12 @@ export class PoolReconciler {
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };
 
-  /**
-   * What the operator keeps between two reconciles, for tests: how many pools, documents and children of pools it
-   * remembers.
-   */
+  /** For tests: how many pools, documents and children the memory holds. */
   get remembered(): { readonly pools: number; readonly documents: number; readonly children: number } {
     return { pools: this.#memories.size, documents: this.#options.documents.size, children: this.#options.children.size };
   }
 
-  /** A pool whose spec nobody can read is left as it is, and says so. */
+  /** Leaves a pool with an unreadable spec as it is, and says so in a condition and an event. */
   async #refuse(
     pool: GatewayPool & KubeObject,
     specFaults: readonly string[],
@@ -163,7 +159,10 @@ export class PoolReconciler {
     return { kind: 'done' };
   }
 
-  /** Tells what has begun to be wrong, and what is over. @returns when to look again at what has not lasted yet */
+  /**
+   * Records faults that have begun and faults that are over.
+   * @returns when a fault that has not lasted long enough must be reviewed, in milliseconds
+   */
   #complain(
     pool: GatewayPool & KubeObject,
     complaints: Complaints,
@@ -208,7 +207,10 @@ export class PoolReconciler {
     };
   }
 
-  /** Applies children in their order. @returns whether the settings that pods start with are stored */
+  /**
+   * Applies children in their order.
+   * @returns whether the settings Secret, with which pods start, is stored
+   */
   async #applyAll(
     wanted: readonly DesiredChild[],
     { attempts, signal }: { readonly attempts: Attempts; readonly signal: AbortSignal },
@@ -238,10 +240,10 @@ export class PoolReconciler {
           addressOf: (uid) => this.#addressOf(pool, uid),
           signal,
         });
-        // One write for a pod: a later one contains what an earlier one said.
+        // The latest write of a pod is enough: it contains the earlier ones.
         if (write !== undefined) memory.writes = [...memory.writes.filter(({ uid }) => uid !== write.uid), write];
       });
-      // Observe again before anything else is done on the strength of what did not happen.
+      // The rest of the plan assumes this action: observe again first.
       if (step === 'failed') return;
       if ('event' in action) this.#record(pool, action.event);
     }
@@ -263,7 +265,8 @@ export class PoolReconciler {
   }
 
   /**
-   * Brings the document to everybody. @returns when it is to be tried again, where somebody who stays did not take it
+   * Writes the document and pushes it to the pods.
+   * @returns milliseconds until the next attempt, where a pod that stays did not take it
    */
   async #tell(
     pool: GatewayPool & KubeObject,
@@ -285,7 +288,7 @@ export class PoolReconciler {
       const address = addressOf(pod);
       if (poll === undefined || address === undefined) return [];
       if (pod.metadata.deletionTimestamp !== undefined) {
-        // It may have ended already: nothing waits for its answer then.
+        // A terminating pod may have ended already: no push waits for it.
         if (clock.wall() - poll.at > lastWordsMs) return [];
         leaving.add(pod.metadata.name);
       }
@@ -350,9 +353,9 @@ interface ActionContext {
 }
 
 const faultRetryMs = 10_000;
-/** A pod that did not answer is told again after this time. */
+/** Milliseconds until a silent pod gets the document again. */
 const silentRetryMs = 2_000;
-/** A pod that ends is told nothing more when it has been silent for so long. */
+/** A terminating pod gets no push after this many milliseconds without an answer. */
 const lastWordsMs = 1_500;
 
 function isOwned(pod: PoolPod, poolUid: string): boolean {

@@ -24,32 +24,31 @@ interface SecretObject extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** What the Secrets of a pool come to. Never logged, never in an object that is no Secret. */
+/** The values of a pool's Secrets. They are never logged, and never in an object other than a Secret. */
 export interface PoolSecrets {
   readonly privateKey: string;
-  /** Empty where there is none that can be read. */
+  /** PEM; empty without readable signing keys. */
   readonly publicKey: string;
   readonly settings: DesiredObject<'Secret'>;
   readonly digests: SettingsDigests;
   /**
-   * The signing keys are what they should be: otherwise nothing can be told to a pod, and pods made now would trust
-   * nobody.
+   * Whether the signing keys are usable. Without them no pod can be told anything, and a new pod would trust nobody.
    */
   readonly canSign: boolean;
-  /** The pool names Secrets of its user's, which are looked at again after this time, in milliseconds. */
+  /** Milliseconds until the Secrets that the user named are read again; `undefined` where the pool names none. */
   readonly reviewAfterMs: number | undefined;
 }
 
-/** Where a pool's own Secrets are found without asking the API server. */
+/** Finds a pool's own Secret in the store. */
 export type KnownSecret = (namespace: string, name: string) => KubeObject | undefined;
 
-/** How long what a user's Secret said is believed, in milliseconds: they are not ours to watch. */
+/** How long a read of a user's Secret counts, in milliseconds: the operator does not watch those Secrets. */
 const freshMs = 10_000;
-/** After this time it is asked again, even if nothing else happens to the pool: milliseconds. */
+/** Milliseconds until a user's Secret is read again even if nothing else happens to the pool. */
 const reviewMs = 20_000;
 const apiKeyBytes = 24;
 
-/** Makes the Secrets that a pool needs, once, and reads those that its user made. */
+/** Creates the Secrets that a pool needs, once, and reads those of its user. */
 export class PoolSecretsKeeper {
   readonly #api: KubeApi & KubeReader;
   readonly #known: KnownSecret;
@@ -63,9 +62,8 @@ export class PoolSecretsKeeper {
   }
 
   /**
-   * Secrets that the pool names and that are not there, or lack what they should hold, are faults, as is what the API
-   * server refuses.
-   * @throws ApiError where it is away
+   * A named Secret that is missing, or lacks a key, is a fault. So is a refusal of the API server.
+   * @throws ApiError where the API server is away
    */
   async of(pool: GatewayPool, attempts: Attempts, signal: AbortSignal): Promise<PoolSecrets> {
     const reading: Reading = { pool, attempts, signal };
@@ -91,8 +89,8 @@ export class PoolSecretsKeeper {
     const { pool, attempts } = reading;
     const stored = this.#known(pool.metadata.namespace, childNames.settings(pool)) as SecretObject | undefined;
     const kept = stored === undefined ? undefined : settingsIn(stored);
-    // What runs goes on with what it has: a Secret that was deleted by mistake must not replace every gateway. What
-    // others hold is followed meanwhile.
+    // Running pods keep their settings: a Secret that was deleted by mistake must not replace every gateway. The other
+    // Secrets are still followed.
     const orKept = async <T>(read: Promise<T>, keptValue: T | undefined): Promise<T | undefined> => {
       const before = attempts.troubles;
       const value = await read;
@@ -160,7 +158,7 @@ export class PoolSecretsKeeper {
     if (named === undefined) return undefined;
     const field = 'spec.auth.jwtSecret';
     const secret = await this.#read(reading, named.name, field);
-    // A line end that an editor left is no part of the secret.
+    // An editor's trailing line end is no part of the secret.
     const value = valueOf(secret, named.key)?.trim();
     if (secret !== undefined && value === undefined) reading.attempts.note(lacking(named.name, field, named.key));
     else if (value !== undefined && !isJwtSecret(value))
@@ -171,8 +169,8 @@ export class PoolSecretsKeeper {
   }
 
   /**
-   * One of our own: made if it is not there and the pool is not paused, never applied over one that is. A fault where
-   * there is none then.
+   * One of the operator's own Secrets: created where it is missing and the pool is not paused, never applied over an
+   * existing one. Its absence is a fault.
    */
   async #ensure({ pool, attempts, signal }: Reading, name: string, make: () => DesiredObject<'Secret'>): Promise<SecretObject | undefined> {
     const { namespace, uid } = pool.metadata;
@@ -183,7 +181,7 @@ export class PoolSecretsKeeper {
       if (pool.spec.paused) return get();
       const made = make() as unknown as SecretObject;
       const created = await this.#api.create(resources.secret, made, signal);
-      // The store was late: what is there counts.
+      // The store was late: the existing Secret counts.
       return created.kind === 'created' ? made : get();
     };
     const secret = await attempts.run(`Secret ${name}`, found);
@@ -197,7 +195,7 @@ export class PoolSecretsKeeper {
     return secret;
   }
 
-  /** One of the user's. A fault where there is none. */
+  /** One of the user's Secrets. Its absence is a fault. */
   async #read({ pool, attempts, signal }: Reading, name: string, field: string): Promise<SecretObject | undefined> {
     const { namespace } = pool.metadata;
     const secret = await attempts.run(`Secret ${name}`, () => this.#readFresh(namespace, name, signal));
@@ -218,14 +216,14 @@ export class PoolSecretsKeeper {
   }
 }
 
-/** What is looked at together, and where what is wrong about it is noted. */
+/** One pass over a pool's Secrets, and the place for its faults. */
 interface Reading {
   readonly pool: GatewayPool;
   readonly attempts: Attempts;
   readonly signal: AbortSignal;
 }
 
-/** @param what follows the Secret's name in the sentence, its comma included */
+/** @param what the rest of the sentence after the Secret's name, its comma included */
 function unfit(name: string, what: string): ObservedFault {
   return { kind: 'MissingSecret', subject: `Secret ${name}`, message: `Secret ${name}${what}.` };
 }
@@ -234,12 +232,12 @@ function lacking(name: string, field: string, key: string): ObservedFault {
   return unfit(name, `, which ${field} names, has no key ${key}. Add it, or name another Secret in the pool`);
 }
 
-/** What `BARRAGE_API_KEYS` takes as one of its keys. */
+/** Whether `BARRAGE_API_KEYS` takes the value as one of its keys. */
 function isApiKey(value: string): boolean {
   return value.length >= 16 && value.length <= 256 && !/[\s,]/.test(value);
 }
 
-/** The login that settings were made with. */
+/** The login inside stored settings. */
 function loginIn({ redisLogin: login, redisUrl: url = '' }: SecretSettings): RedisLogin | undefined {
   const first = url.split(',', 1)[0] ?? '';
   if (login !== undefined || !URL.canParse(first)) return login;
@@ -248,10 +246,7 @@ function loginIn({ redisLogin: login, redisUrl: url = '' }: SecretSettings): Red
   return { ...(username === '' ? {} : { username: text(username) }), ...(password === '' ? {} : { password: text(password) }) };
 }
 
-/**
- * Whether the first certificate can be read: a pod would take anything for an authority that nobody's certificate is
- * signed by.
- */
+/** Whether the first certificate can be parsed. A pod would take any text as an authority, and then trust no server. */
 function isCertificate(pem: string): boolean {
   try {
     return new X509Certificate(pem).subject !== '';
@@ -261,14 +256,14 @@ function isCertificate(pem: string): boolean {
 }
 
 /**
- * Whether gateways start with it as `BARRAGE_JWT_SECRET`. Bytes that are no text can't be had through an environment
- * variable unchanged.
+ * Whether a gateway starts with the value as `BARRAGE_JWT_SECRET`. An environment variable does not carry bytes that
+ * are no text.
  */
 function isJwtSecret(value: string): boolean {
   return value.length >= 32 && value.length <= 4096 && !/[\0\uFFFD]/.test(value);
 }
 
-/** The settings that a Secret of `settingsSecret` was made from. */
+/** The settings inside a Secret that `settingsSecret` made. */
 function settingsIn(secret: SecretObject): SecretSettings {
   const jwtSecret = valueOf(secret, 'jwt-secret');
   const username = valueOf(secret, 'redis-username');
@@ -316,7 +311,7 @@ function valueOf(secret: SecretObject | undefined, key: string): string | undefi
   return value === undefined ? undefined : Buffer.from(value, 'base64').toString();
 }
 
-/** A line end that an editor left is no part of a value. */
+/** An editor's trailing line end is no part of a value. */
 function withoutLineEnd(value: string | undefined): string | undefined {
   return value?.replace(/[\r\n]+$/, '');
 }

@@ -21,7 +21,7 @@ import { observeGateway } from './pod-view.ts';
 import type { StatusApplier } from './status-applier.ts';
 import type { Stores } from './stores.ts';
 
-/** What a status is made from. */
+/** The input of a pool's status. */
 export interface PoolReport {
   readonly ingredients: PodIngredients;
   readonly observed: ObservedPool;
@@ -31,16 +31,16 @@ export interface PoolReport {
   readonly epoch: number;
 }
 
-/** What a pool's status is to say. */
+/** The content of a pool's status, and its faults. */
 export interface PoolVerdict extends Complaints {
   readonly conditions: readonly ConditionDraft[];
 }
 
-/** Writes a pool's status, and only when it says something else than what is stored. */
+/** Writes a pool's status when it differs from the stored one. */
 export class PoolStatusWriter {
   readonly #statuses: StatusApplier;
   readonly #stores: Stores;
-  /** What every pool says of its Redis and key prefix, for as long as it is stored like this. */
+  /** `busIdentity` of each stored pool. A stored pool never changes. */
   readonly #buses = new WeakMap<GatewayPool, string | undefined>();
 
   constructor(options: { readonly statuses: StatusApplier; readonly stores: Stores }) {
@@ -64,9 +64,8 @@ export class PoolStatusWriter {
   }
 
   /**
-   * @param pace when a status of this pool was last written, in milliseconds since 1970; it is told of another one
-   * @returns in how many milliseconds it is to be looked at again, where it only tells of progress, and the last one is
-   * too young
+   * @param pace when this pool's status was last written; the writer updates it
+   * @returns milliseconds until the next look, where the status only tells of progress and the last write is too young
    * @throws ApiError
    */
   async write(
@@ -85,7 +84,10 @@ export class PoolStatusWriter {
     return undefined;
   }
 
-  /** Says of a pool why its spec can't be read. @throws ApiError */
+  /**
+   * Writes why the pool's spec can't be read.
+   * @throws ApiError
+   */
   async writeUnreadable(
     pool: GatewayPool,
     about: { readonly faults: readonly string[]; readonly now: number },
@@ -130,7 +132,7 @@ export class PoolStatusWriter {
   }
 }
 
-/** When a pool's status was last written; of no matter over a restart. */
+/** When a pool's status was last written, in Unix milliseconds. A restart may forget it. */
 export interface StatusPace {
   writtenAt: number | undefined;
 }
@@ -157,7 +159,7 @@ function overruledOf(ingredients: PodIngredients): readonly string[] {
   ];
 }
 
-/** One, or none where the pool has no publishers of its own. */
+/** The publishers' pod template; none on a memory bus. */
 function publisherTemplates(ingredients: PodIngredients): readonly JsonObject[] {
   const template = publisherDeployment(ingredients)?.spec?.['template'] as JsonObject | undefined;
   return template === undefined ? [] : [template];

@@ -3,19 +3,18 @@ import type { Recorder } from '../kube/recorder.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import { regarding, type KubeApi, type KubeObject, type Resource } from '../runtime/kube-api.ts';
 
-/** A status to be written, and the object as the store has it. */
+/** A status to write, and its object as the store has it. */
 export interface StatusWrite {
   readonly resource: Resource;
   readonly object: KubeObject;
   readonly status: object;
-  /** What the status says in one sentence, for an event where it can't be written. */
+  /** The status in one sentence, for the event that stands in for a refused status. */
   readonly summary: string;
 }
 
 /**
- * Writes statuses. An object that an older version wrote may hold what the API server refuses to store again, in
- * whatever part of it: then an event says what the status would have said, and nothing is tried again until the object
- * is another one.
+ * Writes statuses. An object of an older definition may hold a value that the API server refuses to store again. An
+ * event then carries the status' summary, and nothing is tried again until the object changes.
  */
 export class StatusApplier {
   readonly #api: KubeApi;
@@ -29,7 +28,7 @@ export class StatusApplier {
     this.#logger = options.logger;
   }
 
-  /** @throws ApiError where the status was not written and another attempt may help */
+  /** @throws ApiError where the write failed and another attempt may help */
   async apply({ resource, object, status, summary }: StatusWrite, signal: AbortSignal): Promise<void> {
     if (this.#refused.has(object)) return;
     const { namespace, name } = object.metadata;

@@ -29,7 +29,7 @@ export interface StoresOptions {
 }
 
 const ours = { labelSelector: 'app.kubernetes.io/managed-by=barrage-operator' };
-/** What pools own, pods aside. */
+/** Kinds that pools own, pods aside. */
 const childResources = [
   resources.service,
   resources.configMap,
@@ -40,13 +40,13 @@ const childResources = [
   resources.networkPolicy,
 ] as const;
 
-/** Everything that the operator knows of the API server, kept up to date by watches: no reconcile lists anything. */
+/** The operator's view of the API server, kept up to date by watches. No reconcile lists anything. */
 export class Stores {
   readonly #options: StoresOptions;
-  /** Which namespaces were read whole, routes aside. */
+  /** Namespaces that were read whole, routes aside. */
   readonly partitions: Partitions;
   readonly #reflectors: NamedReflector[] = [];
-  /** Clusters need not know this kind: it is watched from when a pool first asks for routes. */
+  /** A cluster may lack this kind: the watch begins when the first pool asks for routes. */
   readonly #routeReflectors: NamedReflector[] = [];
   readonly #routesWanted = Promise.withResolvers<void>();
   readonly #children = new Map<string, PartitionedStore<KubeObject>>();
@@ -66,7 +66,7 @@ export class Stores {
       indexes: { pool: (channel) => [poolKeyOf(channel)] },
     });
     this.pods = this.#watch<PoolPod>({ resource: resources.pod, selection: ours, indexes: { pool: byPool } });
-    // They have the labels of the Service that they are of.
+    // A slice carries the labels of its Service.
     this.#slices = this.#watch<EndpointSlice>({
       resource: resources.endpointSlice,
       selection: ours,
@@ -83,7 +83,7 @@ export class Stores {
     });
   }
 
-  /** What has not been read yet, and why, in words; empty where enough was to begin. */
+  /** Kinds that have not been read yet, each with its reason in words. Empty once the operator can begin. */
   waitingFor(): readonly string[] {
     if (this.partitions.isEnough) return [];
     const unread = this.#reflectors.filter(({ reflector }) => reflector.waitingFor !== undefined);
@@ -92,17 +92,23 @@ export class Stores {
     return [`the API server to tell of ${unread.map(({ name }) => name).join(', ')} (${first.reflector.waitingFor})`];
   }
 
-  /** A child as the API server has it; `undefined` where it has none, or for kinds that are not watched. */
+  /** A child in the store; `undefined` where it is missing or its kind is not watched. */
   child({ kind }: Resource, namespace: string, name: string): KubeObject | undefined {
     return this.#children.get(kind)?.get(`${namespace}/${name}`);
   }
 
-  /** The slices of a Service of a pool. @param pool `namespace/name` */
+  /**
+   * The EndpointSlices of one of a pool's Services.
+   * @param pool `namespace/name`
+   */
   slicesOf(pool: string, service: string): readonly EndpointSlice[] {
     return this.#slices.withIndex('pool', pool).filter((slice) => isOfService(slice, service));
   }
 
-  /** Everything that a pool has, pods aside. @param pool `namespace/name` */
+  /**
+   * A pool's children, pods aside.
+   * @param pool `namespace/name`
+   */
   childrenOf(pool: string): readonly (ObservedChild & { readonly resource: Resource })[] {
     return [...childResources, resources.httpRoute].flatMap((resource) =>
       (this.#children.get(resource.kind)?.withIndex('pool', pool) ?? []).map(({ metadata }) => ({
@@ -116,7 +122,7 @@ export class Stores {
     );
   }
 
-  /** Calls back with `namespace/pool` whenever something of a pool has changed. */
+  /** Calls back with `namespace/name` of a pool after a change of anything that is the pool's. */
   onPoolChange(changed: (pool: string) => void): void {
     this.pools.onChange(({ key }) => changed(key));
     this.channels.onChange((change) => {
@@ -124,14 +130,14 @@ export class Stores {
     });
     for (const store of [this.pods, this.#slices, ...this.#children.values()] as readonly PartitionedStore<KubeObject>[]) {
       store.onChange((change) => {
-        // Who has taken the pool's label from an object has changed both pools.
+        // A changed pool label concerns the old pool and the new one.
         const seen = [...('current' in change ? [change.current] : []), ...('previous' in change ? [change.previous] : [])];
         for (const pool of new Set(seen.flatMap(byPool))) changed(pool);
       });
     }
   }
 
-  /** Watches until the signal; resolves when nothing is under way any more. */
+  /** Watches until the signal. Resolves when every watch has ended. */
   async run(signal: AbortSignal): Promise<void> {
     this.partitions.follow();
     this.#options.metrics.watchNamespaces(() => this.partitions.refusals());
@@ -184,12 +190,12 @@ interface Watched<T> {
   readonly selection: Selection;
   readonly keep?: (object: T) => object;
   readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
-  /** Where its reflectors are kept; absent: with those that are always run. */
+  /** The list that gets its reflectors. Absent: those that always run. */
   readonly reflectors?: NamedReflector[];
 }
 
 interface NamedReflector {
-  /** For the metrics. */
+  /** Name in the metrics. */
   readonly name: string;
   readonly reflector: Reflector<KubeObject>;
 }
