@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { boundedCache } from '../core/bounded-cache.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 
 /** Whether a publication may go, or after how many milliseconds one may. */
@@ -13,7 +14,7 @@ export class ChannelRates {
   readonly #buckets: LRUCache<string, TokenBucket>;
 
   constructor(options: { readonly channelsMax: number }) {
-    this.#buckets = new LRUCache({ max: options.channelsMax });
+    this.#buckets = boundedCache(options.channelsMax);
   }
 
   get size(): number {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { boundedCache } from '../bounded-cache.ts';
 import { gatewayNumberMax } from '../client-id.ts';
 import { limits } from '../limits.ts';
 import type { Position, Publication } from '../publication.ts';
@@ -71,7 +72,7 @@ class MemoryLog implements ChannelLog {
 
   constructor(random: () => number, idleChannelsMax: number) {
     this.#random = random;
-    this.#idle = new LRUCache({ max: idleChannelsMax });
+    this.#idle = boundedCache(idleChannelsMax);
   }
 
   async append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {

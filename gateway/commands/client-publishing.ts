@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { boundedCache } from '../../core/bounded-cache.ts';
 import { BusUnavailable, type AppendResult, type ChannelLog } from '../../core/bus/bus.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import type { Publication } from '../../core/publication.ts';
@@ -25,8 +26,8 @@ export class ClientPublishing {
   /** @param remembered most authors, and most channels, whose last publications are known */
   constructor(log: ChannelLog, remembered = rememberedMax) {
     this.#log = log;
-    this.#lastAt = new LRUCache({ max: remembered });
-    this.#rates = new LRUCache({ max: remembered });
+    this.#lastAt = boundedCache(remembered);
+    this.#rates = boundedCache(remembered);
   }
 
   /** @param author who is slowed down: a user where there is one, else a connection */

@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { boundedCache } from '../../core/bounded-cache.ts';
 import { RateLimit, type RateLimitOptions } from './rate-limit.ts';
 
 /** The object that an event is about. */
@@ -75,8 +76,8 @@ export class EventSeries {
 
   constructor(options: EventSeriesOptions) {
     this.#options = options;
-    this.#series = new LRUCache({ max: options.rememberedMax });
-    this.#budgets = new LRUCache({ max: options.rememberedMax });
+    this.#series = boundedCache(options.rememberedMax);
+    this.#budgets = boundedCache(options.rememberedMax);
   }
 
   /** Takes an occurrence of `now`, in milliseconds. */
