@@ -61,10 +61,6 @@ export const limits = {
   fanOutBacklogMsMax: 200,
   /** Most questions to the auth webhook under way from one gateway; who comes beyond is told to come back. */
   authInFlightMax: 1_000,
-  /** Most channels a second, sustained, that one gateway asks all others to count for `counts`: each answer is kept for a second. */
-  countQuestionsPerSecondMax: 100,
-  /** The same for one connection: one that asks for ever other channels must not use up what all have. */
-  countQuestionsOfClientPerSecondMax: 10,
   /** Longest time that one slice of a fan-out may run, in milliseconds of CPU. */
   fanOutSliceMsMax: 20,
 } as const;
@@ -74,4 +70,3 @@ assert(limits.channelNameBytesMax < limits.clientFrameBytesMax);
 assert(limits.commandsInFlightMax > limits.subscriptionsPerConnectionMax);
 assert(limits.commandsPerSecondMax > limits.subscriptionsPerConnectionMax);
 assert(limits.appendBytesMax >= limits.payloadBytesMax, 'a payload at its limit must fit in a bus batch');
-assert(limits.countQuestionsOfClientPerSecondMax < limits.countQuestionsPerSecondMax);

@@ -116,8 +116,7 @@ export class Gateway {
       rooms: this.#rooms,
       authenticate: authenticatorOf(settings, { logger, clock: systemClock }),
       publishing: new ClientPublishing(bus.log),
-      countMembers: new MemberCounter({ calls: bus.calls, clock: systemClock, onCount: (source) => this.#metrics.counts.inc({ source }) })
-        .count,
+      countMembers: new MemberCounter({ calls: bus.calls, onCount: (result) => this.#metrics.counts.inc({ result }) }).count,
       metrics: this.#metrics,
       logger,
       clock: systemClock,

@@ -26,7 +26,7 @@ export class GatewayMetrics {
   readonly refusedConnections: Counter<'reason'>;
   readonly closedConnections: Counter<'code'>;
   readonly commands: Counter<'result'>;
-  readonly counts: Counter<'source'>;
+  readonly counts: Counter<'result'>;
   #framesSent = 0;
   #bytesSent = 0;
   readonly #flushes: Counter;
@@ -97,8 +97,8 @@ export class GatewayMetrics {
     });
     this.counts = new Counter({
       name: 'barrage_gateway_counts_total',
-      help: 'Answers to counts, by how they were had: cached, asked (of every gateway) or refused.',
-      labelNames: ['source'],
+      help: 'Answers to counts: answered, or unknown (a gateway has not reported, or the bus is away).',
+      labelNames: ['result'],
       registers,
     });
     this.#flushes = new Counter({ name: 'barrage_gateway_flushes_total', help: 'Merge windows that were flushed.', registers });

@@ -128,7 +128,9 @@ export interface GatewayCalls {
   ): Promise<{ readonly replies: readonly GatewayReply[]; readonly unanswered: readonly string[] }>;
   /**
    * Members of a channel in the whole pool: exact where the gateways are in this process, else from each gateway's last report
-   * (at most 1 s old; a gateway that has been silent for 3 s is not counted).
+   * (1 s old, older where more changes than a gateway may report; a gateway that has been silent for 3 s is not counted).
    */
   memberCounts(channel: string): RoomCounts;
+  /** The same, as soon as every gateway has reported; `undefined` where one has not within a second, or the bus is away. */
+  countMembers(channel: string): Promise<RoomCounts | undefined>;
 }

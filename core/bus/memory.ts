@@ -171,6 +171,10 @@ class MemoryCalls implements GatewayCalls {
     return { ready, full };
   }
 
+  async countMembers(channel: string): Promise<RoomCounts | undefined> {
+    return this.#closed ? undefined : this.memberCounts(channel);
+  }
+
   close(): void {
     this.#closed = true;
     this.#servers.clear();

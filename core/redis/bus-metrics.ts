@@ -13,6 +13,14 @@ export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
       this.set(bus.figures().appendsWaiting);
     },
   });
+  void new Gauge({
+    name: 'barrage_bus_reports_waiting',
+    help: 'Rooms here whose members have changed since they were last reported to publishers and gateways.',
+    registers,
+    collect() {
+      this.set(bus.figures().reportsWaiting);
+    },
+  });
   void new Counter({
     name: 'barrage_bus_append_failures_total',
     help: 'Publications that could not be appended, by reason: a word of Redis, or why it was not asked or gave no answer.',

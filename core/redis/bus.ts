@@ -39,6 +39,8 @@ interface RedisBusFigures {
   readonly messagesRefused: number;
   readonly connectionErrors: number;
   /** Publications that could not be appended; reasons that did not occur are absent. */
+  /** Rooms here whose members have changed since they were last reported. */
+  readonly reportsWaiting: number;
   readonly appendFailures: ReadonlyMap<AppendFailureReason, number>;
   /** Bus channels of this process now. */
   readonly subscriptions: SubscriptionCounts;
@@ -86,7 +88,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   });
   const token = randomBytes(12).toString('hex');
   const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, logger, random, clock });
-  if (options.countMembers === true) void calls.watch();
+  if (options.countMembers === true) calls.watch();
   const changes = new StateChanges(masters, logger);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -106,6 +108,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
       envelopesRefused: refusedEnvelopes.total,
       messagesRefused: refusedMessages.total,
       connectionErrors: errors.total,
+      reportsWaiting: calls.reportsWaiting,
       appendFailures: failures.counts,
       subscriptions: masters.subscriptionCounts(),
       subscriptionFaults: {

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { GatewayReply, GatewayRequest } from '../bus/bus.ts';
-import { roomsPerReportMax, type RoomReport } from '../bus/room-reports.ts';
 import { gatewayNumberMax } from '../client-id.ts';
 import { limits } from '../limits.ts';
 
@@ -35,7 +34,7 @@ const reply: z.ZodType<GatewayReply> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('delivered'), delivered: count, dropped: z.record(z.string(), count), pending: count }),
 ]);
 
-/** What a gateway is told: to answer a request to `replyTo`, or to report all its rooms. */
+/** What a gateway is told: to answer a request, or to send a snapshot of what its reports after number `since` have told. */
 export type GatewayMessage =
   | {
       readonly kind: 'request';
@@ -45,11 +44,11 @@ export type GatewayMessage =
       readonly deadlineMs: number;
       readonly request: GatewayRequest;
     }
-  | { readonly kind: 'report' };
+  | { readonly kind: 'report'; readonly replyTo: string; readonly since: number };
 
 export const gatewayMessage: z.ZodType<GatewayMessage> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('request'), id: count, replyTo: token, deadlineMs: z.number().min(0).max(600_000), request }),
-  z.object({ kind: z.literal('report') }),
+  z.object({ kind: z.literal('report'), replyTo: token, since: count }),
 ]);
 
 export interface ReplyMessage {
@@ -59,15 +58,6 @@ export interface ReplyMessage {
 }
 
 export const replyMessage: z.ZodType<ReplyMessage> = z.object({ id: count, gateway: gatewayNumber, reply });
-
-export const reportMessage: z.ZodType<RoomReport> = z.object({
-  gateway: gatewayNumber,
-  name: z.string().max(1024),
-  life: token,
-  sequence: count,
-  kind: z.enum(['full', 'changes', 'gone']),
-  rooms: z.array(z.tuple([z.string(), count, count])).max(roomsPerReportMax),
-});
 
 /** Reads a message of this lane; what it is not is a fault in words. */
 export function readMessage<T>(

@@ -9,9 +9,9 @@ import {
   type RoomCounts,
 } from '../bus/bus.ts';
 import { withDeadline } from '../bus/deadline.ts';
-import { ReportTable, reportIntervalMs } from '../bus/room-reports.ts';
-import { readMessage, replyMessage, reportMessage, type GatewayMessage, type ReplyMessage } from './call-messages.ts';
+import { readMessage, replyMessage, type GatewayMessage, type ReplyMessage } from './call-messages.ts';
 import { asUnavailable, commandTimeoutMs } from './connection.ts';
+import { ReportListener } from './report-listener.ts';
 import { ServedGateway, type CallsContext } from './served-gateway.ts';
 import { PlainSubscription } from './subscriptions.ts';
 
@@ -31,21 +31,23 @@ interface Gathered {
  */
 export class RedisGatewayCalls implements GatewayCalls {
   readonly #context: CallsContext;
-  readonly #table = new ReportTable();
+  readonly #listener: ReportListener;
   readonly #waiting = new Map<number, (message: ReplyMessage) => void>();
   readonly #replies: PlainSubscription;
   #repliesWanted = false;
   #served: ServedGateway | undefined;
   #serving = false;
-  #watching: Promise<void> | undefined;
-  /** Called with every report while `watch` waits for the first ones. */
-  #onReport: () => void = () => undefined;
   #nextId = 1;
   #closed = false;
 
   constructor(context: CallsContext) {
     this.#context = context;
     this.#replies = new PlainSubscription((message) => this.#hearReply(message));
+    this.#listener = new ReportListener({
+      context,
+      tell: (name, message) => this.#tell(name, message),
+      isGateway: () => this.#served !== undefined,
+    });
   }
 
   async serve(server: GatewayServer): Promise<number> {
@@ -81,9 +83,9 @@ export class RedisGatewayCalls implements GatewayCalls {
   ): Promise<{ readonly replies: readonly GatewayReply[]; readonly unanswered: readonly string[] }> {
     const startedAt = this.#context.clock.monotonic();
     // Half of the time at most: without names the request is still worth making.
-    await withDeadline(this.watch(), deadlineMs / 2);
+    await withDeadline(this.#listener.listen(), deadlineMs / 2);
     const remainingMs = deadlineMs - (this.#context.clock.monotonic() - startedAt);
-    const known = this.#table.gateways(this.#context.clock.monotonic());
+    const known = this.#listener.gateways();
     const alive = known.filter(({ condition }) => condition === 'alive');
     const { replies, receivers } = await this.#gather(
       { name: this.#context.names.allGateways, request, deadlineMs: Math.max(1, remainingMs) },
@@ -98,44 +100,38 @@ export class RedisGatewayCalls implements GatewayCalls {
   }
 
   memberCounts(channel: string): RoomCounts {
-    void this.watch();
-    return this.#table.memberCounts(channel, this.#context.clock.monotonic());
+    if (this.#closed) return { ready: 0, full: 0 };
+    void this.#listener.listen();
+    const others = this.#listener.memberCounts(channel);
+    const own = this.#served?.roomCounts(channel);
+    return own === undefined ? others : { ready: own.ready + others.ready, full: own.full + others.full };
   }
 
-  /** Keeps the table of the gateways' rooms from now on. Resolves when each gateway has reported, or a second has passed. */
-  watch(): Promise<void> {
-    this.#watching ??= this.#startWatching();
-    return this.#watching;
+  async countMembers(channel: string): Promise<RoomCounts | undefined> {
+    if (this.#closed) return undefined;
+    await this.#listener.listen();
+    return this.#context.masters.state.up && this.#listener.isWhole ? this.memberCounts(channel) : undefined;
+  }
+
+  /** Keeps the table of the gateways' rooms from now on. */
+  watch(): void {
+    this.#listener.keep();
+  }
+
+  /** Rooms here whose change waits to be reported. */
+  get reportsWaiting(): number {
+    return this.#served?.reportsWaiting ?? 0;
   }
 
   onOpen(): void {
     this.#served?.onOpen();
+    this.#listener.onOpen();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#listener.close();
     await this.#served?.close();
-  }
-
-  async #startWatching(): Promise<void> {
-    const { masters, names } = this.#context;
-    const reports = new PlainSubscription((message) => this.#hearReport(message));
-    masters.add(names.reports, reports);
-    const asked = reports.inForce.then(async () => {
-      const gateways = await this.#tell(names.allGateways, { kind: 'report' });
-      await new Promise<void>((resolve) => {
-        this.#onReport = () => {
-          if (this.#table.gateways(this.#context.clock.monotonic()).length >= gateways) resolve();
-        };
-        this.#onReport();
-      });
-    });
-    // Without Redis there is nobody to ask: the gateways' next reports make up for it, and a hole in them is asked for.
-    await withDeadline(
-      asked.catch(() => undefined),
-      reportIntervalMs,
-    );
-    this.#onReport = () => undefined;
   }
 
   /** Sends a request and collects replies until there are `enough`, or the deadline passes. */
@@ -199,16 +195,5 @@ export class RedisGatewayCalls implements GatewayCalls {
     if (read.kind === 'fault') this.#context.refusedMessages.warn(read.fault);
     // A reply that nobody waits for any more came after its deadline.
     else this.#waiting.get(read.message.id)?.(read.message);
-  }
-
-  #hearReport(bytes: Buffer): void {
-    const read = readMessage(reportMessage, bytes);
-    if (read.kind === 'fault') {
-      this.#context.refusedMessages.warn(read.fault);
-      return;
-    }
-    const taken = this.#table.accept(read.message, this.#context.clock.monotonic());
-    this.#onReport();
-    if (taken === 'ask') this.#tell(this.#context.names.gateway(read.message.gateway), { kind: 'report' }).catch(() => undefined);
   }
 }

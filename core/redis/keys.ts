@@ -43,6 +43,11 @@ export class RedisNames {
     return `${this.#prefix}:replies:${processToken}`;
   }
 
+  /** Bus channel of the snapshots of rooms' members that one process asked for. */
+  snapshots(processToken: string): string {
+    return `${this.#prefix}:snapshots:${processToken}`;
+  }
+
   /** A hash tag ends at the first closing brace: braces are encoded, and so is the sign that encodes them. */
   #tagged(channel: string): string {
     const encoded = channel.replaceAll(/[%{}]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);

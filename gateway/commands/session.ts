@@ -16,7 +16,7 @@ export interface SessionSurroundings {
   readonly rooms: Rooms;
   readonly authenticate: Authenticate;
   readonly publishing: ClientPublishing;
-  /** Members of a channel in the whole pool, about a second old at most. */
+  /** Members of a channel in the whole pool, as last reported. */
   readonly countMembers: MemberCounter['count'];
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;

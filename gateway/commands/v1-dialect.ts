@@ -171,15 +171,10 @@ export class V1Dialect implements Dialect {
     const access = mayJoin(policy, channel, this.#connection.uid);
     if (access !== 'allowed') return accessFailure(access, 'count');
     if (policy.presence === 'Off') return failure('forbidden', 'this channel does not tell how many are watching');
-    const count = await countMembers(channel, this.#connection);
-    switch (count.kind) {
-      case 'members':
-        return { result: { members: count.members } };
-      case 'unanswered':
-        return failure('unavailable', 'not every gateway answered: try again', true);
-      case 'too_many':
-        return failure('too_many_requests', 'too many other channels were counted within a second: try again in a second', true);
-    }
+    const count = await countMembers(channel);
+    return count.kind === 'members'
+      ? { result: { members: count.members } }
+      : failure('unavailable', 'not every gateway has reported its members: try again', true);
   }
 
   #reply(id: number, outcome: Outcome): void {

@@ -26,6 +26,7 @@ export const pureFiles: readonly string[] = [
   ...['backoff', 'channel', 'clock', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map(
     (name) => `core/${name}.ts`,
   ),
+  ...['bus/report-message', 'bus/report-table', 'bus/room-reporter'].map((name) => `core/${name}.ts`),
   ...['redis/slots', 'redis/redirect', 'redis/server-answers', 'protocol/barrage-v1'].map((name) => `core/${name}.ts`),
   ...['accept-budget', 'admission', 'crowd-backoff', 'idle-rule', 'send-queue'].map((name) => `gateway/connections/${name}.ts`),
   'gateway/commands/v1-command.ts',

@@ -198,6 +198,19 @@ export function describeBusContract(implementation: string, start: () => Promise
       await expect.poll(counts, { timeout: 5000 }).toEqual({ ready: 39, full: 2 });
       expect(world.publisher.calls.memberCounts('nobody')).toEqual({ ready: 0, full: 0 });
     });
+
+    test('count for a gateway too, its own members at this moment, and ask nobody for it', async () => {
+      gateway.members.set('seen', { ready: 1, full: 0 });
+      other.members.set('seen', { ready: 2, full: 1 });
+      const asked = [gateway.asked.length, other.asked.length];
+      const count = (): Promise<unknown> => world.gateway.calls.countMembers('seen');
+      await expect.poll(count, { timeout: 5000 }).toEqual({ ready: 3, full: 1 });
+      gateway.members.set('seen', { ready: 5, full: 0 });
+      expect(await count()).toEqual({ ready: 7, full: 1 });
+      gateway.members.delete('seen');
+      expect(await count()).toEqual({ ready: 2, full: 1 });
+      expect([gateway.asked.length, other.asked.length]).toEqual(asked);
+    });
   });
 
   test(`a closed ${implementation} bus is down and says so`, async () => {
@@ -211,6 +224,7 @@ export function describeBusContract(implementation: string, start: () => Promise
     await expect(world.publisher.log.append('a', [publication('a')])).rejects.toThrow(BusUnavailable);
     await expect(world.publisher.log.subscribe('a', new Listener())).rejects.toThrow(BusUnavailable);
     expect(await world.publisher.calls.call(1, { method: 'counts', channel: 'a' }, 1000)).toEqual({ kind: 'unanswered' });
+    expect(await world.publisher.calls.countMembers('a')).toBeUndefined();
     await world.close();
   });
 }

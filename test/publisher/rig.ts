@@ -203,6 +203,7 @@ export function faultyCalls({ calls }: Bus, { callAll }: Pick<GatewayCalls, 'cal
     serve: (server) => calls.serve(server),
     call: (gateway, request, deadlineMs) => calls.call(gateway, request, deadlineMs),
     memberCounts: (channel) => calls.memberCounts(channel),
+    countMembers: (channel) => calls.countMembers(channel),
   };
 }
 
