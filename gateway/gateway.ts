@@ -30,6 +30,7 @@ import { MemberCounter } from './commands/member-counter.ts';
 import { PlainDialect } from './commands/plain-dialect.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { Session, type SessionSurroundings } from './commands/session.ts';
+import { RefusedPages } from './connections/refused-pages.ts';
 import { acceptWebSockets, refuseRequest } from './connections/web-sockets.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { topChannels } from './rooms/top-channels.ts';
@@ -62,6 +63,7 @@ export class Gateway {
   readonly #drainer: Drainer;
   readonly #reception: Reception;
   readonly #load: LoadMeter;
+  readonly #refusedPages: RefusedPages;
   readonly #server: Server;
   readonly #surroundings: SessionSurroundings;
   #ids: ClientIds | undefined;
@@ -111,6 +113,7 @@ export class Gateway {
       registry,
       logger,
     });
+    this.#refusedPages = new RefusedPages({ logger, clock: systemClock });
     this.#load = new LoadMeter(() => this.#metrics.bytesSent);
     this.#surroundings = {
       rooms: this.#rooms,
@@ -313,7 +316,10 @@ export class Gateway {
     const { gatewayHost, gatewayOrigins: origins } = this.#options.settings;
     const state = { isUnready: this.#isUnready, isLoopback: isLoopbackHost(gatewayHost), origins };
     const admission = this.#reception.admit({ host, origin }, state, Math.random());
-    if (admission.kind === 'refused') this.#metrics.refusedConnections.inc({ reason: admission.reason });
+    if (admission.kind === 'admitted') return admission;
+    const { reason } = admission;
+    this.#metrics.refusedConnections.inc({ reason });
+    if (reason === 'origin' || reason === 'host') this.#refusedPages.refused(reason, { host, origin });
     return admission;
   }
 

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { isLoopbackHost, isLoopbackHostHeader } from '../core/process/loopback.ts';
+import { isLoopbackHost, isLoopbackHostHeader, isLoopbackOrigin } from '../core/process/loopback.ts';
 
 /** Why a publisher must not listen on this host with these keys; `undefined` where it may. */
 export function listenFault(options: { readonly host: string; readonly apiKeys: readonly string[] }): string | undefined {
@@ -56,9 +56,4 @@ function loopbackFault(headers: IncomingHttpHeaders): string | undefined {
   if (!isLoopbackHostHeader(headers.host)) return `the Host header does not name localhost: ${remedy}`;
   if (headers.origin !== undefined && !isLoopbackOrigin(headers.origin)) return `this page comes from another host: ${remedy}`;
   return undefined;
-}
-
-function isLoopbackOrigin(origin: string): boolean {
-  const url = URL.parse(origin);
-  return url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && isLoopbackHost(url.hostname);
 }

@@ -1,7 +1,21 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
-import { publicKeyFault } from '../pool/signed-envelope.ts';
+import {
+  apiKeys,
+  claim,
+  host,
+  namespaceName,
+  namespaceNames,
+  objectName,
+  origins,
+  password,
+  publicKey,
+  redisUrls,
+  webUrl,
+  whole,
+  type ValueSchema,
+} from './settings-values.ts';
 
 /** One setting: an environment variable, what it accepts in words, and how it is read. */
 interface Setting<T> {
@@ -11,7 +25,9 @@ interface Setting<T> {
   readonly meaning: string;
   /** Whether a value is never repeated, not even in what is said of a wrong one. */
   readonly isSecret?: true;
-  readonly schema: z.ZodType<T, string>;
+  /** Whether spaces around the value are part of it; elsewhere they, and the line end of a file, are taken off. */
+  readonly isVerbatim?: true;
+  readonly schema: ValueSchema<T>;
 }
 
 /** Keeps the type of what is read. */
@@ -19,36 +35,13 @@ function setting<T>(definition: Setting<T>): Setting<T> {
   return definition;
 }
 
-function whole(minimum: number, maximum: number): z.ZodType<number, string> {
-  return z
-    .string()
-    .regex(/^[0-9]{1,15}$/)
-    .transform(Number)
-    .pipe(z.int().min(minimum).max(maximum));
-}
-
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-const address = z.string().regex(/^[A-Za-z0-9.:_-]+$/);
-const webUrl = z.union([z.literal(''), z.url({ protocol: /^https?$/ })]);
-/** A key in an environment variable often has its line ends written out. */
-const publicKey = z
-  .string()
-  .transform((text) => text.replaceAll('\\n', '\n').trim())
-  .refine((pem) => pem === '' || publicKeyFault(pem) === undefined);
-const redisUrls = z.string().refine((text) => text === '' || text.split(',').every((part) => isRedisUrl(part.trim())));
-
 /** Every setting of every process. `docs/settings.md` is this table in words; a test compares them. */
 export const settingsTable = {
   gatewayHost: setting({
     variable: 'BARRAGE_GATEWAY_HOST',
     fallback: '127.0.0.1',
-    accepts: 'an IP address or host name',
-    schema: address,
+    accepts: 'an IP address or a host name, without a port',
+    schema: host,
     meaning: 'Address on which the gateway listens for clients.',
   }),
   gatewayPort: setting({
@@ -69,9 +62,10 @@ export const settingsTable = {
   gatewayOrigins: setting({
     variable: 'BARRAGE_GATEWAY_ORIGINS',
     fallback: '',
-    accepts: 'a comma-separated list of origins such as https://example.com, or *',
-    schema: list,
-    meaning: "Web origins, besides the gateway's own, whose pages may connect.",
+    accepts: 'a comma-separated list of origins such as https://example.com, capacitor://localhost or null, or *',
+    schema: origins,
+    meaning:
+      "Web origins whose pages may connect; null stands for pages without one. Empty: those of the gateway's own host. A list is all: it has the gateway's own origin too, where pages come from it. A gateway that listens on loopback takes loopback origins of any port besides.",
   }),
   connectionsMax: setting({
     variable: 'BARRAGE_GATEWAY_CONNECTIONS_MAX',
@@ -92,8 +86,8 @@ export const settingsTable = {
   publisherHost: setting({
     variable: 'BARRAGE_PUBLISHER_HOST',
     fallback: '127.0.0.1',
-    accepts: 'an IP address or host name',
-    schema: address,
+    accepts: 'an IP address or a host name, without a port',
+    schema: host,
     meaning: 'Address on which the publisher listens. Beyond loopback it needs BARRAGE_API_KEYS.',
   }),
   publisherPort: setting({
@@ -123,15 +117,16 @@ export const settingsTable = {
     variable: 'BARRAGE_API_KEYS',
     isSecret: true,
     fallback: '',
-    accepts: 'a comma-separated list of keys of at least 16 characters',
-    schema: list.pipe(z.array(z.string().min(16).max(256))),
+    accepts: 'a comma-separated list of keys of 16 to 256 printable ASCII characters',
+    schema: apiKeys,
     meaning: 'Keys that publishers of publications present. Empty: only loopback may publish.',
   }),
   redisUrl: setting({
     variable: 'BARRAGE_REDIS_URL',
     isSecret: true,
     fallback: '',
-    accepts: 'redis:// or rediss:// URL, or several with commas between them',
+    accepts:
+      'redis:// or rediss:// URL, or several with commas between them; in a user or password # / ? @ , are written %23 %2F %3F %40 %2C',
     schema: redisUrls,
     meaning:
       "Redis that joins gateways and publishers: the server, the Sentinels, or some of the Cluster's nodes. The all-in-one command uses memory where it is empty.",
@@ -161,8 +156,9 @@ export const settingsTable = {
     variable: 'BARRAGE_REDIS_PASSWORD',
     isSecret: true,
     fallback: '',
-    accepts: 'at most 1024 characters',
-    schema: z.string().max(1024),
+    accepts: 'at most 1024 characters, no line breaks',
+    isVerbatim: true,
+    schema: password,
     meaning:
       "Password of the Redis servers, and of Sentinels whose URL has none. Empty: the URL's, which in the mode Sentinel is for the Sentinels.",
   }),
@@ -187,7 +183,7 @@ export const settingsTable = {
     accepts: 'http:// or https:// URL',
     schema: webUrl,
     meaning:
-      'Auth webhook: gets POST {"token"}, answers 200 {"uid"}. At most one of this, BARRAGE_JWKS_URL and BARRAGE_JWT_SECRET; without any every token is refused.',
+      'Auth webhook: gets POST {"token"}, answers 200 {"uid"}. A user and password in it are sent as Authorization: Basic. At most one of this, BARRAGE_JWKS_URL and BARRAGE_JWT_SECRET; without any every token is refused.',
   }),
   jwksUrl: setting({
     variable: 'BARRAGE_JWKS_URL',
@@ -195,30 +191,32 @@ export const settingsTable = {
     fallback: '',
     accepts: 'http:// or https:// URL',
     schema: webUrl,
-    meaning: "Public keys (JWKS) with which clients' tokens, JWTs by RS256 or ES256, are checked.",
+    meaning:
+      "Public keys (JWKS) with which clients' tokens, JWTs by RS256 or ES256, are checked. A user and password in it are sent as Authorization: Basic.",
   }),
   jwtSecret: setting({
     variable: 'BARRAGE_JWT_SECRET',
     isSecret: true,
     fallback: '',
     accepts: 'empty, or 32 to 4096 characters',
+    isVerbatim: true,
     schema: z.union([z.literal(''), z.string().min(32).max(4096)]),
     meaning: "Shared secret with which clients' tokens, JWTs by HS256, are checked: its UTF-8 bytes, not decoded in any way.",
   }),
   jwtIssuer: setting({
     variable: 'BARRAGE_JWT_ISSUER',
     fallback: '',
-    accepts: 'at most 1024 characters',
-    schema: z.string().max(1024),
-    meaning: 'The claim iss that a JWT must have. Empty: any.',
+    accepts: 'at most 1024 characters, no control characters',
+    schema: claim,
+    meaning: 'The claim iss that a JWT must have. Empty: any. Needs BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET.',
   }),
   jwtAudience: setting({
     variable: 'BARRAGE_JWT_AUDIENCE',
     fallback: '',
-    accepts: 'at most 1024 characters',
-    schema: z.string().max(1024),
+    accepts: 'at most 1024 characters, no control characters',
+    schema: claim,
     meaning:
-      'What the claim aud of a JWT must contain. Empty: anything, so a token that the same issuer made for another service is good here too.',
+      'What the claim aud of a JWT must contain. Empty: anything, so a token that the same issuer made for another service is good here too. Needs BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET.',
   }),
   policyFile: setting({
     variable: 'BARRAGE_POLICY_FILE',
@@ -313,21 +311,21 @@ export const settingsTable = {
     variable: 'BARRAGE_OPERATOR_NAMESPACE',
     fallback: 'default',
     accepts: 'a namespace',
-    schema: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+    schema: namespaceName,
     meaning: "Namespace of the operator's Lease.",
   }),
   operatorLease: setting({
     variable: 'BARRAGE_OPERATOR_LEASE',
     fallback: 'barrage-operator',
-    accepts: '1 to 253 characters',
-    schema: z.string().min(1).max(253),
+    accepts: 'a DNS name in lower case',
+    schema: objectName,
     meaning: 'Name of the Lease by which operators choose a leader.',
   }),
   operatorWatchNamespaces: setting({
     variable: 'BARRAGE_OPERATOR_WATCH_NAMESPACES',
     fallback: '',
     accepts: 'a comma-separated list of namespaces',
-    schema: list,
+    schema: namespaceNames,
     meaning: 'Namespaces whose pools the operator keeps. Empty: all.',
   }),
   operatorApiRate: setting({
@@ -342,14 +340,14 @@ export const settingsTable = {
     variable: 'BARRAGE_OPERATOR_IMAGE',
     fallback: 'barrage:latest',
     accepts: 'an image reference',
-    schema: z.string().min(1).max(512),
+    schema: z.string().regex(/^\S{1,512}$/),
     meaning: "Image of gateways and publishers, unless a pool's template names another.",
   }),
   operatorHost: setting({
     variable: 'BARRAGE_OPERATOR_HOST',
     fallback: '0.0.0.0',
-    accepts: 'an IP address or host name',
-    schema: address,
+    accepts: 'an IP address or a host name, without a port',
+    schema: host,
     meaning: 'Address on which the operator serves its probes and metrics; it has no other endpoints.',
   }),
   operatorProbePort: setting({
@@ -374,14 +372,3 @@ export const settingsTable = {
     meaning: 'Least severity that is logged.',
   }),
 } as const;
-
-/** Percent signs in a user or password are read as encoding. */
-function isRedisUrl(text: string): boolean {
-  try {
-    const { protocol, hostname, username, password } = new URL(text);
-    decodeURIComponent(username + password);
-    return /^rediss?:$/.test(protocol) && hostname !== '';
-  } catch {
-    return false;
-  }
-}

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { settingsTable } from './settings-table.ts';
+import { messageOf } from './settings-values.ts';
 
 type Table = typeof settingsTable;
 export type Settings = { readonly [Name in keyof Table]: z.output<Table[Name]['schema']> };
@@ -13,14 +14,15 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   const faults: string[] = [];
   const settings: Record<string, unknown> = {};
   for (const [name, { variable, fallback, accepts, schema, ...about }] of Object.entries(settingsTable)) {
-    const text = environment[variable] ?? fallback;
+    const given = environment[variable] ?? fallback;
+    const text = 'isVerbatim' in about ? given : given.trim();
     const result = schema.safeParse(text);
     if (result.success) settings[name] = result.data;
-    else faults.push(`${variable}${'isSecret' in about ? '' : `="${text}"`}: must be ${accepts}`);
+    else faults.push(`${variable}${'isSecret' in about ? '' : `="${text}"`}: ${messageOf(result.error) ?? `must be ${accepts}`}`);
   }
   if (faults.length > 0) return { kind: 'faults', faults };
-  const contradiction = contradictionOf(settings as Settings);
-  return contradiction === undefined ? { kind: 'settings', settings: settings as Settings } : { kind: 'faults', faults: [contradiction] };
+  const contradictions = contradictionsIn(settings as Settings);
+  return contradictions.length === 0 ? { kind: 'settings', settings: settings as Settings } : { kind: 'faults', faults: contradictions };
 }
 
 /**
@@ -29,14 +31,44 @@ export function readSettings(environment: Readonly<Record<string, string | undef
  */
 const idlePingIntervalsMin = 2;
 
-/** Settings that are right alone and wrong together. */
-function contradictionOf({ idleTimeoutMs, pingIntervalMs, authUrl, jwksUrl, jwtSecret }: Settings): string | undefined {
-  if (idleTimeoutMs < idlePingIntervalsMin * pingIntervalMs) {
-    return `BARRAGE_IDLE_TIMEOUT_MS="${idleTimeoutMs}": must be at least twice BARRAGE_PING_INTERVAL_MS (${pingIntervalMs}), or clients are closed before they are pinged`;
-  }
-  const ways = { BARRAGE_AUTH_URL: authUrl, BARRAGE_JWKS_URL: jwksUrl, BARRAGE_JWT_SECRET: jwtSecret };
-  const given = Object.entries(ways).flatMap(([variable, value]) => (value === '' ? [] : [variable]));
-  return given.length > 1 ? `${given.join(', ')}: only one of them may be set, as each decides whose a token is` : undefined;
+/** Settings that are right alone and wrong together, in words. */
+function contradictionsIn(settings: Settings): readonly string[] {
+  return [idleFault(settings), ...tokenFaults(settings), redisFault(settings)].filter((fault) => fault !== undefined);
+}
+
+function idleFault({ idleTimeoutMs, pingIntervalMs }: Settings): string | undefined {
+  if (idleTimeoutMs >= idlePingIntervalsMin * pingIntervalMs) return undefined;
+  return `BARRAGE_IDLE_TIMEOUT_MS="${idleTimeoutMs}": must be at least twice BARRAGE_PING_INTERVAL_MS (${pingIntervalMs}), or clients are closed before they are pinged`;
+}
+
+function tokenFaults({ authUrl, jwksUrl, jwtSecret, jwtIssuer, jwtAudience }: Settings): readonly string[] {
+  const ways = given({ BARRAGE_AUTH_URL: authUrl, BARRAGE_JWKS_URL: jwksUrl, BARRAGE_JWT_SECRET: jwtSecret });
+  const claims = given({ BARRAGE_JWT_ISSUER: jwtIssuer, BARRAGE_JWT_AUDIENCE: jwtAudience });
+  const isWithoutTokens = jwksUrl === '' && jwtSecret === '';
+  return [
+    ...(ways.length > 1 ? [`${ways.join(', ')}: only one of them may be set, as each decides whose a token is`] : []),
+    ...(isWithoutTokens
+      ? claims.map((variable) => `${variable} is a claim of JWTs, and none are checked: it needs BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET`)
+      : []),
+  ];
+}
+
+/** Without an address they would be ignored, and the all-in-one command would use memory. */
+function redisFault(settings: Settings): string | undefined {
+  if (settings.redisUrl !== '') return undefined;
+  const set = given({
+    BARRAGE_REDIS_MODE: settings.redisMode === 'Standalone' ? '' : settings.redisMode,
+    BARRAGE_REDIS_SENTINEL_NAME: settings.redisSentinelName,
+    BARRAGE_REDIS_USERNAME: settings.redisUsername,
+    BARRAGE_REDIS_PASSWORD: settings.redisPassword,
+    BARRAGE_REDIS_CA_FILE: settings.redisCaFile,
+  });
+  return set.length === 0 ? undefined : `${set.join(', ')}: of no use without BARRAGE_REDIS_URL, which is not set`;
+}
+
+/** The variables that are not empty. */
+function given(values: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(values).flatMap(([variable, value]) => (value === '' ? [] : [variable]));
 }
 
 /** Variables that look like settings and are none: most likely a spelling mistake. */

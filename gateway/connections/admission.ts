@@ -1,4 +1,8 @@
-import { isLoopbackHostHeader } from '../../core/process/loopback.ts';
+import { isOfHost, originOfHeader } from '../../core/origin.ts';
+import { isLoopbackHostHeader, isLoopbackOrigin } from '../../core/process/loopback.ts';
+
+/** Where an origin is allowed, for people. */
+export const originSetting = 'BARRAGE_GATEWAY_ORIGINS (of a GatewayPool: spec.auth.allowedOrigins)';
 
 /** What an upgrade request is answered: taken, or an HTTP status with what to do. */
 export type Admission =
@@ -27,7 +31,7 @@ export interface AdmissionState {
   readonly isUnready: boolean;
   /** Bound to loopback: any web page can reach such an address, so the Host must be loopback too (against DNS rebinding). */
   readonly isLoopback: boolean;
-  /** Allowed besides the gateway's own origin; `*` allows all. */
+  /** Allowed origins in the spelling of `readOrigin`; `*` allows all. Empty: that of the gateway's own host. */
   readonly origins: readonly string[];
 }
 
@@ -41,12 +45,12 @@ export function admit(request: AdmissionRequest, state: AdmissionState, random: 
       message: 'this gateway listens on loopback only: connect to localhost, or set BARRAGE_GATEWAY_HOST',
     };
   }
-  if (!isOriginAllowed(request, state.origins)) {
+  if (!isOriginAllowed(request, state)) {
     return {
       kind: 'refused',
       status: 403,
       reason: 'origin',
-      message: 'pages of this origin may not connect: add it to BARRAGE_GATEWAY_ORIGINS',
+      message: `pages of this origin may not connect: add it to ${originSetting}`,
     };
   }
   const retryAfterSeconds = Math.max(1, Math.ceil((random * state.retryWithinMs) / 1000));
@@ -79,8 +83,14 @@ export function admit(request: AdmissionRequest, state: AdmissionState, random: 
   return { kind: 'admitted' };
 }
 
-/** Programs send no Origin; a page of the gateway itself has the request's own host as its origin's. */
-function isOriginAllowed({ origin, host }: AdmissionRequest, origins: readonly string[]): boolean {
-  if (origin === undefined || origins.includes('*') || origins.includes(origin)) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
+/**
+ * Programs send no Origin. Where a list is given, it is all: the `Host` of a request is what the page's DNS name says, so it proves nothing of a page whose
+ * name was rebound to this address. A page of this machine proves itself by its loopback origin, which no other page has.
+ */
+function isOriginAllowed({ origin: header, host }: AdmissionRequest, { origins, isLoopback }: AdmissionState): boolean {
+  if (header === undefined || origins.includes('*')) return true;
+  const origin = originOfHeader(header);
+  if (origin === undefined) return false;
+  if (origins.includes(origin) || (isLoopback && isLoopbackOrigin(origin))) return true;
+  return origins.length === 0 && host !== undefined && isOfHost(origin, host);
 }

@@ -1,5 +1,6 @@
 import { parseJsonObject } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
+import { webAddress } from './web-address.ts';
 import { userOf, type AuthResult, type Authenticate } from './identity.ts';
 
 const answerBytesMax = 65_536;
@@ -12,7 +13,8 @@ const tooManyRequests = 429;
  * the token: no whole answer within `limits.authTimeoutMs`, no connection, 429, and every 5xx. Any other answer is a refusal.
  * @see CONNMIX "user message centre"
  */
-export function authWebhook(url: string): Authenticate {
+export function authWebhook(address: string): Authenticate {
+  const { url, headers } = webAddress(address);
   let inFlight = 0;
   return async (token) => {
     if (inFlight >= limits.authInFlightMax) return { kind: 'late', reason: 'too many questions to the auth service are under way' };
@@ -20,7 +22,7 @@ export function authWebhook(url: string): Authenticate {
     try {
       const response = await fetch(url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { ...headers, 'content-type': 'application/json' },
         body: JSON.stringify({ token }),
         redirect: 'manual',
         signal: AbortSignal.timeout(limits.authTimeoutMs),

@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions, type JWTVerifyResult } from 'jose';
 import { limits } from '../../core/limits.ts';
+import { webAddress } from './web-address.ts';
 import { userOf, type AuthResult, type Authenticate } from './identity.ts';
 
 /** Empty: not given. Exactly one of `jwksUrl` and `jwtSecret` is. */
@@ -66,7 +67,9 @@ function withSecret(rules: TokenRules): (token: string) => Promise<JWTVerifyResu
 }
 
 function withPublicKeys(rules: TokenRules): (token: string) => Promise<JWTVerifyResult> {
-  const keys = createRemoteJWKSet(new URL(rules.jwksUrl), {
+  const { url, headers } = webAddress(rules.jwksUrl);
+  const keys = createRemoteJWKSet(url, {
+    headers,
     timeoutDuration: limits.authTimeoutMs,
     cooldownDuration: unknownKeyPauseMs,
     cacheMaxAge: keysFreshMs,

@@ -119,8 +119,9 @@ export interface GatewayPoolAuth {
    */
   readonly jwtAudience?: string;
   /**
-   * Web origins whose pages may connect, such as https://example.com; * for all. Default: only pages from the gateway's
-   * own host.
+   * Web origins whose pages may connect, such as https://example.com, capacitor://localhost, or null for pages without
+   * one; * for all. A list is all: it has the origin of the gateway's own host too, where pages come from there.
+   * Default: only pages from the gateway's own host.
    */
   readonly allowedOrigins?: readonly string[];
 }

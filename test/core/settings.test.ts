@@ -27,8 +27,9 @@ test('all faults are told at once, with the variable and what it accepts', () =>
     kind: 'faults',
     faults: [
       'BARRAGE_GATEWAY_PORT="70000": must be 0 to 65535',
-      'BARRAGE_API_KEYS: must be a comma-separated list of keys of at least 16 characters',
-      'BARRAGE_REDIS_URL: must be redis:// or rediss:// URL, or several with commas between them',
+      'BARRAGE_API_KEYS: must be a comma-separated list of keys of 16 to 256 printable ASCII characters',
+      'BARRAGE_REDIS_URL: must be redis:// or rediss:// URL, or several with commas between them; ' +
+        'in a user or password # / ? @ , are written %23 %2F %3F %40 %2C',
       'BARRAGE_LOG_LEVEL="loud": must be debug, info, warn, error or silent',
     ],
   });
@@ -95,4 +96,112 @@ test('only one way to check tokens may be set, and the fault names them without 
     expect(result).toEqual({ kind: 'faults', faults: [expect.stringContaining(`${Object.keys(two).join(', ')}: only one`)] });
     expect(JSON.stringify(result)).not.toMatch(/hunter2|id\.example/);
   }
+});
+
+/** The faults of these variables together; empty where they are taken. */
+function faultsOf(environment: Readonly<Record<string, string>>): readonly string[] {
+  const read = readSettings(environment);
+  return read.kind === 'faults' ? read.faults : [];
+}
+
+/** What one variable is read as, or its fault. */
+function read(variable: string, text: string): unknown {
+  const around = variable.startsWith('BARRAGE_JWT_') && variable !== 'BARRAGE_JWT_SECRET' ? { BARRAGE_JWKS_URL: 'https://a' } : {};
+  const result = readSettings({ BARRAGE_REDIS_URL: 'redis://a', ...around, [variable]: text });
+  if (result.kind === 'faults') return result.faults;
+  const name = Object.entries(settingsTable).find(([, entry]) => entry.variable === variable)?.[0] ?? '';
+  return result.settings[name as keyof typeof settingsTable];
+}
+
+test('spaces and line ends around a value are taken off, but for what may have them', () => {
+  expect(read('BARRAGE_GATEWAY_PORT', ' 8080\r\n')).toBe(8080);
+  expect(read('BARRAGE_LOG_LEVEL', 'warn\n')).toBe('warn');
+  expect(read('BARRAGE_GATEWAY_HOST', '::1\n')).toBe('::1');
+  expect(read('BARRAGE_AUTH_URL', ' https://auth.example/ ')).toBe('https://auth.example/');
+  expect(read('BARRAGE_JWT_ISSUER', 'https://id.example\n')).toBe('https://id.example');
+  expect(read('BARRAGE_POLICY_FILE', '/etc/policy.yaml\n')).toBe('/etc/policy.yaml');
+  expect(read('BARRAGE_JWT_SECRET', ` ${'x'.repeat(32)} `)).toBe(` ${'x'.repeat(32)} `);
+  expect(read('BARRAGE_REDIS_PASSWORD', ' a b ')).toBe(' a b ');
+  expect(read('BARRAGE_REDIS_PASSWORD', 'a\n')).toEqual(['BARRAGE_REDIS_PASSWORD: must be at most 1024 characters, no line breaks']);
+});
+
+test.each(['1e3', '0x10', '1_000', '+80', '-1', '80.0', '8 0', '٣', ''])('a number is digits alone: %j is none', (text) => {
+  expect(read('BARRAGE_GATEWAY_PORT', text)).toEqual([`BARRAGE_GATEWAY_PORT="${text}": must be 0 to 65535`]);
+});
+
+test('a host to listen on is one, without a port', () => {
+  for (const host of ['localhost', '0.0.0.0', '::', 'fe80::1%eth0', 'live.example', 'a_b', 'LOCALHOST', 'live.example.'])
+    expect(read('BARRAGE_GATEWAY_HOST', host), host).toBe(host);
+  expect(read('BARRAGE_GATEWAY_HOST', '[::1]')).toBe('::1');
+  for (const host of [
+    'localhost:6790',
+    '127.0.0.1:80',
+    '[::1]:80',
+    '999.1.1.1',
+    '127.1',
+    '0x7f.1',
+    'a..b',
+    '-a',
+    'http://a',
+    '*',
+    '',
+    'a'.repeat(254),
+  ])
+    expect(read('BARRAGE_PUBLISHER_HOST', host), host).toEqual([
+      `BARRAGE_PUBLISHER_HOST="${host}": must be an IP address or a host name, without a port`,
+    ]);
+});
+
+test('origins are read into one spelling; what no browser sends is told with the right form', () => {
+  expect(read('BARRAGE_GATEWAY_ORIGINS', ' https://Example.com:443/, http://localhost:5173 ,capacitor://localhost, null, * ,')).toEqual([
+    'https://example.com',
+    'http://localhost:5173',
+    'capacitor://localhost',
+    'null',
+    '*',
+  ]);
+  expect(read('BARRAGE_GATEWAY_ORIGINS', 'https://a.example,b.example')).toEqual([
+    'BARRAGE_GATEWAY_ORIGINS="https://a.example,b.example": "b.example" has no scheme: write https://b.example',
+  ]);
+});
+
+test.each(['BARRAGE_AUTH_URL', 'BARRAGE_JWKS_URL'])('%s is an address that fetch can ask', (variable) => {
+  for (const url of ['http://a', 'https://user:w%25rd@id.example:8443/x?y=z#w', 'http://[::1]:80/']) expect(read(variable, url)).toBe(url);
+  for (const url of ['a', 'ftp://a', 'http://', 'https://*.example', 'http://a:99999', 'http://a b'])
+    expect(read(variable, url), url).toEqual([`${variable}: must be http:// or https:// URL`]);
+  expect(read(variable, 'https://user:50%@a')).toEqual([`${variable}: a percent sign in its user or password must be written %25`]);
+  expect(read(variable, 'http://a:6000/')).toEqual([`${variable}: fetch connects to no port 6000: let the service listen on another one`]);
+});
+
+test('a Redis URL has no part that nothing reads', () => {
+  for (const url of ['redis://a', 'rediss://user:w%23rd@a:1/2', 'redis://a:1, redis://b:2'])
+    expect(read('BARRAGE_REDIS_URL', url)).toBe(url);
+  for (const url of ['redis://a?db=1', 'redis://a/0#x'])
+    expect(read('BARRAGE_REDIS_URL', url)).toEqual([expect.stringContaining('behind ? or #')]);
+  for (const url of ['a:6379', 'redis://', 'http://a', 'redis://:p#w@a', 'redis://:p/w@a', 'redis://a:65536', 'redis://a,'])
+    expect(read('BARRAGE_REDIS_URL', url), url).toEqual([expect.stringContaining('must be redis:// or rediss://')]);
+  expect(read('BARRAGE_REDIS_URL', 'redis://:50%@a')).toEqual([expect.stringContaining('written %25')]);
+  expect(read('BARRAGE_REDIS_URL', 'redis://a:0')).toEqual([expect.stringContaining('port 0')]);
+});
+
+test('keys are what a header can carry, names what Kubernetes takes', () => {
+  expect(read('BARRAGE_API_KEYS', `${'k'.repeat(16)}, ${'k'.repeat(256)}`)).toHaveLength(2);
+  for (const key of ['k'.repeat(257), '钥'.repeat(16), `two words ${'k'.repeat(16)}`])
+    expect(faultsOf({ BARRAGE_API_KEYS: key })).toHaveLength(1);
+  for (const name of ['Lease', 'a_b', '-a', 'a..b']) expect(faultsOf({ BARRAGE_OPERATOR_LEASE: name }), name).toHaveLength(1);
+  expect(read('BARRAGE_OPERATOR_WATCH_NAMESPACES', 'one, two')).toEqual(['one', 'two']);
+  expect(faultsOf({ BARRAGE_OPERATOR_WATCH_NAMESPACES: 'one,Two' })).toHaveLength(1);
+  expect(faultsOf({ BARRAGE_OPERATOR_IMAGE: 'barrage latest' })).toHaveLength(1);
+});
+
+test('a setting that is ignored without another one is a fault', () => {
+  expect(faultsOf({ BARRAGE_JWT_ISSUER: 'https://id.example', BARRAGE_AUTH_URL: 'https://a', BARRAGE_JWT_AUDIENCE: 'me' })).toEqual([
+    'BARRAGE_JWT_ISSUER is a claim of JWTs, and none are checked: it needs BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET',
+    'BARRAGE_JWT_AUDIENCE is a claim of JWTs, and none are checked: it needs BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET',
+  ]);
+  expect(faultsOf({ BARRAGE_JWT_ISSUER: 'https://id.example', BARRAGE_JWKS_URL: 'https://a' })).toEqual([]);
+  expect(faultsOf({ BARRAGE_REDIS_MODE: 'Cluster', BARRAGE_REDIS_PASSWORD: 'hunter2' })).toEqual([
+    'BARRAGE_REDIS_MODE, BARRAGE_REDIS_PASSWORD: of no use without BARRAGE_REDIS_URL, which is not set',
+  ]);
+  expect(faultsOf({ BARRAGE_REDIS_MODE: 'Cluster', BARRAGE_REDIS_URL: 'redis://a' })).toEqual([]);
 });

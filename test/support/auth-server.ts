@@ -7,15 +7,21 @@ import { onTestFinished } from 'vitest';
 export type AuthAnswer = { readonly status: number; readonly body: string } | 'never' | 'cut' | 'half';
 
 /** A real auth webhook. It ends with the test. */
-export async function startAuthServer(
-  answers: Readonly<Record<string, AuthAnswer>>,
-): Promise<{ readonly url: string; readonly bodies: readonly string[]; readonly stop: () => Promise<void> }> {
+export async function startAuthServer(answers: Readonly<Record<string, AuthAnswer>>): Promise<{
+  readonly url: string;
+  readonly bodies: readonly string[];
+  /** The `Authorization` of each request. */
+  readonly logins: readonly (string | undefined)[];
+  readonly stop: () => Promise<void>;
+}> {
   const bodies: string[] = [];
+  const logins: (string | undefined)[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const body = Buffer.concat(chunks).toString();
+      logins.push(request.headers.authorization);
       bodies.push(`${request.method} ${request.headers['content-type']} ${body}`);
       const { token } = JSON.parse(body) as { token: string };
       const answer = answers[token] ?? { status: 401, body: '{}' };
@@ -34,5 +40,5 @@ export async function startAuthServer(
     await once(server, 'close');
   };
   onTestFinished(stop);
-  return { url, bodies, stop };
+  return { url, bodies, logins, stop };
 }

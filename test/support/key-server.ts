@@ -33,12 +33,18 @@ export async function keySet(keys: readonly SigningKey[]): Promise<string> {
 export type KeysAnswer = { readonly status: number; readonly body: string } | 'never' | 'cut';
 
 /** A real address of public keys. It ends with the test. */
-export async function startKeyServer(
-  first: KeysAnswer,
-): Promise<{ readonly url: string; answer: KeysAnswer; readonly requests: readonly string[] }> {
+export async function startKeyServer(first: KeysAnswer): Promise<{
+  readonly url: string;
+  answer: KeysAnswer;
+  readonly requests: readonly string[];
+  /** The `Authorization` of each request. */
+  readonly logins: readonly (string | undefined)[];
+}> {
   const requests: string[] = [];
+  const logins: (string | undefined)[] = [];
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
+    logins.push(request.headers.authorization);
     if (keys.answer === 'cut') request.socket.destroy();
     else if (keys.answer !== 'never') response.writeHead(keys.answer.status, { 'content-type': 'application/json' }).end(keys.answer.body);
   });
@@ -48,6 +54,6 @@ export async function startKeyServer(
     server.closeAllConnections();
     server.close();
   });
-  const keys = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`, answer: first, requests };
+  const keys = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`, answer: first, requests, logins };
   return keys;
 }

@@ -72,6 +72,6 @@ test.each([
   ['BARRAGE_REDIS_URL', 'redis://[::1]:6379', 'redis://'],
   ['BARRAGE_REDIS_MODE', 'Cluster', 'cluster'],
 ])('%s takes %s and not %s', (variable, good, bad) => {
-  expect(readSettings({ [variable]: good }).kind).toBe('settings');
-  expect(readSettings({ [variable]: bad }).kind).toBe('faults');
+  expect(readSettings({ BARRAGE_REDIS_URL: 'redis://a', [variable]: good }).kind).toBe('settings');
+  expect(readSettings({ BARRAGE_REDIS_URL: 'redis://a', [variable]: bad }).kind).toBe('faults');
 });

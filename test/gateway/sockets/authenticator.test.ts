@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Logger } from '../../../core/process/logging.ts';
+import { createLogger, type Logger } from '../../../core/process/logging.ts';
 import { authenticatorOf } from '../../../gateway/identity/authenticator.ts';
 import { startAuthServer } from '../../support/auth-server.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { keySet, signingKey, startKeyServer, tokenBy } from '../../support/key-server.ts';
 
 const none = { authUrl: '', jwksUrl: '', jwtSecret: '', jwtIssuer: '', jwtAudience: '' };
 
@@ -26,4 +28,25 @@ test('an auth service that is away is told to the log once a second, with its ca
     [{ reason, times: 1 }, message],
     [{ reason, times: 50 }, message],
   ]);
+});
+
+test('a user and a password in the address of the auth service or of the keys are sent as a header, which fetch would refuse in a URL', async () => {
+  const login = 'barrage:p%40ss%3Aword@';
+  const expected = `Basic ${Buffer.from('barrage:p@ss:word').toString('base64')}`;
+  const surroundings = { logger: createLogger({ part: 'test', level: 'silent' }), clock: new FakeClock() };
+
+  const auth = await startAuthServer({ fine: { status: 200, body: '{"uid":1}' } });
+  const asking = authenticatorOf({ ...none, authUrl: auth.url.replace('://', `://${login}`) }, surroundings);
+  expect(await asking('fine')).toEqual({ kind: 'user', uid: '1' });
+  expect(auth.logins).toEqual([expected]);
+
+  const key = await signingKey('k', 'ES256');
+  const keys = await startKeyServer({ status: 200, body: await keySet([key]) });
+  const verifying = authenticatorOf({ ...none, jwksUrl: keys.url.replace('://', `://${login}`) }, surroundings);
+  expect(await verifying(await tokenBy(key, { sub: 'me' }))).toEqual({ kind: 'user', uid: 'me' });
+  expect(keys.logins).toEqual([expected]);
+  expect(await authenticatorOf({ ...none, jwksUrl: keys.url }, surroundings)(await tokenBy(key, { sub: 'me' }))).toMatchObject({
+    kind: 'user',
+  });
+  expect(keys.logins).toEqual([expected, undefined]);
 });

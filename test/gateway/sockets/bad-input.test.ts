@@ -229,6 +229,9 @@ test('a foreign Host or Origin is refused and counted, and the socket does not s
   });
   const own = await TestClient.open(barrage.port, { headers: { origin: `http://127.0.0.1:${barrage.port}` } });
   onTestFinished(() => own.socket.terminate());
+  // A page of a developer's own server.
+  const neighbour = await TestClient.open(barrage.port, { headers: { origin: 'http://localhost:5173' } });
+  onTestFinished(() => neighbour.socket.terminate());
   for (const reason of ['host', 'origin'])
     expect(await barrage.metric('barrage_gateway_connections_refused_total', `reason="${reason}"`)).toBe(1);
   const lingering = await rawSocket(barrage.port);

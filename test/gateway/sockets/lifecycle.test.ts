@@ -47,6 +47,16 @@ test('it prints its addresses, and a curl that a screen sees when it is pasted',
   });
 });
 
+test('a page that may not connect is in the log with its origin and the setting; one of this machine may, from any port', async () => {
+  const { process: started, gatewayPort } = await standalone();
+  const page = await TestClient.open(gatewayPort, { headers: { origin: 'http://localhost:5173' } });
+  onTestFinished(() => page.socket.terminate());
+  expect((await refusedUpgrade(gatewayPort, { origin: 'https://app.example' })).status).toBe(403);
+  await until(() => started.stderr.includes('https://app.example'));
+  const line = started.stderr.split('\n').find((text) => text.includes('https://app.example')) ?? '';
+  expect(JSON.parse(line)).toMatchObject({ level: 40, origin: 'https://app.example', setting: 'BARRAGE_GATEWAY_ORIGINS', refused: 1 });
+});
+
 test('a port that is taken ends it with status 1 and says which, and what to do', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');

@@ -28,15 +28,36 @@ function share(at: string, message: string, least: 0 | 1): RuleCase {
   };
 }
 
-function httpUrl(at: string, around: Edits): RuleCase {
+function httpUrls(at: string, around: Edits): readonly RuleCase[] {
   const values = (...all: readonly string[]): readonly Edits[] => all.map((value) => ({ ...around, [at]: value }));
-  return {
-    kind: 'GatewayPool',
-    at,
-    message: 'must be a URL',
-    accepted: values('http://auth', 'https://auth.example.com:8443/check?a=b', 'http://[fd00::1]:80/'),
-    refused: values('auth', 'ftp://auth', 'https://', 'https:///path', 'https://auth/a b', ' https://auth'),
-  };
+  return [
+    {
+      kind: 'GatewayPool',
+      at,
+      message: 'must be a URL',
+      accepted: values('http://auth', 'https://auth.example.com:8443/check?a=b', 'http://[fd00::1]:80/', 'http://auth?a'),
+      refused: values(
+        'auth',
+        'ftp://auth',
+        'https://',
+        'https:///path',
+        'https://auth/a b',
+        ' https://auth',
+        'https://user:word@auth/',
+        'https://user@auth',
+        'https://auth:65536/',
+        'https://auth/#part',
+        'https://*.example',
+      ),
+    },
+    {
+      kind: 'GatewayPool',
+      at,
+      message: 'the host of this URL ends like an IP address',
+      accepted: values('http://10.0.0.1:80/', 'http://[::1]', 'http://10.0.0.1.example'),
+      refused: values('http://999.1.1.1', 'http://10.0.0', 'http://auth.0x1/', 'http://[1::2::3]/'),
+    },
+  ];
 }
 
 function urlTemplate(message: string, accepted: readonly string[], refused: readonly string[]): Omit<RuleCase, 'kind'> {
@@ -99,6 +120,9 @@ const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
       'redis:123456',
       'redis:65536',
       'redis:0',
+      'redis?a:1',
+      'a#b:1',
+      'a..b:1',
     ].map((address) => ({
       'spec.bus.redis.addresses[0]': address,
     })),
@@ -133,8 +157,43 @@ const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
   {
     at: 'spec.auth.allowedOrigins.[]',
     message: 'an origin must be scheme and host',
-    accepted: ['*', 'https://example.com', 'http://localhost:8080'].map((origin) => ({ 'spec.auth.allowedOrigins[0]': origin })),
-    refused: ['example.com', 'https://example.com/', 'https://*.example.com', 'https://a,https://b'].map((origin) => ({
+    accepted: [
+      '*',
+      'null',
+      'file://',
+      'https://example.com',
+      'https://Example.COM:443/',
+      'http://localhost:8080',
+      'http://[::1]:8080',
+      'http://10.0.0.1',
+      'capacitor://localhost',
+      'chrome-extension://abcdefgh',
+      'https://xn--lvtst.example',
+    ].map((origin) => ({ 'spec.auth.allowedOrigins[0]': origin })),
+    refused: [
+      'example.com',
+      'localhost:3000',
+      'https://example.com/watch',
+      'https://example.com?a',
+      'https://example.com#a',
+      'https://me@example.com',
+      'https://*.example.com',
+      'https://a,https://b',
+      'https://example.com:65536',
+      'https://example.com:',
+      'https://x..y',
+      'https://弹幕.example',
+      'wss://example.com',
+      'https://',
+    ].map((origin) => ({ 'spec.auth.allowedOrigins[0]': origin })),
+  },
+  {
+    at: 'spec.auth.allowedOrigins.[]',
+    message: 'the host of an origin ends like an IP address',
+    accepted: ['https://10.0.0.1:8443', 'https://[fd00::1]', 'https://10.0.0.1.example'].map((origin) => ({
+      'spec.auth.allowedOrigins[0]': origin,
+    })),
+    refused: ['https://999.1.1.1', 'https://10.0.0', 'https://a.0x1:80', 'https://[1::2::3]'].map((origin) => ({
       'spec.auth.allowedOrigins[0]': origin,
     })),
   },
@@ -330,7 +389,7 @@ export const ruleCases: readonly RuleCase[] = [
     share(at, 'must be a whole number, or a percentage from 1%', 1),
   ),
   share('spec.disruption.maxUnavailable', 'must be a whole number, or a percentage from 0%', 0),
-  httpUrl('spec.auth.webhookURL', {}),
-  httpUrl('spec.auth.jwksURL', { 'spec.auth.webhookURL': undefined }),
+  ...httpUrls('spec.auth.webhookURL', {}),
+  ...httpUrls('spec.auth.jwksURL', { 'spec.auth.webhookURL': undefined }),
   ...channelRules.map((each): RuleCase => ({ kind: 'BarrageChannel', ...each })),
 ];

@@ -1,0 +1,135 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { readOrigin } from '../origin.ts';
+import { publicKeyFault } from '../pool/signed-envelope.ts';
+
+/**
+ * How the values of settings are read. What can never work is refused here: a process that starts with it would fail for its clients, where nobody sees
+ * why. A message that a check adds itself says what is wrong with this value; it never repeats a secret.
+ */
+export type ValueSchema<T> = z.ZodType<T, string>;
+
+/** A fault with its own words, marked as such: those of the schema library are not told. */
+function inWords(message: string): { code: 'custom'; message: string; params: { inWords: true } } {
+  return { code: 'custom', message, params: { inWords: true } };
+}
+
+/** The message that a check added itself, where one did. */
+export function messageOf(error: z.ZodError): string | undefined {
+  return error.issues.find((issue) => issue.code === 'custom' && issue.params?.['inWords'] === true)?.message;
+}
+
+/** Digits alone: `1e3`, `0x10` and `10_000` are read differently by different people. */
+export function whole(minimum: number, maximum: number): ValueSchema<number> {
+  return z
+    .string()
+    .regex(/^[0-9]{1,15}$/)
+    .transform(Number)
+    .pipe(z.int().min(minimum).max(maximum));
+}
+
+/** What stands between commas, without the spaces around it. */
+export const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+/** Each item as a header can carry it. */
+export const apiKeys = list.pipe(z.array(z.string().regex(/^[\x21-\x7e]{16,256}$/)));
+
+const namespace = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+export const namespaceName = z.string().regex(namespace);
+export const namespaceNames = list.pipe(z.array(z.string().regex(namespace)));
+/** Name of a Kubernetes object: a DNS name. */
+export const objectName = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/);
+
+const hostNamePattern = /^(?=.{1,253}$)\w(?:[\w-]{0,61}\w)?(?:[.]\w(?:[\w-]{0,61}\w)?)*[.]?$/;
+/** The system's resolver takes what ends in a number for an address. */
+const endsInNumber = /(?:^|[.])(?:\d+|0x[\da-f]*)[.]?$/i;
+
+/** A host to listen on. Brackets around an IPv6 address are taken off. */
+export const host = z
+  .string()
+  .transform((text) => text.replace(/^\[(.*)\]$/, '$1'))
+  .refine((text) => isIP(text) !== 0 || (hostNamePattern.test(text) && !endsInNumber.test(text)));
+
+/** Origins in the one spelling that browsers send, or `*`. */
+export const origins = list.transform((items, context) =>
+  items.map((item) => {
+    if (item === '*') return item;
+    const read = readOrigin(item);
+    if (read.kind === 'origin') return read.origin;
+    context.addIssue(inWords(read.message));
+    return z.NEVER;
+  }),
+);
+
+/** Ports that `fetch` connects to for nobody. @see https://fetch.spec.whatwg.org/#port-blocking */
+const blockedPorts = new Set(
+  (
+    '1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77 79 87 95 101 102 103 104 109 110 111 113 115 117 119 123 135 137 139 143 161 179 389 ' +
+    '427 465 512 513 514 515 526 530 531 532 540 548 554 556 563 587 601 636 989 990 993 995 1719 1720 1723 2049 3659 4045 4190 5060 5061 6000 ' +
+    '6566 6665 6666 6667 6668 6669 6679 6697 10080'
+  ).split(' '),
+);
+
+/** Where `fetch` is to ask. A user and a password are sent as `Authorization: Basic`. */
+export const webUrl = z.string().superRefine((text, context) => {
+  if (text === '') return;
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.hostname.includes('*')) {
+    context.addIssue({ code: 'custom' });
+  } else if (!isDecodable(url.username + url.password)) {
+    context.addIssue(inWords('a percent sign in its user or password must be written %25'));
+  } else if (blockedPorts.has(url.port)) {
+    context.addIssue(inWords(`fetch connects to no port ${url.port}: let the service listen on another one`));
+  }
+});
+
+/** A key in an environment variable often has its line ends written out. */
+export const publicKey = z
+  .string()
+  .transform((text) => text.replaceAll('\\n', '\n').trim())
+  .refine((pem) => pem === '' || publicKeyFault(pem) === undefined);
+
+export const redisUrls = z.string().superRefine((text, context) => {
+  if (text === '') return;
+  for (const part of text.split(',')) {
+    const url = URL.parse(part.trim());
+    if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
+      context.addIssue({ code: 'custom' });
+    } else if (url.search !== '' || url.hash !== '') {
+      context.addIssue(inWords('it has a part behind ? or #, which nothing reads; in a user or password they are written %3F and %23'));
+    } else if (!isDecodable(url.username + url.password)) {
+      context.addIssue(inWords('a percent sign in its user or password must be written %25'));
+    } else if (url.port === '0') {
+      context.addIssue(inWords('no server listens on port 0'));
+    }
+  }
+});
+
+/** A claim of a token: nothing that its issuer could not have written by intention. */
+export const claim = z
+  .string()
+  .max(1024)
+  .regex(/^\P{Cc}*$/u);
+
+/** A password that can be sent as it is: a line break at its end comes from a file, and belongs to no password. */
+export const password = z
+  .string()
+  .max(1024)
+  .regex(/^\P{Cc}*$/u);
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

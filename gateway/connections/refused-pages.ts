@@ -1,0 +1,52 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../core/clock.ts';
+import type { Logger } from '../../core/process/logging.ts';
+import { originSetting, type AdmissionRequest } from './admission.ts';
+
+/** Shortest time between two warnings, in milliseconds, and between two of one origin or host. */
+const warningIntervalMs = 1_000;
+const againMs = 600_000;
+/** Origins and hosts that are remembered as warned of; beyond it the one that was warned of longest ago is forgotten. */
+const rememberedMax = 100;
+const shownCharactersMax = 300;
+
+/**
+ * Warns of pages that are refused for their origin, or for the host that they ask for. A browser shows its page neither the status nor the reason, so the
+ * gateway's log is the only place where somebody can find it. A page tries again for ever: one warning for each in ten minutes, and one a second in all.
+ */
+export class RefusedPages {
+  readonly #logger: Pick<Logger, 'warn'>;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #warnedAt = new LRUCache<string, number>({ max: rememberedMax });
+  #lastAt = Number.NEGATIVE_INFINITY;
+  #refused = 0;
+
+  constructor(options: { readonly logger: Pick<Logger, 'warn'>; readonly clock: Pick<Clock, 'monotonic'> }) {
+    this.#logger = options.logger;
+    this.#clock = options.clock;
+  }
+
+  refused(reason: 'origin' | 'host', request: AdmissionRequest): void {
+    this.#refused++;
+    const { origin, host } = { origin: shown(request.origin), host: shown(request.host) };
+    const key = `${reason} ${reason === 'origin' ? origin : host}`;
+    const now = this.#clock.monotonic();
+    if (now - this.#lastAt < warningIntervalMs || now - (this.#warnedAt.get(key) ?? Number.NEGATIVE_INFINITY) < againMs) return;
+    this.#warnedAt.set(key, now);
+    this.#lastAt = now;
+    const refusedSince = this.#refused;
+    this.#refused = 0;
+    if (reason === 'origin') {
+      const message = `a page of ${origin} may not connect, and its browser does not say why: add its origin to ${originSetting}`;
+      this.#logger.warn({ origin, host, setting: 'BARRAGE_GATEWAY_ORIGINS', refused: refusedSince }, message);
+    } else {
+      const message = `a request for the host ${host} is refused, since this gateway listens on loopback: set BARRAGE_GATEWAY_HOST, or connect to localhost`;
+      this.#logger.warn({ origin, host, setting: 'BARRAGE_GATEWAY_HOST', refused: refusedSince }, message);
+    }
+  }
+}
+
+/** What a stranger sent, short enough for a log. */
+function shown(text = ''): string {
+  return text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}…` : text;
+}

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import { admit, type AdmissionState } from '../../../gateway/connections/admission.ts';
+
+const open: AdmissionState = {
+  connections: 0,
+  connectionsMax: 10,
+  hasRoom: true,
+  retryWithinMs: 1000,
+  isUnready: false,
+  isLoopback: false,
+  origins: [],
+};
+
+function answer(request: { readonly origin?: string; readonly host?: string }, state: Partial<AdmissionState> = {}): string {
+  const admission = admit({ origin: request.origin, host: request.host }, { ...open, ...state }, 0);
+  return admission.kind === 'admitted' ? 'admitted' : admission.reason;
+}
+
+test('without a list the gateway’s own pages may connect, whatever the spelling of the host', () => {
+  for (const host of ['live.example', 'live.example:443', 'LIVE.example'])
+    expect(answer({ origin: 'https://live.example', host })).toBe('admitted');
+  expect(answer({ origin: 'http://live.example:6790', host: 'live.example:6790' })).toBe('admitted');
+  expect(answer({ origin: 'https://evil.example', host: 'live.example' })).toBe('origin');
+  expect(answer({ origin: 'null', host: 'live.example' })).toBe('origin');
+  expect(answer({ origin: 'https://live.example' })).toBe('origin');
+  expect(answer({ host: 'live.example' })).toBe('admitted');
+});
+
+test('a list is all: a Host that says the same as the Origin is no pass, as it is the same for a page whose name was rebound', () => {
+  const origins = ['https://app.example', 'capacitor://localhost', 'null'];
+  expect(answer({ origin: 'https://app.example', host: 'live.example' }, { origins })).toBe('admitted');
+  expect(answer({ origin: 'HTTPS://APP.example:443', host: 'live.example' }, { origins })).toBe('admitted');
+  expect(answer({ origin: 'capacitor://localhost', host: 'live.example' }, { origins })).toBe('admitted');
+  expect(answer({ origin: 'null', host: 'live.example' }, { origins })).toBe('admitted');
+  expect(answer({ origin: 'http://rebound.example:6790', host: 'rebound.example:6790' }, { origins })).toBe('origin');
+  expect(answer({ origin: 'http://localhost:5173', host: 'live.example' }, { origins })).toBe('origin');
+  expect(answer({ host: 'live.example' }, { origins })).toBe('admitted');
+  for (const origin of ['https://evil.example', 'null', 'garbage'])
+    expect(answer({ origin, host: 'x' }, { origins: ['*'] })).toBe('admitted');
+});
+
+test('on loopback, pages of this machine may connect from any port, with a list and without; others may not, nor may a rebound name', () => {
+  for (const origins of [[], ['https://app.example']]) {
+    const state = { isLoopback: true, origins };
+    for (const origin of [
+      'http://localhost:5173',
+      'http://127.0.0.1:3000',
+      'http://[::1]:8080',
+      'https://app.localhost',
+      'http://LOCALHOST',
+    ])
+      expect(answer({ origin, host: 'localhost:6790' }, state), origin).toBe('admitted');
+    expect(answer({ origin: 'https://evil.example', host: 'localhost:6790' }, state)).toBe('origin');
+    expect(answer({ origin: 'http://localhost.evil.example', host: 'localhost:6790' }, state)).toBe('origin');
+    expect(answer({ origin: 'http://rebound.example:6790', host: 'rebound.example:6790' }, state)).toBe('host');
+  }
+});
