@@ -14,16 +14,19 @@ import type { KubeClient } from './client.ts';
 import { collectionPath, objectPath, resources } from './resources.ts';
 
 const fieldManager = 'barrage-operator';
-/** Of its own, so that what is said in the status and in the rest never takes back the other. */
+/**
+ * A manager of its own: an apply of the status takes back nothing that an apply of the rest has set, and the other way
+ * round.
+ */
 const statusManager = 'barrage-operator-status';
-/** Of its own, so that marking a pod takes back none of the labels that we gave it, nor labels a mark. */
+/** A manager of its own: an apply of a drain mark takes back no label of ours, and an apply of labels no mark. */
 const annotationsManager = 'barrage-operator-annotations';
 const applyType = 'application/apply-patch+yaml';
 const patchType = 'application/merge-patch+json';
 
 /**
- * The API server, as reconciling sees it. Writes are server-side applies under our own name: what others say of an
- * object stays.
+ * The API server for reconcilers. Writes are server-side applies under our own field manager, so the fields of other
+ * managers stay.
  */
 export class ApiServer implements KubeApi, KubeReader {
   readonly #client: KubeClient;
@@ -85,7 +88,7 @@ export class ApiServer implements KubeApi, KubeReader {
   }
 
   async create<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<Created<T>> {
-    // Strict: a field that the server does not know is refused by its name instead of dropped, as an apply does anyway.
+    // Strict: the server names an unknown field in its refusal instead of dropping it. An apply does so anyway.
     const path = `${collectionPath(resource, object.metadata.namespace)}?fieldManager=${fieldManager}&fieldValidation=Strict`;
     try {
       return {
@@ -107,7 +110,7 @@ export class ApiServer implements KubeApi, KubeReader {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 404) return true;
-      // Any other conflict is one of the moment: the object is still there.
+      // Any other conflict is temporary: the object still exists.
       if (ref.uid !== undefined && isUidConflict(error)) return false;
       throw error;
     }
@@ -132,8 +135,8 @@ export class ApiServer implements KubeApi, KubeReader {
   }
 
   /**
-   * A `uid` in the object is a precondition: the API server neither changes another object of that name nor makes a new
-   * one.
+   * A `uid` in the object is a precondition: the API server then neither changes nor creates another object of that
+   * name.
    */
   async #apply<T extends KubeObject>(object: T, how: ApplyOptions): Promise<T> {
     const { namespace = '', name = '' } = object.metadata;
@@ -150,21 +153,21 @@ interface ApplyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The object as the API server takes it: saying what it is, without what a store knows of it. */
+/** The object with the `apiVersion` and `kind` that the API server asks for. */
 function identified({ apiVersion, kind }: Resource, object: KubeObject): unknown {
   return { ...object, apiVersion, kind };
 }
 
 /**
- * The object was stored under an older definition, and holds a value of a type that nothing can be applied over; a
- * patch can do with it.
+ * The object was stored under an older definition. It holds a value of a type over which no apply works; a patch does.
  */
 function isUntyped(error: unknown): boolean {
   return error instanceof ApiError && error.status === 500 && error.message.includes('failed to create typed live object');
 }
 
 /**
- * The object with that uid is gone; where another has its name now, the API server refuses the uid in one of two ways.
+ * `undefined` where the object with that uid is gone. Where another object has its name, the API server refuses the uid
+ * in one of two ways.
  */
 async function unlessGone<T>(write: Promise<T>): Promise<T | undefined> {
   try {
@@ -177,7 +180,7 @@ async function unlessGone<T>(write: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Whether the precondition on the uid was not met: the API server names it in its words only. */
+/** Whether the uid precondition failed. Only the words of the answer tell. */
 function isUidConflict({ status, message }: ApiError): boolean {
   return status === 409 && /uid mismatch|UID in (?:the )?precondition/i.test(message);
 }

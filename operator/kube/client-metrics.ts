@@ -6,7 +6,7 @@ const seconds = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
 
 type NamespaceRefusals = () => readonly { readonly namespace: string; readonly isRefused: boolean }[];
 
-/** Requests to the API server under client-go's names, and the state of what is watched. */
+/** Requests to the API server under client-go's names, and the state of watches and caches. */
 export class ClientMetrics {
   readonly #requests: Counter<'code' | 'method'>;
   readonly #duration: Histogram<'verb'>;
@@ -72,9 +72,7 @@ export class ClientMetrics {
     this.#reflectors.set(kind, figures);
   }
 
-  /**
-   * @param refusals of each namespace that is looked after by itself: whether the API server refuses to have it read
-   */
+  /** @param refusals for each separately watched namespace: whether the API server refuses to let it be read */
   watchNamespaces(refusals: NamespaceRefusals): void {
     this.#refusals = refusals;
   }

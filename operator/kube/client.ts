@@ -11,7 +11,7 @@ import type { KubeConnection } from './connection.ts';
 const methods = { get: 'GET', list: 'GET', watch: 'GET', create: 'POST', update: 'PUT', apply: 'PATCH', delete: 'DELETE' } as const;
 const defaultRate: RateLimitOptions = { ratePerSecond: 20, burst: 30 };
 const defaultTimeoutMs = 30_000;
-/** Longest line of a watch: the API server has no object this large. */
+/** Longest line of a watch, in characters. The API server has no object this large. */
 const lineBytesMax = 16 << 20;
 
 export interface KubeClientOptions {
@@ -21,14 +21,14 @@ export interface KubeClientOptions {
   readonly random: () => number;
   /** Absent: 20 requests a second, in bursts of 30. */
   readonly rate?: RateLimitOptions;
-  /** Absent: 30 s for one request. */
+  /** Time limit of one request. Absent: 30 s. */
   readonly timeoutMs?: number;
   /**
-   * Whether this process may write now; absent: always. Asked right before each write, so that a leader that was paused
-   * for long writes nothing.
+   * Whether this process may write now; absent: always. It is asked right before each write, so a leader that was
+   * paused for long writes nothing.
    */
   readonly mayWrite?: () => boolean;
-  /** Shared by all clients of a process; absent: of its own. */
+  /** Shared by all clients of a process. Absent: the client has its own. */
   readonly reachability?: Reachability;
 }
 
@@ -36,15 +36,15 @@ export interface KubeRequest {
   readonly verb: Verb;
   /** Path and query. */
   readonly path: string;
-  /** Sent as JSON. */
+  /** Value that is sent as JSON. */
   readonly body?: unknown;
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Requests to the API server, at a rate that it can bear, repeated where that can't hurt. Answers are plain JSON: times
- * stay strings, whichever request they come from.
+ * Sends requests to the API server at a bounded rate, and repeats them where that is harmless. Answers are plain JSON:
+ * times stay strings.
  */
 export class KubeClient {
   readonly #options: KubeClientOptions;
@@ -57,7 +57,10 @@ export class KubeClient {
     this.reachability = options.reachability ?? new Reachability(options.clock);
   }
 
-  /** The answer's body. @throws ApiError */
+  /**
+   * @returns the answer's body
+   * @throws ApiError
+   */
   async request(request: KubeRequest): Promise<unknown> {
     const { clock, random, timeoutMs = defaultTimeoutMs } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
@@ -77,7 +80,7 @@ export class KubeClient {
   }
 
   /**
-   * The lines of a watch, as JSON, until the server ends it. `alive` is called whenever something arrives.
+   * Yields the lines of a watch, parsed, until the server ends it. `alive` is called for every chunk that arrives.
    * @throws ApiError
    */
   async *watch(path: string, signal: AbortSignal, alive: () => void): AsyncGenerator<unknown, void> {
@@ -102,7 +105,7 @@ export class KubeClient {
       throw new ApiError('this process does not lead: it may not write', { status: 0, reason: 'NotLeading' });
   }
 
-  /** Sends it once and judges the status. */
+  /** Sends the request once and judges the status. */
   async #send(request: KubeRequest, signal: AbortSignal): Promise<ResponseContext> {
     const { connection, clock, metrics } = this.#options;
     const { verb, path, body, contentType = 'application/json' } = request;
@@ -118,11 +121,11 @@ export class KubeClient {
       });
     } catch (error) {
       metrics.answered(verb, method, '<error>', clock.monotonic() - sentAt);
-      // Who was told to end has not waited for an answer.
+      // A request that its caller ended says nothing about the server.
       if (request.signal?.aborted !== true) this.reachability.missed();
       throw error;
     }
-    // A server whose own store is away answers too, and is of as little use.
+    // A server whose own store is away answers as well, but is of no use.
     if (response.httpStatusCode >= 500) this.reachability.missed();
     else this.reachability.answered();
     metrics.answered(verb, method, response.httpStatusCode, clock.monotonic() - sentAt);
@@ -139,7 +142,7 @@ async function readText(response: ResponseContext, request: KubeRequest): Promis
   }
 }
 
-/** The lines of a body, as they come. */
+/** The lines of a body as they arrive. */
 async function* lines(body: ReadableStream<Uint8Array> | null, alive: () => void): AsyncGenerator<string, void> {
   if (body === null) return;
   const decoder = new TextDecoder();
@@ -166,15 +169,14 @@ interface Status {
 function refusal(response: ResponseContext, text: string, { verb, path }: KubeRequest): ApiError {
   const { httpStatusCode, headers } = response;
   const said = parseStatus(text);
-  // An apply of an object with an unknown field or a wrong type is called a fault of the server's; it is one of the
-  // object's.
+  // The server answers 500 to an apply with an unknown field or a wrong type. The fault is the object's.
   const isMalformed = httpStatusCode === 500 && /failed to create typed patch object/.test(said.message ?? '');
   const status = isMalformed ? 422 : httpStatusCode;
   const reason = isMalformed
     ? 'Invalid'
     : (said.reason ?? (status === 410 ? 'Expired' : status === 429 ? 'TooManyRequests' : `Status${status}`));
   const seconds = Number(headers['retry-after'] ?? said.details?.retryAfterSeconds ?? NaN);
-  // What is wrong with a Secret may be said with its contents; that it is forbidden (rights, quotas) is not.
+  // A message about an invalid Secret may quote its contents. A refusal for want of rights or quota does not.
   const message = isSecret(path) && status !== 403 ? reason : (said.message ?? reason);
   const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
   const fields = (said.details?.causes ?? []).flatMap(({ field }) => field ?? []);

@@ -13,32 +13,32 @@ import {
 type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
 /**
- * Whoever sends a request waits for the connection that is being made, also where an earlier one gave up on it: one
- * that the network has swallowed must end soon. Two more attempts of the kernel's, after one and three seconds, fit in.
+ * Time limit for making a connection, in milliseconds. Later requests wait for the same attempt, so an attempt that the
+ * network swallowed must end soon. The kernel's two retries, after one and three seconds, fit in.
  */
 const connectWithinMs = 4_000;
 
-/** One exchange with the API server, before anybody judges its status. */
+/** One request, before anybody judges the status of its answer. */
 export interface Exchange {
   readonly method: keyof typeof HttpMethod;
   /** Path and query. */
   readonly path: string;
   readonly body?: string;
   readonly contentType?: string;
-  /** Ends it, also while the answer's body is read. */
+  /** Ends the request, also while the answer's body is read. */
   readonly signal: AbortSignal;
 }
 
 /**
- * The official client's configuration (files, in-cluster tokens that are read anew, certificates) with connections that
- * are kept. On its own it makes new connections for each request: a handshake each, and hundreds of sockets in a burst.
+ * The official client's configuration (files, in-cluster tokens, certificates) with kept connections. The client alone
+ * makes a connection for each request: one handshake each, and hundreds of sockets in a burst.
  */
 class PooledConfig extends KubeConfig {
   readonly #dispatchers = new Map<string, Dispatcher | undefined>();
 
   constructor() {
     super();
-    // Private in its typings, and the only place where connections are made. Should an upgrade move it, nothing may
+    // The only place where the client makes connections is private in its typings. If an upgrade moves it, nothing may
     // start.
     const create: unknown = Reflect.get(this, 'createDispatcher');
     assert(typeof create === 'function', 'the Kubernetes client has no createDispatcher any more: see how it makes its connections now');
@@ -47,7 +47,7 @@ class PooledConfig extends KubeConfig {
     );
   }
 
-  /** HTTP/1.1 only: with HTTP/2 a stalled connection stalls every watch and write at once. */
+  /** HTTP/1.1 only: a stalled HTTP/2 connection would stall every watch and write at once. */
   override createDispatcherOptions(cluster: Cluster | null, agentOptions: AgentOptions): DispatcherOptions {
     const options = super.createDispatcherOptions(cluster, agentOptions);
     if (options.type !== 'agent') return options;
@@ -60,9 +60,7 @@ class PooledConfig extends KubeConfig {
     this.#dispatchers.clear();
   }
 
-  /**
-   * Certificates can be renewed while we run: new ones get new connections, and the requests under way end on the old.
-   */
+  /** Renewed certificates get new connections. Requests under way end on the old ones. */
   #memoised(cluster: Cluster | null, options: AgentOptions, create: () => Dispatcher | undefined): Dispatcher | undefined {
     const { ca, cert, key, servername, rejectUnauthorized } = options;
     const identity = JSON.stringify([cluster?.server, cluster?.proxyUrl, servername, rejectUnauthorized, ...[ca, cert, key].map(String)]);
@@ -76,19 +74,19 @@ class PooledConfig extends KubeConfig {
 }
 
 /**
- * Where the API server is: a kubeconfig's path, or the pod's service account. Absent: `$KUBECONFIG`, `~/.kube/config`
- * or the service account.
+ * Source of the API server's address and login: a kubeconfig's path, or the pod's service account. Absent:
+ * `$KUBECONFIG`, `~/.kube/config` or the service account.
  */
 export type KubeSource = { readonly kubeconfig: string } | 'in-cluster' | undefined;
 
-/** Kept connections to one API server, as one user. Every holder of its own does not wait for the others' requests. */
+/** Kept connections to one API server, as one user. Separate instances never wait for each other's requests. */
 export class KubeConnection {
   readonly #source: KubeSource;
   readonly #config = new PooledConfig();
   readonly #library = new IsomorphicFetchHttpLibrary();
   /** The API server's address. */
   readonly server: string;
-  /** The namespace that the source names, as the one to work in. */
+  /** The namespace of the source's current context. */
   readonly namespace: string;
 
   /** @throws Error where the source can't be read or names no cluster */
@@ -103,12 +101,15 @@ export class KubeConnection {
     this.namespace = this.#config.getContextObject(this.#config.getCurrentContext())?.namespace ?? 'default';
   }
 
-  /** The same server and user, on connections of its own. */
+  /** A second set of connections for the same server and user. */
   separate(): KubeConnection {
     return new KubeConnection(this.#source);
   }
 
-  /** Sends one request; the body is not read yet. @throws the platform's error where no answer comes */
+  /**
+   * Sends one request. The answer's body is not read yet.
+   * @throws the platform's error where no answer comes
+   */
   async send({ method, path, body, contentType, signal }: Exchange): Promise<ResponseContext> {
     const context = new RequestContext(`${this.server}${path}`, HttpMethod[method]);
     context.setHeaderParam('Accept', 'application/json');
@@ -120,7 +121,7 @@ export class KubeConnection {
     return await this.#library.send(context).toPromise();
   }
 
-  /** Ends every connection, with what is under way on them. */
+  /** Closes every connection. Requests under way fail. */
   close(): void {
     this.#config.close();
   }

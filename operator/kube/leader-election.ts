@@ -31,7 +31,7 @@ interface Lease extends KubeObject {
 }
 
 export interface LeaderElectionOptions {
-  /** A connection that nothing else uses: a renewal must not wait for anything. Closed by `stop`. */
+  /** A connection for this alone: a renewal must not wait for other requests. `stop` closes it. */
   readonly connection: KubeConnection;
   readonly lease: ObjectRef;
   readonly candidate: Candidate;
@@ -40,12 +40,13 @@ export interface LeaderElectionOptions {
   readonly logger: Logger;
   readonly metrics: ClientMetrics;
   readonly times?: ElectionTimes;
-  /** Shared by all clients of a process; absent: of its own. */
+  /** Shared by all clients of a process. Absent: the election has its own. */
   readonly reachability?: Reachability;
 }
 
 /**
- * Stands for election until it leads, then leads until it is stopped or loses. One life: who lost must end its process.
+ * Stands for election until it leads, then leads until it is stopped or loses. An instance has one life: after a loss
+ * the process must end.
  */
 export class LeaderElection {
   readonly #options: LeaderElectionOptions;
@@ -57,7 +58,10 @@ export class LeaderElection {
   #state: ElectionState = nothingObserved;
   #lease: Lease | undefined;
   #hasLost = false;
-  /** A leader that knows the Lease renews it without reading it first; whoever was refused reads it. */
+  /**
+   * Whether the Lease must be read before the next write. A leader that knows the Lease renews it without a read; after
+   * a refusal it reads.
+   */
   #mustRead = true;
   #callOffDeadline = (): void => {};
   #run: Promise<void> | undefined;
@@ -78,12 +82,12 @@ export class LeaderElection {
     return this.#elected.promise;
   }
 
-  /** Resolves, with the reason, when this process led and does no longer. It must end then, and release nothing. */
+  /** Resolves with the reason when this process has lost the lead. The process must end then, and release nothing. */
   get lost(): Promise<string> {
     return this.#lost.promise;
   }
 
-  /** Whether this process may act as the leader at this very moment. */
+  /** Whether this process may act as the leader now. */
   get isLeader(): boolean {
     return !this.#hasLost && leads(this.#state, this.#times, this.#options.clock.monotonic());
   }
@@ -93,8 +97,8 @@ export class LeaderElection {
   }
 
   /**
-   * Stands no longer; a leader releases the Lease, so that another can lead at once. Whatever it led must have ended
-   * before.
+   * Stops standing for election. A leader releases the Lease, so that another can lead at once; all that it led must
+   * have ended before.
    */
   async stop(): Promise<void> {
     this.#leaving.abort();
@@ -162,7 +166,7 @@ export class LeaderElection {
     const terms = { holderIdentity: identity, leaseDurationSeconds: Math.ceil(this.#times.leaseDurationMs / 1000), renewTime: written };
     const transitions = (spec?.leaseTransitions ?? -1) + 1;
     await this.#write(step === 'renew' ? { ...spec, ...terms } : { ...terms, acquireTime: written, leaseTransitions: transitions });
-    // A write whose answer came too late is none: the others may have stopped waiting.
+    // A late answer does not count: the other candidates may have stopped waiting.
     if (this.#hasLost) return;
     const isNew = this.#state.renewedAt === undefined;
     this.#state = observed(this.#state, recordOf(this.#lease), clock.monotonic(), sentAt);
@@ -175,7 +179,10 @@ export class LeaderElection {
     this.#elected.resolve();
   }
 
-  /** Creates or replaces the Lease; the version that was read guards it against writes of others. @throws ApiError */
+  /**
+   * Creates or replaces the Lease. The version that was read guards against the writes of others.
+   * @throws ApiError
+   */
   async #write(spec: Lease['spec']): Promise<void> {
     const { namespace, name } = this.#options.lease;
     const known = this.#lease;

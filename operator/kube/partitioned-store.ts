@@ -2,8 +2,8 @@ import type { KubeObject } from '../runtime/kube-api.ts';
 import type { Change, Store } from './store.ts';
 
 /**
- * The objects of one kind in several namespaces: a store for each, since each is listed and watched by itself. Looked
- * at like one. With the one store of the namespace `undefined` it is that store.
+ * One view of the objects of one kind in several namespaces, each with a store of its own. The namespace `undefined`
+ * stands for one store of all namespaces.
  */
 export class PartitionedStore<T extends KubeObject> {
   readonly #stores: ReadonlyMap<string | undefined, Store<T>>;

@@ -1,10 +1,10 @@
 import type { Logger } from '../../core/process/logging.ts';
 
-/** What is asked of a reflector. */
+/** The part of a reflector that is needed here. */
 interface Reading {
-  /** Resolves when its store was filled for the first time. */
+  /** Resolves when the store has been filled for the first time. */
   readonly synced: Promise<void>;
-  /** Resolves when the API server refuses to have it read, and never where it does not. */
+  /** Resolves when the API server refuses to let it be read. */
   readonly refused: Promise<void>;
 }
 
@@ -15,8 +15,8 @@ interface Partition {
 }
 
 /**
- * Which namespaces have been read whole. One that is refused, as happens to one that was deleted with its Roles, holds
- * up no other; of one that was read in part nothing may be concluded: what is missing there may exist.
+ * Tracks which namespaces have been read whole. A refused namespace (deleted, say, with its Roles) delays no other.
+ * Nothing may be concluded from a namespace that was read in part: a missing object may exist.
  */
 export class Partitions {
   readonly #partitions: readonly Partition[];
@@ -42,7 +42,7 @@ export class Partitions {
     }
   }
 
-  /** Resolves when each was read whole or is refused, and one at least was read: who may read nothing knows nothing. */
+  /** Resolves when every namespace is read or refused, and at least one is read. With none read nothing is known. */
   get enough(): Promise<void> {
     return this.#reachedEnough.promise;
   }
@@ -60,7 +60,7 @@ export class Partitions {
     this.#listeners.push(listener);
   }
 
-  /** Those that are looked after one by one, and whether each is refused. */
+  /** The separately watched namespaces, each with whether it is refused. */
   refusals(): readonly { readonly namespace: string; readonly isRefused: boolean }[] {
     return this.#partitions.flatMap(({ namespace, state }) =>
       namespace === undefined ? [] : [{ namespace, isRefused: state === 'refused' }],

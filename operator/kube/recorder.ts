@@ -6,9 +6,9 @@ import type { KubeClient } from './client.ts';
 import type { ClientMetrics } from './client-metrics.ts';
 import { collectionPath, objectPath, resources } from './resources.ts';
 
-/** Who tells a user what happened, where `kubectl describe` shows it. */
+/** Records what a user should see in `kubectl describe`. */
 export interface Recorder {
-  /** Never fails and never waits: an event that can't be written is counted and forgotten. */
+  /** Never fails and never waits. An event that can't be written is counted and dropped. */
   record(occurrence: Occurrence): void;
 }
 
@@ -17,18 +17,18 @@ export interface EventRecorderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: ClientMetrics;
-  /** This process: the name of its pod. */
+  /** Name of this process' pod. */
   readonly instance: string;
   readonly series?: EventSeriesOptions;
 }
 
-/** The API server's limits of an event's fields, in characters. */
+/** Bounds of an event's fields in the API server, in characters. */
 const noteMax = 1024;
 const namePrefixMax = 200;
-/** Events that wait to be written; above it new ones are dropped. */
+/** Events that may wait to be written; more are dropped. */
 const waitingMax = 500;
 const controller = 'barrage.dev/operator';
-/** As Kubernetes itself says it. */
+/** Kubernetes' own words. */
 const combinedWords = '(combined from similar events):';
 
 interface Written {
@@ -41,13 +41,13 @@ interface Written {
 }
 
 /**
- * Writes events of `events.k8s.io/v1`, one after another; repetitions become a count, and so does what an object has
- * too much of.
+ * Writes events of `events.k8s.io/v1`, one after another. A repetition raises a count. Beyond its rate an object's
+ * events are combined.
  */
 export class EventRecorder implements Recorder {
   readonly #options: EventRecorderOptions;
   readonly #series: EventSeries;
-  /** Tells the events of this process from those of an earlier one about the same object. */
+  /** Part of each event's name. It keeps the events of this process apart from those of an earlier one. */
   readonly #run: string;
   readonly #waiting: Written[] = [];
   readonly #leaving = new AbortController();
@@ -70,14 +70,14 @@ export class EventRecorder implements Recorder {
     this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined));
   }
 
-  /** Resolves when what was recorded is written, or has failed. */
+  /** Resolves when every recorded event is written or has failed. */
   async flushed(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
   }
 
   /**
-   * Takes no more, and resolves when what waits is written, at the latest after `ms` milliseconds: what is not written
-   * by then is dropped.
+   * Takes no more events. Resolves when the waiting ones are written, at the latest after `ms` milliseconds; the rest
+   * is dropped.
    */
   async close(ms: number): Promise<void> {
     const callOff = this.#options.clock.after(ms, () => this.#leaving.abort());
@@ -107,7 +107,7 @@ export class EventRecorder implements Recorder {
 
   async #write({ occurrence, name, note, count, at }: Written, signal: AbortSignal): Promise<void> {
     const { client, instance } = this.#options;
-    // Events about what has no namespace are kept in `default`.
+    // Events about cluster-wide objects are kept in `default`.
     const namespace = occurrence.regarding.namespace === '' ? 'default' : occurrence.regarding.namespace;
     const { apiVersion, kind } = resources.event;
     if (count !== undefined) {

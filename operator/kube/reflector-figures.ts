@@ -1,7 +1,7 @@
-/** What a reflector's metrics are read from. */
+/** Figures for a reflector's metrics. */
 export interface ReflectorFigures {
   readonly objects: number;
-  /** Milliseconds since the API server last said something: an object, a bookmark, a list. */
+  /** Milliseconds since the last object, bookmark or list. */
   readonly ageMs: number;
   readonly isSynced: boolean;
   readonly lists: number;

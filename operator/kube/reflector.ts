@@ -11,20 +11,20 @@ import { collectionPath } from './resources.ts';
 import type { Store } from './store.ts';
 
 export interface ReflectorTimes {
-  /** Between a failure and the next attempt. */
+  /** Wait between a failure and the next attempt. */
   readonly backoff: BackoffBounds;
   /**
-   * The cap of that where nobody answers at all: trying costs the server nothing, and it is to be heard soon after it
-   * is back.
+   * Cap of the back-off while nobody answers at all. An attempt costs an absent server nothing, and its return is
+   * noticed soon.
    */
   readonly unreachableCapMs: number;
-  /** How long a watch is asked to last, in seconds: chosen anew each time, so that watches do not end together. */
+  /** Requested length of a watch, in seconds. It is drawn anew each time, so that watches do not end together. */
   readonly watchSeconds: { readonly min: number; readonly max: number };
-  /** A watch that has not begun after this long is given up: the server begins one as soon as it is asked. */
+  /** Time limit for a watch to begin, in milliseconds. A server begins one at once. */
   readonly beginMs: number;
-  /** A watch of which nothing is heard for this long is given up; bookmarks come about every minute. */
+  /** Time limit without any event, in milliseconds. Bookmarks come about every minute. */
   readonly quietMs: number;
-  /** Between two lists of everything, which would find what a watch did not tell; a tenth more or less. */
+  /** Milliseconds between two full lists, which find what a watch missed; drawn up to a tenth longer or shorter. */
   readonly relistMs: number;
 }
 
@@ -48,11 +48,11 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly times?: ReflectorTimes;
   /** Objects in one page of a list. */
   readonly pageSize?: number;
-  /** Takes away what nobody needs to know. Absent: the managed fields. */
+  /** Removes the fields that nobody reads. Absent: removes the managed fields. */
   readonly keep?: (object: T) => T;
 }
 
-/** A list that is older than what we know is refused this often; then it is believed: somebody restored a backup. */
+/** An older list than the known state is refused this many times. Then it counts: somebody restored a backup. */
 const staleListsMax = 5;
 
 interface Page {
@@ -66,20 +66,20 @@ interface WatchEvent {
 }
 
 /**
- * Keeps a store equal to what the API server has.
+ * Keeps a store equal to the API server's objects.
  *
- * 1. List everything, in pages, and remember the version of the list.
+ * 1. List all objects, in pages, and remember the version of the list.
  * 2. Watch from that version, and remember the version of each event and bookmark.
- * 3. A watch that ends or fails is resumed from the version remembered. Only where that is too old (410), begin at 1.
+ * 3. Resume a watch that ended or failed from the remembered version. If that version is too old (410), begin at 1.
  *
- * Nothing ends it but its signal. Failures wait longer each time; a watch that told something makes up for them.
+ * Only the signal ends it. Failures in a row wait longer each time; a watch with an event resets the wait.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
   readonly #times: ReflectorTimes;
-  /** Where the next watch begins; `undefined`: list first. */
+  /** Version from which the next watch begins; `undefined`: list first. */
   #version: string | undefined;
-  /** The latest version that was ever seen. */
+  /** Latest version that was ever seen. */
   #latest: string | undefined;
   #relistAt = 0;
   #heardAt: number;
@@ -99,20 +99,17 @@ export class Reflector<T extends KubeObject> {
     this.#heardAt = options.clock.monotonic();
   }
 
-  /** Resolves when the store was filled for the first time. */
+  /** Resolves when the store has been filled for the first time. */
   get synced(): Promise<void> {
     return this.#reachedSync.promise;
   }
 
-  /**
-   * Resolves when the API server refuses to fill the store for the first time: `Forbidden`. It is asked again all the
-   * same.
-   */
+  /** Resolves when the API server answers the first list with `Forbidden`. The list is tried again even so. */
   get refused(): Promise<void> {
     return this.#wasRefused.promise;
   }
 
-  /** Why the store has not been filled yet, in words; `undefined` where it was. */
+  /** Why the store has not been filled yet, in words; `undefined` once it has. */
   get waitingFor(): string | undefined {
     if (this.#isSynced) return undefined;
     const { resource } = this.#options;
@@ -130,7 +127,7 @@ export class Reflector<T extends KubeObject> {
     };
   }
 
-  /** Resolves after the signal, when nothing is under way any more. */
+  /** Runs until the signal. Resolves when no request is under way any more. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -149,18 +146,19 @@ export class Reflector<T extends KubeObject> {
     if (error instanceof ApiError && error.isExpired) this.#version = undefined;
     const { backoff, unreachableCapMs } = this.#times;
     const isUnreachable = isUnanswered(error);
-    // A server that is back may still refuse what it can't do yet: that is not to be waited for as long as its absence
-    // was.
+    // A server that has just come back may refuse for a moment. That wait must not be as long as the wait for its
+    // return.
     if (!isUnreachable && isUnanswered(this.#failure)) this.#failuresInARow = Math.min(1, this.#failuresInARow);
     const earlier = this.#failuresInARow;
     const isRefused = isForbidden(error);
-    // What a person must mend can take long, and is told once.
+    // A refusal lasts until a person mends it: one warning is enough.
     const level = isRefused && isForbidden(this.#failure) && earlier > 0 ? 'debug' : 'warn';
     if (isRefused && !this.#isSynced) this.#wasRefused.resolve();
     this.#failure = error;
     this.#failures += 1;
     this.#failuresInARow += 1;
-    // The first failure after good times is usually a connection that was cut: back soon, but not all watchers at once.
+    // The first failure after good times is usually a cut connection. The retry comes soon, but not from all watchers
+    // at once.
     const floorMs = earlier === 0 ? 0 : backoff.baseMs;
     const ownMs = backoffMs(earlier, { ...backoff, floorMs, capMs: isUnreachable ? unreachableCapMs : backoff.capMs }, random);
     const delayMs = Math.max(ownMs, error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
@@ -174,7 +172,7 @@ export class Reflector<T extends KubeObject> {
     await (isServersFault ? client.reachability.pause(delayMs, signal) : pause(clock, delayMs, signal));
   }
 
-  /** @throws ApiError, also where the answer is older than what was seen before */
+  /** @throws ApiError also where the list is older than the known state */
   async #list(signal: AbortSignal): Promise<void> {
     const { resource, store, clock, random } = this.#options;
     this.#lists += 1;
@@ -201,7 +199,7 @@ export class Reflector<T extends KubeObject> {
     for (;;) {
       const query = this.#query({ limit: String(pageSize), ...(next === '' ? {} : { continue: next }) });
       const page = (await client.request({ verb: 'list', path: query, signal })) as Page;
-      // The items of a list do not say what they are.
+      // List items carry no `apiVersion` and no `kind`.
       for (const item of page.items ?? []) objects.push(this.#kept({ ...item, apiVersion: resource.apiVersion, kind: resource.kind } as T));
       next = page.metadata?.continue ?? '';
       if (next !== '') continue;
@@ -211,7 +209,10 @@ export class Reflector<T extends KubeObject> {
     }
   }
 
-  /** Resolves when the server ends the watch as agreed. @throws ApiError */
+  /**
+   * Resolves when the server ends the watch as agreed.
+   * @throws ApiError
+   */
   async #watch(signal: AbortSignal): Promise<void> {
     const { client, clock, random } = this.#options;
     const { min, max } = this.#times.watchSeconds;
@@ -237,7 +238,7 @@ export class Reflector<T extends KubeObject> {
       heardAt = clock.monotonic();
       giveUpAfter(this.#times.quietMs);
     };
-    // A connection that an outage took away without a word is as silent as one on which nothing happens.
+    // An outage may have cut this connection silently; it then looks like a quiet one.
     const callOffReturn = client.reachability.onReturn((since) => {
       if (heardAt < since) over.abort(new Error('nothing was heard since the API server was away'));
     });
@@ -253,16 +254,16 @@ export class Reflector<T extends KubeObject> {
       callOffQuiet();
       callOffReturn();
       signal.removeEventListener('abort', follow);
-      // Ends the request where we leave before the server does.
+      // Ends the request where the server has not ended it.
       over.abort();
     }
-    // A server that ends each watch at once must not be asked in a hot loop.
+    // A server that ends each watch at once must not cause a hot loop.
     if (told === 0 && clock.monotonic() - startedAt < 1000)
       throw new ApiError('the watch ended at once', { status: 0, reason: 'WatchEnded' });
     this.#failuresInARow = 0;
   }
 
-  /** @throws ApiError for an ERROR, which ends the watch */
+  /** @throws ApiError for an ERROR event, which ends the watch */
   #apply({ type, object }: WatchEvent): void {
     const { store } = this.#options;
     if (type === 'ERROR')
@@ -306,7 +307,7 @@ function isForbidden(error: unknown): boolean {
   return error instanceof ApiError && error.status === 403;
 }
 
-/** Who wrote which field is most of a small object, and of interest to the API server only. */
+/** Managed fields are most of a small object, and only the API server needs them. */
 function withoutManagedFields<T extends KubeObject>(object: T): T {
   const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & { readonly managedFields?: unknown };
   return { ...object, metadata };

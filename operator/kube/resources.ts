@@ -23,7 +23,7 @@ export const resources = {
   namespace: { ...resource('v1', 'Namespace', 'namespaces'), isNamespaced: false },
 } as const satisfies Readonly<Record<string, Resource>>;
 
-/** The path of all objects of a kind, in one namespace or in all. */
+/** Path of all objects of a kind, in one namespace or in all. */
 export function collectionPath({ apiVersion, plural, isNamespaced }: Resource, namespace?: string): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const within = isNamespaced && namespace !== undefined && namespace !== '' ? `/namespaces/${encodeURIComponent(namespace)}` : '';

@@ -1,24 +1,26 @@
 import { keyOf, type KubeObject } from '../runtime/kube-api.ts';
 
-/** What became different about one object. A `resync` is none: it says look again, in case something was missed. */
+/** A change of one object. `resync` is no change: it asks listeners to look again, in case a change was missed. */
 export type Change<T> =
   | { readonly kind: 'added'; readonly key: string; readonly current: T }
   | { readonly kind: 'updated' | 'resync'; readonly key: string; readonly current: T; readonly previous: T }
   | { readonly kind: 'deleted'; readonly key: string; readonly previous: T };
 
-/** The values under which an object is to be found. */
+/** The index values of an object. */
 export type Index<T> = (object: T) => readonly string[];
 
-/** The objects of one kind as last heard of, by key and by indexes. They are shared: nobody may change one. */
+/**
+ * The objects of one kind as last heard of, by key and by indexes. Callers share the objects and must not change them.
+ */
 export class Store<T extends KubeObject> {
   readonly #objects = new Map<string, T>();
   readonly #indexes: ReadonlyMap<string, Index<T>>;
-  /** For each index and value the keys that have it. */
+  /** Keys by index name and value. */
   readonly #found = new Map<string, Map<string, Set<string>>>();
   readonly #listeners: ((change: Change<T>) => void)[] = [];
   readonly #failed: (error: unknown) => void;
 
-  /** @param failed is told of listeners that throw, which changes nothing for the others */
+  /** @param failed hears of errors in listeners; the other listeners still run */
   constructor(options: { readonly indexes?: Readonly<Record<string, Index<T>>>; readonly failed: (error: unknown) => void }) {
     this.#indexes = new Map(Object.entries(options.indexes ?? {}));
     this.#failed = options.failed;
@@ -37,21 +39,24 @@ export class Store<T extends KubeObject> {
     return [...this.#objects.values()];
   }
 
-  /** The objects with this value, in no order. @throws Error where there is no such index */
+  /**
+   * The objects with this index value, in no order.
+   * @throws Error where there is no such index
+   */
   withIndex(name: string, value: string): readonly T[] {
     const values = this.#found.get(name);
     if (values === undefined) throw new Error(`the store has no index ${name}`);
     return [...(values.get(value) ?? [])].flatMap((key) => this.#objects.get(key) ?? []);
   }
 
-  /** Tells every later change. Listeners note keys and do nothing else. */
+  /** Calls the listener for every later change. A listener notes keys and does nothing else. */
   onChange(listener: (change: Change<T>) => void): void {
     this.#listeners.push(listener);
   }
 
   set(object: T): void {
     const key = keyOf(object);
-    // An object of the same name that was made anew is another one: the first is gone.
+    // Another uid is another object: the first one is gone.
     if (this.#objects.get(key)?.metadata.uid !== object.metadata.uid) this.delete(key);
     const previous = this.#objects.get(key);
     if (previous !== undefined) {
@@ -71,14 +76,14 @@ export class Store<T extends KubeObject> {
     this.#tell({ kind: 'deleted', key, previous });
   }
 
-  /** These are all there are: what differs is told. */
+  /** Replaces all objects, and tells listeners of the differences. */
   replace(objects: readonly T[]): void {
     const present = new Set(objects.map(keyOf));
     for (const key of this.#objects.keys()) if (!present.has(key)) this.delete(key);
     for (const object of objects) this.set(object);
   }
 
-  /** Tells every object once more. */
+  /** Calls listeners for every object once more. */
   resync(): void {
     for (const [key, current] of this.#objects) this.#tell({ kind: 'resync', key, current, previous: current });
   }

@@ -6,21 +6,18 @@ interface ApiErrorOptions {
   readonly cause?: unknown;
 }
 
-/**
- * Why a request to the API server did not do what it asks for: the status code of the answer, or 0 where there was
- * none.
- */
+/** A request to the API server that failed. `status` is the answer's status code, or 0 without an answer. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   /**
-   * The server's word: `NotFound`, `AlreadyExists`, `Conflict`, `Expired`, `Invalid`, `Forbidden`…; `Unreachable` where
-   * it did not answer.
+   * The server's reason: `NotFound`, `AlreadyExists`, `Conflict`, `Expired`, `Invalid`, `Forbidden`…; `Unreachable`
+   * without an answer.
    */
   readonly reason: string;
-  /** How long the server asks to wait, in milliseconds. */
+  /** The wait that the server asks for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
-  /** Paths of the fields that the server finds fault with. */
+  /** Paths of the fields that the server refuses. */
   readonly fields: readonly string[];
 
   constructor(message: string, options: ApiErrorOptions) {
@@ -31,12 +28,12 @@ export class ApiError extends Error {
     this.fields = options.fields ?? [];
   }
 
-  /** The request's resourceVersion or continue token is too old: list anew. */
+  /** Whether the request's resourceVersion or continue token is too old: list anew. */
   get isExpired(): boolean {
     return this.status === 410;
   }
 
-  /** The server did not do it now, and may later: too many requests, its own fault, or no answer. */
+  /** Whether a later attempt may succeed: too many requests, a fault of the server, or no answer. */
   get isPassing(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }

@@ -6,31 +6,31 @@ import type { Outcome, Reconcile } from './outcome.ts';
 import { defaultRetries, WorkQueue, type RetryOptions, type WorkQueueFigures } from './work-queue.ts';
 
 export interface ControllerOptions {
-  /** The label of its metrics. */
+  /** Label of its metrics. */
   readonly name: string;
   readonly reconcile: Reconcile;
   readonly workers: number;
   readonly clock: Clock;
   readonly observer: ControllerObserver;
-  /** How long one reconcile may take, in milliseconds. */
+  /** Time limit of one reconcile, in milliseconds. */
   readonly timeoutMs?: number;
   readonly retries?: RetryOptions;
   /**
-   * Changes of a key that come within this time of the beginning of its last reconcile wait until it is over, in
-   * milliseconds. Absent: none waits.
+   * Least time between the beginnings of two reconciles of one key, in milliseconds: changes in between wait. Absent:
+   * none waits.
    */
   readonly paceMs?: number;
 }
 
 const defaultTimeoutMs = 120_000;
 
-/** The workers of one kind of object over its queue of keys. Keys can be added before it is started. */
+/** Workers that reconcile the keys of one kind of object. Keys may be added before `start`. */
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #queue: WorkQueue;
   readonly #leaving = new AbortController();
   readonly #running = new Set<Promise<void>>();
-  /** When each key's last reconcile began, the oldest first; for as long as it matters. */
+  /** When each key's last reconcile began, the oldest first. An entry lasts for `paceMs`. */
   readonly #begun = new Map<string, number>();
   #isStarted = false;
   #callOffWake: (() => void) | undefined;
@@ -42,8 +42,8 @@ export class Controller {
   }
 
   /**
-   * Something that concerns this key may have changed. The first change of a quiet key is looked at at once, a burst of
-   * them together.
+   * Says that something about this key may have changed. The first change of a quiet key is reconciled at once, a burst
+   * of changes together.
    */
   enqueue(key: string): void {
     const { clock, paceMs = 0 } = this.#options;
@@ -57,7 +57,7 @@ export class Controller {
     return this.#queue.figures(this.#options.clock.monotonic());
   }
 
-  /** Whether nothing is under way and nothing waits, delayed keys aside. */
+  /** Whether no reconcile runs and no key waits, delayed keys aside. */
   get isIdle(): boolean {
     return this.#running.size === 0 && this.figures().depth === 0;
   }
@@ -67,7 +67,7 @@ export class Controller {
     this.#run();
   }
 
-  /** Takes no more keys and waits for what is under way, which after `graceMs` milliseconds is told to end. */
+  /** Takes no more keys, and waits for running reconciles. After `graceMs` milliseconds their signals end. */
   async stop(graceMs: number): Promise<void> {
     this.#isStarted = false;
     this.#callOffWake?.();
@@ -76,7 +76,7 @@ export class Controller {
     callOff();
   }
 
-  /** Gives keys to idle workers, and sets the alarm for the next one that is not due yet. */
+  /** Gives keys to idle workers, and sets the alarm for the next delayed key. */
   #run(): void {
     if (!this.#isStarted) return;
     const { clock, workers } = this.#options;
@@ -120,7 +120,7 @@ export class Controller {
     observer.worked(name, this.#queue.done(key, now));
   }
 
-  /** An exception is contained here: one object's bad luck, or a bug that it meets, is not the others'. */
+  /** Contains exceptions: one object's failure, or a bug that it triggers, must not stop the other objects. */
   async #reconcile(key: string): Promise<Outcome> {
     const { name, clock, observer, reconcile, timeoutMs = defaultTimeoutMs } = this.#options;
     let timeIsOver = false;

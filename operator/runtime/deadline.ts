@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 
-/** Waits `ms` milliseconds, or less where the signal ends it: never rejects. */
+/** Waits `ms` milliseconds, or until the signal. Never rejects. */
 export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted === true) return Promise.resolve();
   return new Promise((resolve) => {
@@ -14,12 +14,12 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** The reason of a signal that ended because the time was over. */
+/** Abort reason of a signal whose time was over. */
 export class TimeOver extends Error {
   override readonly name = 'TimeOver';
 }
 
-/** How long something may take, and what else ends it. */
+/** Time limit of a task, and an outer signal that also ends it. */
 export interface Deadline {
   readonly clock: Clock;
   readonly ms: number;
@@ -27,7 +27,7 @@ export interface Deadline {
 }
 
 /**
- * Runs something with a signal that ends after `ms` milliseconds, or with the outer one. Nothing stays attached to the
+ * Runs a task with a signal that ends after `ms` milliseconds or with the outer signal. Nothing stays attached to the
  * outer signal, which may live as long as the process.
  */
 export async function within<T>({ clock, ms, outer }: Deadline, run: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -3,11 +3,9 @@ interface Due {
   readonly at: number;
 }
 
-/**
- * Keys with a time each, earliest first. A key has one time: setting an earlier one moves it, a later one is ignored.
- */
+/** Keys with one time each, earliest first. An earlier time replaces a key's time; a later one is ignored. */
 export class DueHeap {
-  /** The times in force. An entry of the heap that differs from it is void and skipped when it comes up. */
+  /** The times in force. A heap entry with another time is void, and is skipped when it comes up. */
   readonly #times = new Map<string, number>();
   readonly #heap: Due[] = [];
 
@@ -19,13 +17,13 @@ export class DueHeap {
     this.#rise(this.#heap.length - 1);
   }
 
-  /** The earliest time, `undefined` where there is none. */
+  /** The earliest time; `undefined` without keys. */
   earliest(): number | undefined {
     this.#dropVoid();
     return this.#heap[0]?.at;
   }
 
-  /** Takes a key whose time has come. */
+  /** Takes the earliest key whose time has come. */
   take(now: number): string | undefined {
     this.#dropVoid();
     const first = this.#heap[0];

@@ -11,47 +11,44 @@ export interface Regarding {
   readonly uid: string;
 }
 
-/** Something that an operator's user should know. */
+/** An incident that the operator's user should know of. */
 export interface Occurrence {
   readonly regarding: Regarding;
   readonly type: 'Normal' | 'Warning';
-  /** Why, in CamelCase: one of a known, small number of words. */
+  /** Why, in CamelCase: one of a small, fixed set. */
   readonly reason: string;
-  /** What was done or tried, in CamelCase. */
+  /** The action that was done or tried, in CamelCase. */
   readonly action: string;
   /** The sentence, with its numbers. */
   readonly note: string;
 }
 
-/** What to do with an occurrence. `id` tells one series from another; the n-th series of the same words has another. */
+/** Decision about an occurrence. `id` is unique for each series; the next series of the same words has another. */
 export type EventStep =
-  /**
-   * `isCombined`: there are too many of its reason, so this one stands for others with other words, which are counted
-   * with it.
-   */
+  /** `isCombined`: its reason has exceeded `perReason`, so this event stands for later ones with other words too. */
   | { readonly kind: 'create'; readonly id: string; readonly isCombined: boolean }
-  /** It happened again: write the count. */
+  /** A repetition whose count is to be written. */
   | { readonly kind: 'count'; readonly id: string; readonly count: number }
-  /** It happened again, but its count was written a moment ago. */
+  /** A repetition shortly after its count was written. */
   | { readonly kind: 'keep' };
 
 export interface EventSeriesOptions {
-  /** A repetition after this long is a new event. */
+  /** A repetition after this time is a new event, in milliseconds. */
   readonly windowMs: number;
-  /** The least time between two writes of one count. */
+  /** Least time between two writes of one count, in milliseconds. */
   readonly countEveryMs: number;
   /**
-   * Events with words of their own, of one object and one reason: what is told of each gateway silences nothing else.
-   * Beyond it they are combined.
+   * Rate of distinct events of one object and one reason. One reason never silences another. Beyond the rate events are
+   * combined.
    */
   readonly perReason: RateLimitOptions;
-  /** Series and reasons of objects that are remembered; the longest unused are forgotten first. */
+  /** Bound of the remembered series and rates; the longest unused are forgotten first. */
   readonly rememberedMax: number;
 }
 
 /**
- * Kubernetes' own, but for each reason: a series lasts six minutes; an object may have 25 different events at once,
- * then one in five minutes.
+ * Kubernetes' own figures, but for each reason. A series lasts six minutes. An object may have 25 different events at
+ * once, then one in five minutes.
  */
 export const defaultEventSeries: EventSeriesOptions = {
   windowMs: 360_000,
@@ -67,7 +64,7 @@ interface Series {
   writtenAt: number;
 }
 
-/** Which occurrences become an event, and which are the same again. */
+/** Decides which occurrences become an event and which only raise a count. */
 export class EventSeries {
   readonly #options: EventSeriesOptions;
   readonly #series: LRUCache<string, Series>;
@@ -80,7 +77,7 @@ export class EventSeries {
     this.#budgets = boundedCache(options.rememberedMax);
   }
 
-  /** Takes an occurrence of `now`, in milliseconds. */
+  /** @param now monotonic milliseconds */
   occurred({ regarding, type, reason, action, note }: Occurrence, now: number): EventStep {
     const ofReason = [regarding.uid, type, reason, action].join('\n');
     const ownKey = `${ofReason}\n${note}`;

@@ -1,6 +1,6 @@
 import type { Regarding } from './event-series.ts';
 
-/** Any object of the API server, as JSON: times are strings. */
+/** Any object of the API server as JSON. Times are strings. */
 export interface KubeObject {
   readonly apiVersion?: string;
   readonly kind?: string;
@@ -14,7 +14,7 @@ export interface ObjectMeta {
   readonly resourceVersion?: string;
   readonly generation?: number;
   readonly creationTimestamp?: string;
-  /** When it is to be gone: the moment of its deletion and `deletionGracePeriodSeconds`. */
+  /** When the object is to be gone: the deletion's time plus `deletionGracePeriodSeconds`. */
   readonly deletionTimestamp?: string;
   readonly deletionGracePeriodSeconds?: number;
   readonly labels?: Readonly<Record<string, string>>;
@@ -31,7 +31,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-/** A kind of object and where the API server has it. */
+/** A kind of object, and its place in the API server. */
 export interface Resource {
   readonly apiVersion: string;
   readonly kind: string;
@@ -39,14 +39,14 @@ export interface Resource {
   readonly isNamespaced: boolean;
 }
 
-/** One object. With a `uid` it means this very object, never a later one of the same name. */
+/** Reference to an object. With a `uid` it never means a later object of the same name. */
 export interface ObjectRef {
   readonly namespace: string;
   readonly name: string;
   readonly uid?: string | undefined;
 }
 
-/** This very object. */
+/** Reference to exactly one object. */
 export interface ExactRef extends ObjectRef {
   readonly uid: string;
 }
@@ -60,47 +60,50 @@ export interface PodCondition {
   readonly lastTransitionTime: string;
 }
 
-/** What became of a new object: `object` is it as stored. */
+/** Result of a creation. `object` is the stored one. */
 export type Created<T> = { readonly kind: 'created'; readonly object: T } | { readonly kind: 'exists' };
 
 /**
- * What reconciling does to the world. All of it can be done twice.
+ * The writes of reconcilers. Each may be done twice.
  * @throws ApiError where the API server refuses or is away
  */
 export interface KubeApi {
   /**
-   * Makes the object say what is given, and takes back what we said of it before and no longer do; what others say of
-   * it stays.
+   * Server-side apply: sets the given fields, and removes those that we set before and give no longer. Other managers'
+   * fields stay.
    */
   apply<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T>;
-  /** The same as `apply` for its status. */
+  /** The same as `apply`, for the status. */
   applyStatus<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T>;
   /**
-   * Sets every field that is given, lists as a whole: takes out of them what others have put in. For what can't be
-   * applied because of that.
+   * Sets every given field, lists as a whole, so entries of other managers go. For objects that those entries keep from
+   * being applied.
    */
   overwrite<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<T>;
-  /** Makes a new object; one of that name that is there already is left alone. */
+  /** Creates an object. An existing one of that name is left alone. */
   create<T extends KubeObject>(resource: Resource, object: T, signal?: AbortSignal): Promise<Created<T>>;
-  /** Deletes it; true where it is gone or going, false where another object has its name now. */
+  /** @returns true where the object is gone or going, false where another object has its name */
   delete(resource: Resource, ref: ObjectRef, signal?: AbortSignal): Promise<boolean>;
   /**
-   * Says all that we say in a pod's annotations, and takes back what we said there before and no longer do.
-   * @returns the pod as stored; `undefined` where it is gone
+   * Sets all of our annotations of a pod, and removes the ones that we set before and give no longer.
+   * @returns the stored pod; `undefined` where it is gone
    */
   annotatePod(ref: ExactRef, annotations: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<KubeObject | undefined>;
-  /** Sets all conditions of a pod that are ours. @returns the pod as stored; `undefined` where it is gone */
+  /**
+   * Sets all of our conditions of a pod.
+   * @returns the stored pod; `undefined` where it is gone
+   */
   setPodConditions(ref: ExactRef, conditions: readonly PodCondition[], signal?: AbortSignal): Promise<KubeObject | undefined>;
 }
 
-/** Reads past the stores: for what is not worth a watch. */
+/** Reads that bypass the stores, for objects that are not worth a watch. */
 export interface KubeReader {
-  /** `undefined` where it does not exist. */
+  /** @returns `undefined` where the object does not exist */
   get<T extends KubeObject>(resource: Resource, ref: ObjectRef, signal?: AbortSignal): Promise<T | undefined>;
   list<T extends KubeObject>(resource: Resource, where: Selection, signal?: AbortSignal): Promise<readonly T[]>;
 }
 
-/** Which objects of a kind; all of them where nothing is said. */
+/** Selects objects of a kind. Absent fields select all. */
 export interface Selection {
   readonly namespace?: string;
   readonly labelSelector?: string;
@@ -112,7 +115,7 @@ export function keyOf({ metadata: { namespace, name = '' } }: KubeObject): strin
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
-/** What an event about this object is told of it. */
+/** The reference to this object in an event. */
 export function regarding(resource: Resource, { metadata }: KubeObject): Regarding {
   return {
     apiVersion: resource.apiVersion,

@@ -1,4 +1,4 @@
-/** A time as `MicroTime` fields take it, with six digits: the API server refuses to apply what has three. */
+/** A time for `MicroTime` fields. The API server refuses to apply three digits; it wants six. */
 export function microTime(wallMs: number): string {
   return new Date(wallMs).toISOString().replace('Z', '000Z');
 }

@@ -1,13 +1,13 @@
-/** How a reconcile of one key ended. */
+/** Result of a reconcile of one key. */
 export type Outcome =
   | { readonly kind: 'done' }
-  /** All is well so far; look again then. */
+  /** Nothing failed. Reconcile again after this time. */
   | { readonly kind: 'retry-after'; readonly afterMs: number }
-  /** The world failed: try again, later each time. */
+  /** Something failed. Reconcile again, after a longer wait each time. */
   | { readonly kind: 'back-off'; readonly cause: unknown };
 
 /**
- * Brings one object nearer to what it should be. It is given a name only and reads the rest, so that it may run at any
- * time, any number of times. The signal ends it: by then the time for one reconcile is over, or the process is leaving.
+ * Brings one object closer to its spec. It gets only the key and reads the rest, so it may run at any time, any number
+ * of times. The signal ends when the time for one reconcile is over or the process leaves.
  */
 export type Reconcile = (key: string, signal: AbortSignal) => Promise<Outcome>;

@@ -6,8 +6,8 @@ export interface RateLimitOptions {
 }
 
 /**
- * A rate that is kept by waiting: who comes when nothing is left goes into debt, and waits until it has flowed in.
- * First come, first served.
+ * A rate that callers keep by waiting, first come first served. A reservation beyond the rate makes a debt; its caller
+ * waits until the debt is paid.
  */
 export class RateLimit {
   readonly #options: RateLimitOptions;
@@ -18,7 +18,10 @@ export class RateLimit {
     this.#bucket = new TokenBucket(options.burst, now);
   }
 
-  /** Takes the next place; how long to wait for it, in milliseconds. */
+  /**
+   * Takes a token, possibly on debt.
+   * @returns milliseconds to wait before using it
+   */
   reserve(now: number): number {
     const { ratePerSecond, burst } = this.#options;
     this.#bucket.available(now, ratePerSecond, burst);
@@ -26,7 +29,7 @@ export class RateLimit {
     return left >= 0 ? 0 : (-left / ratePerSecond) * 1000;
   }
 
-  /** Takes a place only where there is no wait for it. */
+  /** Takes a token where one is there at once. */
   tryTake(now: number): boolean {
     return this.#bucket.tryTake(now, this.#options.ratePerSecond, this.#options.burst);
   }

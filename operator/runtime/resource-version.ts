@@ -1,6 +1,6 @@
 /**
- * Whether a resourceVersion is older than another of the same kind of object. They are etcd's revisions; that they may
- * be compared as numbers Kubernetes promises from 1.35 on.
+ * Whether a resourceVersion is older than another one of the same kind of object. They are etcd's revisions. Kubernetes
+ * 1.35 and later promise that they compare as numbers.
  */
 export function isOlder(version: string | undefined, than: string | undefined): boolean {
   if (version === undefined || than === undefined || !isNumber(version) || !isNumber(than)) return false;

@@ -1,24 +1,24 @@
 import { backoffMs } from '../../core/backoff.ts';
 import type { ApiError } from './api-error.ts';
 
-/** What a request does, in the API server's words. */
+/** The API server's verbs. */
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'apply' | 'delete';
 
-/** Most times that one request is sent. */
+/** Most attempts of one request. */
 const attemptsMax = 5;
-/** A server that asks for a longer wait than this is not waited for here: the caller has better things to do. */
+/** Longest `Retry-After` that a request waits for, in milliseconds. After a longer one the caller decides. */
 const retryAfterMsMax = 30_000;
 const backoff = { baseMs: 100, capMs: 10_000, floorMs: 100 };
 
-/** Whether sending it again changes nothing that sending it once would not have. */
+/** Whether the request changes nothing. */
 export function isRead(verb: Verb): boolean {
   return verb === 'get' || verb === 'list' || verb === 'watch';
 }
 
 /**
- * How long to wait before a failed request is sent again, in milliseconds; `undefined`: the failure is the caller's. A
- * read is sent again whenever that may help. A write is only where the server said that it did nothing (429): after any
- * other failure it may have been done, and who asked for it must look. A watch is the reflector's to resume.
+ * Wait before the next attempt of a failed request, in milliseconds; `undefined`: no further attempt. A read is
+ * repeated whenever that may help. A write is repeated only after 429, which says that nothing was done. After any
+ * other failure the write may have been done, and its caller must look. The reflector itself resumes watches.
  */
 export function retryDelayMs(verb: Verb, attempt: number, error: ApiError, random: () => number): number | undefined {
   if (attempt >= attemptsMax || verb === 'watch') return undefined;

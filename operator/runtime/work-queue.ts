@@ -4,10 +4,9 @@ import { DueHeap } from './due-heap.ts';
 import { RateLimit, type RateLimitOptions } from './rate-limit.ts';
 
 /**
- * Kubernetes' own but for the longest delay: 5 ms × 2 for each failure of a key, and no more than 10 retries a second
- * of all keys together, in bursts of 100. Every change of an object is an attempt that can fail, so 20 failures take a
- * few seconds in a bad moment of the API server: with Kubernetes' 1000 s a pool would rest for a quarter of an hour
- * after it.
+ * Kubernetes' own figures but for the cap: 5 ms, doubled for each failure of a key, and 10 retries a second of all keys
+ * together, in bursts of 100. Every change of an object is one attempt, so an outage of the API server soon makes 20
+ * failures in a row. With Kubernetes' cap of 1000 s a pool would then rest for a quarter of an hour.
  */
 export const defaultRetries: RetryOptions = { backoff: { baseMs: 5, capMs: 10_000 }, overall: { ratePerSecond: 10, burst: 100 } };
 
@@ -16,7 +15,7 @@ export interface RetryOptions {
   readonly overall: RateLimitOptions;
 }
 
-/** What the queue's metrics are read from; times in milliseconds. */
+/** Figures for the queue's metrics; times in milliseconds. */
 export interface WorkQueueFigures {
   readonly depth: number;
   readonly adds: number;
@@ -26,19 +25,18 @@ export interface WorkQueueFigures {
 }
 
 /**
- * The keys that wait for a reconcile, first come first served.
+ * Keys that wait for a reconcile, first come first served.
  *
- * A key is *dirty* from its add until it is taken, and *processing* from then until it is done. It never waits twice:
- * an add of a dirty key changes nothing. It is never processed twice at once: an add while it is processing makes it
- * wait when it is done. So nothing that was said after a reconcile began is missed, and a thousand changes of one
- * object are one reconcile.
+ * A key is *dirty* from its add until it is taken, and *processing* from then until it is done. Adding a dirty key
+ * changes nothing. A key that is added while it is processing waits until it is done, so no key is processed twice at
+ * once. No change after the beginning of a reconcile is missed, and a thousand changes of one object are one reconcile.
  */
 export class WorkQueue {
   readonly #retryOptions: RetryOptions;
   readonly #overall: RateLimit;
   /** Dirty keys that can be taken, in order, with the time of their add. */
   readonly #waiting = new Map<string, number>();
-  /** Keys in a worker's hands, with the time when they were taken. */
+  /** Keys that workers process, with the time when they were taken. */
   readonly #processing = new Map<string, number>();
   /** Dirty keys that are also processing, with the time of their add. */
   readonly #again = new Map<string, number>();
@@ -58,14 +56,15 @@ export class WorkQueue {
     (this.#processing.has(key) ? this.#again : this.#waiting).set(key, now);
   }
 
-  /** Adds it in `delayMs` milliseconds; of several such wishes the earliest counts. */
+  /** Adds the key in `delayMs` milliseconds. Of several delays the earliest counts. */
   addAfter(key: string, delayMs: number, now: number): void {
     if (delayMs <= 0) this.add(key, now);
     else this.#delayed.set(key, now + delayMs);
   }
 
   /**
-   * Adds it again after a failure. Returns the delay, in milliseconds, which grows with each failure until `forget`.
+   * Adds the key again after a failure.
+   * @returns the delay in milliseconds, which grows with each failure until `forget`
    */
   addAfterFailure(key: string, now: number): number {
     const failures = this.#failures.get(key) ?? 0;
@@ -76,17 +75,17 @@ export class WorkQueue {
     return delayMs;
   }
 
-  /** The failures of a key are over: the next one starts with the shortest delay. */
+  /** Ends a row of failures: the next one starts with the shortest delay. */
   forget(key: string): void {
     this.#failures.delete(key);
   }
 
-  /** How often a key failed since it was forgotten. */
+  /** Failures of the key in a row. */
   failures(key: string): number {
     return this.#failures.get(key) ?? 0;
   }
 
-  /** Hands over the next key and how long it waited, in milliseconds. The taker owes a `done`. */
+  /** Takes the next key, with its waiting time in milliseconds. The taker owes a `done`. */
   take(now: number): { readonly key: string; readonly waitedMs: number } | undefined {
     for (let due = this.#delayed.take(now); due !== undefined; due = this.#delayed.take(now)) this.add(due, now);
     const next = this.#waiting.entries().next();
@@ -98,7 +97,10 @@ export class WorkQueue {
     return { key, waitedMs: now - addedAt };
   }
 
-  /** The taker is done with a key. Returns how long it took, in milliseconds. */
+  /**
+   * Ends the processing of a key.
+   * @returns how long it took, in milliseconds
+   */
   done(key: string, now: number): number {
     const takenAt = this.#processing.get(key);
     assert(takenAt !== undefined, 'done with a key that was not taken');
@@ -111,10 +113,7 @@ export class WorkQueue {
     return now - takenAt;
   }
 
-  /**
-   * When there will be something to take: `now` or earlier where there is already, `undefined` where nothing is known
-   * of.
-   */
+  /** When the next key can be taken: `now` or earlier for a waiting key, `undefined` without keys. */
   nextAt(now: number): number | undefined {
     return this.#waiting.size > 0 ? now : this.#delayed.earliest();
   }
