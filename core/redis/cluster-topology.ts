@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { Redis, ReplyError } from 'ioredis';
 import { withDeadline } from '../bus/deadline.ts';
 import type { RedisNode, RedisPlaces } from './access.ts';
 import { noClusterNode } from './server-answers.ts';
@@ -122,7 +122,7 @@ export class ClusterTopology {
     } catch (error) {
       const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
       const reason = reasonOf(first);
-      const words = reason.includes('cluster support disabled') ? noClusterNode : reason;
+      const words = viewFault(first, reason);
       this.#fault = `Redis: ${words}`;
       this.#surroundings.errors.warn(words);
       return [];
@@ -156,6 +156,13 @@ export class ClusterTopology {
   #read(answer: string, asked: RedisNode): ClusterView {
     return readClusterNodes(answer, asked, this.#places.login.tls !== undefined);
   }
+}
+
+/** Why a node gave no view, in words. */
+function viewFault(error: unknown, reason: string): string {
+  if (reason.includes('cluster support disabled')) return noClusterNode;
+  const isRefusal = error instanceof ReplyError && /^(?:ERR|NOPERM)\b/.test(reason);
+  return isRefusal ? `the server does not answer CLUSTER NODES, which BARRAGE_REDIS_MODE=Cluster needs: ${reason}` : reason;
 }
 
 async function clusterNodes(client: Redis): Promise<string> {

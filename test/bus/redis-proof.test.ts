@@ -1,55 +1,11 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Clock } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
+import { RedisProxy } from '../support/redis-proxy.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { Listener, publication, until } from './world.ts';
-
-/** Stands between a bus and Redis; can end a subscription so that only Redis knows. */
-class SilentEnding {
-  readonly url: string;
-  readonly #sockets = new Map<Socket, Socket>();
-
-  private constructor(port: number) {
-    this.url = `redis://127.0.0.1:${port}`;
-  }
-
-  static async before(redis: RedisServer): Promise<SilentEnding> {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const proxy = new SilentEnding((server.address() as AddressInfo).port);
-    server.on('connection', (socket) => {
-      const upstream = connect(redis.port, redis.host);
-      proxy.#sockets.set(socket, upstream);
-      socket.pipe(upstream);
-      upstream.on('data', (bytes) => socket.write(Buffer.from(bytes.toString('latin1').replaceAll(pushOfEnd, ''), 'latin1')));
-      for (const [one, other] of [
-        [socket, upstream],
-        [upstream, socket],
-      ] as const) {
-        one.on('error', () => undefined);
-        one.on('close', () => {
-          proxy.#sockets.delete(socket);
-          other.destroy();
-        });
-      }
-    });
-    onTestFinished(() => {
-      server.close();
-      for (const socket of proxy.#sockets.keys()) socket.destroy();
-    });
-    return proxy;
-  }
-
-  end(name: string): void {
-    for (const upstream of this.#sockets.values())
-      upstream.write(`*2\r\n$12\r\nSUNSUBSCRIBE\r\n$${Buffer.byteLength(name)}\r\n${name}\r\n`);
-  }
-}
 
 const pushOfEnd = />3\r\n\$12\r\nsunsubscribe\r\n\$\d+\r\n[^\r]*\r\n:\d+\r\n/g;
 
@@ -84,12 +40,13 @@ function newBus(url: string, more: { readonly clock?: Clock; readonly username?:
 
 test('a subscription that the server lost without a word is found within the bound, and made again', { timeout: 40_000 }, async () => {
   const redis = await newRedis();
-  const proxy = await SilentEnding.before(redis);
+  const proxy = await RedisProxy.before(redis, (text) => text.replaceAll(pushOfEnd, ''));
+  onTestFinished(() => proxy.dispose());
   const [publisher, gateway] = [newBus(redis.url), newBus(proxy.url)];
   const [listener, other] = [new Listener(), new Listener()];
   await gateway.log.subscribe('a', listener);
   await gateway.log.subscribe('b', other);
-  proxy.end('proof:{a}:log');
+  proxy.send('SUNSUBSCRIBE', 'proof:{a}:log');
   await until('it is lost', async () => (await redis.command('PUBSUB', 'SHARDNUMSUB', 'proof:{a}:log')).endsWith(':0'));
   await publisher.log.append('a', [publication('missed')]);
   await until('it is found', () => listener.resubscribed.length === 1, limits.subscriptionProofMsMax * 2);

@@ -1,15 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { BusUnavailable } from '../../core/bus/bus.ts';
 import { limits } from '../../core/limits.ts';
-import type { RedisAccess } from '../../core/redis/access.ts';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
 import { RedisCluster } from '../support/redis-cluster.ts';
 import { RedisSentinels } from '../support/redis-sentinels.ts';
 import { RedisServer } from '../support/redis-server.ts';
-import { describeBusContract } from './contract.ts';
 import { checkAgainstModel } from './model.ts';
+import { describeRedisContract } from './redis-contract.ts';
 import { AnsweringGateway, Listener, publication, until, untilUp } from './world.ts';
 
 let redis: RedisServer;
@@ -24,18 +22,6 @@ function newBus(prefix: string, more: { readonly countMembers?: boolean } = {}):
   const bus = createRedisBus({ url: redis.url, prefix, ...more });
   onTestFinished(() => bus.close());
   return bus;
-}
-
-function describeRedisContract(implementation: string, access: () => RedisAccess): void {
-  describeBusContract(implementation, async () => {
-    const prefix = `contract/${randomUUID()}`;
-    const start = (): RedisBus => createRedisBus({ ...access(), prefix });
-    const [publisher, gateway, otherGateway] = [start(), start(), start()];
-    const close = async (): Promise<void> => {
-      await Promise.all([publisher, gateway, otherGateway].map((bus) => bus.close()));
-    };
-    return { publisher, gateway, otherGateway, close };
-  });
 }
 
 describeRedisContract('Redis', () => ({ url: redis.url }));

@@ -16,6 +16,7 @@ export class RedisCluster {
   }
 
   static async start(options: {
+    readonly program?: string;
     readonly masters: number;
     readonly replicas?: 'one each' | 'none';
     readonly password?: string;
@@ -27,6 +28,7 @@ export class RedisCluster {
       const node = {
         kind: 'cluster-node',
         settings: ['--cluster-require-full-coverage', 'no'],
+        ...(options.program === undefined ? {} : { program: options.program }),
         ...(options.password === undefined ? {} : { password: options.password }),
         ...(options.tls === undefined ? {} : { tls: options.tls }),
       } as const;

@@ -41,6 +41,7 @@ export async function askRedisAtOnce({ host, port, password, tls }: RedisDoor, c
     .replaceAll('\r\n', ' ');
 }
 
-function encodeCommand(words: readonly string[]): string {
+/** A command as clients send it. */
+export function encodeCommand(words: readonly string[]): string {
   return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }

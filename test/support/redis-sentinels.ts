@@ -17,6 +17,7 @@ export class RedisSentinels {
 
   /** `settings` are for the servers and the Sentinels, `password` is the servers'. */
   static async start(options: {
+    readonly program?: string;
     readonly sentinels: number;
     readonly settings?: readonly string[];
     readonly password?: string;
@@ -24,8 +25,8 @@ export class RedisSentinels {
     readonly tls?: Certificates;
   }): Promise<RedisSentinels> {
     const { settings = [], password, tls } = options;
-    const encrypted = tls === undefined ? {} : { tls };
-    const shared = { ...encrypted, ...(password === undefined ? {} : { password }) };
+    const common = { ...(tls === undefined ? {} : { tls }), ...(options.program === undefined ? {} : { program: options.program }) };
+    const shared = { ...common, ...(password === undefined ? {} : { password }) };
     const guarded = options.sentinelPassword === undefined ? {} : { password: options.sentinelPassword };
     const started: RedisServer[] = [];
     try {
@@ -40,7 +41,7 @@ export class RedisSentinels {
       const sentinels: RedisServer[] = [];
       for (let index = 0; index < options.sentinels; index++) {
         const sentinel = await RedisServer.start({
-          ...encrypted,
+          ...common,
           ...guarded,
           kind: 'sentinel',
           settings: [...settings, ...watch, ...login, ...times],

@@ -14,6 +14,8 @@ export type DataFate = 'kept' | 'as-saved' | 'gone';
 export type RedisKind = 'single' | 'sentinel' | 'cluster-node';
 
 export interface RedisServerOptions {
+  /** Path of the server's program, also Valkey's; default: redis-server. */
+  readonly program?: string;
   readonly kind?: RedisKind;
   /** Further settings, as on redis-server's command line. */
   readonly settings?: readonly string[];
@@ -57,7 +59,7 @@ export class RedisServer {
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'barrage-redis-'));
-    const server = new RedisServer(findRedisServer(), folder, options);
+    const server = new RedisServer(options.program ?? findRedisServer(), folder, options);
     for (let attempt = 1; ; attempt++) {
       server.#port = await freePort();
       server.#tlsPort = await freePort();
