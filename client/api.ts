@@ -1,5 +1,6 @@
 import type { Hello } from '../core/protocol/barrage-v1.ts';
 import type { TokenSource } from './authentication.ts';
+import type { ClientClock } from './client-clock.ts';
 import type { BarrageError } from './errors.ts';
 import type { Gap, Subscription } from './subscription.ts';
 
@@ -24,22 +25,17 @@ export interface BarrageEvents {
   readonly subscription: Subscription;
 }
 
+/**
+ * Where to connect: the WebSocket URL of a gateway or of a load balancer (`wss://…`), or the URL of a pool's `GET /v1/connect` (`https://…`), which says
+ * which gateway is the best for the first channel. Several are tried in turn.
+ */
+export type BarrageAddress = string | URL | readonly (string | URL)[];
+
 export interface BarrageOptions {
   /** Proves who the user is; a function is called for every connection and before its token ends, so that it can fetch a fresh one. */
   readonly token?: TokenSource;
   /** In [0, 1); for tests and simulations. */
   readonly random?: () => number;
-  /** Milliseconds of a clock that never goes back; for tests and simulations. */
-  readonly now?: () => number;
-}
-
-export interface PublishOptions {
-  /** After this many milliseconds it is no longer worth delivering. */
-  readonly ttlMs?: number;
-  /** Within a merge window, publications with the same key become one. */
-  readonly conflateKey?: string;
-  /** `Latest`: the newest stands for all. `Sum`: the newest with the sum of all counts. */
-  readonly conflate?: 'Latest' | 'Sum';
-  /** What this one adds to a `Sum`. */
-  readonly count?: number;
+  /** For tests and simulations. */
+  readonly clock?: ClientClock;
 }

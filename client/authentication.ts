@@ -1,5 +1,6 @@
-import { fullJitterMs, type BackoffBounds } from './backoff.ts';
-import type { CommandBody, Outcome, Settle } from './connection.ts';
+import { backoffMs, type BackoffBounds } from '../core/backoff.ts';
+import type { ClientClock } from './client-clock.ts';
+import type { CommandBody, Outcome, Settle } from './command.ts';
 import { BarrageError } from './errors.ts';
 
 /** A token, or where to get a fresh one. */
@@ -7,8 +8,7 @@ export type TokenSource = string | (() => Promise<string>);
 
 export interface AuthenticationOptions {
   readonly token: TokenSource;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now: () => number;
+  readonly clock: ClientClock;
   /** In [0, 1). */
   readonly random: () => number;
   /** Of the attempts to renew a token. */
@@ -24,8 +24,8 @@ export interface AuthenticationOptions {
 const leadMaxMs = 120_000;
 // However short tokens last, they are not asked for more often than this.
 const renewalMinMs = 1_000;
-// Timers count no further.
-const timerMaxMs = 2 ** 31 - 1;
+/** Longest wait for a token function, in milliseconds. */
+const tokenTimeoutMs = 10_000;
 
 /**
  * How long to wait before fetching what follows a token that is in force for `expiresInMs`, in milliseconds: early enough for second attempts, and
@@ -33,13 +33,13 @@ const timerMaxMs = 2 ** 31 - 1;
  */
 export function renewalDelayMs(expiresInMs: number, random: () => number): number {
   const lead = Math.min(leadMaxMs, expiresInMs / 2);
-  return Math.min(Math.max(expiresInMs - lead * (1 - random() / 2), renewalMinMs), timerMaxMs);
+  return Math.max(expiresInMs - lead * (1 - random() / 2), renewalMinMs);
 }
 
 /** Tells one connection's gateway who the user is, and, where the source is a function, tells it anew before the token ends. */
 export class Authentication {
   readonly #options: AuthenticationOptions;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancelTimer = (): void => {};
   #attempt = 0;
   #endsAt = 0;
   #isOver = false;
@@ -56,7 +56,7 @@ export class Authentication {
   /** Nothing is sent or told after this. */
   stop(): void {
     this.#isOver = true;
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
   }
 
   #prove(settle: Settle): void {
@@ -65,32 +65,45 @@ export class Authentication {
       if (!this.#isOver) settle(outcome);
     };
     if (typeof token === 'string') return send({ op: 'auth', token }, settleUnlessOver);
-    new Promise<string>((resolve) => resolve(token())).then(
+    this.#fetch(token).then(
       (fresh) => {
         if (!this.#isOver) send({ op: 'auth', token: fresh }, settleUnlessOver);
       },
       (cause: unknown) => {
-        const error = new BarrageError('disconnected', `the token could not be had: ${String(cause)}`, true);
-        settleUnlessOver({ kind: 'error', error });
+        const why = cause instanceof Error ? cause.message : String(cause);
+        settleUnlessOver({ kind: 'error', error: new BarrageError('disconnected', `the token could not be had: ${why}`, true) });
       },
     );
   }
 
+  /** Asks a token function, which may throw, hang, or give anything. */
+  #fetch(token: () => Promise<string>): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#cancelTimer = this.#options.clock.after(tokenTimeoutMs, () => {
+        reject(new Error(`the token function did not answer in ${tokenTimeoutMs} ms`));
+      });
+      new Promise<unknown>((begun) => begun(token())).then((fresh) => {
+        if (typeof fresh === 'string') resolve(fresh);
+        else reject(new TypeError(`the token function must give a string, and gave ${fresh === null ? 'null' : typeof fresh}`));
+      }, reject);
+    }).finally(() => this.#cancelTimer()) as Promise<string>;
+  }
+
   #accepted(result: { readonly expiresInMs?: unknown }): void {
-    const { token, now, random } = this.#options;
+    const { token, clock, random } = this.#options;
     const { expiresInMs } = result;
     if (this.#isOver || typeof token === 'string' || typeof expiresInMs !== 'number') return;
     this.#attempt = 0;
-    this.#endsAt = now() + expiresInMs;
-    this.#timer = setTimeout(() => this.#renew(), renewalDelayMs(expiresInMs, random));
+    this.#endsAt = clock.monotonic() + expiresInMs;
+    this.#cancelTimer = clock.after(renewalDelayMs(expiresInMs, random), () => this.#renew());
   }
 
   #renew(): void {
-    const { now, random, bounds, onError } = this.#options;
+    const { clock, random, bounds, onError } = this.#options;
     this.#prove((outcome) => {
       if (outcome.kind === 'result') return this.#accepted(outcome.result);
-      const retry = now() < this.#endsAt;
-      if (retry) this.#timer = setTimeout(() => this.#renew(), fullJitterMs(this.#attempt++, bounds, random));
+      const retry = clock.monotonic() < this.#endsAt;
+      if (retry) this.#cancelTimer = clock.after(backoffMs(this.#attempt++, bounds, random), () => this.#renew());
       onError(new BarrageError(outcome.error.code, `the token could not be renewed: ${outcome.error.message}`, retry));
     });
   }

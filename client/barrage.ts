@@ -1,55 +1,82 @@
-import type { Reconnect, Subscribed } from '../core/protocol/barrage-v1.ts';
-import type { BarrageEvents, BarrageOptions, BarrageState, PublishOptions } from './api.ts';
-import { Backoff, fullJitterMs } from './backoff.ts';
-import { Connection, type Arrival, type CommandBody, type Outcome } from './connection.ts';
+import type { Subscribed } from '../core/protocol/barrage-v1.ts';
+import { readAddresses } from './addresses.ts';
+import type { BarrageAddress, BarrageEvents, BarrageOptions, BarrageState } from './api.ts';
+import { channelOf, optionsOf, payloadOf, publishOptionsOf, tokenOf, type PublishData, type PublishOptions } from './arguments.ts';
+import { platformClock, type ClientClock } from './client-clock.ts';
+import type { CommandBody, Outcome } from './command.ts';
+import { Connection, type Arrival } from './connection.ts';
+import { Departure } from './departure.ts';
 import { BarrageError } from './errors.ts';
 import { Listeners } from './listeners.ts';
+import { Rejoins } from './rejoins.ts';
+import { Route } from './route.ts';
 import { Subscription, type SubscribeOptions } from './subscription.ts';
-import { isSubscribeResult, toBase64 } from './wire.ts';
+import { listenForWakeups } from './wakeups.ts';
+import { isSubscribeResult } from './wire.ts';
 
-export type { BarrageEvents, BarrageOptions, BarrageState, DirectPayload, PublishOptions } from './api.ts';
+export type { BarrageAddress, BarrageEvents, BarrageOptions, BarrageState, DirectPayload } from './api.ts';
+export type { PublishData, PublishOptions } from './arguments.ts';
 export { BarrageError, type BarrageErrorCode } from './errors.ts';
 export type { GapReason } from './cursor.ts';
 export type { Batch, Gap, Overflow, Subscription, SubscriptionEvents, SubscriptionState, SubscribeOptions } from './subscription.ts';
 export type { Publication } from './wire.ts';
 
-// Longest that both connections of a move are kept, counted from when the new one is open.
-const moveTimeoutMs = 5_000;
-const encrypted = /^(wss|https):/i;
-
-/** A move to another connection: waiting for its time, dialling, or with both connections read. */
-interface Move {
-  timer: ReturnType<typeof setTimeout> | undefined;
-  connection: Connection | undefined;
-}
-
 /**
- * A client of a Barrage gateway. It connects when it is made, and stays so until `close`: it reconnects with full-jitter back-off, subscribes again from
+ * A client of Barrage gateways. It connects when it is made, and stays so until `close`: it reconnects with full-jitter back-off, subscribes again from
  * where it was, follows a gateway's hint to move, and reports every gap that it can't rule out.
  */
 export class Barrage {
-  readonly #url: string;
   readonly #token: BarrageOptions['token'];
   readonly #random: () => number;
-  readonly #now: () => number;
-  readonly #listeners = new Listeners<BarrageEvents>();
+  readonly #clock: ClientClock;
+  readonly #route: Route;
+  readonly #listeners = new Listeners<BarrageEvents>(['state', 'gap', 'direct', 'error', 'hello', 'subscription']);
   readonly #subscriptions = new Map<string, Subscription>();
-  readonly #retries = new Map<Subscription, { attempt: number; timer: ReturnType<typeof setTimeout> | undefined }>();
-  readonly #backoff = new Backoff();
+  readonly #rejoins: Rejoins;
+  readonly #departure: Departure;
+  /** Codes of errors that nobody heard and that were written to the console. */
+  readonly #written = new Set<string>();
+  readonly #stopWakeups: () => void;
   #state: BarrageState = 'connecting';
   #connection: Connection | undefined;
-  /** The connection that was left last; it waits for its replies. */
-  #left: Connection | undefined;
-  #move: Move | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Connections that were left; each waits for its replies. */
+  #left: readonly Connection[] = [];
 
-  /** @throws SyntaxError where `url` is not a ws:// or wss:// URL */
-  constructor(url: string, options: BarrageOptions = {}) {
-    this.#url = url;
-    this.#token = options.token;
+  /**
+   * @throws SyntaxError where an address is no ws, wss, http or https URL
+   * @throws TypeError where an argument has another type
+   */
+  constructor(address: BarrageAddress, options: BarrageOptions = {}) {
+    optionsOf(options);
+    this.#token = tokenOf(options.token);
     this.#random = options.random ?? Math.random;
-    this.#now = options.now ?? ((): number => performance.now());
-    this.#connection = this.#dial(url);
+    this.#clock = options.clock ?? platformClock;
+    this.#route = new Route({
+      addresses: readAddresses(address, globalThis.location?.href),
+      clock: this.#clock,
+      random: this.#random,
+      channel: (): string => this.#anchor(),
+      dial: (url): void => {
+        this.#connection = this.#dial(url);
+        this.#become('connecting');
+      },
+      onAsk: (): void => this.#become('connecting'),
+      onError: (error): void => {
+        this.#fail(error);
+        this.#become('waiting');
+      },
+    });
+    this.#rejoins = new Rejoins(this.#clock, this.#random, () => this.#route.bounds);
+    this.#departure = new Departure({
+      clock: this.#clock,
+      random: this.#random,
+      home: () => this.#route.home(),
+      dial: (url): Connection => this.#dial(url),
+      onFailure: (error): void => this.#stay(error),
+      onLate: (next): void => this.#switch(next),
+    });
+    this.#stopWakeups = listenForWakeups(() => this.#wake());
+    this.#route.go();
   }
 
   get state(): BarrageState {
@@ -63,10 +90,13 @@ export class Barrage {
 
   /**
    * Subscribes to a channel, now or as soon as there is a connection. What becomes of it is told by its events.
-   * @throws BarrageError `already_subscribed`, or `closed` after `close`
+   * @throws BarrageError `already_subscribed`, `closed` after `close`, or `too_many_requests` where too many commands wait already
+   * @throws TypeError where an argument has another type
    */
   subscribe(channel: string, options: SubscribeOptions = {}): Subscription {
+    channelOf(channel);
     if (this.#state === 'closed') throw closed();
+    if (this.#connection?.crowded === true) throw tooMany();
     if (this.#subscriptions.has(channel)) throw new BarrageError('already_subscribed', `${channel} is subscribed to already`, false);
     const subscription = this.#add(channel, options);
     this.#carry(subscription);
@@ -75,31 +105,30 @@ export class Barrage {
   }
 
   /**
-   * Publishes to a channel whose policy lets clients do so.
+   * Publishes to a channel whose policy lets clients do so. An object is published as its JSON text.
    * @returns its place in the channel's order
+   * @throws TypeError where an argument has another type
    * @throws BarrageError; after `disconnected` or `timeout` it may have been published all the same
    */
   async publish(
     channel: string,
-    data: string | Uint8Array,
+    data: PublishData,
     options: PublishOptions = {},
   ): Promise<{ readonly offset: number; readonly epoch: string }> {
-    const { ttlMs, conflateKey, conflate, count } = options;
-    const payload = typeof data === 'string' ? { data } : { data: toBase64(data), kind: 'binary' as const };
-    const result = await this.#request({ op: 'publish', channel, ...payload, ttlMs, conflateKey, conflate, count });
-    return result as { offset: number; epoch: string };
+    const body = { op: 'publish', channel: channelOf(channel), ...payloadOf(data), ...publishOptionsOf(options) } as const;
+    return (await this.#request(body)) as { offset: number; epoch: string };
   }
 
-  /** Members of a channel in the whole pool. @throws BarrageError */
+  /** Members of a channel in the whole pool. @throws BarrageError, or TypeError where the channel is no text */
   async counts(channel: string): Promise<{ readonly members: number }> {
-    return (await this.#request({ op: 'counts', channel })) as { members: number };
+    return (await this.#request({ op: 'counts', channel: channelOf(channel) })) as { members: number };
   }
 
   /** A round trip to the gateway, in milliseconds. @throws BarrageError */
   async ping(): Promise<number> {
-    const sentAt = this.#now();
+    const sentAt = this.#clock.monotonic();
     await this.#request({ op: 'ping' });
-    return this.#now() - sentAt;
+    return this.#clock.monotonic() - sentAt;
   }
 
   /** Ends everything: subscriptions are `unsubscribed`, calls without an answer fail with `closed`. Final. */
@@ -111,28 +140,27 @@ export class Barrage {
     return new Connection({
       url,
       token: this.#token,
-      now: this.#now,
+      clock: this.#clock,
       random: this.#random,
       onHello: (_connection, hello): void => {
-        this.#backoff.opened(hello.backoff, this.#now());
+        this.#route.greeted(hello.backoff);
         this.#listeners.emit('hello', hello);
       },
       onReady: (connection): void => this.#opened(connection),
       onArrival: (connection, arrival): void => this.#arrived(connection, arrival),
-      onError: (error): void => this.#listeners.emit('error', error),
+      onError: (error): void => this.#fail(error),
       onEnd: (connection, error): void => this.#ended(connection, error),
     });
   }
 
   #opened(connection: Connection): void {
-    const move = this.#move;
     const subscriptions = [...this.#subscriptions.values()];
     if (connection === this.#connection) {
+      this.#route.arrived();
       for (const subscription of subscriptions) this.#join(subscription, connection);
       this.#become('open');
-    } else if (connection === move?.connection) {
-      clearTimeout(move.timer);
-      move.timer = setTimeout(() => this.#switch(connection), moveTimeoutMs);
+    } else if (connection === this.#departure.next) {
+      this.#departure.opened(connection);
       for (const subscription of subscriptions) this.#carry(subscription);
       this.#switchIfMoved();
     }
@@ -145,11 +173,13 @@ export class Barrage {
         this.#subscriptions.get(arrival.channel)?.received(connection, arrival);
         return this.#switchIfMoved();
       case 'direct':
-        return this.#listeners.emit('direct', { data: arrival.data });
+        this.#listeners.emit('direct', { data: arrival.data });
+        return;
       case 'backoff':
-        return this.#backoff.told(arrival);
+        return this.#route.told(arrival);
       case 'reconnect':
-        return this.#moveLater(connection, arrival);
+        if (this.#isRead(connection)) this.#departure.ask(connection, arrival);
+        return;
       case 'subscribed':
         return this.#subscribed(connection, arrival);
       case 'unsubscribed': {
@@ -174,7 +204,7 @@ export class Barrage {
 
   /** Takes a subscription along where a move is under way. */
   #carry(subscription: Subscription): void {
-    const next = this.#move?.connection;
+    const next = this.#departure.next;
     if (next?.ready !== true) return;
     subscription.moveTo(next);
     this.#join(subscription, next);
@@ -182,28 +212,37 @@ export class Barrage {
 
   /** Whether what this connection says of a subscription counts: it is the one in use, or the one that takes over. */
   #isRead(connection: Connection): boolean {
-    return connection === this.#connection || connection === this.#move?.connection;
+    return connection === this.#connection || connection === this.#departure.next;
   }
 
   #ended(connection: Connection, error: BarrageError): void {
-    if (connection === this.#move?.connection) return this.#stay(error);
+    if (connection === this.#departure.next) return this.#stay(error);
     if (connection !== this.#connection) return;
-    const next = this.#move?.connection;
+    const next = this.#departure.next;
     if (next !== undefined) return this.#switch(next);
-    this.#endMove();
-    this.#clearRetries();
-    this.#listeners.emit('error', error);
+    this.#departure.end('old');
+    this.#rejoins.clear();
+    this.#fail(error);
     if (this.#connection !== connection) return;
     if (!error.retry) return this.#finish('failed', error);
     this.#connection = undefined;
     for (const subscription of this.#subscriptions.values()) subscription.lost();
-    this.#timer = setTimeout(() => this.#reconnect(), this.#backoff.failed(this.#now(), this.#random));
+    this.#route.ended();
     this.#become('waiting');
   }
 
-  #reconnect(): void {
-    this.#connection = this.#dial(this.#url);
-    this.#become('connecting');
+  /** The network or the page came back. */
+  #wake(): void {
+    this.#departure.next?.doubt();
+    this.#connection?.doubt();
+    this.#route.wake();
+  }
+
+  /** The channel that decides which gateway is the best: the first that is not a user's own. */
+  #anchor(): string {
+    const channels = [...this.#subscriptions.keys()];
+    // Without one any gateway is as good as another: clients that only publish spread over all.
+    return channels.find((channel) => !channel.startsWith('user:')) ?? `any:${Math.floor(this.#random() * 1e9)}`;
   }
 
   #join(subscription: Subscription, connection: Connection): void {
@@ -211,7 +250,7 @@ export class Barrage {
     connection.sendInOrder({ op: 'subscribe', channel, density, since }, (outcome) => {
       if (this.#subscriptions.get(channel) !== subscription || !this.#isRead(connection)) return;
       if (outcome.kind === 'result' && isSubscribeResult(outcome.result)) {
-        this.#retries.delete(subscription);
+        this.#rejoins.forget(subscription);
         subscription.joined(connection, outcome.result);
         return this.#switchIfMoved();
       }
@@ -224,48 +263,28 @@ export class Barrage {
     // The connection is over: what follows from that is done where its end is heard.
     if (error.code === 'disconnected' || error.code === 'closed') return;
     // The old connection still serves this channel: better that than to fail for a move.
-    if (connection === this.#move?.connection) return this.#stay(error);
+    if (connection === this.#departure.next) return this.#stay(error);
     const repeated = error.code === 'already_subscribed';
     if (repeated && subscription.readsFrom(connection)) return;
     if (!error.retry && !repeated) return this.#drop(subscription, 'failed', error);
-    const retry = this.#retries.get(subscription) ?? { attempt: 0, timer: undefined };
-    this.#retries.set(subscription, retry);
-    const delayMs = fullJitterMs(retry.attempt++, this.#backoff.bounds, this.#random);
-    retry.timer = setTimeout(() => {
+    this.#rejoins.later(subscription, () => {
       if (connection !== this.#connection || this.#subscriptions.get(subscription.channel) !== subscription) return;
       // The gateway may have subscribed us though its answer came too late; only a fresh subscribe says from where.
       if (repeated || error.code === 'timeout') connection.sendInOrder({ op: 'unsubscribe', channel: subscription.channel }, () => {});
       this.#join(subscription, connection);
-    }, delayMs);
-  }
-
-  #moveLater(connection: Connection, { url, afterMs }: Reconnect): void {
-    if (connection !== this.#connection || this.#move !== undefined) return;
-    const target = url ?? this.#url;
-    // The token goes there too: never from an encrypted connection to a plain one.
-    if (encrypted.test(this.#url) && !encrypted.test(target)) {
-      return this.#listeners.emit('error', new BarrageError('protocol', `refused to move to ${target}`, true));
-    }
-    const move: Move = { connection: undefined, timer: undefined };
-    this.#move = move;
-    move.timer = setTimeout(() => {
-      try {
-        move.connection = this.#dial(target);
-      } catch {
-        this.#stay(new BarrageError('protocol', `can't move to ${target}: not a WebSocket URL`, true));
-      }
-    }, this.#random() * afterMs);
+    });
   }
 
   /** Ends a move in favour of the old connection. */
   #stay(error: BarrageError): void {
-    this.#endMove();
+    this.#departure.end('old');
     for (const subscription of this.#subscriptions.values()) subscription.stay();
-    this.#listeners.emit('error', new BarrageError(error.code, `the move to another gateway failed: ${error.message}`, true));
+    this.#fail(new BarrageError(error.code, `the move to another gateway failed: ${error.message}`, true));
+    this.#departure.followHint(this.#connection);
   }
 
   #switchIfMoved(): void {
-    const next = this.#move?.connection;
+    const next = this.#departure.next;
     if (next?.ready !== true) return;
     if ([...this.#subscriptions.values()].every(({ moved }) => moved)) this.#switch(next);
   }
@@ -273,33 +292,23 @@ export class Barrage {
   /** Ends a move in favour of the new connection, whether or not the old one still delivers. */
   #switch(next: Connection): void {
     const old = this.#connection;
-    clearTimeout(this.#move?.timer);
-    this.#move = undefined;
+    this.#departure.end('new');
     this.#connection = next;
-    this.#clearRetries();
+    this.#rejoins.clear();
     for (const subscription of this.#subscriptions.values()) subscription.endMove();
     old?.retire();
-    this.#left = old;
+    this.#left = [...this.#left, ...(old === undefined ? [] : [old])].filter(({ ended }) => !ended);
     if (!next.ready) {
       for (const subscription of this.#subscriptions.values()) subscription.lost();
       this.#become('connecting');
     }
-  }
-
-  #endMove(): void {
-    clearTimeout(this.#move?.timer);
-    this.#move?.connection?.close();
-    this.#move = undefined;
-  }
-
-  #clearRetries(): void {
-    for (const { timer } of this.#retries.values()) clearTimeout(timer);
-    this.#retries.clear();
+    this.#departure.followHint(this.#connection);
   }
 
   #add(channel: string, options: SubscribeOptions): Subscription {
     const subscription = new Subscription(channel, options, {
       density: async (density): Promise<void> => {
+        if (this.#connection?.crowded === true) throw tooMany();
         await this.#tellAll({ op: 'density', channel, density });
       },
       unsubscribe: async (ended): Promise<void> => {
@@ -307,15 +316,15 @@ export class Barrage {
         this.#drop(ended, 'unsubscribed');
         await this.#tellAll({ op: 'unsubscribe', channel }).catch(() => {});
       },
-      gap: (gap): void => this.#listeners.emit('gap', gap),
+      gap: (gap): void => void this.#listeners.emit('gap', gap),
+      unheard: (error): void => this.#write(`the subscription to ${channel}`, error),
     });
     this.#subscriptions.set(channel, subscription);
     return subscription;
   }
 
   #drop(subscription: Subscription, state: 'failed' | 'unsubscribed', error?: BarrageError): void {
-    clearTimeout(this.#retries.get(subscription)?.timer);
-    this.#retries.delete(subscription);
+    this.#rejoins.forget(subscription);
     this.#subscriptions.delete(subscription.channel);
     subscription.end(state, error);
     this.#switchIfMoved();
@@ -323,7 +332,7 @@ export class Barrage {
 
   /** Sends a command about one channel on every connection that is in use, in order with its subscribes. */
   async #tellAll(body: CommandBody & { readonly channel: string }): Promise<void> {
-    const connections = [this.#connection, this.#move?.connection].filter((connection) => connection?.ready === true);
+    const connections = [this.#connection, this.#departure.next].filter((connection) => connection?.ready === true);
     await Promise.all(
       connections.map(
         (connection) =>
@@ -343,20 +352,37 @@ export class Barrage {
   #finish(state: 'failed' | 'unsubscribed', error?: BarrageError): void {
     if (this.#state === 'closed') return;
     this.#become('closed');
-    clearTimeout(this.#timer);
-    this.#clearRetries();
-    this.#endMove();
+    this.#stopWakeups();
+    this.#route.stop();
+    this.#rejoins.clear();
+    this.#departure.end('old');
     this.#connection?.close();
-    this.#left?.close();
+    for (const left of this.#left) left.close();
     this.#connection = undefined;
     for (const subscription of this.#subscriptions.values()) this.#drop(subscription, state, error);
   }
 
+  /** Tells of an error; one that nobody listens for must not stay silent. */
+  #fail(error: BarrageError): void {
+    if (!this.#listeners.emit('error', error)) this.#write('the client', error);
+  }
+
+  /** Once for each code: a client that tries again for hours writes one line. */
+  #write(what: string, { code, message }: BarrageError): void {
+    if (this.#written.has(code)) return;
+    this.#written.add(code);
+    console.error(`Barrage: ${what.slice(0, 300)} has an error that nobody listens for (on('error', …)): ${code}: ${message}`);
+  }
+
   #become(state: BarrageState): void {
-    if (this.#state === state) return;
+    if (this.#state === state || this.#state === 'closed') return;
     this.#state = state;
     this.#listeners.emit('state', state);
   }
+}
+
+function tooMany(): BarrageError {
+  return new BarrageError('too_many_requests', 'too many commands about subscriptions wait for their answers: wait for some of them', true);
 }
 
 function closed(): BarrageError {

@@ -1,16 +1,12 @@
 import { closeCodes, reconnectsAfter } from '../core/close-codes.ts';
-import { subprotocol, type Command, type Hello, type Reply } from '../core/protocol/barrage-v1.ts';
+import { subprotocol, type Hello, type Reply } from '../core/protocol/barrage-v1.ts';
 import { Authentication, type TokenSource } from './authentication.ts';
+import type { ClientClock } from './client-clock.ts';
+import { CommandQueue, waitingBytesMax, type QueueRefusal } from './command-queue.ts';
+import type { CommandBody, Outcome, Settle } from './command.ts';
 import { BarrageError } from './errors.ts';
 import { Liveness } from './liveness.ts';
 import { readMessage, type Received } from './wire.ts';
-
-/** A command without its id. */
-export type CommandBody = Command extends infer C ? (C extends Command ? Omit<C, 'id'> : never) : never;
-
-/** What became of a command. */
-export type Outcome = { readonly kind: 'result'; readonly result: object } | { readonly kind: 'error'; readonly error: BarrageError };
-export type Settle = (outcome: Outcome) => void;
 
 /** Everything but hello and replies, which the connection deals with itself. */
 export type Arrival = Exclude<Received, Hello | Reply | { readonly type: 'unknown' }>;
@@ -18,7 +14,7 @@ export type Arrival = Exclude<Received, Hello | Reply | { readonly type: 'unknow
 export interface ConnectionOptions {
   readonly url: string;
   readonly token: TokenSource | undefined;
-  readonly now: () => number;
+  readonly clock: ClientClock;
   readonly random: () => number;
   /** The gateway said hello; the token, if there is one, is not accepted yet. */
   readonly onHello: (connection: Connection, hello: Hello) => void;
@@ -31,42 +27,53 @@ export interface ConnectionOptions {
   readonly onEnd: (connection: Connection, error: BarrageError) => void;
 }
 
+/** Longest wait for a command to go out, and as long again for its reply, in milliseconds. */
 const commandTimeoutMs = 10_000;
+/** Longest wait for the WebSocket and the gateway's hello, in milliseconds. */
 const helloTimeoutMs = 10_000;
-// Below the gateway's bound on commands in flight, so that resubscribing to everything at once is not refused.
-const inFlightMax = 32;
+/** A dial that is older than this when the network comes back is begun anew, in milliseconds. */
+const staleDialMs = 2_000;
 
 interface Pending {
+  readonly op: CommandBody['op'];
   readonly settle: Settle;
-  readonly timer: ReturnType<typeof setTimeout>;
+  cancelTimer: () => void;
 }
 
 /** One WebSocket, from dialling to its end: hello, token, commands with their replies, signs of life. */
 export class Connection {
+  readonly url: string;
   readonly #options: ConnectionOptions;
   readonly #socket: WebSocket;
+  readonly #dialledAt: number;
   readonly #pending = new Map<number, Pending>();
-  readonly #queued: { readonly id: number; readonly body: CommandBody }[] = [];
   readonly #channels = new Map<string, (() => void)[]>();
-  readonly #inFlight = new Set<number>();
+  /** How many wait in `#channels`. */
+  #ordered = 0;
+  #queue: CommandQueue | undefined;
   #lastId = 0;
   #liveness: Liveness | undefined;
   #authentication: Authentication | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancelTimer: () => void;
+  #cancelFlush: (() => void) | undefined;
   #state: 'dialling' | 'ready' | 'retired' | 'ended' = 'dialling';
 
-  /** Dials at once. @throws SyntaxError where the URL is none */
+  /** Dials at once. @throws DOMException where the platform refuses the URL */
   constructor(options: ConnectionOptions) {
+    this.url = options.url;
     this.#options = options;
+    this.#dialledAt = options.clock.monotonic();
     this.#socket = new WebSocket(options.url, subprotocol);
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.onmessage = ({ data }): void => this.#receive(data);
     this.#socket.onclose = ({ code, reason }): void => {
       const retry = reconnectsAfter(code);
-      const what = `the connection ended with ${code}${reason === '' ? '' : ` (${reason})`}`;
+      const what = `the connection to ${options.url} ended with ${code}${reason === '' ? '' : ` (${reason})`}`;
       this.#abandon(new BarrageError(retry ? 'disconnected' : 'closed', what, retry));
     };
-    this.#timer = setTimeout(() => this.#abandon(new BarrageError('timeout', 'the gateway did not say hello', true)), helloTimeoutMs);
+    this.#cancelTimer = options.clock.after(helloTimeoutMs, () => {
+      this.#abandon(new BarrageError('timeout', `no hello from ${options.url} in ${helloTimeoutMs} ms`, true));
+    });
   }
 
   /** Whether commands may be sent. */
@@ -74,16 +81,22 @@ export class Connection {
     return this.#state === 'ready';
   }
 
-  /** Sends a command. `settle` is called once, synchronously with the reply, so that what arrives after it finds its effect. */
+  /** Whether it is over. */
+  get ended(): boolean {
+    return this.#state === 'ended';
+  }
+
+  /** Whether so many commands are without a reply that the application's next one about a subscription is refused. */
+  get crowded(): boolean {
+    return this.#pending.size + this.#ordered >= (this.#queue?.waitingMax ?? Infinity);
+  }
+
+  /**
+   * Sends a command that is about subscriptions or the connection itself. `settle` is called once, synchronously with the reply, so that what arrives
+   * after it finds its effect.
+   */
   send(body: CommandBody, settle: Settle): void {
-    if (this.#state === 'ended') return settle({ kind: 'error', error: disconnected() });
-    const id = ++this.#lastId;
-    const timer = setTimeout(() => {
-      this.#settle(id, { kind: 'error', error: new BarrageError('timeout', `no answer to ${body.op} in ${commandTimeoutMs} ms`, true) });
-    }, commandTimeoutMs);
-    this.#pending.set(id, { settle, timer });
-    this.#queued.push({ id, body });
-    this.#flush();
+    this.#send(body, settle, false);
   }
 
   /** Sends a command after those to the same channel are settled: subscribe and unsubscribe must not overtake each other. */
@@ -92,22 +105,41 @@ export class Connection {
       this.send(body, (outcome) => {
         settle(outcome);
         const next = this.#channels.get(body.channel)?.shift();
-        if (next === undefined) this.#channels.delete(body.channel);
-        else next();
+        if (next === undefined) {
+          this.#channels.delete(body.channel);
+        } else {
+          this.#ordered--;
+          next();
+        }
       });
     const waiting = this.#channels.get(body.channel);
-    if (waiting !== undefined) waiting.push(turn);
-    else {
+    if (waiting !== undefined) {
+      waiting.push(turn);
+      this.#ordered++;
+    } else {
       this.#channels.set(body.channel, []);
       turn();
     }
   }
 
-  /** Sends a command. @throws BarrageError */
+  /** Sends a call of the application, in its turn. @throws BarrageError `too_many_requests` where too many wait already, or why it failed */
   request(body: CommandBody): Promise<object> {
     return new Promise((resolve, reject) => {
-      this.send(body, (outcome) => (outcome.kind === 'result' ? resolve(outcome.result) : reject(outcome.error)));
+      this.#send(body, (outcome) => (outcome.kind === 'result' ? resolve(outcome.result) : reject(outcome.error)), true);
     });
+  }
+
+  /** The network may have changed: proves within seconds that the connection lives, or ends it. */
+  doubt(): void {
+    const now = this.#options.clock.monotonic();
+    if (this.#state === 'ended') return;
+    if (this.#liveness !== undefined) {
+      this.#liveness.doubt(now);
+      this.#cancelTimer();
+      this.#watch();
+    } else if (now - this.#dialledAt >= staleDialMs) {
+      this.#abandon(new BarrageError('timeout', `no hello from ${this.url} before the network came back`, true));
+    }
   }
 
   /** Leaves as soon as every command has its reply. `onEnd` is not called. */
@@ -130,7 +162,7 @@ export class Connection {
     } catch (error) {
       return this.#abandon(error as BarrageError);
     }
-    this.#liveness?.received(this.#options.now());
+    this.#liveness?.received(this.#options.clock.monotonic());
     if (message.type === 'hello') return this.#greet(message);
     if (message.type === 'reply') {
       const outcome: Outcome =
@@ -147,15 +179,17 @@ export class Connection {
     if (this.#liveness !== undefined || this.#socket.protocol !== subprotocol) {
       return this.#abandon(new BarrageError('protocol', 'the server does not speak barrage.v1', true));
     }
-    clearTimeout(this.#timer);
-    this.#liveness = new Liveness(hello, this.#options.now());
+    const { token, clock, random, onError } = this.#options;
+    this.#cancelTimer();
+    this.#queue = new CommandQueue(hello.limits, clock.monotonic());
+    this.#liveness = new Liveness(hello, clock.monotonic());
     this.#watch();
     this.#options.onHello(this, hello);
-    const { token, now, random, onError } = this.#options;
+    if (this.ended) return;
     if (token === undefined) return this.#open();
     this.#authentication = new Authentication({
       token,
-      now,
+      clock,
       random,
       bounds: hello.backoff,
       send: (body, settle): void => this.send(body, settle),
@@ -170,34 +204,58 @@ export class Connection {
     this.#options.onReady(this);
   }
 
+  #send(body: CommandBody, settle: Settle, isCall: boolean): void {
+    const queue = this.#queue;
+    if (this.ended || queue === undefined) return settle({ kind: 'error', error: disconnected() });
+    const id = ++this.#lastId;
+    const refusal = queue.add(id, JSON.stringify({ id, ...body }), isCall);
+    if (refusal !== undefined) return settle({ kind: 'error', error: refused(body.op, refusal, queue) });
+    // The others go out in a bounded time, since what is before them is bounded and is timed.
+    const unsent = (): void => this.#late(id, `${body.op} could not be sent`);
+    const cancelTimer = isCall ? this.#options.clock.after(commandTimeoutMs, unsent) : (): void => {};
+    this.#pending.set(id, { op: body.op, settle, cancelTimer });
+    this.#flush();
+  }
+
   #flush(): void {
-    while (this.#inFlight.size < inFlightMax && this.#socket.readyState === WebSocket.OPEN) {
-      const next = this.#queued.shift();
-      if (next === undefined) return;
-      if (!this.#pending.has(next.id)) continue;
-      this.#inFlight.add(next.id);
-      this.#socket.send(JSON.stringify({ id: next.id, ...next.body }));
-      this.#liveness?.sent(this.#options.now());
+    const { clock } = this.#options;
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    while (this.#queue !== undefined && this.#socket.readyState === WebSocket.OPEN) {
+      const step = this.#queue.step(clock.monotonic());
+      if (step.kind === 'wait') this.#cancelFlush = clock.after(step.ms, () => this.#flush());
+      if (step.kind !== 'send') return;
+      const { id, text } = step.command;
+      const pending = this.#pending.get(id);
+      pending?.cancelTimer();
+      if (pending !== undefined) pending.cancelTimer = clock.after(commandTimeoutMs, () => this.#late(id, `no answer to ${pending.op}`));
+      this.#socket.send(text);
+      this.#liveness?.sent(clock.monotonic());
     }
+  }
+
+  #late(id: number, what: string): void {
+    this.#settle(id, { kind: 'error', error: new BarrageError('timeout', `${what} in ${commandTimeoutMs} ms`, true) });
   }
 
   #settle(id: number, outcome: Outcome): void {
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
-    clearTimeout(pending.timer);
+    pending.cancelTimer();
     this.#pending.delete(id);
-    this.#inFlight.delete(id);
+    this.#queue?.forget(id);
     pending.settle(outcome);
     this.#flush();
     if (this.#state === 'retired' && this.#pending.size === 0) this.close();
   }
 
   #watch(): void {
-    const step = this.#liveness?.step(this.#options.now());
-    if (step === undefined || this.#state === 'ended') return;
+    const { clock } = this.#options;
+    const step = this.#liveness?.step(clock.monotonic());
+    if (step === undefined || this.ended) return;
     if (step.kind === 'give-up') return this.#abandon(new BarrageError('disconnected', 'nothing arrives any more', true));
     if (step.kind === 'wait') {
-      this.#timer = setTimeout(() => this.#watch(), step.ms);
+      this.#cancelTimer = clock.after(step.ms, () => this.#watch());
       return;
     }
     this.send({ op: 'ping' }, () => {});
@@ -215,12 +273,22 @@ export class Connection {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     this.#authentication?.stop();
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
+    this.#cancelFlush?.();
     this.#socket.onmessage = null;
     this.#socket.onclose = null;
     this.#socket.close(closeCodes.normal.code);
     for (const id of this.#pending.keys()) this.#settle(id, { kind: 'error', error: error.code === 'closed' ? error : disconnected() });
   }
+}
+
+/** Why a command is not sent. The connection and all that it carries stay as they are. */
+function refused(op: CommandBody['op'], refusal: QueueRefusal, { frameBytesMax, waitingMax }: CommandQueue): BarrageError {
+  if (refusal === 'too_large') {
+    return new BarrageError('payload_too_large', `this ${op} is longer than the ${frameBytesMax} bytes that the gateway takes`, false);
+  }
+  const bound = `${waitingMax} calls or ${waitingBytesMax} bytes of calls wait already`;
+  return new BarrageError('too_many_requests', `${bound}: wait for some of their answers before the next ${op}`, true);
 }
 
 function disconnected(): BarrageError {

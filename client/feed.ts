@@ -27,10 +27,15 @@ export class Feed<T> implements AsyncIterator<T, undefined> {
     return over;
   }
 
-  /** No more values come. What waits is still handed out, then the loop ends, or throws `error`. */
-  end(error: Error | undefined): void {
+  /** No more values come. What waits is still handed out, or discarded; then the loop ends, or throws `error`. */
+  end(error: Error | undefined, waiting: 'hand-out' | 'discard'): void {
+    if (waiting === 'discard') this.#values = [];
     if (this.#end !== undefined) return;
     this.#end = { error };
+    this.#finish(error);
+  }
+
+  #finish(error: Error | undefined): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { resolve, reject } of waiting) {
@@ -47,8 +52,7 @@ export class Feed<T> implements AsyncIterator<T, undefined> {
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
-    this.end(undefined);
-    this.#values = [];
+    this.end(undefined, 'discard');
     this.#onReturn();
     return Promise.resolve({ done: true, value: undefined });
   }

@@ -7,6 +7,9 @@ export interface LivenessBounds {
 /** What is due now: nothing for `ms`, a ping, or to give the connection up. */
 export type LivenessStep = { readonly kind: 'wait'; readonly ms: number } | { readonly kind: 'ping' } | { readonly kind: 'give-up' };
 
+/** Longest wait for the answer to a ping once the connection is doubted, in milliseconds. */
+const doubtMsMax = 3_000;
+
 /**
  * Whether a connection still lives. A ping is due after `pingIntervalMs` in which this side sent nothing (the gateway wants a sign of life) or
  * received nothing. Only an unanswered ping proves death: a timer that a sleeping page fires late proves nothing.
@@ -15,7 +18,9 @@ export class Liveness {
   readonly #bounds: LivenessBounds;
   #sentAt: number;
   #receivedAt: number;
-  #pingedAt: number | undefined;
+  #isDoubted = false;
+  /** When the ping that is under way is given up. */
+  #giveUpAt: number | undefined;
 
   constructor(bounds: LivenessBounds, now: number) {
     this.#bounds = bounds;
@@ -29,19 +34,26 @@ export class Liveness {
 
   received(now: number): void {
     this.#receivedAt = now;
-    this.#pingedAt = undefined;
+    this.#giveUpAt = undefined;
+  }
+
+  /** The network may have changed: a ping is due at once, and its answer is not waited for long. */
+  doubt(now: number): void {
+    if (this.#giveUpAt === undefined) this.#isDoubted = true;
+    else this.#giveUpAt = Math.min(this.#giveUpAt, now + doubtMsMax);
   }
 
   /** Says what is due; a `ping` counts as sent. */
   step(now: number): LivenessStep {
     const { pingIntervalMs, pongTimeoutMs } = this.#bounds;
-    if (this.#pingedAt !== undefined) {
-      const left = this.#pingedAt + pongTimeoutMs - now;
+    if (this.#giveUpAt !== undefined) {
+      const left = this.#giveUpAt - now;
       return left <= 0 ? { kind: 'give-up' } : { kind: 'wait', ms: left };
     }
     const left = Math.min(this.#sentAt, this.#receivedAt) + pingIntervalMs - now;
-    if (left > 0) return { kind: 'wait', ms: left };
-    this.#pingedAt = now;
+    if (left > 0 && !this.#isDoubted) return { kind: 'wait', ms: left };
+    this.#giveUpAt = now + (this.#isDoubted ? Math.min(pongTimeoutMs, doubtMsMax) : pongTimeoutMs);
+    this.#isDoubted = false;
     this.#sentAt = now;
     return { kind: 'ping' };
   }

@@ -2,6 +2,7 @@ import type { Gap as GapMessage, SubscribeResult } from '../core/protocol/barrag
 import type { Position } from '../core/publication.ts';
 import type { Connection } from './connection.ts';
 import { Cursor, type GapSpan, type Told } from './cursor.ts';
+import { bufferMaxOf, densityOf, optionsOf } from './arguments.ts';
 import { BarrageError } from './errors.ts';
 import { Feed } from './feed.ts';
 import { Listeners } from './listeners.ts';
@@ -45,6 +46,8 @@ export interface SubscriptionOwner {
   density(density: number | undefined): Promise<void>;
   unsubscribe(subscription: Subscription): Promise<void>;
   gap(gap: Gap): void;
+  /** It failed, and neither a listener nor a loop heard of it. */
+  unheard(error: BarrageError): void;
 }
 
 export interface SubscribeOptions {
@@ -59,7 +62,7 @@ export class Subscription implements AsyncIterable<Publication> {
   readonly channel: string;
   readonly #owner: SubscriptionOwner;
   readonly #bufferMax: number;
-  readonly #listeners = new Listeners<SubscriptionEvents>();
+  readonly #listeners = new Listeners<SubscriptionEvents>(['batch', 'publication', 'gap', 'overflow', 'state', 'error']);
   readonly #feeds = new Set<Feed<Publication>>();
   readonly #cursor = new Cursor<ReceivedBatch>();
   #density: number | undefined;
@@ -69,11 +72,11 @@ export class Subscription implements AsyncIterable<Publication> {
   #source: Connection | undefined;
   #move: { readonly to: Connection; readonly channel: ChannelMove<ReceivedBatch> } | undefined;
 
-  /** Applications call `Barrage.subscribe` instead. */
+  /** Applications call `Barrage.subscribe` instead. @throws TypeError where an option has another type */
   constructor(channel: string, options: SubscribeOptions, owner: SubscriptionOwner) {
     this.channel = channel;
-    this.#density = options.density;
-    this.#bufferMax = options.bufferMax ?? 1000;
+    this.#density = densityOf(optionsOf(options)['density']);
+    this.#bufferMax = bufferMaxOf(options.bufferMax);
     this.#owner = owner;
   }
 
@@ -99,8 +102,10 @@ export class Subscription implements AsyncIterable<Publication> {
   /**
    * Asks for another density, also after reconnects; `undefined` asks for all that the channel's budget gives. Without a connection it is remembered and asked for with the next.
    * @throws BarrageError where the gateway refuses; the old density stays
+   * @throws TypeError where it is neither a number nor `undefined`
    */
   async setDensity(density: number | undefined): Promise<void> {
+    densityOf(density);
     const before = this.#density;
     this.#density = density;
     try {
@@ -111,7 +116,7 @@ export class Subscription implements AsyncIterable<Publication> {
     }
   }
 
-  /** Ends it. Nothing is delivered after the call; resolves when the gateway knows, or when there is no connection. */
+  /** Ends it. Nothing is delivered after the call, nor by a loop; resolves when the gateway knows, or when there is no connection. */
   unsubscribe(): Promise<void> {
     return this.#owner.unsubscribe(this);
   }
@@ -122,7 +127,7 @@ export class Subscription implements AsyncIterable<Publication> {
    */
   [Symbol.asyncIterator](): AsyncIterator<Publication, undefined> {
     const feed: Feed<Publication> = new Feed(this.#bufferMax, () => this.#feeds.delete(feed));
-    if (this.#isOver) feed.end(this.#fault);
+    if (this.#isOver) feed.end(this.#fault, 'hand-out');
     else this.#feeds.add(feed);
     return feed;
   }
@@ -196,8 +201,11 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#move = undefined;
     this.#fault = state === 'failed' ? error : undefined;
     this.#become(state);
-    if (error !== undefined) this.#listeners.emit('error', error);
-    for (const feed of this.#feeds) feed.end(this.#fault);
+    const isHeard = error === undefined || this.#listeners.emit('error', error);
+    if (!isHeard && (this.#fault === undefined || this.#feeds.size === 0)) this.#owner.unheard(error);
+    // The application ended it: what waits for its loops is not wanted any more.
+    const what = error === undefined ? 'discard' : 'hand-out';
+    for (const feed of this.#feeds) feed.end(this.#fault, what);
     this.#feeds.clear();
   }
 

@@ -58,8 +58,9 @@ function read(text: string, payloads?: Uint8Array): Received {
     fault('not JSON');
   }
   if (!isRecord(message) || typeof message['type'] !== 'string') fault('not an object with a type');
-  if (payloads !== undefined && message['type'] !== 'batch') fault(`a binary frame with a ${message['type']}`);
-  switch (message['type'] as ServerMessage['type']) {
+  const type = message['type'] as ServerMessage['type'];
+  if (payloads !== undefined && type !== 'batch' && textTypes.has(type)) fault(`a binary frame with a ${type}`);
+  switch (type) {
     case 'batch':
       return readBatch(message, payloads);
     case 'hello':
@@ -70,18 +71,21 @@ function read(text: string, payloads?: Uint8Array): Received {
       return checked(message, isSpanOfChannel);
     case 'reconnect':
       return checked(message, ({ url, afterMs }) => (url === undefined || typeof url === 'string') && isAmount(afterMs));
-    case 'backoff':
-      return checked(message, isBackoff);
     case 'unsubscribed':
       return checked(message, ({ channel }) => typeof channel === 'string');
     case 'subscribed':
       return checked(message, (record) => typeof record['channel'] === 'string' && isSubscribeResult(record));
+    case 'backoff':
+      return checked(message, isBackoff);
     case 'direct':
       return readDirect(message);
     default:
       return { type: 'unknown' };
   }
 }
+
+/** Messages that come as text only. A binary frame of any other type but a batch means nothing to this client. */
+const textTypes = new Set<ServerMessage['type']>(['hello', 'reply', 'gap', 'reconnect', 'backoff', 'unsubscribed', 'subscribed', 'direct']);
 
 function readDirect({ kind, data }: Record<string, unknown>): ReceivedDirect {
   if ((kind !== 'text' && kind !== 'binary') || typeof data !== 'string') fault('a direct that lacks something');
@@ -161,7 +165,9 @@ function isHello({ client, pingIntervalMs, pongTimeoutMs, backoff, limits }: Rec
     isPositive(pongTimeoutMs) &&
     isRecord(backoff) &&
     isBackoff(backoff) &&
-    isRecord(limits)
+    isRecord(limits) &&
+    isPositive(limits['frameBytesMax']) &&
+    isPositive(limits['commandsPerSecondMax'])
   );
 }
 

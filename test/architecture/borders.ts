@@ -11,7 +11,7 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A browser loads the client: of core it may have what is free of Node, at run time. */
-const browserSafe = new Set(['core/backoff.ts', 'core/protocol/barrage-v1.ts', 'core/close-codes.ts']);
+const browserSafe = new Set(['core/backoff.ts', 'core/protocol/barrage-v1.ts', 'core/close-codes.ts', 'core/token-bucket.ts']);
 
 /** Packages that are imported in named places only. */
 const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
@@ -32,7 +32,7 @@ export const pureFiles: readonly string[] = [
   'gateway/commands/v1-command.ts',
   ...['identity/channel-access', 'moving/connect-answer', 'moving/public-address', 'moving/drain-plan'].map((name) => `gateway/${name}.ts`),
   ...['rooms/members', 'rooms/top-channels', 'tally'].map((name) => `gateway/${name}.ts`),
-  ...['backoff', 'cursor', 'liveness', 'move', 'position'].map((name) => `client/${name}.ts`),
+  ...['addresses', 'arguments', 'backoff', 'command-queue', 'cursor', 'liveness', 'move', 'position'].map((name) => `client/${name}.ts`),
 ];
 
 /** Folders in which every file is a decision. */

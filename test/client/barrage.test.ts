@@ -323,6 +323,35 @@ test('a listener that throws harms neither the other listeners nor the client, a
   expect(uncaught).toEqual([new Error('mine'), new Error('mine')]);
 });
 
+test('an error that nobody listens for is written to the console, once for each code; one that is heard is not', async () => {
+  const written: string[] = [];
+  const spy = vi.spyOn(console, 'error').mockImplementation((line: string) => void written.push(line));
+  onTestFinished(() => spy.mockRestore());
+  const gateway = await gatewayWith({
+    answer: (command, connection) =>
+      command.op === 'subscribe' && command.channel.startsWith('user:')
+        ? { error: { code: 'forbidden', message: 'not yours', retry: false } }
+        : agreeable(command, connection),
+  });
+  const barrage = client(gateway.url);
+  for (const count of [1, 2, 3]) {
+    await until(() => gateway.connections.length === count && barrage.state === 'open');
+    gateway.last.socket.terminate();
+  }
+  await until(() => gateway.connections.length === 4 && barrage.state === 'open');
+  const unheard = [barrage.subscribe('user:1'), barrage.subscribe('user:2')];
+  const heard = barrage.subscribe('user:3');
+  heard.on('error', () => {});
+  const looped = expect(barrage.subscribe('user:4')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'forbidden' });
+  await until(() => [...unheard, heard].every(({ state }) => state === 'failed'));
+  await looped;
+  expect(written).toHaveLength(2);
+  expect(written[0]).toMatch(
+    /^Barrage: the client has an error that nobody listens for.*disconnected: the connection to ws:.*ended with 1006/,
+  );
+  expect(written[1]).toMatch(/^Barrage: the subscription to user:1 has an error .*forbidden: not yours/);
+});
+
 test('a listener that unsubscribes in the middle of a batch gets nothing more of it', async () => {
   const gateway = await gatewayWith();
   const subscription = client(gateway.url).subscribe('c');

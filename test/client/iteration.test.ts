@@ -34,17 +34,36 @@ test('a loop gets every publication in order, and ends with the subscription', a
 });
 
 test('a loop that is too slow is given the newest, and an overflow event says how many it was not given', async () => {
-  const { gateway, barrage, subscription } = await subscribed(10);
+  const { gateway, subscription } = await subscribed(10);
   const feed = subscription[Symbol.asyncIterator]();
   let leftOut = 0;
   subscription.on('overflow', (overflow) => (leftOut += overflow.leftOut));
   gateway.last.batch(0, 25);
   await vi.waitUntil(() => subscription.position?.offset === 25, { timeout: 8000, interval: 2 });
-  barrage.close();
+  subscription.on('error', () => {});
+  gateway.last.send({ type: 'unsubscribed', channel: 'c', message: 'over' });
+  await vi.waitUntil(() => subscription.state === 'unsubscribed', { timeout: 8000, interval: 2 });
   const offsets: number[] = [];
   for await (const { offset } of { [Symbol.asyncIterator]: () => feed }) offsets.push(offset);
   expect(offsets).toEqual([16, 17, 18, 19, 20, 21, 22, 23, 24, 25]);
   expect(leftOut).toBe(15);
+});
+
+test.each(['unsubscribe', 'close'] as const)('a loop gets nothing more after %s, also of what waited for it', async (how) => {
+  const { gateway, barrage, subscription } = await subscribed(1000);
+  const offsets: number[] = [];
+  const loop = (async () => {
+    for await (const { offset } of subscription) {
+      offsets.push(offset);
+      // The rest of the batch waits for this loop by now.
+      await vi.waitUntil(() => subscription.position?.offset === 50, { timeout: 8000, interval: 2 });
+      if (how === 'unsubscribe') await subscription.unsubscribe();
+      else barrage.close();
+    }
+  })();
+  gateway.last.batch(0, 50);
+  await loop;
+  expect([offsets, subscription.state]).toEqual([[1], 'unsubscribed']);
 });
 
 test('a loop that is left buffers nothing any more, while others go on', async () => {
@@ -74,7 +93,7 @@ test('whatever is pushed and taken, a feed hands out the newest in order and cou
         if (step === 'take') taken.push(feed.next());
         else leftOut += feed.push(Array.from({ length: step }, () => ++pushed));
       }
-      feed.end(undefined);
+      feed.end(undefined, 'hand-out');
       const values = (await Promise.all(taken)).flatMap(({ value }) => (value === undefined ? [] : [value]));
       for await (const value of { [Symbol.asyncIterator]: () => feed }) values.push(value);
       expect(values).toEqual(values.toSorted((a, b) => a - b));

@@ -161,6 +161,53 @@ test('one move at a time: a second hint during a move is not followed', async ()
   expect([barrage.state, other.connections.length]).toEqual(['open', 0]);
 });
 
+test('a hint of the new gateway that comes during the move is followed when the move is over', async () => {
+  const third = await ScriptedGateway.start({ answer: joinsAt(5) });
+  onTestFinished(() => third[Symbol.asyncDispose]());
+  const { old, fresh, barrage, offsets, gaps } = await scene(joinsAt(5));
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  await until(() => fresh.connections.length === 1 && fresh.last.commands.length === 1);
+  fresh.last.send({ type: 'reconnect', url: third.url, afterMs: 0 });
+  await barrage.ping();
+  expect(third.connections.length).toBe(0);
+  old.last.batch(2, 5);
+  await until(() => third.connections.length === 1 && third.last.ops().includes('subscribe'));
+  third.last.batch(5, 7);
+  await until(() => offsets.length === 7);
+  expect([offsets, gaps, barrage.state]).toEqual([[1, 2, 3, 4, 5, 6, 7], [], 'open']);
+  await until(() => old.last.socket.readyState === 3 && fresh.last.socket.readyState === 3);
+});
+
+test('where a move fails the newer hint of the old gateway is followed', async () => {
+  const { old, fresh, barrage } = await scene(joinsAt(2));
+  barrage.on('error', () => {});
+  const nowhere = await ScriptedGateway.start();
+  const { url } = nowhere;
+  await nowhere[Symbol.asyncDispose]();
+  old.last.send({ type: 'reconnect', url, afterMs: 0 });
+  old.last.send({ type: 'reconnect', url: fresh.url, afterMs: 0 });
+  await until(() => old.last.socket.readyState === 3);
+  expect([barrage.state, fresh.last.ops()]).toEqual(['open', ['subscribe']]);
+});
+
+test('a hint without an address leads back through the address that the client was made with', async () => {
+  const gateways = await Promise.all([0, 1].map(() => ScriptedGateway.start({ answer: joinsAt(2) })));
+  const [first, second] = gateways as [ScriptedGateway, ScriptedGateway];
+  let best = first;
+  const asked = await ScriptedGateway.start({ directions: () => ({ urls: [best.url], backoff: { baseMs: 1, capMs: 2 }, epoch: 1 }) });
+  const barrage = new Barrage(`http://127.0.0.1:${asked.port}/`);
+  onTestFinished(async () => {
+    barrage.close();
+    for (const gateway of [...gateways, asked]) await gateway[Symbol.asyncDispose]();
+  });
+  const subscription = barrage.subscribe('c');
+  await until(() => subscription.state === 'subscribed');
+  best = second;
+  first.last.send({ type: 'reconnect', afterMs: 0 });
+  await until(() => first.last.socket.readyState === 3);
+  expect([barrage.state, second.last.ops(), asked.questions.length]).toEqual(['open', ['subscribe'], 2]);
+});
+
 test('subscribing, changing density and unsubscribing during a move hold on the new connection', async () => {
   const { old, fresh, barrage, subscription } = await scene((command, connection) =>
     command.op === 'subscribe' && command.channel === 'd' ? { result: { epoch: 'd', offset: 0 } } : joinsAt(5)(command, connection),

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Command, CommandError, Hello } from '../../core/protocol/barrage-v1.ts';
@@ -23,6 +24,10 @@ export interface Script {
   /** `undefined` for a gateway that never says hello. */
   readonly hello?: Partial<Hello> | undefined;
   readonly answer?: Answer;
+  /** What `GET /v1/connect` is answered; 404 where absent. */
+  readonly directions?: () => object;
+  /** Whether handshakes are refused with 503. */
+  readonly isFull?: () => boolean;
 }
 
 /** One accepted connection: what the client sent, and what to send it. */
@@ -57,11 +62,33 @@ export const agreeable: Answer = ({ op }) => ({ result: op === 'subscribe' ? { e
 /** A real WebSocket server on loopback that does what the test says. */
 export class ScriptedGateway implements AsyncDisposable {
   readonly connections: ScriptedConnection[] = [];
+  /** The URLs of `GET` requests. */
+  readonly questions: string[] = [];
+  /** Handshakes that were refused. */
+  refusals = 0;
+  readonly #http: Server;
   readonly #server: WebSocketServer;
 
-  private constructor(server: WebSocketServer, script: Script) {
-    this.#server = server;
-    server.on('connection', (socket) => {
+  private constructor(http: Server, script: Script) {
+    this.#http = http;
+    this.#server = new WebSocketServer({ noServer: true });
+    http.on('request', ({ url = '' }, response) => {
+      this.questions.push(url);
+      const directions = script.directions?.();
+      response.writeHead(directions === undefined ? 404 : 200, {
+        'content-type': 'application/json',
+        'access-control-allow-origin': '*',
+      });
+      response.end(JSON.stringify(directions ?? {}));
+    });
+    http.on('upgrade', (request, socket, head) => {
+      if (script.isFull?.() !== true) {
+        return this.#server.handleUpgrade(request, socket, head, (accepted) => this.#server.emit('connection', accepted));
+      }
+      this.refusals++;
+      socket.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    });
+    this.#server.on('connection', (socket) => {
       const connection = new ScriptedConnection(socket);
       this.connections.push(connection);
       socket.on('error', () => {});
@@ -76,14 +103,14 @@ export class ScriptedGateway implements AsyncDisposable {
   }
 
   static async start(script: Script = {}): Promise<ScriptedGateway> {
-    const server = new WebSocketServer({ host: '127.0.0.1', port: script.port ?? 0 });
-    const gateway = new ScriptedGateway(server, script);
-    await once(server, 'listening');
+    const http = createServer().listen(script.port ?? 0, '127.0.0.1');
+    const gateway = new ScriptedGateway(http, script);
+    await once(http, 'listening');
     return gateway;
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return (this.#http.address() as AddressInfo).port;
   }
 
   get url(): string {
@@ -100,6 +127,7 @@ export class ScriptedGateway implements AsyncDisposable {
   /** Drops everything without a word and stops listening. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#server.clients) socket.terminate();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#http.closeAllConnections();
+    await new Promise<void>((resolve) => this.#http.close(() => resolve()));
   }
 }

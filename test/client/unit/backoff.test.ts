@@ -1,20 +1,8 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Backoff, defaultBackoff, fullJitterMs } from '../../../client/backoff.ts';
+import { Backoff, defaultBackoff } from '../../../client/backoff.ts';
 import { Liveness } from '../../../client/liveness.ts';
 
 const nearlyOne = (): number => 0.999_999;
-
-test('a wait is random between nothing and a bound that doubles up to the cap', () => {
-  fc.assert(
-    fc.property(fc.nat(2000), fc.integer({ min: 1, max: 60_000 }), fc.integer({ min: 1, max: 600_000 }), (attempt, baseMs, capMs) => {
-      const wait = fullJitterMs(attempt, { baseMs, capMs }, nearlyOne);
-      expect(wait).toBeGreaterThan(0);
-      expect(wait).toBeLessThan(Math.min(capMs, baseMs * 2 ** Math.min(attempt, 1000)));
-      expect(fullJitterMs(attempt, { baseMs, capMs }, () => 0)).toBe(0);
-    }),
-  );
-});
 
 test('before the first hello the bounds are 500 ms and 20 s', () => {
   const backoff = new Backoff();

@@ -1,0 +1,109 @@
+import { toBase64 } from './wire.ts';
+
+/** What `publish` takes: text, bytes (a binary publication), or an object, which is sent as its JSON text. */
+export type PublishData = string | ArrayBuffer | ArrayBufferView | object;
+
+export interface PublishOptions {
+  /** After this many milliseconds it is no longer worth delivering. */
+  readonly ttlMs?: number;
+  /** Within a merge window, publications with the same key become one. */
+  readonly conflateKey?: string;
+  /** `Latest`: the newest stands for all. `Sum`: the newest with the sum of all counts. */
+  readonly conflate?: 'Latest' | 'Sum';
+  /** What this one adds to a `Sum`. */
+  readonly count?: number;
+}
+
+/** A payload as a `publish` command carries it: text, or bytes as base64. */
+export interface WirePayload {
+  readonly data: string;
+  readonly kind?: 'binary';
+}
+
+/**
+ * What an application publishes, as it goes over the wire: text as it is, bytes as a binary publication, an object as its JSON text.
+ * @throws TypeError where it is none of these, or has no JSON
+ */
+export function payloadOf(data: unknown): WirePayload {
+  if (typeof data === 'string') return { data };
+  // By name: a page may publish a buffer of another frame's.
+  if (Object.prototype.toString.call(data) === '[object ArrayBuffer]')
+    return { data: toBase64(new Uint8Array(data as ArrayBuffer)), kind: 'binary' };
+  if (ArrayBuffer.isView(data)) {
+    return { data: toBase64(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)), kind: 'binary' };
+  }
+  if (typeof data !== 'object' || data === null) throw new TypeError(`${taken}, and not ${nameOf(data)}`);
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(data);
+  } catch (cause) {
+    throw new TypeError(`${taken}; this object has no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  // A Map, a Blob or a Promise has an empty JSON that says nothing of what is in it.
+  if (json === undefined || (json === '{}' && !isPlain(data))) throw new TypeError(`${taken}; this ${nameOf(data)} has no JSON`);
+  return { data: json };
+}
+
+/** @throws TypeError where it names no channel */
+export function channelOf(channel: unknown): string {
+  if (typeof channel !== 'string' || channel === '')
+    throw new TypeError(`a channel is named by text such as 'video:1', and not by ${nameOf(channel)}`);
+  return channel;
+}
+
+/** @throws TypeError where an option has another type */
+export function publishOptionsOf(options: unknown): PublishOptions {
+  const { ttlMs, conflateKey, conflate, count } = optionsOf(options) as { readonly [Name in keyof PublishOptions]: unknown };
+  if (conflateKey !== undefined && typeof conflateKey !== 'string')
+    throw new TypeError(`conflateKey is text, and not ${nameOf(conflateKey)}`);
+  if (conflate !== undefined && conflate !== 'Latest' && conflate !== 'Sum') throw new TypeError(`conflate is 'Latest' or 'Sum'`);
+  return { ttlMs: numberOf('ttlMs', ttlMs), conflateKey, conflate, count: numberOf('count', count) } as PublishOptions;
+}
+
+/** @throws TypeError where it is neither a number nor absent */
+export function densityOf(density: unknown): number | undefined {
+  return numberOf('density', density);
+}
+
+/** Most publications that wait for a loop. @throws TypeError where it is not a whole number above 0 */
+export function bufferMaxOf(bufferMax: unknown): number {
+  if (bufferMax === undefined) return 1000;
+  if (!Number.isSafeInteger(bufferMax) || (bufferMax as number) < 1)
+    throw new TypeError('bufferMax is a whole number of publications, at least 1');
+  return bufferMax as number;
+}
+
+/** @throws TypeError where it is neither text nor a function nor absent */
+export function tokenOf<T>(token: T): T {
+  if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {
+    throw new TypeError(`token is text or a function that gives text, and not ${nameOf(token)}`);
+  }
+  return token;
+}
+
+/** @throws TypeError where it is no object with options */
+export function optionsOf(options: unknown): Readonly<Record<string, unknown>> {
+  if (typeof options !== 'object' || options === null) throw new TypeError(`options are an object, and not ${nameOf(options)}`);
+  return options as Readonly<Record<string, unknown>>;
+}
+
+const taken = 'publish takes text, bytes (an ArrayBuffer or a view of one), or an object, which is sent as JSON';
+
+function numberOf(name: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError(`${name} is a finite number, and not ${nameOf(value)}`);
+  return value;
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function nameOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value === 'object') return Object.prototype.toString.call(value).slice('[object '.length, -1);
+  return typeof value === 'number' || typeof value === 'string'
+    ? `the ${typeof value} ${JSON.stringify(value).slice(0, 40)}`
+    : typeof value;
+}

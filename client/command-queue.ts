@@ -1,0 +1,120 @@
+import type { Hello } from '../core/protocol/barrage-v1.ts';
+import { TokenBucket } from '../core/token-bucket.ts';
+
+/** A command as it goes over the wire, with its length in UTF-8 bytes. */
+export interface QueuedCommand {
+  readonly id: number;
+  readonly text: string;
+  readonly bytes: number;
+}
+
+/** Why a command is not taken. */
+export type QueueRefusal = 'too_large' | 'full';
+
+/** What is due: a command to send, a wait of so many milliseconds, or nothing until a reply comes or a command is added. */
+export type QueueStep =
+  | { readonly kind: 'send'; readonly command: QueuedCommand }
+  | { readonly kind: 'wait'; readonly ms: number }
+  | { readonly kind: 'idle' };
+
+/** Below the gateway's bound on commands in flight. */
+export const inFlightMax = 32;
+/** How long the calls that wait may take to go out at the gateway's rate, in seconds; more calls are refused. */
+export const waitingSecondsMax = 5;
+/** Most bytes of the calls that wait. */
+export const waitingBytesMax = 4_194_304;
+/** Sent of the gateway's rate. A network that delivers late and in bursts must not make honest calls look like too many. */
+const rateShare = 0.9;
+/** Sent at once of what the gateway takes in a second. */
+const burstShare = 0.5;
+
+const encoder = new TextEncoder();
+
+/** The length of a text in UTF-8 bytes, as it goes over the wire. */
+export function wireBytes(text: string): number {
+  return encoder.encode(text).length;
+}
+
+/**
+ * The commands of one connection that are not answered yet: sent at the rate that the gateway's hello states, with bounds on what is in flight and on
+ * what waits. Commands about subscriptions and the connection itself go before calls, and are never refused for their number.
+ */
+export class CommandQueue {
+  readonly #limits: Hello['limits'];
+  readonly #bucket: TokenBucket;
+  readonly #rate: number;
+  readonly #burst: number;
+  readonly #urgent: QueuedCommand[] = [];
+  readonly #calls: QueuedCommand[] = [];
+  readonly #inFlight = new Map<number, number>();
+  #waitingBytes = 0;
+  #inFlightBytes = 0;
+
+  constructor(limits: Hello['limits'], now: number) {
+    this.#limits = limits;
+    this.#rate = limits.commandsPerSecondMax * rateShare;
+    this.#burst = Math.max(1, Math.floor(limits.commandsPerSecondMax * burstShare));
+    this.#bucket = new TokenBucket(this.#burst, now);
+  }
+
+  /** Most bytes of one command on the wire. */
+  get frameBytesMax(): number {
+    return this.#limits.frameBytesMax;
+  }
+
+  /** Most calls that wait. */
+  get waitingMax(): number {
+    return Math.max(1, Math.floor(this.#limits.commandsPerSecondMax * waitingSecondsMax));
+  }
+
+  /** Adds a command; says why where it is not taken. */
+  add(id: number, text: string, isCall: boolean): QueueRefusal | undefined {
+    const bytes = wireBytes(text);
+    if (bytes > this.#limits.frameBytesMax) return 'too_large';
+    if (!isCall) {
+      this.#urgent.push({ id, text, bytes });
+      return undefined;
+    }
+    if (this.#calls.length >= this.waitingMax || this.#waitingBytes + bytes > waitingBytesMax) return 'full';
+    this.#calls.push({ id, text, bytes });
+    this.#waitingBytes += bytes;
+    return undefined;
+  }
+
+  /** What is due now. A command that is returned counts as sent. */
+  step(now: number): QueueStep {
+    const next = this.#urgent[0] ?? this.#calls[0];
+    // Bytes in flight: the gateway, too, bounds what waits for its turn. Two commands of any length fit.
+    if (next === undefined || this.#inFlight.size >= inFlightMax || this.#inFlightBytes + next.bytes > 2 * this.#limits.frameBytesMax) {
+      return { kind: 'idle' };
+    }
+    if (this.#bucket.available(now, this.#rate, this.#burst) < 1) {
+      return { kind: 'wait', ms: Math.max(1, this.#bucket.waitMs(this.#rate)) };
+    }
+    this.#bucket.take(1);
+    if (this.#urgent.shift() === undefined) {
+      this.#calls.shift();
+      this.#waitingBytes -= next.bytes;
+    }
+    this.#inFlight.set(next.id, next.bytes);
+    this.#inFlightBytes += next.bytes;
+    return { kind: 'send', command: next };
+  }
+
+  /** A command was answered, or nobody waits for its answer any more. */
+  forget(id: number): void {
+    const bytes = this.#inFlight.get(id);
+    if (bytes !== undefined) {
+      this.#inFlight.delete(id);
+      this.#inFlightBytes -= bytes;
+      return;
+    }
+    for (const lane of [this.#urgent, this.#calls]) {
+      const at = lane.findIndex((command) => command.id === id);
+      if (at < 0) continue;
+      if (lane === this.#calls) this.#waitingBytes -= lane[at]?.bytes ?? 0;
+      lane.splice(at, 1);
+      return;
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import type { BackoffBounds } from '../core/backoff.ts';
+import { connectAddressOf, questionFor, readDirections, type Address, type Directions } from './addresses.ts';
+import { Backoff } from './backoff.ts';
+import type { ClientClock } from './client-clock.ts';
+import { BarrageError } from './errors.ts';
+
+/** Longest wait for an answer to `GET /v1/connect`, in milliseconds. */
+const askTimeoutMs = 5_000;
+/** Least time between two attempts that a wakeup brings forward, in milliseconds: a page that flickers must not hammer a gateway. */
+const wakeupIntervalMs = 1_000;
+
+export interface RouteOptions {
+  readonly addresses: readonly Address[];
+  readonly clock: ClientClock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** The channel to ask gateways for. */
+  readonly channel: () => string;
+  /** Begins a connection to a gateway. May throw. */
+  readonly dial: (url: string) => void;
+  /** An attempt begins that has to ask first. */
+  readonly onAsk: () => void;
+  /** An attempt failed before a connection was begun; the next one follows by itself. */
+  readonly onError: (error: BarrageError) => void;
+}
+
+/** A gateway to try, and where to ask if it can't be reached. */
+interface Stop {
+  readonly url: string;
+  readonly askUrl: string;
+}
+
+/**
+ * Which gateway to try next, and when. The addresses that the client was made with are tried in turn, each after a wait of full-jitter back-off. When a
+ * dial fails, `GET /v1/connect` is asked: a browser can't read why a handshake was refused, and only a gateway that lives knows how long this crowd
+ * has to wait and where else to go. A connection that was greeted begins the turn anew when it ends.
+ */
+export class Route {
+  readonly #options: RouteOptions;
+  readonly #backoff = new Backoff();
+  /** What is left of this turn: gateways that an answer named, then addresses that the client was made with. */
+  #stops: Stop[] = [];
+  #addresses: Address[] = [];
+  /** Tried in this turn: an answer that names one of them again says nothing new. */
+  readonly #tried = new Set<string>();
+  #dialled: Stop | undefined;
+  #cancelTimer = (): void => {};
+  /** Changes with everything that makes an answer which is still to come worthless. */
+  #attempt = 0;
+  #isWaiting = false;
+  #wokenAt = -Infinity;
+
+  constructor(options: RouteOptions) {
+    this.#options = options;
+  }
+
+  /** The bounds of the back-off now in force. */
+  get bounds(): BackoffBounds {
+    return this.#backoff.bounds;
+  }
+
+  /** A gateway gave its bounds. */
+  told(bounds: BackoffBounds): void {
+    this.#backoff.told(bounds);
+  }
+
+  /** A gateway said hello. */
+  greeted(bounds: BackoffBounds): void {
+    this.#backoff.opened(bounds, this.#options.clock.monotonic());
+    this.#dialled = undefined;
+  }
+
+  /** The client is at home: the next turn begins with the first address. */
+  arrived(): void {
+    this.#stops = [];
+    this.#addresses = [];
+  }
+
+  /** Begins an attempt at once. */
+  go(): void {
+    this.#isWaiting = false;
+    this.#cancelTimer();
+    this.#attempt++;
+    if (this.#stops.length === 0 && this.#addresses.length === 0) {
+      this.#addresses = [...this.#options.addresses];
+      this.#tried.clear();
+    }
+    const stop = this.#stops.shift();
+    if (stop !== undefined) return this.#dial(stop);
+    const address = this.#addresses.shift();
+    if (address === undefined) return;
+    if (address.kind === 'gateway') return this.#dial({ url: address.url, askUrl: connectAddressOf(address.url) });
+    this.#options.onAsk();
+    const attempt = this.#attempt;
+    void this.#ask(address.url).then((answer) => {
+      if (attempt !== this.#attempt) return;
+      if (answer instanceof BarrageError) return this.#fail(answer);
+      this.#take(answer, address.url);
+      const next = this.#stops.shift();
+      if (next === undefined) this.#fail(failure(address.url, 'it named only gateways that were tried just now'));
+      else this.#dial(next);
+    });
+  }
+
+  /** The attempt failed, or its connection ended: the next one is begun after a wait. */
+  ended(): void {
+    const { clock, random } = this.#options;
+    const since = clock.monotonic();
+    this.#backoff.failed(since, random);
+    const dialled = this.#dialled;
+    this.#dialled = undefined;
+    this.#isWaiting = true;
+    const attempt = ++this.#attempt;
+    const wait = (): void => {
+      const left = since + this.#backoff.waitMs - clock.monotonic();
+      this.#cancelTimer = clock.after(Math.max(0, left), () => this.go());
+    };
+    if (dialled === undefined) return wait();
+    void this.#ask(dialled.askUrl).then((answer) => {
+      if (attempt !== this.#attempt) return;
+      if (!(answer instanceof BarrageError)) this.#take(answer, dialled.askUrl);
+      wait();
+    });
+  }
+
+  /** The network came back: does not wait any longer. */
+  wake(): void {
+    const now = this.#options.clock.monotonic();
+    if (!this.#isWaiting || now - this.#wokenAt < wakeupIntervalMs) return;
+    this.#wokenAt = now;
+    this.go();
+  }
+
+  /** Where a client goes that is told to come back through the address that it was made with. @throws BarrageError */
+  async home(): Promise<string> {
+    const [address] = this.#options.addresses;
+    if (address?.kind === 'gateway') return address.url;
+    const answer = await this.#ask(address?.url ?? '');
+    if (answer instanceof BarrageError) throw answer;
+    return answer.urls[0] ?? '';
+  }
+
+  /** Nothing is begun after this. */
+  stop(): void {
+    this.#attempt++;
+    this.#isWaiting = false;
+    this.#cancelTimer();
+  }
+
+  #dial(stop: Stop): void {
+    this.#dialled = stop;
+    this.#tried.add(stop.url);
+    try {
+      this.#options.dial(stop.url);
+    } catch (cause) {
+      // Nothing to ask for: the platform does not let this page go there.
+      this.#dialled = undefined;
+      this.#fail(new BarrageError('disconnected', `${stop.url} can't be dialled: ${String(cause)}`, true));
+    }
+  }
+
+  #fail(error: BarrageError): void {
+    const attempt = this.#attempt;
+    this.#options.onError(error);
+    // A listener may have closed the client.
+    if (attempt === this.#attempt) this.ended();
+  }
+
+  #take({ urls, backoff }: Directions, askUrl: string): void {
+    if (backoff !== undefined) this.#backoff.told(backoff);
+    this.#stops = urls.filter((url) => !this.#tried.has(url)).map((url) => ({ url, askUrl }));
+  }
+
+  /** Does not reject. */
+  async #ask(askUrl: string): Promise<Directions | BarrageError> {
+    // An application subscribes right after it has made its client: what it subscribes to decides which gateway is the best.
+    await Promise.resolve();
+    const abort = new AbortController();
+    const cancel = this.#options.clock.after(askTimeoutMs, () => abort.abort(new Error(`no answer in ${askTimeoutMs} ms`)));
+    try {
+      const response = await fetch(questionFor(askUrl, this.#options.channel()), {
+        signal: abort.signal,
+        cache: 'no-store',
+        credentials: 'omit',
+      });
+      const directions = response.ok ? readDirections(await response.json(), askUrl) : undefined;
+      return directions ?? failure(askUrl, response.ok ? 'it named no gateway that may be gone to' : `HTTP status ${response.status}`);
+    } catch (cause) {
+      return failure(askUrl, cause instanceof Error ? cause.message : String(cause));
+    } finally {
+      cancel();
+      abort.abort();
+    }
+  }
+}
+
+function failure(askUrl: string, why: string): BarrageError {
+  return new BarrageError('disconnected', `${askUrl} did not say where to connect: ${why}`, true);
+}
