@@ -25,7 +25,7 @@ import { OpenConnections, type ClientListener } from './connections/open-connect
 import { Drainer } from './moving/drainer.ts';
 import { askForWebSocket, isForPublisher, sendToPublisher } from './connections/plain-requests.ts';
 import { FanOut } from './rooms/fan-out.ts';
-import { GatewayMetrics } from './metrics.ts';
+import { GatewayMetrics } from './accounts/metrics.ts';
 import { MemberCounter } from './commands/member-counter.ts';
 import { PlainDialect } from './commands/plain-dialect.ts';
 import { Rooms } from './rooms/rooms.ts';

@@ -5,7 +5,7 @@ import type { Logger } from '../../core/process/logging.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
 import type { Connection } from '../connections/connection.ts';
 import type { MemberCounter } from './member-counter.ts';
-import type { GatewayMetrics } from '../metrics.ts';
+import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { ClientPublishing } from './client-publishing.ts';
 import { expireIdentity } from '../connections/standing.ts';
 import type { Authenticate } from '../identity/identity.ts';

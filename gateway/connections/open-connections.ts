@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { closeBecause, closeCodes, type CloseCode } from '../../core/close-codes.ts';
 import type { Encoding } from '../encoding/encoding.ts';
-import type { GatewayMetrics } from '../metrics.ts';
+import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { Connection, type Wire } from './connection.ts';
 import { IdleRule, type IdleTimes } from './idle-rule.ts';

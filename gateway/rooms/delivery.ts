@@ -1,4 +1,4 @@
-import type { DropReason, Tally } from '../tally.ts';
+import type { DropReason, Tally } from '../accounts/tally.ts';
 
 /** Counts what was handed to sockets. */
 export interface FrameMeter {

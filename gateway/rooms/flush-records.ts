@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Position } from '../../core/publication.ts';
 import type { LeftOut } from '../merging/left-out.ts';
 import type { DeliveryResult } from './delivery.ts';
-import type { DropReason } from '../tally.ts';
+import type { DropReason } from '../accounts/tally.ts';
 
 export interface PublicationResult {
   readonly delivered: number;

@@ -1,25 +1,48 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { breaches, pureFiles, pureFolders, reach } from './borders.ts';
+import { breaches, circles, pureFiles, pureFolders, reach } from './borders.ts';
 import { readSource, readSources } from './imports.ts';
 
+const parts = ['core', 'gateway', 'publisher', 'client', 'standalone', 'operator'];
+const sources = parts.flatMap((part) => readSources(part));
+
 test('the borders between the folders hold', () => {
-  expect(Object.keys(reach).flatMap((folder) => breaches(readSources(folder)))).toEqual([]);
+  expect(breaches(sources)).toEqual([]);
 });
 
-test('the guard looks at something: every folder and every file that it names exists and has imports to look at', () => {
-  for (const folder of Object.keys(reach)) {
-    const sources = readSources(folder);
-    expect(sources.length, folder).toBeGreaterThan(2);
-    expect(sources.flatMap(({ imports }) => imports).length, folder).toBeGreaterThan(2);
+test('no files import each other in a circle, not even types', () => {
+  expect(circles(sources)).toEqual([]);
+});
+
+test('the guard looks at something: every folder is on the map, and what the map names exists and has imports to look at', () => {
+  const folders = new Set(sources.map(({ path }) => path.split('/').slice(0, -1).slice(0, 2).join('/')));
+  expect([...folders].toSorted()).toEqual(Object.keys(reach).toSorted());
+  expect(sources.flatMap(({ imports }) => imports).length).toBeGreaterThan(500);
+  for (const folder of folders) {
+    const inside = sources.filter(({ path }) => path.startsWith(`${folder}/`));
+    expect(inside.length, folder).toBeGreaterThan(0);
   }
   expect([...pureFiles, ...pureFolders].filter((path) => !existsSync(path))).toEqual([]);
+});
+
+test('a circle of types is found', () => {
+  const one = readSource('core/one.ts', "import type { Two } from './two.ts';");
+  const two = readSource('core/two.ts', "import type { One } from './one.ts';");
+  expect(circles([one, two])).toEqual(['core/one.ts → core/two.ts → core/one.ts']);
 });
 
 test.each([
   ['gateway/planted.ts', "import { a } from '../publisher/mesh.ts';"],
   ['core/planted.ts', "import { a } from '../gateway/room.ts';"],
   ['publisher/planted.ts', "import { WebSocket } from 'ws';"],
+  ['gateway/rooms/planted.ts', "import type { Connection } from '../connections/connection.ts';"],
+  ['gateway/merging/planted.ts', "import { Room } from '../rooms/room.ts';"],
+  ['core/bus/planted.ts', "import { a } from '../redis/bus.ts';"],
+  ['operator/decide/planted.ts', "import { a } from '../reconcile/polls.ts';"],
+  ['core/pool/planted.ts', "import { readFile } from 'node:fs/promises';"],
+  ['core/pool/planted.ts', "import { randomUUID } from 'node:crypto'; randomUUID();"],
+  ['gateway/merging/planted.ts', 'const now = new Date();'],
+  ['gateway/merging/planted.ts', "import { pino } from 'pino';"],
   ['gateway/planted.ts', "import { Redis } from 'ioredis';"],
   ['gateway/planted.ts', "import { a } from './main.ts';"],
   ['client/planted.ts', "import { frame } from '../gateway/encoding/frame.ts';"],
@@ -33,5 +56,5 @@ test.each([
   ['core/utils.ts', ''],
   ['core/planted.ts', '\n'.repeat(401)],
 ])('a planted breach is found: %s %s', (path, text) => {
-  expect(breaches([readSource(path, text)])).toHaveLength(1);
+  expect(breaches([readSource(path, text)]).length).toBeGreaterThan(0);
 });

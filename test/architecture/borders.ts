@@ -1,13 +1,80 @@
 import type { SourceFile } from './imports.ts';
 
-/** Who may import whom: each folder with the folders that it may reach besides itself. */
+/** Files that only decide: they are given the time and chance, and do no input or output. */
+export const pureFiles: readonly string[] = [
+  ...['accept-budget', 'admission', 'crowd-backoff', 'idle-rule', 'send-queue'].map((name) => `gateway/connections/${name}.ts`),
+  ...['commands/v1-command', 'identity/channel-access', 'moving/connect-answer', 'moving/drain-plan', 'moving/public-address'].map(
+    (name) => `gateway/${name}.ts`,
+  ),
+  ...['accounts/tally', 'rooms/delivery', 'rooms/members', 'rooms/top-channels'].map((name) => `gateway/${name}.ts`),
+  ...['addresses', 'arguments', 'backoff', 'command-queue', 'cursor', 'errors', 'liveness', 'move', 'position', 'wire'].map(
+    (name) => `client/${name}.ts`,
+  ),
+  ...[
+    'bus/report-message',
+    'bus/report-table',
+    'bus/room-reporter',
+    'redis/server-answers',
+    'redis/slots',
+    'redis/redirect',
+    'bus/epoch',
+    'bus/append-bounds',
+    'process/loopback',
+  ].map((name) => `core/${name}.ts`),
+  ...['shape', 'shapes'].map((name) => `operator/api/${name}.ts`),
+];
+
+/** Folders in which every file only decides; `core` itself, without the folders in it, is one. */
+export const pureFolders: readonly string[] = [
+  'core/policy/',
+  'core/pool/',
+  'core/protocol/',
+  'gateway/encoding/',
+  'gateway/merging/',
+  'operator/decide/',
+  'operator/desired/',
+  'operator/runtime/',
+];
+
+/** The folders of the gateway: imports go down this list, never up. */
+const gatewayFolders = ['commands', 'moving', 'connections', 'rooms', 'identity', 'accounts', 'merging', 'encoding'].map(
+  (name) => `gateway/${name}`,
+);
+const coreOfProcesses = ['core', 'core/bus', 'core/policy', 'core/pool', 'core/process', 'core/protocol', 'core/redis'];
+const coreOfRules = ['core', 'core/policy', 'core/pool', 'core/protocol'];
+
+/** Who may import whom, types included: each folder, to its second level, with the folders that it may reach besides itself. */
 export const reach: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  gateway: ['core'],
-  publisher: ['core'],
-  client: ['core'],
-  standalone: ['core', 'gateway', 'publisher', 'client'],
-  operator: ['core'],
+  'core/protocol': ['core'],
+  'core/policy': ['core'],
+  'core/pool': ['core', 'core/policy'],
+  'core/process': ['core', 'core/policy', 'core/pool'],
+  'core/bus': ['core'],
+  'core/redis': ['core', 'core/bus', 'core/process'],
+  gateway: [...coreOfProcesses, ...gatewayFolders],
+  ...Object.fromEntries(
+    gatewayFolders.map((folder, index) => [
+      folder,
+      [...coreOfRules, ...(isPure(`${folder}/`) ? [] : ['core/bus', 'core/process']), ...gatewayFolders.slice(index + 1)],
+    ]),
+  ),
+  publisher: coreOfProcesses,
+  client: ['core', 'core/protocol'],
+  'client/demo': ['client'],
+  'client/replay': ['core', 'core/process'],
+  standalone: [...coreOfProcesses, 'gateway', 'publisher', 'client/demo'],
+  operator: ['core', 'core/process', ...['decide', 'desired', 'kube', 'reconcile', 'runtime'].map((name) => `operator/${name}`)],
+  'operator/reconcile': [
+    ...coreOfRules,
+    'core/process',
+    ...['api', 'decide', 'desired', 'kube', 'runtime'].map((name) => `operator/${name}`),
+  ],
+  'operator/decide': [...coreOfRules, 'operator/api', 'operator/desired'],
+  'operator/desired': [...coreOfRules, 'operator/api'],
+  'operator/kube': ['core', 'core/process', 'operator/runtime'],
+  'operator/runtime': ['core'],
+  'operator/api': ['core'],
 };
 
 /** A browser loads the client: of core it may have what is free of Node, at run time. */
@@ -21,34 +88,26 @@ const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
   '@kubernetes/client-node': (path) => path.startsWith('operator/kube/'),
 };
 
-/** Decisions: no clock, no chance, no input or output; they are given a time and a source of randomness. */
-export const pureFiles: readonly string[] = [
-  ...['backoff', 'channel', 'clock', 'publication', 'client-id', 'close-codes', 'json', 'limits', 'token-bucket'].map(
-    (name) => `core/${name}.ts`,
-  ),
-  ...['bus/report-message', 'bus/report-table', 'bus/room-reporter'].map((name) => `core/${name}.ts`),
-  ...['redis/slots', 'redis/redirect', 'redis/server-answers', 'protocol/barrage-v1'].map((name) => `core/${name}.ts`),
-  ...['accept-budget', 'admission', 'crowd-backoff', 'idle-rule', 'send-queue'].map((name) => `gateway/connections/${name}.ts`),
-  'gateway/commands/v1-command.ts',
-  ...['identity/channel-access', 'moving/connect-answer', 'moving/public-address', 'moving/drain-plan'].map((name) => `gateway/${name}.ts`),
-  ...['rooms/members', 'rooms/top-channels', 'tally'].map((name) => `gateway/${name}.ts`),
-  ...['addresses', 'arguments', 'backoff', 'command-queue', 'cursor', 'liveness', 'move', 'position'].map((name) => `client/${name}.ts`),
-];
+/** Packages that a decision may use: they compute. */
+const purePackages = new Set([
+  'node:assert/strict',
+  'node:buffer',
+  'node:crypto',
+  'node:util',
+  'cluster-key-slot',
+  'lru-cache',
+  'yaml',
+  'zod',
+]);
 
-/** Folders in which every file is a decision. */
-export const pureFolders: readonly string[] = [
-  'core/policy/',
-  'core/pool/',
-  'gateway/encoding/',
-  'gateway/merging/',
-  'operator/decide/',
-  'operator/desired/',
-  'operator/runtime/',
-];
-
-const impure = /\b(?:Date\.now|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|queueMicrotask|fetch)\b|\bprocess\./;
+const impure =
+  /\b(?:Date\.now|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|queueMicrotask|fetch)\b|\bprocess\.|\bnew Date\(\)|\brandom(?:Bytes|Int|UUID|FillSync)\b|\bgetRandomValues\b|\bconsole\./;
 const forbiddenNames = /(?:^|\/)(?:utils?|helpers?|manager|common|handlers?|services?|types|index)\.ts$/;
 const linesMax = 400;
+
+function isPure(path: string): boolean {
+  return pureFiles.includes(path) || pureFolders.some((folder) => path.startsWith(folder)) || /^core\/[^/]+\.ts$/.test(path);
+}
 
 /** Every breach of the borders, in words; empty is good. */
 export function breaches(files: readonly SourceFile[]): readonly string[] {
@@ -57,23 +116,27 @@ export function breaches(files: readonly SourceFile[]): readonly string[] {
 
 function importBreaches({ path, imports }: SourceFile): readonly string[] {
   const folder = folderOf(path);
+  const only = isPure(path);
   const allowed = reach[folder] ?? [];
   return imports.flatMap(({ target, kind, isTypeOnly }) => {
+    if (only && !isTypeOnly && (kind === 'package' ? !purePackages.has(target) : !isPure(target)))
+      return [`${path} only decides, but imports ${target}, which does more`];
     if (kind === 'package') return packageHomes[target]?.(path) === false ? [`${path} imports ${target}, which has its own place`] : [];
     const to = folderOf(target);
     if (to !== folder && !allowed.includes(to)) return [`${path} reaches into ${to}/ (${target})`];
     if (target.endsWith('/main.ts')) return [`${path} imports a main.ts (${target})`];
-    const isBrowserCode = folder === 'client' && !path.startsWith('client/replay/') && path !== 'client/demo/site.ts';
-    if (isBrowserCode && to === 'core' && !isTypeOnly && !browserSafe.has(target)) return [`${path} brings ${target} into the browser`];
+    const isBrowserCode = path.startsWith('client/') && folder !== 'client/replay' && path !== 'client/demo/site.ts';
+    if (isBrowserCode && target.startsWith('core/') && !isTypeOnly && !browserSafe.has(target))
+      return [`${path} brings ${target} into the browser`];
     return [];
   });
 }
 
 function contentBreaches({ path, text }: SourceFile): readonly string[] {
   const found: string[] = [];
-  if (pureFiles.includes(path) || pureFolders.some((folder) => path.startsWith(folder))) {
+  if (isPure(path)) {
     const match = impure.exec(withoutComments(text));
-    if (match !== null) found.push(`${path} is a decision, but uses ${match[0]}`);
+    if (match !== null) found.push(`${path} only decides, but uses ${match[0]}`);
   }
   const mayUseProcess = path.endsWith('main.ts') || path.startsWith('core/process/') || path.startsWith('client/');
   if (!mayUseProcess && /\bprocess\.(?:env|exit|on|once|argv|stdout|stderr)\b/.test(withoutComments(text)))
@@ -83,8 +146,25 @@ function contentBreaches({ path, text }: SourceFile): readonly string[] {
   return found;
 }
 
+/** The folder to its second level: `gateway/rooms`, and `gateway` for what lies in it itself. */
 function folderOf(path: string): string {
-  return path.split('/', 1)[0] ?? '';
+  return path.split('/').slice(0, -1).slice(0, 2).join('/');
+}
+
+/** Files that import each other in a circle, types included: each circle once. Empty is good. */
+export function circles(files: readonly SourceFile[]): readonly string[] {
+  const imports = new Map(files.map((file) => [file.path, file.imports.map(({ target }) => target)]));
+  const found: string[] = [];
+  const state = new Map<string, 'open' | 'done'>();
+  const visit = (path: string, way: readonly string[]): void => {
+    if (state.get(path) === 'open') found.push([...way.slice(way.indexOf(path)), path].join(' → '));
+    if (state.has(path)) return;
+    state.set(path, 'open');
+    for (const target of imports.get(path) ?? []) if (imports.has(target)) visit(target, [...way, path]);
+    state.set(path, 'done');
+  };
+  for (const path of imports.keys()) visit(path, []);
+  return found;
 }
 
 function withoutComments(text: string): string {

@@ -7,7 +7,7 @@ import { Connection } from '../../gateway/connections/connection.ts';
 import type { Encoding } from '../../gateway/encoding/encoding.ts';
 import { plainEncoding } from '../../gateway/encoding/encodings.ts';
 import { FanOut } from '../../gateway/rooms/fan-out.ts';
-import { GatewayMetrics } from '../../gateway/metrics.ts';
+import { GatewayMetrics } from '../../gateway/accounts/metrics.ts';
 import { PlainDialect } from '../../gateway/commands/plain-dialect.ts';
 import { Rooms } from '../../gateway/rooms/rooms.ts';
 import { Session, type SessionSurroundings } from '../../gateway/commands/session.ts';

@@ -1,6 +1,6 @@
 import { Policies, defaultPolicy, type ChannelPolicy } from '../../core/policy/policy.ts';
 import { priorities, type Publication } from '../../core/publication.ts';
-import { dropReasons } from '../../gateway/tally.ts';
+import { dropReasons } from '../../gateway/accounts/tally.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedGateway } from './gateway.ts';
 import { SimulatedLog } from './log.ts';

@@ -10,7 +10,7 @@ import { ClientPublishing } from '../../../gateway/commands/client-publishing.ts
 import { Session, type Dialect } from '../../../gateway/commands/session.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
-import { GatewayMetrics } from '../../../gateway/metrics.ts';
+import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { Rooms } from '../../../gateway/rooms/rooms.ts';
 import { gauges } from '../../simulation/gateway.ts';

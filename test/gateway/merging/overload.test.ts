@@ -8,7 +8,7 @@ import { priorities } from '../../../core/publication.ts';
 import { plainEncoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
-import { GatewayMetrics } from '../../../gateway/metrics.ts';
+import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
 import { Rooms } from '../../../gateway/rooms/rooms.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { publication } from '../../support/publications.ts';

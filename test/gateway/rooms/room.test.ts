@@ -6,7 +6,7 @@ import { Connection } from '../../../gateway/connections/connection.ts';
 import { FanOut, type Flush } from '../../../gateway/rooms/fan-out.ts';
 import { Room } from '../../../gateway/rooms/room.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
-import { GatewayMetrics } from '../../../gateway/metrics.ts';
+import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { densityFor } from '../../../gateway/merging/density.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

@@ -10,7 +10,7 @@ import { Connection } from '../../../gateway/connections/connection.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { identify } from '../../../gateway/connections/standing.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
-import { GatewayMetrics } from '../../../gateway/metrics.ts';
+import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
 import { Rooms } from '../../../gateway/rooms/rooms.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { gauges } from '../../simulation/gateway.ts';

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { closeCodes } from '../../../core/close-codes.ts';
 import { priorities, type Priority } from '../../../core/publication.ts';
-import { dropReasons, type Tally } from '../../../gateway/tally.ts';
+import { dropReasons, type Tally } from '../../../gateway/accounts/tally.ts';
 import { Random } from '../../simulation/random.ts';
 import { TestStandalone } from '../../support/standalone.ts';
 import { V1Client, accountOf, until, type TestClient } from '../../support/websocket.ts';

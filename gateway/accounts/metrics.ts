@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { priorities, type PlacedPublication, type Publication } from '../core/publication.ts';
-import type { Cut } from './merging/cut.ts';
+import { priorities, type PlacedPublication, type Publication } from '../../core/publication.ts';
+import type { Cut } from '../merging/cut.ts';
 import { dropReasons, Tally } from './tally.ts';
 
 /** What the gauges are read from at a scrape. */

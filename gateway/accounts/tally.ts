@@ -1,4 +1,4 @@
-import { priorities, type Priority } from '../core/publication.ts';
+import { priorities, type Priority } from '../../core/publication.ts';
 
 /**
  * Why a publication did not reach a member. `budget`, `conflated` and `expired` are left out on purpose; `slow` and `disconnected`
