@@ -32,6 +32,7 @@ import { Rooms } from './rooms/rooms.ts';
 import { Session, type SessionSurroundings } from './commands/session.ts';
 import { RefusedPages } from './connections/refused-pages.ts';
 import { acceptWebSockets, refuseRequest } from './connections/web-sockets.ts';
+import { SparseLog } from '../core/process/sparse-log.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { topChannels } from './rooms/top-channels.ts';
 import { Reception } from './connections/reception.ts';
@@ -64,6 +65,7 @@ export class Gateway {
   readonly #reception: Reception;
   readonly #load: LoadMeter;
   readonly #refusedPages: RefusedPages;
+  readonly #waitingForBus: SparseLog;
   readonly #server: Server;
   readonly #surroundings: SessionSurroundings;
   #ids: ClientIds | undefined;
@@ -114,6 +116,7 @@ export class Gateway {
       logger,
     });
     this.#refusedPages = new RefusedPages({ logger, clock: systemClock });
+    this.#waitingForBus = new SparseLog({ logger, message: 'waiting for the bus', clock: systemClock });
     this.#load = new LoadMeter(() => this.#metrics.bytesSent);
     this.#surroundings = {
       rooms: this.#rooms,
@@ -178,7 +181,7 @@ export class Gateway {
       this.#ids = new ClientIds(number, systemClock.wall());
     } catch (error) {
       if (!(error instanceof BusUnavailable)) throw error;
-      this.#options.logger.warn({ reason: error.message }, 'waiting for the bus');
+      this.#waitingForBus.warn(error);
       setTimeout(() => {
         this.#takeNumber().catch((fault: unknown) => this.#options.logger.error({ err: fault }, 'no gateway number'));
       }, busRetryMs);

@@ -1,3 +1,4 @@
+import { SparseLog } from '../../core/process/sparse-log.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -123,6 +124,7 @@ export class LeaderElection {
 
   async #stand(): Promise<void> {
     const { clock, candidate, random, logger } = this.#options;
+    const unreached = new SparseLog({ logger, message: 'the Lease could not be read or written', clock });
     const { signal } = this.#leaving;
     while (!signal.aborted && !this.#hasLost) {
       let pauseMs = this.#times.retryMs * (this.#state.renewedAt === undefined ? 1 + 0.2 * random() : 1);
@@ -136,7 +138,7 @@ export class LeaderElection {
       } catch (error) {
         if (signal.aborted) return;
         this.#mustRead = true;
-        logger.warn({ err: error, isLeader: this.isLeader }, 'the Lease could not be read or written');
+        unreached.warn(error, { isLeader: this.isLeader });
       }
       await this.#client.reachability.pause(pauseMs, signal);
     }

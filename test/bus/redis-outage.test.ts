@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { BusUnavailable } from '../../core/bus/bus.ts';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
-import { RedisServer, type DataFate } from '../support/redis-server.ts';
+import { TestProcess } from '../support/process.ts';
+import { freePort, RedisServer, type DataFate } from '../support/redis-server.ts';
 import { Load, expectOrderAroundPositions } from './load.ts';
 import { AnsweringGateway, Listener, publication, until, untilUp } from './world.ts';
 
@@ -163,6 +164,20 @@ test('a process may start before Redis', async () => {
   await untilUp(bus);
   await bus.log.append('a', [publication('x')]);
   expect(await bus.calls.serve(new AnsweringGateway('g'))).toBeGreaterThan(0);
+});
+
+test('a gateway that waits for Redis says so at the beginning and then at growing distances', { timeout: 30_000 }, async () => {
+  const port = await freePort();
+  const gateway = new TestProcess('gateway/main.ts', { BARRAGE_REDIS_URL: `redis://127.0.0.1:${port}`, BARRAGE_GATEWAY_PORT: '0' });
+  const told = (): readonly { readonly reason: string; readonly times: number }[] =>
+    `${gateway.stdout}${gateway.stderr}`
+      .split('\n')
+      .filter((line) => line.includes('waiting for the bus'))
+      .map((line) => JSON.parse(line) as { readonly reason: string; readonly times: number });
+  await until('it says so three times', () => told().length === 3, 20_000);
+  expect(told()[0]).toMatchObject({ times: 1, reason: expect.stringContaining('ECONNREFUSED') as unknown });
+  // Two attempts a second, and lines at 0, 1 and 3 s.
+  expect(told().reduce((sum, { times }) => sum + times, 0)).toBeGreaterThan(told().length);
 });
 
 test('a gateway keeps its number through a restart of Redis that forgets the lease, and is counted and called again', async () => {
