@@ -1,5 +1,5 @@
-import { isUtf8 } from 'node:buffer';
-import { SaxesParser } from 'saxes';
+import { decodeHTMLStrict } from 'entities';
+import { textOf } from './comment-file.ts';
 
 /** How a comment crosses the screen. */
 type CommentMode = 'scroll' | 'top' | 'bottom' | 'reverse';
@@ -15,14 +15,25 @@ export interface Comment {
   readonly color: string;
 }
 
+/** How many comments are not played, by reason. */
+export interface LeftOut {
+  /** Placed by coordinates or drawn by code (modes 7, 8, 9). */
+  readonly positioned: number;
+  readonly unknownMode: number;
+  readonly empty: number;
+  /** Without a time that can be read. */
+  readonly untimed: number;
+  /** Cut off, or with a tag that can't be read. */
+  readonly broken: number;
+}
+
 /** What a comment file holds. `line` and `column` count from 1. */
 export type ParsedComments =
   | {
       readonly kind: 'comments';
       /** In the order of their time; of one time, in the order of the file. */
       readonly comments: readonly Comment[];
-      /** Left out: placed by coordinates or drawn by code (modes 7, 8, 9), of an unknown mode, or without text. */
-      readonly leftOut: { readonly positioned: number; readonly unknownMode: number; readonly empty: number };
+      readonly leftOut: LeftOut;
       /** How many have a colour that can't be read; they are white. */
       readonly colourless: number;
       /** How many characters that XML forbids (control characters that people typed) stood in texts; they are spaces. */
@@ -48,74 +59,123 @@ const white = '#ffffff';
 const forbiddenInXml = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 
 /**
- * Reads a Bilibili comment file: XML with one `<d p="seconds,mode,size,colour,…">text</d>` for each comment. Anything that is not well-formed XML, and a
- * comment without a time, makes the whole file a fault. What stands in real files and players shrug off does not: a colour `undefined`, and control
- * characters in a comment's text.
+ * Reads a Bilibili comment file: one `<d p="seconds,mode,size,colour,…">text</d>` for each comment, in form 1 or 2.
+ *
+ * It reads what players play, and no XML: recorders that died leave no closing tags, and people type `&`, `<` and control characters, which recorders
+ * write down as they are. A comment that can't be read is left out and counted; only a file without a comment is a fault.
  */
 export function parseComments(bytes: Uint8Array): ParsedComments {
-  if (!isUtf8(bytes)) return { kind: 'fault', ...placeOfBadUtf8(bytes), reason: 'not UTF-8' };
-  return new CommentReader(new TextDecoder().decode(bytes)).read();
+  const decoded = textOf(bytes);
+  const isXml = /^\s*</.test(decoded.kind === 'text' ? decoded.text : Buffer.from(bytes.subarray(0, 100)).toString('latin1'));
+  if (decoded.kind === 'fault') return isXml ? decoded : noXml('binary');
+  const reader = new CommentReader(decoded.text);
+  const found = reader.read();
+  if (found.comments.length === 0 && !isXml) return noXml(decoded.text);
+  if (found.comments.length > 0 || Object.values(found.leftOut).some((count) => count > 0)) return found;
+  return { kind: 'fault', line: 1, column: 1, reason: 'no comment in it: there is no <d p="…"> element' };
+}
+
+function noXml(text: string): ParsedComments {
+  const reason = text.trim() === '' ? 'the file is empty' : /^\s*[{[]/.test(text) ? 'this is no XML, but JSON' : 'this is no XML';
+  return { kind: 'fault', line: 1, column: 1, reason };
+}
+
+// Sticky: the attributes and the end of a tag whose name was read. Values may lack their quotes, and hold anything but them.
+const restOfTag = /((?:\s+[^\s=<>"'/]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))*)\s*(\/?)>/y;
+const placeAttribute = /\sp\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))/;
+const number = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const unixTime = /^\d{9,10}$/;
+
+/** What `p` says of a comment, as text. */
+interface Place {
+  readonly seconds: number;
+  readonly mode: string;
+  readonly size: string;
+  readonly colour: string;
 }
 
 /** One run over a file: what was found so far. */
 class CommentReader {
   readonly #xml: string;
-  readonly #parser = new SaxesParser();
   readonly #comments: Comment[] = [];
-  readonly #leftOut = { positioned: 0, unknownMode: 0, empty: 0 };
+  readonly #leftOut = { positioned: 0, unknownMode: 0, empty: 0, untimed: 0, broken: 0 };
   #colourless = 0;
   #controls = 0;
-  #open: { readonly p: string; readonly index: number; text: string } | undefined;
-  #fault: Extract<ParsedComments, { kind: 'fault' }> | undefined;
+  readonly #absent = new Set<string>();
 
   constructor(xml: string) {
     this.#xml = xml;
   }
 
-  read(): ParsedComments {
-    this.#listen();
-    this.#parser.write(this.#xml).close();
-    if (this.#fault !== undefined) return this.#fault;
-    const { positioned, unknownMode, empty } = this.#leftOut;
-    if (this.#comments.length + positioned + unknownMode + empty === 0) {
-      return { kind: 'fault', line: 1, column: 1, reason: 'no comment in it: there is no <d p="…"> element' };
+  read(): Extract<ParsedComments, { kind: 'comments' }> {
+    const xml = this.#xml;
+    const markup = /<!--|<!\[CDATA\[|<d(?=[\s/>])/g;
+    for (let found = markup.exec(xml); found !== null; found = markup.exec(xml)) {
+      if (found[0] === '<d') markup.lastIndex = this.#element(markup.lastIndex);
+      else {
+        // What never ends is no section and no comment of XML's, but a text.
+        markup.lastIndex = this.#after(found[0] === '<!--' ? '-->' : ']]>', markup.lastIndex) ?? markup.lastIndex;
+      }
     }
     const comments = this.#comments.toSorted((a, b) => a.atSeconds - b.atSeconds);
     return { kind: 'comments', comments, leftOut: this.#leftOut, colourless: this.#colourless, controls: this.#controls };
   }
 
-  #listen(): void {
-    this.#parser.on('error', ({ message }) => {
-      const reason = message.replace(/^\d+:\d+: /, '').replace(/\.$/, '');
-      if (reason === 'disallowed character' && this.#open !== undefined) this.#controls++;
-      else if (!this.#refuseAmpersand()) this.#refuse(reason);
-    });
-    this.#parser.on('opentag', ({ name, attributes }) => {
-      if (this.#open !== undefined) this.#refuse(`an element <${name}> inside of a comment`);
-      if (name !== 'd') return;
-      if (attributes['p'] === undefined) this.#refuse('a <d> without the attribute p');
-      this.#open = { p: attributes['p'] ?? '', index: this.#parser.position, text: '' };
-    });
-    const addText = (text: string): void => {
-      if (this.#open !== undefined) this.#open.text += text;
-    };
-    this.#parser.on('text', addText);
-    this.#parser.on('cdata', addText);
-    this.#parser.on('closetag', ({ name }) => {
-      if (name !== 'd' || this.#open === undefined) return;
-      this.#add(this.#open.p, this.#open.text.replaceAll(forbiddenInXml, ' ').trim());
-      this.#open = undefined;
-    });
+  /** Reads the element whose name ends at `index`; returns where to go on. */
+  #element(index: number): number {
+    restOfTag.lastIndex = index;
+    const tag = restOfTag.exec(this.#xml);
+    if (tag === null) {
+      this.#leftOut.broken++;
+      return index;
+    }
+    const [, attributes = '', slash] = tag;
+    const [, ...values] = placeAttribute.exec(attributes) ?? [];
+    const p = values.find((value) => value !== undefined);
+    const start = restOfTag.lastIndex;
+    if (slash === '/') {
+      this.#add(p, '');
+      return start;
+    }
+    const end = this.#contentEnd(start);
+    if (end.isClosed) this.#add(p, contentText(this.#xml.slice(start, end.at)));
+    else this.#leftOut.broken++;
+    return end.at;
   }
 
-  #add(p: string, text: string): void {
-    const [seconds = '', mode = '', size = '', colour = ''] = p.split(',');
-    if (!/^\d{1,9}(\.\d{1,20})?$/.test(seconds)) return this.#refuse(`a comment whose time is "${seconds}" and not seconds`);
+  /** Where the content that begins at `start` ends: at `</d>`, or, where that is missing, at the next comment or the end of the file. */
+  #contentEnd(start: number): { readonly at: number; readonly isClosed: boolean } {
+    const markup = /<!\[CDATA\[|<\/d\s*>|<d\s+p\s*=/g;
+    markup.lastIndex = start;
+    for (let found = markup.exec(this.#xml); found !== null; found = markup.exec(this.#xml)) {
+      if (!found[0].startsWith('<!')) return { at: found.index, isClosed: found[0].startsWith('</') };
+      markup.lastIndex = this.#after(']]>', markup.lastIndex) ?? markup.lastIndex;
+    }
+    return { at: this.#xml.length, isClosed: false };
+  }
+
+  /** The index behind the next `end`; `undefined` where there is none, which is looked for once: it would be a run through the file each time. */
+  #after(end: string, index: number): number | undefined {
+    const at = this.#absent.has(end) ? -1 : this.#xml.indexOf(end, index);
+    if (at >= 0) return at + end.length;
+    this.#absent.add(end);
+    return undefined;
+  }
+
+  #add(p: string | undefined, content: string): void {
+    const place = p === undefined ? undefined : placeOf(p);
+    if (place === undefined) {
+      this.#leftOut.untimed++;
+      return;
+    }
+    const { seconds, mode, size, colour } = place;
     const known = Object.hasOwn(modes, mode) ? modes[mode] : undefined;
+    this.#controls += content.match(forbiddenInXml)?.length ?? 0;
+    const text = content.replaceAll(forbiddenInXml, ' ').trim();
     if (known === undefined) this.#leftOut.unknownMode++;
     else if (known === 'positioned') this.#leftOut.positioned++;
     else if (text === '') this.#leftOut.empty++;
-    else this.#comments.push({ atSeconds: Number(seconds), text, mode: known, size: sizeOf(size), color: this.#colorOf(colour) });
+    else this.#comments.push({ atSeconds: seconds, text, mode: known, size: sizeOf(size), color: this.#colorOf(colour) });
   }
 
   #colorOf(colour: string): string {
@@ -123,49 +183,41 @@ class CommentReader {
     this.#colourless++;
     return white;
   }
-
-  /**
-   * A bare & swallows what follows as the name of an entity, so that the parser's complaint comes where that ends: far off, or at the end of the file.
-   * The place to tell is the & itself. Whether it was one.
-   */
-  #refuseAmpersand(): boolean {
-    if (this.#open === undefined) return false;
-    const content = this.#xml.slice(this.#open.index, this.#parser.position);
-    const at = content.includes('<![CDATA[') ? -1 : content.search(/&(?!#\d+;|#x[\da-f]+;|[\p{L}_][\p{L}\p{N}_.-]*;)/iu);
-    if (at >= 0)
-      this.#fault ??= {
-        kind: 'fault',
-        ...placeOf(this.#xml, this.#open.index + at),
-        reason: 'an & that begins no entity; it is written &amp;',
-      };
-    return at >= 0;
-  }
-
-  /** The first fault is the one to tell; what follows from it is not. */
-  #refuse(reason: string): void {
-    this.#fault ??= { kind: 'fault', line: this.#parser.line, column: this.#parser.column + 1, reason };
-  }
 }
 
-/** The line and column of an index, both from 1. */
-function placeOf(xml: string, index: number): { readonly line: number; readonly column: number } {
-  const before = xml.slice(0, index).split('\n');
-  return { line: before.length, column: (before.at(-1) ?? '').length + 1 };
+/** A comment's text: entities are decoded, and what only looks like markup (`<hello>`, `a<b`, a lone `&`) is what its author typed. */
+function contentText(content: string): string {
+  return content
+    .split(/(<!\[CDATA\[[\s\S]*?\]\]>)/)
+    .map((part, index) => (index % 2 === 1 ? part.slice('<![CDATA['.length, -']]>'.length) : decoded(part)))
+    .join('');
+}
+
+/** A character beyond U+FFFF may stand there as two references, one for each surrogate. */
+function decoded(text: string): string {
+  return text.replaceAll(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|\w{1,32});/gi, (entity, decimal?: string, hexadecimal?: string) => {
+    if (decimal === undefined && hexadecimal === undefined) return decodeHTMLStrict(entity);
+    const code = decimal === undefined ? Number.parseInt(hexadecimal ?? '', 16) : Number(decimal);
+    return code <= 0xffff ? String.fromCharCode(code) : code <= 0x10ffff ? String.fromCodePoint(code) : entity;
+  });
+}
+
+/**
+ * Reads `p`. Form 1 is `seconds,mode,size,colour,unixTime,…`; some sources leave out the size. Form 2 is `id,…,milliseconds,mode,size,colour,unixTime,…`.
+ * A time before the beginning is the beginning.
+ */
+function placeOf(p: string): Place | undefined {
+  const fields = p.split(',').map((field) => field.trim());
+  const isForm2 = unixTime.test(fields[6] ?? '') && /^\d$/.test(fields[3] ?? '') && /^\d{1,3}$/.test(fields[4] ?? '');
+  const [time = '', mode = '', size = '', colour = ''] = isForm2 ? fields.slice(2) : fields;
+  const seconds = number.test(time) ? Number(time) / (isForm2 ? 1000 : 1) : Number.NaN;
+  if (!Number.isFinite(seconds)) return undefined;
+  const isWithoutSize = !isForm2 && /^\d{1,8}$/.test(size) && (colour.startsWith('[') || (size.length > 3 && !/^\d+$/.test(colour)));
+  return { seconds: Math.max(0, seconds), mode, ...(isWithoutSize ? { size: '', colour: size } : { size, colour }) };
 }
 
 function sizeOf(size: string): number {
   return /^\d{1,3}$/.test(size) && Number(size) > 0 ? Math.min(Number(size), sizeMax) : sizeFallback;
-}
-
-function placeOfBadUtf8(bytes: Uint8Array): { readonly line: number; readonly column: number } {
-  let line = 1;
-  let start = 0;
-  for (let end = bytes.indexOf(0x0a); end >= 0 && isUtf8(bytes.subarray(start, end)); end = bytes.indexOf(0x0a, start)) {
-    line++;
-    start = end + 1;
-  }
-  const text = new TextDecoder().decode(bytes.subarray(start));
-  return { line, column: text.indexOf('\ufffd') + 1 };
 }
 
 /** The payload that is published for a comment: what the demo's screen reads. */

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { systemClock } from '../../core/process/system-clock.ts';
 import { parseComments, type ParsedComments } from './comments.ts';
 import { readOptions, usage, type ReplayOptions } from './options.ts';
 import { play, progressLine, type PlayEnd, type Progress } from './player.ts';
@@ -47,7 +48,7 @@ async function playFile({ comments }: Comments, options: ReplayOptions): Promise
       fromSeconds: options.fromSeconds,
       speed: options.speed,
       signal: abort.signal,
-      now: () => performance.now(),
+      clock: systemClock,
       publish: (payload, signal) => target.publish(payload, signal),
       onProgress: (progress) => line.show(progress),
     });
@@ -87,6 +88,8 @@ function summary({ leftOut, colourless, controls }: Comments, { kind, progress }
     leftOut.positioned > 0 ? `left out ${leftOut.positioned} with a position or code of their own` : '',
     leftOut.unknownMode > 0 ? `left out ${leftOut.unknownMode} of an unknown mode` : '',
     leftOut.empty > 0 ? `left out ${leftOut.empty} without text` : '',
+    leftOut.untimed > 0 ? `left out ${leftOut.untimed} without a time` : '',
+    leftOut.broken > 0 ? `left out ${leftOut.broken} that are cut off or can't be read` : '',
     colourless > 0 ? `in the file ${colourless} have no readable colour and are white` : '',
     controls > 0 ? `${controls} control characters became spaces` : '',
   ].filter((note) => note !== '');

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../../core/clock.ts';
 import { payloadOf, type Comment } from './comments.ts';
 import type { PublishOutcome } from './publish.ts';
 
@@ -24,7 +24,7 @@ export interface PlayOptions {
   readonly fromSeconds: number;
   readonly speed: number;
   readonly signal: AbortSignal;
-  readonly now: () => number;
+  readonly clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly publish: (payload: string, signal: AbortSignal) => Promise<PublishOutcome>;
   readonly onProgress: (progress: Progress) => void;
 }
@@ -38,17 +38,17 @@ const unreachableMs = 500;
  * it falls behind and says so; it never skips.
  */
 export async function play(comments: readonly Comment[], options: PlayOptions): Promise<PlayEnd> {
-  const { signal, now, fromSeconds, speed } = options;
+  const { signal, clock, fromSeconds, speed } = options;
   const due = comments.filter(({ atSeconds }) => atSeconds >= fromSeconds);
-  const startedAt = now();
+  const startedAt = clock.monotonic();
   let progress: Progress = { published: 0, total: due.length, failures: 0, viewers: 0, elapsedMs: 0, behindMs: 0 };
   for (const comment of due) {
     const dueMs = ((comment.atSeconds - fromSeconds) * 1000) / speed;
-    const early = dueMs - (now() - startedAt);
-    if (early > 0) await sleep(early, undefined, { signal }).catch(() => {});
+    const early = dueMs - (clock.monotonic() - startedAt);
+    if (early > 0) await sleep(early, options);
     if (signal.aborted) return { kind: 'stopped', progress };
     const result = await publishOne(comment, options, progress.published === 0);
-    const elapsedMs = now() - startedAt;
+    const elapsedMs = clock.monotonic() - startedAt;
     progress = { ...progress, failures: progress.failures + result.failures, elapsedMs };
     if (signal.aborted && result.viewers === undefined) return { kind: 'stopped', progress };
     if (result.viewers === undefined) return { kind: 'failed', progress, reason: result.reason };
@@ -61,9 +61,10 @@ export async function play(comments: readonly Comment[], options: PlayOptions): 
 /** Repeats while it is worth it; the first of all is not repeated where nobody listens, so that a wrong address is told at once. */
 async function publishOne(
   comment: Comment,
-  { publish, signal }: PlayOptions,
+  options: PlayOptions,
   first: boolean,
 ): Promise<{ readonly viewers: number | undefined; readonly failures: number; readonly reason: string }> {
+  const { publish, signal } = options;
   const payload = payloadOf(comment);
   for (let failures = 0; ;) {
     const outcome = await publish(payload, signal);
@@ -75,9 +76,23 @@ async function publishOne(
       return { viewers: undefined, failures, reason: `the publisher can't be reached: ${reason}` };
     if (failures === attemptsMax) return { viewers: undefined, failures, reason: `still failing after ${attemptsMax} attempts: ${reason}` };
     const afterMs = outcome.kind === 'later' ? outcome.afterMs : unreachableMs * failures;
-    await sleep(afterMs, undefined, { signal }).catch(() => {});
+    await sleep(afterMs, options);
     if (signal.aborted) return { viewers: undefined, failures, reason };
   }
+}
+
+/** Ends after `ms` milliseconds, or when the replay is stopped. */
+function sleep(ms: number, { clock, signal }: Pick<PlayOptions, 'clock' | 'signal'>): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener('abort', end);
+  });
 }
 
 /** One line for a person. */

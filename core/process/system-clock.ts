@@ -1,22 +1,47 @@
 import type { Clock } from '../clock.ts';
 
 /** Longest wait of a timer of the platform, in milliseconds: it counts in 31 bits, and a longer wait would end at once. */
-const waitMsMax = 2_147_483_647;
+export const waitMsMax = 2_147_483_647;
 
-/** The machine's clocks. A timer keeps the process alive until it is called off. */
+/** The machine's clocks. A timer keeps the process alive until it is called off. A wait may be of any length: a long one is waited for in parts. */
 export const systemClock: Clock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
-  after(ms, callback) {
-    const timer = setTimeout(callback, Math.min(ms, waitMsMax));
-    return () => clearTimeout(timer);
-  },
+  after: (ms, callback) => afterInParts(ms, callback, platformTimer),
   every(ms, callback) {
-    const timer = setInterval(callback, Math.min(ms, waitMsMax));
-    return () => clearInterval(timer);
+    let cancel = (): void => {};
+    if (ms <= waitMsMax) {
+      const timer = setInterval(callback, ms);
+      return () => clearInterval(timer);
+    }
+    const again = (): void => {
+      cancel = systemClock.after(ms, () => {
+        again();
+        callback();
+      });
+    };
+    again();
+    return () => cancel();
   },
   soon(callback) {
     const immediate = setImmediate(callback);
     return () => clearImmediate(immediate);
   },
 };
+
+/** Runs `callback` after at most `waitMsMax`; returns how to call it off. */
+type Timer = (ms: number, callback: () => void) => () => void;
+
+function platformTimer(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+}
+
+/** `Clock.after` for a wait of any length on a timer that takes only `waitMsMax`. An infinite wait never ends. */
+export function afterInParts(ms: number, callback: () => void, timer: Timer): () => void {
+  if (!(ms > waitMsMax)) return timer(ms, callback);
+  let cancel = timer(waitMsMax, () => {
+    cancel = afterInParts(ms - waitMsMax, callback, timer);
+  });
+  return () => cancel();
+}

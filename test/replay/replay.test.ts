@@ -154,12 +154,21 @@ test('a publisher that is not there is said to be so at once', slow, async () =>
   expect(stderr).toBe(`replay: ${url}: the publisher can't be reached: ECONNREFUSED\n`);
 });
 
-test('a broken file is refused with line, column and reason before anything is published', slow, async () => {
+test('a file that is none is refused before anything is published, and what is left out of another is told by reason', slow, async () => {
   const { url, published } = await publisher();
-  const path = await file('<i>\n<d p="0,1,25,255">a</d>\n<d p="1,1,25,255">b</i>');
-  const { status, stderr } = await replay([path, '--channel', 'c', '--url', url]);
-  expect([status, published.length]).toEqual([1, 0]);
-  expect(stderr).toMatch(new RegExp(`^replay: ${path.replaceAll('.', '\\.')}:3:\\d+: unexpected close tag\\. Nothing was published\\.\n$`));
+  const none = await file('{"comments":[]}');
+  expect(await replay([none, '--channel', 'c', '--url', url])).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: `replay: ${none}:1:1: this is no XML, but JSON. Nothing was published.\n`,
+  });
+  expect(published).toEqual([]);
+  const cut = await file('<i><d p="0,1,25,255">a</d><d p="soon,1,25,255">b</d><d p="1,7,25,255">[]</d><d p="2,1,2');
+  const { status, stdout } = await replay([cut, '--channel', 'c', '--url', url]);
+  expect([status, published.length]).toEqual([0, 1]);
+  expect(stdout).toContain(
+    "left out 1 with a position or code of their own; left out 1 without a time; left out 1 that are cut off or can't be read",
+  );
 });
 
 test('a missing file is said to be missing, and SIGINT ends with the counts so far', slow, async () => {
