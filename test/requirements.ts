@@ -2,12 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { buildPrograms, controlPlanePrograms, nodePrograms } from './cluster/programs.ts';
-
-/** The variable by which a developer leaves parts of the suite out, and what can be named in it. */
-export const withoutVariable = 'BARRAGE_TEST_WITHOUT';
-
-const kubernetesFolder = 'test/kubernetes';
-const podsFolder = 'test/pods';
+import { kubernetesFolder, podsFolder, withoutVariable, type LeftOut } from './suite.ts';
 
 /** Programs that the tests run for real, and the Debian packages that hold them. */
 interface Requirement {
@@ -35,28 +30,6 @@ const podsRequirements: readonly Requirement[] = [
   })),
   { programs: ['/usr/lib/cni/bridge'], packages: ['containernetworking-plugins'], needed: 'the pods of the tests need a network' },
 ];
-
-/** A part of the suite that does not run, by the developer's choice. */
-export interface LeftOut {
-  readonly folder: string;
-  readonly what: string;
-}
-
-/** What a developer leaves out: `pods`, or `kubernetes`, which has the pods in it. @throws Error for anything else */
-export function leftOutParts(wish: string): readonly LeftOut[] {
-  const pods = { folder: podsFolder, what: 'the tests with pods on a real node' };
-  const kubernetes = { folder: kubernetesFolder, what: 'the tests on a Kubernetes API server' };
-  switch (wish) {
-    case '':
-      return [];
-    case 'pods':
-      return [pods];
-    case 'kubernetes':
-      return [kubernetes, pods];
-    default:
-      throw new Error(`${withoutVariable}=${wish} names no part that can be left out: use pods or kubernetes`);
-  }
-}
 
 /**
  * Sees to everything that the tests need: installs it, where this is Debian and we are root, says what to type, where not, and builds Kubernetes.

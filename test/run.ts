@@ -1,25 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { installRequirements, leftOutParts, withoutVariable } from './requirements.ts';
+import { installRequirements } from './requirements.ts';
+import { leftOutParts, unitFolders, withoutVariable } from './suite.ts';
 
 /**
  * Runs the suite: `check` (types, lint, format, unused code), `unit` (check and what needs no server), or `all`. Each check counts as one test. The last
  * line is `N passed, N failed`, after what was left out by the developer's choice; the exit status is 0 only when nothing failed and something passed.
  */
 const scopes = ['check', 'unit', 'all'] as const;
-const unitFolders = [
-  'test/architecture',
-  'test/bench/unit',
-  'test/bus/unit',
-  'test/client/unit',
-  'test/core',
-  'test/demo/unit',
-  ...['commands', 'connections', 'identity', 'merging', 'moving', 'rooms'].map((room) => `test/gateway/${room}`),
-  'test/operator',
-  'test/publisher/unit',
-  'test/replay/unit',
-  'test/simulation',
-];
 const resultFile = '.cache/vitest.json';
 
 const checks: readonly (readonly [name: string, command: readonly string[]])[] = [

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { leftOutParts } from '../requirements.ts';
+import { leftOutParts } from '../suite.ts';
 import { readSources } from './imports.ts';
 
 const tests = readSources('test').filter(({ path }) => path.endsWith('.test.ts'));

@@ -1,0 +1,44 @@
+/** What the suite is made of: the folders that need nothing but Node, and the parts that a developer can leave out. */
+
+/** Tests without a server, a child process, a listening socket or a browser; `npm run test:unit` runs them. `test/architecture` guards the list. */
+export const unitFolders: readonly string[] = [
+  'test/architecture',
+  'test/bench/unit',
+  'test/bus/unit',
+  'test/client/unit',
+  'test/core',
+  'test/demo/unit',
+  ...['commands', 'connections', 'identity', 'merging', 'moving', 'rooms'].map((room) => `test/gateway/${room}`),
+  'test/operator',
+  'test/publisher/unit',
+  'test/replay/unit',
+  'test/simulation',
+];
+
+/** The variable by which a developer leaves parts of the suite out, and what can be named in it. */
+export const withoutVariable = 'BARRAGE_TEST_WITHOUT';
+
+export const kubernetesFolder = 'test/kubernetes';
+export const podsFolder = 'test/pods';
+
+/** A part of the suite that does not run, by the developer's choice. */
+export interface LeftOut {
+  readonly folder: string;
+  readonly what: string;
+}
+
+/** What a developer leaves out: `pods`, or `kubernetes`, which has the pods in it. @throws Error for anything else */
+export function leftOutParts(wish: string): readonly LeftOut[] {
+  const pods = { folder: podsFolder, what: 'the tests with pods on a real node' };
+  const kubernetes = { folder: kubernetesFolder, what: 'the tests on a Kubernetes API server' };
+  switch (wish) {
+    case '':
+      return [];
+    case 'pods':
+      return [pods];
+    case 'kubernetes':
+      return [kubernetes, pods];
+    default:
+      throw new Error(`${withoutVariable}=${wish} names no part that can be left out: use pods or kubernetes`);
+  }
+}
