@@ -63,6 +63,8 @@ export const limits = {
   authInFlightMax: 1_000,
   /** Longest time that one slice of a fan-out may run, in milliseconds of CPU. */
   fanOutSliceMsMax: 20,
+  /** Longest time that one turn of any other loop over connections, members or rooms may take, in milliseconds of CPU. */
+  turnMsMax: 20,
 } as const;
 
 assert(limits.payloadBytesMax < limits.requestBytesMax, 'a payload at its limit must fit in a request');

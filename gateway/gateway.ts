@@ -112,6 +112,7 @@ export class Gateway {
       placement: () => this.#pool.placement,
       uid: this.#uid,
       clock: systemClock,
+      onSlice: (milliseconds) => this.#metrics.loopSlice('drain', milliseconds),
       registry,
       logger,
     });
@@ -160,7 +161,7 @@ export class Gateway {
       await gateway.#takeNumber();
     } catch (error) {
       gateway.#connections.close();
-      gateway.#rooms.close();
+      await gateway.#rooms.close();
       gateway.#load.close();
       gateway.#server.close();
       throw error;
@@ -221,7 +222,7 @@ export class Gateway {
     const { drainMs: withinMs, drainConnectionsPerSecond: connectionsPerSecond } = this.#options.settings;
     await this.#drainer.finish({ withinMs, connectionsPerSecond });
     this.#connections.close();
-    this.#rooms.close();
+    await this.#rooms.close();
     this.#load.close();
     this.#server.closeIdleConnections();
     await new Promise((resolve) => {

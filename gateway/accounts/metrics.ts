@@ -34,6 +34,7 @@ export class GatewayMetrics {
   readonly #mergeWindow: Histogram;
   readonly #latency: Histogram;
   readonly #slice: Histogram;
+  readonly #loopSlice: Histogram<'loop'>;
 
   constructor(registry: Registry, gauges: GatewayGauges) {
     const registers = [registry];
@@ -126,6 +127,13 @@ export class GatewayMetrics {
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1],
       registers,
     });
+    this.#loopSlice = new Histogram({
+      name: 'barrage_gateway_loop_slice_seconds',
+      help: 'Time that one slice of a loop over connections, members or rooms held the event loop.',
+      labelNames: ['loop'],
+      buckets: [0.001, 0.005, 0.01, 0.02, 0.05, 0.1],
+      registers,
+    });
     const { tally } = this;
     counted(registry, 'barrage_gateway_frames_sent_total', 'Frames of publications handed to sockets.', () => this.#framesSent);
     counted(
@@ -174,6 +182,11 @@ export class GatewayMetrics {
   sent(frames: number, bytes: number): void {
     this.#framesSent += frames;
     this.#bytesSent += bytes;
+  }
+
+  /** One slice of a loop: `sweep` over the connections, `policies` over rooms and members, `drain` and `end` over those who must go. */
+  loopSlice(loop: 'sweep' | 'policies' | 'drain' | 'end', milliseconds: number): void {
+    this.#loopSlice.observe({ loop }, milliseconds / 1000);
   }
 
   slice(milliseconds: number): void {

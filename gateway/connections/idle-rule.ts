@@ -3,7 +3,7 @@ export interface IdleTimes {
   readonly pingIntervalMs: number;
   /** Silent for so long it is over: milliseconds, at least twice the ping interval. */
   readonly idleTimeoutMs: number;
-  /** Between two turns, in milliseconds. */
+  /** Most between two turns, in milliseconds; twice as much is a pause of this process. */
   readonly turnMs: number;
 }
 
@@ -23,7 +23,7 @@ export class IdleRule {
     this.#closesFrom = now;
   }
 
-  /** A turn begins: to be called every `turnMs`. */
+  /** A turn begins: to be called at least every `turnMs`. */
   turn(at: number): void {
     const { turnMs, pingIntervalMs } = this.#times;
     if (at - this.#turnAt > 2 * turnMs) this.#closesFrom = at + pingIntervalMs + turnMs;

@@ -62,6 +62,8 @@ export interface DrainPace {
   readonly elapsedMs: number;
   /** Connections that may be moved by now and were not; a fraction is kept. */
   readonly credit: number;
+  /** Whether the last turn was over before its budget was spent: then the rest is kept, as if the loop had been held. */
+  readonly wasCut?: boolean;
 }
 
 export const drainStart: DrainPace = { elapsedMs: 0, credit: 0 };
@@ -86,7 +88,9 @@ export function paceDrain(
   const leftMs = order.deadlineMs + order.lastCallMs - elapsedMs;
   if (isLastCall && leftMs <= sinceMs) return { pace: { elapsedMs, credit: connections }, budget: connections, isLastCall };
   const rate = isLastCall ? Math.max(order.connectionsPerSecond, (connections * 1000) / leftMs) : order.connectionsPerSecond;
-  const credit = Math.min(pace.credit, 1) + (rate * Math.min(sinceMs, catchUpMsMax)) / 1000;
+  const mostOf = (ms: number): number => (rate * Math.min(ms, catchUpMsMax)) / 1000;
+  const kept = Math.min(pace.credit, pace.wasCut === true ? Math.max(1, mostOf(catchUpMsMax)) : 1);
+  const credit = kept + mostOf(sinceMs);
   return { pace: { elapsedMs, credit }, budget: Math.min(Math.floor(credit), connections), isLastCall };
 }
 

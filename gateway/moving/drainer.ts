@@ -2,6 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import { closeCodes } from '../../core/close-codes.ts';
 import { decideCommand, type DrainCommand } from '../../core/pool/drain-command.ts';
+import { limits } from '../../core/limits.ts';
 import type { Placement } from '../../core/pool/placement.ts';
 import type { CommandResult } from '../../core/process/admin-api.ts';
 import type { Logger } from '../../core/process/logging.ts';
@@ -18,8 +19,13 @@ import {
   type Ending,
 } from './drain-plan.ts';
 import type { Clock } from '../../core/clock.ts';
+import { inSlices } from '../../core/slices.ts';
 
 const tickMs = 20;
+/** How long one tick may take, in milliseconds; what is left is for the next. */
+const tickMsMax = limits.turnMsMax / 2;
+/** After a walk over all connections that found nobody to move the next one begins so much later, in milliseconds. */
+const walkPauseMs = 250;
 
 export interface DrainerOptions {
   readonly connections: ReadonlyMap<number, Connection>;
@@ -27,6 +33,8 @@ export interface DrainerOptions {
   /** This pod's UID: what commands must be for, and where nobody is sent. */
   readonly uid: string;
   readonly clock: Clock;
+  /** Called with the time that a tick, or a slice of the end, held the event loop, in milliseconds. */
+  readonly onSlice?: (milliseconds: number) => void;
   readonly registry: Registry;
   readonly logger: Logger;
 }
@@ -38,8 +46,10 @@ interface Drain {
   readonly startedClock: number;
   /** Those who were told to move, with when; the earliest first. */
   readonly told: Map<Connection, number>;
-  /** Walks over all connections once; it meets those who come meanwhile too. */
-  untold: Iterator<Connection>;
+  /** Walks over all connections once; it meets those who come meanwhile too. `undefined`: it is over. */
+  untold: Iterator<Connection> | undefined;
+  /** When the next walk may begin: one whose handshake was under way may have come since. */
+  nextWalkAt: number;
   readonly stop: () => void;
 }
 
@@ -121,13 +131,20 @@ export class Drainer {
     const isOver = (): boolean => this.#isHastened || clock.monotonic() >= endAt || this.#areAllClosed();
     while (!isOver()) await new Promise<void>((resolve) => void clock.after(tickMs, resolve));
     this.#end();
-    for (const connection of connections.values()) this.#close(connection, 'close');
+    await this.#closeAll();
     logger.info({ moved: this.#moved, afterMs: Math.round(clock.monotonic() - startedClock) }, 'nobody is left');
   }
 
   /** Closes at once whoever `finish` would still move. */
   hasten(): void {
     this.#isHastened = true;
+  }
+
+  #closeAll(): Promise<void> {
+    const { connections, clock, onSlice } = this.#options;
+    return new Promise((resolve) => {
+      inSlices(connections.values(), { clock, step: (connection) => this.#close(connection, 'close'), onDone: resolve, onSlice });
+    });
   }
 
   #areAllClosed(): boolean {
@@ -148,7 +165,8 @@ export class Drainer {
       startedAt: clock.wall(),
       startedClock: clock.monotonic(),
       told: new Map(),
-      untold: connections.values(),
+      untold: undefined,
+      nextWalkAt: clock.monotonic(),
       stop: clock.every(tickMs, () => this.#tick()),
     };
     logger.info({ connections: connections.size, ...order }, 'draining');
@@ -168,27 +186,30 @@ export class Drainer {
   #tick(): void {
     const drain = this.#drain;
     if (drain === undefined) return;
-    const { connections, clock } = this.#options;
-    const observed = { elapsedMs: clock.monotonic() - drain.startedClock, connections: connections.size };
+    const { connections, clock, onSlice } = this.#options;
+    const startedAt = clock.monotonic();
+    const isLate = (): boolean => clock.monotonic() - startedAt >= tickMsMax;
+    const observed = { elapsedMs: startedAt - drain.startedClock, connections: connections.size };
     const { pace, budget, isLastCall } = paceDrain(drain.order, drain.pace, observed);
     // Who was told shortly before the last call is to have the time to go by itself.
-    let left = budget - this.#closeTold(drain, isLastCall ? drain.order.lastCallMs / 2 : leaveWithinMs, budget);
-    while (left > 0) {
+    let left = budget - this.#closeTold(drain, isLastCall ? drain.order.lastCallMs / 2 : leaveWithinMs, { budget, isLate });
+    while (left > 0 && !isLate()) {
       const connection = this.#nextUntold(drain);
       if (connection === undefined) break;
       left--;
       this.#depart(drain, connection, isLastCall);
     }
-    drain.pace = { ...pace, credit: pace.credit - (budget - left) };
+    drain.pace = { ...pace, credit: pace.credit - (budget - left), wasCut: left > 0 && isLate() };
+    onSlice?.(clock.monotonic() - startedAt);
   }
 
   /** Closes those who were told to move at least `afterMs` ago and are still there. @returns how many */
-  #closeTold({ told }: Drain, afterMs: number, most: number): number {
+  #closeTold({ told }: Drain, afterMs: number, most: { readonly budget: number; readonly isLate: () => boolean }): number {
     const before = this.#options.clock.monotonic() - afterMs;
     let closed = 0;
     for (const [connection, at] of told) {
       const hasLeft = connection.isClosed;
-      if (!hasLeft && (at > before || closed === most)) break;
+      if (!hasLeft && (at > before || closed === most.budget || most.isLate())) break;
       told.delete(connection);
       if (hasLeft) continue;
       closed++;
@@ -198,12 +219,13 @@ export class Drainer {
   }
 
   #nextUntold(drain: Drain): Connection | undefined {
-    for (let round = 0; round < 2; round++) {
-      for (let next = drain.untold.next(); next.done !== true; next = drain.untold.next())
-        if (!next.value.isClosed && !drain.told.has(next.value)) return next.value;
-      // At its end an iterator stays there; one whose handshake was under way may have come since.
-      drain.untold = this.#options.connections.values();
-    }
+    const { connections, clock } = this.#options;
+    if (drain.untold === undefined && clock.monotonic() >= drain.nextWalkAt) drain.untold = connections.values();
+    if (drain.untold === undefined) return undefined;
+    for (let next = drain.untold.next(); next.done !== true; next = drain.untold.next())
+      if (!next.value.isClosed && !drain.told.has(next.value)) return next.value;
+    drain.untold = undefined;
+    drain.nextWalkAt = clock.monotonic() + walkPauseMs;
     return undefined;
   }
 

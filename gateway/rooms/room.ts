@@ -89,25 +89,29 @@ export class Room implements MemberRoom {
     return [...this.#members.values()].flatMap((list) => [...list]);
   }
 
-  /** What a member asked for holds under the new policy too: the class that gave it no more may give more now. */
-  setPolicy(policy: ChannelPolicy): void {
+  /** @returns whether its members must be settled: what one asked for holds under the new policy too, which may give it more or less */
+  setPolicy(policy: ChannelPolicy): boolean {
     const { budget } = this.#merger.policy;
     this.#merger.setPolicy(policy);
     // Classes depend on nothing else: most changes of policies need no look at the members.
-    if (policy.budget.publicationsPerSecond === budget.publicationsPerSecond) return;
-    const moves: { readonly from: MemberClass; readonly to: MemberClass; readonly members: Member[] }[] = [];
-    for (const [from, list] of this.#members) {
-      const byClass = new Map<MemberClass, Member[]>();
-      for (const member of list) {
-        const to = member.asked === undefined ? from : from.encoding.classAt(densityFor(member.asked, policy));
-        if (to === from) continue;
-        const members = byClass.get(to);
-        if (members === undefined) byClass.set(to, [member]);
-        else members.push(member);
-      }
-      for (const [to, members] of byClass) moves.push({ from, to, members });
+    return policy.budget.publicationsPerSecond !== budget.publicationsPerSecond;
+  }
+
+  /** Moves members to the classes that the policy gives them. Whoever has many settles some at a time: each time costs a frame a class. */
+  settle(members: Iterable<Member>): void {
+    const moves = new Map<MemberClass, Map<MemberClass, Member[]>>();
+    for (const member of members) {
+      if (!member.active || member.asked === undefined) continue;
+      const from = member.memberClass;
+      const to = from.encoding.classAt(densityFor(member.asked, this.policy));
+      if (to === from) continue;
+      const byTarget = moves.get(from) ?? new Map<MemberClass, Member[]>();
+      moves.set(from, byTarget);
+      const moved = byTarget.get(to);
+      if (moved === undefined) byTarget.set(to, [member]);
+      else moved.push(member);
     }
-    for (const { from, to, members } of moves) this.#move(members, from, to);
+    for (const [from, byTarget] of moves) for (const [to, moved] of byTarget) this.#move(moved, from, to);
   }
 
   setCadence(cadence: { readonly windowMs: number; readonly budgetFactor: number }): void {

@@ -4,6 +4,7 @@ import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Policies } from '../../core/policy/policy.ts';
 import type { Logger } from '../../core/process/logging.ts';
+import { inSlices } from '../../core/slices.ts';
 import { SparseLog } from '../../core/process/sparse-log.ts';
 import type { Position } from '../../core/publication.ts';
 import { mayJoin, type Access } from '../identity/channel-access.ts';
@@ -36,8 +37,8 @@ interface OpenRoom {
 }
 
 const cadenceIntervalMs = 500;
-/** Members looked at without giving way to anything else, when a policy's access changes. */
-const readmittedAtOnce = 200;
+/** Members that are settled together when a policy changes. */
+const settledTogether = 64;
 /** Weight of the newest interval in a room's flush cost. */
 const costWeight = 0.3;
 
@@ -55,6 +56,9 @@ export class Rooms {
   #demand = 0;
   #subscriptions = 0;
   readonly #stopCadence: () => void;
+  /** Rooms with members who may get another density, or may have to leave. */
+  readonly #unsettled = new Set<Room>();
+  #callOffPolicies = (): void => {};
 
   constructor(options: {
     readonly log: ChannelLog;
@@ -98,20 +102,23 @@ export class Rooms {
     return this.#policies;
   }
 
-  /** New policies are in force at once, for open rooms too; nobody is reconnected. Whom a room's new policy does not admit leaves it. */
+  /**
+   * New policies are in force at once for those who come, and room by room for those who are here; nobody is reconnected. Whom a room's new policy does
+   * not admit leaves it.
+   */
   setPolicies(policies: Policies): void {
     // Each pool document says them, and few change them.
     if (policies === this.#policies) return;
     this.#policies = policies;
-    const changed: Room[] = [];
-    for (const entry of this.#rooms.values()) {
-      if (entry.state !== 'open') continue;
-      const { room } = entry;
-      const before = room.policy.access.subscribe;
-      room.setPolicy(policies.of(room.channel));
-      if (room.policy.access.subscribe !== before) changed.push(room);
-    }
-    if (changed.length > 0) this.#readmit(membersOf(changed));
+    this.#callOffPolicies();
+    this.#callOffPolicies = inSlices(this.#rooms.values(), {
+      clock: this.#surroundings.clock,
+      step: (entry) => {
+        if (entry.state === 'open') this.#renew(entry.room);
+      },
+      onDone: () => this.#settle(),
+      onSlice: (milliseconds) => this.#surroundings.metrics.loopSlice('policies', milliseconds),
+    });
   }
 
   /**
@@ -174,9 +181,20 @@ export class Rooms {
     for (const [channel, entry] of this.#rooms) if (entry.state === 'open') yield [channel, this.counts(channel)];
   }
 
-  close(): void {
+  /** Resolves when all rooms are closed. */
+  close(): Promise<void> {
     this.#stopCadence();
-    for (const entry of this.#rooms.values()) if (entry.state === 'open') this.#close(entry.room);
+    this.#callOffPolicies();
+    return new Promise((resolve) => {
+      inSlices(this.#rooms.values(), {
+        clock: this.#surroundings.clock,
+        step: (entry) => {
+          if (entry.state === 'open') this.#close(entry.room);
+        },
+        onDone: resolve,
+        onSlice: (milliseconds) => this.#surroundings.metrics.loopSlice('end', milliseconds),
+      });
+    });
   }
 
   #accessOf({ uid }: Subscriber, { channel, by }: JoinRequest): Access {
@@ -235,6 +253,7 @@ export class Rooms {
     this.#rooms.delete(room.channel);
     this.#flushCosts.delete(room);
     this.#stretched.delete(room);
+    this.#unsettled.delete(room);
     room.close();
     this.#log.unsubscribe(room.channel);
   }
@@ -254,18 +273,42 @@ export class Rooms {
     };
   }
 
-  /** Looks at some members at a time. A client that is not admitted leaves; where it can't be told, it is disconnected. */
-  #readmit(members: Iterator<Member>): void {
-    for (let left = readmittedAtOnce; left > 0; left--) {
-      const { value: member, done } = members.next();
-      if (done === true) return;
-      const { connection, room } = member;
-      if (!member.active || mayJoin(room.policy, room.channel, connection.uid) === 'allowed') continue;
-      if (!connection.encoding.canTell)
-        connection.close(closeBecause(closeCodes.forbidden, `not allowed any more: the policy of ${room.channel} has changed`));
-      else this.end(member, "this channel's policy has changed, and does not let this client subscribe");
+  #renew(room: Room): void {
+    const before = room.policy.access.subscribe;
+    const mustSettle = room.setPolicy(this.#policies.of(room.channel));
+    if (mustSettle || room.policy.access.subscribe !== before) this.#unsettled.add(room);
+  }
+
+  /** Gives members the density that the new policy allows, and ends those whom it does not admit: some members at a time. */
+  #settle(): void {
+    this.#callOffPolicies = inSlices(this.#unsettledMembers(), {
+      clock: this.#surroundings.clock,
+      step: ({ room, members }) => {
+        room.settle(members);
+        for (const member of members) this.#readmit(member);
+      },
+      // Each of them may have to be told that it leaves.
+      stepsPerLook: 1,
+      onSlice: (milliseconds) => this.#surroundings.metrics.loopSlice('policies', milliseconds),
+    });
+  }
+
+  /** A room whose walk is called off by newer policies stays unsettled. */
+  *#unsettledMembers(): Generator<{ readonly room: Room; readonly members: readonly Member[] }, void> {
+    for (const room of this.#unsettled) {
+      const all = room.everyone();
+      for (let from = 0; from < all.length; from += settledTogether) yield { room, members: all.slice(from, from + settledTogether) };
+      this.#unsettled.delete(room);
     }
-    this.#surroundings.clock.soon(() => this.#readmit(members));
+  }
+
+  /** A client that is not admitted any more leaves; where it can't be told, it is disconnected. */
+  #readmit(member: Member): void {
+    const { connection, room } = member;
+    if (!member.active || mayJoin(room.policy, room.channel, connection.uid) === 'allowed') return;
+    if (!connection.encoding.canTell)
+      connection.close(closeBecause(closeCodes.forbidden, `not allowed any more: the policy of ${room.channel} has changed`));
+    else this.end(member, "this channel's policy has changed, and does not let this client subscribe");
   }
 
   #planCadence(): void {
@@ -297,8 +340,4 @@ export class Rooms {
     }
     this.#stretched = stretched;
   }
-}
-
-function* membersOf(rooms: readonly Room[]): Generator<Member, undefined> {
-  for (const room of rooms) yield* room.everyone();
 }

@@ -152,6 +152,6 @@ export class World {
 
   close(): void {
     for (const viewer of this.viewers) viewer.leave();
-    for (const gateway of this.gateways) gateway.rooms.close();
+    for (const gateway of this.gateways) void gateway.rooms.close();
   }
 }

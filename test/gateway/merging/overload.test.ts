@@ -109,7 +109,7 @@ function policiesOf(policies: object[]): Policies {
 
 const open: Rooms[] = [];
 afterEach(() => {
-  for (const rooms of open.splice(0)) rooms.close();
+  for (const rooms of open.splice(0)) void rooms.close();
 });
 
 /** Each flush of 2,000 members at 30 µs takes 60 ms, and a window of 100 ms may have one; these have thirty and twenty a second. */

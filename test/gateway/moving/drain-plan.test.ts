@@ -143,3 +143,10 @@ test('the top channels are those that sorting would find', () => {
     params,
   );
 });
+
+test('what a turn had no time for is made up for, no more than a quarter of a second of it; what nobody was there for is not', () => {
+  const order = { connectionsPerSecond: 100, deadlineMs: 60_000, lastCallMs: 5_000, hintAfterMs: 500 };
+  const next = (credit: number, wasCut: boolean): number =>
+    paceDrain(order, { elapsedMs: 1_000, credit, wasCut }, { elapsedMs: 1_020, connections: 10_000 }).budget;
+  expect([next(7, false), next(7, true), next(25, true), next(26, true), next(500, true)]).toEqual([3, 9, 27, 27, 27]);
+});

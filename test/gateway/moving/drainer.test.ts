@@ -6,7 +6,8 @@ import { Placement } from '../../../core/pool/placement.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { Drainer } from '../../../gateway/moving/drainer.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { limits } from '../../../core/limits.ts';
+import { CostedClock } from '../../support/costed-clock.ts';
 import { gatewayNamed, poolDocument } from '../../support/pool-document.ts';
 
 /** When one client was told to move, and when the gateway closed its connection, in milliseconds since the drain began. */
@@ -18,7 +19,9 @@ interface Fate {
 /** The product's drain over connections that are not real, on a clock of its own. */
 class Draining {
   readonly fates: Fate[] = [];
-  readonly #clock = new FakeClock();
+  readonly #clock = new CostedClock();
+  /** What a write or a close takes, in milliseconds. */
+  costMs = 0;
   readonly #beganAt = this.#clock.time;
   readonly #connections = new Map<number, Connection>();
   readonly #drainer: Drainer;
@@ -45,6 +48,18 @@ class Draining {
     return await finished;
   }
 
+  /** Ends it without waiting for anybody. */
+  async hasten(): Promise<void> {
+    let isOver = false;
+    void this.#drainer.finish({ withinMs, connectionsPerSecond: undefined }).then(() => (isOver = true));
+    this.#drainer.hasten();
+    while (!isOver) await this.#clock.advance(1);
+  }
+
+  get longestTurnMs(): number {
+    return this.#clock.longestTurnMs;
+  }
+
   get #elapsedMs(): number {
     return this.#clock.time - this.#beganAt;
   }
@@ -53,6 +68,7 @@ class Draining {
     const fate: Fate = {};
     this.fates.push(fate);
     const write = (bytes: Buffer): boolean => {
+      this.#clock.time += this.costMs;
       fate.toldAt = this.#elapsedMs;
       const { afterMs } = JSON.parse(bytes.subarray(bytes.indexOf('{')).toString()) as { readonly afterMs: number };
       if (!isDeaf) this.#clock.after(afterMs, () => this.#leave(id));
@@ -60,6 +76,7 @@ class Draining {
     };
     const socket = { writableLength: 0, write, once() {} } as unknown as Duplex;
     const close = (): void => {
+      this.#clock.time += this.costMs;
       fate.closedAt = this.#elapsedMs;
       this.#connections.delete(id);
     };
@@ -110,5 +127,19 @@ test('who was not told by the deadline is closed in the last call, and nobody el
   for (const { toldAt, closedAt } of closed) {
     expect(toldAt).toBeUndefined();
     expect(closedAt).toBeGreaterThanOrEqual(deadlineMs);
+  }
+});
+
+test('thousands at any rate, and all at once at the end, hold no turn longer than the bound', async () => {
+  const fast = new Draining(3_000, { isDeaf: false });
+  fast.costMs = 0.1;
+  await fast.finish(withinMs, 100_000);
+  const hastened = new Draining(3_000, { isDeaf: true });
+  hastened.costMs = 0.1;
+  await hastened.hasten();
+  expect(hastened.fates.every(({ closedAt }) => closedAt !== undefined)).toBe(true);
+  for (const { longestTurnMs } of [fast, hastened]) {
+    expect(longestTurnMs).toBeGreaterThan(5);
+    expect(longestTurnMs).toBeLessThanOrEqual(limits.turnMsMax);
   }
 });

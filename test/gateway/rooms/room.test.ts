@@ -102,7 +102,8 @@ test('a policy that moves members to other classes costs one frame and one flush
   for (const viewer of [...slow, ...medium, ...all]) expect(spansOf(viewer)).toEqual([[0, 5, 0]]);
 
   const before = hosting.fanOut.flushes.length;
-  hosting.room.setPolicy(policyOf(50));
+  expect(hosting.room.setPolicy(policyOf(50))).toBe(true);
+  hosting.room.settle(hosting.room.everyone());
   const moves = hosting.fanOut.flushes.slice(before);
   expect(moves.flatMap(({ deliveries }) => deliveries.map(({ members }) => members.length))).toEqual([300, 200]);
   // Nothing is written at once, however many they are: that is the business of slices.
@@ -134,7 +135,8 @@ test('the same policy again changes nothing: nobody is moved, and a stretched wi
   const hosting = new Hosting(policyOf(5));
   const [viewer] = hosting.join(1, 5);
   hosting.room.setCadence({ windowMs: 700, budgetFactor: 1 });
-  hosting.room.setPolicy(policyOf(5));
+  expect(hosting.room.setPolicy(policyOf(5))).toBe(false);
+  hosting.room.settle(hosting.room.everyone());
   expect(hosting.fanOut.flushes).toEqual([]);
   hosting.publish(1);
   hosting.publish(1);

@@ -3,7 +3,8 @@ import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { BusUnavailable, type ChannelLog, type ConnectionCall, type LogSubscriber } from '../../../core/bus/bus.ts';
 import { createMemoryBus } from '../../../core/bus/memory.ts';
-import { Policies, policyFileSchema } from '../../../core/policy/policy.ts';
+import { limits } from '../../../core/limits.ts';
+import { Policies, policyFileSchema, type ChannelPolicy } from '../../../core/policy/policy.ts';
 import type { Logger } from '../../../core/process/logging.ts';
 import { answerCall } from '../../../gateway/commands/backend-calls.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
@@ -11,17 +12,27 @@ import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { identify } from '../../../gateway/connections/standing.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
+import type { Member } from '../../../gateway/rooms/members.ts';
 import { Rooms } from '../../../gateway/rooms/rooms.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { CostedClock } from '../../support/costed-clock.ts';
 import { gauges } from '../../simulation/gateway.ts';
 
-function policiesOf(subscribe: string): Policies {
-  return new Policies(policyFileSchema.parse({ channels: [{ channel: 'video:*', access: { subscribe } }] }).channels);
+function channelPolicies(subscribe: string, publicationsPerSecond = 500): readonly ChannelPolicy[] {
+  const policy = { channel: 'video:*', access: { subscribe }, budget: { publicationsPerSecond } };
+  return policyFileSchema.parse({ channels: [policy] }).channels;
+}
+
+function policiesOf(subscribe: string, publicationsPerSecond?: number): Policies {
+  return new Policies(channelPolicies(subscribe, publicationsPerSecond));
 }
 
 /** The product's rooms on a memory bus, with a clock of the test's own; `gate` holds up subscriptions, `isAway` refuses them. */
 class Gateway {
-  readonly clock = new FakeClock();
+  readonly clock = new CostedClock();
+  /** What a write to a client takes, in milliseconds. */
+  writeMs = 0.1;
+  /** What the end of a subscription takes, in milliseconds. */
+  unsubscribeMs = 0;
   gate: Promise<void> = Promise.resolve();
   isAway = false;
   readonly warnings: unknown[][] = [];
@@ -29,7 +40,10 @@ class Gateway {
   readonly #memory = createMemoryBus().log;
   readonly #log: ChannelLog = {
     append: (channel, publications) => this.#memory.append(channel, publications),
-    unsubscribe: (channel) => this.#memory.unsubscribe(channel),
+    unsubscribe: (channel) => {
+      this.clock.time += this.unsubscribeMs;
+      this.#memory.unsubscribe(channel);
+    },
     subscribe: async (channel: string, subscriber: LogSubscriber) => {
       await this.gate;
       if (this.isAway) throw new BusUnavailable('Redis is away');
@@ -52,7 +66,10 @@ class Gateway {
     const said: string[] = [];
     const socket = {
       writableLength: 0,
-      write: (bytes: Buffer) => said.push(bytes.subarray(bytes[1] === 126 ? 4 : 2).toString()) > 0,
+      write: (bytes: Buffer) => {
+        this.clock.time += this.writeMs;
+        return said.push(bytes.subarray(bytes[1] === 126 ? 4 : 2).toString()) > 0;
+      },
       once() {},
     };
     const wire = { socket: socket as unknown as Duplex, close() {}, terminate() {} };
@@ -87,15 +104,16 @@ test('a policy that admits fewer is applied to a large room some members at a ti
     if (index % 2 === 0) identify(connection, { uid: `u${index}` }, gateway.rooms);
     await gateway.rooms.join(connection, { channel: 'video:1', by: 'client' });
   }
-  gateway.rooms.setPolicies(policiesOf('Authenticated'));
+  gateway.clock.turn(() => gateway.rooms.setPolicies(policiesOf('Authenticated')));
   const atOnce = 1_001 - gateway.rooms.subscriptions;
   expect(atOnce).toBeGreaterThan(0);
   expect(atOnce).toBeLessThan(500);
   // One who leaves meanwhile, and another policy, are no trouble.
   const last = clients.at(-1)?.connection.members[0];
   if (last !== undefined) gateway.rooms.leave(last);
-  await gateway.clock.advance(1);
+  await gateway.clock.advance(1_000);
   expect(gateway.rooms.subscriptions).toBe(500);
+  expect(gateway.clock.longestTurnMs).toBeLessThanOrEqual(limits.turnMsMax);
   for (const [index, { connection, said }] of clients.slice(0, -1).entries()) {
     expect([index, connection.members.length]).toEqual([index, index % 2 === 0 ? 1 : 0]);
     expect(said.length).toBe(index % 2 === 0 ? 0 : 1);
@@ -111,8 +129,79 @@ test('a policy that admits those again who wait to be looked at leaves them in',
   const left = gateway.rooms.subscriptions;
   expect(left).toBeGreaterThan(0);
   gateway.rooms.setPolicies(policiesOf('Public'));
-  await gateway.clock.advance(1);
+  await gateway.clock.advance(1_000);
   expect(gateway.rooms.subscriptions).toBe(left);
+});
+
+/** Policies of which each look takes its time, in milliseconds. */
+class SlowPolicies extends Policies {
+  readonly #clock: CostedClock;
+  readonly #lookMs: number;
+
+  constructor(clock: CostedClock, lookMs: number, subscribe: string) {
+    super(channelPolicies(subscribe));
+    this.#clock = clock;
+    this.#lookMs = lookMs;
+  }
+
+  override of(channel: string): ChannelPolicy {
+    this.#clock.time += this.#lookMs;
+    return super.of(channel);
+  }
+}
+
+test('new policies reach thousands of rooms with no turn above the bound; newer ones that come meanwhile are in force in the end', async () => {
+  const gateway = new Gateway();
+  const connections = Array.from({ length: 30 }, () => gateway.connect().connection);
+  for (const [index, connection] of connections.entries())
+    for (let number = 0; number < 100; number++)
+      await gateway.rooms.join(connection, { channel: `video:${index}-${number}`, by: 'client' });
+  await gateway.clock.advance(0);
+  const subscribeOf = (access: string): number =>
+    connections.flatMap(({ members }) => members).filter(({ room }) => room.policy.access.subscribe === access).length;
+  gateway.clock.turnsMs.length = 0;
+  gateway.clock.turn(() => gateway.rooms.setPolicies(new SlowPolicies(gateway.clock, 0.05, 'Authenticated')));
+  expect(subscribeOf('Authenticated')).toBeLessThan(3_000);
+  gateway.clock.turn(() => gateway.rooms.setPolicies(new SlowPolicies(gateway.clock, 0.05, 'Public')));
+  await gateway.clock.advance(1_000);
+  expect(subscribeOf('Public')).toBe(3_000);
+  expect(gateway.clock.longestTurnMs).toBeGreaterThan(5);
+  expect(gateway.clock.longestTurnMs).toBeLessThanOrEqual(limits.turnMsMax);
+});
+
+test('a policy that gives more moves a large room some members at a time', async () => {
+  const gateway = new Gateway();
+  gateway.rooms.setPolicies(policiesOf('Public', 5));
+  const members: Member[] = [];
+  for (let number = 0; number < 2_000; number++) {
+    const joined = await gateway.rooms.join(gateway.connect().connection, { channel: 'video:1', by: 'client', density: 20 });
+    if (joined.kind === 'joined') members.push(joined.member);
+  }
+  const moved = (): number => members.filter(({ memberClass }) => memberClass.density === 'dense20').length;
+  const before = moved();
+  // Moving a member takes no write; a slow machine is one whose every look at the clock takes long.
+  gateway.clock.monotonic = () => (gateway.clock.time += 2);
+  gateway.rooms.setPolicies(policiesOf('Public', 50));
+  expect(moved() - before).toBeGreaterThan(0);
+  expect(moved() - before).toBeLessThan(1_000);
+  await gateway.clock.advance(10_000);
+  expect(moved()).toBe(2_000);
+});
+
+test('rooms are closed in slices, and all of them', async () => {
+  const gateway = new Gateway();
+  const connections = Array.from({ length: 20 }, () => gateway.connect().connection);
+  for (const [index, connection] of connections.entries())
+    for (let number = 0; number < 100; number++)
+      await gateway.rooms.join(connection, { channel: `video:${index}-${number}`, by: 'client' });
+  gateway.unsubscribeMs = 0.05;
+  let closed: Promise<void> | undefined;
+  gateway.clock.turn(() => (closed = gateway.rooms.close()));
+  expect(gateway.rooms.size).toBeGreaterThan(0);
+  await gateway.clock.advance(1_000);
+  await closed;
+  expect(gateway.rooms.size).toBe(0);
+  expect(gateway.clock.longestTurnMs).toBeLessThanOrEqual(limits.turnMsMax);
 });
 
 test('a thousand subscribes that the bus does not take are one line a second, without a stack', async () => {
