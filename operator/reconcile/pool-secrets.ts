@@ -280,12 +280,12 @@ function settingsIn(secret: SecretObject): SecretSettings {
 }
 
 function absent(name: string): ObservedFault {
-  const message = `Secret ${name}, which the operator makes, is not there; it is made when spec.paused is false.`;
+  const message = `Secret ${name}, which the operator creates, is missing. The operator creates it when spec.paused is false.`;
   return { kind: 'MissingSecret', subject: `Secret ${name}`, message };
 }
 
 function spoilt(name: string): ObservedFault {
-  const message = `Secret ${name}, which the operator made, holds no pair of Ed25519 keys any more. Delete it: it is made anew, and the gateways are replaced.`;
+  const message = `Secret ${name}, which the operator made, holds no pair of Ed25519 keys any more. Delete it: the operator creates a new one and replaces the gateways.`;
   return { kind: 'MissingSecret', subject: `Secret ${name}`, message };
 }
 
