@@ -125,7 +125,10 @@ export class PoolSecretsKeeper {
     if (keys.length === 0) attempts.note(unfit(name, ' holds no API key. Give it at least one, of 16 to 256 characters, under any name'));
     else if (wrong !== undefined)
       attempts.note(
-        unfit(name, ` holds under ${wrong.key} no API key: that is 16 to 256 characters without white space and commas. Correct it`),
+        unfit(
+          name,
+          ` holds under ${wrong.key} no API key: that is 16 to 256 characters, printable ASCII without spaces and commas. Correct it`,
+        ),
       );
     return keys.map(({ value }) => value);
   }
@@ -234,7 +237,7 @@ function lacking(name: string, field: string, key: string): ObservedFault {
 
 /** Whether `BARRAGE_API_KEYS` takes the value as one of its keys. */
 function isApiKey(value: string): boolean {
-  return value.length >= 16 && value.length <= 256 && !/[\s,]/.test(value);
+  return /^[\x21-\x2b\x2d-\x7e]{16,256}$/.test(value);
 }
 
 /** The login inside stored settings. */
