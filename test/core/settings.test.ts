@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isLoopbackHost, isLoopbackHostHeader } from '../../core/process/loopback.ts';
 import { readSettings, unknownSettings } from '../../core/process/settings.ts';
@@ -206,4 +207,22 @@ test('a setting that is ignored without another one is a fault', () => {
     'BARRAGE_REDIS_MODE, BARRAGE_REDIS_PASSWORD: of no use without BARRAGE_REDIS_URL, which is not set',
   ]);
   expect(faultsOf({ BARRAGE_REDIS_MODE: 'Cluster', BARRAGE_REDIS_URL: 'redis://a' })).toEqual([]);
+});
+
+test('no text of any variable makes reading throw, and no fault tells a secret', () => {
+  const entries = Object.values(settingsTable);
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.webUrl(),
+    fc.ipV6(),
+    fc.constantFrom('*', 'null', 'https://', 'redis://:%@', '[::1]'),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...entries), text, (entry, value) => {
+      const result = readSettings({ [entry.variable]: value });
+      if (result.kind === 'faults' && 'isSecret' in entry && value.trim().length > 8)
+        expect(result.faults.join()).not.toContain(value.trim());
+    }),
+    { numRuns: 2000 },
+  );
 });
