@@ -3,8 +3,8 @@ import type { ObjectMeta } from './object-meta.ts';
 
 /**
  * A BarrageChannel is the policy of the channels whose names match spec.channel, on one GatewayPool of the same
- * namespace. It is in force within seconds, without a reconnect. Channels without one have the defaults: never make
- * an object for each live room.
+ * namespace. It is in force within seconds, without a reconnect. Channels without a policy have the defaults. Never
+ * create an object for each live room.
  */
 export interface BarrageChannel {
   readonly apiVersion: 'barrage.dev/v1alpha1';
@@ -14,12 +14,13 @@ export interface BarrageChannel {
   readonly status?: BarrageChannelStatus;
 }
 
-/** The policy. What it leaves out has the default, not the value of a less specific BarrageChannel. */
+/** The policy. An absent field has the default, not the value of a less specific BarrageChannel. */
 export interface BarrageChannelSpec {
   readonly poolRef: BarrageChannelPoolRef;
   /**
-   * One channel (video:100001), all that begin alike (video:*), or all (*). The most specific BarrageChannel wins: the
-   * exact name, else the longest beginning. Of two that say the same the older one wins. It can't be changed.
+   * One channel (video:100001), all channels with a prefix (video:*), or all channels (*). The most specific
+   * BarrageChannel wins: the exact name, else the longest prefix. Of two equal patterns the older one wins. It can't be
+   * changed.
    */
   readonly channel: string;
   readonly merge: BarrageChannelMerge;
@@ -29,7 +30,8 @@ export interface BarrageChannelSpec {
   readonly slowConsumer: BarrageChannelSlowConsumer;
   readonly limits: BarrageChannelLimits;
   /**
-   * Whether clients may ask who is there: no (Off), how many (Count), or also who (Members, which only counts so far).
+   * Whether clients may ask about members: not at all (Off), their number (Count), or also their names (Members, which
+   * only counts so far).
    */
   readonly presence: 'Off' | 'Count' | 'Members';
   readonly expectedPeak?: BarrageChannelExpectedPeak;
@@ -45,27 +47,27 @@ export interface BarrageChannelPoolRef {
 export interface BarrageChannelMerge {
   /** How long a gateway collects after the first publication, in milliseconds; 0 sends each at once. */
   readonly windowMilliseconds: number;
-  /** A window ends early at so many publications. */
+  /** Number of publications that ends a window early. */
   readonly publicationsMax: number;
-  /** A window ends early at so many bytes of payload. */
+  /** Bytes of payload that end a window early. */
   readonly bytesMax: number;
 }
 
-/** How much one client is given; above it publications are left out by priority, and counted. */
+/** Rate for one client. Above it publications are left out by priority, and counted. */
 export interface BarrageChannelBudget {
-  /** Publications a second that one client is given at most. Default: all. */
+  /** Most publications a second for one client. Default: no bound. */
   readonly publicationsPerSecond?: number;
 }
 
-/** Publications that are kept for those who come later. Default: none. Not in effect yet. */
+/** Publications kept for later clients. Default: none. Not in effect yet. */
 export interface BarrageChannelHistory {
-  /** Most publications that are kept. */
+  /** Most publications to keep. */
   readonly size: number;
-  /** How long one is kept. */
+  /** How long a publication is kept. */
   readonly ttlSeconds: number;
 }
 
-/** Who may read and write. */
+/** Who may subscribe and publish. */
 export interface BarrageChannelAccess {
   /**
    * Who may subscribe: everybody (Public), clients with an identity (Authenticated), or only the user that user:<uid>
@@ -81,15 +83,15 @@ export interface BarrageChannelAccess {
   readonly slowModeSeconds: number;
 }
 
-/** What becomes of a client that reads too slowly. */
+/** Treatment of a client that reads too slowly. */
 export interface BarrageChannelSlowConsumer {
-  /** DropOldest: it loses the oldest of what waits, and is told. Disconnect: its connection is closed. */
+  /** DropOldest: the client loses its oldest waiting batches, and is told. Disconnect: its connection is closed. */
   readonly policy: 'DropOldest' | 'Disconnect';
   /** Bytes that may wait for one connection: frames, and 100 for each batch. */
   readonly queueBytesMax: number;
 }
 
-/** What the channel takes. */
+/** Limits of the channel. */
 export interface BarrageChannelLimits {
   /** Publications a second that each publisher accepts for the channel. Default: no bound. */
   readonly publicationsPerSecond?: number;
@@ -99,35 +101,35 @@ export interface BarrageChannelLimits {
   readonly membersMax?: number;
 }
 
-/** A crowd that is expected on this one channel, to be ready before it comes. Not in effect yet. */
+/** Expected crowd on this one channel, so that gateways are ready before it comes. Not in effect yet. */
 export interface BarrageChannelExpectedPeak {
   /** Members to expect. */
   readonly connections: number;
-  /** When they come, such as 2026-12-31T20:00:00Z. */
+  /** When the crowd comes, such as 2026-12-31T20:00:00Z. */
   readonly startTime: string;
-  /** When they have gone. Default: never. */
+  /** When the crowd has gone. Default: never. */
   readonly endTime?: string;
 }
 
-/** What became of the policy. Written by the operator only. */
+/** State of the policy. Only the operator writes it. */
 export interface BarrageChannelStatus {
   /** Generation of the spec that this status is about. */
   readonly observedGeneration?: number;
-  /** What is so and what is not, each with a reason and a message that says what to do. */
+  /** Conditions, each with a reason and a message that says what to do. */
   readonly conditions?: readonly BarrageChannelStatusCondition[];
 }
 
 export interface BarrageChannelStatusCondition {
-  /** What it is about, such as Accepted. */
+  /** Type of the condition, such as Accepted. */
   readonly type: string;
-  /** Whether it is so. */
+  /** Whether the condition holds. */
   readonly status: 'True' | 'False' | 'Unknown';
-  /** Generation of the spec that it is about. */
+  /** Generation of the spec that the condition is about. */
   readonly observedGeneration?: number;
   /** When status changed last. */
   readonly lastTransitionTime: string;
-  /** Why, in one word for programs. */
+  /** Reason, in one word for programs. */
   readonly reason: string;
-  /** Why, in words for people. */
+  /** Reason, in words for people. */
   readonly message: string;
 }

@@ -3,7 +3,8 @@ import type { ObjectMeta } from './object-meta.ts';
 
 /**
  * A GatewayPool is one complete realtime endpoint: gateways that hold the clients' connections, publishers that take
- * publications, and the bus between them. The operator makes and keeps the pods, Services, budgets and Secrets of it.
+ * publications, and the bus between them. The operator creates its pods, Services, budgets and Secrets, and keeps
+ * them as the spec says.
  */
 export interface GatewayPool {
   readonly apiVersion: 'barrage.dev/v1alpha1';
@@ -13,15 +14,14 @@ export interface GatewayPool {
   readonly status?: GatewayPoolStatus;
 }
 
-/** What is wanted. Every field has a default; an empty spec is one gateway on a memory bus, to try things out. */
+/** Desired state. Every field has a default. An empty spec is one gateway on a memory bus, to try things out. */
 export interface GatewayPoolSpec {
   /**
-   * How many gateways there are. Used when scaling.type is Fixed or External, and set by kubectl scale; ignored when
-   * scaling.type is Connections, where status.desiredReplicas tells. 0 ends all gateways; publishers, Services and
-   * Secrets stay.
+   * Number of gateways, if scaling.type is Fixed or External; kubectl scale sets it. With Connections it is ignored:
+   * see status.desiredReplicas. 0 ends all gateways; publishers, Services and Secrets stay.
    */
   readonly replicas: number;
-  /** While true the operator changes nothing of this pool but its status; gateways and publishers go on. */
+  /** While true the operator changes only the status of this pool. Gateways and publishers go on. */
   readonly paused: boolean;
   readonly template: GatewayPoolTemplate;
   readonly bus: GatewayPoolBus;
@@ -36,31 +36,31 @@ export interface GatewayPoolSpec {
 }
 
 /**
- * What to add to the gateways' pods, in the form of a pod template: containers are merged by name (the gateway's is
+ * Additions to the gateways' pods, in the form of a pod template. Containers are merged by name (the gateway's is
  * named barrage), maps key by key. A change replaces the gateways as updateStrategy says.
  */
 export interface GatewayPoolTemplate {
   readonly metadata?: GatewayPoolTemplateMetadata;
   /**
-   * Part of a pod spec (kubectl explain pod.spec). It is checked when the pod is made: the condition Ready tells what
-   * is wrong with it.
+   * Part of a pod spec (kubectl explain pod.spec). The API server checks it when a pod is created; the condition Ready
+   * has its faults.
    */
   readonly spec?: Readonly<Record<string, unknown>>;
 }
 
 /** Labels and annotations to add to the pods. */
 export interface GatewayPoolTemplateMetadata {
-  /** Labels to add. Those that the operator sets itself stay as they are, and none below barrage.dev/ is added. */
+  /** Labels to add. The operator's own labels stay as they are, and labels below barrage.dev/ are ignored. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Annotations to add, but for those below barrage.dev/, which are the operator's own. */
+  /** Annotations to add. Annotations below barrage.dev/ are ignored. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** Where publications travel from publishers to gateways. */
+/** The way of publications from publishers to gateways. */
 export interface GatewayPoolBus {
   /**
-   * Redis joins any number of gateways and publishers. Memory needs nothing and joins nothing: one pod is gateway and
-   * publisher at once, for trying out.
+   * Redis joins any number of gateways and publishers. Memory is for trying out: one pod is gateway and publisher at
+   * once.
    */
   readonly type: 'Memory' | 'Redis';
   readonly redis?: GatewayPoolBusRedis;
@@ -70,13 +70,12 @@ export interface GatewayPoolBus {
 export interface GatewayPoolBusRedis {
   /** How Redis runs: one server (Standalone), watched by Sentinels, or as a Cluster. */
   readonly mode: 'Standalone' | 'Sentinel' | 'Cluster';
-  /** Where it is, as host:port: the server (Standalone), the Sentinels, or some of the cluster's nodes. */
+  /** Addresses as host:port: the server (Standalone), the Sentinels, or some of the cluster's nodes. */
   readonly addresses: readonly string[];
   /** The name by which the Sentinels know the servers. */
   readonly sentinelName?: string;
   /**
-   * Beginning of every Redis key and channel of this pool, so that pools can share one Redis. Default:
-   * <namespace>/<pool>.
+   * Prefix of every Redis key and channel of this pool, so that pools can share one Redis. Default: <namespace>/<pool>.
    */
   readonly keyPrefix?: string;
   readonly credentialsSecret?: GatewayPoolBusRedisCredentialsSecret;
@@ -89,7 +88,7 @@ export interface GatewayPoolBusRedisCredentialsSecret {
   readonly name: string;
 }
 
-/** Connect by TLS. An empty object trusts the usual authorities. */
+/** Connect by TLS. An empty object trusts the public authorities. */
 export interface GatewayPoolBusRedisTls {
   readonly caSecret?: GatewayPoolBusRedisTlsCaSecret;
 }
@@ -104,18 +103,18 @@ export interface GatewayPoolBusRedisTlsCaSecret {
 export interface GatewayPoolAuth {
   readonly apiKeysSecret?: GatewayPoolAuthApiKeysSecret;
   /**
-   * Asked about each client's token: gets POST {"token"} and answers 200 {"uid"}. Without it and without JWT settings
-   * every token is refused.
+   * Webhook that checks each client's token: it gets POST {"token"} and answers 200 {"uid"}. Without a webhook and JWT
+   * settings every token is refused.
    */
   readonly webhookURL?: string;
-  /** Where the public keys are (JWKS) that clients' tokens (JWT by RS256 or ES256) are checked with. */
+  /** URL of the public keys (JWKS) for clients' tokens (JWT by RS256 or ES256). */
   readonly jwksURL?: string;
   readonly jwtSecret?: GatewayPoolAuthJwtSecret;
-  /** The claim iss that a JWT must have. Default: any. */
+  /** Required claim iss of a JWT. Default: any. */
   readonly jwtIssuer?: string;
   /**
-   * What the claim aud of a JWT must contain. Default: anything, so a token that the same issuer made for another
-   * service is good here too.
+   * Required value in the claim aud of a JWT. Default: any, so the same issuer's tokens for other services are valid
+   * here too.
    */
   readonly jwtAudience?: string;
   /**
@@ -127,8 +126,8 @@ export interface GatewayPoolAuth {
 }
 
 /**
- * Secret in the pool's namespace; each value is a key that backends present to publish, of at least 16 characters.
- * Default: a Secret <pool>-api-key with one key, made by the operator.
+ * Secret in the pool's namespace. Each value is a key with which backends publish, of at least 16 characters.
+ * Default: a Secret <pool>-api-key with one key, which the operator creates.
  */
 export interface GatewayPoolAuthApiKeysSecret {
   /** Name of the Secret. */
@@ -136,8 +135,8 @@ export interface GatewayPoolAuthApiKeysSecret {
 }
 
 /**
- * Secret in the pool's namespace with the shared key, text of at least 32 characters, that clients' tokens (JWT by
- * HS256) are checked with.
+ * Secret in the pool's namespace with the shared key for clients' tokens (JWT by HS256), a text of at least 32
+ * characters.
  */
 export interface GatewayPoolAuthJwtSecret {
   /** Name of the Secret. */
@@ -147,14 +146,14 @@ export interface GatewayPoolAuthJwtSecret {
 }
 
 /**
- * How a client reaches one particular gateway, which placement and draining tell it to. All gateways together are
- * reached through the Service <pool> in any case.
+ * How a client reaches a particular gateway, as placement and draining ask for. The Service <pool> leads to any
+ * gateway in any case.
  */
 export interface GatewayPoolExposure {
   /**
    * PodIP: by the pod's address, for clients in the cluster's network. HostPort: by the node's address and the
-   * gateway's port, one gateway to a node. URLTemplate: by a URL made from urlTemplate, where a load balancer knows the
-   * pods. HTTPRoute: by a Service and an HTTPRoute for each gateway, made by the operator.
+   * gateway's port, one gateway to a node. URLTemplate: by a URL from urlTemplate, behind a load balancer that knows
+   * the pods. HTTPRoute: by a Service and an HTTPRoute for each gateway, which the operator creates.
    */
   readonly type: 'PodIP' | 'HostPort' | 'URLTemplate' | 'HTTPRoute';
   /** URL of one gateway, where {pod} stands for the pod's name, such as wss://{pod}.live.example.com/. */
@@ -162,9 +161,9 @@ export interface GatewayPoolExposure {
   readonly httpRoute?: GatewayPoolExposureHttpRoute;
 }
 
-/** The HTTPRoutes that the operator makes. */
+/** The HTTPRoutes that the operator creates. */
 export interface GatewayPoolExposureHttpRoute {
-  /** Host name of the endpoint, such as live.example.com. A gateway is reached by TLS at <hostname>/<pod>/. */
+  /** Host name of the endpoint, such as live.example.com. A gateway has the URL wss://<hostname>/<pod>/. */
   readonly hostname: string;
   readonly parentRef: GatewayPoolExposureHttpRouteParentRef;
 }
@@ -175,7 +174,7 @@ export interface GatewayPoolExposureHttpRouteParentRef {
   readonly name: string;
   /** Its namespace. Default: the pool's. */
   readonly namespace?: string;
-  /** Its listener. Default: all that fit. */
+  /** Its listener. Default: all that match. */
   readonly sectionName?: string;
 }
 
@@ -187,43 +186,43 @@ export interface GatewayPoolPublisher {
   readonly minReplicas: number;
   /** Most publishers. */
   readonly maxReplicas: number;
-  /** CPU use, in percent of what is requested, that the number of publishers is kept at. */
+  /** Target CPU use of the publishers, in percent of their request. */
   readonly targetCPUUtilizationPercent: number;
   readonly resources?: GatewayPoolPublisherResources;
   readonly template: GatewayPoolPublisherTemplate;
 }
 
-/** What one publisher requests and is limited to. Default: a modest request, no CPU limit. */
+/** Requests and limits of one publisher. Default: a modest request, no CPU limit. */
 export interface GatewayPoolPublisherResources {
-  /** What a node must have free for it, by name of the resource: cpu, memory. */
+  /** Requests by the name of the resource: cpu, memory. */
   readonly requests?: Readonly<Record<string, number | string>>;
-  /** What it may use at most, by name of the resource: cpu, memory. */
+  /** Limits by the name of the resource: cpu, memory. */
   readonly limits?: Readonly<Record<string, number | string>>;
 }
 
-/** What to add to the publishers' pods, in the form of a pod template. The publisher's container is named barrage. */
+/** Additions to the publishers' pods, in the form of a pod template. The publisher's container is named barrage. */
 export interface GatewayPoolPublisherTemplate {
   readonly metadata?: GatewayPoolPublisherTemplateMetadata;
   /**
-   * Part of a pod spec (kubectl explain pod.spec). It is checked when the pod is made: the condition Ready tells what
-   * is wrong with it.
+   * Part of a pod spec (kubectl explain pod.spec). The API server checks it when a pod is created; the condition Ready
+   * has its faults.
    */
   readonly spec?: Readonly<Record<string, unknown>>;
 }
 
 /** Labels and annotations to add to the pods. */
 export interface GatewayPoolPublisherTemplateMetadata {
-  /** Labels to add. Those that the operator sets itself stay as they are, and none below barrage.dev/ is added. */
+  /** Labels to add. The operator's own labels stay as they are, and labels below barrage.dev/ are ignored. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Annotations to add, but for those below barrage.dev/, which are the operator's own. */
+  /** Annotations to add. Annotations below barrage.dev/ are ignored. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** What decides how many gateways there are. */
+/** How the number of gateways is decided. */
 export interface GatewayPoolScaling {
   /**
-   * Fixed: spec.replicas. Connections: as many as the clients' connections need. External: spec.replicas, which another
-   * autoscaler sets by the scale subresource.
+   * Fixed: spec.replicas. Connections: as many as the clients' connections need. External: spec.replicas, set by
+   * another autoscaler through the scale subresource.
    */
   readonly type: 'Fixed' | 'Connections' | 'External';
   readonly connections?: GatewayPoolScalingConnections;
@@ -241,10 +240,7 @@ export interface GatewayPoolScalingConnections {
   readonly targetConnectionsPerPod: number;
   /** Spare gateways on top, in percent. */
   readonly bufferPercent: number;
-  /**
-   * Gateways to have at least while the gateways' figures are stale; the number never goes down then. Default:
-   * minReplicas.
-   */
+  /** Fewest gateways while the gateways' figures are stale; the number never goes down then. Default: minReplicas. */
   readonly fallbackReplicas?: number;
   /** After this time a gateway's figures are stale. */
   readonly metricsTimeoutSeconds: number;
@@ -281,9 +277,7 @@ export interface GatewayPoolPlacement {
   readonly algorithm: 'RendezvousBounded';
   /** Makes this pool's placement differ from another's. It can't be changed. */
   readonly hashSeed: number;
-  /**
-   * Load that a gateway may have, in percent of the mean; above it channels are placed elsewhere. Not in effect yet.
-   */
+  /** Highest load of a gateway, in percent of the mean; above it channels are placed elsewhere. Not in effect yet. */
   readonly maxLoadPercent: number;
   /**
    * A channel with more load than this, in percent of a mean gateway, is spread over several gateways. Not in effect
@@ -292,13 +286,13 @@ export interface GatewayPoolPlacement {
   readonly hotChannelThresholdPercent: number;
   /** Most gateways that one hot channel is spread over. Not in effect yet. */
   readonly maxPodsPerChannel: number;
-  /** Connections a second that may be moved to even the load out; 0 moves none. Not in effect yet. */
+  /** Connections a second that may move to even out the load; 0 moves none. Not in effect yet. */
   readonly rebalanceConnectionsPerSecond: number;
 }
 
 /**
- * How a gateway that is to go gives up its connections: it takes no new ones, waits until everybody knows, moves its
- * clients to other gateways at a set rate, and is deleted when it is empty or at the deadline.
+ * How a leaving gateway gives up its connections. It takes no new ones, waits until load balancers know, and moves
+ * its clients to other gateways at a set rate. It is deleted when it is empty or at the deadline.
  */
 export interface GatewayPoolDrain {
   /** Time between taking a gateway out of its Services and moving its first client, for load balancers to notice. */
@@ -306,26 +300,24 @@ export interface GatewayPoolDrain {
   /** Connections a second that one draining gateway gives up. */
   readonly connectionsPerSecond: number;
   /**
-   * Longest time for the whole drain; what is connected then is closed. With propagationSeconds and 30 it is the pods'
-   * termination grace period.
+   * Longest time for the whole drain; the remaining connections are then closed. Plus propagationSeconds and 30 it is
+   * the pods' termination grace period.
    */
   readonly deadlineSeconds: number;
-  /**
-   * Most gateways that drain at the same time, as a number or in percent of the gateways that there are, rounded up.
-   */
+  /** Most gateways that drain at the same time, as a number or in percent of the present gateways, rounded up. */
   readonly maxConcurrentPods: number | string;
   /**
-   * Whether a drain is called off when the gateway is needed after all: Never, only before its first client was moved
+   * Whether a drain is aborted when the gateway is needed again: Never, only before its first client has moved
    * (BeforeEvictionStarted), or Always.
    */
   readonly abortOnDemand: 'Never' | 'BeforeEvictionStarted' | 'Always';
 }
 
-/** What others, such as node upgrades and cluster autoscalers, may do to the gateways. */
+/** Limits for others that remove gateways, such as node upgrades and cluster autoscalers. */
 export interface GatewayPoolDisruption {
   /**
    * Most gateways that may be evicted at the same time, as a number or in percent of the gateways. 0 allows no
-   * eviction: it holds up node upgrades.
+   * eviction, and so blocks node upgrades.
    */
   readonly maxUnavailable: number | string;
   /** Whether a cluster autoscaler may remove a node that a gateway runs on (Allow), or not (Block). */
@@ -345,21 +337,21 @@ export interface GatewayPoolUpdateStrategy {
   readonly maxSurge: number | string;
 }
 
-/** What the operator saw last. Written by the operator only. */
+/** State that the operator saw last. Only the operator writes it. */
 export interface GatewayPoolStatus {
   /** Generation of the spec that this status is about. */
   readonly observedGeneration?: number;
   /** Label selector of the gateways' pods, for autoscalers. */
   readonly selector?: string;
-  /** How many gateways there are. */
+  /** Number of gateways. */
   readonly replicas?: number;
-  /** How many gateways the operator wants. */
+  /** Desired number of gateways. */
   readonly desiredReplicas?: number;
-  /** How many gateways take clients. */
+  /** Number of gateways that take clients. */
   readonly readyReplicas?: number;
-  /** How many gateways have the newest template. */
+  /** Number of gateways with the newest template. */
   readonly updatedReplicas?: number;
-  /** How many gateways are giving up their connections. */
+  /** Number of gateways that give up their connections. */
   readonly drainingReplicas?: number;
   /** Revision that all gateways had when the last replacement was complete. */
   readonly currentRevision?: string;
@@ -369,21 +361,21 @@ export interface GatewayPoolStatus {
   readonly placementEpoch?: number;
   /** When the desired number of gateways changed last. */
   readonly lastScaleTime?: string;
-  /** What is so and what is not, each with a reason and a message that says what to do. */
+  /** Conditions, each with a reason and a message that says what to do. */
   readonly conditions?: readonly GatewayPoolStatusCondition[];
 }
 
 export interface GatewayPoolStatusCondition {
-  /** What it is about, such as Ready. */
+  /** Type of the condition, such as Ready. */
   readonly type: string;
-  /** Whether it is so. */
+  /** Whether the condition holds. */
   readonly status: 'True' | 'False' | 'Unknown';
-  /** Generation of the spec that it is about. */
+  /** Generation of the spec that the condition is about. */
   readonly observedGeneration?: number;
   /** When status changed last. */
   readonly lastTransitionTime: string;
-  /** Why, in one word for programs. */
+  /** Reason, in one word for programs. */
   readonly reason: string;
-  /** Why, in words for people. */
+  /** Reason, in words for people. */
   readonly message: string;
 }

@@ -1,4 +1,4 @@
-{{/* Beginning of every name: the release's, with the chart's where that is not in it. Short enough for what is added. */}}
+{{/* Prefix of every name: the release's name, and the chart's unless the former contains it; short enough for suffixes. */}}
 {{- define "barrage.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
@@ -13,7 +13,10 @@
 {{- include "barrage.fullname" . }}-operator
 {{- end -}}
 
-{{/* What selects the operator's pods: never changes over a release's life. Pools' network policies let in who has this name: see operator/desired/. */}}
+{{/*
+Selector of the operator's pods; it never changes over a release's life. Pools' network policies admit this name: see
+operator/desired/.
+*/}}
 {{- define "barrage.selector" -}}
 app.kubernetes.io/name: barrage-operator
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -1,4 +1,4 @@
-{{/* What the operator may do in a namespace that it watches. docs/operator.md says why; a test compares. */}}
+{{/* The operator's rights in a watched namespace. docs/operator.md says why; a test compares. */}}
 {{- define "barrage.rules" -}}
 - apiGroups: [barrage.dev]
   resources: [gatewaypools, barragechannels]

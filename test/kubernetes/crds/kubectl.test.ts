@@ -29,7 +29,7 @@ function cells(text: string): readonly (readonly string[])[] {
 test('kubectl explain tells of every field of a drain', async () => {
   await expect.poll(() => kubectl('explain', 'gatewaypool.spec.drain').catch(String), { timeout: 30_000 }).toContain('deadlineSeconds');
   const text = (await kubectl('explain', 'gatewaypool.spec.drain')).replaceAll(/\s+/g, ' ');
-  expect(text).toContain('DESCRIPTION: How a gateway that is to go gives up its connections');
+  expect(text).toContain('DESCRIPTION: How a leaving gateway gives up its connections');
   expect(text).toContain('connectionsPerSecond <integer> Connections a second that one draining gateway gives up.');
   expect(text).toContain('enum: Never, BeforeEvictionStarted, Always');
   expect(text).not.toContain('<no description>');
@@ -70,9 +70,7 @@ test('kubectl scale sets the replicas, within the bounds and rules', async () =>
   expect(await kubectl('scale', 'gwp/fixed', '--replicas=3')).toContain('gatewaypool.barrage.dev/fixed scaled');
   expect(await kubectl('get', 'gwp/fixed', '-o', 'jsonpath={.spec.replicas}')).toBe('3');
   await expect(kubectl('scale', 'gwp/fixed', '--replicas=1001')).rejects.toThrow('should be less than or equal to 1000');
-  await expect(kubectl('scale', 'gwp/tiny', '--replicas=2')).rejects.toThrow(
-    'the Memory bus joins nothing, so there can be only one gateway',
-  );
+  await expect(kubectl('scale', 'gwp/tiny', '--replicas=2')).rejects.toThrow('a Memory bus allows one gateway only');
 });
 
 test('autoscalers find replicas and a selector in the scale subresource', async () => {

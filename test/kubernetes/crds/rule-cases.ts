@@ -75,7 +75,7 @@ const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
   },
   {
     at: 'spec',
-    message: 'the Memory bus joins nothing',
+    message: 'a Memory bus allows one gateway only',
     accepted: [{ ...memory, 'spec.replicas': 1 }, { ...memory, 'spec.replicas': 0 }, { spec: {} }],
     refused: [
       { ...memory, 'spec.replicas': 2 },
@@ -332,13 +332,13 @@ const channelRules: readonly Omit<RuleCase, 'kind'>[] = [
   },
   {
     at: 'spec.expectedPeak',
-    message: 'expectedPeak is for one channel',
+    message: 'expectedPeak needs one channel',
     accepted: [{}, { 'spec.channel': 'video:*', 'spec.expectedPeak': undefined }],
     refused: [{ 'spec.channel': 'video:*' }, { 'spec.channel': '*' }],
   },
   {
     at: 'spec.access',
-    message: "channels of user: are their owner's",
+    message: 'channels of user: belong to their owner',
     accepted: ['user:1', 'user:2'].map((channel) => ({ 'spec.channel': channel, 'spec.access': { subscribe: 'Owner' } })),
     refused: [{ 'spec.channel': 'user:1' }, { 'spec.channel': 'user:*', 'spec.access': undefined, 'spec.expectedPeak': undefined }],
   },
