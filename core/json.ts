@@ -4,7 +4,8 @@ export type ParsedJson = { readonly kind: 'value'; readonly value: unknown } | {
 
 /** Parses JSON that strangers send: a syntax error or nesting beyond `limits.jsonDepthMax` is a fault, never an exception. */
 export function parseJson(text: string): ParsedJson {
-  if (nestingOf(text) > limits.jsonDepthMax) return { kind: 'fault', message: `JSON is nested deeper than ${limits.jsonDepthMax}` };
+  if (!opensAtMost(text, limits.jsonDepthMax) && nestingOf(text) > limits.jsonDepthMax)
+    return { kind: 'fault', message: `JSON is nested deeper than ${limits.jsonDepthMax}` };
   try {
     return { kind: 'value', value: JSON.parse(text) };
   } catch {
@@ -21,6 +22,14 @@ export function parseJsonObject(
   const { value } = parsed;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { kind: 'fault', message: 'not a JSON object' };
   return { kind: 'object', value: value as Readonly<Record<string, unknown>> };
+}
+
+/** Whether a text has so few opening brackets that it can't be nested deeper: what nearly every message has, and found out fast. */
+function opensAtMost(text: string, brackets: number): boolean {
+  let left = brackets;
+  for (const bracket of ['{', '['])
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) if (--left < 0) return false;
+  return true;
 }
 
 /** The deepest nesting of brackets outside strings; right for valid JSON, an upper bound for anything else. */

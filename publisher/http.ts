@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { MIMEType } from 'node:util';
+import { limits } from '../core/limits.ts';
+import { readBody, type BytesInFlight } from '../core/process/bounded-read.ts';
 import type { Access } from './access.ts';
 import { publisherBounds } from './bounds.ts';
-import { discardBody, parseBody, readBody } from './body.ts';
+import { discardBody, parseBody } from './body.ts';
 import { answerBody, refusals, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
-import type { InFlight } from './in-flight.ts';
 import type { Mesh } from './mesh.ts';
 import type { Operation, PublisherMetrics } from './metrics.ts';
 import { withQuery } from './request.ts';
@@ -20,7 +22,7 @@ const queryFields = new Map<Operation, readonly string[]>([['mesh.publish', ['wa
 interface HttpParts {
   readonly access: Access;
   readonly mesh: Mesh;
-  readonly inFlight: InFlight;
+  readonly inFlight: BytesInFlight;
   readonly metrics: PublisherMetrics;
 }
 
@@ -68,7 +70,7 @@ export class HttpApi {
     { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
   ): Promise<void> {
     const { inFlight, mesh, metrics } = this.#parts;
-    const body = await readBody(request, inFlight);
+    const body = await readBody(request, limits.requestBytesMax, inFlight);
     if (body.kind === 'gone') return;
     if (body.kind !== 'whole') {
       const refusal =
@@ -103,8 +105,21 @@ function notFoundWords(path: string): string {
   return `there is nothing here; there are POST ${[...operations.keys()].join(', POST ')} and the WebSocket ${socketPath}`;
 }
 
-function isJson(contentType: string | undefined): boolean {
-  return contentType !== undefined && /^application\/json *(; *charset="?utf-8"? *)?$/i.test(contentType);
+/**
+ * Whether a body is JSON in UTF-8 by its type: `application/json`, or a format on top of it (`application/cloudevents+json`). Names are read in any
+ * letters, a charset with or without quotes; other parameters mean nothing to JSON (RFC 8259 11).
+ */
+export function isJson(contentType: string | undefined): boolean {
+  if (contentType === undefined) return false;
+  if (contentType === 'application/json') return true;
+  let type: MIMEType;
+  try {
+    type = new MIMEType(contentType);
+  } catch {
+    return false;
+  }
+  const charset = type.params.get('charset') ?? 'utf-8';
+  return type.type === 'application' && /^(?:json|.+\+json)$/.test(type.subtype) && /^(?:utf-?8|us-ascii)$/i.test(charset.trim());
 }
 
 function traceparentOf(request: IncomingMessage): string | undefined {

@@ -8,7 +8,7 @@ import { publisherBounds } from './bounds.ts';
 import { refuse, temporarilyUnavailable, tooMany, type Outcome, type RefusalReason } from './errors.ts';
 import type { Operation, PublisherMetrics } from './metrics.ts';
 import { ChannelRates } from './rate.ts';
-import { parseConnectionCall, parsePublish, parseSend, shown, type PublishRequest } from './request.ts';
+import { parseConnectionCall, parsePublish, parseSend, shown } from './request.ts';
 
 interface MeshParts {
   readonly bus: Bus;
@@ -40,32 +40,32 @@ export class Mesh {
    * that the publications of one caller keep their order.
    */
   async run(operation: Operation, fields: unknown, traceparent?: string): Promise<Outcome> {
-    const stop = this.#metrics.time(operation);
+    const startedAt = this.#clock.monotonic();
     let outcome: Outcome;
     try {
       outcome = await this.#carryOut(operation, fields, traceparent);
     } catch (error) {
       outcome = this.#failure(error);
     }
-    stop();
-    this.#metrics.count(operation, outcome);
+    this.#metrics.answered(operation, outcome, this.#clock.monotonic() - startedAt);
     return outcome;
   }
 
-  async #carryOut(operation: Operation, fields: unknown, traceparent: string | undefined): Promise<Outcome> {
+  #carryOut(operation: Operation, fields: unknown, traceparent: string | undefined): Promise<Outcome> {
     switch (operation) {
-      case 'mesh.publish': {
-        const read = parsePublish(fields);
-        return read.kind === 'fault' ? refuse('badArguments', read.message) : await this.#publish(read.value, traceparent);
-      }
+      case 'mesh.publish':
+        return this.#publish(fields, traceparent);
       case 'mesh.send':
-        return await this.#send(fields);
+        return this.#send(fields);
       case 'conn.call':
-        return await this.#call(fields);
+        return this.#call(fields);
     }
   }
 
-  async #publish(request: PublishRequest, traceparent: string | undefined): Promise<Outcome> {
+  async #publish(fields: unknown, traceparent: string | undefined): Promise<Outcome> {
+    const read = parsePublish(fields);
+    if (read.kind === 'fault') return refuse('badArguments', read.message);
+    const request = read.value;
     const { channel, kind, payload, priority, ttlMs, conflation } = request;
     const { limits } = this.#policies().of(channel);
     if (payload.length > limits.payloadBytesMax)

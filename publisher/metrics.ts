@@ -29,7 +29,7 @@ interface MetricSources {
 /** The publisher's metrics in a registry. A process has one publisher, so that they are registered once. */
 export class PublisherMetrics {
   readonly #publications: Counter<'result'>;
-  readonly #seconds: Histogram<'operation'>;
+  readonly #timed: Readonly<Record<Operation, Histogram.Internal<'operation'>>>;
   readonly #crowded: Counter;
 
   constructor(registry: Registry, sources: MetricSources) {
@@ -41,13 +41,18 @@ export class PublisherMetrics {
       registers,
     });
     for (const result of ['accepted', ...new Set(Object.values(publicationResults))]) this.#publications.inc({ result }, 0);
-    this.#seconds = new Histogram({
+    const seconds = new Histogram({
       name: 'barrage_publisher_request_seconds',
       help: 'From a request that arrived whole to its answer; wait=delivered is in it.',
       labelNames: ['operation'],
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
       registers,
     });
+    this.#timed = {
+      'mesh.publish': seconds.labels('mesh.publish'),
+      'mesh.send': seconds.labels('mesh.send'),
+      'conn.call': seconds.labels('conn.call'),
+    };
     new Gauge({
       name: 'barrage_publisher_api_connections',
       help: 'Open connections of the WebSocket API.',
@@ -90,9 +95,10 @@ export class PublisherMetrics {
     this.#publications.inc({ result: outcome.kind === 'done' ? 'accepted' : publicationResults[outcome.reason] });
   }
 
-  /** Starts to time a request; the function that it returns ends that. */
-  time(operation: Operation): () => void {
-    return this.#seconds.startTimer({ operation });
+  /** A request that arrived whole was answered, so many milliseconds later. */
+  answered(operation: Operation, outcome: Outcome, milliseconds: number): void {
+    this.#timed[operation].observe(milliseconds / 1000);
+    this.count(operation, outcome);
   }
 }
 

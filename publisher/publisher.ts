@@ -7,6 +7,7 @@ import type { Policies } from '../core/policy/policy.ts';
 import type { AdminStatus } from '../core/pool/admin-status.ts';
 import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
 import type { AdminApiParts } from '../core/process/admin-api.ts';
+import { BytesInFlight } from '../core/process/bounded-read.ts';
 import { createHttpServer } from '../core/process/http-server.ts';
 import { listen } from '../core/process/lifecycle.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
@@ -16,7 +17,6 @@ import type { Settings } from '../core/process/settings.ts';
 import { Access } from './access.ts';
 import { publisherBounds, serverTimes } from './bounds.ts';
 import { HttpApi } from './http.ts';
-import { InFlight } from './in-flight.ts';
 import { Mesh } from './mesh.ts';
 import { PublisherMetrics } from './metrics.ts';
 import { SocketApi } from './socket.ts';
@@ -57,7 +57,7 @@ export class Publisher {
     this.#options = options;
     this.#pool = options.pool ?? new Pool({ publicKeyPem: '', logger });
     const access = new Access(settings.apiKeys);
-    const inFlight = new InFlight();
+    const inFlight = new BytesInFlight(publisherBounds.requestBytesInFlightMax);
     const metrics = new PublisherMetrics(registry, {
       socketConnections: () => this.#sockets.connections,
       requestBytesInFlight: () => inFlight.bytes,

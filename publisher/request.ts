@@ -228,6 +228,7 @@ export function withQuery(
   query: string,
   allowed: readonly string[],
 ): Parsed<Readonly<Record<string, unknown>>> {
+  if (query === '') return { kind: 'valid', value: fields };
   const all: Record<string, unknown> = { ...fields };
   for (const [name, value] of new URLSearchParams(query)) {
     if (!allowed.includes(name))

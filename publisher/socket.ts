@@ -3,11 +3,11 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { closeCodes } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
+import type { BytesInFlight } from '../core/process/bounded-read.ts';
 import type { Access } from './access.ts';
 import { publisherBounds } from './bounds.ts';
 import { answerBody, leaving, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
 import { answerOf, socketPath } from './http.ts';
-import type { InFlight } from './in-flight.ts';
 import type { Mesh } from './mesh.ts';
 import type { Operation, PublisherMetrics } from './metrics.ts';
 import { parseSocketRequest, shown, type RequestNumber } from './request.ts';
@@ -15,7 +15,7 @@ import { parseSocketRequest, shown, type RequestNumber } from './request.ts';
 interface SocketParts {
   readonly access: Access;
   readonly mesh: Mesh;
-  readonly inFlight: InFlight;
+  readonly inFlight: BytesInFlight;
   readonly metrics: PublisherMetrics;
   readonly pingIntervalMs: number;
 }

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readChunks } from '../../core/process/bounded-read.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
 import { parseComments, type ParsedComments } from './comments.ts';
 import { readOptions, usage, type ReplayOptions } from './options.ts';
@@ -6,6 +7,9 @@ import { play, progressLine, type PlayEnd, type Progress } from './player.ts';
 import { PublishTarget } from './publish.ts';
 
 type Comments = Extract<ParsedComments, { kind: 'comments' }>;
+
+/** Largest file, in bytes: the comments of a day of a busy channel. All of it is held in memory. */
+const fileBytesMax = 268_435_456;
 
 /** Exit statuses: 0 all was played or help was asked for, 1 it could not be, 2 the command line is wrong, 130 interrupted. */
 async function main(): Promise<number> {
@@ -19,14 +23,12 @@ async function main(): Promise<number> {
     return 2;
   }
   const { options } = read;
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(options.file);
-  } catch (error) {
-    process.stderr.write(`replay: ${options.file} can't be read: ${(error as Error).message}\n`);
+  const file = await readFile(options.file);
+  if (file.kind === 'fault') {
+    process.stderr.write(`replay: ${options.file} ${file.reason}\n`);
     return 1;
   }
-  const parsed = parseComments(bytes);
+  const parsed = parseComments(file.bytes);
   if (parsed.kind === 'fault') {
     process.stderr.write(`replay: ${options.file}:${parsed.line}:${parsed.column}: ${parsed.reason}. Nothing was published.\n`);
     return 1;
@@ -35,6 +37,18 @@ async function main(): Promise<number> {
   process.stdout.write(`${summary(parsed, end)}\n`);
   if (end.kind === 'failed') process.stderr.write(`replay: ${options.url.origin}: ${end.reason}\n`);
   return { finished: 0, stopped: 130, failed: 1 }[end.kind];
+}
+
+/** Reads a file, or what comes out of a pipe. */
+async function readFile(
+  path: string,
+): Promise<{ readonly kind: 'whole'; readonly bytes: Buffer } | { readonly kind: 'fault'; readonly reason: string }> {
+  try {
+    const read = await readChunks(createReadStream(path), fileBytesMax);
+    return read.kind === 'whole' ? read : { kind: 'fault', reason: `is larger than ${fileBytesMax} bytes, the most that is played` };
+  } catch (error) {
+    return { kind: 'fault', reason: `can't be read: ${(error as Error).message}` };
+  }
 }
 
 async function playFile({ comments }: Comments, options: ReplayOptions): Promise<PlayEnd> {

@@ -1,3 +1,4 @@
+import { readChunks } from '../../core/process/bounded-read.ts';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
@@ -65,14 +66,9 @@ export class PublishTarget {
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > answerBytesMax) throw new Error('an answer far longer than a publisher gives');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+  const read = await readChunks(response as AsyncIterable<Buffer>, answerBytesMax);
+  if (read.kind === 'too-large') throw new Error('an answer far longer than a publisher gives');
+  return read.bytes.toString();
 }
 
 function readAnswer(text: string): { readonly error: string | undefined; readonly viewers: number | undefined } {

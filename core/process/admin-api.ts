@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AdminStatus } from '../pool/admin-status.ts';
 import { verifyCommand, type DrainCommand } from '../pool/drain-command.ts';
 import { poolLimits } from '../pool/pool-document.ts';
+import { BytesInFlight, readBody } from './bounded-read.ts';
 import type { OfferResult, Pool } from './pool.ts';
 
 /** What a process lets the operator ask and tell it. */
@@ -40,7 +41,7 @@ const statusOf: Readonly<Record<OfferResult['kind'], number>> = {
  */
 export class AdminApi {
   readonly #parts: AdminApiParts;
-  #bytesInFlight = 0;
+  readonly #inFlight = new BytesInFlight(poolBodyBytesMax);
 
   constructor(parts: AdminApiParts) {
     this.#parts = parts;
@@ -83,53 +84,25 @@ export class AdminApi {
     act: (text: string) => Answer | Promise<Answer>,
   ): Promise<void> {
     if (request.method !== 'PUT') return respond(response, methodNotAllowed('PUT'));
-    let held = 0;
-    const hold = (bytes: number): boolean => {
-      held += bytes;
-      this.#bytesInFlight += bytes;
-      return this.#bytesInFlight <= poolBodyBytesMax;
-    };
+    const body = await readBody(request, bytesMax, this.#inFlight);
+    if (body.kind === 'gone') return;
+    if (body.kind !== 'whole') {
+      request.resume();
+      response.setHeader('connection', 'close');
+      return respond(
+        response,
+        body.kind === 'full'
+          ? refusal(503, 'busy', 'other bodies are being read: try again in a second')
+          : refusal(413, 'too_large', `the body has more than ${bytesMax} bytes`),
+      );
+    }
     try {
-      const body = await readBody(request, bytesMax, hold);
-      if (body.kind === 'gone') return;
-      if (body.kind !== 'whole') {
-        request.resume();
-        response.setHeader('connection', 'close');
-        return respond(response, body.answer);
-      }
-      respond(response, await act(body.text));
+      const { bytes } = body;
+      respond(response, isUtf8(bytes) ? await act(bytes.toString()) : refusal(400, 'malformed', 'the body is not UTF-8'));
     } finally {
-      this.#bytesInFlight -= held;
+      this.#inFlight.leave(body.bytes.length);
     }
   }
-}
-
-type Body =
-  | { readonly kind: 'whole'; readonly text: string }
-  | { readonly kind: 'refused'; readonly answer: Answer }
-  | { readonly kind: 'gone' };
-
-/** Reads a request's body; never rejects. @param hold is told of each piece, and says whether there is room for it */
-async function readBody(request: IncomingMessage, bytesMax: number, hold: (bytes: number) => boolean): Promise<Body> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    // Its own iterator would destroy the socket where the loop ends early, and the answer with it.
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      const bytes = chunk as Buffer;
-      length += bytes.length;
-      if (length > bytesMax) return { kind: 'refused', answer: refusal(413, 'too_large', `the body has more than ${bytesMax} bytes`) };
-      if (!hold(bytes.length))
-        return { kind: 'refused', answer: refusal(503, 'busy', 'other bodies are being read: try again in a second') };
-      chunks.push(bytes);
-    }
-  } catch {
-    return { kind: 'gone' };
-  }
-  const whole = Buffer.concat(chunks);
-  return isUtf8(whole)
-    ? { kind: 'whole', text: whole.toString() }
-    : { kind: 'refused', answer: refusal(400, 'malformed', 'the body is not UTF-8') };
 }
 
 function refusal(status: number, code: string, message: string): Answer {

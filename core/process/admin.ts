@@ -14,8 +14,8 @@ export interface AdminSources {
  * `/livez` says that the event loop turns and looks at nothing else: a Redis outage must not restart gateways.
  */
 export function answerAdmin(sources: AdminSources, request: IncomingMessage, response: ServerResponse): boolean {
-  const path = request.url?.split('?', 1)[0];
-  if (path !== '/livez' && path !== '/readyz' && path !== '/metrics') return false;
+  const path = /^\/(?:livez|readyz|metrics)(?=\?|$)/.exec(request.url ?? '')?.[0];
+  if (path === undefined) return false;
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET, HEAD', 'content-type': 'text/plain' }).end('use GET\n');
     return true;

@@ -1,9 +1,7 @@
-import { isUtf8 } from 'node:buffer';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { Gauge, type Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import { Policies, type ChannelPolicy } from '../policy/policy.ts';
+import { readTextFile } from './bounded-read.ts';
 import { runElsewhere } from './elsewhere.ts';
 import type { Logger } from './logging.ts';
 import { faults, type PolicyTextRead } from './policy-text.ts';
@@ -70,16 +68,9 @@ type Content = { readonly kind: 'content'; readonly text: string } | { readonly 
 
 async function readContent(path: string): Promise<Content> {
   try {
-    // Without O_NONBLOCK opening a named pipe waits for a writer.
-    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = await handle.stat();
-    if (!stat.isFile()) return { kind: 'unreadable', fault: 'it is not a file' };
-    if (stat.size > policyFileBytesMax) return { kind: 'unreadable', fault: `it is larger than ${policyFileBytesMax} bytes` };
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(stat.size), 0, stat.size, 0);
-    const bytes = buffer.subarray(0, bytesRead);
-    return isUtf8(bytes) ? { kind: 'content', text: bytes.toString() } : { kind: 'unreadable', fault: 'it is not UTF-8' };
+    return { kind: 'content', text: await readTextFile(path, policyFileBytesMax) };
   } catch (error) {
-    return { kind: 'unreadable', fault: `it can't be read: ${(error as NodeJS.ErrnoException).message}` };
+    return { kind: 'unreadable', fault: (error as Error).message };
   }
 }
 

@@ -1,8 +1,6 @@
-import { isUtf8 } from 'node:buffer';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { poolLimits } from '../pool/pool-document.ts';
+import { readTextFile } from './bounded-read.ts';
 import type { Logger } from './logging.ts';
 import type { OfferResult, Pool } from './pool.ts';
 
@@ -118,15 +116,7 @@ function partsOf(envelope: string): number {
 /** @throws Error with the fault, naming the file */
 async function readText(path: string, bytesMax: number): Promise<string> {
   try {
-    // Without O_NONBLOCK opening a named pipe waits for a writer.
-    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw new Error('it is not a file');
-    if (stat.size > bytesMax) throw new Error(`it is larger than ${bytesMax} bytes`);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(stat.size), 0, stat.size, 0);
-    const bytes = buffer.subarray(0, bytesRead);
-    if (!isUtf8(bytes)) throw new Error('it is not UTF-8');
-    return bytes.toString();
+    return await readTextFile(path, bytesMax);
   } catch (error) {
     throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
   }

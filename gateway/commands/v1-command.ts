@@ -12,8 +12,9 @@ const channel = z.string().superRefine((name, context) => {
 });
 const density = z.number().min(densityMin).max(1_000_000);
 const since = z.strictObject({ epoch: z.string().min(1).max(64), offset: z.int().min(0) });
-const key = z
-  .string()
+// Frames hold UTF-8, where a lone surrogate has no place: it would arrive as another character than was sent.
+const wellFormed = z.string().refine((text) => text.isWellFormed(), 'not well-formed Unicode (a lone surrogate)');
+const key = wellFormed
   .min(1)
   .refine((text) => Buffer.byteLength(text) <= limits.conflateKeyBytesMax, `longer than ${limits.conflateKeyBytesMax} bytes`);
 
@@ -27,7 +28,7 @@ const commands = {
       id,
       op: z.literal('publish'),
       channel,
-      data: z.string().refine((text) => text.isWellFormed(), 'not well-formed Unicode'),
+      data: wellFormed,
       kind: z.enum(['text', 'binary']).optional(),
       ttlMs: z.int().min(1).max(limits.ttlMsMax).optional(),
       conflateKey: key.optional(),

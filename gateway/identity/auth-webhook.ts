@@ -1,5 +1,6 @@
 import { parseJsonObject } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
+import { readAnswer } from '../../core/process/bounded-read.ts';
 import { webAddress } from './web-address.ts';
 import { userOf, type AuthResult, type Authenticate } from './identity.ts';
 
@@ -27,11 +28,11 @@ export function authWebhook(address: string): Authenticate {
         redirect: 'manual',
         signal: AbortSignal.timeout(limits.authTimeoutMs),
       });
-      const text = await readBounded(response);
+      const body = await readAnswer(response, answerBytesMax);
       const { status } = response;
       if (status === tooManyRequests || status >= 500) return { kind: 'late', reason: `the auth service answered ${status}` };
       if (status !== ok) return { kind: 'refused', reason: `the auth service answered ${status}` };
-      return readAnswer(text);
+      return readUser(body.kind === 'whole' ? body.bytes.toString() : undefined);
     } catch (error) {
       return { kind: 'late', reason: `the auth service could not be asked: ${causeOf(error)}` };
     } finally {
@@ -40,7 +41,8 @@ export function authWebhook(address: string): Authenticate {
   };
 }
 
-function readAnswer(text: string | undefined): AuthResult {
+/** @param text `undefined`: longer than anything that a uid needs */
+function readUser(text: string | undefined): AuthResult {
   if (text === undefined) return { kind: 'refused', reason: `the auth service answered more than ${answerBytesMax} bytes` };
   const parsed = parseJsonObject(text);
   if (parsed.kind === 'fault') return { kind: 'refused', reason: 'the auth service gave no uid: its answer is no JSON object' };
@@ -52,16 +54,4 @@ function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   const code = error.cause instanceof Error ? (error.cause as NodeJS.ErrnoException).code : undefined;
   return code ?? error.name;
-}
-
-/** The body, or `undefined` where it is longer than anything that a uid needs. */
-async function readBounded(response: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length;
-    if (length > answerBytesMax) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }

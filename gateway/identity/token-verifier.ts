@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions, type JWTVerifyResult } from 'jose';
 import { limits } from '../../core/limits.ts';
+import { readAnswer } from '../../core/process/bounded-read.ts';
 import { webAddress } from './web-address.ts';
 import { userOf, type AuthResult, type Authenticate } from './identity.ts';
 
@@ -99,23 +100,14 @@ function keySetFetcher(): (
     try {
       const response = await fetch(url, init);
       if (response.status !== 200) throw new KeysUnavailable(`the address of the keys answered ${response.status}`);
-      return new Response(await readBounded(response));
+      const keySet = await readAnswer(response, keySetBytesMax);
+      if (keySet.kind === 'too-large') throw new KeysUnavailable(`the key set is longer than ${keySetBytesMax} bytes`);
+      return new Response(keySet.bytes.toString());
     } catch (cause) {
       pausedUntil = performance.now() + failurePauseMs;
       throw cause instanceof KeysUnavailable ? cause : new KeysUnavailable('the keys could not be fetched', { cause });
     }
   };
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length;
-    if (length > keySetBytesMax) throw new KeysUnavailable(`the key set is longer than ${keySetBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 /** A key set that can't be had, or is none, is no fault of the token. */

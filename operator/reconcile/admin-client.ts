@@ -1,3 +1,4 @@
+import { readAnswer } from '../../core/process/bounded-read.ts';
 import { readAdminStatus, type AdminStatus } from '../../core/pool/admin-status.ts';
 
 /** A pod's answer to a push or a command. `refused` carries the pod's reason in `message`. */
@@ -47,8 +48,8 @@ export class AdminClient {
         redirect: 'error',
         signal: AbortSignal.timeout(timeoutMs),
       });
-      const text = await response.text();
-      return text.length > answerBytesMax ? undefined : { status: response.status, text };
+      const answer = await readAnswer(response, answerBytesMax);
+      return answer.kind === 'whole' ? { status: response.status, text: answer.bytes.toString() } : undefined;
     } catch {
       return undefined;
     }

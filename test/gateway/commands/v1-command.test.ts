@@ -131,6 +131,8 @@ test('each field is held to its bounds', () => {
     { op: 'publish', channel: 'c', data: '', ttlMs: 0 },
     { op: 'publish', channel: 'c', data: '', count: 1001 },
     { op: 'publish', channel: 'c', data: '', conflateKey: '' },
+    { op: 'publish', channel: 'c', data: '', conflateKey: 'like\ud83d' },
+    { op: 'publish', channel: 'c', data: '\udc4d' },
     { op: 'publish', channel: 'c', data: '', conflateKey: '弹'.repeat(43) },
     { op: 'publish', channel: 'c', data: '', priority: 'high' },
   ];

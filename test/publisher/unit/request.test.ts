@@ -42,6 +42,7 @@ describe('mesh.publish', () => {
     [{ c: '', d: '' }, 'c: the channel name is empty'],
     [{ c: 'a b', d: '' }, 'c: a channel name has no spaces, no control characters and none of * @'],
     [{ c: 'a', d: '\ud800' }, 'd: is not well-formed Unicode (a lone surrogate)'],
+    [{ c: 'a', d: '', conflateKey: 'like\ud83d' }, 'conflateKey: is not well-formed Unicode (a lone surrogate)'],
     [{ c: 'a\udfff', d: '' }, 'c: the channel name is not well-formed Unicode'],
     [{ c: 'a', d: '', t: 'blob' }, 't: must be "text" or "binary"'],
     [{ c: 'a', d: '', t: null }, 't: must be "text" or "binary"'],
