@@ -6,10 +6,12 @@ import { BenchProcessFailed, killAll } from './bench-process.ts';
 import { measureDrain } from './drain.ts';
 import { measureFanOut, measureMemory, measureThroughput, type Bench } from './measure.ts';
 import { benchFolder, buildPrograms, pinHarness } from './programs.ts';
-import { report, unmeasured, type Outcome } from './report.ts';
+import { httpRows, measureHttp } from './publish-http.ts';
+import { report, unmeasured } from './report.ts';
+import type { Outcome } from './tables.ts';
 import { drainRows, fanOutRows, memoryRows, throughputRows } from './rows.ts';
 
-const allRows = [...fanOutRows, ...memoryRows, ...throughputRows, ...drainRows];
+const allRows = [...fanOutRows, ...memoryRows, ...throughputRows, ...drainRows, ...httpRows];
 
 const usage = `npm run bench -- [options]
   --rounds N      rounds of every row, interleaved (3)
@@ -103,6 +105,7 @@ async function run(): Promise<void> {
     memory: await measureRows(memoryRows, rounds, (row) => measureMemory(bench, row)),
     throughput: await measureRows(throughputRows, 1, (row) => measureThroughput(bench, row)),
     drain: await measureRows(drainRows, rounds, (row) => measureDrain(bench, row)),
+    http: await measureRows(httpRows, rounds, (row) => measureHttp(bench, row)),
   };
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`;
   const conditions = `${machine}; ${pinned ? 'server on CPU 0, clients on CPU 1' : 'not pinned: taskset or a second CPU is missing'}; ${bench.members} members, 200-byte payloads, ${rounds} rounds of ${seconds} s; memory at ${bench.idleConnections} connections`;

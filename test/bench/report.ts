@@ -1,10 +1,9 @@
 import type { DrainResult } from './drain.ts';
 import type { FanOutResult, MemoryResult } from './measure.ts';
+import { httpTable, type HttpResult } from './publish-http.ts';
 import { drainRows, drainToleranceMax, fanOutRows, memoryRows, throughputRows, type FanOutRow } from './rows.ts';
-import { ratioOf, spreadOf, type Spread } from './spread.ts';
-
-/** What one row gave in one round: a result, or why there is none. */
-export type Outcome<T> = { readonly kind: 'measured'; readonly result: T } | { readonly kind: 'failed'; readonly reason: string };
+import { goalText, results, spreadText, table, type Outcome } from './tables.ts';
+import { ratioOf, spreadOf } from './spread.ts';
 
 /** Every row's outcomes, round by round; a row that was not asked for is absent. */
 export interface Measurements {
@@ -12,15 +11,17 @@ export interface Measurements {
   readonly memory: ReadonlyMap<string, readonly Outcome<MemoryResult>[]>;
   readonly throughput: ReadonlyMap<string, readonly Outcome<FanOutResult>[]>;
   readonly drain: ReadonlyMap<string, readonly Outcome<DrainResult>[]>;
+  readonly http: ReadonlyMap<string, readonly Outcome<HttpResult>[]>;
 }
 
-/** The run as Markdown: one table each for fan-out, memory, throughput and drains, then what could not be measured or counted. */
+/** The run as Markdown: one table each for fan-out, memory, throughput, drains and HTTP, then what could not be measured or counted. */
 export function report(measurements: Measurements): string {
   const parts: string[] = [];
   if (measurements.fanOut.size > 0) parts.push(fanOutTable(measurements.fanOut));
   if (measurements.memory.size > 0) parts.push(memoryTable(measurements.memory));
   if (measurements.throughput.size > 0) parts.push(throughputTable(measurements.throughput));
   if (measurements.drain.size > 0) parts.push(drainTable(measurements.drain));
+  if (measurements.http.size > 0) parts.push(httpTable(measurements.http));
   const remarks = [...unmeasured(measurements), ...surprises(measurements)];
   if (remarks.length > 0) parts.push(remarks.map((remark) => `- ${remark}\n`).join(''));
   return parts.join('\n');
@@ -36,27 +37,10 @@ export function unmeasured(measurements: Measurements): readonly string[] {
   return [...remarks];
 }
 
-function results<T>(outcomes: readonly Outcome<T>[]): readonly T[] {
-  return outcomes.flatMap((outcome) => (outcome.kind === 'measured' ? [outcome.result] : []));
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`;
-  return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
-}
-
-function spreadText(spread: Spread, decimals: number): string {
-  return `${spread.median.toFixed(decimals)} (${spread.min.toFixed(decimals)}–${spread.max.toFixed(decimals)})`;
-}
-
 function latencyText(measured: readonly FanOutResult[]): string {
   const p50 = spreadOf(measured.map(({ latencyMs }) => latencyMs.p50)).median;
   const p99 = spreadOf(measured.map(({ latencyMs }) => latencyMs.p99)).median;
   return `${p50.toFixed(1)} / ${p99.toFixed(1)}`;
-}
-
-function goalText(value: number, bound: number, boundText: string): string {
-  return `≤ ${boundText}: ${value <= bound ? 'met' : 'missed'}`;
 }
 
 function ratioGoalText(row: FanOutRow, measured: readonly FanOutResult[], ratio: number): string {
@@ -197,7 +181,7 @@ const waitingShareMax = 0.05;
 /** What would make a figure mean something else than its row says. */
 function surprises(measurements: Measurements): readonly string[] {
   const remarks: string[] = [];
-  for (const [name, outcomes] of [...measurements.fanOut, ...measurements.throughput, ...measurements.drain]) {
+  for (const [name, outcomes] of [...measurements.fanOut, ...measurements.throughput, ...measurements.drain, ...measurements.http]) {
     const waiting = results<{ readonly waitingShare: number }>(outcomes).map(({ waitingShare }) => waitingShare);
     if (waiting.some((share) => share > waitingShareMax)) {
       const shares = waiting.map((share) => (share * 100).toFixed(0)).join(', ');
