@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { LRUCache } from 'lru-cache';
 import { boundedCache } from '../bounded-cache.ts';
 import { gatewayNumberMax } from '../client-id.ts';
+import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
 import type { Position, Publication } from '../publication.ts';
 import { answerOf } from './answer.ts';
@@ -23,9 +24,18 @@ import {
 import { withDeadline } from './deadline.ts';
 import { newEpoch } from './epoch.ts';
 
+const platformTimers: Pick<Clock, 'after'> = {
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
 export interface MemoryBusOptions {
   /** A number of [0, 1): names the epochs. */
   readonly random?: () => number;
+  /** For the deadlines of calls; default: the platform's timers. */
+  readonly clock?: Pick<Clock, 'after'>;
   /** Positions kept for channels that nobody is subscribed to; the longest unused is forgotten first. */
   readonly idleChannelsMax?: number;
 }
@@ -36,7 +46,7 @@ export interface MemoryBusOptions {
  */
 export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
   const log = new MemoryLog(options.random ?? Math.random, options.idleChannelsMax ?? limits.roomsMax);
-  const calls = new MemoryCalls();
+  const calls = new MemoryCalls(options.clock ?? platformTimers);
   let state: BusState = { up: true };
   const listeners: ((state: BusState) => void)[] = [];
   return {
@@ -128,8 +138,13 @@ class MemoryLog implements ChannelLog {
 }
 
 class MemoryCalls implements GatewayCalls {
+  readonly #clock: Pick<Clock, 'after'>;
   readonly #servers = new Map<number, GatewayServer>();
   #closed = false;
+
+  constructor(clock: Pick<Clock, 'after'>) {
+    this.#clock = clock;
+  }
 
   async serve(server: GatewayServer): Promise<number> {
     if (this.#closed) throw new BusUnavailable('the bus is closed');
@@ -141,7 +156,7 @@ class MemoryCalls implements GatewayCalls {
 
   async call(gatewayNumber: number, request: GatewayRequest, deadlineMs: number): Promise<CallResult> {
     const server = this.#servers.get(gatewayNumber);
-    return server === undefined ? { kind: 'unanswered' } : ask(server, request, deadlineMs);
+    return server === undefined ? { kind: 'unanswered' } : ask(server, { request, deadlineMs }, this.#clock);
   }
 
   async callAll(
@@ -152,7 +167,7 @@ class MemoryCalls implements GatewayCalls {
     const unanswered: string[] = [];
     await Promise.all(
       Array.from(this.#servers.values(), async (server) => {
-        const result = await ask(server, request, deadlineMs);
+        const result = await ask(server, { request, deadlineMs }, this.#clock);
         if (result.kind === 'reply') replies.push(result.reply);
         else unanswered.push(server.name);
       }),
@@ -181,7 +196,11 @@ class MemoryCalls implements GatewayCalls {
   }
 }
 
-async function ask(server: GatewayServer, request: GatewayRequest, deadlineMs: number): Promise<CallResult> {
-  const outcome = await withDeadline(answerOf(server, request, deadlineMs), deadlineMs);
+async function ask(
+  server: GatewayServer,
+  { request, deadlineMs }: { readonly request: GatewayRequest; readonly deadlineMs: number },
+  clock: Pick<Clock, 'after'>,
+): Promise<CallResult> {
+  const outcome = await withDeadline(answerOf(server, request, deadlineMs), deadlineMs, clock);
   return outcome.kind === 'value' ? { kind: 'reply', reply: outcome.value } : { kind: 'unanswered' };
 }

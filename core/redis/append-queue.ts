@@ -32,7 +32,7 @@ interface Failure {
  */
 export class AppendQueue {
   readonly #send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
-  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly #failures: AppendFailures;
   /** Channels with a batch under way, and what waits behind it. */
   readonly #waiting = new Map<string, Append[]>();
@@ -42,7 +42,7 @@ export class AppendQueue {
   /** `send` resolves with the place of the batch's last publication. */
   constructor(options: {
     readonly send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
-    readonly clock: Pick<Clock, 'monotonic'>;
+    readonly clock: Pick<Clock, 'monotonic' | 'after'>;
     readonly failures: AppendFailures;
   }) {
     this.#send = options.send;
@@ -108,7 +108,7 @@ export class AppendQueue {
     const publications = batch.length === 1 ? batch[0]!.publications : batch.flatMap((append) => append.publications);
     const remainingMs = Math.max(1, appendDeadlineMs - (this.#clock.monotonic() - batch[0]!.since));
     try {
-      const outcome = await withDeadline(this.#send(channel, publications), remainingMs);
+      const outcome = await withDeadline(this.#send(channel, publications), remainingMs, this.#clock);
       if (outcome.kind === 'late') return { reason: 'late', error: new BusUnavailable('the bus did not answer in time') };
       const { epoch, offset } = outcome.value;
       let lastOffset = offset - publications.length;

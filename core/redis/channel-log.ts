@@ -31,6 +31,7 @@ export class RedisChannelLog implements ChannelLog {
   readonly #refusedEnvelopes: SparseLog;
   readonly #newEpoch: () => string;
   readonly #appends: AppendQueue;
+  readonly #clock: Pick<Clock, 'after'>;
   readonly #byChannel = new Map<string, LogSubscription>();
   readonly #emptyRecordSeconds: number;
   readonly #renewing: NodeJS.Timeout;
@@ -40,7 +41,7 @@ export class RedisChannelLog implements ChannelLog {
     readonly masters: Masters;
     readonly refusedEnvelopes: SparseLog;
     readonly newEpoch: () => string;
-    readonly clock: Pick<Clock, 'monotonic'>;
+    readonly clock: Pick<Clock, 'monotonic' | 'after'>;
     readonly failures: AppendFailures;
     readonly emptyRecordSeconds: number | undefined;
   }) {
@@ -49,6 +50,7 @@ export class RedisChannelLog implements ChannelLog {
     this.#refusedEnvelopes = options.refusedEnvelopes;
     this.#newEpoch = options.newEpoch;
     const { clock, failures } = options;
+    this.#clock = clock;
     this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), clock, failures });
     this.#emptyRecordSeconds = options.emptyRecordSeconds ?? emptyRecordSeconds;
     this.#renewing = setInterval(() => void this.#renewEmptyRecords(), (this.#emptyRecordSeconds * 1000) / 3);
@@ -74,7 +76,7 @@ export class RedisChannelLog implements ChannelLog {
     this.#byChannel.set(channel, subscription);
     const name = this.#names.log(channel);
     try {
-      const outcome = await withDeadline(this.#enter(name, subscription), commandTimeoutMs);
+      const outcome = await withDeadline(this.#enter(name, subscription), commandTimeoutMs, this.#clock);
       if (outcome.kind === 'value') return outcome.value;
       throw new BusUnavailable('the bus did not answer in time');
     } catch (error) {

@@ -45,7 +45,7 @@ export class ClusterTopology {
     this.#surroundings = options.surroundings;
     this.#connected = options.connected;
     this.#onChange = options.onChange;
-    this.known = withDeadline(this.refresh(), firstRoundMs).then(() => undefined);
+    this.known = withDeadline(this.refresh(), firstRoundMs, this.#surroundings.clock).then(() => undefined);
     this.#schedule();
   }
 
@@ -111,6 +111,7 @@ export class ClusterTopology {
     const outcome = await withDeadline(
       asked.catch(() => undefined),
       viewTimeoutMs,
+      this.#surroundings.clock,
     );
     return outcome.kind === 'late' || outcome.value === undefined ? undefined : this.#read(outcome.value, nodeAt(address));
   }

@@ -56,7 +56,7 @@ export class RedisGatewayCalls implements GatewayCalls {
     try {
       const served = await ServedGateway.start(this.#context, server);
       this.#served = served;
-      const outcome = await withDeadline(served.inForce(), commandTimeoutMs);
+      const outcome = await withDeadline(served.inForce(), commandTimeoutMs, this.#context.clock);
       if (outcome.kind === 'late') throw new BusUnavailable('the bus did not answer in time');
       return served.number;
     } catch (error) {
@@ -83,7 +83,7 @@ export class RedisGatewayCalls implements GatewayCalls {
   ): Promise<{ readonly replies: readonly GatewayReply[]; readonly unanswered: readonly string[] }> {
     const startedAt = this.#context.clock.monotonic();
     // Half of the time at most: without names the request is still worth making.
-    await withDeadline(this.#listener.listen(), deadlineMs / 2);
+    await withDeadline(this.#listener.listen(), deadlineMs / 2, this.#context.clock);
     const remainingMs = deadlineMs - (this.#context.clock.monotonic() - startedAt);
     const known = this.#listener.gateways();
     const alive = known.filter(({ condition }) => condition === 'alive');
@@ -144,10 +144,10 @@ export class RedisGatewayCalls implements GatewayCalls {
     const id = this.#nextId++;
     let receivers: number | undefined;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ask.deadlineMs);
+      const callOff = this.#context.clock.after(ask.deadlineMs, resolve);
       const settle = (): void => {
         if (receivers === undefined || !enough({ replies, receivers })) return;
-        clearTimeout(timer);
+        callOff();
         resolve();
       };
       this.#waiting.set(id, ({ gateway, reply }) => {
@@ -166,7 +166,7 @@ export class RedisGatewayCalls implements GatewayCalls {
           settle();
         },
         () => {
-          clearTimeout(timer);
+          callOff();
           resolve();
         },
       );

@@ -1,5 +1,6 @@
 import { BusUnavailable } from '../bus/bus.ts';
 import { gatewayNumberMax } from '../client-id.ts';
+import type { Clock } from '../clock.ts';
 import type { RedisNames } from './keys.ts';
 import type { Masters } from './masters.ts';
 import type { BusLogger } from '../process/sparse-log.ts';
@@ -19,7 +20,7 @@ export class GatewayLease {
   readonly #key: string;
   readonly #token: string;
   readonly #logger: BusLogger | undefined;
-  readonly #timer: NodeJS.Timeout;
+  readonly #stopRenewing: () => void;
   #state: 'held' | 'lost' = 'held';
   #released = false;
 
@@ -29,7 +30,7 @@ export class GatewayLease {
     this.#key = options.names.gatewayLease(number);
     this.#token = options.token;
     this.#logger = options.logger;
-    this.#timer = setInterval(() => void this.renew(), renewIntervalMs);
+    this.#stopRenewing = options.clock.every(renewIntervalMs, () => void this.renew());
   }
 
   /**
@@ -60,7 +61,7 @@ export class GatewayLease {
 
   async release(): Promise<void> {
     this.#released = true;
-    clearInterval(this.#timer);
+    this.#stopRenewing();
     try {
       await this.#masters.run(this.#key, ({ client }) => client.barrageRelease(this.#key, this.#token));
     } catch {
@@ -82,6 +83,7 @@ interface LeaseOptions {
   readonly names: RedisNames;
   /** Names the owner, this process. */
   readonly token: string;
+  readonly clock: Pick<Clock, 'every'>;
   readonly random: () => number;
   readonly logger: BusLogger | undefined;
 }

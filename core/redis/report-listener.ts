@@ -107,6 +107,7 @@ export class ReportListener {
       heard: withDeadline(
         heard.catch(() => undefined),
         reportIntervalMs,
+        clock,
       ).then(() => undefined),
     };
   }

@@ -34,7 +34,7 @@ export interface CallsContext {
   readonly refusedMessages: SparseLog;
   readonly logger: BusLogger | undefined;
   readonly random: () => number;
-  readonly clock: Pick<Clock, 'monotonic' | 'every'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'after' | 'every'>;
 }
 
 /** A gateway of this process as the bus shows it to the others: it holds a number, answers requests and reports its rooms. */
@@ -73,8 +73,8 @@ export class ServedGateway {
    * @throws BusUnavailable
    */
   static async start(context: CallsContext, server: GatewayServer): Promise<ServedGateway> {
-    const { masters, names, token, random, logger } = context;
-    const lease = await GatewayLease.take({ masters, names, token, random, logger });
+    const { masters, names, token, clock, random, logger } = context;
+    const lease = await GatewayLease.take({ masters, names, token, clock, random, logger });
     return new ServedGateway(context, server, lease);
   }
 

@@ -77,7 +77,8 @@ export class Subscriptions {
 
   counts(): SubscriptionCounts {
     let inForce = 0;
-    for (const name of this.#wanted.keys()) if (this.#inForce.has(name)) inForce++;
+    // What could not be confirmed is tried again, also where the server has it.
+    for (const name of this.#wanted.keys()) if (this.#inForce.has(name) && !this.#refusedNames.has(name)) inForce++;
     return { inForce, waiting: this.#wanted.size - inForce };
   }
 

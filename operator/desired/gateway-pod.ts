@@ -5,15 +5,17 @@ import { childNames } from './labels.ts';
 import { revisionOf } from './revision.ts';
 import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
 
-/** Seconds between the drain's deadline and the kubelet's kill. The process ends some 5 s after its drain. */
+/**
+ * Time after the drain's deadline until the kubelet kills, in seconds: the process has ended some 5 s after its drain.
+ */
 const graceSecondsSpare = 30;
 /**
- * Longest drain on a memory bus, in milliseconds: no Service leads to the pod any more, so its clients get no
- * publications.
+ * Longest time to close connections on a memory bus, in milliseconds: no Service leads to the pod any more, so no
+ * publication reaches who stays.
  */
 const aloneDrainMsMax = 5000;
 
-/** The template of all gateways of a pool. Its hash is their revision. */
+/** All gateways of a pool are made from this; its hash is their revision. */
 export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
   const { pool } = ingredients;
   const { drain, exposure, auth, bus, disruption } = pool.spec;
@@ -62,8 +64,8 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
 }
 
 /**
- * Drain settings for a deletion by anybody: the pod drains as it would for the operator. The deadline counts from the
- * deletion, and SIGTERM comes `propagationSeconds` later.
+ * Whoever deletes the pod, it gives up its connections as it would for the operator; the deadline counts from the
+ * deletion, SIGTERM comes later.
  */
 function drainSettings(drain: GatewayPoolSpec['drain'], isAlone: boolean): readonly JsonObject[] {
   const drainMs = (drain.deadlineSeconds - drain.propagationSeconds) * 1000;
@@ -74,12 +76,12 @@ function drainSettings(drain: GatewayPoolSpec['drain'], isAlone: boolean): reado
   ];
 }
 
-/** Revision of a pool's gateways: ten hexadecimal digits. */
+/** Revision of the gateways that a pool describes: ten hexadecimal digits. */
 export function gatewayRevision(ingredients: PodIngredients): string {
   return revisionOf(gatewayTemplate(ingredients), ownPreStop(ingredients.pool.spec.drain.propagationSeconds));
 }
 
-/** The pod of a `create-pod` action. */
+/** The pod that a `create-pod` action is about. */
 export function gatewayPod(ingredients: PodIngredients, name: string): DesiredObject<'Pod'> {
   const { pool } = ingredients;
   const { metadata, spec } = gatewayTemplate(ingredients);

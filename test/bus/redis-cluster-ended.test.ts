@@ -119,3 +119,61 @@ test.each(endings)('gateway calls, replies and reports go on after: %s', { timeo
   await until('answered again', answered);
   await until('counted again', () => publisher.calls.memberCounts('a').ready === 2);
 });
+
+test(
+  'rooms come and go while their slots are set anew: in the end those that stay are heard, and no others',
+  { timeout: 60_000 },
+  async () => {
+    const cluster = await newCluster();
+    const [publisher, gateway] = [newBus(cluster), newBus(cluster)];
+    const channels = Array.from({ length: 60 }, (_, index) => `room:${index}`);
+    const listeners = new Map<string, Listener>();
+    const owners = new Map<string, RedisServer>();
+    for (const channel of channels) owners.set(channel, await ownerOf(cluster, slotOf(names.log(channel))));
+    const ids = new Map<RedisServer, string>();
+    for (const master of cluster.masters) ids.set(master, await cluster.idOf(master));
+    const enter = (channel: string): void => {
+      const listener = new Listener();
+      listeners.set(channel, listener);
+      // A slot that is set anew under way fails it: a gateway's next member makes it again.
+      gateway.log.subscribe(channel, listener).catch(() => {
+        if (listeners.get(channel) === listener) enter(channel);
+      });
+    };
+    const leave = (channel: string): void => {
+      listeners.delete(channel);
+      gateway.log.unsubscribe(channel);
+    };
+    await untilUp(gateway);
+    for (let round = 0; round < 30; round++) {
+      for (const [index, channel] of channels.entries()) {
+        if ((index + round) % 3 === 0) (listeners.has(channel) ? leave : enter)(channel);
+      }
+      await Promise.all(
+        cluster.masters.map(async (master) => {
+          const slots = channels.filter((channel) => owners.get(channel) === master).map((channel) => slotOf(names.log(channel)));
+          const commands = slots.map((slot) => ['CLUSTER', 'SETSLOT', `${slot}`, 'NODE', ids.get(master)!]);
+          await askRedisAtOnce(master, commands);
+        }),
+      );
+    }
+    const told = new Map(channels.map((channel) => [channel, 0]));
+    await until('all that stay are in force', () => {
+      const { inForce, waiting } = gateway.figures().subscriptions;
+      return waiting === 0 && inForce === listeners.size;
+    });
+    for (const channel of channels) told.set(channel, (await publisher.log.append(channel, [publication('last')])).lastOffset);
+    await until('each is heard or told', () =>
+      [...listeners].every(
+        ([channel, { texts, resubscribed }]) => texts.at(-1) === 'last' || (resubscribed.at(-1)?.offset ?? 0) >= told.get(channel)!,
+      ),
+    );
+    const subscribed: string[] = [];
+    for (const master of cluster.masters) {
+      const answer = await master.command('PUBSUB', 'SHARDCHANNELS', 'ended:{room:*');
+      subscribed.push(...answer.split(' ').filter((word) => word.startsWith('ended:')));
+    }
+    expect(subscribed.toSorted()).toEqual([...listeners.keys()].map((channel) => names.log(channel)).toSorted());
+    expect(gateway.figures().subscriptionFaults.ended).toBeGreaterThan(100);
+  },
+);
