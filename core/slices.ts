@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts';
 import { limits } from './limits.ts';
 
-/** Half of what a turn may take, so that one long step at its end does not carry it over, in milliseconds. */
-const sliceMs = limits.turnMsMax / 2;
+/** A quarter of what a turn may take, in milliseconds: the fan-out may have a slice in the same turn, and another loop too. */
+const sliceMs = limits.turnMsMax / 4;
 /** Steps between two looks at the clock, where a step takes some tens of microseconds at most. */
 const usualStepsPerLook = 32;
 

@@ -23,7 +23,7 @@ import { inSlices } from '../../core/slices.ts';
 
 const tickMs = 20;
 /** How long one tick may take, in milliseconds; what is left is for the next. */
-const tickMsMax = limits.turnMsMax / 2;
+const tickMsMax = limits.turnMsMax / 4;
 /** After a walk over all connections that found nobody to move the next one begins so much later, in milliseconds. */
 const walkPauseMs = 250;
 
