@@ -8,6 +8,7 @@ import { Feed } from './feed.ts';
 import { Listeners } from './listeners.ts';
 import { ChannelMove } from './move.ts';
 import type { Span } from './position.ts';
+import { publicationsAfter } from './sums.ts';
 import type { Publication, ReceivedBatch } from './wire.ts';
 
 /** Publications of one flush, in the channel's order. They and `leftOut` account for the offsets `(after, upto]`. */
@@ -234,7 +235,7 @@ export class Subscription implements AsyncIterable<Publication> {
   }
 
   #deliver({ channel, epoch, upto, publications: all }: ReceivedBatch, after: number): void {
-    const publications = all.filter(({ offset }) => offset > after);
+    const publications: readonly Publication[] = publicationsAfter(all, after);
     this.#listeners.emit('batch', { channel, epoch, after, upto, leftOut: upto - after - publications.length, publications });
     for (const publication of publications) {
       // A listener may have ended it in the middle of the batch.

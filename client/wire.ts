@@ -20,11 +20,16 @@ export interface Publication {
   readonly count?: number;
 }
 
+/** A publication as it came, with what its sum is made of. */
+export interface ReceivedPublication extends Publication {
+  readonly parts?: readonly number[];
+}
+
 /** A batch with its payloads decoded. */
 export interface ReceivedBatch extends Span {
   readonly type: 'batch';
   readonly channel: string;
-  readonly publications: readonly Publication[];
+  readonly publications: readonly ReceivedPublication[];
 }
 
 /** A payload sent to this connection alone. */
@@ -98,12 +103,13 @@ function readBatch(message: Record<string, unknown>, payloads: Uint8Array | unde
   const { channel, epoch, after, upto } = message as unknown as Batch;
   let last = after;
   let at = 0;
-  const publications = (items as readonly BatchItem[]).map((item): Publication => {
+  const publications = (items as readonly BatchItem[]).map((item): ReceivedPublication => {
     if (!isRecord(item) || !isOffset(item['offset']) || item['offset'] <= last || item['offset'] > upto) {
       fault('offsets of a batch that do not rise within its span');
     }
-    const { offset, count } = item as unknown as BatchItem;
+    const { offset, count, parts } = item as unknown as BatchItem;
     if (count !== undefined && !isAmount(count)) fault('a count that is not a number');
+    if (parts !== undefined && !areParts(parts)) fault('parts of a sum that are no counts and steps');
     last = offset;
     let data: unknown = item['data'];
     if (payloads !== undefined) {
@@ -115,7 +121,13 @@ function readBatch(message: Record<string, unknown>, payloads: Uint8Array | unde
     } else if (typeof data !== 'string') {
       fault('an item without data');
     }
-    return { channel, offset, data: data as string | Uint8Array, ...(count === undefined ? {} : { count }) };
+    return {
+      channel,
+      offset,
+      data: data as string | Uint8Array,
+      ...(count === undefined ? {} : { count }),
+      ...(parts === undefined ? {} : { parts }),
+    };
   });
   if (payloads !== undefined && at !== payloads.length) fault('payloads longer than the batch says');
   return { type: 'batch', channel, epoch, after, upto, publications };
@@ -191,6 +203,11 @@ function isSpanOfChannel({ channel, epoch, after, upto }: Record<string, unknown
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Counts, with a step of at least one offset between each two. */
+function areParts(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.length % 2 === 1 && value.every((each, index) => isAmount(each) && (index % 2 === 0 || each >= 1));
 }
 
 function isOffset(value: unknown): value is number {

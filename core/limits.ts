@@ -55,6 +55,10 @@ export const limits = {
   mergeWindowMsMax: 1_000,
   /** Most publications that one merge window may hold, also a stretched one. */
   windowPublicationsMax: 10_000,
+  /** Most parts that a sum is kept apart in; beyond it neighbours are put together, so that a client may then count some of them twice. */
+  sumPartsMax: 10_000,
+  /** How long a member that came with a position is told what sums are made of, in milliseconds: longer than a client keeps both connections of a move. */
+  handoverMs: 10_000,
   /** Most flushes of one room that may be under way at once; at it the room collects until one is written. */
   fanOutFlushesMax: 16,
   /** Most CPU that the flushes of one room that are under way may take together, in milliseconds, unless one alone takes more. */

@@ -38,6 +38,8 @@ export interface PlacedPublication {
   readonly offset: number;
   readonly publication: Publication;
   readonly count: number | undefined;
+  /** Of a sum of several publications: the offset and the count of each, one after the other, the oldest first. */
+  readonly parts?: readonly number[];
 }
 
 /** A place in one channel's order. Offsets of different epochs can't be compared. */

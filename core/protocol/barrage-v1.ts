@@ -95,6 +95,11 @@ export interface BatchItem {
   readonly data?: string;
   /** What a `Sum` publication stands for; absent = 1 publication that was not summed. */
   readonly count?: number;
+  /**
+   * What `count` is made of, while this client may still have a part of it already: the counts of the publications that it stands for, the newest
+   * first, and between two counts how many offsets further back the next one lies.
+   */
+  readonly parts?: readonly number[];
   /** In a binary batch only: kind and length in bytes of this item's payload. */
   readonly kind?: 'text' | 'binary';
   readonly size?: number;

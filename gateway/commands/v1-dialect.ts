@@ -106,7 +106,7 @@ export class V1Dialect implements Dialect {
 
   async #subscribe({ channel, density, since }: Of<'subscribe'>): Promise<Outcome> {
     const { rooms } = this.#surroundings;
-    const joined = await rooms.join(this.#connection, { channel, by: 'client', density });
+    const joined = await rooms.join(this.#connection, { channel, by: 'client', density, hasPosition: since !== undefined });
     if (joined.kind === 'already') return failure('already_subscribed', 'this connection is subscribed to that channel');
     if (joined.kind === 'refused') {
       const { reason } = joined;

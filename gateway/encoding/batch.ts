@@ -5,10 +5,27 @@ import { frameHeaderLength, writeFrameHeader } from './frame.ts';
 const comma = Buffer.from(',');
 const end = Buffer.from(']}');
 
+/** Whether an item also says what its sum is made of. */
+export type SumDetail = 'sum' | 'parts';
+
 /** The item of a text batch as JSON bytes. Made once per publication and gateway, then only copied. */
-export function encodeTextItem(placed: PlacedPublication): Buffer {
-  const count = placed.count === undefined ? '' : `,"count":${placed.count}`;
-  return Buffer.from(`{"offset":${placed.offset}${count},"data":${JSON.stringify(placed.publication.payload.toString())}}`);
+export function encodeTextItem(placed: PlacedPublication, detail: SumDetail = 'sum'): Buffer {
+  return Buffer.from(`{"offset":${placed.offset}${sumOf(placed, detail)},"data":${JSON.stringify(placed.publication.payload.toString())}}`);
+}
+
+function sumOf({ count, parts }: PlacedPublication, detail: SumDetail): string {
+  if (count === undefined) return '';
+  return detail === 'sum' || parts === undefined ? `,"count":${count}` : `,"count":${count},"parts":[${steps(parts).join()}]`;
+}
+
+/** Parts as they go over the wire: the counts, the newest first, and between two counts how many offsets further back the next one lies. */
+function steps(parts: readonly number[]): readonly number[] {
+  const told: number[] = [];
+  for (let index = parts.length - 2; index >= 0; index -= 2) {
+    told.push(parts[index + 1] ?? 0);
+    if (index > 0) told.push((parts[index] ?? 0) - (parts[index - 2] ?? 0));
+  }
+  return told;
 }
 
 function encodeBatchStart(span: BatchSpan): Buffer {
@@ -23,10 +40,10 @@ export function encodeTextBatch(span: BatchSpan, items: readonly Buffer[]): Buff
 }
 
 /** A whole binary frame: for a batch in which at least one publication is binary. */
-export function encodeBinaryBatch(span: BatchSpan, placed: readonly PlacedPublication[]): Buffer {
-  const items = placed.map(({ offset, count, publication }) => {
-    const sum = count === undefined ? '' : `,"count":${count}`;
-    return Buffer.from(`{"offset":${offset}${sum},"kind":"${publication.kind}","size":${publication.payload.length}}`);
+export function encodeBinaryBatch(span: BatchSpan, placed: readonly PlacedPublication[], detail: SumDetail = 'sum'): Buffer {
+  const items = placed.map((item) => {
+    const { kind, payload } = item.publication;
+    return Buffer.from(`{"offset":${item.offset}${sumOf(item, detail)},"kind":"${kind}","size":${payload.length}}`);
   });
   const header = Buffer.concat([encodeBatchStart(span), ...joined(items), end]);
   const length = Buffer.allocUnsafe(4);

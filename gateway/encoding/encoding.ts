@@ -33,6 +33,11 @@ export interface Encoding {
   readonly canSum: boolean;
   /** Whether it can say what is no publication: a gap, an ended subscription, a move. */
   readonly canTell: boolean;
+  /**
+   * How members are written to for a time that come with a position, from a connection before or beside this one: what they have of a sum must not be
+   * counted again. Often the encoding itself.
+   */
+  readonly handover: Encoding;
   /** Frames that a batch of so many publications is written as. */
   framesOf(publications: number): number;
   /** One batch. `undefined`: it has nothing to say. */
@@ -55,9 +60,15 @@ export interface MemberClass {
   readonly density: Density;
 }
 
-/** Adds the classes to an encoding. */
-export function defineEncoding(encoding: Omit<Encoding, 'classAt'>): Encoding {
-  const defined: Encoding = { ...encoding, classAt: (density) => classes[density] };
+/** Adds the classes to an encoding. Without a `handover` it is its own. */
+export function defineEncoding(encoding: Omit<Encoding, 'classAt' | 'handover'>, handover?: Encoding): Encoding {
+  const defined: Encoding = {
+    ...encoding,
+    get handover() {
+      return handover ?? defined;
+    },
+    classAt: (density) => classes[density],
+  };
   const classOf = (density: Density): MemberClass => ({ encoding: defined, density });
   const classes: Readonly<Record<Density, MemberClass>> = {
     full: classOf('full'),

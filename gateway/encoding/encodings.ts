@@ -1,4 +1,4 @@
-import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem } from './batch.ts';
+import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem, type SumDetail } from './batch.ts';
 import { defineEncoding, type EncodedItems, type Encoding, type Message } from './encoding.ts';
 import { controlFrame, frame } from './frame.ts';
 import type { PlacedPublication } from '../../core/publication.ts';
@@ -25,23 +25,34 @@ export const plainEncoding: Encoding = defineEncoding({
 });
 
 /** barrage.v1: a batch is one frame, text unless one of its publications is binary. */
-export const v1Encoding: Encoding = defineEncoding({
-  name: 'barrage.v1',
-  canSum: true,
-  canTell: true,
-  framesOf: () => 1,
-  batch(span, items, encoded) {
-    if (items.some(({ publication }) => publication.kind === 'binary')) return encodeBinaryBatch(span, items);
-    return encodeTextBatch(span, encoded === undefined ? items.map(encodeTextItem) : items.map((item) => itemOf(item, encoded)));
-  },
-  message: messageFrame,
-  direct: (kind, payload) => messageFrame({ type: 'direct', kind, data: payload.toString(kind === 'binary' ? 'base64' : 'utf8') }),
-  ping,
-  pong,
-});
+function v1With(detail: SumDetail, handover?: Encoding): Encoding {
+  return defineEncoding(
+    {
+      name: 'barrage.v1',
+      canSum: true,
+      canTell: true,
+      framesOf: () => 1,
+      batch(span, items, encoded) {
+        if (items.some(({ publication }) => publication.kind === 'binary')) return encodeBinaryBatch(span, items, detail);
+        return encodeTextBatch(
+          span,
+          items.map((item) => (encoded === undefined ? encodeTextItem(item, detail) : itemOf(item, detail, encoded))),
+        );
+      },
+      message: messageFrame,
+      direct: (kind, payload) => messageFrame({ type: 'direct', kind, data: payload.toString(kind === 'binary' ? 'base64' : 'utf8') }),
+      ping,
+      pong,
+    },
+    handover,
+  );
+}
 
-function itemOf(placed: PlacedPublication, encoded: EncodedItems): Buffer {
+/** Sums are told with what they are made of while a member comes from another connection. */
+export const v1Encoding: Encoding = v1With('sum', v1With('parts'));
+
+function itemOf(placed: PlacedPublication, detail: SumDetail, encoded: EncodedItems): Buffer {
   let item = encoded.get(placed);
-  if (item === undefined) encoded.set(placed, (item = encodeTextItem(placed)));
+  if (item === undefined) encoded.set(placed, (item = encodeTextItem(placed, detail)));
   return item;
 }

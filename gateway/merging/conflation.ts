@@ -1,3 +1,4 @@
+import { limits } from '../../core/limits.ts';
 import type { PlacedPublication } from '../../core/publication.ts';
 
 export interface Conflated {
@@ -7,31 +8,63 @@ export interface Conflated {
 
 const none: readonly PlacedPublication[] = [];
 
+/** What the publications with one key become. */
+interface Winner {
+  offset: number;
+  count: number;
+  parts: number[];
+}
+
 /**
  * Within one merge window keeps, for each conflation key, only the newest publication, at the newest's offset. With mode `Sum` it carries the
- * sum of the counts; what was summed before is summed on. Backends and clients have keys of their own, and so has each priority: a
- * client can't replace what a backend says, or speak with its count, and nothing is replaced by what is left out before it.
+ * sum of the counts, and what that is made of; what was summed before is summed on. Backends and clients have keys of their own, and so has each
+ * priority: a client can't replace what a backend says, or speak with its count, and nothing is replaced by what is left out before it.
  * @param canSum `false` leaves `Sum` publications alone: for members to whom a count can't be said
  */
 export function conflate(window: readonly PlacedPublication[], canSum: boolean): Conflated {
   if (!window.some((placed) => keyOf(placed, canSum) !== undefined)) return { kept: window, leftOut: none };
-  const newest = new Map<string, { offset: number; count: number }>();
+  const winners = new Map<string, Winner>();
   for (const placed of window) {
     const key = keyOf(placed, canSum);
     if (key === undefined) continue;
-    const before = newest.get(key)?.count ?? 0;
-    newest.set(key, { offset: placed.offset, count: before + (placed.count ?? placed.publication.conflation?.count ?? 1) });
+    let winner = winners.get(key);
+    if (winner === undefined) winners.set(key, (winner = { offset: 0, count: 0, parts: [] }));
+    add(winner, placed);
   }
   const kept: PlacedPublication[] = [];
   const leftOut: PlacedPublication[] = [];
   for (const placed of window) {
     const key = keyOf(placed, canSum);
-    const winner = key === undefined ? undefined : newest.get(key);
+    const winner = key === undefined ? undefined : winners.get(key);
     if (winner === undefined) kept.push(placed);
     else if (winner.offset !== placed.offset) leftOut.push(placed);
-    else kept.push(placed.publication.conflation?.mode === 'Sum' ? { ...placed, count: winner.count } : placed);
+    else kept.push(placed.publication.conflation?.mode === 'Sum' ? summed(placed, winner) : placed);
   }
   return { kept, leftOut };
+}
+
+function add(winner: Winner, { offset, count, parts, publication: { conflation } }: PlacedPublication): void {
+  winner.offset = offset;
+  if (conflation?.mode !== 'Sum') return;
+  const added = count ?? conflation.count;
+  winner.count += added;
+  if (parts === undefined) winner.parts.push(offset, added);
+  else for (const part of parts) winner.parts.push(part);
+  if (winner.parts.length > 2 * limits.sumPartsMax) winner.parts = coarser(winner.parts);
+}
+
+/** Each two neighbours put together, at the later one's offset. */
+function coarser(parts: readonly number[]): number[] {
+  const half: number[] = [];
+  for (let index = 0; index < parts.length; index += 4) {
+    half.push(parts[index + 2] ?? parts[index] ?? 0, (parts[index + 1] ?? 0) + (parts[index + 3] ?? 0));
+  }
+  return half;
+}
+
+function summed({ offset, publication }: PlacedPublication, { count, parts }: Winner): PlacedPublication {
+  // One publication alone is known by its offset.
+  return parts.length === 2 ? { offset, publication, count } : { offset, publication, count, parts };
 }
 
 function keyOf({ publication: { conflation, sender, priority } }: PlacedPublication, canSum: boolean): string | undefined {

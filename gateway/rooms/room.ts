@@ -12,6 +12,7 @@ import { Tally } from '../accounts/tally.ts';
 import { Delivery } from './delivery.ts';
 import type { FanOut } from './fan-out.ts';
 import { FlushRecords, type ClassRecord } from './flush-records.ts';
+import { Handovers } from './handovers.ts';
 import { MemberList, type Member, type MemberRoom } from './members.ts';
 
 export interface RoomSurroundings {
@@ -42,6 +43,7 @@ export class Room implements MemberRoom {
   readonly #surroundings: RoomSurroundings;
   readonly #merger: Merger;
   readonly #members = new Map<MemberClass, MemberList>();
+  readonly #handovers = new Handovers();
   readonly records: FlushRecords;
   readonly tally = new Tally();
   #cancelTimer: (() => void) | undefined;
@@ -119,7 +121,9 @@ export class Room implements MemberRoom {
   }
 
   join(member: Member): void {
+    this.#endHandovers();
     this.#list(member.memberClass).add(member);
+    if (member.memberClass.encoding !== member.connection.encoding) this.#handovers.add(member, this.#surroundings.clock.monotonic());
     this.#boundBacklog();
     if (member.connection.isFull) this.fullMembers++;
     member.connection.members.push(member);
@@ -145,6 +149,7 @@ export class Room implements MemberRoom {
   }
 
   receive(batch: LogBatch): void {
+    this.#endHandovers();
     this.#arrivals++;
     this.#publications += batch.publications.length;
     for (const { payload } of batch.publications) this.#bytes += payload.length;
@@ -201,6 +206,16 @@ export class Room implements MemberRoom {
     if (list?.size === 0) {
       this.#members.delete(member.memberClass);
       this.#merger.closeClass(member.memberClass);
+    }
+  }
+
+  /** Members whose time with the parts of sums is over get what all others get. */
+  #endHandovers(): void {
+    const over = this.#handovers.over(this.#surroundings.clock.monotonic());
+    if (over.length === 0) return;
+    for (const [from, members] of Map.groupBy(over, ({ memberClass }) => memberClass)) {
+      const to = members[0]?.connection.encoding.classAt(from.density);
+      if (to !== undefined) this.#move(members, from, to);
     }
   }
 

@@ -19,6 +19,8 @@ export interface JoinRequest {
   readonly by: 'client' | 'backend';
   /** Publications a second that it asks for; `undefined` = all that the policy gives. */
   readonly density?: number | undefined;
+  /** It has a position in this channel from another connection, which may lie between the room's cuts. */
+  readonly hasPosition?: boolean;
 }
 
 export type JoinResult =
@@ -212,7 +214,8 @@ export class Rooms {
     if (connection.members.length >= limits.subscriptionsPerConnectionMax) return { kind: 'refused', reason: 'subscriptions' };
     if (room.size >= (room.policy.limits.membersMax ?? Infinity)) return { kind: 'refused', reason: 'members' };
     const asked = request.density;
-    const memberClass = connection.encoding.classAt(densityFor(asked, room.policy));
+    const encoding = request.hasPosition === true ? connection.encoding.handover : connection.encoding;
+    const memberClass = encoding.classAt(densityFor(asked, room.policy));
     const member: Member = { connection, room, memberClass, asked, active: true, index: -1 };
     room.join(member);
     this.#subscriptions++;

@@ -20,7 +20,7 @@ function until(condition: () => unknown): Promise<unknown> {
 }
 
 /** A real gateway on this bus. */
-async function gatewayOn(bus: Bus, port = 0): Promise<Gateway> {
+async function gatewayOn(bus: Bus, port = 0, windowMilliseconds = 100): Promise<Gateway> {
   const read = readSettings({
     BARRAGE_GATEWAY_PORT: String(port),
     BARRAGE_BACKOFF_BASE_MS: '10',
@@ -28,7 +28,9 @@ async function gatewayOn(bus: Bus, port = 0): Promise<Gateway> {
     BARRAGE_DRAIN_MS: '0',
   });
   if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
-  const policies = new Policies([{ ...defaultPolicy, access: { ...defaultPolicy.access, publish: 'Public' } }]);
+  const policies = new Policies([
+    { ...defaultPolicy, merge: { ...defaultPolicy.merge, windowMilliseconds }, access: { ...defaultPolicy.access, publish: 'Public' } },
+  ]);
   const logger = createLogger({ part: 'test', level: 'silent' });
   return Gateway.start({ settings: read.settings, bus, policies, registry: new Registry(), logger });
 }
@@ -40,7 +42,9 @@ function client(port: number): Barrage {
 }
 
 /** Passes everything on to a gateway, and lets the test say more to the clients. */
-async function relayTo(port: number): Promise<{ readonly port: number; readonly say: (message: object) => void }> {
+async function relayTo(
+  port: number,
+): Promise<{ readonly port: number; readonly say: (message: object) => void; readonly cut: () => void }> {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
   server.on('connection', (near) => {
@@ -57,7 +61,10 @@ async function relayTo(port: number): Promise<{ readonly port: number; readonly 
   const say = (message: object): void => {
     for (const socket of server.clients) socket.send(JSON.stringify(message));
   };
-  return { port: (server.address() as AddressInfo).port, say };
+  const cut = (): void => {
+    for (const socket of server.clients) socket.terminate();
+  };
+  return { port: (server.address() as AddressInfo).port, say, cut };
 }
 
 test('what one client publishes another gets, text and bytes, with its place, and both are counted', async () => {
@@ -143,4 +150,40 @@ test('a move between two gateways under a steady stream misses and repeats nothi
   expect([gaps, hellos, reader.state]).toEqual([[], 1, 'open']);
   // The old connection was left: only the new gateway still has a member.
   await until(() => first.rooms.size === 0 && second.rooms.counts('video:1').ready === 1);
+});
+
+test('likes that a client adds up over moves and reconnects, with windows of other lengths, are as many as were published', async () => {
+  const redis = await RedisServer.start();
+  const buses = [0, 1].map(() => createRedisBus({ url: redis.url, prefix: 'likes' }));
+  const [first, second] = await Promise.all([gatewayOn(buses[0] as Bus, 0, 70), gatewayOn(buses[1] as Bus, 0, 110)]);
+  onTestFinished(async () => {
+    for (const gateway of [first, second]) await gateway.close();
+    for (const bus of buses) await bus.close();
+    await redis.dispose();
+  });
+  const relays = await Promise.all([relayTo(first.port), relayTo(second.port)]);
+  const [writer, stayer, reader] = [client(first.port), client(second.port), client(relays[0]?.port ?? 0)];
+  stayer.subscribe('video:1');
+  reader.on('error', () => {});
+  let missing = 0;
+  reader.on('gap', ({ from, to }) => (missing += to.offset - (from?.offset ?? 0)));
+  const subscription = reader.subscribe('video:1');
+  let counted = 0;
+  subscription.on('publication', ({ count }) => (counted += count ?? 1));
+  await until(() => subscription.state === 'subscribed' && writer.state === 'open');
+  const moves = Array.from({ length: 6 }, (_, index) => 100 * (index + 1));
+  let at = 0;
+  let last = 0;
+  for (let sent = 1; sent <= 700; sent++) {
+    last = (await writer.publish('video:1', 'like', { conflateKey: 'like', conflate: 'Sum' })).offset;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    if (!moves.includes(sent)) continue;
+    // Every second time the connection breaks instead, and the client comes back through its own address.
+    const from = relays[at];
+    at = sent % 200 === 0 ? 0 : 1 - at;
+    if (sent % 200 === 0) from?.cut();
+    else from?.say({ type: 'reconnect', url: `ws://127.0.0.1:${relays[at]?.port}/`, afterMs: 0 });
+  }
+  await until(() => subscription.position?.offset === last);
+  expect(counted + missing).toBe(700);
 });

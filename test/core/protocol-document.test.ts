@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { publicationsAfter } from '../../client/sums.ts';
 import { readMessage } from '../../client/wire.ts';
 import { closeCodes, reconnectsAfter } from '../../core/close-codes.ts';
 import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem } from '../../gateway/encoding/batch.ts';
 import type { PlacedPublication, Publication } from '../../core/publication.ts';
+import { v1Encoding } from '../../gateway/encoding/encodings.ts';
 import { parseCommand } from '../../gateway/commands/v1-command.ts';
 import { readFrames } from '../support/frames.ts';
 
@@ -39,11 +41,14 @@ function payloadOf(frameBytes: Buffer): Buffer {
 }
 
 test('the document has all the vectors', () => {
-  expect(vectors.size).toBe(20);
+  expect(vectors.size).toBe(21);
 });
 
 test('a text batch is written as documented, and read by the SDK as what was published', () => {
-  const written = encodeTextBatch(span, [first, { offset: 9, publication: like, count: 1000 }].map(encodeTextItem));
+  const written = encodeTextBatch(
+    span,
+    [first, { offset: 9, publication: like, count: 1000 }].map((item) => encodeTextItem(item)),
+  );
   expect(written).toEqual(bytes('batch-text'));
   expect(payloadOf(written).toString()).toBe(text('batch-text json'));
   expect(readMessage(payloadOf(written).toString())).toMatchObject({
@@ -57,6 +62,19 @@ test('a text batch is written as documented, and read by the SDK as what was pub
       { channel: 'video:1', offset: 9, data: 'like', count: 1000 },
     ],
   });
+});
+
+test('a sum is written with its parts as documented, and the SDK counts only what is new of it', () => {
+  const likes: PlacedPublication = { offset: 9, publication: like, count: 1000, parts: [7, 300, 8, 200, 9, 500] };
+  const handover = v1Encoding.handover.batch({ ...span, leftOut: 2 }, [likes]);
+  expect(payloadOf(handover ?? Buffer.alloc(0)).toString()).toBe(text('batch-parts json'));
+  const message = readMessage(text('batch-parts json'));
+  if (message.type !== 'batch') throw new Error('no batch');
+  const told = { channel: 'video:1', offset: 9, data: 'like' };
+  expect(publicationsAfter(message.publications, 6)).toEqual([{ ...told, count: 1000 }]);
+  expect(publicationsAfter(message.publications, 7)).toEqual([{ ...told, count: 700 }]);
+  expect(publicationsAfter(message.publications, 8)).toEqual([{ ...told, count: 500 }]);
+  expect(publicationsAfter(message.publications, 9)).toEqual([]);
 });
 
 test('a binary batch is written as documented, and read by the SDK as what was published', () => {

@@ -4,6 +4,7 @@ import { World, type Troubles } from './world.ts';
 const none: Troubles = {
   budgets: false,
   conflation: false,
+  likes: false,
   expiry: false,
   moves: false,
   densities: false,
@@ -53,6 +54,10 @@ function checkNothingIsMissing(world: World): void {
   for (const viewer of world.viewers) expect(viewer.gaps).toEqual([]);
 }
 
+function checkSums(world: World): void {
+  for (const viewer of world.viewers) expect(viewer.wrongSums).toEqual([]);
+}
+
 const seedsEach = 700;
 
 test('without troubles every viewer gets everything from its joining on, once and in order', async () => {
@@ -100,9 +105,31 @@ test('a move loses nothing and repeats nothing, also without history', async () 
     checkEveryoneIsAtTheEnd(world);
     checkNothingIsMissing(world);
     checkAccounts(world);
+    if (!world.leavesSumsOut) checkSums(world);
     for (const viewer of world.viewers)
       if (!viewer.isGone) expect(viewer.delivered + viewer.leftOut).toBe(world.log.offset - (viewer.joinedAt?.offset ?? 0));
   });
+});
+
+test('what a viewer adds up is what was published or was told to be missing, over moves, reconnects and interruptions', async () => {
+  const troubles = (seed: number): Troubles => ({
+    ...none,
+    likes: true,
+    moves: true,
+    breaks: seed % 2 === 0,
+    stalls: seed % 5 === 0,
+    busInterruptions: seed % 3 === 0,
+    failovers: seed % 7 === 0,
+  });
+  let cutDown = 0;
+  await simulate(60_000, seedsEach, troubles, (world) => {
+    checkEveryoneIsAtTheEnd(world);
+    checkAccounts(world);
+    checkSums(world);
+    for (const viewer of world.viewers) cutDown += viewer.cutDown;
+  });
+  // The seeds meet what they are for.
+  expect(cutDown).toBeGreaterThan(50);
 });
 
 test('stalled readers are bounded and told of every gap; nobody else notices', async () => {
@@ -121,6 +148,7 @@ test('whatever happens, a viewer ends at the end of the log, and what it did not
   const troubles = (seed: number): Troubles => ({
     budgets: seed % 2 === 0,
     conflation: seed % 3 === 0,
+    likes: false,
     expiry: seed % 5 === 0,
     moves: true,
     densities: true,

@@ -2,6 +2,7 @@ import { v1Encoding } from '../../gateway/encoding/encodings.ts';
 import { expect } from 'vitest';
 import { Cursor, type Told } from '../../client/cursor.ts';
 import { ChannelMove } from '../../client/move.ts';
+import { publicationsAfter } from '../../client/sums.ts';
 import { readMessage, type ReceivedBatch } from '../../client/wire.ts';
 import type { Position } from '../../core/publication.ts';
 import { readFrames } from '../support/frames.ts';
@@ -28,6 +29,10 @@ export class Viewer {
   delivered = 0;
   leftOut = 0;
   overlaps = 0;
+  /** Sums of which a part was known already. */
+  cutDown = 0;
+  /** Spans of batches whose sums add up to something else than what was published in them. */
+  readonly wrongSums: { readonly after: number; readonly upto: number; readonly published: number; readonly told: number }[] = [];
   joinedAt: Position | undefined;
   /** Publications in the frames that arrived, whether new or not. */
   arrived = 0;
@@ -202,18 +207,38 @@ export class Viewer {
       expect(deliverAfter).toBe(this.#told?.offset);
       if (deliverAfter !== batch.after) this.overlaps++;
       this.leftOut += batch.upto - deliverAfter;
-      let last = batch.after;
-      for (const publication of batch.publications) {
+      let last = deliverAfter;
+      let summed = 0;
+      for (const publication of publicationsAfter(batch.publications, deliverAfter)) {
         expect(publication.offset).toBeGreaterThan(last);
         expect(publication.offset).toBeLessThanOrEqual(batch.upto);
         last = publication.offset;
-        if (publication.offset <= deliverAfter) continue;
+        summed += publication.count ?? 0;
         const truth = this.#log.publications.get(`${batch.epoch}:${publication.offset}`);
         expect(Buffer.from(publication.data).toString()).toBe(truth?.payload.toString());
         this.delivered++;
         this.leftOut--;
       }
+      if (deliverAfter > batch.after) this.cutDown += cutDownOf(batch, deliverAfter);
+      this.#checkSums(batch, deliverAfter, summed);
       this.#told = { epoch: batch.epoch, offset: batch.upto };
     }
   }
+
+  /** Of each span what is added up must be what was published, or less where sums were left out on purpose. */
+  #checkSums({ epoch, upto }: ReceivedBatch, after: number, told: number): void {
+    let published = 0;
+    for (let offset = after + 1; offset <= upto; offset++) {
+      const conflation = this.#log.publications.get(`${epoch}:${offset}`)?.conflation;
+      if (conflation?.mode === 'Sum') published += conflation.count;
+    }
+    expect(told).toBeLessThanOrEqual(published);
+    if (told < published) this.wrongSums.push({ after, upto, published, told });
+  }
+}
+
+/** How many sums of a batch reach below `after`, and are told in part. */
+function cutDownOf({ publications }: ReceivedBatch, after: number): number {
+  const whole = new Map(publications.map(({ offset, count }) => [offset, count]));
+  return publicationsAfter(publications, after).filter(({ offset, count }) => count !== whole.get(offset)).length;
 }

@@ -11,6 +11,8 @@ import { Viewer } from './viewer.ts';
 export interface Troubles {
   readonly budgets: boolean;
   readonly conflation: boolean;
+  /** Most publications are sums of one key, and each gateway has windows of its own. */
+  readonly likes: boolean;
   readonly expiry: boolean;
   readonly moves: boolean;
   readonly densities: boolean;
@@ -40,11 +42,17 @@ export class World {
     this.random = new Random(seed);
     this.#troubles = troubles;
     this.log = new SimulatedLog(channel, this.clock, this.random);
-    const policies = new Policies([this.#policy()]);
-    this.gateways = Array.from(
-      { length: 1 + this.random.below(3) },
-      () => new SimulatedGateway({ clock: this.clock, log: this.log.link(), policies, busyMs: () => this.#busyMs() }),
-    );
+    const shared = this.#policy();
+    this.gateways = Array.from({ length: 1 + this.random.below(3) }, () => {
+      const policies = new Policies([troubles.likes ? { ...this.#policy(), slowConsumer: shared.slowConsumer } : shared]);
+      return new SimulatedGateway({ clock: this.clock, log: this.log.link(), policies, busyMs: () => this.#busyMs() });
+    });
+  }
+
+  /** Whether sums may be left out on purpose. */
+  get leavesSumsOut(): boolean {
+    const { budgets, densities, expiry, busyLoops } = this.#troubles;
+    return budgets || densities || expiry || busyLoops;
   }
 
   #busyMs(): number {
@@ -57,7 +65,7 @@ export class World {
       ...defaultPolicy,
       channel,
       merge: {
-        windowMilliseconds: random.pick([0, 10, 50, 100]),
+        windowMilliseconds: random.pick(this.#troubles.likes ? [50, 100, 300] : [0, 10, 50, 100]),
         publicationsMax: random.pick([3, 20, 500]),
         bytesMax: random.pick([1024, 65_536]),
       },
@@ -93,7 +101,8 @@ export class World {
   #publication(): Publication {
     const { random } = this;
     const number = this.#published++;
-    const conflates = this.#troubles.conflation && random.chance(0.4);
+    const { likes, conflation } = this.#troubles;
+    const conflates = (conflation && random.chance(0.4)) || (likes && random.chance(0.8));
     const kind = random.chance(0.1) ? 'binary' : 'text';
     return {
       kind,
@@ -102,7 +111,11 @@ export class World {
       acceptedAt: this.clock.wall(),
       ttlMs: this.#troubles.expiry && random.chance(0.3) ? 1 + random.below(80) : 0,
       conflation: conflates
-        ? { key: random.pick(['like', 'wave']), mode: random.pick(['Latest', 'Sum']), count: 1 + random.below(5) }
+        ? {
+            key: likes ? 'like' : random.pick(['like', 'wave']),
+            mode: likes ? 'Sum' : random.pick(['Latest', 'Sum']),
+            count: 1 + random.below(5),
+          }
         : undefined,
       sender: undefined,
       traceparent: undefined,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { limits } from '../../../core/limits.ts';
 import { priorities, type PlacedPublication, type Priority } from '../../../core/publication.ts';
 import { conflate } from '../../../gateway/merging/conflation.ts';
 import { sample } from '../../../gateway/merging/sampling.ts';
@@ -102,4 +103,28 @@ test('Latest and Sum with the same key are two keys', () => {
     [1, undefined],
     [2, 3],
   ]);
+});
+
+test('a sum knows what it is made of, also where it is summed up again; one publication alone is known by its offset', () => {
+  const like = (offset: number, count: number): PlacedPublication => placed(offset, { conflation: sum('k', count) });
+  const [once] = conflate([like(3, 5)], true).kept;
+  expect([once?.count, once?.parts]).toEqual([5, undefined]);
+  const [first] = conflate([like(3, 5), placed(4), like(6, 1)], true).kept.filter(({ parts }) => parts !== undefined);
+  expect([first?.offset, first?.count, first?.parts]).toEqual([6, 6, [3, 5, 6, 1]]);
+  const [again] = conflate([first as PlacedPublication, like(9, 2)], true).kept;
+  expect([again?.offset, again?.count, again?.parts]).toEqual([9, 8, [3, 5, 6, 1, 9, 2]]);
+});
+
+test('a sum keeps as many parts as may be, and above that puts neighbours together', () => {
+  const likes = (count: number): PlacedPublication[] =>
+    Array.from({ length: count }, (_, index) => placed(index + 1, { conflation: sum('k') }));
+  const [full] = conflate(likes(limits.sumPartsMax), true).kept;
+  expect(full?.parts).toHaveLength(2 * limits.sumPartsMax);
+  const [over] = conflate(likes(limits.sumPartsMax + 1), true).kept;
+  expect(over?.count).toBe(limits.sumPartsMax + 1);
+  expect(over?.parts?.length).toBeLessThanOrEqual(limits.sumPartsMax + 2);
+  expect(over?.parts?.slice(0, 4)).toEqual([2, 2, 4, 2]);
+  expect(over?.parts?.at(-2)).toBe(limits.sumPartsMax + 1);
+  const counts = over?.parts?.filter((_, index) => index % 2 === 1).reduce((all, count) => all + count, 0);
+  expect(counts).toBe(limits.sumPartsMax + 1);
 });
