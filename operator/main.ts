@@ -12,7 +12,7 @@ await runProcess('operator', {
       source: kubeconfig !== undefined && kubeconfig !== '' ? { kubeconfig } : inCluster ? 'in-cluster' : undefined,
       onLost: (reason) => {
         // Another may lead already: whatever this process would still do, it must not.
-        logger.fatal({ reason }, 'this operator led and does no longer: it ends');
+        logger.fatal({ reason }, 'this operator has lost the lead: it ends');
         process.exit(1);
       },
     });

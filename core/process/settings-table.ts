@@ -12,6 +12,7 @@ import {
   password,
   publicKey,
   redisUrls,
+  sharedSecret,
   webUrl,
   whole,
   type ValueSchema,
@@ -156,7 +157,7 @@ export const settingsTable = {
     variable: 'BARRAGE_REDIS_PASSWORD',
     isSecret: true,
     fallback: '',
-    accepts: 'at most 1024 characters, no line breaks',
+    accepts: 'at most 1024 characters',
     isVerbatim: true,
     schema: password,
     meaning:
@@ -200,8 +201,9 @@ export const settingsTable = {
     fallback: '',
     accepts: 'empty, or 32 to 4096 characters',
     isVerbatim: true,
-    schema: z.union([z.literal(''), z.string().min(32).max(4096)]),
-    meaning: "Shared secret with which clients' tokens, JWTs by HS256, are checked: its UTF-8 bytes, not decoded in any way.",
+    schema: sharedSecret,
+    meaning:
+      "Shared secret with which clients' tokens, JWTs by HS256, are checked: its UTF-8 bytes, not decoded in any way, without a line end behind them.",
   }),
   jwtIssuer: setting({
     variable: 'BARRAGE_JWT_ISSUER',

@@ -119,11 +119,11 @@ export const claim = z
   .max(1024)
   .regex(/^\P{Cc}*$/u);
 
-/** A password that can be sent as it is: a line break at its end comes from a file, and belongs to no password. */
-export const password = z
-  .string()
-  .max(1024)
-  .regex(/^\P{Cc}*$/u);
+/** A secret is taken as it is, but for the line end of a file that it was read from: no secret has one. */
+const secret = z.string().transform((text) => text.replace(/\r?\n$/, ''));
+
+export const password = secret.pipe(z.string().max(1024));
+export const sharedSecret = secret.pipe(z.union([z.literal(''), z.string().min(32).max(4096)]));
 
 function isDecodable(text: string): boolean {
   try {

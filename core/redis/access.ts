@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type { RedisOptions } from 'ioredis';
@@ -64,6 +65,7 @@ export function redisAccess(settings: RedisSettings): RedisAccess {
     } catch (error) {
       throw new Error(`BARRAGE_REDIS_CA_FILE can't be read: ${(error as Error).message}`, { cause: error });
     }
+    if (!isCertificate(ca)) throw new Error('BARRAGE_REDIS_CA_FILE holds no certificate in PEM: no server could be trusted by it');
   }
   const access = {
     url,
@@ -75,6 +77,16 @@ export function redisAccess(settings: RedisSettings): RedisAccess {
   };
   placesOf(access);
   return access;
+}
+
+/** TLS takes any text, and trusts nobody by one without a certificate. */
+function isCertificate(pem: string): boolean {
+  try {
+    void new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** @throws where the parts contradict each other, in words without secrets */

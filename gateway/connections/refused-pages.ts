@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { boundedCache } from '../../core/bounded-cache.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import { originSetting, type AdmissionRequest } from './admission.ts';
@@ -17,7 +17,7 @@ const shownCharactersMax = 300;
 export class RefusedPages {
   readonly #logger: Pick<Logger, 'warn'>;
   readonly #clock: Pick<Clock, 'monotonic'>;
-  readonly #warnedAt = new LRUCache<string, number>({ max: rememberedMax });
+  readonly #warnedAt = boundedCache<string, number>(rememberedMax);
   #lastAt = Number.NEGATIVE_INFINITY;
   #refused = 0;
 

@@ -1,4 +1,4 @@
-/** The defaults of a schema: what an absent field is given, and the fields below it. */
+/** The defaults of a schema: the value of an absent field, and the defaults of the fields below. */
 export interface Defaults {
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, Defaults>>;
@@ -7,9 +7,8 @@ export interface Defaults {
 }
 
 /**
- * A copy of the value with every default filled in, by the API server's own rules: a null counts as absent, a default
- * is filled in before the fields below it are looked at, and what has no default stays absent. A value of another type
- * than the schema's stays as it is.
+ * Copies the value with every default filled in, by the API server's own rules. A null counts as absent. A default is
+ * filled in before the fields below it. A field without a default stays absent. A value of a wrong type stays as it is.
  */
 export function filled(value: unknown, defaults: Defaults): unknown {
   if (Array.isArray(value)) return defaults.items === undefined ? value : value.map((item) => filledField(item, defaults.items ?? {}));
@@ -31,7 +30,7 @@ function filledField(field: unknown, defaults: Defaults): unknown {
   return filled(field ?? structuredClone(defaults.default), defaults);
 }
 
-/** Defines and does not assign: a field named `__proto__` is a field like any other. */
+/** Defines instead of assigning: a field named `__proto__` is a field like any other. */
 function put(target: Record<string, unknown>, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
 }

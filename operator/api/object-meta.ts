@@ -1,4 +1,4 @@
-/** What an object's metadata holds when it comes from the API server; times are RFC 3339. */
+/** Metadata of an object from the API server. Times are RFC 3339. */
 export interface ObjectMeta {
   readonly name: string;
   readonly namespace: string;

@@ -1,7 +1,4 @@
-/**
- * What a value must be for the code that reads it, as a CRD's schema says: types, what must be there, and bounds of
- * numbers.
- */
+/** The requirements of the code on a value, from a CRD's schema: types, required fields, and bounds of numbers. */
 export interface Shape {
   /** `int-or-string`: a number of pods, or a share in percent. Absent: anything. */
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean' | 'int-or-string';
@@ -15,9 +12,8 @@ export interface Shape {
 }
 
 /**
- * What is wrong with a value, in words that begin with the field; empty is good. Fields that the shape does not know
- * are no fault: nobody reads them.
- * @param path of the value itself: `spec`
+ * Faults of a value, in words that begin with the field; empty is good. An unknown field is no fault: nobody reads it.
+ * @param path the value's own path, such as `spec`
  */
 export function shapeFaults(value: unknown, shape: Shape, path: string): readonly string[] {
   if (!isOfType(value, shape.type))

@@ -9,9 +9,8 @@ interface Kinds {
 }
 
 /**
- * An object as this version's API server would have stored it. Validation stays with the API server; but one that was
- * written while an older CRD was in force, or is served by one, lacks the fields that came later. The object itself is
- * not changed.
+ * Fills in the defaults of this version's CRD, without changing the object. An object that an older CRD stored or
+ * serves lacks the fields that came later. Validation stays with the API server.
  */
 export function withDefaults<Kind extends keyof Kinds>(kind: Kind, object: object): Kinds[Kind] {
   return filled(object, defaults[kind]) as Kinds[Kind];

@@ -2,13 +2,13 @@ import type { DocumentMember } from './document.ts';
 import type { RolloutState } from './rollout.ts';
 import type { ScalingDecision } from './scaling.ts';
 
-/** The pod an action is about. `uid` is a precondition: a pod that took the name meanwhile is not touched. */
+/** The pod of an action. `uid` is a precondition: another pod that has taken the name is not touched. */
 export interface PodReference {
   readonly name: string;
   readonly uid: string;
 }
 
-/** What `kubectl describe` shows of an action. */
+/** The event of an action, as `kubectl describe` shows it. */
 export interface ActionEvent {
   readonly type: 'Normal' | 'Warning';
   /** One of {@link eventReasons}. */
@@ -61,15 +61,15 @@ export const eventReasons = [
 export type EventReason = (typeof eventReasons)[number];
 
 /**
- * One step towards what is desired. Each is harmless when it is done twice or when it comes late, and none depends on
- * another of the same plan: apply them in order, drop the rest of the plan at the first one that fails, observe again.
+ * One step towards the desired state. A step may be applied twice or late without harm, and no step of a plan needs
+ * another one's result. Apply them in order, drop the rest of the plan at the first failure, and observe again.
  */
 export type PoolAction =
-  /** Create the pod. `AlreadyExists` is success (the store is late) if the controller reference is this pool's. */
+  /** Create the pod. `AlreadyExists` is success where the controller reference is this pool's: the store was late. */
   | { readonly kind: 'create-pod'; readonly name: string; readonly event: ActionEvent }
   /**
-   * Apply the annotations drain-started and drain-deadline, and the condition Serving=False, in this order. Times in
-   * milliseconds since 1970.
+   * Apply the annotations drain-started and drain-deadline, then the condition Serving=False. Times in Unix
+   * milliseconds.
    */
   | {
       readonly kind: 'mark-draining';
@@ -78,11 +78,11 @@ export type PoolAction =
       readonly deadlineAt: number;
       readonly event: ActionEvent;
     }
-  /** `PUT /admin/v1/drain` with command drain. A pod that does not answer is no failure: the deadline holds. */
+  /** `PUT /admin/v1/drain` with command drain. A silent pod is no failure: the deadline holds. */
   | { readonly kind: 'send-drain'; readonly pod: PodReference; readonly connectionsPerSecond: number; readonly deadlineSeconds: number }
   /** `PUT /admin/v1/drain` with command abort-drain. */
   | { readonly kind: 'send-abort'; readonly pod: PodReference }
-  /** Take the drain annotations away. Serving follows when the next observation says that the pod serves. */
+  /** Remove the drain annotations. The next observation decides about Serving. */
   | { readonly kind: 'unmark-draining'; readonly pod: PodReference; readonly event: ActionEvent }
   /** Write the pod condition `barrage.dev/Serving`. */
   | {
@@ -92,34 +92,31 @@ export type PoolAction =
       readonly reason: string;
       readonly message: string;
     }
-  /** Apply our labels again: somebody changed them. */
+  /** Apply our labels again after somebody has changed them. */
   | {
       readonly kind: 'restore-labels';
       readonly pod: PodReference;
       readonly labels: Readonly<Record<string, string>>;
       readonly event: ActionEvent;
     }
-  /** Delete with the precondition uid. NotFound and a uid that differs are success. */
+  /** Delete with the precondition uid. NotFound and another uid are success. */
   | { readonly kind: 'delete-pod'; readonly pod: PodReference; readonly event: ActionEvent };
 
-/** What is to be done with a pool's gateways now, and all that follows from it. */
+/** The actions for a pool's gateways, and all that follows from them. */
 export interface PoolPlan {
   readonly actions: readonly PoolAction[];
-  /**
-   * The gateways of the pool document as they are once the actions are done: give them to `nextDocument`. Sorted by
-   * name.
-   */
+  /** The gateways of the pool document after the actions, sorted by name, for `nextDocument`. */
   readonly members: readonly DocumentMember[];
-  /** Events about the pool itself, to be recorded once. */
+  /** Events about the pool itself. Record them once. */
   readonly events: readonly ActionEvent[];
-  /** Keep `scaling.memory` for the next observation, and write `scaling.desired` to the status. */
+  /** Pass `scaling.memory` to the next observation, and write `scaling.desired` to the status. */
   readonly scaling: ScalingDecision;
   readonly rollout: RolloutState;
   readonly counts: GatewayCounts;
   /** `minAvailable` of the gateways' PodDisruptionBudget. */
   readonly minAvailable: number;
   /**
-   * Plan again after this time even if nothing changes (a deadline, the end of a window); `undefined` = only on a
+   * Milliseconds until the next plan even without a change (a deadline, the end of a window); `undefined`: only after a
    * change.
    */
   readonly requeueAfterMs: number | undefined;

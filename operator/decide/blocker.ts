@@ -1,4 +1,7 @@
-/** Why a pool's gateways can't become ready: for each cause one reason and one sentence that says what to do. */
+/**
+ * Causes that keep a pool's gateways from becoming ready. Each cause has one reason, and one sentence that says what to
+ * do.
+ */
 import type { EventReason } from './actions.ts';
 import { busAdvice } from './bus-advice.ts';
 import { pollOf } from './observed.ts';
@@ -12,19 +15,19 @@ export interface Blocker {
   readonly message: string;
 }
 
-/** A blocker that the API server itself has told of. */
+/** A blocker from an answer of the API server. */
 export interface FaultBlocker extends Blocker {
   readonly reason: EventReason;
   /** `Pod web-1a2b3-0`, `Secret redis`. */
   readonly subject: string;
 }
 
-/** What the API server refused, or what is missing: the most telling. */
+/** The most telling refusal or missing object. */
 export function faultBlocker(faults: readonly ObservedFault[]): Blocker | undefined {
   return faultBlockers(faults)[0];
 }
 
-/** All that the API server refused, or that is missing; the most telling first. */
+/** All refusals and missing objects, the most telling first. */
 export function faultBlockers(faults: readonly ObservedFault[]): readonly FaultBlocker[] {
   const ordered = faults.toSorted((a, b) => faultOrder.indexOf(a.kind) - faultOrder.indexOf(b.kind));
   return ordered.map(({ kind, subject, message }) => {
@@ -37,10 +40,13 @@ export function faultBlockers(faults: readonly ObservedFault[]): readonly FaultB
 const faultReasons: Readonly<
   Record<ObservedFault['kind'], { readonly reason: EventReason; readonly advice: string | ((subject: string) => string) }>
 > = {
-  // What is said of a Secret says as well what to do with it.
+  // The message about a Secret already says what to do.
   MissingSecret: { reason: 'MissingSecret', advice: '' },
   InvalidTemplate: { reason: 'InvalidTemplate', advice: templateAdvice },
-  PodSecurity: { reason: 'PodSecurityRefused', advice: "Remove what asks for privileges, or change the namespace's Pod Security level." },
+  PodSecurity: {
+    reason: 'PodSecurityRefused',
+    advice: "Remove these privileges from the template, or change the namespace's Pod Security level.",
+  },
   QuotaExceeded: {
     reason: 'QuotaExceeded',
     advice: (subject) => `Raise the quota of the namespace${isOfPods(subject) ? ', or ask for fewer or smaller pods' : ''}.`,
@@ -50,13 +56,13 @@ const faultReasons: Readonly<
     advice:
       'Install the definitions of the Gateway API (gateway.networking.k8s.io/v1) in the cluster, or choose another spec.exposure.type.',
   },
-  NameTaken: { reason: 'NameTaken', advice: 'Something else has this name: delete or rename it.' },
+  NameTaken: { reason: 'NameTaken', advice: 'Delete the object that has this name, or give it another one.' },
   Forbidden: { reason: 'Forbidden', advice: "Give the operator's ServiceAccount this permission, as its chart does." },
   Unavailable: {
     reason: 'ApiServerUnavailable',
-    advice: 'It is tried again; an admission webhook that is named here has to be mended, or its configuration deleted.',
+    advice: 'The operator tries again. An admission webhook that is named here must be mended, or its configuration deleted.',
   },
-  Other: { reason: 'ApplyFailed', advice: 'It is tried again.' },
+  Other: { reason: 'ApplyFailed', advice: 'The operator tries again.' },
 };
 function templateAdvice(subject: string): string {
   if (subject.startsWith('Pod ')) return 'Correct spec.template.';
@@ -67,24 +73,28 @@ function isOfPods(subject: string): boolean {
   return subject.startsWith('Pod ') || subject.startsWith('Deployment ');
 }
 
-/** Words of others often end without a full stop, or with two. */
+/** Ends a foreign text with exactly one full stop. */
 function sentence(words: string): string {
   return `${words.trim().replace(/[.:;,\s]+$/, '')}.`;
 }
 
 const faultOrder = Object.keys(faultReasons) as readonly ObservedFault['kind'][];
 
-/** How long a gateway that has started may leave questions unanswered before it counts as silent, in milliseconds. */
+/** Silence of a started gateway that counts as a fault, in milliseconds. */
 export const silentMs = 10_000;
 
-/** What keeps gateways that exist from being ready: that of the most gateways. @param now milliseconds since 1970 */
+/**
+ * The cause that keeps most of the existing gateways from being ready.
+ * @param now Unix milliseconds
+ */
 export function gatewayBlocker(gateways: readonly ObservedGateway[], now: number): Blocker | undefined {
   return gatewayBlockers(gateways, now)[0];
 }
 
 /**
- * All that keeps gateways that exist from being ready, each reason once; that of the most gateways first.
- * @param now milliseconds since 1970
+ * The causes that keep existing gateways from being ready, one for each reason. The cause with most gateways comes
+ * first.
+ * @param now Unix milliseconds
  */
 export function gatewayBlockers(gateways: readonly ObservedGateway[], now: number): readonly Blocker[] {
   const found = gateways
@@ -104,11 +114,11 @@ export function gatewayBlockers(gateways: readonly ObservedGateway[], now: numbe
 function blockerOf(gateway: ObservedGateway, now: number): Blocker | undefined {
   const { name, obstacle } = gateway;
   if (obstacle !== undefined) return obstacleBlocker(name, obstacle.reason, obstacle.message);
-  // What it said before it fell silent is not what holds it up any more.
+  // An answer from before the silence is no cause any more.
   if (isSilent(gateway, now))
     return {
       reason: 'GatewaySilent',
-      message: `${name} runs, but does not answer the operator on port ${ports.admin}: let the operator's pods reach it (NetworkPolicies, service mesh), unless its node is lost.`,
+      message: `${name} runs, but does not answer the operator on port ${ports.admin}. Let the operator's pods reach it (NetworkPolicies, service mesh), or check its node.`,
     };
   const polled = pollOf(gateway);
   const bus = polled?.waitingFor.find((what) => what.startsWith('the bus'));
@@ -122,7 +132,7 @@ function blockerOf(gateway: ObservedGateway, now: number): Blocker | undefined {
   return undefined;
 }
 
-/** One that serves holds nothing up, silent or not. */
+/** An available gateway blocks nothing, even if it is silent. */
 function isSilent(gateway: ObservedGateway, now: number): boolean {
   const { isRunning, unansweredSince } = gateway;
   return isRunning && !isAvailable(gateway) && unansweredSince !== undefined && now - unansweredSince >= silentMs;
@@ -149,7 +159,7 @@ function obstacleBlocker(name: string, reason: string, message: string): Blocker
         message: `${name}: ${words}. Create what is missing, or name another in the pool.`,
       };
     case 'CrashLoopBackOff':
-      return { reason: 'GatewayCrashes', message: `${name} ends again and again: ${words} See kubectl logs --previous ${name}.` };
+      return { reason: 'GatewayCrashes', message: `${name} crashes again and again: ${words} See kubectl logs --previous ${name}.` };
     default:
       return { reason: /^[A-Za-z][A-Za-z0-9_]*$/.test(reason) ? reason : 'GatewayNotReady', message: `${name}: ${words}` };
   }

@@ -1,10 +1,10 @@
-/** What somebody can do who is told, in Redis's or the network's words, why a gateway does not reach its bus. */
+/** Advice for a reason, in the words of Redis or the network, why a gateway does not reach its bus. */
 interface Advice {
   readonly words: RegExp;
   readonly advice: string;
 }
 
-/** The first that fits counts. */
+/** The first match counts. */
 const advices: readonly Advice[] = [
   {
     words: /WRONGPASS|ERR invalid password/,
@@ -58,7 +58,7 @@ const advices: readonly Advice[] = [
 
 const anyAdvice = 'Check spec.bus.redis: its addresses, tls and credentialsSecret, and that Redis runs.';
 
-/** @param reason what the gateway waits for, as it says it */
+/** @param reason the gateway's own words for what it waits for */
 export function busAdvice(reason: string): string {
   return advices.find(({ words }) => words.test(reason))?.advice ?? anyAdvice;
 }

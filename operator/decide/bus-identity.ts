@@ -3,8 +3,8 @@ import type { GatewayPool } from '../api/gateway-pool.ts';
 const clusterSuffix = /\.svc(?:\.[a-z0-9.-]+)?$/;
 
 /**
- * Names the Redis of a pool with its key prefix: pools of one name hear each other's publications. `undefined` on a
- * memory bus. Who reaches one Redis by two different addresses can't be found out here.
+ * Identity of a pool's Redis and key prefix; `undefined` on a memory bus. Two pools with equal identities receive each
+ * other's publications. Two addresses of one Redis look like two servers here.
  */
 export function busIdentity({ spec, metadata: { namespace, name } }: GatewayPool): string | undefined {
   const { redis } = spec.bus;
@@ -13,7 +13,7 @@ export function busIdentity({ spec, metadata: { namespace, name } }: GatewayPool
   return [...places, redis.sentinelName ?? '', redis.keyPrefix ?? `${namespace}/${name}`].join(' ');
 }
 
-/** A name without a dot is that of a Service of the pool's namespace: the same text elsewhere is another server. */
+/** A name without a dot is a Service of the pool's namespace. The same name in another namespace is another server. */
 function placeOf(address: string, namespace: string): string {
   const colon = address.lastIndexOf(':');
   const host = address.slice(0, colon).toLowerCase();

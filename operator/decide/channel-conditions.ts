@@ -5,9 +5,9 @@ import type { ChannelVerdict } from './policies.ts';
 import { isAvailable } from './observed.ts';
 
 /**
- * Accepted: the object is in the policies of its pool. InForce: every gateway that serves has them.
- * @param gateways of the pool
- * @param policies what they should have: the hash, and whether the pool is paused, so that nobody is told
+ * The conditions of a channel. Accepted: the pool's policies hold it. InForce: every available gateway has them.
+ * @param gateways the pool's gateways
+ * @param policies hash of the pool's policies, and whether the pool is paused, so that gateways get nothing new
  */
 export function channelConditions(
   { accepted, reason, message }: ChannelVerdict,
@@ -25,7 +25,7 @@ export function channelConditions(
   const serving = gateways.filter(isAvailable);
   if (serving.length === 0) return [verdict, inForce('Unknown', 'NoGateway', 'No gateway of the pool is ready.')];
   const late = serving.filter((gateway) => pollOf(gateway)?.policiesHash !== hash);
-  if (late.length === 0) return [verdict, inForce('True', 'InForce', 'Every gateway that serves has it.')];
-  if (isPaused) return [verdict, inForce('False', 'Paused', 'spec.paused of the pool is true: nothing new is told to the gateways.')];
-  return [verdict, inForce('False', 'Pushing', 'It is on its way to the gateways.')];
+  if (late.length === 0) return [verdict, inForce('True', 'InForce', 'Every gateway that serves has this policy.')];
+  if (isPaused) return [verdict, inForce('False', 'Paused', 'spec.paused of the pool is true: the gateways get nothing new.')];
+  return [verdict, inForce('False', 'Pushing', 'This policy is on its way to the gateways.')];
 }

@@ -1,9 +1,10 @@
 /**
- * Which faults of a pool have begun and which are over: conditions say what is so, events when it became so.
+ * Decides which faults of a pool have begun and which are over. Conditions say what is so; events say when it began and
+ * ended.
  *
- * What the API server refuses is told at once. What a pod goes through is told when it has lasted, since a gateway that
- * starts waits for its bus and its document for a moment; and it is over only when nothing is on its way any more,
- * since a gateway that ends again and again runs in between.
+ * A refusal of the API server is told at once. Trouble of a pod is told once it has lasted: a starting gateway waits a
+ * moment for its bus and its document. It is over only when the pool has settled: a gateway that crashes again and
+ * again runs in between.
  */
 import { eventReasons, type ActionEvent, type EventReason } from './actions.ts';
 import { faultBlockers, gatewayBlockers } from './blocker.ts';
@@ -11,20 +12,20 @@ import type { Condition, ConditionDraft } from './conditions.ts';
 import type { PoolFacts } from './pool-conditions.ts';
 import { isAvailable } from './observed.ts';
 
-/** Something that is wrong at this moment. */
+/** A fault at this moment. */
 export interface Complaint {
   readonly reason: EventReason;
-  /** What it is about, where several things can be wrong for one reason; empty where it is the pool. */
+  /** The object of the fault; empty for the pool itself. */
   readonly subject: string;
   readonly message: string;
-  /** Pods come and go: it counts only when it lasts. */
+  /** Whether the fault counts only once it has lasted, as a pod's trouble does. */
   readonly isFleeting: boolean;
 }
 
 /** A fault that has begun and is not over. */
 export interface OpenComplaint {
   readonly reason: EventReason;
-  /** `undefined`: of an earlier operator, whatever it was about. */
+  /** `undefined`: a fault that an earlier operator told of, about any object. */
   readonly subject: string | undefined;
   readonly isFleeting: boolean;
   /** Milliseconds since 1970. */
@@ -33,26 +34,26 @@ export interface OpenComplaint {
 }
 
 export interface ComplaintDecision {
-  /** Keep these for the next time. */
+  /** Pass these to the next decision. */
   readonly open: readonly OpenComplaint[];
   readonly events: readonly ActionEvent[];
-  /** Decide again after this time even if nothing changes, in milliseconds. */
+  /** Milliseconds until the next decision even without a change. */
   readonly reviewAfterMs: number | undefined;
 }
 
 /** How long a pod's trouble lasts before it is told, in milliseconds. */
 export const fleetingMs = 5_000;
 
-/** What is wrong with a pool, and what is known of the rest. */
+/** The faults of a pool, and whether the absence of others means anything. */
 export interface Complaints {
   readonly complaints: readonly Complaint[];
-  /** All its pods are where they should be. */
+  /** Whether every pod is available and none is on its way. */
   readonly isSettled: boolean;
-  /** What was refused is tried again: that nothing is refused says something. */
+  /** Whether refused steps are tried again. Only then does the absence of a refusal mean that it is over. */
   readonly isTrying: boolean;
 }
 
-/** @param drafts the pool's conditions of this moment */
+/** @param drafts the pool's present conditions */
 export function complaintsOf(facts: PoolFacts, drafts: readonly ConditionDraft[]): Complaints {
   const { observed, publishers } = facts;
   const faults = faultBlockers(observed.faults).map((blocker) => ({ ...blocker, isFleeting: false }));
@@ -86,8 +87,8 @@ export function complaintsOf(facts: PoolFacts, drafts: readonly ConditionDraft[]
 }
 
 /**
- * @param open what the last decision handed back; after a start of the operator `toldBy` the stored conditions
- * @param now milliseconds since 1970
+ * @param open the result of the last decision; after a start of the operator `toldBy` the stored conditions
+ * @param now Unix milliseconds
  */
 export function decideComplaints(
   open: readonly OpenComplaint[],
@@ -117,7 +118,7 @@ export function decideComplaints(
   };
 }
 
-/** What an earlier operator has told already, by the conditions that it has left. */
+/** The faults that an earlier operator told of, from the conditions that it stored. */
 export function toldBy(conditions: readonly Condition[]): readonly OpenComplaint[] {
   const told = conditions.flatMap(({ type, status, reason }) => {
     const known = knownReason(reason);
@@ -133,7 +134,7 @@ export function toldBy(conditions: readonly Condition[]): readonly OpenComplaint
   }));
 }
 
-/** Conditions that are a fault by themselves whenever they are False. */
+/** Conditions that are a fault whenever they are False. */
 const complainingTypes: ReadonlySet<string> = new Set(['PodSecurity', 'TemplateApplied', 'DrainTimely', 'BusSeparate', 'PoliciesInForce']);
 
 const fleetingReasons: ReadonlySet<EventReason> = new Set([

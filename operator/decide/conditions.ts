@@ -1,25 +1,25 @@
 import type { GatewayPoolStatusCondition } from '../api/gateway-pool.ts';
 
-/** `metav1.Condition`, as both kinds have it. */
+/** `metav1.Condition`, as in both kinds. */
 export type Condition = GatewayPoolStatusCondition;
 
-/** What is so now; when it became so is found by comparison with what is stored. */
+/** A condition's present state. Its transition time follows from a comparison with the stored one. */
 export interface ConditionDraft {
   readonly type: string;
   readonly status: 'True' | 'False' | 'Unknown';
   /** CamelCase, never empty. */
   readonly reason: string;
-  /** In words for people; without figures that change all the time, since each change is a write. */
+  /** For people. It holds no figures that move with the load: each change is a write. */
   readonly message: string;
 }
 
-/** Of a message, at most. */
+/** Bound of a message. */
 const messageCharactersMax = 2000;
 
 /**
- * The conditions to store: every draft, in its order, with the time of its last flip. Conditions of types that nobody
- * drafts are not among them: an apply takes back those that were ours, and leaves those of others.
- * @param now milliseconds since 1970
+ * The conditions to store: every draft, in order, with the time of its last flip. Stored types without a draft are left
+ * out: the apply removes ours and keeps those of other managers.
+ * @param now Unix milliseconds
  */
 export function nextConditions(
   stored: readonly Condition[],

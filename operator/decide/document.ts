@@ -1,11 +1,11 @@
 /**
- * When the pool document is written anew, and with which epoch.
+ * Decides when the pool document is written anew, and with which epoch.
  *
- * The epoch only rises: above what lies in the ConfigMap and above whatever any gateway or publisher has said it has.
- * So a ConfigMap that was deleted or restored from a backup can't make the fleet refuse what the operator says next.
+ * The epoch only rises, above the stored one and above every epoch that a gateway or publisher has reported. So after a
+ * ConfigMap was deleted or restored from a backup, pods still take the next document.
  */
 
-/** One gateway of the pool document. The URL is added by `gatewayUrl` in desired/, since it is no decision. */
+/** One gateway of the pool document. `gatewayUrl` in desired/ adds the URL. */
 export interface DocumentMember {
   readonly name: string;
   readonly uid: string;
@@ -17,19 +17,19 @@ export interface DocumentMember {
 
 export interface DocumentDecisionInput {
   /**
-   * The epoch and the content (all but the epoch, as JSON text of one key order) that lie in the ConfigMap and carry
-   * our signature.
+   * Epoch and content of the ConfigMap's document, where it carries our signature. The content is JSON text without the
+   * epoch, in a fixed order of keys.
    */
   readonly stored: { readonly epoch: number; readonly content: string } | undefined;
-  /** The content that is wanted now, made the same way. */
+  /** The desired content, in the same form. */
   readonly content: string;
-  /** Every `poolEpoch` that a gateway or publisher of the pool has said. */
+  /** Every `poolEpoch` that a gateway or publisher of the pool has reported. */
   readonly polledEpochs: readonly number[];
 }
 
 /**
- * `keep`: what is stored is right (push it to whoever has less). `write`: write this epoch to the ConfigMap first, then
- * push it.
+ * `keep`: the stored document is right; push it to pods with a lower epoch. `write`: write this epoch to the ConfigMap
+ * first, then push it.
  */
 export interface DocumentDecision {
   readonly kind: 'keep' | 'write';
@@ -37,7 +37,8 @@ export interface DocumentDecision {
 }
 
 /**
- * A pod that says more has made it up: no operator gets there, and from the last whole number there would be no way on.
+ * Highest epoch that is believed. No operator ever gets there; a pod that reports more is wrong, and above the last
+ * safe integer no epoch could follow.
  */
 const believedMax = 2 ** 52;
 

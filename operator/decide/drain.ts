@@ -1,7 +1,6 @@
 /**
- * Where one gateway is on its way out. Nothing is remembered: the pod's annotations say when it began, the clock how
- * far it is, and its admin port whether it is empty. So an operator that starts in the middle of a drain goes on with
- * it.
+ * State of one gateway's drain. Nothing is remembered: the annotations hold its beginning, the clock its progress, and
+ * the admin port whether connections are left. So a new operator continues a drain in the middle.
  *
  * ```
  *  serving ──mark──▶ propagating ──time and endpoints──▶ evicting ──empty──▶ empty ─┐
@@ -14,18 +13,18 @@ import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
 
 export type DrainState =
   | { readonly state: 'serving' }
-  /** The mark can't be read: somebody edited it. It is written again, with the time of now. */
+  /** Somebody has made the mark unreadable. It is written again, with the present time. */
   | { readonly state: 'unreadable' }
-  /** New connections may still come, since balancers have not heard yet. */
+  /** New connections may still arrive: balancers have not heard yet. */
   | { readonly state: 'propagating'; readonly changesInMs: number }
-  /** Its connections are being moved. */
+  /** Its connections are moving. */
   | { readonly state: 'evicting'; readonly secondsLeft: number; readonly changesInMs: number }
   | { readonly state: 'empty' }
   | { readonly state: 'overdue'; readonly connections: number | undefined };
 
 type DrainSpec = GatewayPoolSpec['drain'];
 
-/** When a drain that begins now is to end, in milliseconds. */
+/** Deadline of a drain that begins now, in Unix milliseconds. */
 export function drainDeadline(now: number, drain: DrainSpec): number {
   return now + drain.deadlineSeconds * 1000;
 }
@@ -33,7 +32,7 @@ export function drainDeadline(now: number, drain: DrainSpec): number {
 export function drainState(gateway: ObservedGateway, drain: DrainSpec, now: number): DrainState {
   const mark = gateway.drain;
   if (mark === undefined) return { state: 'serving' };
-  // A gateway that does not run, or has ended, holds no connection: there is nothing to wait for.
+  // A gateway that does not run holds no connection.
   if (!gateway.isRunning) return { state: 'empty' };
   if (mark.startedAt === undefined || mark.startedAt > now + clockSkewMsMax) return { state: 'unreadable' };
   const deadlineAt = mark.deadlineAt ?? drainDeadline(mark.startedAt, drain);
@@ -46,7 +45,7 @@ export function drainState(gateway: ObservedGateway, drain: DrainSpec, now: numb
   return { state: 'evicting', secondsLeft: Math.max(1, Math.round((deadlineAt - now) / 1000)), changesInMs: deadlineAt - now };
 }
 
-/** Whether a drain may be taken back: the pod is wanted after all. */
+/** Whether the drain of a pod that is wanted again may be aborted. */
 export function mayAbort(gateway: ObservedGateway, drain: DrainSpec, now: number): boolean {
   if (drain.abortOnDemand === 'Never' || !gateway.isRunning || gateway.isTerminating) return false;
   const { state } = drainState(gateway, drain, now);
@@ -55,5 +54,5 @@ export function mayAbort(gateway: ObservedGateway, drain: DrainSpec, now: number
   return state === 'propagating' || state === 'evicting';
 }
 
-/** Another leader's clock may be a little ahead of ours; a start far in the future was not written by one. */
+/** Tolerated clock difference of another leader. A start further in the future was not written by one. */
 const clockSkewMsMax = 60_000;

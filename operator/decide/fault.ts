@@ -1,4 +1,4 @@
-/** Something that the API server refused or that was not there when a plan was applied. */
+/** A refusal of the API server, or a missing object, while a plan was applied. */
 export interface ObservedFault {
   readonly kind:
     | 'QuotaExceeded'
@@ -10,14 +10,14 @@ export interface ObservedFault {
     | 'MissingGatewayAPI'
     | 'Unavailable'
     | 'Other';
-  /** What it was about: `Pod web-1a2b3-0`, `Secret redis`. */
+  /** The object: `Pod web-1a2b3-0`, `Secret redis`. */
   readonly subject: string;
   /** The API server's own words. */
   readonly message: string;
 }
 
 /**
- * Says what an answer of the API server means for a pool.
+ * Classifies an answer of the API server.
  * @param code HTTP status
  * @param reason `reason` of the Status object ("Forbidden", "Invalid", "AlreadyExists", …)
  */
@@ -30,14 +30,14 @@ export function faultOf(subject: string, code: number, reason: string, message: 
   };
 }
 
-/** What was asked of the API server stands before its answer: a person needs the answer. */
+/** The request in front of the API server's answer. A person needs only the answer. */
 const requestWords = /^[a-z]+ \/\S*: /;
 
 function kindOf(code: number, reason: string, message: string): ObservedFault['kind'] {
   if (code === 403 && /exceeded quota|must specify (?:limits|requests)|\bLimitRange\b|(?:maximum|minimum) (?:cpu|memory)/i.test(message))
     return 'QuotaExceeded';
   if (code === 403 && /violates PodSecurity/i.test(message)) return 'PodSecurity';
-  // The admission of pods says Forbidden of a template that names what does not exist.
+  // Pod admission answers Forbidden to a template that names a missing object.
   if (code === 403 && /no PriorityClass|error looking up service account/i.test(message)) return 'InvalidTemplate';
   if (code === 403) return 'Forbidden';
   if (code === 422 || code === 400 || reason === 'Invalid' || reason === 'BadRequest') return 'InvalidTemplate';

@@ -3,87 +3,90 @@ import type { ScalingMemory } from './scaling.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 /**
- * All that {@link planPool} looks at. The reconcile shell gathers it from its store (pods), from memory (polls, scaling
- * memory, faults) and from the pool itself; nothing in here is a promise, each part may be missing or late.
+ * The whole input of {@link planPool}. The shell gathers it from its stores, its memory and the pool. Any part may be
+ * missing or late.
  */
 export interface ObservedPool {
-  /** Milliseconds since 1970, of the operator's clock. */
+  /** Unix milliseconds of the operator's clock. */
   readonly now: number;
   readonly pool: GatewayPool;
-  /** Revision of the pod that the pool describes now: `revisionOf(gatewayPod(…))`. */
+  /** Revision of the pod that the pool describes now: `gatewayRevision(…)`. */
   readonly updateRevision: string;
   /**
-   * What distinguishes an older pod from it, by `podDifference`, for the event of its replacement; `undefined` if
-   * nobody looked.
+   * The difference between an older pod and the present template, by `podDifference`, for the event of its replacement.
+   * `undefined` without older pods.
    */
   readonly updateDifference: string | undefined;
-  /** Pods whose controller reference carries the pool's uid, terminating and failed ones included. */
+  /** Pods whose controller is the pool, terminating and failed ones included. */
   readonly gateways: readonly ObservedGateway[];
-  /** Names in the namespace that begin like this pool's pods but belong to somebody else: never used, never touched. */
+  /** Pods of others whose names look like this pool's. Such names are never used, and such pods never touched. */
   readonly foreignNames: readonly string[];
-  /** The pool document that lies in the ConfigMap; `undefined` before the first. */
+  /** The document in the ConfigMap; `undefined` before the first. */
   readonly document: { readonly memberUids: readonly string[] } | undefined;
-  /** What the last scaling decision handed back; `undefined` after a start of the operator. */
+  /** Memory of the last scaling decision; `undefined` after a start of the operator. */
   readonly scaling: ScalingMemory | undefined;
-  /** What went wrong when the last plan was applied (quota, an invalid template, …); empties when it goes right. */
+  /** Faults of the last plan (quota, an invalid template, …). Empty after a plan without failures. */
   readonly faults: readonly ObservedFault[];
 }
 
-/** One gateway pod as the API server tells of it, with what its admin port said last. */
+/** One gateway pod in the API server, with the last answer of its admin port. */
 export interface ObservedGateway {
   readonly name: string;
   readonly uid: string;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
-  /** Value of the label `barrage.dev/revision`; empty where somebody took it away. */
+  /** Value of the label `barrage.dev/revision`; empty without the label. */
   readonly revision: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
-  /** `deletionTimestamp` is set: somebody has deleted it, and it ends by itself. */
+  /** Whether somebody has deleted the pod (`deletionTimestamp`), so that it ends by itself. */
   readonly isTerminating: boolean;
-  /** When that was, in milliseconds since 1970. */
+  /** When it was deleted, in Unix milliseconds. */
   readonly deletedAt: number | undefined;
-  /** The gateway's container is running at this moment. */
+  /** Whether the gateway's container runs now. */
   readonly isRunning: boolean;
   /** Condition `ContainersReady`: the readiness probe passes. */
   readonly containersReady: boolean;
-  /** Condition `Ready`: the kubelet has taken notice of probe and `serving`. Only now do Services lead to it. */
+  /**
+   * Condition `Ready`: the kubelet has seen the probe pass and `serving` become True. Only now do Services lead to the
+   * pod.
+   */
   readonly isReady: boolean;
   /** Condition `barrage.dev/Serving`, which only the operator writes. */
   readonly serving: 'True' | 'False' | 'Unknown';
-  /** When the pod became Failed or Succeeded, in milliseconds since 1970. */
+  /** When the pod became Failed or Succeeded, in Unix milliseconds. */
   readonly endedAt: number | undefined;
   readonly drain: DrainMark | undefined;
   readonly ip: string | undefined;
   readonly hostIp: string | undefined;
   readonly zone: string | undefined;
-  /** Why it can't run, where the API server knows: a container's waiting reason, or `Unschedulable`. */
+  /** Obstacle to running, in the API server's words: a container's waiting reason, or `Unschedulable`. */
   readonly obstacle: { readonly reason: string; readonly message: string } | undefined;
   /**
-   * Its EndpointSlice entry says ready; `undefined` where there is no EndpointSlice (then the time of propagation has
-   * to do).
+   * Whether the pod's EndpointSlice entry says ready. `undefined` without EndpointSlices: then only the propagation
+   * time counts.
    */
   readonly endpointReady: boolean | undefined;
-  /** The newest answer of its admin port, of whatever age; `undefined` if it never answered. */
+  /** The newest answer of its admin port, of any age; `undefined` before the first. Read it with {@link pollOf}. */
   readonly polled: PolledGateway | undefined;
   /**
-   * When its admin port was first asked in vain after its start, in milliseconds since 1970; `undefined` if it has
-   * answered since, or was not asked yet.
+   * For a silent pod that has started: when the first question that it did not answer was asked, in Unix milliseconds.
+   * `undefined` for any other pod.
    */
   readonly unansweredSince: number | undefined;
 }
 
-/** The annotations of a drain. A time that nobody can read is `undefined`: the mark is then written again. */
+/** The annotations of a drain. An unreadable time is `undefined`; the mark is then written again. */
 export interface DrainMark {
   readonly startedAt: number | undefined;
   readonly deadlineAt: number | undefined;
 }
 
-/** What the decisions need of `GET /admin/v1/status`. */
+/** The part of `GET /admin/v1/status` that decisions need. */
 export interface PolledGateway {
-  /** When the answer came, in milliseconds since 1970 of the operator's clock. */
+  /** When the answer came, in Unix milliseconds of the operator's clock. */
   readonly at: number;
-  /** The pod uid that answered: an address may have gone to another pod meanwhile. */
+  /** Uid of the pod that answered. Another pod may have the address now. */
   readonly uid: string;
   readonly ready: boolean;
   readonly waitingFor: readonly string[];
@@ -109,7 +112,7 @@ export function isAvailable(gateway: ObservedGateway): boolean {
   return isWanted && gateway.phase === 'Running' && gateway.containersReady && gateway.isReady;
 }
 
-/** Holds no connection, as far as anybody can tell: it has never served, does not run, or says so itself. */
+/** Holds no known connection: it has never served, does not run, or reports none. */
 export function isIdle(gateway: ObservedGateway): boolean {
   if (!gateway.isRunning) return true;
   const polled = pollOf(gateway);

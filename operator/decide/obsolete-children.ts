@@ -1,4 +1,4 @@
-/** A child as the stores have it: what of it decides whether its pool still has a use for it. */
+/** The fields of a stored child that decide whether its pool still needs it. */
 export interface ObservedChild {
   readonly kind: string;
   readonly name: string;
@@ -9,9 +9,8 @@ export interface ObservedChild {
 }
 
 /**
- * Kinds of which a pool has only what its spec asks for now: a pool that leaves Redis has no publishers any more, one
- * whose exposure changes no routes. Secrets and ConfigMaps are not among them: what they hold (keys, the last document)
- * is to survive a mistake.
+ * Kinds that are deleted once the spec does not ask for them: without Redis a pool has no publishers, with another
+ * exposure no routes. Secrets and ConfigMaps stay: the keys and the last document must survive a mistake.
  */
 export const perishableKinds: ReadonlySet<string> = new Set([
   'Service',
@@ -23,9 +22,9 @@ export const perishableKinds: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The children that are to be deleted.
- * @param desired all that the pool should have, Secrets and ConfigMaps aside
- * @param owners uids of the pool and its gateway pods: what anybody else made is left alone, whatever its labels say
+ * The children to delete.
+ * @param desired every child that the pool should have, Secrets and ConfigMaps aside
+ * @param owners uids of the pool and its gateway pods; objects of other owners stay, whatever their labels say
  */
 export function obsoleteChildren<Child extends ObservedChild>(
   observed: readonly Child[],

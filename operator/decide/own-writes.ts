@@ -1,7 +1,7 @@
 /**
- * What we wrote ourselves and the store has not heard of yet. A plan made without it would name a second victim, or
- * count a pod that is on its way out. Creations need none of this (their names are the first free ones), but are kept
- * too, so that a plan is not made twice.
+ * An object with the fields that decide whether the store has heard of our own write. A plan that ignores a late write
+ * would name a second victim, or count a leaving pod. Creations would do without (a name is used once), but keeping
+ * them saves a second plan.
  */
 export interface VersionedObject {
   readonly metadata: {
@@ -11,7 +11,7 @@ export interface VersionedObject {
   };
 }
 
-/** One answer of the API server to a write of ours. `deleted`: it took the deletion of this uid. */
+/** The API server's answer to one of our writes. `deleted`: it accepted the deletion of this uid. */
 export interface OwnWrite<Stored extends VersionedObject> {
   readonly uid: string;
   readonly result: Stored | 'deleted';
@@ -21,13 +21,13 @@ export interface OwnWrite<Stored extends VersionedObject> {
 
 export interface WithOwnWrites<Stored extends VersionedObject> {
   readonly objects: readonly Stored[];
-  /** Writes that the store is still to hear of: keep these for the next time. */
+  /** Writes that the store has not heard of. Pass them to the next call. */
   readonly pending: readonly OwnWrite<Stored>[];
 }
 
 /**
- * A store that has not heard of a write after this time, in milliseconds, never will: somebody deleted the pod
- * meanwhile, or it was not done after all.
+ * How long a write may stay unheard of, in milliseconds. After that it is dropped: somebody has deleted the pod, or the
+ * write was not done.
  */
 export const pendingMsMax = 60_000;
 

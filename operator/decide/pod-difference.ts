@@ -7,8 +7,8 @@ interface PodDescription {
 }
 
 /**
- * What distinguishes a pod from the one that is wanted, in words that tell nothing of what Secrets hold; `undefined`
- * where nothing does.
+ * The first difference between a pod and the wanted one, without the contents of Secrets; `undefined` without a
+ * difference.
  */
 export function podDifference(wanted: PodDescription, pod: PodDescription): string | undefined {
   const spec = firstDifference(wanted.spec, pod.spec ?? {});

@@ -1,8 +1,8 @@
 /**
- * BarrageChannels → the policies of a pool, in parts that fit in ConfigMaps, and what becomes of each object.
+ * Turns BarrageChannels into the policies of a pool, in parts that fit in ConfigMaps, with a verdict on each object.
  *
- * Every object is judged by itself: one that is refused changes nothing for the others. Of two with the same pattern
- * the oldest that can be read is in force.
+ * Every object is judged by itself: a refused one changes nothing for the others. Of two readable objects with the same
+ * pattern the older one is in force.
  */
 import type { BarrageChannel } from '../api/barrage-channel.ts';
 import { shapeFaults } from '../api/shape.ts';
@@ -12,7 +12,7 @@ import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import { readPolicy } from '../../core/policy/policy-part.ts';
 import { policyPartsMax } from '../desired/pod-template.ts';
 
-/** What became of one object. The reason is that of its condition Accepted. */
+/** The verdict on one object. The reason is that of its condition Accepted. */
 export interface ChannelVerdict {
   readonly channel: BarrageChannel;
   readonly accepted: boolean;
@@ -26,11 +26,11 @@ export interface PoolPolicies {
   /** SHA-256 over all parts, as the pool document names it. */
   readonly hash: string;
   readonly verdicts: readonly ChannelVerdict[];
-  /** Objects left out since the parts are full. */
+  /** Number of objects that no part has room for. */
   readonly overflow: number;
 }
 
-/** @param channels the objects whose poolRef is this pool; those that are being deleted count no more */
+/** @param channels the objects whose poolRef is this pool; objects that are being deleted do not count */
 export function poolPolicies(channels: readonly BarrageChannel[]): PoolPolicies {
   const alive = channels.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const entries = alive.toSorted(olderFirst).map((channel) => ({ channel, read: readObject(channel) }));
@@ -47,18 +47,18 @@ export function poolPolicies(channels: readonly BarrageChannel[]): PoolPolicies 
   return { parts, hash: policiesHash(parts), verdicts, overflow: good.length - placed };
 }
 
-/** `namespace/pool` that an object is for; without a name of a pool, which is no pool, where nobody can tell. */
+/** `namespace/pool` of an object's poolRef. The pool's name is empty where the object has no readable one. */
 export function poolKeyOf({ metadata, spec }: BarrageChannel): string {
   const { poolRef } = (spec ?? {}) as { readonly poolRef?: { readonly name?: unknown } | null };
   return `${metadata.namespace}/${typeof poolRef?.name === 'string' ? poolRef.name : ''}`;
 }
 
-/** The verdict of an object whose pool does not exist (or is being deleted). */
+/** The verdict on an object whose pool does not exist or is being deleted. */
 export function poolNotFound(channel: BarrageChannel): ChannelVerdict {
   const { namespace } = channel.metadata;
   const name = poolKeyOf(channel).slice(namespace.length + 1);
   if (name === '') return invalid(channel, shapeFaults(channel.spec, specShapes.BarrageChannel, 'spec').slice(0, 5).join('; '));
-  const message = `There is no GatewayPool ${name} in namespace ${namespace}. Create it, or make this object again with another poolRef.`;
+  const message = `There is no GatewayPool ${name} in namespace ${namespace}. Create the pool, or recreate this object with another poolRef.`;
   return { channel, accepted: false, reason: 'PoolNotFound', message };
 }
 
@@ -73,7 +73,7 @@ function verdictOf(
     return { channel, accepted: false, reason: 'ConflictingPattern', message };
   }
   if (!inForce.has(channel)) {
-    const message = `The policies of the pool have more than ${policyPartsMax} × ${poolLimits.policyPartBytesMax} bytes, and this one is beyond. Replace single channels by patterns.`;
+    const message = `The pool's policies exceed ${policyPartsMax} × ${poolLimits.policyPartBytesMax} bytes, and this one has no room. Replace single channels by patterns.`;
     return { channel, accepted: false, reason: 'TooManyPolicies', message };
   }
   return { channel, accepted: true, reason: 'Accepted', message: `In the policies of GatewayPool ${channel.spec.poolRef.name}.` };
@@ -87,9 +87,8 @@ function invalid(channel: BarrageChannel, fault: string): ChannelVerdict {
 type ObjectRead = { readonly kind: 'policy'; readonly policy: ChannelPolicy } | { readonly kind: 'fault'; readonly fault: string };
 
 /**
- * What gateways and publishers read of an object. A value that they do not take is its author's to correct; a field
- * that this version does not know is no fault: the definitions are upgraded before the operator, and fill in the
- * defaults of new fields.
+ * Reads an object as gateways and publishers do. A value that they refuse is a fault. An unknown field is none: the
+ * definitions are upgraded before the operator, and fill in the defaults of new fields.
  */
 function readObject({ spec }: BarrageChannel): ObjectRead {
   const { poolRef: _pool, expectedPeak: _peak, ...policy } = spec;
@@ -105,7 +104,7 @@ function readObject({ spec }: BarrageChannel): ObjectRead {
   };
 }
 
-/** Fills part after part. `placed` of the texts are in them. */
+/** Fills one part after another. `placed`: how many of the texts fit. */
 function partsOf(texts: readonly string[]): { readonly parts: readonly string[]; readonly placed: number } {
   const parts: string[] = [];
   let open: string[] = [];
@@ -133,7 +132,7 @@ function partsOf(texts: readonly string[]): { readonly parts: readonly string[];
 
 const partBegin = '{"channels":[';
 const partEnd = ']}';
-/** The policy file's own bound. */
+/** The same bound as in a policy file. */
 const policiesPerPartMax = 10_000;
 
 function olderFirst(a: BarrageChannel, b: BarrageChannel): number {

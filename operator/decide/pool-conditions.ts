@@ -1,10 +1,10 @@
 /**
- * What a pool says of itself. Every type is always there. The messages hold no figures that move with the load: a
+ * The conditions of a pool. Every type is always present. Messages hold no figures that move with the load, so a
  * converged pool writes nothing.
  *
  * True is good for Ready, Available, MetricsAvailable, PlacementBalanced, PodSecurity, TemplateApplied, DrainTimely,
- * BusSeparate and PoliciesInForce; the others (Progressing, Draining, ScalingActive, ScalingLimited, Paused) say what
- * is going on.
+ * BusSeparate and PoliciesInForce. The others (Progressing, Draining, ScalingActive, ScalingLimited, Paused) describe
+ * activity.
  */
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
@@ -38,15 +38,15 @@ export interface PoolFacts {
   readonly plan: PoolPlan;
   readonly policies: PoolPolicies;
   /**
-   * `obstacle`: what keeps them from being ready, in a sentence. `undefined` where the pool has no publishers of its
-   * own (memory bus).
+   * `obstacle`: the cause that keeps them from being ready, in a sentence. `undefined` on a memory bus, without
+   * publishers.
    */
   readonly publishers: { readonly available: number; readonly obstacle?: string | undefined } | undefined;
   /** `<namespace>/<name>` of other pools with the same Redis address and key prefix. */
   readonly samePrefix: readonly string[];
   /** `restrictedBreaches` of the gateways' and publishers' pods. */
   readonly securityBreaches: readonly string[];
-  /** Fields of the pool's pod templates that the operator's own values stand in for. */
+  /** Fields of the pool's pod templates that the operator overrules. */
   readonly overruled: readonly string[];
 }
 
@@ -72,7 +72,7 @@ export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
         : draft(
             'False',
             'SharedPrefix',
-            `${facts.samePrefix.join(', ')} ${facts.samePrefix.length === 1 ? 'uses' : 'use'} the same Redis and key prefix: publications reach all of them. Set spec.bus.redis.keyPrefix if that is not meant.`,
+            `${facts.samePrefix.join(', ')} ${facts.samePrefix.length === 1 ? 'uses' : 'use'} the same Redis and key prefix: every publication reaches all of these pools. Set spec.bus.redis.keyPrefix to separate them.`,
           ),
     PoliciesInForce: policiesInForce(facts),
   };
@@ -80,8 +80,9 @@ export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
 }
 
 /**
- * What a pool says whose spec can't be read: an older version wrote it. What it said before is kept.
- * @param faults of its spec, in words
+ * The conditions of a pool whose spec an older version wrote and nobody can read now. All but Ready keep their stored
+ * state.
+ * @param faults of the spec, in words
  */
 export function unreadableConditions(stored: readonly Condition[], faults: readonly string[]): readonly ConditionDraft[] {
   const words = `${faults.slice(0, 5).join('; ')}${faults.length > 5 ? '; …' : ''}`;
@@ -89,7 +90,7 @@ export function unreadableConditions(stored: readonly Condition[], faults: reado
     if (type === 'Ready')
       return {
         type,
-        ...draft('False', 'InvalidSpec', `${words}. Correct the spec: until then everything that the pool has is left as it is.`),
+        ...draft('False', 'InvalidSpec', `${words}. Correct the spec. Until then the operator changes nothing of this pool.`),
       };
     const before = stored.find((each) => each.type === type);
     return before === undefined
@@ -111,7 +112,7 @@ function ready(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
   const fault = faultBlocker(observed.faults);
   if (fault !== undefined) return blocked(fault);
   if (observed.pool.spec.paused && !isEnough(facts))
-    return draft('False', 'Paused', 'Too few gateways are ready, and spec.paused is true: none is made.');
+    return draft('False', 'Paused', 'Too few gateways are ready, and the operator creates none while spec.paused is true.');
   if (plan.scaling.desired === 0) return draft('False', 'ScaledToZero', 'No gateway is desired: raise spec.replicas to take clients.');
   if (!isEnough(facts)) {
     const blocker = gatewayBlocker(observed.gateways, observed.now);
@@ -153,10 +154,10 @@ function progressing({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'
   return draft('True', state === 'waiting' || words.length > 1 ? 'WaitingForGateways' : 'GatewaysChanging', words.join(' '));
 }
 
-/** On a memory bus: who has to be gone before the next gateway is made. */
+/** On a memory bus: the gateway that must be gone before the next one is created. */
 function predecessor({ pool, gateways }: ObservedPool): readonly string[] {
   const ending = joinsGateways(pool.spec) ? undefined : gateways.find(({ isTerminating }) => isTerminating);
-  return ending === undefined ? [] : [`A memory bus joins no two gateways: the next one is made when ${ending.name} is gone.`];
+  return ending === undefined ? [] : [`A memory bus allows one gateway only: the next one is created when ${ending.name} is gone.`];
 }
 
 function draining({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
@@ -183,22 +184,26 @@ function scalingActive({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'typ
 function scalingLimited({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
   const limits = observed.pool.spec.scaling.connections;
   if (plan.scaling.limited === 'max')
-    return draft('True', 'TooManyConnections', `More gateways are needed than maxReplicas allows (${limits?.maxReplicas}). Raise it.`);
+    return draft(
+      'True',
+      'TooManyConnections',
+      `More gateways are needed than maxReplicas allows (${limits?.maxReplicas}). Raise maxReplicas.`,
+    );
   if (plan.scaling.limited === 'min')
-    return draft('True', 'TooFewConnections', `Fewer gateways would do than minReplicas asks for (${limits?.minReplicas}).`);
-  return draft('False', 'WithinLimits', 'No limit keeps the number of gateways from what is needed.');
+    return draft('True', 'TooFewConnections', `Fewer gateways than minReplicas (${limits?.minReplicas}) would be enough.`);
+  return draft('False', 'WithinLimits', 'No limit holds back the number of gateways.');
 }
 
 function metricsAvailable({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
   if (observed.pool.spec.scaling.type !== 'Connections')
     return draft('True', 'NotNeeded', 'The number of gateways does not follow their load.');
-  if (plan.scaling.metricsAvailable) return draft('True', 'Fresh', 'Every serving gateway has told its load.');
+  if (plan.scaling.metricsAvailable) return draft('True', 'Fresh', 'Every serving gateway has reported its load.');
   const message =
     "A serving gateway's admin port does not answer: the number of gateways is not lowered. Check the NetworkPolicies between the operator and port 6780.";
   return draft('False', 'GatewaySilent', message);
 }
 
-/** Fewer connections a gateway than this say nothing about balance. */
+/** Least mean of connections per gateway at which balance is judged. */
 const meanConnectionsMin = 100;
 
 function placementBalanced({ observed }: PoolFacts): Omit<ConditionDraft, 'type'> {
@@ -231,7 +236,7 @@ function templateApplied({ overruled }: PoolFacts): Omit<ConditionDraft, 'type'>
   return draft(
     'False',
     'TemplateOverruled',
-    `${words}: the operator's own values stand, since settings, draining and ownership depend on them. Take it out of the template; the pool's spec may have a field for what is meant.`,
+    `${words}: the operator's own values replace these fields, because settings, draining and ownership depend on them. Remove them from the template; the pool's spec may have a field instead.`,
   );
 }
 
@@ -253,10 +258,10 @@ function policiesInForce({ observed, policies }: PoolFacts): Omit<ConditionDraft
     return draft(
       'False',
       'TooManyPolicies',
-      `${policies.overflow} BarrageChannels are left out since the policies are too large. Replace single channels by patterns.`,
+      `${policies.overflow} BarrageChannels are left out because the policies are too large. Replace single channels by patterns.`,
     );
   const late = observed.gateways.filter((gateway) => isAvailable(gateway) && pollOf(gateway)?.policiesHash !== policies.hash).length;
   if (late === 0) return draft('True', 'InForce', 'Every gateway that serves has the newest policies.');
-  if (observed.pool.spec.paused) return draft('False', 'Paused', 'spec.paused is true: nothing new is told to the gateways.');
+  if (observed.pool.spec.paused) return draft('False', 'Paused', 'spec.paused is true: the gateways get nothing new.');
   return draft('False', 'Pushing', 'The newest policies are on their way to the gateways.');
 }

@@ -1,16 +1,15 @@
 /**
- * What to do with a pool's gateways now.
+ * Plans the actions for a pool's gateways.
  *
- * 1. Sort the pods: ended ones, draining ones, live ones. Those that are deleted are replaced at once, and count as
- *    draining until they have ended.
- * 2. How many are wanted: `decideScaling`; and a surge while a rollout is under way.
- * 3. Too few: take drains back, then create. Too many, or of an old revision: let them go, drained unless nobody is on
- *    them.
- * 4. Carry on with the drains, and say which pods may serve.
+ * 1. Sort the pods into live, draining, leaving and ended ones. A deleted pod is replaced at once, and counts against
+ *    `maxConcurrentPods` until it has ended.
+ * 2. Decide the desired number (`decideScaling`), and a surge during a rollout.
+ * 3. Too few live pods: abort drains, then create. Too many, or old ones: delete idle pods, drain the others.
+ * 4. Continue the drains, and decide which pods may serve.
  *
- * Level-triggered: the plan depends on nothing but the observation, so any operator at any time goes on where another
- * stopped. A store that is late does no harm: names of new pods are the first free ones (creating one twice is refused
- * by the API server), deletions carry the uid, and a drain is also seen by what the pod itself says.
+ * The plan is level-triggered: it depends on nothing but the observation, so any operator continues where another
+ * stopped. A late store does no harm. New pods take the first free names, so that the API server refuses a second
+ * creation. Deletions carry the uid. A drain also shows in the pod's own answers.
  */
 import type { ActionEvent, GatewayCounts, PodReference, PoolAction, PoolPlan } from './actions.ts';
 import { drainDeadline, drainState, mayAbort } from './drain.ts';
@@ -22,23 +21,20 @@ import { victimOrder } from './victims.ts';
 import { childLabels, names } from '../desired/labels.ts';
 import { podsOf } from '../desired/amount.ts';
 
-/** Pods created by one plan at most: the rest follows when these are seen. */
+/** Bound of creations in one plan. The next plan creates the rest. */
 const creationsMax = 64;
-/** Pods that nobody is on, deleted by one plan at most. */
+/** Bound of deletions of idle pods in one plan. */
 const removalsMax = 64;
-/** An ended pod is kept so long in its place, in milliseconds: what can't run is not made again and again. */
+/** How long an ended pod keeps its place, in milliseconds, so that a pod that can't run is not recreated in a loop. */
 const endedPodDelayMs = 30_000;
-/**
- * A deleted gateway is believed to be on its way out for so long after its deletion or its last answer, in
- * milliseconds.
- */
+/** How long a deleted gateway counts as leaving after its deletion or its last answer, in milliseconds. */
 const lastWordsMs = 10_000;
 
 export function planPool(observed: ObservedPool): PoolPlan {
   const { pool } = observed;
   const crew = sortCrew(observed);
   const scaling = scale(observed, crew);
-  // A paused pool is left as it is, drains that have begun included.
+  // A paused pool is left as it is, even in the middle of a drain.
   const isPaused = pool.spec.paused;
   const change = isPaused ? { actions: [], live: crew.live, draining: crew.draining } : changeCrew(observed, crew, scaling.desired);
   const progress = crew.draining.flatMap((gateway) => (change.live.includes(gateway) ? [] : drainActions(observed, gateway)));
@@ -58,8 +54,8 @@ export function planPool(observed: ObservedPool): PoolPlan {
 function scale(observed: ObservedPool, crew: Crew): ScalingDecision {
   const scaling = scaleFreely(observed, crew);
   if (joinsGateways(observed.pool.spec) || scaling.desired <= 1) return scaling;
-  // The API server refuses such a spec, but may have stored it before it did.
-  return { ...scaling, desired: 1, memory: { ...scaling.memory, desired: 1 }, reason: 'a memory bus joins no two gateways' };
+  // The API server refuses such a spec now, but may have stored one earlier.
+  return { ...scaling, desired: 1, memory: { ...scaling.memory, desired: 1 }, reason: 'a memory bus allows one gateway only' };
 }
 
 function scaleFreely({ pool, now, scaling: memory }: ObservedPool, crew: Crew): ScalingDecision {
@@ -79,17 +75,17 @@ function scaleFreely({ pool, now, scaling: memory }: ObservedPool, crew: Crew): 
   return decideScaling({ now, spec: pool.spec, current, memory, loads });
 }
 
-/** A pool's pods by what they are for the plan. */
+/** A pool's pods, sorted by their role in the plan. */
 interface Crew {
-  /** They neither leave nor have left, whether they are ready or not; ended ones that still keep their place count. */
+  /** Pods that neither leave nor have left, ready or not. An ended pod that keeps its place counts. */
   readonly live: readonly ObservedGateway[];
   readonly draining: readonly ObservedGateway[];
   /**
-   * Deleted, by whomever, and still running: they move their clients by themselves. They have left for all but the
-   * document and the pace.
+   * Deleted pods that still run and move their clients by themselves. They count only for the document and for
+   * `maxConcurrentPods`.
    */
   readonly leaving: readonly ObservedGateway[];
-  /** They have ended and are to make room. */
+  /** Ended pods that are to be deleted. */
   readonly ended: readonly ObservedGateway[];
 }
 
@@ -106,9 +102,10 @@ function sortCrew({ gateways, now }: ObservedPool): Crew {
 }
 
 /**
- * Until when a gateway that was deleted and still runs takes up a place among those that leave, so that they go one
- * after another also where the last moments of one take long. One that has been silent for a while is not waited for
- * (nobody may ever hear that its node is gone), but a new operator has asked nobody yet.
+ * How long a deleted gateway that still runs counts against `maxConcurrentPods`: the end of that time, in Unix
+ * milliseconds. So gateways leave one after another even if one takes long. A gateway that has been silent for a while
+ * is not waited for: nobody may ever report that its node is gone. A new operator has asked nobody yet, so the
+ * deletion's time counts too.
  */
 function endsBy(gateway: ObservedGateway): number {
   return Math.max(pollOf(gateway)?.at ?? 0, gateway.deletedAt ?? 0) + lastWordsMs;
@@ -116,7 +113,7 @@ function endsBy(gateway: ObservedGateway): number {
 
 interface CrewChange {
   readonly actions: readonly PoolAction[];
-  /** Who is live and who drains once the actions are done. */
+  /** The live and the draining gateways after the actions. */
   readonly live: readonly ObservedGateway[];
   readonly draining: readonly ObservedGateway[];
 }
@@ -125,7 +122,7 @@ function changeCrew(observed: ObservedPool, crew: Crew, desired: number): CrewCh
   const rollout = { spec: observed.pool.spec, desired, updateRevision: observed.updateRevision, live: crew.live };
   const target = desired + surgeOf(rollout);
   const ended: PoolAction[] = crew.ended.map((gateway) =>
-    remove(gateway, 'PodFailed', `${gateway.name} has ended (${gateway.phase}) and makes room`),
+    remove(gateway, 'PodFailed', `${gateway.name} has ended (${gateway.phase}) and is deleted`),
   );
   if (crew.live.length < target) {
     const returned = takeBack(observed, crew, target - crew.live.length);
@@ -133,8 +130,7 @@ function changeCrew(observed: ObservedPool, crew: Crew, desired: number): CrewCh
     const creations = create(observed, target - live.length);
     const rest = retire(rollout, crew, observed, new Set());
     return {
-      // Who serves nobody makes room first: a creation that a quota refuses ends the plan, and would be refused again
-      // for as long as they stay.
+      // Idle pods go first: a creation that a quota refuses ends the plan, and they may be what exhausts the quota.
       actions: [...ended, ...rest.removals, ...returned.actions, ...creations, ...rest.marks],
       live: live.filter((gateway) => !rest.gone.has(gateway)),
       draining: [...crew.draining.filter((gateway) => !returned.gateways.includes(gateway)), ...rest.marked],
@@ -150,18 +146,18 @@ function changeCrew(observed: ObservedPool, crew: Crew, desired: number): CrewCh
 }
 
 interface Retirement {
-  /** Deletions of who leaves without a drain. */
+  /** Deletions without a drain. */
   readonly removals: readonly PoolAction[];
   readonly marks: readonly PoolAction[];
-  /** Who is live no more once all of this is done. */
+  /** Gateways that are not live any more after these actions. */
   readonly gone: ReadonlySet<ObservedGateway>;
-  /** Of these, who drains. */
+  /** Of these, the ones that drain. */
   readonly marked: readonly ObservedGateway[];
 }
 
 /**
- * Lets gateways go: those beyond the wanted number, then old ones. Those that nobody is on at once, the others drained,
- * a few at a time.
+ * Retires surplus gateways, then old ones. Idle gateways are deleted at once. The others drain, at most
+ * `maxConcurrentPods` at a time.
  */
 function retire(
   rollout: Parameters<typeof retirable>[0],
@@ -170,7 +166,7 @@ function retire(
   surplus: ReadonlySet<ObservedGateway>,
 ): Retirement {
   const { pool, now } = observed;
-  // Of the gateways that there are: fewer may be desired, down to none.
+  // A share of the existing gateways, not of the desired number, which may be 0.
   const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, crew.live.length + crew.draining.length, 'up'));
   let places = concurrent - crew.draining.length - crew.leaving.filter((gateway) => endsBy(gateway) > now).length;
   const removals: PoolAction[] = [];
@@ -182,12 +178,12 @@ function retire(
   for (const { gateway, why } of leaving) {
     if (!isAvailable(gateway) && isIdle(gateway)) {
       if (removals.length >= removalsMax) continue;
-      const words = why === 'surplus' ? 'it is one too many' : 'it is of an older revision';
+      const words = why === 'surplus' ? 'is not needed' : 'is of an older revision';
       removals.push(remove(gateway, 'PodRemoved', `${gateway.name} serves nobody and ${words}`));
     } else if (why === 'replaced' && !joinsGateways(pool.spec)) {
-      // There is nobody to move its clients to.
+      // No other gateway could take its clients.
       removals.push(
-        remove(gateway, 'PodReplaced', `${gateway.name} is of an older revision; on a memory bus the next one is made when it is gone`),
+        remove(gateway, 'PodReplaced', `${gateway.name} is of an older revision; on a memory bus the next one is created when it is gone`),
       );
     } else {
       if (places <= 0) continue;
@@ -206,7 +202,7 @@ function mark(observed: ObservedPool, gateway: ObservedGateway, why: 'surplus' |
   const difference = observed.updateDifference === undefined ? '' : `: ${observed.updateDifference}`;
   const message =
     why === 'surplus'
-      ? `${gateway.name} leaves with ${load}: there is one gateway more than needed`
+      ? `${gateway.name} leaves with ${load}: it is not needed any more`
       : `${gateway.name} leaves with ${load}: it is of revision ${gateway.revision || '(none)'}, not ${observed.updateRevision}${difference}`;
   return {
     kind: 'mark-draining',
@@ -217,7 +213,7 @@ function mark(observed: ObservedPool, gateway: ObservedGateway, why: 'surplus' |
   };
 }
 
-/** Gateways on their way out that are wanted after all: the one that began last has lost the least. */
+/** Aborts drains of gateways that are wanted again. The youngest drain goes first: it has lost the fewest clients. */
 function takeBack(
   { pool, now, updateRevision }: ObservedPool,
   crew: Crew,
@@ -228,7 +224,7 @@ function takeBack(
     .toSorted((a, b) => (b.drain?.startedAt ?? 0) - (a.drain?.startedAt ?? 0) || (a.name < b.name ? -1 : 1))
     .slice(0, count);
   const actions = gateways.flatMap((gateway): readonly PoolAction[] => {
-    const message = `${gateway.name} stays: as many gateways are needed again`;
+    const message = `${gateway.name} stays: it is needed again`;
     const unmark = {
       kind: 'unmark-draining',
       pod: reference(gateway),
@@ -240,10 +236,7 @@ function takeBack(
   return { gateways, actions };
 }
 
-/**
- * New pods take the first free names: whoever makes the same plan again from a store that is late asks for the same
- * names.
- */
+/** New pods take the first free names. So a plan that is made again from a late store asks for the same names. */
 function create(observed: ObservedPool, missing: number): readonly PoolAction[] {
   const { pool, gateways, foreignNames, updateRevision } = observed;
   const count = joinsGateways(pool.spec) || gateways.every(hasEnded) ? missing : 0;
@@ -297,8 +290,8 @@ function restoreLabels({ pool }: ObservedPool, crew: Crew): readonly PoolAction[
   return [...crew.live, ...crew.draining].flatMap((gateway): readonly PoolAction[] => {
     const wanted: Readonly<Record<string, string>> = { ...ours, [names.label.gateway]: gateway.name };
     if (Object.entries(wanted).every(([key, value]) => gateway.labels[key] === value)) return [];
-    const message = `${gateway.name}: labels that were changed by hand are as they were`;
-    // Whose revision label is gone keeps none, and so is replaced: nobody can say what it was made from.
+    const message = `${gateway.name}: labels that were changed by hand are restored`;
+    // A pod without its revision label gets no new one and is replaced: nobody knows its template.
     const labels = gateway.revision === '' ? wanted : { ...wanted, [names.label.revision]: gateway.revision };
     return [{ kind: 'restore-labels', pod: reference(gateway), labels, event: { type: 'Warning', reason: 'PodLabelsRestored', message } }];
   });
@@ -315,7 +308,7 @@ function scalingEvents({ scaling: memory, pool }: ObservedPool, scaling: Scaling
   if (metrics === 'True' && !scaling.metricsAvailable)
     events.push({ type: 'Warning', reason: 'MetricsUnavailable', message: scaling.reason });
   if (metrics === 'False' && scaling.metricsAvailable)
-    events.push({ type: 'Normal', reason: 'MetricsAvailable', message: 'Every serving gateway tells its load again' });
+    events.push({ type: 'Normal', reason: 'MetricsAvailable', message: 'Every serving gateway reports its load again' });
   return events;
 }
 

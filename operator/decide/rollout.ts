@@ -1,14 +1,13 @@
 /**
- * Replacing gateways of an older revision: surge first, then drain, so that those who serve are never fewer than
- * desired.
+ * Replaces gateways of an older revision: surge first, then drain, so that the available gateways never fall below the
+ * desired number.
  *
- * 1. `surgeOf`: so many gateways may stand above the desired number while old ones are there.
- * 2. `retirable`: old gateways that may leave now. One that serves nobody leaves at once; one that serves leaves when
- *    the others are enough without it; one that is broken but holds connections leaves when the new revision has shown
- *    that it works.
+ * 1. `surgeOf`: the number of extra gateways while old ones exist.
+ * 2. `retirable`: the old gateways that may leave now. An idle one leaves at once. An available one leaves when enough
+ *    others are available. A broken one with connections leaves when the new revision has shown that it works.
  *
- * With host ports a new gateway may wait for an old one to leave its node: then the old ones go first, as many as may
- * be missing. On a memory bus there is no surge: the old one ends before the new one is made.
+ * With host ports a new gateway may wait for an old one to leave its node. Then old ones go first, as many as
+ * `maxUnavailable` allows. On a memory bus there is no surge: the old gateway ends before the new one is created.
  */
 import { isAvailable, isIdle, type ObservedGateway } from './observed.ts';
 import { victimOrder } from './victims.ts';
@@ -17,7 +16,7 @@ import { podsOf } from '../desired/amount.ts';
 
 export interface RolloutState {
   readonly state: 'complete' | 'progressing' | 'waiting' | 'on-delete';
-  /** In words with numbers, for the condition Progressing. */
+  /** With numbers, for the condition Progressing. */
   readonly message: string;
 }
 
@@ -29,7 +28,7 @@ export interface RolloutInput {
   readonly live: readonly ObservedGateway[];
 }
 
-/** Gateways allowed above the desired number. At least one where nothing else would let a rollout proceed. */
+/** Extra gateways above the desired number: at least one where no other rule lets a rollout proceed. */
 export function surgeOf({ spec, desired, updateRevision, live }: RolloutInput): number {
   if (spec.updateStrategy.type === 'OnDelete') return 0;
   const old = live.filter(({ revision }) => revision !== updateRevision).length;
@@ -37,8 +36,8 @@ export function surgeOf({ spec, desired, updateRevision, live }: RolloutInput): 
 }
 
 /**
- * Old gateways that may leave now, in the order in which they should; how many at once is bounded elsewhere. `leaving`
- * are on their way already.
+ * Old gateways that may leave now, in order. The caller bounds how many leave at once.
+ * @param leaving gateways that leave already
  */
 export function retirable(input: RolloutInput, leaving: ReadonlySet<ObservedGateway>): readonly ObservedGateway[] {
   const { spec, desired, updateRevision } = input;
@@ -73,7 +72,7 @@ export function rolloutState(input: RolloutInput, draining: readonly ObservedGat
   if (old > 0 && spec.updateStrategy.type === 'OnDelete')
     return {
       state: 'on-delete',
-      message: `${old} of ${live.length} gateways are of an older revision; updateStrategy OnDelete replaces them as you delete them`,
+      message: `${old} of ${live.length} gateways are of an older revision; updateStrategy OnDelete replaces each when you delete it`,
     };
   if (old + leaving > 0) {
     const message = `${updated} of ${desired} gateways are of the new revision, ${available} of them ready; ${old} old ${old === 1 ? 'one is' : 'ones are'} left, ${leaving} draining`;
@@ -84,12 +83,15 @@ export function rolloutState(input: RolloutInput, draining: readonly ObservedGat
   return { state: 'complete', message: `${desired} of ${desired} gateways are ready and up to date` };
 }
 
-/** The scheduler's words for a node on which another gateway has the host port. */
+/** Whether the scheduler found the host port taken on every node. */
 function lacksPort({ obstacle }: ObservedGateway): boolean {
   return obstacle?.reason === 'Unschedulable' && obstacle.message.includes("didn't have free ports");
 }
 
-/** A memory bus joins no two gateways: clients of one would hear nothing of what the other is told. */
+/**
+ * Whether the bus joins several gateways. A memory bus does not: clients of one gateway would miss the publications of
+ * another.
+ */
 export function joinsGateways({ bus }: Pick<GatewayPoolSpec, 'bus'>): boolean {
   return bus.type !== 'Memory';
 }
@@ -102,9 +104,9 @@ function surgeMax(spec: RolloutInput['spec'], desired: number): number {
 }
 
 /**
- * The first difference between what is desired and what is there, in words; `undefined` where nothing desired is
- * missing. What is there besides is no difference: the API server fills in defaults. Lists of named things are compared
- * by name.
+ * The first difference between a desired value and the present one, in words; `undefined` where nothing desired is
+ * missing. Additional present values are no difference: the API server fills in defaults. Lists of named things are
+ * compared by name.
  */
 export function firstDifference(desired: unknown, observed: unknown, path = 'spec'): string | undefined {
   if (isObject(desired)) {

@@ -1,21 +1,19 @@
 /**
- * How many gateways a pool should have.
+ * Decides how many gateways a pool should have.
  *
- * 1. A recommendation: what the pool says (Fixed, External), or what its connections need (Connections).
- * 2. Windows: up is the least, down the highest recommendation of its window, so one odd poll changes nothing that a
- *    window is to keep.
- * 3. Limits and pace: within min and max, at most so many pods a period.
- * Numbers that are missing or old never scale down: an operator that sees nothing must not conclude that nobody is
- * there.
+ * 1. Recommendation: the pool's own number (Fixed, External), or the need of its connections (Connections).
+ * 2. Windows: upwards the least, downwards the highest recommendation of the window counts, so one odd poll changes
+ *    nothing.
+ * 3. Limits and pace: within min and max, and a bounded number of pods in a period.
+ *
+ * Missing or old figures never scale down: silence does not mean that nobody is connected.
  */
 import type { GatewayPoolScalingConnections, GatewayPoolSpec, GatewayPoolScalingConnectionsScaleUp } from '../api/gateway-pool.ts';
 
-/**
- * What one decision leaves for the next. Bounded: one entry for each second, and only as long as the longest window.
- */
+/** Memory from one decision to the next. Bounded: one entry a second, for the longest window. */
 export interface ScalingMemory {
   /**
-   * When this memory began, in milliseconds: before it nothing is known, so a window that reaches back further holds
+   * When this memory began, in Unix milliseconds. Earlier times are unknown: a window that reaches further back keeps
    * `desired`.
    */
   readonly since: number;
@@ -24,9 +22,9 @@ export interface ScalingMemory {
   readonly changes: readonly { readonly at: number; readonly by: number }[];
 }
 
-/** The least and the most that was recommended within one second. */
+/** The least and the highest recommendation within one second. */
 export interface Recommended {
-  /** Begin of the second, in milliseconds. */
+  /** Beginning of the second, in Unix milliseconds. */
   readonly at: number;
   readonly least: number;
   readonly most: number;
@@ -35,23 +33,23 @@ export interface Recommended {
 export interface ScalingInput {
   readonly now: number;
   readonly spec: Pick<GatewayPoolSpec, 'replicas' | 'scaling'>;
-  /** What was decided last, by status; else the number of gateways that are there and not leaving. */
+  /** The last decision, from the status; else the number of live gateways. */
   readonly current: number;
   readonly memory: ScalingMemory | undefined;
   /**
-   * One for each gateway that has connections to tell of: serving and draining ones. `at` is when it answered, in
-   * milliseconds; `undefined` never.
+   * One for each running gateway, serving or draining. `at`: when it answered, in Unix milliseconds; `undefined`:
+   * never.
    */
   readonly loads: readonly { readonly at: number | undefined; readonly connections: number; readonly isServing: boolean }[];
 }
 
 export interface ScalingDecision {
   readonly desired: number;
-  /** In words with numbers, for the condition and the event. */
+  /** With numbers, for the condition and the event. */
   readonly reason: string;
   readonly limited: 'min' | 'max' | undefined;
   readonly metricsAvailable: boolean;
-  /** When the same input could decide otherwise only because time has passed, in milliseconds from now. */
+  /** Milliseconds until the same input could lead to another decision. */
   readonly reviewAfterMs: number | undefined;
   readonly memory: ScalingMemory;
 }
@@ -74,10 +72,11 @@ function byConnections({ now, loads }: ScalingInput, scaling: GatewayPoolScaling
   const current = memory.desired;
   const need = needOf(loads, scaling, now);
   const clamped = Math.min(Math.max(need.replicas, scaling.minReplicas), scaling.maxReplicas);
-  // A time without news counts as a time of need: the window of scaling down begins when the numbers are back.
+  // Without fresh figures the present number counts as recommended, so the window of scaling down begins when they are
+  // back.
   const recommendations = remember(memory.recommendations, need.isFresh ? clamped : Math.max(clamped, current), scaling, now);
   const windowed = throughWindows({ ...memory, recommendations }, clamped, scaling, now);
-  // Limits that a person has changed hold at once, whatever the windows remember; only the pace slows them.
+  // Limits that a person has changed hold at once, whatever the windows say. Only the pace slows them.
   const wanted = Math.min(Math.max(windowed, scaling.minReplicas), scaling.maxReplicas);
   const paced = withinPace(current, wanted, memory.changes, { scaling, now });
   const desired = need.isFresh ? paced : Math.max(current, paced);
@@ -111,10 +110,10 @@ function needOf(loads: ScalingInput['loads'], scaling: GatewayPoolScalingConnect
   const connections = fresh.reduce((sum, load) => sum + load.connections, 0);
   const carriers = Math.ceil(connections / scaling.targetConnectionsPerPod);
   const replicas = Math.ceil((carriers * (100 + scaling.bufferPercent)) / 100);
-  // A draining gateway that is silent takes nobody in: it can't hide a need that will last.
+  // A silent draining gateway takes no new clients, so it hides no lasting need.
   const silent = loads.filter((load) => load.isServing && !fresh.includes(load)).length;
   if (silent === 0) return { replicas, connections, isFresh: true, silent };
-  // What the others say is a lower bound: it may raise the number, and the fallback too.
+  // The others' figures are a lower bound: they and the fallback may raise the number.
   return { replicas: Math.max(replicas, scaling.fallbackReplicas ?? scaling.minReplicas), connections, isFresh: false, silent };
 }
 
@@ -131,7 +130,7 @@ function remember(
   return [...known.filter(({ at }) => at >= now - windowMs - 1000 && at < second), merged];
 }
 
-/** Where the window reaches back to before anything was known, the number of that time counts as recommended. */
+/** Applies the windows. Where one reaches back beyond the memory, the present number counts as recommended. */
 function throughWindows(memory: ScalingMemory, clamped: number, scaling: GatewayPoolScalingConnections, now: number): number {
   const { desired: current, recommendations, since } = memory;
   const within = ({ stabilizationWindowSeconds }: GatewayPoolScalingConnectionsScaleUp) => {
@@ -179,8 +178,8 @@ function reasonOf(step: {
   const parts = need.isFresh
     ? [sum]
     : [
-        `${need.silent} serving ${need.silent === 1 ? 'gateway has' : 'gateways have'} not told its load for ${scaling.metricsTimeoutSeconds} s, so nothing is scaled down`,
-        `the others know of ${need.connections} connections`,
+        `${need.silent} serving ${need.silent === 1 ? 'gateway has' : 'gateways have'} not reported its load for ${scaling.metricsTimeoutSeconds} s, so nothing is scaled down`,
+        `the others report ${need.connections} connections`,
       ];
   if (clamped < need.replicas) parts.push(`maxReplicas allows ${clamped}`);
   if (clamped > need.replicas) parts.push(`minReplicas asks for ${clamped}`);

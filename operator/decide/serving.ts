@@ -1,15 +1,18 @@
 /**
- * Which gateways may serve: the condition `barrage.dev/Serving` and the members of the pool document.
+ * Decides which gateways may serve: the condition `barrage.dev/Serving`, and the members of the pool document.
  *
- * A new gateway first gets its place in the document, and becomes Ready when it is known to hold one: so nobody is sent
- * to a gateway before the others know it. One that serves stays where it is while its bus is away or its admin port is
- * silent: if readiness decided, an outage of Redis would empty the document and take everybody's gateway away at once.
+ * A new gateway first enters the document. It becomes Ready once it has a document itself, so no client is sent to a
+ * gateway before the others know it. A serving gateway stays while its bus is away or its admin port is silent.
+ * Otherwise an outage of Redis would empty the document and take every client's gateway away.
  */
 import type { PoolAction } from './actions.ts';
 import type { DocumentMember } from './document.ts';
 import { isServable, pollOf, type ObservedGateway, type ObservedPool } from './observed.ts';
 
-/** The document's gateways, by name. `live` may hold gateways whose drain was just taken back. */
+/**
+ * The document's gateways, sorted by name.
+ * @param live may hold gateways whose drain was just aborted
+ */
 export function members(live: readonly ObservedGateway[], draining: readonly ObservedGateway[]): readonly DocumentMember[] {
   const serving = live
     .filter(
@@ -23,16 +26,13 @@ export function members(live: readonly ObservedGateway[], draining: readonly Obs
   return [...serving, ...leaving].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/**
- * Whose condition is to be written, and who is to be told that it does not leave. A condition that is absent holds a
- * pod back as False does.
- */
+/** Conditions to write, and drains to abort. An absent condition holds a pod back as False does. */
 export function servingActions({ document }: ObservedPool, live: readonly ObservedGateway[]): readonly PoolAction[] {
   return live.flatMap((gateway): readonly PoolAction[] => {
     if (!isServable(gateway)) return [];
     const pod = { name: gateway.name, uid: gateway.uid };
     const polled = pollOf(gateway);
-    // Nobody has marked it: an operator stopped between two steps of taking a drain back.
+    // Draining without a mark: an operator stopped in the middle of aborting the drain.
     if (polled !== undefined && polled.drainState !== 'serving') return [{ kind: 'send-abort', pod }];
     if (gateway.serving === 'True') return [];
     const isPlaced = document?.memberUids.includes(gateway.uid) === true && (polled?.poolEpoch ?? 0) > 0;

@@ -5,16 +5,15 @@ import { specShapes } from '../api/shapes.ts';
 import { gatewayUrl } from '../desired/exposure.ts';
 
 /**
- * Why a pool's spec can't be read, in words; empty is good. The API server judges what is written, but not what was
- * stored while an older definition was in force: nothing may be read of a pool, and nothing done for it, before this
- * has been asked.
+ * Faults that make a pool's spec unreadable, in words; empty is good. The API server checks writes, but not specs that
+ * were stored under an older definition. Ask this before anything is read of a pool or done for it.
  */
 export function poolSpecFaults(pool: GatewayPool): readonly string[] {
   const faults = shapeFaults(pool.spec, specShapes.GatewayPool, 'spec');
   return faults.length > 0 ? faults : exposureFaults(pool);
 }
 
-/** A pool document takes no gateway whose URL is none: then nobody would be told of any gateway. */
+/** A pool document refuses a gateway without a valid URL; then clients would learn of no gateway at all. */
 function exposureFaults(pool: GatewayPool): readonly string[] {
   const { type, urlTemplate, httpRoute } = pool.spec.exposure;
   const url = gatewayUrl(pool, { name: longestPodName(pool), ip: '10.0.0.1', hostIp: '10.0.0.1' });

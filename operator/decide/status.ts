@@ -6,14 +6,14 @@ import type { GatewayPool, GatewayPoolStatus } from '../api/gateway-pool.ts';
 import { unreadableConditions } from './pool-conditions.ts';
 import { selectorText } from '../desired/labels.ts';
 
-/** `same`: what is stored says it all, and nothing is to be written. */
+/** `same`: the stored status is right, and nothing is written. */
 export type StatusDecision<Status> = { readonly kind: 'same' } | { readonly kind: 'write'; readonly status: Status };
 
 export interface PoolStatusInput {
   readonly pool: GatewayPool;
   readonly plan: PoolPlan;
   readonly updateRevision: string;
-  /** Epoch of the document that lies in the ConfigMap; 0 before the first. */
+  /** Epoch of the document in the ConfigMap; 0 before the first. */
   readonly epoch: number;
   readonly conditions: readonly ConditionDraft[];
   readonly now: number;
@@ -43,14 +43,12 @@ export function poolStatus({ pool, plan, updateRevision, epoch, conditions, now 
 }
 
 /**
- * How long a status that tells of progress only waits after the one before, in milliseconds: gateways that come up one
- * after another are a few writes then.
+ * Least time between two statuses that differ in progress only, in milliseconds. Several gateways that become ready
+ * together make a few writes.
  */
 export const progressPaceMs = 1_000;
 
-/**
- * Whether a status counts differently and says nothing else: no condition has become another, and nobody waits for it.
- */
+/** Whether a status differs in counts only, with no condition changed. Nobody waits for such a status. */
 export function isProgress(stored: GatewayPoolStatus, status: GatewayPoolStatus): boolean {
   const said = ({ observedGeneration, desiredReplicas, updateRevision, conditions }: GatewayPoolStatus): unknown => [
     observedGeneration,
@@ -63,7 +61,7 @@ export function isProgress(stored: GatewayPoolStatus, status: GatewayPoolStatus)
   return isDeepStrictEqual(said(ours as GatewayPoolStatus), said(status));
 }
 
-/** The status of a pool whose spec can't be read: but for its conditions what it was. */
+/** The status of a pool with an unreadable spec: new conditions, everything else as stored. */
 export function unreadablePoolStatus(pool: GatewayPool, faults: readonly string[], now: number): StatusDecision<GatewayPoolStatus> {
   const stored: GatewayPoolStatus = pool.status ?? {};
   const { generation } = pool.metadata;
@@ -85,13 +83,13 @@ export function channelStatus(
   });
 }
 
-/** Conditions of types that are not ours are somebody else's: they stay, and nothing is written because of them. */
+/** Conditions of foreign types stay, and cause no write. */
 function decide<Status extends { readonly conditions?: readonly Condition[] }>(stored: Status, status: Status): StatusDecision<Status> {
   const ours = (status.conditions ?? []).map(({ type }) => storedConditions(stored).find((condition) => condition.type === type));
   return isDeepStrictEqual({ ...stored, conditions: ours }, status) ? { kind: 'same' } : { kind: 'write', status };
 }
 
-/** Whatever an older version has left in their place. */
+/** The stored conditions. An older version may have left any value there. */
 export function storedConditions({ conditions }: { readonly conditions?: unknown }): readonly Condition[] {
   return Array.isArray(conditions) ? conditions.filter((each): each is Condition => typeof each === 'object' && each !== null) : [];
 }

@@ -1,10 +1,10 @@
 /**
- * Which gateway leaves first. The order is total, so the same observation names the same victims, whoever looks:
- * not ready > old revision > fewest connections > over-represented zone > youngest > name.
+ * Decides which gateway leaves first. The order is total, so the same observation always names the same victims: not
+ * ready > old revision > fewest connections > over-represented zone > youngest > name.
  */
 import { isAvailable, pollOf, type ObservedGateway } from './observed.ts';
 
-/** All of them, in the order in which they leave. */
+/** All gateways, in the order in which they leave. */
 export function victimOrder(gateways: readonly ObservedGateway[], updateRevision: string): readonly ObservedGateway[] {
   const zones = Map.groupBy(gateways, ({ zone }) => zone ?? '');
   const rank = (gateway: ObservedGateway): readonly number[] => [

@@ -1,6 +1,6 @@
 /**
- * Reads a number of pods or a share of `total`, as int-or-string fields hold it. What is neither a whole number ≥ 0 nor
- * a percentage counts as 0: the type lets every text through.
+ * Reads an int-or-string field: a number of pods, or a percentage of `total`. Any other text counts as 0: the field's
+ * type lets it through.
  */
 export function podsOf(value: number | string, total: number, round: 'up' | 'down'): number {
   if (typeof value === 'number') return Number.isInteger(value) && value > 0 ? value : 0;

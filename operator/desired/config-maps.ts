@@ -7,7 +7,7 @@ export function documentConfigMap(pool: GatewayPool, envelope: string): DesiredO
   return configMap(pool, childNames.document(pool), { 'pool.json': envelope });
 }
 
-/** The policies, a ConfigMap for each part. Apply them before the document that names their hash. */
+/** The policies, one ConfigMap for each part. Apply them before the document with their hash. */
 export function policyConfigMaps(pool: GatewayPool, parts: readonly string[]): readonly DesiredObject<'ConfigMap'>[] {
   return parts.map((text, part) => configMap(pool, childNames.policies(pool, part), { [`policies-${part}.json`]: text }));
 }

@@ -3,7 +3,7 @@ import type { DesiredObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 /**
- * A whole number of gateways that must stay: owned pods have no controller that the API server could ask for their
+ * The gateways' budget, with a whole number: owned pods have no controller from which the API server could learn their
  * desired number.
  * @param minAvailable from the plan: desired − maxUnavailable
  */

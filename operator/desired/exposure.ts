@@ -1,6 +1,4 @@
-/**
- * How a client reaches one particular gateway: its URL in the pool document, and the objects that make it reachable.
- */
+/** Addresses of single gateways: the URL in the pool document, and the objects that make it reachable. */
 import { childLabels, childMetadata, childNames, names, ports } from './labels.ts';
 import type { ChildMetadata, DesiredObject, JsonObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
@@ -11,7 +9,9 @@ export interface GatewayAddress {
   readonly hostIp: string | undefined;
 }
 
-/** `undefined` while the pod has no address that the exposure needs: it can't be in the document yet. */
+/**
+ * @returns `undefined` while the pod lacks the address that the exposure needs; until then it is not in the document
+ */
 export function gatewayUrl({ spec }: GatewayPool, { name, ip, hostIp }: GatewayAddress): string | undefined {
   const { type, urlTemplate, httpRoute } = spec.exposure;
   switch (type) {
@@ -33,7 +33,7 @@ export function poolRoute(pool: GatewayPool): DesiredObject<'HTTPRoute'> | undef
     : route(pool, childMetadata(pool, childNames.clients(pool)), { path: '/', service: childNames.clients(pool) });
 }
 
-/** Service and route of one gateway. They belong to the pod, and go with it. */
+/** Service and route of one gateway. The pod owns them, so they go with it. */
 export function gatewayRoute(
   pool: GatewayPool,
   { name, uid }: { readonly name: string; readonly uid: string },
@@ -47,7 +47,7 @@ export function gatewayRoute(
   };
   const spec: JsonObject = {
     type: 'ClusterIP',
-    // A gateway that drains is still to be reached by whoever is told so.
+    // Clients that are told to move still reach a draining gateway.
     publishNotReadyAddresses: true,
     selector: { [names.label.pool]: pool.metadata.name, [names.label.gateway]: name },
     ports: [{ name: 'clients', port: ports.clients, targetPort: ports.clients, protocol: 'TCP' }],

@@ -5,17 +5,15 @@ import { childNames } from './labels.ts';
 import { revisionOf } from './revision.ts';
 import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
 
-/**
- * Time after the drain's deadline until the kubelet kills, in seconds: the process has ended some 5 s after its drain.
- */
+/** Seconds between the drain's deadline and the kubelet's kill. The process ends some 5 s after its drain. */
 const graceSecondsSpare = 30;
 /**
- * Longest time to close connections on a memory bus, in milliseconds: no Service leads to the pod any more, so no
- * publication reaches who stays.
+ * Longest drain on a memory bus, in milliseconds: no Service leads to the pod any more, so its clients get no
+ * publications.
  */
 const aloneDrainMsMax = 5000;
 
-/** All gateways of a pool are made from this; its hash is their revision. */
+/** The template of all gateways of a pool. Its hash is their revision. */
 export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
   const { pool } = ingredients;
   const { drain, exposure, auth, bus, disruption } = pool.spec;
@@ -64,8 +62,8 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
 }
 
 /**
- * Whoever deletes the pod, it gives up its connections as it would for the operator; the deadline counts from the
- * deletion, SIGTERM comes later.
+ * Drain settings for a deletion by anybody: the pod drains as it would for the operator. The deadline counts from the
+ * deletion, and SIGTERM comes `propagationSeconds` later.
  */
 function drainSettings(drain: GatewayPoolSpec['drain'], isAlone: boolean): readonly JsonObject[] {
   const drainMs = (drain.deadlineSeconds - drain.propagationSeconds) * 1000;
@@ -76,12 +74,12 @@ function drainSettings(drain: GatewayPoolSpec['drain'], isAlone: boolean): reado
   ];
 }
 
-/** Revision of the gateways that a pool describes: ten hexadecimal digits. */
+/** Revision of a pool's gateways: ten hexadecimal digits. */
 export function gatewayRevision(ingredients: PodIngredients): string {
   return revisionOf(gatewayTemplate(ingredients), ownPreStop(ingredients.pool.spec.drain.propagationSeconds));
 }
 
-/** The pod that a `create-pod` action is about. */
+/** The pod of a `create-pod` action. */
 export function gatewayPod(ingredients: PodIngredients, name: string): DesiredObject<'Pod'> {
   const { pool } = ingredients;
   const { metadata, spec } = gatewayTemplate(ingredients);

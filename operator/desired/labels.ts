@@ -1,7 +1,7 @@
 import type { ChildMetadata, OwnerReference } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
-/** Names that the operator, its pods and people's selectors agree on. */
+/** Names that the operator, its pods and users' selectors share. */
 export const names = {
   label: {
     pool: 'barrage.dev/pool',
@@ -13,10 +13,10 @@ export const names = {
   annotation: {
     drainStarted: 'barrage.dev/drain-started',
     drainDeadline: 'barrage.dev/drain-deadline',
-    /** Which state of the Secrets the pod was made from: another one makes another revision. */
+    /** Digest of the Secrets with which the pod was made. Another digest is another revision. */
     settingsDigest: 'barrage.dev/settings-digest',
   },
-  /** Labels and annotations that begin like this are the operator's own. */
+  /** Prefix of the operator's own labels and annotations. */
   reservedPrefix: 'barrage.dev/',
   /** Readiness gate of gateway pods. */
   serving: 'barrage.dev/Serving',
@@ -28,7 +28,7 @@ export const ports = { clients: 6790, publish: 6789, admin: 6780 } as const;
 
 export type Component = 'gateway' | 'publisher';
 
-/** Names of a pool's children; pods are named by the plan. */
+/** Names of a pool's children. The plan names the pods. */
 export const childNames = {
   clients: (pool: GatewayPool) => pool.metadata.name,
   publish: (pool: GatewayPool) => `${pool.metadata.name}-publish`,
@@ -52,7 +52,7 @@ export function childLabels(pool: GatewayPool, component?: Component): Readonly<
   };
 }
 
-/** What selects a pool's pods of one component; never changes over a pool's life. */
+/** Selector of a pool's pods of one component. It never changes over a pool's life. */
 export function podSelector(pool: GatewayPool, component: Component): Readonly<Record<string, string>> {
   return { [names.label.pool]: pool.metadata.name, [names.label.component]: component };
 }
@@ -64,7 +64,7 @@ export function selectorText(pool: GatewayPool): string {
     .join(',');
 }
 
-/** Makes the pool the controller: its deletion takes the child along, and no other controller adopts it. */
+/** Makes the pool the controller. The pool's deletion then deletes the child, and no other controller adopts it. */
 export function ownedBy(pool: GatewayPool): OwnerReference {
   const { name, uid } = pool.metadata;
   return { apiVersion: 'barrage.dev/v1alpha1', kind: 'GatewayPool', name, uid, controller: true, blockOwnerDeletion: true };

@@ -3,9 +3,9 @@ import type { DesiredObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 /**
- * Clients and backends from anywhere; the admin port only for the operator's pods, and for namespaces that are labelled
- * `metrics: enabled` (a Prometheus). Probes come from the node, which no policy keeps out.
- * @param operatorNamespace where the operator runs
+ * Admits clients and backends from anywhere. Admits to the admin port only the operator's pods, and namespaces with the
+ * label `metrics: enabled` (a Prometheus). Probes come from the node, which no policy keeps out.
+ * @param operatorNamespace the operator's own namespace
  */
 export function networkPolicies(pool: GatewayPool, operatorNamespace: string): readonly DesiredObject<'NetworkPolicy'>[] {
   if (pool.spec.bus.type === 'Memory') return [policy(pool, 'gateway', [ports.clients, ports.publish], operatorNamespace)];

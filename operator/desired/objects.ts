@@ -1,6 +1,6 @@
 /**
- * Kubernetes objects as plain JSON, as the operator writes them. They are typed loosely: the API server's own
- * validation is the judge of them, and the tests ask it.
+ * Kubernetes objects as plain JSON, as the operator writes them. Their types are loose: the API server validates them,
+ * and the tests ask it.
  */
 
 export interface OwnerReference {
@@ -9,9 +9,7 @@ export interface OwnerReference {
   readonly name: string;
   readonly uid: string;
   readonly controller: true;
-  /**
-   * Some clusters ask for the right to update the owner's finalizers where it is true: the operator has it for pools.
-   */
+  /** With true some clusters require the right to update the owner's finalizers; the operator has it for pools. */
   readonly blockOwnerDeletion: boolean;
 }
 
@@ -23,7 +21,7 @@ export interface ChildMetadata {
   readonly ownerReferences: readonly [OwnerReference];
 }
 
-/** An object that the operator applies: complete but for what the API server fills in. */
+/** An object that the operator applies. The API server fills in the rest. */
 export interface DesiredObject<Kind extends string = string> {
   readonly apiVersion: string;
   readonly kind: Kind;

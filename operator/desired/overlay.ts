@@ -1,12 +1,10 @@
 /**
- * Lays a pod template of a user over ours: maps key by key, lists of named things by their name, other lists as a
- * whole. `null` takes a value away. What the operator depends on is written after the overlay, by the builders.
+ * Lays a user's pod template over ours: maps key by key, lists of named things by name, other lists as a whole. `null`
+ * removes a value. The builders then write the fields that the operator depends on.
  */
 import type { Json, JsonObject } from './objects.ts';
 
-/**
- * By which field the entries of a pod's lists are told apart; lists that are not named here are replaced as a whole.
- */
+/** The field that identifies an entry, for each list of a pod. A list that is not named here is replaced as a whole. */
 const listKeys: Readonly<Record<string, string>> = {
   containers: 'name',
   initContainers: 'name',
@@ -41,8 +39,8 @@ function merge(base: Json | undefined, overlay: Json, key: string | undefined): 
 }
 
 /**
- * Where a result that was made with this overlay does not do as it says, since something was written over it: paths
- * such as `spec.containers[barrage].args`. No values: they may be secret. Empty where the overlay is there in full.
+ * Paths such as `spec.containers[barrage].args` at which the result differs from the overlay, because the operator's
+ * value replaced it. Values are left out: they may be secret. Empty where the overlay is in force in full.
  */
 export function overruled(overlay: JsonObject, result: JsonObject): readonly string[] {
   return differences(overlaid(result, overlay), result, '');

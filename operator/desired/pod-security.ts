@@ -2,8 +2,8 @@ import { isObject } from './overlay.ts';
 import type { Json, JsonObject } from './objects.ts';
 
 /**
- * What keeps a pod out of a namespace that enforces the Pod Security level `restricted`, in words; empty is good. An
- * overlay of a user may ask for more than that: a condition then says so before a namespace refuses the pod.
+ * Breaches of the Pod Security level `restricted`, in words; empty is good. A user's overlay may cause them: a
+ * condition then says so before a namespace refuses the pod.
  */
 export function restrictedBreaches(spec: JsonObject): readonly string[] {
   const found: string[] = [];

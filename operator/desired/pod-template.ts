@@ -1,6 +1,6 @@
 /**
- * What gateway and publisher pods have in common: a container that the `restricted` Pod Security level admits, its
- * settings, its probes, its pool folder.
+ * The common part of gateway and publisher pods: a container that the Pod Security level `restricted` admits, its
+ * settings, its probes and its pool folder.
  */
 import { childLabels, childNames, names, ports, type Component } from './labels.ts';
 import type { Json, JsonObject } from './objects.ts';
@@ -8,25 +8,23 @@ import { isObject, overlaid } from './overlay.ts';
 import { redisCaKey, type SettingsDigests } from './secrets.ts';
 import type { GatewayPool, GatewayPoolTemplate } from '../api/gateway-pool.ts';
 
-/** What pods are made from besides the pool. */
+/** Everything that goes into a pod. */
 export interface PodIngredients {
   readonly pool: GatewayPool;
   /** The product's image, unless the template names another. */
   readonly image: string;
-  /** PEM of the key that pool documents and drain commands are signed with; public. */
+  /** PEM of the public key that verifies pool documents and drain commands. */
   readonly publicKey: string;
-  /** Of the settings that come from Secrets. */
+  /** Digests of the settings from Secrets. */
   readonly settingsDigests: SettingsDigests;
 }
 
 export const poolFolder = '/etc/barrage/pool';
 const redisCaFolder = '/etc/barrage/redis-ca';
-/**
- * Parts of policies that a pod can mount; a pod's volumes can't change, so there is a place for each from the start.
- */
+/** Policy parts that a pod mounts. A pod's volumes can't change, so every part has a place from the start. */
 export const policyPartsMax = 8;
 
-/** Metadata (labels and annotations) and spec of a pod that does not have a name yet. */
+/** Metadata (labels and annotations) and spec of a pod without a name. */
 export interface PodTemplate extends JsonObject {
   readonly metadata: { readonly labels: Readonly<Record<string, string>>; readonly annotations: Readonly<Record<string, string>> };
   readonly spec: JsonObject;
@@ -40,7 +38,7 @@ export interface PodShape {
   readonly resources: JsonObject;
   /** Fields of the pod's spec that the overlay may change. */
   readonly spec: JsonObject;
-  /** Fields of the pod's spec that it may not. */
+  /** Fields of the pod's spec that the overlay may not change. */
   readonly fixedSpec: JsonObject;
   readonly preStopSeconds: number;
   readonly overlay: GatewayPoolTemplate;
@@ -75,17 +73,14 @@ export function podTemplate(ingredients: PodIngredients, shape: PodShape): PodTe
   };
 }
 
-/**
- * Names below the operator's own prefix tell it where a pod stands: a drain's mark in a template would make every new
- * pod one that leaves.
- */
+/** Drops names below the operator's prefix. A drain mark in a template, for example, would make every new pod leave. */
 function withoutReserved(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(metadata).filter(([key]) => !key.startsWith(names.reservedPrefix)));
 }
 
 /**
- * Writes what ownership and the admin API depend on over whatever the overlay has made of it. What has a wrong type is
- * left for the API server to refuse.
+ * Writes the fields that ownership and the admin API depend on over the overlay. A value of a wrong type stays for the
+ * API server to refuse.
  */
 function withOurs(spec: JsonObject, env: readonly JsonObject[], shape: PodShape): JsonObject {
   const { containers } = spec;
@@ -137,8 +132,8 @@ function container({ image, pool }: PodIngredients, shape: PodShape, env: readon
 }
 
 /**
- * What a container of ours does before SIGTERM, unless its template says otherwise: balancers get time to hear that it
- * leaves.
+ * The operator's preStop hook: a sleep before SIGTERM, so that balancers learn that the pod leaves. A template may
+ * replace it.
  */
 export function ownPreStop(seconds: number): JsonObject {
   return { sleep: { seconds } };
@@ -172,22 +167,19 @@ function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
   ];
 }
 
-/**
- * A variable with exactly this value: a kubelet expands `$(NAME)` and `$$` in what it is given (Kubernetes API,
- * EnvVar.value).
- */
+/** A variable with exactly this value. A kubelet would expand `$(NAME)` and `$$` (Kubernetes API, EnvVar.value). */
 export function variable(name: string, value: string): JsonObject {
   return { name, value: value.replaceAll('$', '$$$$') };
 }
 
-/** @param presence `optional`: without that key the variable is not set */
+/** @param presence `optional`: without that key the variable is unset */
 export function fromSecret(name: string, secret: string, key: string, presence: 'required' | 'optional' = 'required'): JsonObject {
   return { name, valueFrom: { secretKeyRef: { name: secret, key, ...(presence === 'optional' ? { optional: true } : {}) } } };
 }
 
 /**
- * Document and policies lie in one volume, so that they change together. All are optional: a pod may be there before
- * them.
+ * One volume holds document and policies, so that they change together. All sources are optional: the pod may exist
+ * before them.
  */
 function volumes(pool: GatewayPool): readonly JsonObject[] {
   const source = (name: string, key: string) => ({ configMap: { name, optional: true, items: [{ key, path: key }] } });
@@ -199,8 +191,8 @@ function volumes(pool: GatewayPool): readonly JsonObject[] {
 }
 
 /**
- * From the settings' Secret and not from the user's: what a pod starts with is what its digest says, and the user's may
- * be away.
+ * The volume mounts the settings Secret and not the user's. The pod's digest describes the former, and the latter may
+ * be missing.
  */
 function redisCaVolume(pool: GatewayPool): JsonObject {
   const items = [{ key: redisCaKey, path: 'ca.crt' }];

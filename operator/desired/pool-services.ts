@@ -3,8 +3,8 @@ import type { DesiredObject, JsonObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 /**
- * `<pool>` for clients, `<pool>-publish` for backends, and `<pool>-gateways`, headless, with each gateway's address
- * whether it is ready or not.
+ * `<pool>` for clients, `<pool>-publish` for backends, and the headless `<pool>-gateways` with the address of each
+ * gateway, ready or not.
  */
 export function services(pool: GatewayPool): readonly DesiredObject<'Service'>[] {
   const clients = { name: 'clients', port: ports.clients, targetPort: ports.clients, protocol: 'TCP' };

@@ -3,9 +3,9 @@ import type { DesiredObject, JsonObject } from './objects.ts';
 import { fromSecret, podTemplate, variable, type PodIngredients } from './pod-template.ts';
 
 /**
- * The publishers; none for a pool on a memory bus, whose one pod is publisher too. The number of replicas is the
- * autoscaler's, which does nothing while it is 0.
- * @param replicas as the Deployment has it now, if it is there
+ * The publishers; none on a memory bus, whose single pod publishes too. The autoscaler owns the number of replicas, but
+ * does nothing while it is 0.
+ * @param replicas the Deployment's present number, where the Deployment exists
  */
 export function publisherDeployment(ingredients: PodIngredients, replicas?: number): DesiredObject<'Deployment'> | undefined {
   const { pool } = ingredients;

@@ -4,10 +4,9 @@ import { isObject } from './overlay.ts';
 import type { Json, JsonObject } from './objects.ts';
 
 /**
- * Names what a gateway is made from, in ten hexadecimal digits: the same for the same content in any order of keys.
- * What the operator itself writes to shape the end of a pod (grace period, preStop, drain time) does not count: it is
- * not worth moving everybody for.
- * @param ownPreStop the operator's own; another one is the user's, and counts
+ * Hash of a gateway's template, in ten hexadecimal digits, independent of the order of keys. The operator's own values
+ * for the end of a pod (grace period, preStop, drain time) do not count: they are not worth moving every client.
+ * @param ownPreStop the operator's own hook; any other one is the user's, and counts
  */
 export function revisionOf(
   { metadata, spec }: { readonly metadata: JsonObject; readonly spec: JsonObject },

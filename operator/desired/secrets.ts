@@ -1,4 +1,4 @@
-/** The Secrets of a pool. Key material and passwords come in as data and go nowhere else. */
+/** The Secrets of a pool. Keys and passwords come in as data and go nowhere else. */
 import { createHmac } from 'node:crypto';
 import { canonical } from './revision.ts';
 import { childMetadata, childNames } from './labels.ts';
@@ -6,8 +6,8 @@ import type { DesiredObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 /**
- * The Ed25519 key pair (PEM) that signs pool documents and drain commands. Made once; never applied over one that
- * exists.
+ * The Ed25519 key pair (PEM) that signs pool documents and drain commands. It is made once, and never applied over an
+ * existing one.
  */
 export function signingSecret(
   pool: GatewayPool,
@@ -16,12 +16,12 @@ export function signingSecret(
   return secret(pool, childNames.signing(pool), { 'private-key': keys.privateKey, 'public-key': keys.publicKey });
 }
 
-/** The first API key, where the pool names no Secret of its own: `key`, at least 16 random characters. Made once. */
+/** The first API key, for a pool that names no Secret: `key`, at least 16 random characters. It is made once. */
 export function apiKeySecret(pool: GatewayPool, key: string): DesiredObject<'Secret'> {
   return secret(pool, childNames.apiKey(pool), { key });
 }
 
-/** What the credentials Secret holds. */
+/** Content of the credentials Secret. */
 export interface RedisLogin {
   readonly username?: string;
   readonly password?: string;
@@ -31,25 +31,24 @@ export interface SecretSettings {
   /** `BARRAGE_REDIS_URL`; `undefined` on a memory bus. */
   readonly redisUrl: string | undefined;
   /**
-   * `BARRAGE_REDIS_USERNAME` and `BARRAGE_REDIS_PASSWORD`, where the login can't stand in the URL: there it would be
-   * the Sentinels'.
+   * `BARRAGE_REDIS_USERNAME` and `BARRAGE_REDIS_PASSWORD` behind Sentinels: a login in the URL would be the Sentinels'
+   * own.
    */
   readonly redisLogin?: RedisLogin;
   /**
-   * PEM of the authority to trust; absent where the pool names none. Public, but it changes together with what is
-   * secret.
+   * PEM of the authority to trust; absent without one in the pool. It is public, but changes together with the secrets.
    */
   readonly redisCa?: string;
-  /** Every value of the API keys' Secret. None: publishers wait for one. */
+  /** Every value of the API keys' Secret. Without any, publishers wait. */
   readonly apiKeys: readonly string[];
-  /** `BARRAGE_JWT_SECRET`; absent where the pool names none, or it can't be had. */
+  /** `BARRAGE_JWT_SECRET`; absent without a readable one. */
   readonly jwtSecret?: string;
 }
 
-/** Where the settings' Secret holds the authority that pods mount. */
+/** Key of the authority in the settings Secret. */
 export const redisCaKey = 'redis-ca';
 
-/** What pods read as settings and nobody else should see. */
+/** Secret settings of the pods. */
 export function settingsSecret(pool: GatewayPool, settings: SecretSettings): DesiredObject<'Secret'> {
   const { redisUrl, redisLogin, redisCa, apiKeys, jwtSecret } = settings;
   return secret(pool, childNames.settings(pool), {
@@ -69,13 +68,13 @@ export function settingsSecret(pool: GatewayPool, settings: SecretSettings): Des
   });
 }
 
-/** `settingsDigest` for each kind of pod: one is replaced when what it reads changes, and only then. */
+/** `settingsDigest` for each kind of pod. A pod is replaced only when settings that it reads change. */
 export interface SettingsDigests {
   readonly gateway: string;
   readonly publisher: string;
 }
 
-/** The digests of a pool's pods. On a memory bus the gateway publishes, and has the API keys. */
+/** The digests of a pool's pods. On a memory bus the gateway publishes too, so it has the API keys. */
 export function settingsDigests(pool: GatewayPool, settings: SecretSettings, privateKey: string): SettingsDigests {
   const { apiKeys, jwtSecret, ...redis } = settings;
   const gateway = { ...redis, ...(jwtSecret === undefined ? {} : { jwtSecret }) };
@@ -85,9 +84,7 @@ export function settingsDigests(pool: GatewayPool, settings: SecretSettings, pri
   };
 }
 
-/**
- * Names a state of secret settings without telling anything of it: keyed, so that nobody can try passwords against it.
- */
+/** Keyed digest of secret settings: nobody can try passwords against it. */
 export function settingsDigest(settings: Partial<SecretSettings>, privateKey: string): string {
   const text = canonical({
     redisUrl: settings.redisUrl,
@@ -99,7 +96,7 @@ export function settingsDigest(settings: Partial<SecretSettings>, privateKey: st
   return createHmac('sha256', privateKey).update(text).digest('hex').slice(0, 16);
 }
 
-/** `BARRAGE_REDIS_URL` for a pool's bus: its address, or all of them for Sentinels and a Cluster. */
+/** `BARRAGE_REDIS_URL` for a pool's bus: one address, or all addresses of Sentinels or a Cluster. */
 export function redisUrl(pool: GatewayPool, credentials: RedisLogin | undefined): string | undefined {
   const { redis } = pool.spec.bus;
   if (redis === undefined) return undefined;
@@ -109,7 +106,7 @@ export function redisUrl(pool: GatewayPool, credentials: RedisLogin | undefined)
   return redis.addresses.map((address) => `${scheme}://${login}${address}`).join(',');
 }
 
-/** The login as settings of its own, where the URL can't carry it. */
+/** The login behind Sentinels, where the URL can't carry it. */
 export function redisLogin(pool: GatewayPool, credentials: RedisLogin | undefined): RedisLogin | undefined {
   return pool.spec.bus.redis?.mode === 'Sentinel' ? credentials : undefined;
 }

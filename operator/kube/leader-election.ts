@@ -199,7 +199,7 @@ export class LeaderElection {
     this.#hasLost = true;
     this.#callOffDeadline();
     const { logger, metrics, lease } = this.#options;
-    logger.error({ lease: lease.name, reason }, 'this process leads no longer and must end');
+    logger.error({ lease: lease.name, reason }, 'this process has lost the lead and must end');
     metrics.leading(lease.name, false);
     this.#lost.resolve(reason);
   }

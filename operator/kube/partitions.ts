@@ -71,10 +71,7 @@ export class Partitions {
     if (partition.state !== 'unread') return;
     partition.state = 'refused';
     const { namespace } = partition;
-    this.#logger.warn(
-      { namespace },
-      'a namespace may not be read whole: nothing is done there until it may; does it exist, with its Roles?',
-    );
+    this.#logger.warn({ namespace }, 'a namespace can not be read whole, so nothing is done there; does it exist, with its Roles?');
     this.#tellEnough();
   }
 

@@ -125,7 +125,10 @@ export class PoolSecretsKeeper {
     if (keys.length === 0) attempts.note(unfit(name, ' holds no API key. Give it at least one, of 16 to 256 characters, under any name'));
     else if (wrong !== undefined)
       attempts.note(
-        unfit(name, ` holds under ${wrong.key} no API key: that is 16 to 256 characters without white space and commas. Correct it`),
+        unfit(
+          name,
+          ` holds under ${wrong.key} no API key: that is 16 to 256 characters, printable ASCII without spaces and commas. Correct it`,
+        ),
       );
     return keys.map(({ value }) => value);
   }
@@ -234,7 +237,7 @@ function lacking(name: string, field: string, key: string): ObservedFault {
 
 /** Whether `BARRAGE_API_KEYS` takes the value as one of its keys. */
 function isApiKey(value: string): boolean {
-  return value.length >= 16 && value.length <= 256 && !/[\s,]/.test(value);
+  return /^[\x21-\x2b\x2d-\x7e]{16,256}$/.test(value);
 }
 
 /** The login inside stored settings. */
@@ -280,12 +283,12 @@ function settingsIn(secret: SecretObject): SecretSettings {
 }
 
 function absent(name: string): ObservedFault {
-  const message = `Secret ${name}, which the operator makes, is not there; it is made when spec.paused is false.`;
+  const message = `Secret ${name}, which the operator creates, is missing. The operator creates it when spec.paused is false.`;
   return { kind: 'MissingSecret', subject: `Secret ${name}`, message };
 }
 
 function spoilt(name: string): ObservedFault {
-  const message = `Secret ${name}, which the operator made, holds no pair of Ed25519 keys any more. Delete it: it is made anew, and the gateways are replaced.`;
+  const message = `Secret ${name}, which the operator made, holds no pair of Ed25519 keys any more. Delete it: the operator creates a new one and replaces the gateways.`;
   return { kind: 'MissingSecret', subject: `Secret ${name}`, message };
 }
 

@@ -41,7 +41,7 @@ export class StatusApplier {
         { kind: resource.kind, namespace, name, refusal: error.message },
         'the API server refuses the status of this object',
       );
-      const note = `${summary} This could not be written to the status: ${error.message}`;
+      const note = `${summary} The API server refused this status: ${error.message}`;
       const about = regarding(resource, object);
       this.#recorder.record({ regarding: about, type: 'Warning', reason: 'StatusRefused', action: 'StatusRefused', note });
     }

@@ -14,6 +14,10 @@ const network = '10.252';
 
 async function main(): Promise<void> {
   const [command, ...parts] = process.argv.slice(2);
+  if (command === '--help' || command === '-h') {
+    process.stdout.write(usage);
+    return;
+  }
   if ((command !== 'up' && command !== 'down') || parts.some((part) => part !== 'pods' && part !== 'kwok')) {
     process.stderr.write(usage);
     process.exitCode = 2;

@@ -14,7 +14,7 @@ export function defaultsText(definitions: readonly Definition[]): string {
   ].join('\n');
 }
 
-/** Every field of the schema appears, those without a default too: a null in one of them is dropped. */
+/** Every field of the schema appears, even without a default: a null in it is dropped. */
 export function defaultsOf(schema: Schema): Defaults {
   return {
     ...(schema.default !== undefined && { default: schema.default }),

@@ -27,7 +27,7 @@ export interface Schema {
   readonly 'x-kubernetes-validations'?: readonly Rule[];
 }
 
-/** A CEL rule, with what a user reads when it is broken. */
+/** A CEL rule, with the message for a user who breaks it. */
 export interface Rule {
   readonly rule: string;
   readonly message: string;
@@ -41,12 +41,12 @@ export interface Column {
   readonly priority?: number;
 }
 
-/** One API of the operator, as its CustomResourceDefinition describes it. */
+/** One API of the operator, from its CustomResourceDefinition. */
 export interface Definition {
   readonly kind: string;
   readonly plural: string;
   readonly shortNames: readonly string[];
-  /** Group and version, as objects carry it. */
+  /** Group and version, as in an object. */
   readonly apiVersion: string;
   readonly columns: readonly Column[];
   readonly selectableFields: readonly string[];
@@ -85,7 +85,7 @@ export function readDefinition(yaml: string): Definition {
   };
 }
 
-/** One field of a schema with the way to it: names, `[]` for an item of a list, `*` for a value of a map. */
+/** One field of a schema with its path: names, `[]` for an item of a list, `*` for a value of a map. */
 export interface Field {
   readonly path: readonly string[];
   readonly schema: Schema;

@@ -8,14 +8,14 @@ import { referenceText } from './reference-text.ts';
 import { shapesText } from './shapes-text.ts';
 import { typeText } from './type-text.ts';
 
-/** The APIs in the order in which the reference tells of them. */
+/** The APIs in the order of the reference. */
 export function readDefinitions(): readonly Definition[] {
   return ['gatewaypools', 'barragechannels'].map((plural) =>
     readDefinition(readFileSync(new URL(`../../../crds/${plural}.yaml`, import.meta.url), 'utf8')),
   );
 }
 
-/** All that is made from `crds/`: the text of each file by its path from the repository's root. */
+/** Every file that is generated from `crds/`: its text by its path from the repository's root. */
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const definitions = readDefinitions();
   const files = new Map<string, string>();
@@ -29,7 +29,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   return files;
 }
 
-/** By the project's own formatter, so that what is written passes its check. */
+/** Formats with the project's formatter, so that generated files pass its check. */
 function formatted(path: string, text: string): string {
   const root = new URL('../../../', import.meta.url);
   const { status, stdout, stderr } = spawnSync('node_modules/.bin/oxfmt', [`--stdin-filepath=${path}`], {

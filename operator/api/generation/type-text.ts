@@ -3,8 +3,8 @@ import type { JSONSchema } from 'json-schema-to-typescript';
 import type { Definition, Schema } from './definition.ts';
 
 /**
- * TypeScript for one API, as objects come from the API server: what has a default is always there.
- * Each object has a named interface, its name made from the way to it.
+ * TypeScript for one API, as the API server returns objects: a field with a default is always present. Each object has
+ * a named interface; its name follows from its path.
  */
 export async function typeText(definition: Definition): Promise<string> {
   const { kind, schema } = definition;
@@ -49,7 +49,7 @@ function recordOf(values: Schema): string {
   return `Readonly<Record<string, ${values.type === 'string' ? 'string' : 'number | string'}>>`;
 }
 
-/** `GatewayPoolDrain` for spec.drain: the spec's own name is the only one that has `Spec` in it. */
+/** `GatewayPoolDrain` for spec.drain. Only the spec's own interface has `Spec` in its name. */
 function interfaceName(name: readonly string[]): string {
   const told = name.length > 2 && name[1] === 'spec' ? name.toSpliced(1, 1) : name;
   return told.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
@@ -59,7 +59,7 @@ function singular(name: readonly string[]): readonly string[] {
   return name.map((word, index) => (index === name.length - 1 ? word.replace(/s$/, '') : word));
 }
 
-/** The compiler knows no `readonly`: what comes from a cache must not be written to. */
+/** Adds `readonly`, which the compiler can't: objects of a cache must not be changed. */
 function readonly(text: string): string {
   return text
     .replaceAll(/^( *)(\w+\??): /gm, '$1readonly $2: ')

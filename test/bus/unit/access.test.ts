@@ -64,6 +64,9 @@ test('the settings give the way to Redis; a CA file that is not there is a fault
   if (result.kind !== 'settings') throw new Error(result.faults.join());
   expect(redisAccess(result.settings)).toEqual({ url: 'redis://a,redis://b', mode: 'Cluster', username: 'u', password: 'p' });
   expect(() => redisAccess({ ...result.settings, redisCaFile: '/nowhere/ca.crt' })).toThrow(/BARRAGE_REDIS_CA_FILE can't be read/);
+  expect(() => redisAccess({ ...result.settings, redisCaFile: 'package.json' })).toThrow(
+    /BARRAGE_REDIS_CA_FILE holds no certificate in PEM/,
+  );
 });
 
 test.each([

@@ -134,7 +134,7 @@ test('of a channel whose status the API server refuses an event says what is wro
     await at.untilTold(`BarrageChannel/${name}`, 'StatusRefused');
     const [event] = await at.events(`BarrageChannel/${name}`);
     expect(event?.note, name).toContain(words);
-    expect(event?.note, name).toMatch(/Correct the spec.*could not be written to the status/);
+    expect(event?.note, name).toMatch(/Correct the spec.*The API server refused this status/);
   }
 });
 

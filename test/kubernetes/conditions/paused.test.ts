@@ -92,7 +92,9 @@ test('a signing key that is deleted during the pause is told, and made anew afte
   await at.untilReason('gwp/live', 'Paused', 'Paused');
   await at.kubectl('delete', 'secret/live-signing');
   const { message } = await at.untilReason('gwp/live', 'Ready', 'MissingSecret');
-  expect(message).toContain('Secret live-signing, which the operator makes, is not there; it is made when spec.paused is false.');
+  expect(message).toContain(
+    'Secret live-signing, which the operator creates, is missing. The operator creates it when spec.paused is false.',
+  );
   expect(await at.read('secret/live-signing')).toBeUndefined();
   await at.patch('gwp/live', { spec: { paused: false } });
   await at.untilField('secret/live-signing', '.metadata.uid', /.+/);

@@ -73,7 +73,9 @@ test('Secrets of the operator’s names that are somebody else’s are left alon
   await at.kubectl('create', 'secret', 'generic', 'taken-api-key', '--from-literal=key=somebody-elses-key-0123');
   await at.apply(gatewayPool('taken', { bus: redisBus }));
   const { message } = await at.untilReason('gwp/taken', 'Ready', 'NameTaken');
-  expect(message).toContain('there is a Secret taken-signing already, which does not belong to this pool. Something else has this name');
+  expect(message).toContain(
+    'there is a Secret taken-signing already, which does not belong to this pool. Delete the object that has this name',
+  );
   expect(await at.field('secret/taken-signing', '.data')).toBe('{"x":"eQ=="}');
   await at.kubectl('delete', 'secret', 'taken-signing');
   await expect

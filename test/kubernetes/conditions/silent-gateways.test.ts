@@ -87,7 +87,7 @@ test('an operator that can not reach its gateways says so, whether it has heard 
   expect(status).toBe('False');
   // They are asked in turns: the second one's silence may have begun a turn later.
   const both =
-    /^mute-\w+-[01] runs, but does not answer the operator on port 6780: let the operator's pods reach it .* \(and 1 more gateway\)$/;
+    /^mute-\w+-[01] runs, but does not answer the operator on port 6780\. Let the operator's pods reach it .* \(and 1 more gateway\)$/;
   await at.untilMessage('gwp/mute', 'Ready', both);
   await at.untilTold('GatewayPool/mute', 'GatewaySilent');
 

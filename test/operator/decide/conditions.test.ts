@@ -172,7 +172,9 @@ test('warnings: a drain that can not end in time, a shared prefix, privileges, a
   expect(condition('TemplateApplied', {}, { overruled })).toMatchObject({
     status: 'False',
     reason: 'TemplateOverruled',
-    message: expect.stringMatching(/^spec\.template\.spec\.restartPolicy, .*\[4\]\.value, …: the operator's own values stand/),
+    message: expect.stringMatching(
+      /^spec\.template\.spec\.restartPolicy, .*\[4\]\.value, …: the operator's own values replace these fields/,
+    ),
   });
   const policies = { parts: [], hash: 'hash', verdicts: [], overflow: 3 };
   expect(condition('PoliciesInForce', {}, { policies })).toMatchObject({ status: 'False', reason: 'TooManyPolicies' });

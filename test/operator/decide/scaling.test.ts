@@ -85,7 +85,7 @@ test('with a silent gateway the number goes up to the fallback and never down', 
   const loads = [load(500), { at: undefined, connections: 0, isServing: true }];
   const silent = decideScaling(input({ loads: [load(0), load(0, begin - 61_000)], memory: known(3), limits: { fallbackReplicas: 5 } }));
   expect(silent).toMatchObject({ desired: 5, metricsAvailable: false });
-  expect(silent.reason).toContain('1 serving gateway has not told its load for 60 s');
+  expect(silent.reason).toContain('1 serving gateway has not reported its load for 60 s');
   expect(decideScaling(input({ loads, memory: known(9) })).desired).toBe(9);
   expect(decideScaling(input({ loads, memory: known(2) })).desired).toBe(6);
 });
