@@ -14,9 +14,9 @@ type AuthSettings = Pick<Settings, 'authUrl' | 'jwksUrl' | 'jwtSecret' | 'jwtIss
  */
 export function authenticatorOf(
   settings: AuthSettings,
-  context: { readonly logger: Logger; readonly clock: Pick<Clock, 'monotonic'> },
+  context: { readonly logger: Logger; readonly clock: Pick<Clock, 'monotonic' | 'wall'> },
 ): Authenticate {
-  const authenticate = checkerOf(settings);
+  const authenticate = checkerOf(settings, context.clock);
   const late = new SparseLog({ ...context, message: 'tokens could not be checked: their clients are told to try again' });
   return async (token) => {
     const result = await authenticate(token);
@@ -25,9 +25,9 @@ export function authenticatorOf(
   };
 }
 
-function checkerOf(settings: AuthSettings): Authenticate {
+function checkerOf(settings: AuthSettings, clock: Pick<Clock, 'monotonic' | 'wall'>): Authenticate {
   if (settings.authUrl !== '') return authWebhook(settings.authUrl);
-  if (settings.jwksUrl !== '' || settings.jwtSecret !== '') return tokenVerifier(settings);
+  if (settings.jwksUrl !== '' || settings.jwtSecret !== '') return tokenVerifier(settings, clock);
   const reason = 'this gateway has no way to check tokens (BARRAGE_AUTH_URL, BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET)';
   return () => Promise.resolve({ kind: 'refused', reason });
 }

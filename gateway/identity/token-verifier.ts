@@ -1,4 +1,5 @@
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions, type JWTVerifyResult } from 'jose';
+import type { Clock } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 import { readAnswer } from '../../core/process/bounded-read.ts';
 import { webAddress } from './web-address.ts';
@@ -11,6 +12,9 @@ export interface TokenRules {
   readonly jwtIssuer: string;
   readonly jwtAudience: string;
 }
+
+/** Tokens are judged by the wall clock, by which they were issued; pauses are counted on the monotonic one. */
+type TokenClock = Pick<Clock, 'monotonic' | 'wall'>;
 
 /** By how much the clocks of this process and of whoever issues tokens may differ, in seconds. */
 const clockToleranceSeconds = 5;
@@ -36,8 +40,8 @@ class KeysUnavailable extends Error {
  * What a token says of its own algorithm only ever chooses among those of the configured kind of key: HS256 with a shared secret, RS256 and ES256 with
  * public keys. Otherwise a public key, which everybody has, could be used as the secret of an HS256 token.
  */
-export function tokenVerifier(rules: TokenRules): Authenticate {
-  const verify = rules.jwtSecret === '' ? withPublicKeys(rules) : withSecret(rules);
+export function tokenVerifier(rules: TokenRules, clock: TokenClock): Authenticate {
+  const verify = rules.jwtSecret === '' ? withPublicKeys(rules, clock) : withSecret(rules, clock);
   let inFlight = 0;
   return async (token) => {
     if (token.length > tokenLengthMax) return { kind: 'refused', reason: `a token has at most ${tokenLengthMax} characters` };
@@ -45,7 +49,7 @@ export function tokenVerifier(rules: TokenRules): Authenticate {
     inFlight++;
     try {
       const { payload } = await verify(token);
-      return identityOf(payload, Date.now());
+      return identityOf(payload, clock.wall());
     } catch (error) {
       return resultOf(error);
     } finally {
@@ -61,23 +65,23 @@ export function identityOf(claims: JWTPayload, now: number): AuthResult {
   return { ...user, lastsMs: Math.max(0, (claims.exp + clockToleranceSeconds) * 1000 - now) };
 }
 
-function withSecret(rules: TokenRules): (token: string) => Promise<JWTVerifyResult> {
+function withSecret(rules: TokenRules, clock: TokenClock): (token: string) => Promise<JWTVerifyResult> {
   const secret = new TextEncoder().encode(rules.jwtSecret);
   const options = verification(rules, ['HS256']);
-  return (token) => jwtVerify(token, secret, options);
+  return (token) => jwtVerify(token, secret, { ...options, currentDate: new Date(clock.wall()) });
 }
 
-function withPublicKeys(rules: TokenRules): (token: string) => Promise<JWTVerifyResult> {
+function withPublicKeys(rules: TokenRules, clock: TokenClock): (token: string) => Promise<JWTVerifyResult> {
   const { url, headers } = webAddress(rules.jwksUrl);
   const keys = createRemoteJWKSet(url, {
     headers,
     timeoutDuration: limits.authTimeoutMs,
     cooldownDuration: unknownKeyPauseMs,
     cacheMaxAge: keysFreshMs,
-    [customFetch]: keySetFetcher(),
+    [customFetch]: keySetFetcher(clock),
   });
   const options = verification(rules, ['RS256', 'ES256']);
-  return (token) => jwtVerify(token, keys, options);
+  return (token) => jwtVerify(token, keys, { ...options, currentDate: new Date(clock.wall()) });
 }
 
 function verification({ jwtIssuer, jwtAudience }: TokenRules, algorithms: string[]): JWTVerifyOptions {
@@ -90,13 +94,12 @@ function verification({ jwtIssuer, jwtAudience }: TokenRules, algorithms: string
 }
 
 /** Fetches a key set of bounded size, and pauses after a failure: clients that try again must not become requests to an address that is in trouble. */
-function keySetFetcher(): (
-  url: string,
-  init: { headers: Headers; method: 'GET'; redirect: 'manual'; signal: AbortSignal },
-) => Promise<Response> {
+function keySetFetcher(
+  clock: TokenClock,
+): (url: string, init: { headers: Headers; method: 'GET'; redirect: 'manual'; signal: AbortSignal }) => Promise<Response> {
   let pausedUntil = 0;
   return async (url, init) => {
-    if (performance.now() < pausedUntil) throw new KeysUnavailable('the address of the keys failed a moment ago');
+    if (clock.monotonic() < pausedUntil) throw new KeysUnavailable('the address of the keys failed a moment ago');
     try {
       const response = await fetch(url, init);
       if (response.status !== 200) throw new KeysUnavailable(`the address of the keys answered ${response.status}`);
@@ -104,7 +107,7 @@ function keySetFetcher(): (
       if (keySet.kind === 'too-large') throw new KeysUnavailable(`the key set is longer than ${keySetBytesMax} bytes`);
       return new Response(keySet.bytes.toString());
     } catch (cause) {
-      pausedUntil = performance.now() + failurePauseMs;
+      pausedUntil = clock.monotonic() + failurePauseMs;
       throw cause instanceof KeysUnavailable ? cause : new KeysUnavailable('the keys could not be fetched', { cause });
     }
   };

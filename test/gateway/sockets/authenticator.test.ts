@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { systemClock } from '../../../core/process/system-clock.ts';
 import { createLogger, type Logger } from '../../../core/process/logging.ts';
 import { authenticatorOf } from '../../../gateway/identity/authenticator.ts';
 import { startAuthServer } from '../../support/auth-server.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
 import { keySet, signingKey, startKeyServer, tokenBy } from '../../support/key-server.ts';
 
 const none = { authUrl: '', jwksUrl: '', jwtSecret: '', jwtIssuer: '', jwtAudience: '' };
@@ -13,7 +13,10 @@ test('an auth service that is away is told to the log once a second, with its ca
   let time = 0;
   const authenticate = authenticatorOf(
     { ...none, authUrl: auth.url },
-    { logger: { warn: (...said: unknown[]) => warnings.push(said) } as Partial<Logger> as Logger, clock: { monotonic: () => time } },
+    {
+      logger: { warn: (...said: unknown[]) => warnings.push(said) } as Partial<Logger> as Logger,
+      clock: { monotonic: () => time, wall: () => time },
+    },
   );
   expect(await authenticate('fine')).toEqual({ kind: 'user', uid: '1' });
   expect(await authenticate('unknown')).toMatchObject({ kind: 'refused' });
@@ -33,7 +36,7 @@ test('an auth service that is away is told to the log once a second, with its ca
 test('a user and a password in the address of the auth service or of the keys are sent as a header, which fetch would refuse in a URL', async () => {
   const login = 'barrage:p%40ss%3Aword@';
   const expected = `Basic ${Buffer.from('barrage:p@ss:word').toString('base64')}`;
-  const surroundings = { logger: createLogger({ part: 'test', level: 'silent' }), clock: new FakeClock() };
+  const surroundings = { logger: createLogger({ part: 'test', level: 'silent' }), clock: systemClock };
 
   const auth = await startAuthServer({ fine: { status: 200, body: '{"uid":1}' } });
   const asking = authenticatorOf({ ...none, authUrl: auth.url.replace('://', `://${login}`) }, surroundings);

@@ -3,6 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { exportJWK, exportSPKI, SignJWT } from 'jose';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { limits } from '../../../core/limits.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
 import { hasExpired, needsIdentity, userOf, type AuthResult } from '../../../gateway/identity/identity.ts';
 import { identityOf, tokenVerifier, type TokenRules } from '../../../gateway/identity/token-verifier.ts';
 import { Policies } from '../../../core/policy/policy.ts';
@@ -12,7 +13,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 const secret = 'a shared secret of 32 characters';
 const none: TokenRules = { jwksUrl: '', jwtSecret: '', jwtIssuer: '', jwtAudience: '' };
-const shared = tokenVerifier({ ...none, jwtSecret: secret });
+const shared = tokenVerifier({ ...none, jwtSecret: secret }, systemClock);
 let rsa: SigningKey;
 let elliptic: SigningKey;
 
@@ -80,7 +81,7 @@ test('a token by the shared secret is taken, within five seconds of clock differ
 });
 
 test('issuer and audience count where they are configured', async () => {
-  const strict = tokenVerifier({ ...none, jwtSecret: secret, jwtIssuer: 'https://id.example', jwtAudience: 'barrage' });
+  const strict = tokenVerifier({ ...none, jwtSecret: secret, jwtIssuer: 'https://id.example', jwtAudience: 'barrage' }, systemClock);
   const claims = { sub: 'me', iss: 'https://id.example', aud: ['other', 'barrage'] };
   expect(await strict(good(claims))).toMatchObject({ kind: 'user' });
   for (const [name, value] of [
@@ -97,7 +98,7 @@ test('issuer and audience count where they are configured', async () => {
 
 test('the algorithm is the configured key’s, whatever the token says', async () => {
   const server = await startKeyServer({ status: 200, body: await keySet([rsa, elliptic]) });
-  const open = tokenVerifier({ ...none, jwksUrl: server.url });
+  const open = tokenVerifier({ ...none, jwksUrl: server.url }, systemClock);
   const claims = { sub: 'me', exp: soon(60) };
   expect(await open(await tokenBy(rsa, claims))).toMatchObject({ kind: 'user', uid: 'me' });
   expect(await open(await tokenBy(elliptic, claims))).toMatchObject({ kind: 'user', uid: 'me' });
@@ -133,7 +134,7 @@ test('the algorithm is the configured key’s, whatever the token says', async (
 test('keys are fetched once, again for one that is new, but not for every name that somebody makes up', async () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   const server = await startKeyServer({ status: 200, body: await keySet([rsa]) });
-  const verify = tokenVerifier({ ...none, jwksUrl: server.url });
+  const verify = tokenVerifier({ ...none, jwksUrl: server.url }, systemClock);
   const claims = { sub: 'me' };
   await Promise.all(Array.from({ length: 20 }, async () => verify(await tokenBy(rsa, claims))));
   expect(server.requests).toHaveLength(1);
@@ -152,7 +153,7 @@ test('keys are fetched once, again for one that is new, but not for every name t
 test('keys that can’t be had are no fault of the token, and their address is left in peace for a second', async () => {
   vi.useFakeTimers({ toFake: ['Date', 'performance'] });
   const server = await startKeyServer('cut');
-  const verify = tokenVerifier({ ...none, jwksUrl: server.url });
+  const verify = tokenVerifier({ ...none, jwksUrl: server.url }, systemClock);
   const token = await tokenBy(rsa, { sub: 'me' });
   for (const answer of [
     'cut',
@@ -176,7 +177,7 @@ test('keys that can’t be had are no fault of the token, and their address is l
 
 test('an address of keys that never answers is late after the time for auth', async () => {
   const server = await startKeyServer('never');
-  const verify = tokenVerifier({ ...none, jwksUrl: server.url });
+  const verify = tokenVerifier({ ...none, jwksUrl: server.url }, systemClock);
   const startedAt = performance.now();
   expect(await verify(await tokenBy(rsa, { sub: 'me' }))).toEqual({ kind: 'late', reason: expect.any(String) });
   expect(performance.now() - startedAt).toBeGreaterThan(limits.authTimeoutMs - 100);
@@ -208,7 +209,7 @@ test(`hostile tokens are refused and nothing throws (seed ${seed})`, async () =>
     fc.record({ sub: fc.jsonValue(), exp: fc.jsonValue() }).map(encoded),
   );
   const server = await startKeyServer({ status: 200, body: await keySet([rsa]) });
-  const open = tokenVerifier({ ...none, jwksUrl: server.url });
+  const open = tokenVerifier({ ...none, jwksUrl: server.url }, systemClock);
   const tokens = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join('.')),
