@@ -1,4 +1,5 @@
-import { backoffMs, type BackoffBounds } from '../../core/backoff.ts';
+import { Backoff } from '../../client/backoff.ts';
+import type { BackoffBounds } from '../../core/backoff.ts';
 import { Placement } from '../../core/pool/placement.ts';
 import { Reception } from '../../gateway/connections/reception.ts';
 import { answerConnect } from '../../gateway/moving/connect-answer.ts';
@@ -30,10 +31,12 @@ const least: BackoffBounds = { baseMs: 500, capMs: 20_000 };
 /** Between a dial, or a question, and its arrival: at most this, in milliseconds. */
 const wayMsMax = 50;
 
+/** Longer than a connection has to last for its end to be no failure, in milliseconds. */
+const lastedMs = 60_000;
+
 interface Client {
   readonly number: number;
-  failures: number;
-  bounds: BackoffBounds;
+  readonly backoff: Backoff;
   /** Where the next dial goes, by the last answer. */
   urls: readonly string[];
 }
@@ -64,7 +67,7 @@ class Survivor {
   }
 }
 
-/** The clients of a killed gateway on their way to the others: receptions, placement and back-off are the product's own, network and time are not. */
+/** The clients of a killed gateway on their way to the others: receptions, placement and the SDK's back-off are the product's own, network and time are not. */
 export class Crowd {
   readonly #options: CrowdOptions;
   readonly #timeline = new Timeline();
@@ -85,7 +88,7 @@ export class Crowd {
     // The document still has all of them: the operator has not seen the death yet.
     this.#placement = new Placement({ gateways: names.map((name) => gatewayNamed(name)), hashSeed: options.seed, overrides: [] });
     const told = options.told ?? new Survivor('dead', { connections: clients }, world).reception.backoff;
-    for (let number = 0; number < clients; number++) this.#lose({ number, failures: 0, bounds: told, urls: [] });
+    for (let number = 0; number < clients; number++) this.#lose(number, told);
   }
 
   /** Kills one of the survivors after this time, with these connections of its own besides those that came. */
@@ -96,8 +99,8 @@ export class Crowd {
       victim.isAlive = false;
       const bounds = victim.reception.backoff;
       const ownClients = this.#options.survivors[index]?.connections ?? 0;
-      for (const client of victim.clients) this.#lose({ ...client, failures: 0, bounds, urls: [] });
-      for (let number = 0; number < ownClients; number++) this.#lose({ number, failures: 0, bounds, urls: [] });
+      for (const { number } of victim.clients) this.#lose(number, bounds);
+      for (let number = 0; number < ownClients; number++) this.#lose(number, bounds);
       victim.clients.clear();
     });
   }
@@ -110,8 +113,12 @@ export class Crowd {
     return this.survivors.reduce((sum, { clients }) => sum + clients.size, 0);
   }
 
-  #lose(client: Client): void {
-    this.#timeline.after(backoffMs(0, client.bounds, this.#random.fraction), () => this.#dial(client));
+  /** The connection of a client ends that was told these bounds. */
+  #lose(number: number, told: BackoffBounds): void {
+    const { now } = this.#timeline;
+    const client: Client = { number, backoff: new Backoff(), urls: [] };
+    client.backoff.opened(told, now - lastedMs);
+    this.#timeline.after(client.backoff.failed(now, this.#random.fraction), () => this.#dial(client));
   }
 
   #dial(client: Client): void {
@@ -139,11 +146,13 @@ export class Crowd {
       return;
     }
     this.refusals++;
-    client.failures++;
-    if (this.#options.asks && survivor.isAlive) ({ urls: client.urls, backoff: client.bounds } = this.#ask(client, survivor));
-    this.#timeline.after(this.#random.below(wayMsMax) + backoffMs(client.failures, client.bounds, this.#random.fraction), () =>
-      this.#dial(client),
-    );
+    client.backoff.failed(now, this.#random.fraction);
+    if (this.#options.asks && survivor.isAlive) {
+      const { urls, backoff } = this.#ask(client, survivor);
+      client.urls = urls;
+      client.backoff.told(backoff);
+    }
+    this.#timeline.after(this.#random.below(wayMsMax) + client.backoff.waitMs, () => this.#dial(client));
   }
 
   #isAdmitted({ reception, isDraining }: Survivor): boolean {

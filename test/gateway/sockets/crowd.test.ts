@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { Barrage } from '../../../client/barrage.ts';
 import { TestPool } from '../../support/gateway-pool.ts';
 import { TestStandalone } from '../../support/standalone.ts';
 import { until, V1Client } from '../../support/websocket.ts';
@@ -99,4 +100,16 @@ test('a gateway that refuses names the others first; the base is for as many gat
   const { urls } = await askedOf(member.port);
   expect(urls).toHaveLength(3);
   expect(urls.at(-1)).toBe(best);
+});
+
+test('clients of the SDK beyond the budget ask, and come back until all are there', async () => {
+  const barrage = await TestStandalone.start({ BARRAGE_GATEWAY_ACCEPTS_PER_SECOND: '8', BARRAGE_BACKOFF_BASE_MS: '100' });
+  const clients = Array.from({ length: 16 }, () => {
+    const client = new Barrage(`ws://127.0.0.1:${barrage.port}/`);
+    client.on('error', () => {});
+    onTestFinished(() => client.close());
+    return client;
+  });
+  await until(() => clients.every(({ state }) => state === 'open'));
+  expect(await barrage.metric('barrage_gateway_connections_refused_total', 'reason="rate"')).toBeGreaterThan(0);
 });
