@@ -1,5 +1,5 @@
 import type { Position } from '../core/publication.ts';
-import { follow, type Span } from './position.ts';
+import { follow, isOrderOf, type Span } from './position.ts';
 
 /**
  * Why publications are missing. `missed`: they were lost on the way to the gateway or to this client. `slow`: the gateway skipped them since this
@@ -41,7 +41,7 @@ export class Cursor<B extends Span> {
     const whole: Told<B> = { kind: 'batch', batch, deliverAfter: batch.after };
     if (followed.kind === 'next') return [whole];
     const { from, to } = followed;
-    return [{ kind: 'gap', from, to, reason: from.epoch === to.epoch ? 'missed' : 'epoch' }, whole];
+    return [{ kind: 'gap', from, to, reason: isOrderOf(from, to.epoch) ? 'missed' : 'epoch' }, whole];
   }
 
   /** The gateway said that a span does not come. */
@@ -65,13 +65,15 @@ export class Cursor<B extends Span> {
 
   /** Gives up what lies between here and `position`, and goes on there. */
   skip(position: Position): readonly Told<B>[] {
-    return this.reached(position) ? [] : this.#leap(position, this.#position?.epoch === position.epoch ? 'missed' : 'epoch');
+    if (this.reached(position)) return [];
+    const own = this.#position;
+    return this.#leap(position, own !== undefined && isOrderOf(own, position.epoch) ? 'missed' : 'epoch');
   }
 
   /** Whether everything up to `position` is accounted for. */
   reached(position: Position): boolean {
     const own = this.#position;
-    return own !== undefined && own.epoch === position.epoch && own.offset >= position.offset;
+    return own !== undefined && isOrderOf(position, own.epoch) && own.offset >= position.offset;
   }
 
   #leap(to: Position, reason: GapReason): readonly Told<B>[] {

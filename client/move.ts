@@ -1,6 +1,6 @@
 import type { Position } from '../core/publication.ts';
 import type { Cursor, GapNotice, Told } from './cursor.ts';
-import type { Span } from './position.ts';
+import { isOrderOf, type Span } from './position.ts';
 
 /** A batch of which `publications` are held back during a move, and count against its bound. */
 export interface HeldBatch extends Span {
@@ -47,7 +47,7 @@ export class ChannelMove<B extends HeldBatch> {
     // Without a place to lose, or with the gateway's word that nothing is lost, there is nothing to wait for. That word was about the position at the
     // time of asking: it says nothing where the old connection has since gone on to another epoch.
     const own = this.#cursor.position;
-    if (own === undefined || (recovered && own.epoch === position.epoch))
+    if (own === undefined || (recovered && (isOrderOf(own, position.epoch) || isOrderOf(position, own.epoch))))
       return [...this.#cursor.subscribed(position, true), ...this.#finish()];
     return this.#advance([]);
   }

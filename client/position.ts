@@ -20,13 +20,19 @@ export type Follow =
 
 /**
  * Compares a span with the position of the one who receives it. Without a position nothing was promised, so that anything is `next`.
- * Offsets of another epoch can't be compared: that is always a gap.
+ * Offsets of another epoch can't be compared: that is always a gap. A position from before an epoch's first publication has only the beginning
+ * of the epoch's name, and is continued by it.
  */
 export function follow(position: Position | undefined, span: Span): Follow {
   if (position === undefined) return { kind: 'next' };
   const start = { epoch: span.epoch, offset: span.after };
-  if (position.epoch !== span.epoch) return { kind: 'gap', from: position, to: start };
+  if (!isOrderOf(position, span.epoch)) return { kind: 'gap', from: position, to: start };
   if (span.upto <= position.offset) return { kind: 'covered' };
   if (span.after > position.offset) return { kind: 'gap', from: position, to: start };
   return span.after < position.offset ? { kind: 'overlap', deliverAfter: position.offset } : { kind: 'next' };
+}
+
+/** Whether an epoch is the order of a position. */
+export function isOrderOf(position: Position, epoch: string): boolean {
+  return epoch.startsWith(position.epoch);
 }

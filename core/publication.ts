@@ -42,10 +42,20 @@ export interface PlacedPublication {
   readonly parts?: readonly number[];
 }
 
-/** A place in one channel's order. Offsets of different epochs can't be compared. */
+/**
+ * A place in one channel's order. Offsets of different epochs can't be compared.
+ *
+ * Where the next publication opens an epoch, `epoch` is only the beginning of its name: the publication's epoch begins with it, and goes on
+ * behind `offset`.
+ */
 export interface Position {
   readonly epoch: string;
   readonly offset: number;
+}
+
+/** Whether an epoch is the order of a position. */
+export function isOrderOf(position: Position, epoch: string): boolean {
+  return epoch.startsWith(position.epoch);
 }
 
 /** Publications with consecutive offsets, as the channel log delivers them. */

@@ -1,8 +1,8 @@
--- Appends one batch to a channel's log, or with no publications only reads where the log ends.
+-- Appends one batch to a channel's log.
 --
 -- KEYS[1]  the channel's record: a hash of run, epoch, offset, and after a change of epoch before and beforeOffset
--- ARGV     run id of the master | epoch to open if one is needed | seconds that the record outlives its last use
---          | … while it holds no publication | publications | bus channel | envelope version | envelope body
+-- ARGV     reign of the master | epoch to open if one is needed | seconds that the record outlives its last publication
+--          | publications | bus channel | envelope version | envelope body
 -- Replies  epoch, offset of the last publication
 --
 -- A record written under another master may lack that master's last appends: it was promoted without them, or restarted from
@@ -10,7 +10,6 @@
 local record = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'offset')
 local epoch = record[2]
 local offset = tonumber(record[3])
-local count = tonumber(ARGV[5])
 
 if not record[1] or not epoch or not offset then
   -- Redis asks for memory (maxmemory) only with the first write of a script: no DEL before the HSET where there is nothing to delete.
@@ -25,11 +24,8 @@ elseif record[1] ~= ARGV[1] then
   epoch = ARGV[2]
 end
 
-if count > 0 then
-  local header = struct.pack('>BBc0I8', tonumber(ARGV[7]), #epoch, epoch, offset + 1)
-  offset = redis.call('HINCRBY', KEYS[1], 'offset', count)
-  redis.call('SPUBLISH', ARGV[6], header .. ARGV[8])
-end
-
-redis.call('EXPIRE', KEYS[1], offset > 0 and ARGV[3] or ARGV[4])
+local header = struct.pack('>BBc0I8', tonumber(ARGV[6]), #epoch, epoch, offset + 1)
+offset = redis.call('HINCRBY', KEYS[1], 'offset', tonumber(ARGV[4]))
+redis.call('SPUBLISH', ARGV[5], header .. ARGV[7])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
 return {epoch, offset}

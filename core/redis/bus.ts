@@ -2,7 +2,6 @@ import type { Clock } from '../clock.ts';
 import { systemClock } from '../process/system-clock.ts';
 import { randomBytes } from 'node:crypto';
 import type { Bus, BusState } from '../bus/bus.ts';
-import { newEpoch } from '../bus/epoch.ts';
 import { placesOf, type RedisAccess } from './access.ts';
 import { AppendFailures, type AppendFailureReason } from './append-failures.ts';
 import { RedisChannelLog } from './channel-log.ts';
@@ -25,8 +24,6 @@ export interface RedisBusOptions extends RedisAccess {
   readonly clock?: Clock;
   /** A number of [0, 1): back-off jitter, epochs, the first gateway number tried. */
   readonly random?: () => number;
-  /** How long a channel's record outlives its last use while nothing was published, in seconds; an hour unless a test can't wait. */
-  readonly emptyRecordSeconds?: number;
 }
 
 /** Figures of the bus for metrics, all since the start of the process but the first. */
@@ -76,15 +73,13 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
       ? new ClusterMasters({ places, surroundings, listener })
       : new SingleMaster({ endpoint: places.endpoint, kind: 'single', surroundings, listener });
   const failures = new AppendFailures(sparse('publications could not be appended'));
-  const { emptyRecordSeconds } = options;
   const log = new RedisChannelLog({
     names,
     masters,
     refusedEnvelopes,
     clock,
-    newEpoch: () => newEpoch(random),
+    random,
     failures,
-    emptyRecordSeconds,
   });
   const token = randomBytes(12).toString('hex');
   const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, logger, random, clock });
@@ -92,7 +87,6 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   const changes = new StateChanges(masters, logger);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    log.close();
     await calls.close();
     changes.quiet();
     masters.close();

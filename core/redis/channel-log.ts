@@ -10,50 +10,38 @@ import { commandTimeoutMs } from './connection.ts';
 import type { RedisNames } from './keys.ts';
 import { LogSubscription } from './log-subscription.ts';
 import type { Masters, OpenMaster } from './masters.ts';
+import { ReignEpochs } from './reign-epochs.ts';
 import type { SparseLog } from '../process/sparse-log.ts';
 
-/** How long a channel's record outlives its last use. After that the channel begins a new epoch. */
+/** How long a channel's record outlives its last publication. After that the channel begins a new epoch. */
 const recordSeconds = 30 * 24 * 3600;
-/**
- * … while nothing was published: it is there only for those who are subscribed to the channel, and is renewed for as long as they are. Anybody can
- * subscribe to names that nobody publishes to, and each leaves its record behind.
- */
-const emptyRecordSeconds = 3600;
-/** Most records that one round trip renews. */
-const renewalsPerRoundTrip = 500;
-
-const empty = Buffer.alloc(0);
 
 /** The channel log on Redis: `append.lua` gives the offsets and publishes, this side batches, subscribes and keeps the order. */
 export class RedisChannelLog implements ChannelLog {
   readonly #names: RedisNames;
   readonly #masters: Masters;
   readonly #refusedEnvelopes: SparseLog;
-  readonly #newEpoch: () => string;
+  readonly #epochs: ReignEpochs;
   readonly #appends: AppendQueue;
   readonly #clock: Pick<Clock, 'after'>;
   readonly #byChannel = new Map<string, LogSubscription>();
-  readonly #emptyRecordSeconds: number;
-  readonly #renewing: NodeJS.Timeout;
 
   constructor(options: {
     readonly names: RedisNames;
     readonly masters: Masters;
     readonly refusedEnvelopes: SparseLog;
-    readonly newEpoch: () => string;
+    /** A number of [0, 1): names the epochs. */
+    readonly random: () => number;
     readonly clock: Pick<Clock, 'monotonic' | 'after'>;
     readonly failures: AppendFailures;
-    readonly emptyRecordSeconds: number | undefined;
   }) {
     this.#names = options.names;
     this.#masters = options.masters;
     this.#refusedEnvelopes = options.refusedEnvelopes;
-    this.#newEpoch = options.newEpoch;
+    this.#epochs = new ReignEpochs(options.random);
     const { clock, failures } = options;
     this.#clock = clock;
     this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), clock, failures });
-    this.#emptyRecordSeconds = options.emptyRecordSeconds ?? emptyRecordSeconds;
-    this.#renewing = setInterval(() => void this.#renewEmptyRecords(), (this.#emptyRecordSeconds * 1000) / 3);
   }
 
   /** Publications that wait for Redis or are under way. */
@@ -71,7 +59,7 @@ export class RedisChannelLog implements ChannelLog {
       channel,
       subscriber,
       decode: (message) => this.#decode(message),
-      readPosition: (client, reign) => this.#runScript({ client, reign }, channel, []),
+      readPosition: (client, reign) => this.#readPosition({ client, reign }, channel),
     });
     this.#byChannel.set(channel, subscription);
     const name = this.#names.log(channel);
@@ -91,20 +79,6 @@ export class RedisChannelLog implements ChannelLog {
       this.#leave(channel, subscription, new BusUnavailable('unsubscribed before the subscription was in force'));
   }
 
-  close(): void {
-    clearInterval(this.#renewing);
-  }
-
-  /** A record that ended all the same, as while Redis was out of reach, costs those who are subscribed a new epoch, of which they are told. */
-  async #renewEmptyRecords(): Promise<void> {
-    const records: string[] = [];
-    for (const [channel, { isEmpty }] of this.#byChannel) if (isEmpty) records.push(this.#names.record(channel));
-    // GT: a record that has publications by now lives longer, and one that has ended is not made anew.
-    const renew = (record: string): Promise<unknown> =>
-      this.#masters.run(record, ({ client }) => client.expire(record, this.#emptyRecordSeconds, 'GT')).catch(() => undefined);
-    while (records.length > 0) await Promise.all(records.splice(-renewalsPerRoundTrip).map(renew));
-  }
-
   async #enter(name: string, subscription: LogSubscription): Promise<Position> {
     // Its failure is handled here or, when it comes before that, by nobody who would wait for it.
     subscription.position.catch(() => undefined);
@@ -120,22 +94,23 @@ export class RedisChannelLog implements ChannelLog {
   }
 
   #send(channel: string, publications: readonly Publication[]): Promise<Position> {
-    return this.#masters.run(this.#names.record(channel), (master) => this.#runScript(master, channel, publications));
+    return this.#masters.run(this.#names.record(channel), async ({ client, reign }) => {
+      const [epoch, offset] = await client.barrageAppend(
+        this.#names.record(channel),
+        reign,
+        this.#epochs.next(reign),
+        recordSeconds,
+        publications.length,
+        this.#names.log(channel),
+        envelopeVersion,
+        encodeBody(publications),
+      );
+      return { epoch, offset };
+    });
   }
 
-  async #runScript({ client, reign }: OpenMaster, channel: string, publications: readonly Publication[]): Promise<Position> {
-    const body = publications.length === 0 ? empty : encodeBody(publications);
-    const [epoch, offset] = await client.barrageAppend(
-      this.#names.record(channel),
-      reign,
-      this.#newEpoch(),
-      recordSeconds,
-      this.#emptyRecordSeconds,
-      publications.length,
-      this.#names.log(channel),
-      envelopeVersion,
-      body,
-    );
+  async #readPosition({ client, reign }: OpenMaster, channel: string): Promise<Position> {
+    const [epoch, offset] = await client.barragePosition(this.#names.record(channel), reign, this.#epochs.beginning(reign));
     return { epoch, offset };
   }
 

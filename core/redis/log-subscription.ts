@@ -1,6 +1,6 @@
 import type { BusUnavailable, LogSubscriber } from '../bus/bus.ts';
 import type { Envelope } from '../bus/envelope.ts';
-import type { Position } from '../publication.ts';
+import { isOrderOf, type Position } from '../publication.ts';
 import type { ScriptedRedis } from './scripts.ts';
 import type { Subscription } from './subscriptions.ts';
 
@@ -35,7 +35,6 @@ export class LogSubscription implements Subscription {
   #reject: (reason: BusUnavailable) => void = () => undefined;
   #state: State = { kind: 'opening', held: [] };
   #heldBytes = 0;
-  #isEmpty = false;
 
   constructor(options: {
     readonly channel: string;
@@ -56,11 +55,6 @@ export class LogSubscription implements Subscription {
 
   get closed(): boolean {
     return this.#state.kind === 'closed';
-  }
-
-  /** Whether nothing was ever published to the channel, as far as is known here. */
-  get isEmpty(): boolean {
-    return this.#isEmpty;
   }
 
   onMessage(message: Buffer): void {
@@ -84,7 +78,6 @@ export class LogSubscription implements Subscription {
     if (state !== asked || (state.kind !== 'opening' && state.kind !== 'interrupted')) return;
     const placed = placeOf(position, state.held);
     this.#heldBytes = 0;
-    this.#isEmpty = position.offset === 0;
     if (state.kind === 'opening') this.#resolve(position);
     else this.#deliverAll(state.held.slice(0, placed));
     if (this.#state !== state) return;
@@ -116,13 +109,12 @@ export class LogSubscription implements Subscription {
 
   #deliver(envelope: Envelope): void {
     if (this.#state.kind === 'closed') return;
-    this.#isEmpty = false;
     this.#subscriber.onBatch({ channel: this.#channel, ...envelope });
   }
 }
 
 /** How many of the held batches belong before the position. */
 function placeOf(position: Position, held: readonly Envelope[]): number {
-  const first = held.findIndex(({ epoch, firstOffset }) => epoch === position.epoch && firstOffset > position.offset);
+  const first = held.findIndex(({ epoch, firstOffset }) => isOrderOf(position, epoch) && firstOffset > position.offset);
   return first < 0 ? held.length : first;
 }

@@ -6,6 +6,7 @@ const source = (name: string): string => readFileSync(new URL(name, import.meta.
 /** The scripts as commands of every connection: sent by hash, and whole where the server does not know the hash. */
 export const scripts = {
   barrageAppend: { lua: source('append.lua'), numberOfKeys: 1 },
+  barragePosition: { lua: source('position.lua'), numberOfKeys: 1 },
   barrageLease: { lua: source('lease.lua'), numberOfKeys: 1 },
   barrageRelease: { lua: source('release.lua'), numberOfKeys: 1 },
 };
@@ -13,6 +14,7 @@ export const scripts = {
 /** A Redis client that knows the scripts; each file says what its arguments mean. */
 export type ScriptedRedis = Redis & {
   barrageAppend(recordKey: string, ...argv: (string | number | Buffer)[]): Promise<[epoch: string, offset: number]>;
+  barragePosition(recordKey: string, reign: string, epochBeginning: string): Promise<[epoch: string, offset: number]>;
   barrageLease(leaseKey: string, token: string, holdMs: number): Promise<0 | 1>;
   barrageRelease(leaseKey: string, token: string): Promise<1>;
 };

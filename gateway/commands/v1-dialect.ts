@@ -1,6 +1,6 @@
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import type { Command, CommandError, ErrorCode, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
-import type { Position, Publication } from '../../core/publication.ts';
+import { isOrderOf, type Position, type Publication } from '../../core/publication.ts';
 import { mayJoin, mayPublish, type Access } from '../identity/channel-access.ts';
 import type { Connection } from '../connections/connection.ts';
 import { endOf, identify } from '../connections/standing.ts';
@@ -189,7 +189,7 @@ export class V1Dialect implements Dialect {
 
 /** Everything after `position` will be delivered, so one who has seen as much (or more, on a gateway that cut earlier) has missed nothing. */
 function isProvablyComplete(since: Position, position: Position): boolean {
-  return since.epoch === position.epoch && since.offset >= position.offset;
+  return (isOrderOf(since, position.epoch) || isOrderOf(position, since.epoch)) && since.offset >= position.offset;
 }
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;

@@ -1,6 +1,6 @@
 import { limits } from '../../core/limits.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
-import { priorities, type LogBatch, type PlacedPublication, type Position } from '../../core/publication.ts';
+import { isOrderOf, priorities, type LogBatch, type PlacedPublication, type Position } from '../../core/publication.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
 import type { MemberClass } from '../encoding/encoding.ts';
 import type { ClassCut, Cut, Missing, Moment } from './cut.ts';
@@ -139,8 +139,10 @@ export class Merger {
 
   receive(batch: LogBatch, at: Moment): readonly Cut[] {
     const cuts: Cut[] = [];
-    const continues = batch.epoch === this.#epoch && batch.firstOffset <= this.#received + 1;
-    if (!continues) {
+    const continues = isOrderOf(this.position, batch.epoch) && batch.firstOffset <= this.#received + 1;
+    if (continues) {
+      this.#epoch = batch.epoch;
+    } else {
       // What was collected belongs before the hole; the next cut starts after it, so that members see the hole.
       cuts.push(...this.#settle(at));
       this.#restart({ epoch: batch.epoch, offset: batch.firstOffset - 1 });
@@ -168,9 +170,13 @@ export class Merger {
 
   /** The subscription was interrupted and is in force again at `position`. */
   resubscribed(position: Position, at: Moment): readonly (Cut | Missing)[] {
-    if (position.epoch === this.#epoch && position.offset <= this.#received) return [];
+    const isSame = isOrderOf(this.position, position.epoch);
+    if (isSame && position.offset <= this.#received) {
+      this.#epoch = position.epoch;
+      return [];
+    }
     const events: (Cut | Missing)[] = [...this.#settle(at)];
-    const after = position.epoch === this.#epoch ? this.#cut : position.offset;
+    const after = isSame ? this.#cut : position.offset;
     this.#restart(position);
     events.push({ kind: 'missing', after, position });
     return events;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BusUnavailable } from '../../core/bus/bus.ts';
 import { gatewayNumberMax } from '../../core/client-id.ts';
 import { limits } from '../../core/limits.ts';
+import { isOrderOf } from '../../core/publication.ts';
 import { AnsweringGateway, Listener, publication, until, untilUp, type World } from './world.ts';
 
 /** What every implementation of the bus promises: `core/bus/bus.ts` in examples. */
@@ -67,11 +68,9 @@ export function describeBusContract(implementation: string, start: () => Promise
     test('gives the position of a channel that nobody has used yet', async () => {
       const position = await world.gateway.log.subscribe('unused', new Listener());
       expect(position.offset).toBe(0);
-      expect(await world.publisher.log.append('unused', [publication('a')])).toEqual({
-        epoch: position.epoch,
-        firstOffset: 1,
-        lastOffset: 1,
-      });
+      const first = await world.publisher.log.append('unused', [publication('a')]);
+      expect(first).toMatchObject({ firstOffset: 1, lastOffset: 1 });
+      expect(isOrderOf(position, first.epoch)).toBe(true);
     });
 
     test('delivers a channel to its subscribers only, whatever its name', async () => {

@@ -1,6 +1,6 @@
 import type { Bus, GatewayReply, GatewayRequest, GatewayServer, LogSubscriber, RoomCounts } from '../../core/bus/bus.ts';
 import { encodeBody, envelopeVersion, type Envelope } from '../../core/bus/envelope.ts';
-import type { LogBatch, Position, Publication } from '../../core/publication.ts';
+import { isOrderOf, type LogBatch, type Position, type Publication } from '../../core/publication.ts';
 
 /** The buses of a publisher process and of two gateway processes; one and the same where everything is in one process. */
 export interface World {
@@ -49,6 +49,12 @@ export class Listener implements LogSubscriber {
 
   get offsets(): number[] {
     return this.heard.flatMap((item) => (item.kind === 'publication' ? [item.offset] : []));
+  }
+
+  /** Whether its last new position is one of this epoch. */
+  isAt(epoch: string | undefined): boolean {
+    const position = this.resubscribed.at(-1);
+    return position !== undefined && epoch !== undefined && isOrderOf(position, epoch);
   }
 
   get resubscribed(): Position[] {

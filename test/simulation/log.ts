@@ -8,10 +8,12 @@ export class SimulatedLog {
   readonly channel: string;
   readonly #clock: FakeClock;
   readonly #random: Random;
-  epoch = 'epoch0';
+  /** A reign's first publication opens an epoch, of whose name only the beginning is known before. */
+  epoch = 'reign000';
   offset = 0;
   readonly publications = new Map<string, Publication>();
   readonly #links: LogLink[] = [];
+  #reigns = 0;
 
   constructor(channel: string, clock: FakeClock, random: Random) {
     this.channel = channel;
@@ -28,15 +30,16 @@ export class SimulatedLog {
 
   append(publications: readonly Publication[]): AppendResult {
     const firstOffset = this.offset + 1;
+    if (!this.epoch.includes('x')) this.epoch += `x${this.#random.below(1_000_000)}`;
     for (const publication of publications) this.publications.set(`${this.epoch}:${++this.offset}`, publication);
     const batch = { channel: this.channel, epoch: this.epoch, firstOffset, publications };
     for (const link of this.#links) link.offer(batch);
     return { epoch: this.epoch, firstOffset, lastOffset: this.offset };
   }
 
-  /** A failover: a new epoch; the log may have lost its end, or everything. */
+  /** A failover: a new reign; the log may have lost its end, or everything. */
   failOver(): void {
-    this.epoch = `epoch${this.publications.size}x${this.offset}`;
+    this.epoch = `reign${String(++this.#reigns).padStart(3, '0')}`;
     if (this.#random.chance(0.3)) this.offset = 0;
     for (const link of this.#links) link.interrupt();
   }

@@ -203,7 +203,8 @@ export class Viewer {
         continue;
       }
       const { batch, deliverAfter } = event;
-      expect(batch.epoch).toBe(this.#told?.epoch);
+      // A position from before the first publication has only the beginning of its epoch's name.
+      expect(batch.epoch.startsWith(this.#told?.epoch ?? '?')).toBe(true);
       expect(deliverAfter).toBe(this.#told?.offset);
       if (deliverAfter !== batch.after) this.overlaps++;
       this.leftOut += batch.upto - deliverAfter;

@@ -43,6 +43,26 @@ test('a recovered subscription, or one behind the old connection, needs no waiti
   expect(spans(behind.move.fromNew(batch(4, 6)))).toEqual([[5, 6]]);
 });
 
+test('a channel whose first publication comes during the move is told it once, whichever gateway heard of it first', () => {
+  for (const target of [
+    { epoch: 'a', offset: 5 },
+    { epoch: 'a7', offset: 6 },
+  ]) {
+    const { move } = begun(5);
+    expect(spans(move.fromOld(batch(5, 6, 'a7')))).toEqual([[5, 6]]);
+    expect(spans(move.targetAt(target, false))).toEqual([]);
+    expect(spans(move.fromNew(batch(target.offset, 7, 'a7')))).toEqual([[6, 7]]);
+    expect(move.done).toBe(true);
+  }
+  const { move } = begun(5);
+  expect(spans(move.targetAt({ epoch: 'a7', offset: 6 }, false))).toEqual([]);
+  expect(spans(move.fromNew(batch(6, 7, 'a7')))).toEqual([]);
+  expect(spans(move.fromOld(batch(5, 6, 'a7')))).toEqual([
+    [5, 6],
+    [6, 7],
+  ]);
+});
+
 test('an old connection that closes first leaves a gap, and what was held back follows', () => {
   const { move } = begun(5);
   expect(spans(move.giveUp())).toEqual([]);

@@ -19,6 +19,20 @@ test('a span that begins later, or of another epoch, is a gap up to its beginnin
   expect(follow(from, { epoch: 'b', after: 2, upto: 3 })).toEqual({ kind: 'gap', from, to: { epoch: 'b', offset: 2 } });
 });
 
+test('a position from before the first publication has only the beginning of its epoch, and is continued by it', () => {
+  const from = { epoch: 'a', offset: 5 };
+  expect(follow(from, { epoch: 'a7', after: 5, upto: 7 })).toEqual({ kind: 'next' });
+  expect(follow(from, { epoch: 'a7', after: 6, upto: 7 })).toMatchObject({ kind: 'gap' });
+  expect(follow({ epoch: 'a7', offset: 5 }, { epoch: 'a8', after: 5, upto: 6 })).toMatchObject({ kind: 'gap' });
+  const cursor = new Cursor();
+  cursor.subscribed(from, false);
+  expect(cursor.batch({ epoch: 'a7', after: 5, upto: 6 })).toMatchObject([{ kind: 'batch', deliverAfter: 5 }]);
+  // A gateway that has not heard of the publication yet is behind, and no gap.
+  expect(cursor.reached(from)).toBe(true);
+  expect(cursor.subscribed(from, true)).toEqual([]);
+  expect(cursor.position).toEqual({ epoch: 'a7', offset: 6 });
+});
+
 test('whatever spans of one epoch arrive, in whatever order, every offset is accounted for once, rising', () => {
   const spans = fc.array(fc.tuple(fc.nat(40), fc.nat(6)).map(([after, length]) => ({ epoch: 'a', after, upto: after + length })));
   fc.assert(

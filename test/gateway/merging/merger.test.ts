@@ -99,6 +99,26 @@ test('a resubscription further on first sends the open window, then says what is
   expect(room.position).toEqual({ epoch: 'e', offset: 7 });
 });
 
+test('the first publication goes on from a position that has only the beginning of its epoch, and gives the room its name', () => {
+  const room = roomOf();
+  room.resubscribed({ epoch: 'f', offset: 2 }, moment(0));
+  expect(room.resubscribed({ epoch: 'f', offset: 2 }, moment(0))).toEqual([]);
+  expect(room.receive(logBatch(3, some(1), 'f7'), moment(1))).toMatchObject([{ epoch: 'f7', after: 2, upto: 3 }]);
+  expect(room.position).toEqual({ epoch: 'f7', offset: 3 });
+  // Another order of the same reign is another order.
+  room.receive(logBatch(4, some(1), 'f8'), moment(2));
+  expect(room.position).toEqual({ epoch: 'f8', offset: 3 });
+  expect(room.resubscribed({ epoch: 'f', offset: 9 }, moment(3)).at(-1)).toMatchObject({ kind: 'missing', position: { epoch: 'f' } });
+});
+
+test('what was missed of an epoch that was not begun yet is told at its size', () => {
+  const room = roomOf();
+  room.resubscribed({ epoch: 'f', offset: 2 }, moment(0));
+  expect(room.resubscribed({ epoch: 'f7', offset: 5 }, moment(1))).toMatchObject([
+    { kind: 'missing', after: 2, position: { epoch: 'f7', offset: 5 } },
+  ]);
+});
+
 test('a publication expires at acceptedAt + ttlMs, and not before', () => {
   const room = roomOf();
   room.receive(logBatch(1, some(1)), moment(0));
