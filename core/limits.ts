@@ -25,6 +25,12 @@ export const limits = {
   connectionsMax: 200_000,
   /** Most rooms of one gateway process. */
   roomsMax: 100_000,
+  /** Most rooms a second, sustained, that one gateway opens; each is a subscription to the bus. */
+  coldRoomsPerSecondMax: 500,
+  /** Most rooms that one gateway opens at once, as when another one's clients come. */
+  coldRoomsBurst: 10_000,
+  /** Most rooms a second, sustained, that one connection may be the first in; as many as it may have subscriptions at once. */
+  coldRoomsOfConnectionPerSecondMax: 5,
   /** Most bytes of a connection's context (`set_context_value`), as JSON. */
   contextBytesMax: 16_384,
   /** Replies and notices waiting for one connection, in bytes; above it the connection is closed as slow. */

@@ -26,6 +26,7 @@ export class GatewayMetrics {
   readonly refusedConnections: Counter<'reason'>;
   readonly closedConnections: Counter<'code'>;
   readonly commands: Counter<'result'>;
+  readonly refusedRooms: Counter<'reason'>;
   readonly counts: Counter<'result'>;
   #framesSent = 0;
   #bytesSent = 0;
@@ -94,6 +95,12 @@ export class GatewayMetrics {
       name: 'barrage_gateway_commands_total',
       help: 'Commands of clients, by result.',
       labelNames: ['result'],
+      registers,
+    });
+    this.refusedRooms = new Counter({
+      name: 'barrage_gateway_rooms_refused_total',
+      help: 'Channels without a member here that were not opened, since their connection, or this gateway, opened too many.',
+      labelNames: ['reason'],
       registers,
     });
     this.counts = new Counter({

@@ -15,6 +15,8 @@ function fault(message: string): string {
 const refusals: Readonly<Record<Extract<JoinResult, { kind: 'refused' }>['reason'], string>> = {
   subscriptions: 'Too many subscriptions',
   rooms: 'Too many channels on this gateway, try again later',
+  connection_rate: 'Too many new channels, try again in a second',
+  gateway_rate: 'Too many new channels on this gateway, try again in a second',
   members: 'This channel is full',
   bus: 'Temporarily unavailable, try again',
   closed: 'Closed',

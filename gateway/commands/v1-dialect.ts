@@ -27,6 +27,12 @@ const refusals: Readonly<Record<Exclude<RefusalReason, Exclude<Access, 'allowed'
     'this connection has as many subscriptions as one may have: unsubscribe from another channel first',
   ),
   rooms: failure('limit_exceeded', 'this gateway hosts as many channels as it may: try again later', true),
+  connection_rate: failure(
+    'too_many_requests',
+    'this connection opened too many channels that nobody else watches: try again in a second',
+    true,
+  ),
+  gateway_rate: failure('too_many_requests', 'this gateway opens as many channels a second as it may: try again in a second', true),
   members: failure('limit_exceeded', 'this channel has as many members as its policy allows: try again later', true),
   bus: failure('unavailable', 'the bus is away for the moment: try again', true),
   closed: failure('unavailable', 'the connection is closing', true),

@@ -10,6 +10,7 @@ import type { Position } from '../../core/publication.ts';
 import { mayJoin, type Access } from '../identity/channel-access.ts';
 import { planCadence, demandOf, type RoomLoad } from '../merging/cadence.ts';
 import { densityFor } from '../merging/density.ts';
+import { ColdRooms, type ColdRefusal } from './cold-rooms.ts';
 import type { Member, Subscriber } from './members.ts';
 import { Room, type MeasuredLoad, type RoomSurroundings } from './room.ts';
 
@@ -26,7 +27,10 @@ export interface JoinRequest {
 export type JoinResult =
   | { readonly kind: 'joined'; readonly member: Member; readonly position: Position }
   | { readonly kind: 'already'; readonly member: Member }
-  | { readonly kind: 'refused'; readonly reason: 'subscriptions' | 'rooms' | 'members' | 'bus' | 'closed' | Exclude<Access, 'allowed'> };
+  | {
+      readonly kind: 'refused';
+      readonly reason: 'subscriptions' | 'rooms' | 'members' | 'bus' | 'closed' | ColdRefusal | Exclude<Access, 'allowed'>;
+    };
 
 /** A room that waits for the bus to acknowledge its subscription; those who come meanwhile wait with it. */
 interface OpeningRoom {
@@ -51,6 +55,7 @@ export class Rooms {
   readonly #logger: Logger;
   readonly #unopened: SparseLog;
   readonly #share: number;
+  readonly #coldRooms: ColdRooms;
   #policies: Policies;
   readonly #rooms = new Map<string, OpeningRoom | OpenRoom>();
   readonly #flushCosts = new Map<Room, number>();
@@ -80,6 +85,7 @@ export class Rooms {
       clock: options.surroundings.clock,
     });
     this.#share = options.share;
+    this.#coldRooms = new ColdRooms(options.surroundings.clock.monotonic());
     this.#stopCadence = options.surroundings.clock.every(cadenceIntervalMs, () => this.#planCadence());
   }
 
@@ -136,6 +142,12 @@ export class Rooms {
     if (access !== 'allowed') return { kind: 'refused', reason: access };
     if (entry === undefined) {
       if (this.#rooms.size >= limits.roomsMax) return { kind: 'refused', reason: 'rooms' };
+      const { clock, metrics } = this.#surroundings;
+      const opening = this.#coldRooms.open(request.by === 'client' ? connection : undefined, clock.monotonic());
+      if (opening !== 'opened') {
+        metrics.refusedRooms.inc({ reason: opening });
+        return { kind: 'refused', reason: opening };
+      }
       entry = { state: 'opening', opened: this.#open(channel) };
       this.#rooms.set(channel, entry);
     }

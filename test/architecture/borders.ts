@@ -6,7 +6,7 @@ export const pureFiles: readonly string[] = [
   ...['commands/v1-command', 'identity/channel-access', 'moving/connect-answer', 'moving/drain-plan', 'moving/public-address'].map(
     (name) => `gateway/${name}.ts`,
   ),
-  ...['accounts/tally', 'rooms/delivery', 'rooms/members', 'rooms/top-channels'].map((name) => `gateway/${name}.ts`),
+  ...['accounts/tally', 'rooms/cold-rooms', 'rooms/delivery', 'rooms/members', 'rooms/top-channels'].map((name) => `gateway/${name}.ts`),
   ...['addresses', 'arguments', 'backoff', 'command-queue', 'cursor', 'errors', 'liveness', 'move', 'position', 'wire'].map(
     (name) => `client/${name}.ts`,
   ),

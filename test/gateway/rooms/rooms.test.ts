@@ -13,7 +13,7 @@ import { identify } from '../../../gateway/connections/standing.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
-import { Rooms } from '../../../gateway/rooms/rooms.ts';
+import { Rooms, type JoinResult } from '../../../gateway/rooms/rooms.ts';
 import { CostedClock } from '../../support/costed-clock.ts';
 import { gauges } from '../../simulation/gateway.ts';
 
@@ -50,12 +50,13 @@ class Gateway {
       return this.#memory.subscribe(channel, subscriber);
     },
   };
+  readonly registry = new Registry();
   readonly rooms = new Rooms({
     log: this.#log,
     policies: policiesOf('Public'),
     surroundings: {
       fanOut: new FanOut({ clock: this.clock, onSlice: () => {} }),
-      metrics: new GatewayMetrics(new Registry(), gauges),
+      metrics: new GatewayMetrics(this.registry, gauges),
       clock: this.clock,
     },
     logger: { warn: (...said: unknown[]) => this.warnings.push(said) } as Partial<Logger> as Logger,
@@ -204,13 +205,29 @@ test('rooms are closed in slices, and all of them', async () => {
   expect(gateway.clock.longestTurnMs).toBeLessThanOrEqual(limits.turnMsMax);
 });
 
+test('a client that subscribes to ever new names is refused at its rate, counted, and may still join a room that is open', async () => {
+  const gateway = new Gateway();
+  const { connection } = gateway.connect();
+  const join = (channel: string): Promise<JoinResult> => gateway.rooms.join(connection, { channel, by: 'client' });
+  for (let number = 0; number < limits.subscriptionsPerConnectionMax; number++) {
+    const joined = await join(`video:${number}`);
+    if (joined.kind === 'joined') gateway.rooms.leave(joined.member);
+  }
+  expect(await join('video:more')).toEqual({ kind: 'refused', reason: 'connection_rate' });
+  expect(gateway.rooms.size).toBe(0);
+  const { connection: other } = gateway.connect();
+  expect(await gateway.rooms.join(other, { channel: 'video:more', by: 'client' })).toMatchObject({ kind: 'joined' });
+  expect(await join('video:more')).toMatchObject({ kind: 'joined' });
+  expect(await gateway.registry.metrics()).toContain('barrage_gateway_rooms_refused_total{reason="connection_rate"} 1');
+});
+
 test('a thousand subscribes that the bus does not take are one line a second, without a stack', async () => {
   const gateway = new Gateway();
   gateway.isAway = true;
   const { connection } = gateway.connect();
   const subscribe = async (): Promise<void> => {
     for (let number = 0; number < 1_000; number++)
-      expect(await gateway.rooms.join(connection, { channel: `video:${number}`, by: 'client' })).toEqual({
+      expect(await gateway.rooms.join(connection, { channel: `video:${number}`, by: 'backend' })).toEqual({
         kind: 'refused',
         reason: 'bus',
       });
