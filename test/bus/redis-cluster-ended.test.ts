@@ -11,8 +11,8 @@ import { AnsweringGateway, Listener, publication, until, untilUp } from './world
 
 const names = new RedisNames('ended');
 
-async function newCluster(): Promise<RedisCluster> {
-  const cluster = await RedisCluster.start({ masters: 3 });
+async function newCluster(replicas: 'one each' | 'none' = 'none'): Promise<RedisCluster> {
+  const cluster = await RedisCluster.start({ masters: 3, replicas });
   onTestFinished(() => cluster.dispose());
   return cluster;
 }
@@ -177,3 +177,43 @@ test(
     expect(gateway.figures().subscriptionFaults.ended).toBeGreaterThan(100);
   },
 );
+
+test('a failover there and back: subscriptions, calls and reports follow both times', { timeout: 90_000 }, async () => {
+  const cluster = await newCluster('one each');
+  const [publisher, gateway] = [newBus(cluster), newBus(cluster)];
+  const listener = new Listener();
+  await gateway.log.subscribe('a', listener);
+  const server = new AnsweringGateway('g');
+  server.members.set('a', { ready: 1, full: 0 });
+  const number = await gateway.calls.serve(server);
+  const others = new Map(cluster.masters.map((master, index) => [master, cluster.replicas[index]!]));
+  const roleOf = async (node: RedisServer): Promise<string> => /role:(\w+)/.exec(await node.command('INFO', 'replication'))![1]!;
+  const promote = async (node: RedisServer): Promise<void> => {
+    await until('it may take over', async () => (await node.command('CLUSTER', 'FAILOVER')).startsWith('+OK'), 20_000);
+    await until('it has taken over', async () => (await roleOf(node)) === 'master', 20_000);
+  };
+  for (const [round, side] of ['there', 'back'].entries()) {
+    for (const [master, replica] of others) await promote(side === 'there' ? replica : master);
+    let offset = 0;
+    await until('appended', async () => {
+      return publisher.log.append('a', [publication(side)]).then(
+        (place) => (offset = place.lastOffset) > 0,
+        () => false,
+      );
+    });
+    await until('heard or told', () => listener.texts.at(-1) === side || (listener.resubscribed.at(-1)?.offset ?? 0) >= offset, 20_000);
+    server.members.set('a', { ready: round + 2, full: 0 });
+    await until('counted', () => publisher.calls.memberCounts('a').ready === round + 2, 20_000);
+    await until(
+      'called',
+      async () => (await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000)).kind === 'reply',
+      20_000,
+    );
+  }
+  await until('heard', async () => {
+    await publisher.log.append('a', [publication('last')]).catch(() => undefined);
+    return listener.texts.at(-1) === 'last';
+  });
+  expectOrderAroundPositions(listener);
+  await until('all is in force', () => gateway.figures().subscriptions.waiting === 0);
+});
