@@ -74,7 +74,6 @@ export class PlainDialect implements Dialect {
       return;
     }
     this.#surroundings.metrics.commands.inc({ result: 'refused' });
-    if (result.kind === 'refused') this.#surroundings.logger.info({ client: this.#connection.id, result }, 'auth refused');
     this.#connection.close(result.kind === 'late' ? closeCodes.authTimeout : closeBecause(closeCodes.authRefused, result.reason));
   }
 

@@ -9,8 +9,8 @@ import { tokenVerifier } from './token-verifier.ts';
 type AuthSettings = Pick<Settings, 'authUrl' | 'jwksUrl' | 'jwtSecret' | 'jwtIssuer' | 'jwtAudience'>;
 
 /**
- * How this gateway learns whose a token is: from the auth webhook, or from the token itself. Without either every token is refused. Logs at most once
- * a second that nobody could say.
+ * How this gateway learns whose a token is: from the auth webhook, or from the token itself. Without either every token is refused. Logs at a
+ * bounded rate that nobody could say, and that tokens are refused: a wrong key refuses those of all clients.
  */
 export function authenticatorOf(
   settings: AuthSettings,
@@ -18,9 +18,11 @@ export function authenticatorOf(
 ): Authenticate {
   const authenticate = checkerOf(settings, context.clock);
   const late = new SparseLog({ ...context, message: 'tokens could not be checked: their clients are told to try again' });
+  const refused = new SparseLog({ ...context, message: 'tokens were refused' });
   return async (token) => {
     const result = await authenticate(token);
     if (result.kind === 'late') late.warn(result.reason);
+    if (result.kind === 'refused') refused.warn(result.reason);
     return result;
   };
 }

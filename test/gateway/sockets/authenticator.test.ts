@@ -7,7 +7,7 @@ import { keySet, signingKey, startKeyServer, tokenBy } from '../../support/key-s
 
 const none = { authUrl: '', jwksUrl: '', jwtSecret: '', jwtIssuer: '', jwtAudience: '' };
 
-test('an auth service that is away is told to the log once a second, with its cause and without tokens', async () => {
+test('an auth service that is away, and tokens that are refused, are told to the log at a bounded rate, with the cause and without tokens', async () => {
   const auth = await startAuthServer({ fine: { status: 200, body: '{"uid":1}' } });
   const warnings: unknown[] = [];
   let time = 0;
@@ -19,8 +19,10 @@ test('an auth service that is away is told to the log once a second, with its ca
     },
   );
   expect(await authenticate('fine')).toEqual({ kind: 'user', uid: '1' });
-  expect(await authenticate('unknown')).toMatchObject({ kind: 'refused' });
-  expect(warnings).toEqual([]);
+  for (let number = 0; number < 50; number++) expect(await authenticate('unknown')).toMatchObject({ kind: 'refused' });
+  const told = warnings.splice(0);
+  expect(told).toEqual([[{ reason: expect.any(String) as unknown, times: 1 }, 'tokens were refused']]);
+  expect(JSON.stringify(told)).not.toContain('unknown');
   await auth.stop();
   for (let number = 0; number < 50; number++) expect(await authenticate('hunter2')).toMatchObject({ kind: 'late' });
   time = 1_000;
