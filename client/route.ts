@@ -4,8 +4,10 @@ import { Backoff } from './backoff.ts';
 import type { ClientClock } from './client-clock.ts';
 import { BarrageError } from './errors.ts';
 
-/** Longest wait for an answer to `GET /v1/connect`, in milliseconds. */
+/** Longest wait for an answer to `GET /v1/connect`, also where several are asked one after the other, in milliseconds. */
 const askTimeoutMs = 5_000;
+/** Most gateways that are asked after one failed dial: the one that failed, and others that the client was made with. */
+const askedMax = 3;
 /** Least time between two attempts that a wakeup brings forward, in milliseconds: a page that flickers must not hammer a gateway. */
 const wakeupIntervalMs = 1_000;
 
@@ -81,6 +83,7 @@ export class Route {
     this.#isWaiting = false;
     this.#cancelTimer();
     this.#attempt++;
+    this.#addresses = this.#addresses.filter(({ kind, url }) => kind === 'connect' || !this.#tried.has(url));
     if (this.#stops.length === 0 && this.#addresses.length === 0) {
       this.#addresses = [...this.#options.addresses];
       this.#tried.clear();
@@ -92,7 +95,7 @@ export class Route {
     if (address.kind === 'gateway') return this.#dial({ url: address.url, askUrl: connectAddressOf(address.url) });
     this.#options.onAsk();
     const attempt = this.#attempt;
-    void this.#ask(address.url).then((answer) => {
+    void this.#ask([address.url]).then((answer) => {
       if (attempt !== this.#attempt) return;
       if (answer instanceof BarrageError) return this.#fail(answer);
       this.#take(answer, address.url);
@@ -116,7 +119,8 @@ export class Route {
       this.#cancelTimer = clock.after(Math.max(0, left), () => this.go());
     };
     if (dialled === undefined) return wait();
-    void this.#ask(dialled.askUrl).then((answer) => {
+    const others = this.#options.addresses.map(({ kind, url }) => (kind === 'connect' ? url : connectAddressOf(url)));
+    void this.#ask([...new Set([dialled.askUrl, ...others])].slice(0, askedMax)).then((answer) => {
       if (attempt !== this.#attempt) return;
       if (!(answer instanceof BarrageError)) this.#take(answer, dialled.askUrl);
       wait();
@@ -135,7 +139,7 @@ export class Route {
   async home(): Promise<string> {
     const [address] = this.#options.addresses;
     if (address?.kind === 'gateway') return address.url;
-    const answer = await this.#ask(address?.url ?? '');
+    const answer = await this.#ask(address === undefined ? [] : [address.url]);
     if (answer instanceof BarrageError) throw answer;
     return answer.urls[0] ?? '';
   }
@@ -171,25 +175,28 @@ export class Route {
     this.#stops = urls.filter((url) => !this.#tried.has(url)).map((url) => ({ url, askUrl }));
   }
 
-  /** Does not reject. */
-  async #ask(askUrl: string): Promise<Directions | BarrageError> {
+  /** Asks one after the other until one answers well. Does not reject: the error is about the last that was asked. */
+  async #ask(askUrls: readonly string[]): Promise<Directions | BarrageError> {
     // An application subscribes right after it has made its client: what it subscribes to decides which gateway is the best.
     await Promise.resolve();
     const abort = new AbortController();
     const cancel = this.#options.clock.after(askTimeoutMs, () => abort.abort(new Error(`no answer in ${askTimeoutMs} ms`)));
+    let answer: Directions | BarrageError = new BarrageError('disconnected', 'there is no address to ask', true);
+    for (const askUrl of askUrls) {
+      answer = await this.#askOne(askUrl, abort.signal);
+      if (!(answer instanceof BarrageError) || abort.signal.aborted) break;
+    }
+    cancel();
+    return answer;
+  }
+
+  async #askOne(askUrl: string, signal: AbortSignal): Promise<Directions | BarrageError> {
     try {
-      const response = await fetch(questionFor(askUrl, this.#options.channel()), {
-        signal: abort.signal,
-        cache: 'no-store',
-        credentials: 'omit',
-      });
+      const response = await fetch(questionFor(askUrl, this.#options.channel()), { signal, cache: 'no-store', credentials: 'omit' });
       const directions = response.ok ? readDirections(await response.json(), askUrl) : undefined;
       return directions ?? failure(askUrl, response.ok ? 'it named no gateway that may be gone to' : `HTTP status ${response.status}`);
     } catch (cause) {
       return failure(askUrl, cause instanceof Error ? cause.message : String(cause));
-    } finally {
-      cancel();
-      abort.abort();
     }
   }
 }

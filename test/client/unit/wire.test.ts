@@ -115,6 +115,12 @@ test('what is malformed is refused, and a type of a later version is passed over
     expect(fault(sent), JSON.stringify(data)).toBeInstanceOf(BarrageError);
   }
   expect(readMessage('{"type":"news"}')).toEqual({ type: 'unknown' });
+  const news = Buffer.from('{"type":"news"}');
+  expect(readMessage(arrayBuffer(Buffer.concat([Buffer.from([0, 0, 0, news.length]), news, Buffer.from('payload')])))).toEqual({
+    type: 'unknown',
+  });
+  const gap = Buffer.from('{"type":"gap"}');
+  expect(fault(arrayBuffer(Buffer.concat([Buffer.from([0, 0, 0, gap.length]), gap])))).toBeInstanceOf(BarrageError);
 });
 
 test('payloads of a binary batch that are shorter or longer than it says are refused', () => {
