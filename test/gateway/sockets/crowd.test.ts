@@ -86,8 +86,11 @@ test('beyond the budget a dial is refused with Retry-After, and /v1/connect says
   expect(await barrage.metric('barrage_gateway_connections_refused_total', 'reason="rate"')).toBe(refused.length);
 });
 
-test('a gateway that refuses names the others first; the base is for as many gateways as would take its clients', async () => {
-  const pool = await TestPool.start(['a', 'b', 'c'], { BARRAGE_GATEWAY_ACCEPTS_PER_SECOND: '1' });
+test('a gateway that refuses names the others first; the base is for as many gateways as would take its clients, also when they are fewer', async () => {
+  const pool = await TestPool.start(['a', 'b', 'c'], {
+    BARRAGE_GATEWAY_ACCEPTS_PER_SECOND: '1',
+    BARRAGE_PING_INTERVAL_MS: '1000',
+  });
   await pool.pushToAll();
   const [best = ''] = (await askedOf(pool.member('a').port)).urls;
   const member = pool.members.find(({ entry }) => entry.url === best);
@@ -96,9 +99,14 @@ test('a gateway that refuses names the others first; the base is for as many gat
   onTestFinished(() => client.socket.terminate());
   // 1.5 × 1 connection ÷ 2 others ÷ 1 a second.
   expect(helloOf(client)).toEqual({ baseMs: 750, capMs: 750 });
+  const leaving = pool.members.find((each) => each !== member)?.name;
+  const gateways = pool.members.map(({ entry }) => (entry.name === leaving ? { ...entry, state: 'draining' as const } : entry));
+  await pool.pushToAll(pool.document({ epoch: 2, gateways }));
+  await until(() => isTold(client, 1500));
+
   await refusalsOf(member.port, 9);
   const { urls } = await askedOf(member.port);
-  expect(urls).toHaveLength(3);
+  expect(urls).toHaveLength(2);
   expect(urls.at(-1)).toBe(best);
 });
 
