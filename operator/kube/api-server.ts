@@ -1,15 +1,5 @@
 import { ApiError } from '../runtime/api-error.ts';
-import type {
-  Created,
-  ExactRef,
-  KubeApi,
-  KubeObject,
-  KubeReader,
-  ObjectRef,
-  PodCondition,
-  Resource,
-  Selection,
-} from '../runtime/kube-api.ts';
+import type { Created, ExactRef, KubeApi, KubeObject, KubeReader, ObjectRef, PodCondition, Resource } from '../runtime/kube-api.ts';
 import type { KubeClient } from './client.ts';
 import { collectionPath, objectPath, resources } from './resources.ts';
 
@@ -42,25 +32,6 @@ export class ApiServer implements KubeApi, KubeReader {
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;
-    }
-  }
-
-  async list<T extends KubeObject>(resource: Resource, where: Selection, signal?: AbortSignal): Promise<readonly T[]> {
-    const { namespace, labelSelector = '', fieldSelector = '' } = where;
-    const items: T[] = [];
-    for (let next = ''; ;) {
-      const query = new URLSearchParams({ limit: '500', labelSelector, fieldSelector, continue: next });
-      const page = (await this.#client.request({
-        verb: 'list',
-        path: `${collectionPath(resource, namespace)}?${query.toString()}`,
-        signal,
-      })) as {
-        readonly metadata?: { readonly continue?: string };
-        readonly items?: readonly T[];
-      };
-      items.push(...(page.items ?? []).map((item) => ({ ...item, apiVersion: resource.apiVersion, kind: resource.kind })));
-      next = page.metadata?.continue ?? '';
-      if (next === '') return items;
     }
   }
 

@@ -20,7 +20,7 @@ export class ClientMetrics {
     const registers = [registry];
     this.#requests = new Counter({
       name: 'rest_client_requests_total',
-      help: 'Requests to the API server by status code, `<error>` where no answer came.',
+      help: 'Requests to the API server by status code; `<error>`: no answer.',
       labelNames: ['code', 'method'],
       registers,
     });
@@ -28,12 +28,12 @@ export class ClientMetrics {
     this.#duration = new Histogram({
       ...timed,
       name: 'rest_client_request_duration_seconds',
-      help: 'How long the API server takes to answer; of a watch, to begin.',
+      help: 'How long the API server takes to answer, or to begin a watch.',
     });
     this.#limited = new Histogram({
       ...timed,
       name: 'rest_client_rate_limiter_duration_seconds',
-      help: 'How long requests wait here so as not to exceed their rate.',
+      help: 'How long requests wait for the rate limit.',
     });
     this.#leads = new Gauge({
       name: 'leader_election_master_status',
@@ -43,7 +43,7 @@ export class ClientMetrics {
     });
     this.#events = new Counter({
       name: 'barrage_operator_events_total',
-      help: 'Kubernetes events by what became of them: created, counted, kept, dropped, failed.',
+      help: 'Kubernetes events by result: created, counted, kept, dropped, failed.',
       labelNames: ['result'],
       registers,
     });
@@ -81,7 +81,7 @@ export class ClientMetrics {
     const read: NamespaceRefusals = () => this.#refusals();
     void new Gauge({
       name: 'barrage_operator_namespace_refused',
-      help: 'Of each of the namespaces to watch: whether the API server refuses to have it read (1).',
+      help: 'For each watched namespace: whether the API server refuses to let it be read (1).',
       labelNames: ['namespace'],
       registers: [registry],
       collect() {
@@ -114,15 +114,11 @@ export class ClientMetrics {
         },
       });
     };
-    gauge('objects', 'Objects of a kind that are known.', ({ objects }) => objects);
-    gauge(
-      'age_seconds',
-      'How long ago the API server last said something of this kind; about a minute is usual.',
-      ({ ageMs }) => ageMs / 1000,
-    );
-    gauge('synced', 'Whether this kind has been read whole once.', ({ isSynced }) => (isSynced ? 1 : 0));
-    counter('lists_total', 'Times that all objects of a kind were read.', ({ lists }) => lists);
-    counter('watches_total', 'Times that a watch was begun or resumed.', ({ watches }) => watches);
+    gauge('objects', 'Known objects of a kind.', ({ objects }) => objects);
+    gauge('age_seconds', 'Time since the last object, bookmark or list of a kind; about a minute is usual.', ({ ageMs }) => ageMs / 1000);
+    gauge('synced', 'Whether all objects of a kind have been read once.', ({ isSynced }) => (isSynced ? 1 : 0));
+    counter('lists_total', 'Full reads of a kind.', ({ lists }) => lists);
+    counter('watches_total', 'Watches begun or resumed.', ({ watches }) => watches);
     counter('failures_total', 'Lists and watches that failed.', ({ failures }) => failures);
   }
 }

@@ -180,7 +180,7 @@ export class Reflector<T extends KubeObject> {
     if (signal.aborted) return;
     if (isOlder(version, this.#latest) && this.#staleLists < staleListsMax) {
       this.#staleLists += 1;
-      throw new ApiError(`the list of ${resource.plural} is older than what is known already`, { status: 0, reason: 'StaleList' });
+      throw new ApiError(`the list of ${resource.plural} is older than the known state`, { status: 0, reason: 'StaleList' });
     }
     this.#staleLists = 0;
     this.#heard(version);

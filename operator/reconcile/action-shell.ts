@@ -111,7 +111,7 @@ export class ActionShell {
     const found = await this.#api.get(resources.pod, { namespace, name }, signal);
     if (found === undefined) return undefined;
     if (controllerOf(found) !== controllerOf(pod))
-      throw new ApiError(`there is a Pod ${name} already, which does not belong to this pool.`, { status: 409, reason: 'AlreadyExists' });
+      throw new ApiError(`a Pod ${name} exists already and does not belong to this pool.`, { status: 409, reason: 'AlreadyExists' });
     const { uid = '' } = found.metadata;
     if (Object.entries(labels ?? {}).some(([key, value]) => found.metadata.labels?.[key] !== value))
       return this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels } } as KubeObject, signal);

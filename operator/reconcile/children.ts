@@ -177,7 +177,7 @@ function exactName({ metadata }: KubeObject): { readonly namespace: string; read
  */
 function refuseForeign({ kind }: Resource, wanted: KubeObject, found: KubeObject | undefined): void {
   if (found === undefined || controllerOf(found) === controllerOf(wanted)) return;
-  const message = `there is a ${kind} ${wanted.metadata.name ?? ''} already, which does not belong to this pool.`;
+  const message = `a ${kind} ${wanted.metadata.name ?? ''} exists already and does not belong to this pool.`;
   throw new ApiError(message, { status: 409, reason: 'AlreadyExists' });
 }
 

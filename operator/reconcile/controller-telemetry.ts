@@ -44,13 +44,13 @@ export class ControllerTelemetry implements ControllerObserver {
       new Counter({ name: `controller_runtime_${name}`, help, labelNames, registers });
     this.#reconciles = new Counter({
       name: 'controller_runtime_reconcile_total',
-      help: 'Reconciles by how they ended: success, requeue_after, error.',
+      help: 'Reconciles by result: success, requeue_after, error.',
       labelNames: ['controller', 'result'],
       registers,
     });
     this.#errors = counter('reconcile_errors_total', 'Reconciles that failed.');
     this.#panics = counter('reconcile_panics_total', 'Reconciles that threw: each is a bug.');
-    this.#timeouts = counter('reconcile_timeouts_total', 'Reconciles that took longer than they may.');
+    this.#timeouts = counter('reconcile_timeouts_total', 'Reconciles that exceeded their time limit.');
     const time = { name: 'controller_runtime_reconcile_time_seconds', help: 'How long a reconcile takes.', buckets: reconcileSeconds };
     this.#time = new Histogram({ ...time, labelNames, registers });
     this.#workers = new Gauge({
@@ -59,13 +59,13 @@ export class ControllerTelemetry implements ControllerObserver {
       labelNames,
       registers,
     });
-    this.#active = new Gauge({ name: 'controller_runtime_active_workers', help: 'Workers with something in hand.', labelNames, registers });
+    this.#active = new Gauge({ name: 'controller_runtime_active_workers', help: 'Workers with a key in hand.', labelNames, registers });
     const queue = { labelNames: ['name'] as const, buckets: queueSeconds, registers };
     this.#queueTime = new Histogram({ ...queue, name: 'workqueue_queue_duration_seconds', help: 'How long a key waits for a worker.' });
     this.#workTime = new Histogram({
       ...queue,
       name: 'workqueue_work_duration_seconds',
-      help: 'How long a key is in a worker\u2019s hands.',
+      help: 'How long a worker has a key.',
     });
     this.#exportFigures(registry);
   }
@@ -136,10 +136,10 @@ export class ControllerTelemetry implements ControllerObserver {
       });
     };
     gauge('depth', 'Keys that wait for a worker.', ({ depth }) => depth);
-    gauge('unfinished_work_seconds', 'How long what is under way has taken so far, in all.', ({ unfinishedMs }) => unfinishedMs / 1000);
+    gauge('unfinished_work_seconds', 'Time spent so far on all reconciles under way.', ({ unfinishedMs }) => unfinishedMs / 1000);
     gauge(
       'longest_running_processor_seconds',
-      'How long the oldest reconcile under way has taken so far.',
+      'Time spent so far on the oldest reconcile under way.',
       (each) => each.longestRunningMs / 1000,
     );
     counter('adds_total', 'Keys that were added.', ({ adds }) => adds);

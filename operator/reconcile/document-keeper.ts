@@ -119,7 +119,7 @@ export class DocumentKeeper {
       this.#written.set(pool.metadata.uid, { publicKey: secrets.publicKey, stored: next, object });
       return { kind: 'stored', stored: next };
     }
-    throw new ApiError('somebody else writes it again and again', { status: 409, reason: 'Conflict' });
+    throw new ApiError('another writer changes it again and again', { status: 409, reason: 'Conflict' });
   }
 
   forget(poolUid: string): void {

@@ -191,7 +191,7 @@ export class PoolSecretsKeeper {
     if (secret === 'failed') return undefined;
     if (secret === undefined) attempts.note(absent(name));
     else if (controllerOf(secret) !== uid) {
-      const message = `there is a Secret ${name} already, which does not belong to this pool.`;
+      const message = `a Secret ${name} exists already and does not belong to this pool.`;
       attempts.note({ kind: 'NameTaken', subject: `Secret ${name}`, message });
       return undefined;
     }

@@ -100,7 +100,6 @@ export interface KubeApi {
 export interface KubeReader {
   /** @returns `undefined` where the object does not exist */
   get<T extends KubeObject>(resource: Resource, ref: ObjectRef, signal?: AbortSignal): Promise<T | undefined>;
-  list<T extends KubeObject>(resource: Resource, where: Selection, signal?: AbortSignal): Promise<readonly T[]>;
 }
 
 /** Selects objects of a kind. Absent fields select all. */

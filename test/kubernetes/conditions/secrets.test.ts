@@ -73,14 +73,12 @@ test('Secrets of the operator’s names that are somebody else’s are left alon
   await at.kubectl('create', 'secret', 'generic', 'taken-api-key', '--from-literal=key=somebody-elses-key-0123');
   await at.apply(gatewayPool('taken', { bus: redisBus }));
   const { message } = await at.untilReason('gwp/taken', 'Ready', 'NameTaken');
-  expect(message).toContain(
-    'there is a Secret taken-signing already, which does not belong to this pool. Delete the object that has this name',
-  );
+  expect(message).toContain('a Secret taken-signing exists already and does not belong to this pool. Delete the object that has this name');
   expect(await at.field('secret/taken-signing', '.data')).toBe('{"x":"eQ=="}');
   await at.kubectl('delete', 'secret', 'taken-signing');
   await expect
     .poll(async () => (await at.condition('gwp/taken', 'Ready'))?.message, { timeout: 30_000 })
-    .toContain('there is a Secret taken-api-key already');
+    .toContain('a Secret taken-api-key exists already');
   await at.kubectl('delete', 'secret', 'taken-api-key');
   await at.untilReason('gwp/taken', 'Ready', healed);
 });
@@ -89,7 +87,7 @@ test('a Deployment of the publishers’ name that is somebody else’s is neithe
   await at.kubectl('create', 'deployment', 'lent-publisher', '--image=somebody/elses');
   await at.apply(gatewayPool('lent', { bus: redisBus, publisher: { minReplicas: 3 } }));
   const { message } = await at.untilReason('gwp/lent', 'Ready', 'NameTaken');
-  expect(message).toContain('there is a Deployment lent-publisher already');
+  expect(message).toContain('a Deployment lent-publisher exists already');
   expect(await at.read('hpa/lent-publisher')).toBeUndefined();
   expect(await at.field('deployment/lent-publisher', '.spec.replicas')).toBe('1');
   await at.kubectl('delete', 'deployment', 'lent-publisher');

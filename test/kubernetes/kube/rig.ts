@@ -1,7 +1,6 @@
 import { Registry } from 'prom-client';
 import { onTestFinished, vi } from 'vitest';
 import { createLogger } from '../../../core/process/logging.ts';
-import { ApiServer } from '../../../operator/kube/api-server.ts';
 import { KubeClient, type KubeClientOptions } from '../../../operator/kube/client.ts';
 import { ClientMetrics } from '../../../operator/kube/client-metrics.ts';
 import { KubeConnection } from '../../../operator/kube/connection.ts';
@@ -13,6 +12,7 @@ import type { Clock } from '../../../core/clock.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { sharedApiServer } from '../../support/cluster.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
+import { ListingApi } from '../../support/listing-api.ts';
 
 export const logger = createLogger({ part: 'test', level: 'silent' });
 
@@ -35,9 +35,9 @@ export interface Rig {
   readonly metrics: ClientMetrics;
   readonly connection: KubeConnection;
   readonly client: KubeClient;
-  readonly api: ApiServer;
+  readonly api: ListingApi;
   /** Does not go through the proxy. */
-  readonly direct: ApiServer;
+  readonly direct: ListingApi;
 }
 
 /** Everything of it ends with the test. */
@@ -56,8 +56,8 @@ export async function openRig(options: Partial<KubeClientOptions> = {}): Promise
   const metrics = new ClientMetrics(registry);
   const shared = { clock: systemClock, random: Math.random, rate: noRate };
   const client = new KubeClient({ ...shared, connection, metrics, ...options });
-  const direct = new ApiServer(new KubeClient({ ...shared, connection: past, metrics: new ClientMetrics(new Registry()) }));
-  return { namespace, proxy, registry, metrics, connection, client, api: new ApiServer(client), direct };
+  const direct = new ListingApi(new KubeClient({ ...shared, connection: past, metrics: new ClientMetrics(new Registry()) }));
+  return { namespace, proxy, registry, metrics, connection, client, api: new ListingApi(client), direct };
 }
 
 /** A reflector of the namespace's ConfigMaps that is running, and a handle to end it. */

@@ -5,7 +5,6 @@ import { Registry } from 'prom-client';
 import { onTestFinished, vi } from 'vitest';
 import type { GatewayPool } from '../../../operator/api/gateway-pool.ts';
 import { names } from '../../../operator/desired/labels.ts';
-import { ApiServer } from '../../../operator/kube/api-server.ts';
 import { KubeClient } from '../../../operator/kube/client.ts';
 import { ClientMetrics } from '../../../operator/kube/client-metrics.ts';
 import { KubeConnection } from '../../../operator/kube/connection.ts';
@@ -17,6 +16,7 @@ import { startApiServer, type OwnCluster } from '../../support/cluster.ts';
 import { FaultProxy, isWrite, type SeenRequest } from '../../support/fault-proxy.ts';
 import { StandInPods } from '../../support/stand-in-pods.ts';
 import type { OperatorArguments, OperatorUsage } from './operator-main.ts';
+import { ListingApi } from '../../support/listing-api.ts';
 
 const main = fileURLToPath(new URL('operator-main.ts', import.meta.url));
 const noRate = { ratePerSecond: 10_000, burst: 10_000 };
@@ -35,7 +35,7 @@ export class OperatedCluster {
   readonly cluster: OwnCluster;
   readonly pods: StandInPods;
   /** Past every proxy. */
-  readonly api: ApiServer;
+  readonly api: ListingApi;
   readonly namespace: string;
   readonly #connection: KubeConnection;
 
@@ -58,7 +58,7 @@ export class OperatedCluster {
     this.namespace = namespace;
     this.#connection = new KubeConnection({ kubeconfig: cluster.kubeconfig });
     const shared = { clock: systemClock, random: Math.random, rate: noRate };
-    this.api = new ApiServer(new KubeClient({ ...shared, connection: this.#connection, metrics: new ClientMetrics(new Registry()) }));
+    this.api = new ListingApi(new KubeClient({ ...shared, connection: this.#connection, metrics: new ClientMetrics(new Registry()) }));
   }
 
   async stop(): Promise<void> {
