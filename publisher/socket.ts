@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import { closeCodes } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import type { BytesInFlight } from '../core/process/bounded-read.ts';
@@ -27,10 +27,27 @@ const operations = new Map<string, Operation>([
 ]);
 const queueMethods = new Set(['queue.pop', 'queue.unpop']);
 
+/** Says why, where `ws` closes a connection by itself: with a code alone a backend can't tell what it did. */
+class ExplainingWebSocket extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    super.close(code, reason ?? (code === undefined ? undefined : protocolFaults[code]));
+  }
+}
+
+const protocolFaults: Readonly<Record<number, string>> = {
+  1007: 'a request must be UTF-8',
+  1009: `a request may have at most ${limits.requestBytesMax} bytes`,
+};
+
 /** The WebSocket half of the publish API, `/ws/v1`: requests with a number, answers in any order. */
 export class SocketApi {
   readonly #parts: SocketParts;
-  readonly #server = new WebSocketServer({ noServer: true, maxPayload: limits.requestBytesMax, perMessageDeflate: false });
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    WebSocket: ExplainingWebSocket,
+    maxPayload: limits.requestBytesMax,
+    perMessageDeflate: false,
+  });
   /** Connections that did not answer the last ping. */
   readonly #silent = new WeakSet<WebSocket>();
   /** Requests of each connection that wait for an answer. */

@@ -123,8 +123,10 @@ test('a message is read at its bound, and one byte beyond ends that connection a
     return `${head}${' '.repeat(bytes - head.length - 1)}}`;
   };
   expect((await large.ask(frame(limits.requestBytesMax))).E).toBe(null);
+  const closing = once(large.socket, 'close');
   large.send(frame(limits.requestBytesMax + 1));
-  expect(await large.closed()).toBe(1009);
+  const [code, reason] = (await closing) as [number, Buffer];
+  expect([code, reason.toString()]).toEqual([1009, `a request may have at most ${limits.requestBytesMax} bytes`]);
   expect((await other.ask({ m: 'mesh.publish', p: { c: 'a', d: '' }, i: 5 })).E).toBe(null);
 });
 
