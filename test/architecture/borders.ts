@@ -3,9 +3,11 @@ import type { SourceFile } from './imports.ts';
 /** Files that only decide: they are given the time and chance, and do no input or output. */
 export const pureFiles: readonly string[] = [
   ...['accept-budget', 'admission', 'crowd-backoff', 'idle-rule', 'send-queue'].map((name) => `gateway/connections/${name}.ts`),
-  ...['commands/v1-command', 'identity/channel-access', 'moving/connect-answer', 'moving/drain-plan', 'moving/public-address'].map(
+  ...['commands/plain-command', 'commands/v1-command', 'identity/channel-access', 'identity/identity', 'identity/web-address'].map(
     (name) => `gateway/${name}.ts`,
   ),
+  'client/replay/comment-file.ts',
+  ...['moving/connect-answer', 'moving/drain-plan', 'moving/public-address'].map((name) => `gateway/${name}.ts`),
   ...['accounts/tally', 'rooms/cold-rooms', 'rooms/delivery', 'rooms/members', 'rooms/top-channels'].map((name) => `gateway/${name}.ts`),
   ...['addresses', 'arguments', 'backoff', 'command-queue', 'cursor', 'errors', 'liveness', 'move', 'position', 'wire'].map(
     (name) => `client/${name}.ts`,
