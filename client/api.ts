@@ -26,13 +26,16 @@ export interface BarrageEvents {
 }
 
 /**
- * Where to connect: the WebSocket URL of a gateway or of a load balancer (`wss://…`), or the URL of a pool's `GET /v1/connect` (`https://…`), which says
- * which gateway is the best for the first channel. Several are tried in turn.
+ * Where to connect: the WebSocket URL of a gateway or of a load balancer (`wss://…`), or the URL of a pool's `GET
+ * /v1/connect` (`https://…`), which says which gateway is the best for the first channel. Several are tried in turn.
  */
 export type BarrageAddress = string | URL | readonly (string | URL)[];
 
 export interface BarrageOptions {
-  /** Proves who the user is; a function is called for every connection and before its token ends, so that it can fetch a fresh one. */
+  /**
+   * Proves who the user is; a function is called for every connection and before its token ends, so that it can fetch a
+   * fresh one.
+   */
   readonly token?: TokenSource;
   /** In [0, 1); for tests and simulations. */
   readonly random?: () => number;

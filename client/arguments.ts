@@ -21,7 +21,8 @@ export interface WirePayload {
 }
 
 /**
- * What an application publishes, as it goes over the wire: text as it is, bytes as a binary publication, an object as its JSON text.
+ * What an application publishes, as it goes over the wire: text as it is, bytes as a binary publication, an object as
+ * its JSON text.
  * @throws TypeError where it is none of these, or has no JSON
  */
 export function payloadOf(data: unknown): WirePayload {

@@ -28,15 +28,18 @@ const renewalMinMs = 1_000;
 const tokenTimeoutMs = 10_000;
 
 /**
- * How long to wait before fetching what follows a token that is in force for `expiresInMs`, in milliseconds: early enough for second attempts, and
- * spread, so that clients who came together don't ask together.
+ * How long to wait before fetching what follows a token that is in force for `expiresInMs`, in milliseconds: early
+ * enough for second attempts, and spread, so that clients who came together don't ask together.
  */
 export function renewalDelayMs(expiresInMs: number, random: () => number): number {
   const lead = Math.min(leadMaxMs, expiresInMs / 2);
   return Math.max(expiresInMs - lead * (1 - random() / 2), renewalMinMs);
 }
 
-/** Tells one connection's gateway who the user is, and, where the source is a function, tells it anew before the token ends. */
+/**
+ * Tells one connection's gateway who the user is, and, where the source is a function, tells it anew before the token
+ * ends.
+ */
 export class Authentication {
   readonly #options: AuthenticationOptions;
   #cancelTimer = (): void => {};

@@ -7,8 +7,8 @@ export const defaultBackoff: BackoffBounds = { baseMs: 500, capMs: 20_000 };
 const lastingMs = 10_000;
 
 /**
- * How long to wait before each new attempt. A connection resets it only by having lasted: one that is accepted and dropped is a failed attempt,
- * however friendly its hello was.
+ * How long to wait before each new attempt. A connection resets it only by having lasted: one that is accepted and
+ * dropped is a failed attempt, however friendly its hello was.
  */
 export class Backoff {
   #bounds = defaultBackoff;

@@ -22,8 +22,9 @@ export type { Batch, Gap, Overflow, Subscription, SubscriptionEvents, Subscripti
 export type { Publication } from './wire.ts';
 
 /**
- * A client of Barrage gateways. It connects when it is made, and stays so until `close`: it reconnects with full-jitter back-off, subscribes again from
- * where it was, follows a gateway's hint to move, and reports every gap that it can't rule out.
+ * A client of Barrage gateways. It connects when it is made, and stays so until `close`: it reconnects with full-jitter
+ * back-off, subscribes again from where it was, follows a gateway's hint to move, and reports every gap that it can't
+ * rule out.
  */
 export class Barrage {
   readonly #token: BarrageOptions['token'];
@@ -90,7 +91,8 @@ export class Barrage {
 
   /**
    * Subscribes to a channel, now or as soon as there is a connection. What becomes of it is told by its events.
-   * @throws BarrageError `already_subscribed`, `closed` after `close`, or `too_many_requests` where too many commands wait already
+   * @throws BarrageError `already_subscribed`, `closed` after `close`, or `too_many_requests` where too many commands
+   * wait already
    * @throws TypeError where an argument has another type
    */
   subscribe(channel: string, options: SubscribeOptions = {}): Subscription {

@@ -11,7 +11,9 @@ export interface QueuedCommand {
 /** Why a command is not taken. */
 export type QueueRefusal = 'too_large' | 'full';
 
-/** What is due: a command to send, a wait of so many milliseconds, or nothing until a reply comes or a command is added. */
+/**
+ * What is due: a command to send, a wait of so many milliseconds, or nothing until a reply comes or a command is added.
+ */
 export type QueueStep =
   | { readonly kind: 'send'; readonly command: QueuedCommand }
   | { readonly kind: 'wait'; readonly ms: number }
@@ -23,7 +25,9 @@ export const inFlightMax = 32;
 export const waitingSecondsMax = 5;
 /** Most bytes of the calls that wait. */
 export const waitingBytesMax = 4_194_304;
-/** Sent of the gateway's rate. A network that delivers late and in bursts must not make honest calls look like too many. */
+/**
+ * Sent of the gateway's rate. A network that delivers late and in bursts must not make honest calls look like too many.
+ */
 const rateShare = 0.9;
 /** Sent at once of what the gateway takes in a second. */
 const burstShare = 0.5;
@@ -36,8 +40,9 @@ export function wireBytes(text: string): number {
 }
 
 /**
- * The commands of one connection that are not answered yet: sent at the rate that the gateway's hello states, with bounds on what is in flight and on
- * what waits. Commands about subscriptions and the connection itself go before calls, and are never refused for their number.
+ * The commands of one connection that are not answered yet: sent at the rate that the gateway's hello states, with
+ * bounds on what is in flight and on what waits. Commands about subscriptions and the connection itself go before
+ * calls, and are never refused for their number.
  */
 export class CommandQueue {
   readonly #limits: Hello['limits'];

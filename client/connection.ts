@@ -92,14 +92,17 @@ export class Connection {
   }
 
   /**
-   * Sends a command that is about subscriptions or the connection itself. `settle` is called once, synchronously with the reply, so that what arrives
-   * after it finds its effect.
+   * Sends a command that is about subscriptions or the connection itself. `settle` is called once, synchronously with
+   * the reply, so that what arrives after it finds its effect.
    */
   send(body: CommandBody, settle: Settle): void {
     this.#send(body, settle, false);
   }
 
-  /** Sends a command after those to the same channel are settled: subscribe and unsubscribe must not overtake each other. */
+  /**
+   * Sends a command after those to the same channel are settled: subscribe and unsubscribe must not overtake each
+   * other.
+   */
   sendInOrder(body: CommandBody & { readonly channel: string }, settle: Settle): void {
     const turn = (): void =>
       this.send(body, (outcome) => {
@@ -122,7 +125,10 @@ export class Connection {
     }
   }
 
-  /** Sends a call of the application, in its turn. @throws BarrageError `too_many_requests` where too many wait already, or why it failed */
+  /**
+   * Sends a call of the application, in its turn. @throws BarrageError `too_many_requests` where too many wait already,
+   * or why it failed
+   */
   request(body: CommandBody): Promise<object> {
     return new Promise((resolve, reject) => {
       this.#send(body, (outcome) => (outcome.kind === 'result' ? resolve(outcome.result) : reject(outcome.error)), true);

@@ -2,8 +2,9 @@ import type { Position } from '../core/publication.ts';
 import { follow, isOrderOf, type Span } from './position.ts';
 
 /**
- * Why publications are missing. `missed`: they were lost on the way to the gateway or to this client. `slow`: the gateway skipped them since this
- * client reads too slowly. `epoch`: the channel's order was begun anew. `reconnect`: they came while this client had no connection.
+ * Why publications are missing. `missed`: they were lost on the way to the gateway or to this client. `slow`: the
+ * gateway skipped them since this client reads too slowly. `epoch`: the channel's order was begun anew. `reconnect`:
+ * they came while this client had no connection.
  */
 export type GapReason = 'missed' | 'slow' | 'epoch' | 'reconnect';
 
@@ -51,8 +52,8 @@ export class Cursor<B extends Span> {
   }
 
   /**
-   * A subscription is in force whose batches continue at `position`. A position that this client is past already (the new gateway's room
-   * lags behind the old one's) is no gap: what it repeats is covered.
+   * A subscription is in force whose batches continue at `position`. A position that this client is past already (the
+   * new gateway's room lags behind the old one's) is no gap: what it repeats is covered.
    */
   subscribed(position: Position, recovered: boolean): readonly Told<B>[] {
     if (this.reached(position)) return [];

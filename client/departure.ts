@@ -27,8 +27,8 @@ interface Hint {
 }
 
 /**
- * A client's move from one gateway to another, as far as connections go: waiting for its time, dialling, both open. One move at a time; of the hints that
- * come meanwhile the newest is kept for after it.
+ * A client's move from one gateway to another, as far as connections go: waiting for its time, dialling, both open. One
+ * move at a time; of the hints that come meanwhile the newest is kept for after it.
  */
 export class Departure {
   readonly #options: DepartureOptions;

@@ -1,5 +1,6 @@
 /**
- * Values waiting for one `for await` loop, bounded: where the loop is slower than the channel, the oldest are left out and counted.
+ * Values waiting for one `for await` loop, bounded: where the loop is slower than the channel, the oldest are left out
+ * and counted.
  */
 export class Feed<T> implements AsyncIterator<T, undefined> {
   readonly #valuesMax: number;

@@ -7,7 +7,10 @@ export class Listeners<Events> {
     this.#sets = new Map(names.map((name) => [name, new Set()]));
   }
 
-  /** Adds a listener; the function returned removes it. @throws TypeError where there is no such event, or the listener is no function */
+  /**
+   * Adds a listener; the function returned removes it. @throws TypeError where there is no such event, or the listener
+   * is no function
+   */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
     const set = this.#sets.get(name);
     if (set === undefined) throw new TypeError(`there is no event ${String(name)}: it is one of ${[...this.#sets.keys()].join(', ')}`);
@@ -19,7 +22,10 @@ export class Listeners<Events> {
     return () => void set.delete(entry);
   }
 
-  /** Tells every listener. One that throws disturbs neither the others nor the caller: its error goes where uncaught errors go. Returns whether there was one. */
+  /**
+   * Tells every listener. One that throws disturbs neither the others nor the caller: its error goes where uncaught
+   * errors go. Returns whether there was one.
+   */
   emit<Name extends keyof Events>(name: Name, value: Events[Name]): boolean {
     // A copy: who begins to listen meanwhile hears the next.
     const listeners = Array.from(this.#sets.get(name) ?? []);

@@ -11,8 +11,9 @@ export type LivenessStep = { readonly kind: 'wait'; readonly ms: number } | { re
 const doubtMsMax = 3_000;
 
 /**
- * Whether a connection still lives. A ping is due after `pingIntervalMs` in which this side sent nothing (the gateway wants a sign of life) or
- * received nothing. Only an unanswered ping proves death: a timer that a sleeping page fires late proves nothing.
+ * Whether a connection still lives. A ping is due after `pingIntervalMs` in which this side sent nothing (the gateway
+ * wants a sign of life) or received nothing. Only an unanswered ping proves death: a timer that a sleeping page fires
+ * late proves nothing.
  */
 export class Liveness {
   readonly #bounds: LivenessBounds;

@@ -15,7 +15,8 @@ type Held<B> = { readonly kind: 'batch'; readonly batch: B } | { readonly kind: 
  *   old ──▶ told at once ──────────────────▶ position reaches the new subscription's: the old one can be left
  *   new ──▶ subscribed at T, held back ────▶ told from T on; what the old one covered is discarded
  *
- * Where the old connection never gets there (it closed, or took too long: `giveUp`) the difference is a gap. Nothing is told twice.
+ * Where the old connection never gets there (it closed, or took too long: `giveUp`) the difference is a gap. Nothing is
+ * told twice.
  */
 export class ChannelMove<B extends HeldBatch> {
   readonly #cursor: Cursor<B>;
@@ -44,8 +45,9 @@ export class ChannelMove<B extends HeldBatch> {
   /** The new connection's subscription is in force and continues at `position`. */
   targetAt(position: Position, recovered: boolean): readonly Told<B>[] {
     this.#target = position;
-    // Without a place to lose, or with the gateway's word that nothing is lost, there is nothing to wait for. That word was about the position at the
-    // time of asking: it says nothing where the old connection has since gone on to another epoch.
+    // Without a place to lose, or with the gateway's word that nothing is lost, there is nothing to wait for. That word
+    // was about the position at the time of asking: it says nothing where the old connection has since gone on to
+    // another epoch.
     const own = this.#cursor.position;
     if (own === undefined || (recovered && (isOrderOf(own, position.epoch) || isOrderOf(position, own.epoch))))
       return [...this.#cursor.subscribed(position, true), ...this.#finish()];
@@ -67,7 +69,10 @@ export class ChannelMove<B extends HeldBatch> {
     return over ? this.giveUp() : this.#advance([]);
   }
 
-  /** The old connection is gone or too late. Without a subscription on the new one this has to wait for it: nothing is told yet. */
+  /**
+   * The old connection is gone or too late. Without a subscription on the new one this has to wait for it: nothing is
+   * told yet.
+   */
   giveUp(): readonly Told<B>[] {
     if (this.#done || this.#target === undefined) return [];
     return [...this.#cursor.skip(this.#target), ...this.#finish()];
@@ -76,7 +81,8 @@ export class ChannelMove<B extends HeldBatch> {
   #advance(told: readonly Told<B>[]): readonly Told<B>[] {
     if (this.#target === undefined) return told;
     if (this.#cursor.reached(this.#target)) return [...told, ...this.#finish()];
-    // The old connection went on to another epoch first. The new one will too; until then it only repeats the one that is over.
+    // The old connection went on to another epoch first. The new one will too; until then it only repeats the one that
+    // is over.
     const epoch = this.#cursor.position?.epoch;
     const joint = this.#held.findIndex((held) => (held.kind === 'batch' ? held.batch : held.notice).epoch === epoch);
     if (epoch === this.#target.epoch || joint < 0) return told;

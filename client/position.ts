@@ -19,9 +19,9 @@ export type Follow =
   | { readonly kind: 'gap'; readonly from: Position; readonly to: Position };
 
 /**
- * Compares a span with the position of the one who receives it. Without a position nothing was promised, so that anything is `next`.
- * Offsets of another epoch can't be compared: that is always a gap. A position from before an epoch's first publication has only the beginning
- * of the epoch's name, and is continued by it.
+ * Compares a span with the position of the one who receives it. Without a position nothing was promised, so that
+ * anything is `next`. Offsets of another epoch can't be compared: that is always a gap. A position from before an
+ * epoch's first publication has only the beginning of the epoch's name, and is continued by it.
  */
 export function follow(position: Position | undefined, span: Span): Follow {
   if (position === undefined) return { kind: 'next' };

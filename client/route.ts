@@ -4,11 +4,18 @@ import { Backoff } from './backoff.ts';
 import type { ClientClock } from './client-clock.ts';
 import { BarrageError } from './errors.ts';
 
-/** Longest wait for an answer to `GET /v1/connect`, also where several are asked one after the other, in milliseconds. */
+/**
+ * Longest wait for an answer to `GET /v1/connect`, also where several are asked one after the other, in milliseconds.
+ */
 const askTimeoutMs = 5_000;
-/** Most gateways that are asked after one failed dial: the one that failed, and others that the client was made with. */
+/**
+ * Most gateways that are asked after one failed dial: the one that failed, and others that the client was made with.
+ */
 const askedMax = 3;
-/** Least time between two attempts that a wakeup brings forward, in milliseconds: a page that flickers must not hammer a gateway. */
+/**
+ * Least time between two attempts that a wakeup brings forward, in milliseconds: a page that flickers must not hammer a
+ * gateway.
+ */
 const wakeupIntervalMs = 1_000;
 
 export interface RouteOptions {
@@ -33,9 +40,10 @@ interface Stop {
 }
 
 /**
- * Which gateway to try next, and when. The addresses that the client was made with are tried in turn, each after a wait of full-jitter back-off. When a
- * dial fails, `GET /v1/connect` is asked: a browser can't read why a handshake was refused, and only a gateway that lives knows how long this crowd
- * has to wait and where else to go. A connection that was greeted begins the turn anew when it ends.
+ * Which gateway to try next, and when. The addresses that the client was made with are tried in turn, each after a wait
+ * of full-jitter back-off. When a dial fails, `GET /v1/connect` is asked: a browser can't read why a handshake was
+ * refused, and only a gateway that lives knows how long this crowd has to wait and where else to go. A connection that
+ * was greeted begins the turn anew when it ends.
  */
 export class Route {
   readonly #options: RouteOptions;
@@ -177,7 +185,8 @@ export class Route {
 
   /** Asks one after the other until one answers well. Does not reject: the error is about the last that was asked. */
   async #ask(askUrls: readonly string[]): Promise<Directions | BarrageError> {
-    // An application subscribes right after it has made its client: what it subscribes to decides which gateway is the best.
+    // An application subscribes right after it has made its client: what it subscribes to decides which gateway is the
+    // best.
     await Promise.resolve();
     const abort = new AbortController();
     const cancel = this.#options.clock.after(askTimeoutMs, () => abort.abort(new Error(`no answer in ${askTimeoutMs} ms`)));

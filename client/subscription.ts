@@ -30,7 +30,10 @@ export interface Overflow {
   readonly leftOut: number;
 }
 
-/** `failed`: the gateway refused it, or ended the connection for good. `unsubscribed`: it was ended by either side. Both are final. */
+/**
+ * `failed`: the gateway refused it, or ended the connection for good. `unsubscribed`: it was ended by either side. Both
+ * are final.
+ */
 export type SubscriptionState = 'subscribing' | 'subscribed' | 'failed' | 'unsubscribed';
 
 export interface SubscriptionEvents {
@@ -58,7 +61,10 @@ export interface SubscribeOptions {
   readonly bufferMax?: number;
 }
 
-/** One channel, as long as this client wants it: it survives lost connections and moves between gateways. Made by `Barrage.subscribe`. */
+/**
+ * One channel, as long as this client wants it: it survives lost connections and moves between gateways. Made by
+ * `Barrage.subscribe`.
+ */
 export class Subscription implements AsyncIterable<Publication> {
   readonly channel: string;
   readonly #owner: SubscriptionOwner;
@@ -101,7 +107,8 @@ export class Subscription implements AsyncIterable<Publication> {
   }
 
   /**
-   * Asks for another density, also after reconnects; `undefined` asks for all that the channel's budget gives. Without a connection it is remembered and asked for with the next.
+   * Asks for another density, also after reconnects; `undefined` asks for all that the channel's budget gives. Without
+   * a connection it is remembered and asked for with the next.
    * @throws BarrageError where the gateway refuses; the old density stays
    * @throws TypeError where it is neither a number nor `undefined`
    */
@@ -117,14 +124,17 @@ export class Subscription implements AsyncIterable<Publication> {
     }
   }
 
-  /** Ends it. Nothing is delivered after the call, nor by a loop; resolves when the gateway knows, or when there is no connection. */
+  /**
+   * Ends it. Nothing is delivered after the call, nor by a loop; resolves when the gateway knows, or when there is no
+   * connection.
+   */
   unsubscribe(): Promise<void> {
     return this.#owner.unsubscribe(this);
   }
 
   /**
-   * Publications from now on. What waits for the loop is bounded: beyond it the oldest are left out, with an `overflow` event. The loop ends when the
-   * subscription does, and throws where it failed.
+   * Publications from now on. What waits for the loop is bounded: beyond it the oldest are left out, with an `overflow`
+   * event. The loop ends when the subscription does, and throws where it failed.
    */
   [Symbol.asyncIterator](): AsyncIterator<Publication, undefined> {
     const feed: Feed<Publication> = new Feed(this.#bufferMax, () => this.#feeds.delete(feed));
@@ -143,7 +153,10 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#move = { to: connection, channel: new ChannelMove(this.#cursor) };
   }
 
-  /** The move failed: what the old connection delivers is read again. What it delivered unread meanwhile shows as a gap. @internal */
+  /**
+   * The move failed: what the old connection delivers is read again. What it delivered unread meanwhile shows as a gap.
+   * @internal
+   */
   stay(): void {
     this.#move = undefined;
     if (this.#source === undefined) this.#become('subscribing');

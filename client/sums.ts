@@ -6,8 +6,8 @@ export interface SummedPublication {
 }
 
 /**
- * What a sum adds above `after`. `parts` are the counts of the publications that it stands for, the newest first, and between two counts how many offsets
- * further back the next one lies.
+ * What a sum adds above `after`. `parts` are the counts of the publications that it stands for, the newest first, and
+ * between two counts how many offsets further back the next one lies.
  */
 export function countAfter(offset: number, parts: readonly number[], after: number): number {
   let count = 0;
@@ -20,8 +20,8 @@ export function countAfter(offset: number, parts: readonly number[], after: numb
 }
 
 /**
- * The publications of a batch that lie above `after`, as an application is given them. A sum that reaches below it is cut down to what is new, where the
- * gateway said what it is made of.
+ * The publications of a batch that lie above `after`, as an application is given them. A sum that reaches below it is
+ * cut down to what is new, where the gateway said what it is made of.
  */
 export function publicationsAfter<P extends SummedPublication>(publications: readonly P[], after: number): readonly Omit<P, 'parts'>[] {
   return publications.flatMap((publication) => {

@@ -7,8 +7,8 @@ const wakeups = [
 ] as const;
 
 /**
- * Calls `onWakeup` whenever the network or the page comes back: at once, and not when a timer, which a sleeping page stops, happens to end.
- * Does nothing where the platform has no such events. The function returned ends it.
+ * Calls `onWakeup` whenever the network or the page comes back: at once, and not when a timer, which a sleeping page
+ * stops, happens to end. Does nothing where the platform has no such events. The function returned ends it.
  */
 export function listenForWakeups(onWakeup: () => void): () => void {
   const listener = (): void => {

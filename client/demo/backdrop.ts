@@ -21,9 +21,9 @@ const beams: readonly Beam[] = Array.from({ length: 9 }, (_, index) => ({
 }));
 
 /**
- * What plays behind the comments in place of a video: a concert at night, its lights sweeping over the crowd.
- * Two canvases: lights (small, 24 frames a second) and crowd (sharp, drawn when the size changes). It stands still for a viewer who
- * wants less motion, and while the page is hidden.
+ * What plays behind the comments in place of a video: a concert at night, its lights sweeping over the crowd. Two
+ * canvases: lights (small, 24 frames a second) and crowd (sharp, drawn when the size changes). It stands still for a
+ * viewer who wants less motion, and while the page is hidden.
  */
 export class Backdrop {
   readonly #lights: HTMLCanvasElement;

@@ -67,8 +67,9 @@ export function displayText(text: string, charactersMax: number = textCharacters
 /**
  * Reads a publication's payload.
  *
- * Accepts the demo's own form `{"text","mode","size","color"}`, gifts `{"gift","from"}`, likes `{"like":true}` and CONNMIX's
- * `{"event","data":{"msg"}}`; all else is a plain text. Fields that are missing or wrong have their default. `undefined`: nothing to show.
+ * Accepts the demo's own form `{"text","mode","size","color"}`, gifts `{"gift","from"}`, likes `{"like":true}` and
+ * CONNMIX's `{"event","data":{"msg"}}`; all else is a plain text. Fields that are missing or wrong have their default.
+ * `undefined`: nothing to show.
  */
 export function readPayload(data: string | Uint8Array): Payload | undefined {
   const text = typeof data === 'string' ? data : new TextDecoder().decode(data.subarray(0, payloadCharactersMax));

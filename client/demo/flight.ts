@@ -15,7 +15,10 @@ interface Flying {
   _utc: number;
 }
 
-/** The library's own state that this file leans on: in live mode it never shortens `comments`, and it would place them itself. */
+/**
+ * The library's own state that this file leans on: in live mode it never shortens `comments`, and it would place them
+ * itself.
+ */
 interface Internals {
   readonly comments: Flying[];
   readonly _: { position: number };
@@ -34,9 +37,9 @@ export interface Launch {
 /**
  * Comments on their way across a stage, moved by the `danmaku` library in live mode.
  *
- * The library animates; the places come from outside, since its own allocation stacks comments when its lanes are full. Its list of
- * comments is emptied as soon as all of it has taken off, since it would hold every comment of a live show. Nodes that have
- * landed are handed back to be used again.
+ * The library animates; the places come from outside, since its own allocation stacks comments when its lanes are full.
+ * Its list of comments is emptied as soon as all of it has taken off, since it would hold every comment of a live show.
+ * Nodes that have landed are handed back to be used again.
  */
 export class Flight {
   readonly #container: HTMLElement;

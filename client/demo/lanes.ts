@@ -32,10 +32,11 @@ interface Occupant {
 /**
  * Finds places where a comment overlaps no other of its layer, from its entry until it has left.
  *
- * Two layers: the moving one (scroll above, reverse below) and, over it, the standing one (top down from the upper edge, bottom up from
- * the lower). A row remembers only the comment that entered it last: each follower was admitted because
- * it cannot catch up its leader, so it cannot reach anything before that one either. Every moving comment takes the same time to cross,
- * whatever its width: wide ones are faster. Times are milliseconds of any one clock; the caller gives `now`.
+ * Two layers: the moving one (scroll above, reverse below) and, over it, the standing one (top down from the upper
+ * edge, bottom up from the lower). A row remembers only the comment that entered it last: each follower was admitted
+ * because it cannot catch up its leader, so it cannot reach anything before that one either. Every moving comment takes
+ * the same time to cross, whatever its width: wide ones are faster. Times are milliseconds of any one clock; the caller
+ * gives `now`.
  */
 export class Lanes {
   readonly #stageWidth: number;
@@ -73,7 +74,10 @@ export class Lanes {
     return first * rowHeightPx;
   }
 
-  /** Changes how long a crossing takes. Comments on their way keep their place, so that what did not overlap still does not. */
+  /**
+   * Changes how long a crossing takes. Comments on their way keep their place, so that what did not overlap still does
+   * not.
+   */
   retime(durationMs: number, now: number): void {
     const factor = durationMs / this.#durationMs;
     for (const occupant of new Set(this.#moving)) {

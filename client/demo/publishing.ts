@@ -33,7 +33,10 @@ export class Publishing {
     return this.#barrage.publish(this.#channel, JSON.stringify({ gift, from, at: Date.now(), by: pageId }));
   }
 
-  /** Likes are summed by the gateway: however many come in one merge window, a viewer gets one publication with their count. */
+  /**
+   * Likes are summed by the gateway: however many come in one merge window, a viewer gets one publication with their
+   * count.
+   */
   like(count: number): Promise<Published> {
     return this.#barrage.publish(this.#channel, '{"like":true}', { conflateKey: 'likes', conflate: 'Sum', count });
   }

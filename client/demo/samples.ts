@@ -45,7 +45,10 @@ const samples: readonly Sample[] = [
   plain('晚安,世界', '#ffff00', 36),
 ];
 
-/** Publishes some comments, gifts and likes over a few seconds. Ends at the first that is refused, and rejects with its error. */
+/**
+ * Publishes some comments, gifts and likes over a few seconds. Ends at the first that is refused, and rejects with its
+ * error.
+ */
 export async function publishSamples(publishing: Publishing): Promise<void> {
   const pauseMs = sampleMs / samples.length;
   for (const sample of samples) {

@@ -193,7 +193,10 @@ class Screen {
   }
 }
 
-/** As one word of a POSIX shell, whatever is in it: a channel's name comes from the page's address, which anybody can have written. */
+/**
+ * As one word of a POSIX shell, whatever is in it: a channel's name comes from the page's address, which anybody can
+ * have written.
+ */
 function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

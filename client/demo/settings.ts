@@ -34,7 +34,9 @@ export const sliderNames = Object.keys(settingBounds) as SliderName[];
 
 const storageKey = 'barrage.display';
 
-/** The settings of the last visit where the browser kept them; each that is missing or out of bounds has its default. */
+/**
+ * The settings of the last visit where the browser kept them; each that is missing or out of bounds has its default.
+ */
 export function loadSettings(): DisplaySettings {
   let stored: Record<string, unknown> = {};
   try {

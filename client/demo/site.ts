@@ -21,8 +21,8 @@ let built: Promise<ReadonlyMap<string, SiteFile>> | undefined;
 /**
  * The demo's files by their path: the screen at `/`, the emitter at `/emit`, what they load under `/assets/`.
  *
- * Built in memory, once for each process. The pages load nothing from elsewhere and have no inline script or style, so that they work under
- * `Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:`.
+ * Built in memory, once for each process. The pages load nothing from elsewhere and have no inline script or style, so
+ * that they work under `Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:`.
  * @throws where a source does not compile.
  */
 export function buildSite(): Promise<ReadonlyMap<string, SiteFile>> {

@@ -12,7 +12,9 @@ const waitMsMax = 2500;
 /** Width of a stage on which comments have the size that they were sent with; narrower ones scale down, to a bound. */
 const fullSizeWidthPx = 800;
 const smallestScale = 0.6;
-/** Area on which the setting for the most comments on the screen is meant, in square pixels; smaller ones hold fewer. */
+/**
+ * Area on which the setting for the most comments on the screen is meant, in square pixels; smaller ones hold fewer.
+ */
 const fullAreaPx = 600_000;
 const fewestOnScreen = 10;
 const lineHeight = 1.3;
@@ -30,8 +32,8 @@ interface Waiting {
  * The screen on which comments fly.
  *
  * A comment that finds no free place waits a moment, then is not shown, and counted: nothing is ever drawn over another
- * comment of its layer. They enter at the pace at which a full screen renews itself, so that a rush fills it evenly and not in
- * columns with nothing between. Nodes are used again; what waits, what flies and what is kept are all bounded.
+ * comment of its layer. They enter at the pace at which a full screen renews itself, so that a rush fills it evenly and
+ * not in columns with nothing between. Nodes are used again; what waits, what flies and what is kept are all bounded.
  */
 export class Stage {
   readonly #container: HTMLElement;

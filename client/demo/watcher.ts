@@ -18,8 +18,9 @@ export interface ReceivedBatch {
 /**
  * Subscribes to a channel only while somebody watches.
  *
- * A screen that is off or out of sight leaves the channel, so that it costs the gateway nothing, and comes back without what it missed.
- * Changes come in any order and at any pace: each waits for the one before it, and only the newest wish is carried out.
+ * A screen that is off or out of sight leaves the channel, so that it costs the gateway nothing, and comes back without
+ * what it missed. Changes come in any order and at any pace: each waits for the one before it, and only the newest wish
+ * is carried out.
  */
 export class Watcher {
   readonly #barrage: Barrage;

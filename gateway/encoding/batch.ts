@@ -18,7 +18,10 @@ function sumOf({ count, parts }: PlacedPublication, detail: SumDetail): string {
   return detail === 'sum' || parts === undefined ? `,"count":${count}` : `,"count":${count},"parts":[${steps(parts).join()}]`;
 }
 
-/** Parts as they go over the wire: the counts, the newest first, and between two counts how many offsets further back the next one lies. */
+/**
+ * Parts as they go over the wire: the counts, the newest first, and between two counts how many offsets further back
+ * the next one lies.
+ */
 function steps(parts: readonly number[]): readonly number[] {
   const told: number[] = [];
   for (let index = parts.length - 2; index >= 0; index -= 2) {
@@ -51,7 +54,10 @@ export function encodeBinaryBatch(span: BatchSpan, placed: readonly PlacedPublic
   return concatenate('binary', length, [header, ...placed.map(({ publication }) => publication.payload)]);
 }
 
-/** The frames of a batch in the plain protocol: each publication verbatim as a frame of its own, all in one buffer for one write. */
+/**
+ * The frames of a batch in the plain protocol: each publication verbatim as a frame of its own, all in one buffer for
+ * one write.
+ */
 export function encodePlainBatch(items: readonly PlacedPublication[]): Buffer {
   let length = 0;
   for (const { publication } of items) length += frameHeaderLength(publication.payload.length) + publication.payload.length;

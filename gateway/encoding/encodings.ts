@@ -6,7 +6,9 @@ import type { PlacedPublication } from '../../core/publication.ts';
 const ping = controlFrame('ping', Buffer.alloc(0));
 const pong = (data: Buffer): Buffer => controlFrame('pong', data);
 
-/** A whole text frame with one message of barrage.v1. Batches have encoders of their own, which never stringify a batch. */
+/**
+ * A whole text frame with one message of barrage.v1. Batches have encoders of their own, which never stringify a batch.
+ */
 function messageFrame(message: Message): Buffer {
   return frame('text', [Buffer.from(JSON.stringify(message))]);
 }

@@ -16,9 +16,10 @@ interface Winner {
 }
 
 /**
- * Within one merge window keeps, for each conflation key, only the newest publication, at the newest's offset. With mode `Sum` it carries the
- * sum of the counts, and what that is made of; what was summed before is summed on. Backends and clients have keys of their own, and so has each
- * priority: a client can't replace what a backend says, or speak with its count, and nothing is replaced by what is left out before it.
+ * Within one merge window keeps, for each conflation key, only the newest publication, at the newest's offset. With
+ * mode `Sum` it carries the sum of the counts, and what that is made of; what was summed before is summed on. Backends
+ * and clients have keys of their own, and so has each priority: a client can't replace what a backend says, or speak
+ * with its count, and nothing is replaced by what is left out before it.
  * @param canSum `false` leaves `Sum` publications alone: for members to whom a count can't be said
  */
 export function conflate(window: readonly PlacedPublication[], canSum: boolean): Conflated {

@@ -14,7 +14,10 @@ function until(condition: () => unknown): Promise<unknown> {
   return vi.waitUntil(condition, { timeout: 8000, interval: 2 });
 }
 
-/** A client of a gateway with which each accepted token lasts for `expiresInMs`; tokens named in `refused` are not accepted. */
+/**
+ * A client of a gateway with which each accepted token lasts for `expiresInMs`; tokens named in `refused` are not
+ * accepted.
+ */
 async function clientOf(
   script: { readonly expiresInMs: number; readonly refused?: readonly string[] },
   options: BarrageOptions,

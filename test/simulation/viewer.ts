@@ -19,7 +19,10 @@ interface Link {
   subscribeId: number | undefined;
 }
 
-/** A barrage.v1 client: the SDK's own rules (`Cursor`, `ChannelMove`, `readMessage`) on simulated sockets. Checks everything it is told against the log. */
+/**
+ * A barrage.v1 client: the SDK's own rules (`Cursor`, `ChannelMove`, `readMessage`) on simulated sockets. Checks
+ * everything it is told against the log.
+ */
 export class Viewer {
   readonly #clock: FakeClock;
   readonly #random: Random;

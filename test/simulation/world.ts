@@ -89,7 +89,8 @@ export class World {
   async quiet(): Promise<void> {
     for (const viewer of this.viewers) viewer.stall(false);
     await this.clock.advance(8_000);
-    // The last word: also those who were left out of everything, or missed the end without knowing, now learn where they stand.
+    // The last word: also those who were left out of everything, or missed the end without knowing, now learn where
+    // they stand.
     this.publish(1);
     await this.clock.advance(4_000);
   }

@@ -52,7 +52,8 @@ test('whatever is placed never meets another of its layer, from entry to exit', 
         expect(y + asked.height).toBeLessThanOrEqual(stage.height + 4);
         const entered = { ...asked, y, startedAt: now };
         for (const other of placed) {
-          // Two in uniform motion meet first at the entry of one, at the exit of one, or at some time between: look at all three.
+          // Two in uniform motion meet first at the entry of one, at the exit of one, or at some time between: look at
+          // all three.
           const leaves = Math.min(other.startedAt + stayMs(other.mode, stage.durationMs), now + stayMs(asked.mode, stage.durationMs));
           for (const share of [0, 0.25, 0.5, 0.75, 0.999]) expect(meet(other, entered, now + (leaves - now) * share)).toBe(false);
         }
