@@ -24,6 +24,7 @@ import type { Connection } from './connections/connection.ts';
 import { OpenConnections, type ClientListener } from './connections/open-connections.ts';
 import { Drainer } from './moving/drainer.ts';
 import { askForWebSocket, isForPublisher, sendToPublisher } from './connections/plain-requests.ts';
+import { DoneFlushes } from './rooms/done-flushes.ts';
 import { FanOut } from './rooms/fan-out.ts';
 import { GatewayMetrics } from './accounts/metrics.ts';
 import { MemberCounter } from './commands/member-counter.ts';
@@ -93,7 +94,7 @@ export class Gateway {
     this.#rooms = new Rooms({
       log: bus.log,
       policies: this.#pool.document === undefined ? options.policies : this.#pool.policies,
-      surroundings: { fanOut, metrics: this.#metrics, clock: systemClock },
+      surroundings: { fanOut, metrics: this.#metrics, clock: systemClock, done: new DoneFlushes() },
       logger,
       share: settings.fanOutPercent / 100,
     });

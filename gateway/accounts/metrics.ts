@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { priorities, type PlacedPublication, type Publication } from '../../core/publication.ts';
 import type { Cut } from '../merging/cut.ts';
+import { Distribution } from './distribution.ts';
 import { dropReasons, Tally } from './tally.ts';
 
 /** What the gauges are read from at a scrape. */
@@ -20,7 +21,6 @@ const seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 export class GatewayMetrics {
   /** The process's accounts: all rooms since the start, also those that are closed. */
   readonly tally = new Tally();
-  readonly received: Counter;
   readonly busGaps: Counter;
   readonly heldFlushes: Counter;
   readonly refusedConnections: Counter<'reason'>;
@@ -30,11 +30,12 @@ export class GatewayMetrics {
   readonly counts: Counter<'result'>;
   #framesSent = 0;
   #bytesSent = 0;
-  readonly #flushes: Counter;
-  readonly #mergePublications: Histogram;
-  readonly #mergeWindow: Histogram;
-  readonly #latency: Histogram;
-  readonly #slice: Histogram;
+  #received = 0;
+  #flushes = 0;
+  readonly #mergePublications: Distribution;
+  readonly #mergeWindow: Distribution;
+  readonly #latency: Distribution;
+  readonly #slice: Distribution;
   readonly #loopSlice: Histogram<'loop'>;
 
   constructor(registry: Registry, gauges: GatewayGauges) {
@@ -64,11 +65,7 @@ export class GatewayMetrics {
       gauges.fanOutShare,
     );
     gauge('barrage_bus_up', '1 while the bus can be used.', () => (gauges.busUp() ? 1 : 0));
-    this.received = new Counter({
-      name: 'barrage_gateway_publications_received_total',
-      help: 'Publications received from the bus.',
-      registers,
-    });
+    counted(registry, 'barrage_gateway_publications_received_total', 'Publications received from the bus.', () => this.#received);
     this.busGaps = new Counter({
       name: 'barrage_gateway_bus_gaps_total',
       help: 'Interruptions of the bus after which publications of a room were missing.',
@@ -109,30 +106,26 @@ export class GatewayMetrics {
       labelNames: ['result'],
       registers,
     });
-    this.#flushes = new Counter({ name: 'barrage_gateway_flushes_total', help: 'Merge windows that were flushed.', registers });
-    this.#mergePublications = new Histogram({
+    counted(registry, 'barrage_gateway_flushes_total', 'Merge windows that were flushed.', () => this.#flushes);
+    this.#mergePublications = new Distribution(registry, {
       name: 'barrage_gateway_merge_publications',
       help: 'Publications per flush.',
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
-      registers,
     });
-    this.#mergeWindow = new Histogram({
+    this.#mergeWindow = new Distribution(registry, {
       name: 'barrage_gateway_merge_window_seconds',
       help: 'Length of the merge window in force at a flush.',
       buckets: [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
-      registers,
     });
-    this.#latency = new Histogram({
+    this.#latency = new Distribution(registry, {
       name: 'barrage_delivery_latency_seconds',
       help: 'From a publisher accepting a publication to its being written to all members here. Across machines it is right to within their clock skew.',
       buckets: seconds,
-      registers,
     });
-    this.#slice = new Histogram({
+    this.#slice = new Distribution(registry, {
       name: 'barrage_gateway_fan_out_slice_seconds',
       help: 'Time that one slice of the fan-out held the event loop.',
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1],
-      registers,
     });
     this.#loopSlice = new Histogram({
       name: 'barrage_gateway_loop_slice_seconds',
@@ -178,10 +171,15 @@ export class GatewayMetrics {
     return this.#bytesSent;
   }
 
+  /** Publications came from the bus. */
+  received(publications: number): void {
+    this.#received += publications;
+  }
+
   flushed(cut: Cut, windowMs: number): void {
     const publications = cut.upto - cut.after;
     if (publications === 0) return;
-    this.#flushes.inc();
+    this.#flushes++;
     this.#mergePublications.observe(publications);
     this.#mergeWindow.observe(windowMs / 1000);
   }

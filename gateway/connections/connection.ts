@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { closeBecause, closeCodes, type CloseCode } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Encoding, Message } from '../encoding/encoding.ts';
-import { frame } from '../encoding/frame.ts';
+import { textFrame } from '../encoding/frame.ts';
 import type { Delivery } from '../rooms/delivery.ts';
 import type { Member, Subscriber } from '../rooms/members.ts';
 import { SendQueue, type WaitingBatch } from './send-queue.ts';
@@ -90,7 +90,7 @@ export class Connection implements Subscriber {
 
   /** @param text one text frame's payload */
   sendText(text: string): void {
-    this.sendControl(frame('text', [Buffer.from(text)]));
+    this.sendControl(textFrame(text));
   }
 
   /** Says something that is no publication, where the encoding has a word for it. */

@@ -1,16 +1,13 @@
 import type { PlacedPublication } from '../../core/publication.ts';
 import type { BatchSpan } from './encoding.ts';
-import { frameHeaderLength, writeFrameHeader } from './frame.ts';
-
-const comma = Buffer.from(',');
-const end = Buffer.from(']}');
+import { frame, frameHeaderLength, textFrame, writeFrameHeader } from './frame.ts';
 
 /** Whether an item also says what its sum is made of. */
 export type SumDetail = 'sum' | 'parts';
 
-/** The item of a text batch as JSON bytes. Made once per publication and gateway, then only copied. */
-export function encodeTextItem(placed: PlacedPublication, detail: SumDetail = 'sum'): Buffer {
-  return Buffer.from(`{"offset":${placed.offset}${sumOf(placed, detail)},"data":${JSON.stringify(placed.publication.payload.toString())}}`);
+/** The item of a text batch as JSON. Made once per publication and gateway, then only joined. */
+export function encodeTextItem(placed: PlacedPublication, detail: SumDetail = 'sum'): string {
+  return `{"offset":${placed.offset}${sumOf(placed, detail)},"data":${JSON.stringify(placed.publication.payload.toString())}}`;
 }
 
 function sumOf({ count, parts }: PlacedPublication, detail: SumDetail): string {
@@ -31,27 +28,25 @@ function steps(parts: readonly number[]): readonly number[] {
   return told;
 }
 
-function encodeBatchStart(span: BatchSpan): Buffer {
-  return Buffer.from(
-    `{"type":"batch","channel":${JSON.stringify(span.channel)},"epoch":"${span.epoch}","after":${span.after},"upto":${span.upto},"leftOut":${span.leftOut},"items":[`,
-  );
+function batchStart(span: BatchSpan): string {
+  return `{"type":"batch","channel":${JSON.stringify(span.channel)},"epoch":"${span.epoch}","after":${span.after},"upto":${span.upto},"leftOut":${span.leftOut},"items":[`;
 }
 
-/** A whole text frame (WebSocket header included) by concatenation of encoded items. */
-export function encodeTextBatch(span: BatchSpan, items: readonly Buffer[]): Buffer {
-  return concatenate('text', undefined, [encodeBatchStart(span), ...joined(items), end]);
+/** A whole text frame, WebSocket header included, of encoded items. */
+export function encodeTextBatch(span: BatchSpan, items: readonly string[]): Buffer {
+  return textFrame(`${batchStart(span)}${items.join(',')}]}`);
 }
 
 /** A whole binary frame: for a batch in which at least one publication is binary. */
 export function encodeBinaryBatch(span: BatchSpan, placed: readonly PlacedPublication[], detail: SumDetail = 'sum'): Buffer {
   const items = placed.map((item) => {
     const { kind, payload } = item.publication;
-    return Buffer.from(`{"offset":${item.offset}${sumOf(item, detail)},"kind":"${kind}","size":${payload.length}}`);
+    return `{"offset":${item.offset}${sumOf(item, detail)},"kind":"${kind}","size":${payload.length}}`;
   });
-  const header = Buffer.concat([encodeBatchStart(span), ...joined(items), end]);
+  const header = Buffer.from(`${batchStart(span)}${items.join(',')}]}`);
   const length = Buffer.allocUnsafe(4);
   length.writeUInt32BE(header.length);
-  return concatenate('binary', length, [header, ...placed.map(({ publication }) => publication.payload)]);
+  return frame('binary', [length, header, ...placed.map(({ publication }) => publication.payload)]);
 }
 
 /**
@@ -68,24 +63,5 @@ export function encodePlainBatch(items: readonly PlacedPublication[]): Buffer {
     at = writeFrameHeader(target, at, kind, payload.length);
     at += payload.copy(target, at);
   }
-  return target;
-}
-
-function joined(items: readonly Buffer[]): Buffer[] {
-  const chunks: Buffer[] = [];
-  for (const item of items) {
-    if (chunks.length > 0) chunks.push(comma);
-    chunks.push(item);
-  }
-  return chunks;
-}
-
-function concatenate(kind: 'text' | 'binary', first: Buffer | undefined, chunks: readonly Buffer[]): Buffer {
-  let length = first?.length ?? 0;
-  for (const chunk of chunks) length += chunk.length;
-  const target = Buffer.allocUnsafe(frameHeaderLength(length) + length);
-  let at = writeFrameHeader(target, 0, kind, length);
-  if (first !== undefined) at += first.copy(target, at);
-  for (const chunk of chunks) at += chunk.copy(target, at);
   return target;
 }

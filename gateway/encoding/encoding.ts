@@ -21,7 +21,7 @@ export interface BatchSpan {
 export type Message = Exclude<ServerMessage, Batch>;
 
 /** Items of one cut that were encoded for another density of the same encoding. */
-export type EncodedItems = Map<PlacedPublication, Buffer>;
+export type EncodedItems = Map<PlacedPublication, string>;
 
 /**
  * How members of one kind are written to. The rules of a room see what an encoding can, never a protocol's name.

@@ -1,6 +1,6 @@
 import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem, type SumDetail } from './batch.ts';
 import { defineEncoding, type EncodedItems, type Encoding, type Message } from './encoding.ts';
-import { controlFrame, frame } from './frame.ts';
+import { controlFrame, frame, textFrame } from './frame.ts';
 import type { PlacedPublication } from '../../core/publication.ts';
 
 const ping = controlFrame('ping', Buffer.alloc(0));
@@ -10,7 +10,7 @@ const pong = (data: Buffer): Buffer => controlFrame('pong', data);
  * A whole text frame with one message of barrage.v1. Batches have encoders of their own, which never stringify a batch.
  */
 function messageFrame(message: Message): Buffer {
-  return frame('text', [Buffer.from(JSON.stringify(message))]);
+  return textFrame(JSON.stringify(message));
 }
 
 /** CONNMIX's protocol: each publication verbatim as a frame of its own. It has no word for anything else. */
@@ -53,7 +53,7 @@ function v1With(detail: SumDetail, handover?: Encoding): Encoding {
 /** Sums are told with what they are made of while a member comes from another connection. */
 export const v1Encoding: Encoding = v1With('sum', v1With('parts'));
 
-function itemOf(placed: PlacedPublication, detail: SumDetail, encoded: EncodedItems): Buffer {
+function itemOf(placed: PlacedPublication, detail: SumDetail, encoded: EncodedItems): string {
   let item = encoded.get(placed);
   if (item === undefined) encoded.set(placed, (item = encodeTextItem(placed, detail)));
   return item;

@@ -34,6 +34,14 @@ export function frame(kind: 'text' | 'binary', chunks: readonly Buffer[]): Buffe
   return target;
 }
 
+/** One whole text frame, encoded straight into its place. */
+export function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const target = Buffer.allocUnsafe(frameHeaderLength(length) + length);
+  target.write(text, writeFrameHeader(target, 0, 'text', length), 'utf8');
+  return target;
+}
+
 /** One control frame; `data` has at most 125 bytes (RFC 6455 section 5.5). */
 export function controlFrame(kind: 'ping' | 'pong', data: Buffer): Buffer {
   return Buffer.concat([Buffer.from([0x80 | opcodes[kind], data.length]), data]);

@@ -36,11 +36,14 @@ export function capsTimes({ publications, bytes }: WindowCaps, factor: number): 
   return { publications: publications * factor, bytes: bytes * factor };
 }
 
+const none: readonly PlacedPublication[] = [];
+
 /** A window that conflation leaves fuller than this part is thinned too: each look at all of it must make room for many more. */
 const roomyShare = 0.75;
 
 /** What a window had at a cut. */
 export interface WindowContents {
+  readonly canSum: boolean;
   readonly publications: readonly PlacedPublication[];
   /** What was given up while the window was crowded; `undefined` = nothing. */
   readonly leftOut: LeftOut | undefined;
@@ -50,9 +53,11 @@ export interface WindowContents {
 export class MergeWindow {
   readonly canSum: boolean;
   #after: number;
-  #publications: PlacedPublication[] = [];
+  /** `undefined`: nothing was collected. A quiet room keeps no array that a collection of garbage would have to move. */
+  #publications: PlacedPublication[] | undefined;
   #bytes = 0;
   #hasTtl = false;
+  #hasKeys = false;
   #leftOut: LeftOut | undefined;
 
   /** @param after the last offset that was cut */
@@ -64,22 +69,24 @@ export class MergeWindow {
   /** A window of the other kind with the same contents: sums that were made here stay made. */
   forOthers(canSum: boolean): MergeWindow {
     const other = new MergeWindow(canSum, this.#after);
-    other.#publications = [...this.#publications];
+    other.#publications = this.#publications?.slice();
     other.#bytes = this.#bytes;
     other.#hasTtl = this.#hasTtl;
+    other.#hasKeys = this.#hasKeys;
     other.#leftOut = this.#leftOut?.copy();
     return other;
   }
 
   add(placed: PlacedPublication): void {
-    this.#publications.push(placed);
+    (this.#publications ??= []).push(placed);
     this.#bytes += placed.publication.payload.length;
     if (placed.publication.ttlMs > 0) this.#hasTtl = true;
+    if (placed.publication.conflation !== undefined) this.#hasKeys = true;
   }
 
   /** Whether so much is kept. */
   isCrowded(caps: WindowCaps): boolean {
-    return this.#publications.length >= caps.publications || this.#bytes >= caps.bytes;
+    return (this.#publications?.length ?? 0) >= caps.publications || this.#bytes >= caps.bytes;
   }
 
   /**
@@ -95,15 +102,21 @@ export class MergeWindow {
     for (const placed of conflated.leftOut) leftOut.note(placed, 'conflated');
     this.#keep(conflated.kept);
     if (!this.isCrowded(capsTimes(caps, roomyShare))) return;
-    const sampled = sample(this.#publications, Math.ceil(this.#publications.length / 2));
+    const sampled = sample(conflated.kept, Math.ceil(conflated.kept.length / 2));
     for (const placed of sampled.leftOut) leftOut.note(placed, 'budget');
     this.#keep(sampled.kept);
   }
 
   /** Hands over everything, expired and conflated, and begins anew behind `upto`. */
   take(wall: number, upto: number): WindowContents {
+    const { canSum } = this;
+    if (!this.#hasTtl && !this.#hasKeys) {
+      const contents = { canSum, publications: this.#publications ?? none, leftOut: this.#leftOut };
+      this.restart(upto);
+      return contents;
+    }
     const { kept, expired } = this.#live(wall);
-    const conflated = conflate(kept, this.canSum);
+    const conflated = conflate(kept, canSum);
     let leftOut = this.#leftOut;
     if (expired.length > 0 || conflated.leftOut.length > 0) {
       leftOut ??= new LeftOut(this.#after);
@@ -111,23 +124,25 @@ export class MergeWindow {
       for (const placed of conflated.leftOut) leftOut.note(placed, 'conflated');
     }
     this.restart(upto);
-    return { publications: conflated.kept, leftOut };
+    return { canSum, publications: conflated.kept, leftOut };
   }
 
   /** Forgets everything and begins behind `after`. */
   restart(after: number): void {
     this.#after = after;
-    this.#publications = [];
+    this.#publications = undefined;
     this.#bytes = 0;
     this.#hasTtl = false;
+    this.#hasKeys = false;
     this.#leftOut = undefined;
   }
 
   #live(wall: number): { readonly kept: readonly PlacedPublication[]; readonly expired: readonly PlacedPublication[] } {
-    if (!this.#hasTtl) return { kept: this.#publications, expired: [] };
+    const publications = this.#publications ?? none;
+    if (!this.#hasTtl) return { kept: publications, expired: none };
     const kept: PlacedPublication[] = [];
     const expired: PlacedPublication[] = [];
-    for (const placed of this.#publications) (isExpired(placed, wall) ? expired : kept).push(placed);
+    for (const placed of publications) (isExpired(placed, wall) ? expired : kept).push(placed);
     return { kept, expired };
   }
 

@@ -36,12 +36,13 @@ export class Merger {
   /** What came since the last cut: one window where all members can be told sums or none can, else one for each. */
   #windows: readonly MergeWindow[];
   /** How many came since the last cut, by priority and in all, and the bytes of their payloads. */
-  #offered = priorities.map(() => 0);
+  readonly #offered = priorities.map(() => 0);
   #offeredCount = 0;
   #offeredBytes = 0;
-  #windowEndsAt: number | undefined;
+  /** `Infinity`: none is open. A number always, so that setting it allocates nothing. */
+  #windowEndsAt = Infinity;
   /** Without a window: when classes that were left everything out are told so. */
-  #tellAt: number | undefined;
+  #tellAt = Infinity;
   #windowMs: number;
   /** Factor ≤ 1 on every budget while the process is overloaded. */
   #budgetFactor = 1;
@@ -108,7 +109,8 @@ export class Merger {
 
   /** When `tick` wants to be called, by the monotonic clock; `undefined` while the room is quiet. */
   get dueAt(): number | undefined {
-    return this.#windowEndsAt ?? this.#tellAt;
+    const dueAt = Math.min(this.#windowEndsAt, this.#tellAt);
+    return dueAt === Infinity ? undefined : dueAt;
   }
 
   /** Begins a class with its first member. Idempotent. */
@@ -138,13 +140,14 @@ export class Merger {
   }
 
   receive(batch: LogBatch, at: Moment): readonly Cut[] {
-    const cuts: Cut[] = [];
-    const continues = isOrderOf(this.position, batch.epoch) && batch.firstOffset <= this.#received + 1;
+    const isSameOrder = batch.epoch === this.#epoch || isOrderOf(this.position, batch.epoch);
+    const continues = isSameOrder && batch.firstOffset <= this.#received + 1;
+    let cuts = noCuts;
     if (continues) {
       this.#epoch = batch.epoch;
     } else {
       // What was collected belongs before the hole; the next cut starts after it, so that members see the hole.
-      cuts.push(...this.#settle(at));
+      cuts = this.#settle(at);
       this.#restart({ epoch: batch.epoch, offset: batch.firstOffset - 1 });
     }
     let offset = batch.firstOffset;
@@ -155,16 +158,16 @@ export class Merger {
           // Where budgets are shrunk more is kept than is sent, for the sample at the cut to choose from.
           this.#compact(this.#isHeld ? this.#capsMax : this.#keptMax, at.wall);
         } else {
-          cuts.push(this.#makeCut(at));
+          cuts = [...cuts, this.#makeCut(at)];
           // The window begins anew, else its end would cut a short batch right behind this one.
-          if (this.#windowEndsAt !== undefined) this.#openWindow(at.monotonic);
+          if (this.#isWindowOpen) this.#openWindow(at.monotonic);
         }
       }
       offset++;
     }
     // The leading edge: a quiet room sends at once, then its window opens.
-    if (!this.#isEmpty && this.#windowEndsAt === undefined && !this.#isHeld) cuts.push(this.#makeCut(at));
-    if (cuts.length > 0 && this.#windowEndsAt === undefined) this.#openWindow(at.monotonic);
+    if (!this.#isEmpty && !this.#isWindowOpen && !this.#isHeld) cuts = [...cuts, this.#makeCut(at)];
+    if (cuts.length > 0 && !this.#isWindowOpen) this.#openWindow(at.monotonic);
     return cuts;
   }
 
@@ -185,15 +188,15 @@ export class Merger {
   /** The window's end: cuts what was collected and goes on, or goes quiet. */
   tick(at: Moment): readonly Cut[] {
     const dueAt = this.dueAt;
-    if (dueAt === undefined || at.monotonic < dueAt) return [];
-    this.#windowEndsAt = undefined;
-    this.#tellAt = undefined;
+    if (dueAt === undefined || at.monotonic < dueAt) return noCuts;
+    this.#windowEndsAt = Infinity;
+    this.#tellAt = Infinity;
     if (this.#isEmpty) {
       // Quiet: those whose last publications were all left out are told so now, since no later batch may come to say it.
-      return this.#isSomeoneUntold() ? [this.#makeCut(at)] : [];
+      return this.#isSomeoneUntold() ? [this.#makeCut(at)] : noCuts;
     }
     // `written` cuts it then.
-    if (this.#isHeld) return [];
+    if (this.#isHeld) return noCuts;
     const cut = this.#makeCut(at);
     this.#openWindow(at.monotonic);
     return [cut];
@@ -202,7 +205,7 @@ export class Merger {
   /** All members were given a cut, or passed over. Cuts what had to wait for it. */
   written(at: Moment): readonly Cut[] {
     this.#underWay--;
-    if (this.#isHeld || !this.#isDue) return [];
+    if (this.#isHeld || !this.#isDue) return noCuts;
     const cut = this.#makeCut(at);
     this.#openWindow(at.monotonic);
     return [cut];
@@ -214,7 +217,11 @@ export class Merger {
 
   /** Whether what was collected would have been cut, were the room not held. */
   get #isDue(): boolean {
-    return !this.#isEmpty && (this.#windowEndsAt === undefined || this.#isFull);
+    return !this.#isEmpty && (!this.#isWindowOpen || this.#isFull);
+  }
+
+  get #isWindowOpen(): boolean {
+    return this.#windowEndsAt !== Infinity;
   }
 
   #setWindow(windowMs: number): void {
@@ -224,8 +231,8 @@ export class Merger {
   }
 
   #openWindow(monotonic: number): void {
-    this.#windowEndsAt = this.#windowMs > 0 ? monotonic + this.#windowMs : undefined;
-    this.#tellAt = this.#windowMs === 0 && this.#isSomeoneUntold() ? monotonic + limits.mergeWindowMsMax : undefined;
+    this.#windowEndsAt = this.#windowMs > 0 ? monotonic + this.#windowMs : Infinity;
+    this.#tellAt = this.#windowMs === 0 && this.#isSomeoneUntold() ? monotonic + limits.mergeWindowMsMax : Infinity;
   }
 
   #isSomeoneUntold(): boolean {
@@ -285,17 +292,18 @@ export class Merger {
   #makeCut({ monotonic, wall }: Moment): Cut {
     const isQuiet = this.#isEmpty;
     const after = this.#cut;
-    const offered = this.#offered;
+    const offered = this.#offered.slice();
     const offeredCount = this.#offeredCount;
     this.#cut = this.#received;
-    this.#offered = priorities.map(() => 0);
+    this.#offered.fill(0);
     this.#offeredCount = 0;
     this.#offeredBytes = 0;
     this.#underWay++;
-    const taken = this.#windows.map((window) => ({ canSum: window.canSum, contents: window.take(wall, this.#cut) }));
+    const taken = this.#windows.length === 1 ? undefined : this.#windows.map((window) => window.take(wall, this.#cut));
+    const all = taken?.[0] ?? this.#windows[0]?.take(wall, this.#cut) ?? nothing;
     const classes: ClassCut[] = [];
     for (const [memberClass, state] of this.#classes) {
-      const contents = taken.find(({ canSum }) => canSum === memberClass.encoding.canSum)?.contents ?? nothing;
+      const contents = taken?.find(({ canSum }) => canSum === memberClass.encoding.canSum) ?? all;
       const rate = this.#rate(memberClass);
       const share = this.#budgetFactor < 1 ? Math.ceil(offeredCount * this.#budgetFactor) : Infinity;
       const budget = rate === Infinity ? share : Math.min(share, state.bucket.available(monotonic, rate, burstOf(rate)));
@@ -316,7 +324,7 @@ export class Merger {
       after,
       upto: this.#cut,
       offered,
-      publications: taken[0]?.contents.publications ?? [],
+      publications: all.publications,
       classes,
     };
   }
@@ -331,7 +339,8 @@ function burstOf(ratePerSecond: number): number {
   return ratePerSecond === Infinity ? 0 : Math.max(1, ratePerSecond);
 }
 
-const nothing: WindowContents = { publications: [], leftOut: undefined };
+const noCuts: readonly Cut[] = [];
+const nothing: WindowContents = { canSum: true, publications: [], leftOut: undefined };
 
 /** What a class is sent within its budget, and all that it is not sent of this cut. */
 function within(

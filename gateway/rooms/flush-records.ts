@@ -1,8 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Position } from '../../core/publication.ts';
+import type { DropReason } from '../accounts/tally.ts';
 import type { LeftOut } from '../merging/left-out.ts';
 import type { DeliveryResult } from './delivery.ts';
-import type { DropReason } from '../accounts/tally.ts';
+import type { DoneFlushes } from './done-flushes.ts';
 
 export interface PublicationResult {
   readonly delivered: number;
@@ -29,8 +30,6 @@ interface Span {
 
 interface FlushRecord extends Span {
   readonly classes: readonly ClassRecord[];
-  /** When the last member was seen to, by the monotonic clock. */
-  doneAt: number | undefined;
 }
 
 interface Waiter {
@@ -46,67 +45,61 @@ interface AskedRoom {
   readonly size: number;
 }
 
+/** The cuts of one epoch: their offsets are `(first, upto]`, but for those that the bus lost. */
+interface Order {
+  readonly epoch: string;
+  readonly key: number;
+  readonly first: number;
+  upto: number;
+  /** The last hole. */
+  lost: { readonly after: number; readonly upto: number } | undefined;
+}
+
 /** How long a flush that is over is remembered, in milliseconds: publishers ask right after their append. */
 export const rememberedMs = 5_000;
-/** Most flushes of a room that are over and remembered. */
-export const rememberedMax = 1_000;
 const waitersMax = 1_000;
 const nobody: PublicationResult = { delivered: 0, dropped: {}, pending: 0 };
 
 /**
  * What became of the last flushes of one room, so that a publisher can ask how its publication fared (`?wait=delivered`). The flushes of a room
- * end in the order in which they begin. One that is under way is always remembered: the fan-out's backlog bounds them. The owner calls
- * `forgetOld` now and then while `isEmpty` is false.
+ * end in the order in which they begin. One that is under way is always known: the fan-out's backlog bounds them. One that is over lies
+ * with those of all other rooms.
  */
 export class FlushRecords {
   readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
-  readonly #records: FlushRecord[] = [];
-  readonly #waiters = new Set<Waiter>();
-  /** The span of the epoch's records that are forgotten. */
-  #forgotten: { readonly epoch: string; readonly after: number; upto: number } | undefined;
+  readonly #done: DoneFlushes<readonly ClassRecord[]>;
+  readonly #underWay: FlushRecord[] = [];
+  #order: Order | undefined;
+  #orderBefore: Order | undefined;
+  #waiters: Set<Waiter> | undefined;
 
-  constructor(clock: Pick<Clock, 'monotonic' | 'after'>) {
+  constructor(clock: Pick<Clock, 'monotonic' | 'after'>, done: DoneFlushes<readonly ClassRecord[]>) {
     this.#clock = clock;
-  }
-
-  get isEmpty(): boolean {
-    return this.#records.length === 0;
+    this.#done = done;
   }
 
   /** A cut was made and is on its way. */
-  begin({ epoch, after, upto }: Span, classes: readonly ClassRecord[]): FlushRecord {
-    const record: FlushRecord = { epoch, after, upto, classes, doneAt: undefined };
-    this.#records.push(record);
-    return record;
+  begin({ epoch, after, upto }: Span, classes: readonly ClassRecord[]): void {
+    this.#underWay.push({ epoch, after, upto, classes });
   }
 
-  done(record: FlushRecord): void {
-    record.doneAt = this.#clock.monotonic();
-    for (const waiter of this.#waiters) {
-      if (waiter.epoch !== record.epoch || waiter.offset > record.upto) continue;
-      this.#waiters.delete(waiter);
-      // What waited for an offset below this span waited for one that the bus lost.
-      waiter.resolve(waiter.offset > record.after ? sum(record, waiter.offset) : nobody);
+  /** The oldest flush that was under way is over: all members were served, queued or passed over. */
+  done(): void {
+    const record = this.#underWay.shift();
+    if (record === undefined) return;
+    const order = this.#orderOf(record);
+    let [delivered, slow, disconnected, isSettled] = [0, 0, 0, true];
+    for (const { dropped, delivery } of record.classes) {
+      const result = delivery?.result();
+      if (dropped !== undefined || (result !== undefined && result.pending > 0)) isSettled = false;
+      delivered += result?.delivered ?? 0;
+      slow += result?.slow ?? 0;
+      disconnected += result?.disconnected ?? 0;
     }
-    if (this.#records.length > rememberedMax) this.forgetOld();
-  }
-
-  /** Forgets what is too old, or too much. */
-  forgetOld(): void {
-    const before = this.#clock.monotonic() - rememberedMs;
-    let count = 0;
-    for (const { doneAt } of this.#records) {
-      const isOld = doneAt !== undefined && (doneAt <= before || this.#records.length - count > rememberedMax);
-      if (!isOld) break;
-      count++;
-    }
-    const newest = this.#records[count - 1];
-    if (newest === undefined) return;
-    const { epoch, upto } = newest;
-    const after = this.#records.find((record) => record.epoch === epoch)?.after ?? newest.after;
-    if (this.#forgotten?.epoch === epoch) this.#forgotten.upto = upto;
-    else this.#forgotten = { epoch, after, upto };
-    this.#records.splice(0, count);
+    const { after, upto } = record;
+    const flush = { after, upto, doneAt: this.#clock.monotonic(), delivered, slow, disconnected };
+    this.#done.add(order.key, flush, isSettled ? undefined : record.classes);
+    if (this.#waiters !== undefined) this.#answerWaiters(record, this.#waiters);
   }
 
   /**
@@ -116,10 +109,12 @@ export class FlushRecords {
   async result(wanted: Position, deadlineMs: number, room: AskedRoom): Promise<PublicationResult | 'forgotten'> {
     const known = this.#resultOf(wanted, room.position);
     if (known !== undefined) return known;
-    if (this.#waiters.size >= waitersMax) return this.#interim(wanted, room);
+    this.#waiters ??= new Set();
+    const waiters = this.#waiters;
+    if (waiters.size >= waitersMax) return this.#interim(wanted, room);
     return new Promise((resolve) => {
       const callOff = this.#clock.after(deadlineMs, () => {
-        this.#waiters.delete(waiter);
+        waiters.delete(waiter);
         resolve(this.#interim(wanted, room));
       });
       const waiter: Waiter = {
@@ -129,32 +124,65 @@ export class FlushRecords {
           resolve(result);
         },
       };
-      this.#waiters.add(waiter);
+      waiters.add(waiter);
     });
   }
 
-  #find({ epoch, offset }: Position): FlushRecord | undefined {
-    return this.#records.findLast((record) => record.epoch === epoch && offset > record.after && offset <= record.upto);
+  #orderOf({ epoch, after, upto }: Span): Order {
+    if (this.#order?.epoch !== epoch) {
+      this.#orderBefore = this.#order;
+      this.#order = { epoch, key: this.#done.newKey(), first: after, upto: after, lost: undefined };
+    }
+    const order = this.#order;
+    if (after > order.upto) order.lost = { after: order.upto, upto: after };
+    order.upto = upto;
+    return order;
+  }
+
+  #answerWaiters(record: FlushRecord, waiters: Set<Waiter>): void {
+    for (const waiter of waiters) {
+      if (waiter.epoch !== record.epoch || waiter.offset > record.upto) continue;
+      waiters.delete(waiter);
+      // What waited for an offset below this span waited for one that the bus lost.
+      waiter.resolve(waiter.offset > record.after ? sum(record.classes, waiter.offset) : nobody);
+    }
+  }
+
+  #isUnderWay({ epoch, offset }: Position): FlushRecord | undefined {
+    return this.#underWay.find((record) => record.epoch === epoch && offset > record.after && offset <= record.upto);
   }
 
   /** `undefined`: its flush is not over. */
   #resultOf(wanted: Position, cut: Position): PublicationResult | 'forgotten' | undefined {
     const { epoch, offset } = wanted;
-    const record = this.#find(wanted);
-    if (record !== undefined) return record.doneAt === undefined ? undefined : sum(record, offset);
-    const forgotten = this.#forgotten;
-    if (forgotten?.epoch === epoch && offset > forgotten.after && offset <= forgotten.upto) return 'forgotten';
+    if (this.#isUnderWay(wanted) !== undefined) return undefined;
+    const order = [this.#order, this.#orderBefore].find((each) => each?.epoch === epoch);
+    const isInOrder = order !== undefined && offset > order.first && offset <= order.upto;
+    if (isInOrder) return this.#doneResult(order, offset);
     return epoch === cut.epoch && offset <= cut.offset ? nobody : undefined;
   }
 
+  #doneResult({ key, lost }: Order, offset: number): PublicationResult | 'forgotten' {
+    const found = this.#done.find(key, offset);
+    if (found === undefined) return lost !== undefined && offset > lost.after && offset <= lost.upto ? nobody : 'forgotten';
+    const { flush, details } = found;
+    if (this.#clock.monotonic() - flush.doneAt >= rememberedMs) return 'forgotten';
+    if (details !== undefined) return sum(details, offset);
+    return { delivered: flush.delivered, dropped: losses(flush), pending: 0 };
+  }
+
   #interim(wanted: Position, { position, size }: AskedRoom): PublicationResult | 'forgotten' {
-    const record = this.#find(wanted);
-    if (record !== undefined) return sum(record, wanted.offset);
+    const record = this.#isUnderWay(wanted);
+    if (record !== undefined) return sum(record.classes, wanted.offset);
     return this.#resultOf(wanted, position) ?? { delivered: 0, dropped: {}, pending: size };
   }
 }
 
-function sum({ classes }: FlushRecord, offset: number): PublicationResult {
+function losses({ slow, disconnected }: { readonly slow: number; readonly disconnected: number }): PublicationResult['dropped'] {
+  return { ...(slow > 0 ? { slow } : {}), ...(disconnected > 0 ? { disconnected } : {}) };
+}
+
+function sum(classes: readonly ClassRecord[], offset: number): PublicationResult {
   let delivered = 0;
   let pending = 0;
   const dropped: Partial<Record<DropReason, number>> = {};

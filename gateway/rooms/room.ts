@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import { priorities, type LogBatch, type Position } from '../../core/publication.ts';
 import type { EncodedItems, Encoding, MemberClass } from '../encoding/encoding.ts';
-import { flushesUnderWayMax } from '../merging/cadence.ts';
+import { flushesUnderWayMax, type RoomLoad } from '../merging/cadence.ts';
 import type { ClassCut, Cut, Missing, Moment } from '../merging/cut.ts';
 import { densityFor } from '../merging/density.ts';
 import { leftOutReasons, type LeftOut } from '../merging/left-out.ts';
@@ -10,6 +10,7 @@ import { Merger } from '../merging/merger.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import { Tally } from '../accounts/tally.ts';
 import { Delivery } from './delivery.ts';
+import type { DoneFlushes } from './done-flushes.ts';
 import type { FanOut } from './fan-out.ts';
 import { FlushRecords, type ClassRecord } from './flush-records.ts';
 import { Handovers } from './handovers.ts';
@@ -19,20 +20,15 @@ export interface RoomSurroundings {
   readonly fanOut: FanOut;
   readonly metrics: GatewayMetrics;
   readonly clock: Clock;
+  /** Where the flushes of all rooms lie when they are over. */
+  readonly done: DoneFlushes<readonly ClassRecord[]>;
 }
 
 /** CPU of a flush for each member until it is measured, in milliseconds: cautious, some two or three times what it takes. */
 const writeCostMsAssumed = 0.02;
 
-/** What was measured of a room since it was last asked. */
-export interface MeasuredLoad {
-  /** Bus batches that arrived, the publications in them, and the bytes of their payloads. */
-  readonly arrivals: number;
-  readonly publications: number;
-  readonly bytes: number;
-  /** CPU of one flush, in milliseconds; `undefined` = none has ended. */
-  readonly flushCostMs: number | undefined;
-}
+/** Weight of the newest interval in a room's flush cost. */
+const costWeight = 0.3;
 
 /**
  * A channel's presence on one gateway: brings its members and the rules (`Merger`) together with the timer, the encodings and the fan-out.
@@ -46,29 +42,43 @@ export class Room implements MemberRoom {
   readonly #handovers = new Handovers();
   readonly records: FlushRecords;
   readonly tally = new Tally();
+  readonly #tallies: readonly Tally[];
   #cancelTimer: (() => void) | undefined;
   #timerAt = 0;
   /** Members whose queue is at its bound; kept by their connections. */
   fullMembers = 0;
   /** CPU for encoding and fan-out since the load was last taken, in milliseconds. */
   spentMs = 0;
+  #flushesBegun = 0;
   #flushesWritten = 0;
+  #flushCostMs: number | undefined;
   #writeCostMs = writeCostMsAssumed;
   #arrivals = 0;
   #publications = 0;
   #bytes = 0;
   #wasWaiting = false;
+  readonly #onDue = (): void => {
+    this.#cancelTimer = undefined;
+    this.#emit(this.#merger.tick(this.#moment()));
+  };
   #isClosed = false;
+  #isActive = false;
+  readonly #onActive: (room: Room) => void;
+  #size = 0;
 
   constructor(options: {
     readonly channel: string;
     readonly policy: ChannelPolicy;
     readonly position: Position;
     readonly surroundings: RoomSurroundings;
+    /** Called when something has come or was written for the first time since the load was last taken. */
+    readonly onActive: (room: Room) => void;
   }) {
+    this.#onActive = options.onActive;
     this.channel = options.channel;
     this.#surroundings = options.surroundings;
-    this.records = new FlushRecords(options.surroundings.clock);
+    this.records = new FlushRecords(options.surroundings.clock, options.surroundings.done);
+    this.#tallies = [this.tally, options.surroundings.metrics.tally];
     this.#merger = new Merger(options);
   }
 
@@ -81,9 +91,7 @@ export class Room implements MemberRoom {
   }
 
   get size(): number {
-    let size = 0;
-    for (const list of this.#members.values()) size += list.size;
-    return size;
+    return this.#size;
   }
 
   /** All members as they are now: the list stays as it is while they come and go. */
@@ -124,6 +132,7 @@ export class Room implements MemberRoom {
     this.#endHandovers();
     this.#list(member.memberClass).add(member);
     if (member.memberClass.encoding !== member.connection.encoding) this.#handovers.add(member, this.#surroundings.clock.monotonic());
+    this.#size++;
     this.#boundBacklog();
     if (member.connection.isFull) this.fullMembers++;
     member.connection.members.push(member);
@@ -133,6 +142,7 @@ export class Room implements MemberRoom {
     if (!member.active) return;
     member.active = false;
     this.#remove(member);
+    this.#size--;
     this.#boundBacklog();
     if (member.connection.isFull) this.fullMembers--;
     member.connection.forget(member);
@@ -150,29 +160,57 @@ export class Room implements MemberRoom {
 
   receive(batch: LogBatch): void {
     this.#endHandovers();
+    this.#activate();
     this.#arrivals++;
     this.#publications += batch.publications.length;
     for (const { payload } of batch.publications) this.#bytes += payload.length;
-    this.#surroundings.metrics.received.inc(batch.publications.length);
+    this.#surroundings.metrics.received(batch.publications.length);
     this.#emit(this.#merger.receive(batch, this.#moment()));
   }
 
-  /** What the cadence is planned from; measured anew from then on. `undefined` where nothing came and nothing was written. */
-  takeLoad(): MeasuredLoad | undefined {
+  /** Whether a flush is under way: what it takes is measured when it ends. */
+  get isFlushing(): boolean {
+    return this.#flushesBegun > 0;
+  }
+
+  /**
+   * What the cadence is planned from; measured anew from then on. `undefined` where nothing came and nothing was written.
+   * @param intervalMs since the load was last taken
+   */
+  takeLoad(intervalMs: number): RoomLoad | undefined {
+    this.#isActive = false;
     if (this.#arrivals === 0 && this.spentMs === 0 && this.#flushesWritten === 0) return undefined;
-    const flushCostMs = this.#flushesWritten > 0 ? this.spentMs / this.#flushesWritten : undefined;
-    const load = { arrivals: this.#arrivals, publications: this.#publications, bytes: this.#bytes, flushCostMs };
+    this.#measureFlush();
+    const perSecond = 1000 / intervalMs;
+    const load = {
+      flushCostMs: this.#flushCostMs ?? 0,
+      arrivalsPerSecond: this.#arrivals * perSecond,
+      publicationsPerSecond: this.#publications * perSecond,
+      bytesPerSecond: this.#bytes * perSecond,
+      policy: this.policy,
+    };
     this.#arrivals = 0;
     this.#publications = 0;
     this.#bytes = 0;
-    // A flush that takes longer than an interval is measured when it ends.
-    if (flushCostMs !== undefined) {
-      this.spentMs = 0;
-      this.#writeCostMs = flushCostMs / Math.max(1, this.size);
-      this.#boundBacklog();
-    }
-    this.#flushesWritten = 0;
     return load;
+  }
+
+  /** A flush that takes longer than an interval is measured when it ends. */
+  #measureFlush(): void {
+    if (this.#flushesWritten === 0) return;
+    const measuredMs = this.spentMs / this.#flushesWritten;
+    const before = this.#flushCostMs ?? measuredMs;
+    this.#flushCostMs = before + costWeight * (measuredMs - before);
+    this.#writeCostMs = measuredMs / Math.max(1, this.#size);
+    this.spentMs = 0;
+    this.#flushesWritten = 0;
+    this.#boundBacklog();
+  }
+
+  #activate(): void {
+    if (this.#isActive) return;
+    this.#isActive = true;
+    this.#onActive(this);
   }
 
   resubscribed(position: Position): void {
@@ -248,14 +286,18 @@ export class Room implements MemberRoom {
   }
 
   #written(cut: Cut): void {
+    this.#activate();
+    this.#flushesBegun--;
     this.#flushesWritten++;
     this.#surroundings.metrics.observeLatency(cut.publications, this.#surroundings.clock.wall());
-    const next = (): void => {
-      if (!this.#isClosed) this.#emit(this.#merger.written(this.#moment()));
-    };
     // A cut that waits is encoded in a turn of its own: this one is a slice of the fan-out's.
-    if (this.#merger.isWaiting) this.#surroundings.clock.soon(next);
-    else next();
+    if (this.#merger.isWaiting) this.#surroundings.clock.soon(() => this.#goOn());
+    else this.#goOn();
+  }
+
+  /** The merger is told that a cut was written. */
+  #goOn(): void {
+    if (!this.#isClosed) this.#emit(this.#merger.written(this.#moment()));
   }
 
   #arm(): void {
@@ -264,16 +306,13 @@ export class Room implements MemberRoom {
     const { clock } = this.#surroundings;
     this.#cancelTimer?.();
     this.#timerAt = dueAt;
-    this.#cancelTimer = clock.after(Math.max(1, dueAt - clock.monotonic()), () => {
-      this.#cancelTimer = undefined;
-      this.#emit(this.#merger.tick(this.#moment()));
-    });
+    // The platform's timers take whole milliseconds: one that is rounded down comes too early, and is set a second time.
+    this.#cancelTimer = clock.after(Math.max(1, Math.ceil(dueAt - clock.monotonic())), this.#onDue);
   }
 
   #flush(cut: Cut): void {
     const { fanOut, metrics, clock } = this.#surroundings;
     const startedAt = clock.monotonic();
-    const tallies = [this.tally, metrics.tally];
     const encoded = encodedFor(cut.classes);
     const deliveries: Delivery<Member>[] = [];
     const classes: ClassRecord[] = [];
@@ -281,20 +320,21 @@ export class Room implements MemberRoom {
       const list = this.#members.get(classCut.memberClass);
       if (list === undefined || list.size === 0) continue;
       const { dropped } = classCut;
-      for (const tally of tallies) account(tally, { cut, dropped, members: list.size });
+      for (const tally of this.#tallies) account(tally, { cut, dropped, members: list.size });
       const frame = classCut.send ? this.#encode(cut.epoch, classCut, encoded?.get(classCut.memberClass.encoding)) : undefined;
       const delivery = frame === undefined ? undefined : this.#delivery({ cut, classCut, frame, list });
       if (delivery !== undefined) deliveries.push(delivery);
       classes.push({ members: list.size, dropped, delivery });
     }
-    const record = this.records.begin(cut, classes);
+    this.records.begin(cut, classes);
+    this.#flushesBegun++;
     this.spentMs += clock.monotonic() - startedAt;
     metrics.flushed(cut, this.#merger.windowMs);
     fanOut.add({
       room: this,
       deliveries,
       onDone: () => {
-        this.records.done(record);
+        this.records.done();
         this.#written(cut);
       },
     });
@@ -315,7 +355,7 @@ export class Room implements MemberRoom {
       frames: memberClass.encoding.framesOf(items.length),
       publications: dropped === undefined ? cut.offered : sentOf(cut, dropped),
       members: list.lend(),
-      tallies: [this.tally, metrics.tally],
+      tallies: this.#tallies,
       meter: metrics,
     });
   }

@@ -12,7 +12,7 @@ import { planCadence, demandOf, type RoomLoad } from '../merging/cadence.ts';
 import { densityFor } from '../merging/density.ts';
 import { ColdRooms, type ColdRefusal } from './cold-rooms.ts';
 import type { Member, Subscriber } from './members.ts';
-import { Room, type MeasuredLoad, type RoomSurroundings } from './room.ts';
+import { Room, type RoomSurroundings } from './room.ts';
 
 /** Who wants a connection in a room. A backend may give it what its client could not have, but never another user's own channel. */
 export interface JoinRequest {
@@ -45,8 +45,6 @@ interface OpenRoom {
 const cadenceIntervalMs = 500;
 /** Members that are settled together when a policy changes. */
 const settledTogether = 64;
-/** Weight of the newest interval in a room's flush cost. */
-const costWeight = 0.3;
 
 /** The rooms of one gateway: opened by the first to come, closed when the last has left. */
 export class Rooms {
@@ -58,7 +56,8 @@ export class Rooms {
   readonly #coldRooms: ColdRooms;
   #policies: Policies;
   readonly #rooms = new Map<string, OpeningRoom | OpenRoom>();
-  readonly #flushCosts = new Map<Room, number>();
+  /** Rooms in which something happened since the cadence was last planned. */
+  #active = new Set<Room>();
   #stretched = new Set<Room>();
   #demand = 0;
   #subscriptions = 0;
@@ -248,7 +247,13 @@ export class Rooms {
         onBatch: (batch) => deliver((to) => to.receive(batch)),
         onResubscribed: (again) => deliver((to) => to.resubscribed(again)),
       });
-      room = new Room({ channel, policy: this.#policies.of(channel), position, surroundings: this.#surroundings });
+      room = new Room({
+        channel,
+        policy: this.#policies.of(channel),
+        position,
+        surroundings: this.#surroundings,
+        onActive: (active) => this.#active.add(active),
+      });
     } catch (error) {
       this.#unopened.warn(error);
       this.#rooms.delete(channel);
@@ -266,26 +271,11 @@ export class Rooms {
     const entry = this.#rooms.get(room.channel);
     if (entry?.state !== 'open' || entry.room !== room) return;
     this.#rooms.delete(room.channel);
-    this.#flushCosts.delete(room);
+    this.#active.delete(room);
     this.#stretched.delete(room);
     this.#unsettled.delete(room);
     room.close();
     this.#log.unsubscribe(room.channel);
-  }
-
-  #loadOf(room: Room, { arrivals, publications, bytes, flushCostMs: measuredMs }: MeasuredLoad): RoomLoad {
-    const before = this.#flushCosts.get(room);
-    const flushCostMs =
-      measuredMs === undefined || before === undefined ? (measuredMs ?? before) : before + costWeight * (measuredMs - before);
-    if (flushCostMs !== undefined) this.#flushCosts.set(room, flushCostMs);
-    const perSecond = 1000 / cadenceIntervalMs;
-    return {
-      flushCostMs: flushCostMs ?? 0,
-      arrivalsPerSecond: arrivals * perSecond,
-      publicationsPerSecond: publications * perSecond,
-      bytesPerSecond: bytes * perSecond,
-      policy: room.policy,
-    };
   }
 
   #renew(room: Room): void {
@@ -328,11 +318,12 @@ export class Rooms {
 
   #planCadence(): void {
     const active = new Map<Room, RoomLoad>();
-    for (const entry of this.#rooms.values()) {
-      if (entry.state !== 'open') continue;
-      if (!entry.room.records.isEmpty) entry.room.records.forgetOld();
-      const measured = entry.room.takeLoad();
-      if (measured !== undefined) active.set(entry.room, this.#loadOf(entry.room, measured));
+    const happened = this.#active;
+    this.#active = new Set();
+    for (const room of happened) {
+      const load = room.takeLoad(cadenceIntervalMs);
+      if (load !== undefined) active.set(room, load);
+      if (room.isFlushing) this.#active.add(room);
     }
     const loads = [...active.values()];
     this.#demand = loads.reduce((sum, load) => sum + demandOf(load), 0);

@@ -15,6 +15,7 @@ import { OpenConnections } from '../../gateway/connections/open-connections.ts';
 import type { Connection } from '../../gateway/connections/connection.ts';
 import { v1Encoding } from '../../gateway/encoding/encodings.ts';
 import { Drainer } from '../../gateway/moving/drainer.ts';
+import { DoneFlushes } from '../../gateway/rooms/done-flushes.ts';
 import { FanOut } from '../../gateway/rooms/fan-out.ts';
 import { Rooms } from '../../gateway/rooms/rooms.ts';
 import { topChannels } from '../../gateway/rooms/top-channels.ts';
@@ -89,7 +90,12 @@ const { log } = createMemoryBus();
 const rooms = new Rooms({
   log,
   policies: policies('Public', 50),
-  surroundings: { fanOut: new FanOut({ clock: systemClock, onSlice: (ms) => metrics.slice(ms) }), metrics, clock: systemClock },
+  surroundings: {
+    fanOut: new FanOut({ clock: systemClock, onSlice: (ms) => metrics.slice(ms) }),
+    metrics,
+    clock: systemClock,
+    done: new DoneFlushes(),
+  },
   logger,
   share: 0.6,
 });

@@ -6,6 +6,7 @@ import { ClientPublishing } from '../../gateway/commands/client-publishing.ts';
 import { Connection } from '../../gateway/connections/connection.ts';
 import type { Encoding } from '../../gateway/encoding/encoding.ts';
 import { plainEncoding } from '../../gateway/encoding/encodings.ts';
+import { DoneFlushes } from '../../gateway/rooms/done-flushes.ts';
 import { FanOut } from '../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../gateway/accounts/metrics.ts';
 import { PlainDialect } from '../../gateway/commands/plain-dialect.ts';
@@ -57,7 +58,7 @@ export class SimulatedGateway {
     this.rooms = new Rooms({
       log,
       policies: options.policies,
-      surroundings: { fanOut, metrics: this.metrics, clock },
+      surroundings: { fanOut, metrics: this.metrics, clock, done: new DoneFlushes() },
       logger,
       share: 0.6,
     });

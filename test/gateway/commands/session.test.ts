@@ -11,6 +11,8 @@ import { Session, type Dialect } from '../../../gateway/commands/session.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
+import { DoneFlushes } from '../../../gateway/rooms/done-flushes.ts';
+import type { ClassRecord } from '../../../gateway/rooms/flush-records.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { Rooms } from '../../../gateway/rooms/rooms.ts';
 import { gauges } from '../../simulation/gateway.ts';
@@ -44,7 +46,7 @@ class Conversation {
     const metrics = new GatewayMetrics(new Registry(), gauges);
     const logger = createLogger({ part: 'test', level: 'silent' });
     const fanOut = new FanOut({ clock: this.clock, onSlice() {} });
-    const surroundings = { fanOut, metrics, clock: this.clock };
+    const surroundings = { fanOut, metrics, clock: this.clock, done: new DoneFlushes<readonly ClassRecord[]>() };
     this.#session = new Session(connection, dialect, {
       rooms: new Rooms({ log, policies: new Policies([]), surroundings, logger, share: 0.6 }),
       authenticate: () => Promise.resolve({ kind: 'refused', reason: 'no token is asked for' }),

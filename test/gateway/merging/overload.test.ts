@@ -7,6 +7,8 @@ import { Policies, policyFileSchema } from '../../../core/policy/policy.ts';
 import { priorities } from '../../../core/publication.ts';
 import { plainEncoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
+import { DoneFlushes } from '../../../gateway/rooms/done-flushes.ts';
+import type { ClassRecord } from '../../../gateway/rooms/flush-records.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
 import { Rooms } from '../../../gateway/rooms/rooms.ts';
@@ -46,7 +48,7 @@ class BusyLoop {
       unsubscribe: (channel) => this.#subscribers.delete(channel),
       append: () => Promise.reject(new Error('nobody publishes here')),
     };
-    const surroundings = { fanOut, metrics, clock };
+    const surroundings = { fanOut, metrics, clock, done: new DoneFlushes<readonly ClassRecord[]>() };
     this.rooms = new Rooms({ log, policies: policiesOf(policies), surroundings, logger: pino({ level: 'silent' }), share: 0.6 });
     open.push(this.rooms);
   }

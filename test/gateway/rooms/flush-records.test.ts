@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { Delivery } from '../../../gateway/rooms/delivery.ts';
 import { LeftOut } from '../../../gateway/merging/left-out.ts';
-import { FlushRecords, rememberedMax, rememberedMs } from '../../../gateway/rooms/flush-records.ts';
+import { DoneFlushes } from '../../../gateway/rooms/done-flushes.ts';
+import { FlushRecords, rememberedMs, type ClassRecord } from '../../../gateway/rooms/flush-records.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { placed } from '../../support/publications.ts';
 
@@ -14,7 +15,13 @@ class Flushing {
   readonly clock = new FakeClock();
   readonly size = 3;
   position = { epoch: 'e', offset: 0 };
-  readonly records = new FlushRecords(this.clock);
+  readonly done: DoneFlushes<readonly ClassRecord[]>;
+  readonly records: FlushRecords;
+
+  constructor(done = new DoneFlushes<readonly ClassRecord[]>()) {
+    this.done = done;
+    this.records = new FlushRecords(this.clock, done);
+  }
 
   /** Cuts the next so many offsets. Returns how to end the flush. */
   cut(count = 1): () => void {
@@ -24,11 +31,11 @@ class Flushing {
     const members = Array.from({ length: this.size }, () => 'member');
     const frame = { frame: Buffer.alloc(1), frames: 1, publications: [0, count, 0] };
     const delivery = new Delivery({ span, ...frame, members, tallies: [], meter: { sent() {} } });
-    const record = this.records.begin(span, [{ members: this.size, dropped: undefined, delivery }]);
+    this.records.begin(span, [{ members: this.size, dropped: undefined, delivery }]);
     this.position = { epoch, offset: upto };
     return () => {
       delivery.handed(this.size);
-      this.records.done(record);
+      this.records.done();
     };
   }
 
@@ -93,12 +100,11 @@ test('the reason is told for which an offset was left out for a class, beside wh
   ] as const)
     dropped.note(placed(offset), reason);
   const delivery = { result: () => ({ delivered: 2, slow: 1, disconnected: 0, pending: 4 }) };
-  records.done(
-    records.begin({ epoch: 'e', after: 0, upto: 4 }, [
-      { members: 5, dropped, delivery: undefined },
-      { members: 7, dropped: undefined, delivery },
-    ]),
-  );
+  records.begin({ epoch: 'e', after: 0, upto: 4 }, [
+    { members: 5, dropped, delivery: undefined },
+    { members: 7, dropped: undefined, delivery },
+  ]);
+  records.done();
   const room = { position: { epoch: 'e', offset: 4 }, size: 12 };
   const resultOf = (offset: number) => records.result({ epoch: 'e', offset }, never, room);
   const others = { delivered: 2, pending: 4 };
@@ -108,29 +114,64 @@ test('the reason is told for which an offset was left out for a class, beside wh
   expect(await resultOf(4)).toEqual({ ...others, dropped: { expired: 5, slow: 1 } });
 });
 
-test('a thousand flushes that are over are remembered for five seconds, and none longer; what is forgotten is said to be', async () => {
+test('a flush that is over is remembered for five seconds, and said to be forgotten after that', async () => {
   const room = new Flushing();
-  for (let made = 0; made < rememberedMax + 1; made++) room.cut()();
+  room.cut()();
+  room.clock.time += rememberedMs - 1;
+  room.cut()();
+  expect(await room.ask(1)).toMatchObject({ delivered: 3 });
+  room.clock.time += 1;
   expect(await room.ask(1)).toBe('forgotten');
   expect(await room.ask(2)).toMatchObject({ delivered: 3 });
-  room.clock.time += rememberedMs - 1;
-  room.records.forgetOld();
-  expect(await room.ask(2)).toMatchObject({ delivered: 3 });
+});
+
+test('all rooms of a gateway share one bound: at it every flush is known, and one past it the oldest is forgotten', async () => {
+  const done = new DoneFlushes<readonly ClassRecord[]>(10);
+  const [room, other] = [new Flushing(done), new Flushing(done)];
+  for (let made = 0; made < 5; made++) {
+    room.cut()();
+    other.cut(2)();
+  }
+  expect(await room.ask(1)).toMatchObject({ delivered: 3 });
+  other.cut()();
+  expect(await room.ask(1)).toBe('forgotten');
+  for (const offset of [1, 2, 9, 10, 11]) expect(await other.ask(offset)).toMatchObject({ delivered: 3 });
+});
+
+test('what still waits in a queue when its flush is over is pending, until it is handed over or dropped', async () => {
+  const { records } = new Flushing();
+  const delivery = new Delivery({
+    span: { epoch: 'e', after: 0, upto: 1 },
+    frame: Buffer.alloc(1),
+    frames: 1,
+    publications: [0, 1, 0],
+    members: ['a', 'b', 'c'],
+    tallies: [],
+    meter: { sent() {} },
+  });
+  records.begin({ epoch: 'e', after: 0, upto: 1 }, [{ members: 3, dropped: undefined, delivery }]);
+  delivery.handed(1);
+  records.done();
+  const ask = () => records.result({ epoch: 'e', offset: 1 }, never, { position: { epoch: 'e', offset: 1 }, size: 3 });
+  expect(await ask()).toEqual({ delivered: 1, dropped: {}, pending: 2 });
+  delivery.handed(1);
+  delivery.dropped('slow', 1);
+  expect(await ask()).toEqual({ delivered: 2, dropped: { slow: 1 }, pending: 0 });
+});
+
+test('offsets of an epoch that ended are still known, and never taken for those of the next', async () => {
+  const room = new Flushing();
+  room.cut(3)();
+  room.position = { epoch: 'f', offset: 0 };
   room.cut()();
-  room.clock.time += 1;
-  room.records.forgetOld();
-  expect(await room.ask(rememberedMax + 1)).toBe('forgotten');
-  expect(await room.ask(rememberedMax + 2)).toMatchObject({ delivered: 3 });
-  room.clock.time += rememberedMs;
-  room.records.forgetOld();
-  expect(room.records.isEmpty).toBe(true);
+  expect(await room.ask(3)).toMatchObject({ delivered: 3 });
+  expect(await room.ask(1, never, 'f')).toMatchObject({ delivered: 3 });
 });
 
 test('a flush that is under way is remembered, however long it takes', async () => {
   const room = new Flushing();
   const end = room.cut();
   room.clock.time += 10 * rememberedMs;
-  room.records.forgetOld();
   end();
   expect(await room.ask(1)).toMatchObject({ delivered: 3 });
 });

@@ -5,6 +5,7 @@ import { limits } from '../../../core/limits.ts';
 import { defaultPolicy } from '../../../core/policy/policy.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { plainEncoding, v1Encoding } from '../../../gateway/encoding/encodings.ts';
+import { DoneFlushes } from '../../../gateway/rooms/done-flushes.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { Handovers } from '../../../gateway/rooms/handovers.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
@@ -34,7 +35,8 @@ function hosting() {
     channel: 'c',
     policy: defaultPolicy,
     position: { epoch: 'e', offset: 0 },
-    surroundings: { fanOut, metrics, clock },
+    surroundings: { fanOut, metrics, clock, done: new DoneFlushes() },
+    onActive() {},
   });
   let offset = 0;
   return {

@@ -3,6 +3,8 @@ import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { defaultPolicy, type ChannelPolicy } from '../../../core/policy/policy.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
+import { DoneFlushes } from '../../../gateway/rooms/done-flushes.ts';
+import type { ClassRecord } from '../../../gateway/rooms/flush-records.ts';
 import { FanOut, type Flush } from '../../../gateway/rooms/fan-out.ts';
 import { Room } from '../../../gateway/rooms/room.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
@@ -51,8 +53,8 @@ class Hosting {
   #offset = 0;
 
   constructor(policy: ChannelPolicy) {
-    const surroundings = { fanOut: this.fanOut, metrics: this.metrics, clock: this.clock };
-    this.room = new Room({ channel: 'c', policy, position: { epoch: 'e', offset: 0 }, surroundings });
+    const surroundings = { fanOut: this.fanOut, metrics: this.metrics, clock: this.clock, done: new DoneFlushes<readonly ClassRecord[]>() };
+    this.room = new Room({ channel: 'c', policy, position: { epoch: 'e', offset: 0 }, surroundings, onActive() {} });
   }
 
   join(count: number, asked: number | undefined): readonly Viewer[] {

@@ -10,6 +10,7 @@ import { answerCall } from '../../../gateway/commands/backend-calls.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { identify } from '../../../gateway/connections/standing.ts';
+import { DoneFlushes } from '../../../gateway/rooms/done-flushes.ts';
 import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
@@ -58,6 +59,7 @@ class Gateway {
       fanOut: new FanOut({ clock: this.clock, onSlice: () => {} }),
       metrics: new GatewayMetrics(this.registry, gauges),
       clock: this.clock,
+      done: new DoneFlushes(),
     },
     logger: { warn: (...said: unknown[]) => this.warnings.push(said) } as Partial<Logger> as Logger,
     share: 0.6,
