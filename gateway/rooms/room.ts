@@ -14,6 +14,7 @@ import type { DoneFlushes } from './done-flushes.ts';
 import type { FanOut } from './fan-out.ts';
 import { FlushRecords, type ClassRecord } from './flush-records.ts';
 import { Handovers } from './handovers.ts';
+import { RoomMeter } from './room-meter.ts';
 import { MemberList, type Member, type MemberRoom } from './members.ts';
 
 export interface RoomSurroundings {
@@ -23,12 +24,6 @@ export interface RoomSurroundings {
   /** Where the flushes of all rooms lie when they are over. */
   readonly done: DoneFlushes<readonly ClassRecord[]>;
 }
-
-/** CPU of a flush for each member until it is measured, in milliseconds: cautious, some two or three times what it takes. */
-const writeCostMsAssumed = 0.02;
-
-/** Weight of the newest interval in a room's flush cost. */
-const costWeight = 0.3;
 
 /**
  * A channel's presence on one gateway: brings its members and the rules (`Merger`) together with the timer, the encodings and the fan-out.
@@ -47,23 +42,13 @@ export class Room implements MemberRoom {
   #timerAt = 0;
   /** Members whose queue is at its bound; kept by their connections. */
   fullMembers = 0;
-  /** CPU for encoding and fan-out since the load was last taken, in milliseconds. */
-  spentMs = 0;
-  #flushesBegun = 0;
-  #flushesWritten = 0;
-  #flushCostMs: number | undefined;
-  #writeCostMs = writeCostMsAssumed;
-  #arrivals = 0;
-  #publications = 0;
-  #bytes = 0;
   #wasWaiting = false;
   readonly #onDue = (): void => {
     this.#cancelTimer = undefined;
     this.#emit(this.#merger.tick(this.#moment()));
   };
   #isClosed = false;
-  #isActive = false;
-  readonly #onActive: (room: Room) => void;
+  readonly #meter: RoomMeter;
   #size = 0;
 
   constructor(options: {
@@ -74,7 +59,7 @@ export class Room implements MemberRoom {
     /** Called when something has come or was written for the first time since the load was last taken. */
     readonly onActive: (room: Room) => void;
   }) {
-    this.#onActive = options.onActive;
+    this.#meter = new RoomMeter(() => options.onActive(this));
     this.channel = options.channel;
     this.#surroundings = options.surroundings;
     this.records = new FlushRecords(options.surroundings.clock, options.surroundings.done);
@@ -160,17 +145,14 @@ export class Room implements MemberRoom {
 
   receive(batch: LogBatch): void {
     this.#endHandovers();
-    this.#activate();
-    this.#arrivals++;
-    this.#publications += batch.publications.length;
-    for (const { payload } of batch.publications) this.#bytes += payload.length;
+    this.#meter.received(batch.publications);
     this.#surroundings.metrics.received(batch.publications.length);
     this.#emit(this.#merger.receive(batch, this.#moment()));
   }
 
   /** Whether a flush is under way: what it takes is measured when it ends. */
   get isFlushing(): boolean {
-    return this.#flushesBegun > 0;
+    return this.#meter.isFlushing;
   }
 
   /**
@@ -178,39 +160,10 @@ export class Room implements MemberRoom {
    * @param intervalMs since the load was last taken
    */
   takeLoad(intervalMs: number): RoomLoad | undefined {
-    this.#isActive = false;
-    if (this.#arrivals === 0 && this.spentMs === 0 && this.#flushesWritten === 0) return undefined;
-    this.#measureFlush();
-    const perSecond = 1000 / intervalMs;
-    const load = {
-      flushCostMs: this.#flushCostMs ?? 0,
-      arrivalsPerSecond: this.#arrivals * perSecond,
-      publicationsPerSecond: this.#publications * perSecond,
-      bytesPerSecond: this.#bytes * perSecond,
-      policy: this.policy,
-    };
-    this.#arrivals = 0;
-    this.#publications = 0;
-    this.#bytes = 0;
-    return load;
-  }
-
-  /** A flush that takes longer than an interval is measured when it ends. */
-  #measureFlush(): void {
-    if (this.#flushesWritten === 0) return;
-    const measuredMs = this.spentMs / this.#flushesWritten;
-    const before = this.#flushCostMs ?? measuredMs;
-    this.#flushCostMs = before + costWeight * (measuredMs - before);
-    this.#writeCostMs = measuredMs / Math.max(1, this.#size);
-    this.spentMs = 0;
-    this.#flushesWritten = 0;
+    const load = this.#meter.takeLoad(intervalMs, this.#size);
+    if (load === undefined) return undefined;
     this.#boundBacklog();
-  }
-
-  #activate(): void {
-    if (this.#isActive) return;
-    this.#isActive = true;
-    this.#onActive(this);
+    return { ...load, policy: this.policy };
   }
 
   resubscribed(position: Position): void {
@@ -282,13 +235,11 @@ export class Room implements MemberRoom {
   }
 
   #boundBacklog(): void {
-    this.#merger.setUnderWayMax(flushesUnderWayMax(this.size * this.#writeCostMs));
+    this.#merger.setUnderWayMax(flushesUnderWayMax(this.#size * this.#meter.writeCostMs));
   }
 
   #written(cut: Cut): void {
-    this.#activate();
-    this.#flushesBegun--;
-    this.#flushesWritten++;
+    this.#meter.written();
     this.#surroundings.metrics.observeLatency(cut.publications, this.#surroundings.clock.wall());
     // A cut that waits is encoded in a turn of its own: this one is a slice of the fan-out's.
     if (this.#merger.isWaiting) this.#surroundings.clock.soon(() => this.#goOn());
@@ -327,11 +278,11 @@ export class Room implements MemberRoom {
       classes.push({ members: list.size, dropped, delivery });
     }
     this.records.begin(cut, classes);
-    this.#flushesBegun++;
-    this.spentMs += clock.monotonic() - startedAt;
+    this.#meter.begun();
+    this.#meter.spentMs += clock.monotonic() - startedAt;
     metrics.flushed(cut, this.#merger.windowMs);
     fanOut.add({
-      room: this,
+      room: this.#meter,
       deliveries,
       onDone: () => {
         this.records.done();
@@ -384,7 +335,7 @@ export class Room implements MemberRoom {
     const deliveries = notices.flatMap(({ bytes, members }) =>
       bytes === undefined ? [] : [new Delivery({ span, frame: bytes, frames: 1, publications: [], members, tallies: [], meter: metrics })],
     );
-    fanOut.add({ room: this, deliveries, onDone: () => {} });
+    fanOut.add({ room: this.#meter, deliveries, onDone: () => {} });
   }
 }
 

@@ -1,0 +1,90 @@
+import type { RoomLoad } from '../merging/cadence.ts';
+import type { Publication } from '../../core/publication.ts';
+import type { FannedOut } from './fan-out.ts';
+
+/** CPU of a flush for each member until it is measured, in milliseconds: cautious, some two or three times what it takes. */
+const writeCostMsAssumed = 0.02;
+/** Weight of the newest interval in a room's flush cost. */
+const costWeight = 0.3;
+
+/** What comes to one room, and what its flushes cost: the cadence is planned from it. */
+export class RoomMeter implements FannedOut {
+  /** CPU for encoding and fan-out since the load was last taken, in milliseconds. */
+  spentMs = 0;
+  readonly #onActive: () => void;
+  #isActive = false;
+  #arrivals = 0;
+  #publications = 0;
+  #bytes = 0;
+  #flushesBegun = 0;
+  #flushesWritten = 0;
+  #flushCostMs: number | undefined;
+  #writeCostMs = writeCostMsAssumed;
+
+  /** @param onActive called when something has come or was written for the first time since the load was last taken */
+  constructor(onActive: () => void) {
+    this.#onActive = onActive;
+  }
+
+  /** CPU of a flush for each member, in milliseconds. */
+  get writeCostMs(): number {
+    return this.#writeCostMs;
+  }
+
+  /** Whether a flush is under way: what it takes is measured when it ends. */
+  get isFlushing(): boolean {
+    return this.#flushesBegun > 0;
+  }
+
+  received(publications: readonly Publication[]): void {
+    this.#activate();
+    this.#arrivals++;
+    this.#publications += publications.length;
+    for (const { payload } of publications) this.#bytes += payload.length;
+  }
+
+  begun(): void {
+    this.#flushesBegun++;
+  }
+
+  written(): void {
+    this.#activate();
+    this.#flushesBegun--;
+    this.#flushesWritten++;
+  }
+
+  /** What was measured since the load was last taken, `intervalMs` ago. `undefined`: nothing came and nothing was written. */
+  takeLoad(intervalMs: number, members: number): Omit<RoomLoad, 'policy'> | undefined {
+    this.#isActive = false;
+    if (this.#arrivals === 0 && this.spentMs === 0 && this.#flushesWritten === 0) return undefined;
+    this.#measureFlush(members);
+    const perSecond = 1000 / intervalMs;
+    const load = {
+      flushCostMs: this.#flushCostMs ?? 0,
+      arrivalsPerSecond: this.#arrivals * perSecond,
+      publicationsPerSecond: this.#publications * perSecond,
+      bytesPerSecond: this.#bytes * perSecond,
+    };
+    this.#arrivals = 0;
+    this.#publications = 0;
+    this.#bytes = 0;
+    return load;
+  }
+
+  /** A flush that takes longer than an interval is measured when it ends. */
+  #measureFlush(members: number): void {
+    if (this.#flushesWritten === 0) return;
+    const measuredMs = this.spentMs / this.#flushesWritten;
+    const before = this.#flushCostMs ?? measuredMs;
+    this.#flushCostMs = before + costWeight * (measuredMs - before);
+    this.#writeCostMs = measuredMs / Math.max(1, members);
+    this.spentMs = 0;
+    this.#flushesWritten = 0;
+  }
+
+  #activate(): void {
+    if (this.#isActive) return;
+    this.#isActive = true;
+    this.#onActive();
+  }
+}
