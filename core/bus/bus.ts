@@ -80,7 +80,6 @@ export interface RoomCounts {
 export type GatewayRequest =
   | { readonly method: 'send'; readonly client: number; readonly kind: 'text' | 'binary'; /** base64 */ readonly payload: string }
   | { readonly method: 'call'; readonly client: number; readonly call: ConnectionCall }
-  | { readonly method: 'counts'; readonly channel: string }
   | { readonly method: 'delivered'; readonly channel: string; readonly epoch: string; readonly offset: number };
 
 /** CONNMIX's `conn.call`: what a backend may do to one connection. */
@@ -94,7 +93,6 @@ export type GatewayReply =
   | { readonly kind: 'done' }
   /** That client is not (or no longer) connected here, or what was asked of it was refused. */
   | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'counts'; readonly members: number }
   | {
       readonly kind: 'delivered';
       readonly delivered: number;

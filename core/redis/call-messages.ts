@@ -23,14 +23,12 @@ const connectionCall = z.discriminatedUnion('kind', [
 const request: z.ZodType<GatewayRequest> = z.discriminatedUnion('method', [
   z.object({ method: z.literal('send'), client, kind: z.enum(['text', 'binary']), payload: z.string() }),
   z.object({ method: z.literal('call'), client, call: connectionCall }),
-  z.object({ method: z.literal('counts'), channel }),
   z.object({ method: z.literal('delivered'), channel, epoch: z.string(), offset: count }),
 ]);
 
 const reply: z.ZodType<GatewayReply> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('done') }),
   z.object({ kind: z.literal('failed'), reason: z.string() }),
-  z.object({ kind: z.literal('counts'), members: count }),
   z.object({ kind: z.literal('delivered'), delivered: count, dropped: z.record(z.string(), count), pending: count }),
 ]);
 

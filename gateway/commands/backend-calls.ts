@@ -33,10 +33,6 @@ export async function answerCall(request: GatewayRequest, deadlineMs: number, { 
         ? failed('this client is not connected')
         : callConnection(connection, request.call, rooms);
     }
-    case 'counts': {
-      const { ready, full } = rooms.counts(request.channel);
-      return { kind: 'counts', members: ready + full };
-    }
     case 'delivered': {
       const room = rooms.find(request.channel);
       if (room === undefined) return { kind: 'delivered', delivered: 0, dropped: {}, pending: 0 };

@@ -5,6 +5,6 @@ import { AnsweringGateway, untilUp } from './world.ts';
 const [url, prefix, name] = process.argv.slice(2);
 const bus = createRedisBus({ url: url!, prefix: prefix! });
 await untilUp(bus);
-const gateway = new AnsweringGateway(name!, async () => ({ kind: 'counts', members: 6 }));
+const gateway = new AnsweringGateway(name!);
 gateway.members.set('a', { ready: 5, full: 1 });
 process.stdout.write(`${await bus.calls.serve(gateway)}\n`);

@@ -7,7 +7,7 @@ import type { RedisServer } from '../support/redis-server.ts';
 import { askRedisAtOnce } from '../support/redis-command.ts';
 import { expectOk } from '../support/redis-slots.ts';
 import { expectOrderAroundPositions } from './load.ts';
-import { AnsweringGateway, Listener, publication, until, untilUp } from './world.ts';
+import { AnsweringGateway, Listener, publication, question, until, untilUp } from './world.ts';
 
 const names = new RedisNames('ended');
 
@@ -98,10 +98,7 @@ test.each(endings)('gateway calls, replies and reports go on after: %s', { timeo
   server.members.set('a', { ready: 1, full: 0 });
   const number = await gateway.calls.serve(server);
   const answered = async (): Promise<boolean> => {
-    const [one, all] = await Promise.all([
-      publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000),
-      publisher.calls.callAll({ method: 'counts', channel: 'a' }, 1000),
-    ]);
+    const [one, all] = await Promise.all([publisher.calls.call(number, question, 1000), publisher.calls.callAll(question, 1000)]);
     return one.kind === 'reply' && all.replies.length === 1;
   };
   await untilUp(publisher);
@@ -204,11 +201,7 @@ test('a failover there and back: subscriptions, calls and reports follow both ti
     await until('heard or told', () => listener.texts.at(-1) === side || (listener.resubscribed.at(-1)?.offset ?? 0) >= offset, 20_000);
     server.members.set('a', { ready: round + 2, full: 0 });
     await until('counted', () => publisher.calls.memberCounts('a').ready === round + 2, 20_000);
-    await until(
-      'called',
-      async () => (await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000)).kind === 'reply',
-      20_000,
-    );
+    await until('called', async () => (await publisher.calls.call(number, question, 1000)).kind === 'reply', 20_000);
   }
   await until('heard', async () => {
     await publisher.log.append('a', [publication('last')]).catch(() => undefined);

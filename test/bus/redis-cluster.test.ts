@@ -7,7 +7,7 @@ import { slotOf } from '../../core/redis/slots.ts';
 import { RedisCluster } from '../support/redis-cluster.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { Load, expectOrderAroundPositions } from './load.ts';
-import { AnsweringGateway, awakeMsUntil, Listener, publication, until, untilUp } from './world.ts';
+import { AnsweringGateway, awakeMsUntil, Listener, publication, question, until, untilUp } from './world.ts';
 
 const names = new RedisNames('cluster');
 
@@ -115,7 +115,7 @@ test('the ACL in docs/bus.md is enough in a Cluster with the one right more that
   for (let index = 0; index < 10; index++) await bus.log.append(`${index}`, [publication('x')]);
   await until('heard', () => listener.texts.length === 10);
   const number = await bus.calls.serve(new AnsweringGateway('g'));
-  expect(await bus.calls.call(number, { method: 'counts', channel: 'x' }, 5000)).toMatchObject({ kind: 'reply' });
+  expect(await bus.calls.call(number, question, 5000)).toMatchObject({ kind: 'reply' });
 });
 
 test('a slot moves there and back with nobody publishing: subscribers are behind it each time', { timeout: 60_000 }, async () => {
@@ -257,7 +257,7 @@ test(
     expect(load.epochs).toHaveLength(2);
     expectOrderAroundPositions(listener);
     await until('calls reach the gateway', async () => {
-      return (await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000)).kind === 'reply';
+      return (await publisher.calls.call(number, question, 1000)).kind === 'reply';
     });
     await expect.poll(() => publisher.calls.memberCounts('a'), { timeout: 10_000 }).toEqual({ ready: 2, full: 0 });
   },

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { Load, expectOrderAroundPositions } from './load.ts';
-import { AnsweringGateway, Listener, publication, until, untilUp } from './world.ts';
+import { AnsweringGateway, Listener, publication, question, until, untilUp } from './world.ts';
 
 async function newRedis(): Promise<RedisServer> {
   const redis = await RedisServer.start();
@@ -77,7 +77,7 @@ test('connections are killed under load: all is subscribed again, and what was m
   load.check();
   expectOrderAroundPositions(listener);
   await until('calls reach the gateway', async () => {
-    return (await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000)).kind === 'reply';
+    return (await publisher.calls.call(number, question, 1000)).kind === 'reply';
   });
 });
 

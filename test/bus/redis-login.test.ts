@@ -6,7 +6,7 @@ import { TestProcess } from '../support/process.ts';
 import { RedisCluster } from '../support/redis-cluster.ts';
 import { RedisSentinels } from '../support/redis-sentinels.ts';
 import { RedisServer, type RedisServerOptions } from '../support/redis-server.ts';
-import { AnsweringGateway, Listener, publication, until } from './world.ts';
+import { AnsweringGateway, Listener, publication, question, until } from './world.ts';
 
 const password = 'p@ss:w/ord,%';
 
@@ -34,7 +34,7 @@ async function expectAtWork(access: RedisAccess): Promise<void> {
   await bus.log.append('a', [publication('x')]);
   await until('heard', () => listener.texts.length === 1);
   const number = await bus.calls.serve(new AnsweringGateway('g'));
-  expect(await bus.calls.call(number, { method: 'counts', channel: 'a' }, 5000)).toMatchObject({ kind: 'reply' });
+  expect(await bus.calls.call(number, question, 5000)).toMatchObject({ kind: 'reply' });
 }
 
 /** Why a bus that is reached this way does not come up, as it says it and as it is logged. */

@@ -8,7 +8,7 @@ import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
 import { TestProcess } from '../support/process.ts';
 import { freePort, RedisServer, type DataFate } from '../support/redis-server.ts';
 import { Load, expectOrderAroundPositions } from './load.ts';
-import { AnsweringGateway, Listener, publication, until, untilUp } from './world.ts';
+import { AnsweringGateway, Listener, publication, question, until, untilUp } from './world.ts';
 
 async function newRedis(): Promise<RedisServer> {
   const redis = await RedisServer.start();
@@ -93,7 +93,7 @@ test(
     await until('appends are refused at once', async () => (await refusal()).includes('Redis does not answer'));
     const startedAt = performance.now();
     expect(await refusal()).toContain('Redis does not answer');
-    expect(await publisher.calls.call(1, { method: 'counts', channel: 'a' }, 60_000)).toEqual({ kind: 'unanswered' });
+    expect(await publisher.calls.call(1, question, 60_000)).toEqual({ kind: 'unanswered' });
     expect(performance.now() - startedAt).toBeLessThan(1000);
     await expect(gateway.log.subscribe('c', new Listener())).rejects.toThrow(BusUnavailable);
 
@@ -195,10 +195,7 @@ test('a gateway keeps its number through a restart of Redis that forgets the lea
   server.members.set('a', { ready: 3, full: 0 });
   await expect.poll(() => publisher.calls.memberCounts('a'), { timeout: 5000 }).toEqual({ ready: 3, full: 0 });
   await untilUp(publisher);
-  await until(
-    'calls reach it',
-    async () => (await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000)).kind === 'reply',
-  );
+  await until('calls reach it', async () => (await publisher.calls.call(number, question, 1000)).kind === 'reply');
   await gateway.close();
   expect(await redis.command('KEYS', '*:lease')).toBe('*0');
 });
@@ -218,11 +215,11 @@ test('a gateway whose number somebody else has taken is not called by it until i
   const publisher = newBus(redis);
   const gateway = newBus(redis);
   const number = await gateway.calls.serve(new AnsweringGateway('g'));
-  const called = async (): Promise<string> => (await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000)).kind;
+  const called = async (): Promise<string> => (await publisher.calls.call(number, question, 1000)).kind;
   expect(await called()).toBe('reply');
   await redis.command('SET', `outage:gateway:${number}:lease`, 'somebody');
   await until('it is not called', async () => (await called()) === 'unanswered');
-  expect((await publisher.calls.callAll({ method: 'counts', channel: 'a' }, 2000)).replies).toHaveLength(1);
+  expect((await publisher.calls.callAll(question, 2000)).replies).toHaveLength(1);
   await redis.command('DEL', `outage:gateway:${number}:lease`);
   await until('it is called again', async () => (await called()) === 'reply');
 });
@@ -256,7 +253,7 @@ test(
     await once(other.stdout, 'data');
     const counts = (): unknown => publisher.calls.memberCounts('a');
     await expect.poll(counts, { timeout: 5000 }).toEqual({ ready: 5, full: 1 });
-    const ask = () => publisher.calls.callAll({ method: 'counts', channel: 'a' }, 500);
+    const ask = () => publisher.calls.callAll(question, 500);
     await expect.poll(async () => (await ask()).replies.length, { timeout: 5000 }).toBe(2);
 
     other.kill('SIGSTOP');

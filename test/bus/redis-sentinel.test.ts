@@ -3,7 +3,7 @@ import { BusUnavailable } from '../../core/bus/bus.ts';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
 import { RedisSentinels } from '../support/redis-sentinels.ts';
 import { Load, expectOrderAroundPositions } from './load.ts';
-import { AnsweringGateway, Listener, publication, until, untilUp } from './world.ts';
+import { AnsweringGateway, Listener, publication, question, until, untilUp } from './world.ts';
 
 async function newSentinels(sentinels: number, password?: string): Promise<RedisSentinels> {
   const world = await RedisSentinels.start({ sentinels, ...(password === undefined ? {} : { password }) });
@@ -50,7 +50,7 @@ test(
     expect(await sentinels.masterPort()).toBe(sentinels.servers[1].port);
     await untilUp(gateway);
     await until('calls reach the gateway', async () => {
-      return (await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 1000)).kind === 'reply';
+      return (await publisher.calls.call(number, question, 1000)).kind === 'reply';
     });
   },
 );

@@ -8,7 +8,7 @@ import { RedisSentinels } from '../support/redis-sentinels.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { checkAgainstModel } from './model.ts';
 import { describeRedisContract } from './redis-contract.ts';
-import { AnsweringGateway, Listener, publication, until, untilUp } from './world.ts';
+import { AnsweringGateway, Listener, publication, question, until, untilUp } from './world.ts';
 
 let redis: RedisServer;
 beforeAll(async () => {
@@ -70,8 +70,8 @@ test('the ACL in docs/bus.md is enough for a prefix, and for no other', async ()
   await own.log.append('x', [publication('x')]);
   await until('heard', () => listener.texts.length === 1);
   const number = await own.calls.serve(new AnsweringGateway('g'));
-  expect(await own.calls.call(number, { method: 'counts', channel: 'x' }, 5000)).toMatchObject({ kind: 'reply' });
-  expect((await own.calls.callAll({ method: 'counts', channel: 'x' }, 5000)).replies).toHaveLength(1);
+  expect(await own.calls.call(number, question, 5000)).toMatchObject({ kind: 'reply' });
+  expect((await own.calls.callAll(question, 5000)).replies).toHaveLength(1);
   own.log.unsubscribe('x');
   const foreign = createRedisBus({ url, prefix: 'tenant/b' });
   onTestFinished(() => foreign.close());
@@ -165,7 +165,7 @@ test('what is no message of the gateway calls is counted, and calls go on', asyn
   ])
     await redis.command('SPUBLISH', `strange:gateway:${number}`, rubbish);
   await redis.command('SPUBLISH', 'strange:reports', '{"gateway":0}');
-  expect(await publisher.calls.call(number, { method: 'counts', channel: 'a' }, 5000)).toEqual({ kind: 'reply', reply: { kind: 'done' } });
+  expect(await publisher.calls.call(number, question, 5000)).toEqual({ kind: 'reply', reply: { kind: 'done' } });
   await until('all counted', () => gateway.figures().messagesRefused === 5 && publisher.figures().messagesRefused === 1);
 });
 

@@ -62,6 +62,9 @@ export class Listener implements LogSubscriber {
   }
 }
 
+/** Something to ask a gateway, of which nothing matters but that it is answered. */
+export const question: GatewayRequest = { method: 'call', client: 1, call: { kind: 'subscribe', channels: [] } };
+
 /** A gateway with rooms to count and a programmable answer; remembers what it was asked. */
 export class AnsweringGateway implements GatewayServer {
   readonly name: string;
