@@ -55,3 +55,42 @@ test('on loopback, pages of this machine may connect from any port, with a list 
     expect(answer({ origin: 'http://rebound.example:6790', host: 'rebound.example:6790' }, state)).toBe('host');
   }
 });
+
+/** Bound to loopback, with one place left. */
+const local: AdmissionState = { ...open, connectionsMax: 2, isLoopback: true };
+
+test('a gateway on loopback admits only a Host of loopback', () => {
+  for (const host of ['localhost', 'localhost:6790', '127.0.0.1:6790', '127.8.9.1', '[::1]:6790'])
+    expect(admit({ host, origin: undefined }, local, 0).kind).toBe('admitted');
+  for (const host of [undefined, '', 'evil.example', 'evil.example:6790', 'localhost.evil.example', '10.0.0.1', '127.0.0.1.evil.example'])
+    expect(admit({ host, origin: undefined }, local, 0)).toMatchObject({ kind: 'refused', status: 403, reason: 'host' });
+  expect(admit({ host: 'evil.example', origin: undefined }, { ...local, isLoopback: false }, 0).kind).toBe('admitted');
+});
+
+test('a list refuses what only looks like an origin of it, and the gateway’s own too', () => {
+  const origins = ['https://a.example'];
+  for (const origin of [
+    'null',
+    '',
+    'https://a.example.evil',
+    'http://a.example',
+    'http://gate.example:6790',
+    'https://gate.example',
+    'file://',
+  ])
+    expect(answer({ origin, host: 'gate.example:6790' }, { origins }), origin).toBe('origin');
+});
+
+test('a full gateway refuses from the bound on, and so does one that has no room in this second or is not ready', () => {
+  const request = { host: 'localhost', origin: undefined };
+  expect(admit(request, { ...local, connections: 1 }, 0).kind).toBe('admitted');
+  expect(admit(request, { ...local, connections: 2 }, 0)).toMatchObject({ status: 503, reason: 'full' });
+  expect(admit(request, { ...local, hasRoom: false }, 0)).toMatchObject({ status: 503, reason: 'rate' });
+  expect(admit(request, { ...local, isUnready: true }, 0)).toMatchObject({ status: 503, reason: 'unready' });
+});
+
+test('Retry-After spreads the return of the refused over the time that the crowd needs, in whole seconds from 1 on', () => {
+  const refused = { ...local, hasRoom: false, retryWithinMs: 6000 };
+  const after = [0, 0.1, 0.5, 0.999].map((random) => admit({ host: 'localhost', origin: undefined }, refused, random));
+  expect(after).toMatchObject([1, 1, 3, 6].map((retryAfterSeconds) => ({ retryAfterSeconds })));
+});
