@@ -7,7 +7,8 @@ import { publisherBounds } from './bounds.ts';
 import { discardBody, parseBody } from './body.ts';
 import { answerBody, refusals, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
 import type { Mesh } from './mesh.ts';
-import type { Operation, PublisherMetrics } from './metrics.ts';
+import type { PublisherMetrics } from './metrics.ts';
+import type { Operation } from './operation-seconds.ts';
 import { withQuery } from './request.ts';
 
 export const socketPath = '/ws/v1';
@@ -142,8 +143,15 @@ export function answerOf(outcome: Outcome): { readonly status: number; readonly 
 }
 
 function respond(response: ServerResponse, outcome: Outcome): void {
+  if (outcome.kind === 'done') return respondDone(response, outcome.result);
   const { status, headers, text } = answerOf(outcome);
   response.writeHead(status, headers).end(text);
+}
+
+/** The same as by `answerOf`, with less to make. */
+function respondDone(response: ServerResponse, result: Readonly<Record<string, unknown>>): void {
+  const text = `{"E":null,"r":${JSON.stringify(result)}}`;
+  response.writeHead(200, ['content-type', 'application/json; charset=utf-8', 'content-length', String(Buffer.byteLength(text))]).end(text);
 }
 
 /** Refuses a request whose body is still arriving, and ends its connection. */

@@ -6,7 +6,8 @@ import type { Logger } from '../core/process/logging.ts';
 import type { Position } from '../core/publication.ts';
 import { publisherBounds } from './bounds.ts';
 import { refuse, temporarilyUnavailable, tooMany, type Outcome, type RefusalReason } from './errors.ts';
-import type { Operation, PublisherMetrics } from './metrics.ts';
+import type { PublisherMetrics } from './metrics.ts';
+import type { Operation } from './operation-seconds.ts';
 import { ChannelRates } from './rate.ts';
 import { parseConnectionCall, parsePublish, parseSend, shown } from './request.ts';
 

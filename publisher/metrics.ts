@@ -1,9 +1,7 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Bus } from '../core/bus/bus.ts';
 import type { Outcome, RefusalReason } from './errors.ts';
-
-/** What the publish API can be asked to do, by either transport. */
-export type Operation = 'mesh.publish' | 'mesh.send' | 'conn.call';
+import { OperationSeconds, type Operation } from './operation-seconds.ts';
 
 const publicationResults = {
   badArguments: 'invalid',
@@ -28,31 +26,29 @@ interface MetricSources {
 
 /** The publisher's metrics in a registry. A process has one publisher, so that they are registered once. */
 export class PublisherMetrics {
-  readonly #publications: Counter<'result'>;
-  readonly #timed: Readonly<Record<Operation, Histogram.Internal<'operation'>>>;
+  /** By what became of them; the counter reads them at a scrape: looking a label up costs more than adding one. */
+  readonly #publications = new Map<string, number>();
+  readonly #seconds: OperationSeconds;
   readonly #crowded: Counter;
 
   constructor(registry: Registry, sources: MetricSources) {
     const registers = [registry];
-    this.#publications = new Counter({
+    const publications = this.#publications;
+    for (const result of ['accepted', ...Object.values(publicationResults)]) publications.set(result, 0);
+    new Counter({
       name: 'barrage_publisher_publications_total',
       help: 'Publications that were asked for, by what became of them.',
       labelNames: ['result'],
       registers,
+      collect() {
+        this.reset();
+        for (const [result, count] of publications) this.inc({ result }, count);
+      },
     });
-    for (const result of ['accepted', ...new Set(Object.values(publicationResults))]) this.#publications.inc({ result }, 0);
-    const seconds = new Histogram({
+    this.#seconds = new OperationSeconds(registry, {
       name: 'barrage_publisher_request_seconds',
       help: 'From a request that arrived whole to its answer; wait=delivered is in it.',
-      labelNames: ['operation'],
-      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-      registers,
     });
-    this.#timed = {
-      'mesh.publish': seconds.labels('mesh.publish'),
-      'mesh.send': seconds.labels('mesh.send'),
-      'conn.call': seconds.labels('conn.call'),
-    };
     new Gauge({
       name: 'barrage_publisher_api_connections',
       help: 'Open connections of the WebSocket API.',
@@ -92,12 +88,13 @@ export class PublisherMetrics {
   /** Counts what became of a request; only those to publish are publications. */
   count(operation: Operation, outcome: Outcome): void {
     if (operation !== 'mesh.publish') return;
-    this.#publications.inc({ result: outcome.kind === 'done' ? 'accepted' : publicationResults[outcome.reason] });
+    const result = outcome.kind === 'done' ? 'accepted' : publicationResults[outcome.reason];
+    this.#publications.set(result, (this.#publications.get(result) ?? 0) + 1);
   }
 
   /** A request that arrived whole was answered, so many milliseconds later. */
   answered(operation: Operation, outcome: Outcome, milliseconds: number): void {
-    this.#timed[operation].observe(milliseconds / 1000);
+    this.#seconds.observe(operation, milliseconds / 1000);
     this.count(operation, outcome);
   }
 }

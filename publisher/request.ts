@@ -38,7 +38,7 @@ const wellFormed = string.refine((text) => text.isWellFormed(), 'is not well-for
 const client = z.union([z.string(), z.number()], {
   error: (issue) => (issue.input === undefined ? 'is missing' : 'must be a client id: a string or a number'),
 });
-const payloadKind = z.enum(['text', 'binary'], { error: 'must be "text" or "binary"' }).default('text');
+const payloadKind = z.enum(['text', 'binary'], { error: 'must be "text" or "binary"' }).optional();
 
 function integer(minimum: number, maximum: number): z.ZodInt {
   const error = `must be an integer from ${minimum} to ${maximum}`;
@@ -53,30 +53,29 @@ const channel = string.superRefine((name, context) => {
   context.addIssue({ code: 'custom', message: `${fault}${hint}` });
 });
 
-const publishSchema = z
-  .strictObject({
-    c: channel,
-    d: wellFormed,
-    t: payloadKind,
-    priority: z.enum(priorities, { error: `must be one of ${priorities.join(', ')}` }).default('normal'),
-    ttlMs: integer(0, limits.ttlMsMax).default(0),
-    conflateKey: wellFormed
-      .refine(
-        (key) => key !== '' && Buffer.byteLength(key) <= limits.conflateKeyBytesMax,
-        `must be 1 to ${limits.conflateKeyBytesMax} bytes`,
-      )
-      .optional(),
-    conflate: z.enum(['Latest', 'Sum'], { error: 'must be "Latest" or "Sum"' }).optional(),
-    count: integer(1, limits.conflateCountMax).optional(),
-    wait: z.literal('delivered', { error: 'must be "delivered", or be left out' }).optional(),
-    waitMs: integer(1, publisherBounds.waitMsMax).optional(),
-  })
-  .superRefine((fields, context) => {
-    const needs = (field: string, message: string): void => context.addIssue({ code: 'custom', path: [field], message });
-    if (fields.conflate !== undefined && fields.conflateKey === undefined) needs('conflate', 'needs conflateKey');
-    if (fields.count !== undefined && fields.conflate !== 'Sum') needs('count', 'needs conflate "Sum"');
-    if (fields.waitMs !== undefined && fields.wait === undefined) needs('waitMs', 'needs wait "delivered"');
-  });
+// Defaults and what fields need of each other are looked at after the schema: in it they cost as much as all the rest.
+const publishSchema = z.strictObject({
+  c: channel,
+  d: wellFormed,
+  t: payloadKind,
+  priority: z.enum(priorities, { error: `must be one of ${priorities.join(', ')}` }).optional(),
+  ttlMs: integer(0, limits.ttlMsMax).optional(),
+  conflateKey: wellFormed
+    .refine((key) => key !== '' && Buffer.byteLength(key) <= limits.conflateKeyBytesMax, `must be 1 to ${limits.conflateKeyBytesMax} bytes`)
+    .optional(),
+  conflate: z.enum(['Latest', 'Sum'], { error: 'must be "Latest" or "Sum"' }).optional(),
+  count: integer(1, limits.conflateCountMax).optional(),
+  wait: z.literal('delivered', { error: 'must be "delivered", or be left out' }).optional(),
+  waitMs: integer(1, publisherBounds.waitMsMax).optional(),
+});
+
+function unmetNeeds({ conflate, conflateKey, count, wait, waitMs }: z.output<typeof publishSchema>): readonly string[] {
+  const needs: string[] = [];
+  if (conflate !== undefined && conflateKey === undefined) needs.push('conflate: needs conflateKey');
+  if (count !== undefined && conflate !== 'Sum') needs.push('count: needs conflate "Sum"');
+  if (waitMs !== undefined && wait === undefined) needs.push('waitMs: needs wait "delivered"');
+  return needs;
+}
 
 const sendSchema = z.strictObject({ c: client, d: wellFormed, t: payloadKind });
 
@@ -84,7 +83,9 @@ const sendSchema = z.strictObject({ c: client, d: wellFormed, t: payloadKind });
 export function parsePublish(fields: unknown): Parsed<PublishRequest> {
   const read = publishSchema.safeParse(fields);
   if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
-  const { c, d, t, priority, ttlMs, conflateKey, conflate, count, wait, waitMs } = read.data;
+  const needs = unmetNeeds(read.data);
+  if (needs.length > 0) return { kind: 'fault', message: needs.join('; ') };
+  const { c, d, t = 'text', priority = 'normal', ttlMs = 0, conflateKey, conflate, count, wait, waitMs } = read.data;
   const payload = decodePayload(t, d);
   if (payload === undefined) return notBase64;
   return {
@@ -105,9 +106,10 @@ export function parsePublish(fields: unknown): Parsed<PublishRequest> {
 export function parseSend(fields: unknown): Parsed<SendRequest> {
   const read = sendSchema.safeParse(fields);
   if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
-  const payload = decodePayload(read.data.t, read.data.d);
+  const { c, d, t = 'text' } = read.data;
+  const payload = decodePayload(t, d);
   if (payload === undefined) return notBase64;
-  return { kind: 'valid', value: { client: read.data.c, kind: read.data.t, payload } };
+  return { kind: 'valid', value: { client: c, kind: t, payload } };
 }
 
 const notBase64 = { kind: 'fault', message: 'd: is not base64, as "t":"binary" requires (standard alphabet, with padding)' } as const;

@@ -9,7 +9,8 @@ import { publisherBounds } from './bounds.ts';
 import { answerBody, leaving, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
 import { answerOf, socketPath } from './http.ts';
 import type { Mesh } from './mesh.ts';
-import type { Operation, PublisherMetrics } from './metrics.ts';
+import type { PublisherMetrics } from './metrics.ts';
+import type { Operation } from './operation-seconds.ts';
 import { parseSocketRequest, shown, type RequestNumber } from './request.ts';
 
 interface SocketParts {

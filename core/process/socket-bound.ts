@@ -20,10 +20,9 @@ interface SocketBoundOptions {
 export class SocketBound {
   readonly #socketsMax: number;
   readonly #onCrowded: () => void;
-  /** Each with its requests under way. */
-  readonly #open = new Map<Socket, number>();
-  /** No WebSockets, and without a request under way; the one that is quiet longest first. */
-  readonly #quiet = new Set<Socket>();
+  readonly #open = new Set<Socket>();
+  /** No WebSockets; the one whose last request began longest ago is first. */
+  readonly #http = new Set<Socket>();
 
   constructor({ server, socketsMax, onCrowded = () => {} }: SocketBoundOptions) {
     this.#socketsMax = socketsMax;
@@ -40,37 +39,29 @@ export class SocketBound {
     return this.#socketsMax;
   }
 
-  /** A request began on a socket, and ends with its response. */
+  /** A request began on a socket. */
   asked(socket: Socket, response: ServerResponse): void {
-    this.#quiet.delete(socket);
-    this.#open.set(socket, (this.#open.get(socket) ?? 0) + 1);
+    this.#http.delete(socket);
+    this.#http.add(socket);
     if (this.#open.size > this.#socketsMax) response.shouldKeepAlive = false;
-    response.on('close', () => this.#answered(socket));
   }
 
   /** A socket left HTTP for good. */
   upgraded(socket: Socket): void {
-    this.#quiet.delete(socket);
+    this.#http.delete(socket);
     if (this.#open.size > this.#socketsMax) this.#closeOne();
   }
 
   #opened(socket: Socket): void {
-    this.#open.set(socket, 0);
-    this.#quiet.add(socket);
+    this.#open.add(socket);
+    this.#http.add(socket);
     socket.on('close', () => this.#forget(socket));
     if (this.#open.size > this.#socketsMax + spareSocketsMax) this.#closeOne();
   }
 
-  /** Where requests come without a wait for answers, one of several is answered. */
-  #answered(socket: Socket): void {
-    const requests = this.#open.get(socket);
-    if (requests === undefined) return;
-    this.#open.set(socket, requests - 1);
-    if (requests === 1) this.#quiet.add(socket);
-  }
-
   #closeOne(): void {
-    for (const socket of this.#quiet) {
+    for (const socket of this.#http) {
+      if (isAnswering(socket)) continue;
       this.#forget(socket);
       this.#onCrowded();
       socket.destroy();
@@ -80,6 +71,11 @@ export class SocketBound {
 
   #forget(socket: Socket): void {
     this.#open.delete(socket);
-    this.#quiet.delete(socket);
+    this.#http.delete(socket);
   }
+}
+
+/** Whether a response is under way. The platform has no other word for it, and a listener for each response would be a twentieth of what a publication costs. */
+function isAnswering(socket: Socket & { readonly _httpMessage?: unknown }): boolean {
+  return socket._httpMessage !== null && socket._httpMessage !== undefined;
 }
