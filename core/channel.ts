@@ -11,7 +11,8 @@ export function channelNameFault(name: string): string | undefined {
   return undefined;
 }
 
-// Lone surrogates are refused above; this lists what would be ambiguous in patterns (*), in the plain protocol (@), or invisible.
+// Lone surrogates are refused above; this lists what would be ambiguous in patterns (*), in the plain protocol (@), or
+// invisible.
 const forbidden = /[\s*@\p{Cc}\p{Cf}\u2028\u2029]/u;
 
 /**

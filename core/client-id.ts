@@ -22,8 +22,9 @@ const secondsSince = Date.UTC(2026, 0, 1) / 1000;
 const idsPerSecond = 4096;
 
 /**
- * Hands out client ids of one gateway. It starts from the clock, 4,096 ids to a second, so that a gateway that takes over
- * a number does not repeat its predecessor's ids unless that one accepted more than 4,096 connections a second all its life.
+ * Hands out client ids of one gateway. It starts from the clock, 4,096 ids to a second, so that a gateway that takes
+ * over a number does not repeat its predecessor's ids unless that one accepted more than 4,096 connections a second all
+ * its life.
  */
 export class ClientIds {
   readonly #base: number;

@@ -1,4 +1,7 @@
-/** The time of a process, handed in as one thing: a test or a simulation owns all of it. Each timer returns how to call it off. */
+/**
+ * The time of a process, handed in as one thing: a test or a simulation owns all of it. Each timer returns how to call
+ * it off.
+ */
 export interface Clock {
   /** Milliseconds that never go back; the zero means nothing. For windows, budgets, rates, idle times and deadlines. */
   monotonic(): number;

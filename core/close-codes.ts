@@ -1,6 +1,7 @@
 /**
- * Why a gateway ends a connection. 1000–1999 are RFC 6455's; 4000–4499 invite the client to come back, 4500–4999 do not.
- * The table is the only place where a close code is written. A gateway that knows more says it in place of the table's reason (`closeBecause`).
+ * Why a gateway ends a connection. 1000–1999 are RFC 6455's; 4000–4499 invite the client to come back, 4500–4999 do
+ * not. The table is the only place where a close code is written. A gateway that knows more says it in place of the
+ * table's reason (`closeBecause`).
  */
 export const closeCodes = {
   normal: { code: 1000, reason: 'closed', reconnect: false },
@@ -27,7 +28,9 @@ export interface CloseCode {
 /** Longest reason of a close frame, in UTF-8 bytes (RFC 6455, 5.5: 125 with the code). */
 export const closeReasonBytesMax = 123;
 
-/** The same close with what went wrong in this case as its reason; a longer one is cut at a character, and ends in `…`. */
+/**
+ * The same close with what went wrong in this case as its reason; a longer one is cut at a character, and ends in `…`.
+ */
 export function closeBecause({ code, reconnect }: CloseCode, reason: string): CloseCode {
   return { code, reason: cutReason(reason.toWellFormed()), reconnect };
 }

@@ -2,7 +2,10 @@ import { limits } from './limits.ts';
 
 export type ParsedJson = { readonly kind: 'value'; readonly value: unknown } | { readonly kind: 'fault'; readonly message: string };
 
-/** Parses JSON that strangers send: a syntax error or nesting beyond `limits.jsonDepthMax` is a fault, never an exception. */
+/**
+ * Parses JSON that strangers send: a syntax error or nesting beyond `limits.jsonDepthMax` is a fault, never an
+ * exception.
+ */
 export function parseJson(text: string): ParsedJson {
   if (!opensAtMost(text, limits.jsonDepthMax) && nestingOf(text) > limits.jsonDepthMax)
     return { kind: 'fault', message: `JSON is nested deeper than ${limits.jsonDepthMax}` };
@@ -24,7 +27,10 @@ export function parseJsonObject(
   return { kind: 'object', value: value as Readonly<Record<string, unknown>> };
 }
 
-/** Whether a text has so few opening brackets that it can't be nested deeper: what nearly every message has, and found out fast. */
+/**
+ * Whether a text has so few opening brackets that it can't be nested deeper: what nearly every message has, and found
+ * out fast.
+ */
 function opensAtMost(text: string, brackets: number): boolean {
   let left = brackets;
   for (const bracket of ['{', '['])

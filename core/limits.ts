@@ -17,7 +17,9 @@ export const limits = {
   jsonDepthMax: 16,
   /** Most subscriptions of one connection. */
   subscriptionsPerConnectionMax: 128,
-  /** Most commands that one connection may have waiting for an answer: all its subscriptions at once are not too many. */
+  /**
+   * Most commands that one connection may have waiting for an answer: all its subscriptions at once are not too many.
+   */
   commandsInFlightMax: 200,
   /** Most commands a second of one connection, sustained; a burst of as many is allowed. */
   commandsPerSecondMax: 200,
@@ -29,7 +31,10 @@ export const limits = {
   coldRoomsPerSecondMax: 500,
   /** Most rooms that one gateway opens at once, as when another one's clients come. */
   coldRoomsBurst: 10_000,
-  /** Most rooms a second, sustained, that one connection may be the first in; as many as it may have subscriptions at once. */
+  /**
+   * Most rooms a second, sustained, that one connection may be the first in; as many as it may have subscriptions at
+   * once.
+   */
   coldRoomsOfConnectionPerSecondMax: 5,
   /** Most bytes of a connection's context (`set_context_value`), as JSON. */
   contextBytesMax: 16_384,
@@ -45,9 +50,15 @@ export const limits = {
   appendPublicationsMax: 500,
   /** Most payload bytes of one bus batch. */
   appendBytesMax: 1_048_576,
-  /** Most publications that wait in one publisher process for the bus; above it publishing answers "temporarily unavailable". */
+  /**
+   * Most publications that wait in one publisher process for the bus; above it publishing answers "temporarily
+   * unavailable".
+   */
   appendWaitingMax: 20_000,
-  /** Longest time that a subscription to a bus channel goes without a proof that it is in force, in milliseconds of an awake process. */
+  /**
+   * Longest time that a subscription to a bus channel goes without a proof that it is in force, in milliseconds of an
+   * awake process.
+   */
   subscriptionProofMsMax: 10_000,
   /** Least bytes that Redis should let wait for one gateway that stalls: what is below is warned of. */
   subscriberBacklogBytesMin: 33_554_432,
@@ -61,19 +72,30 @@ export const limits = {
   mergeWindowMsMax: 1_000,
   /** Most publications that one merge window may hold, also a stretched one. */
   windowPublicationsMax: 10_000,
-  /** Most parts that a sum is kept apart in; beyond it neighbours are put together, so that a client may then count some of them twice. */
+  /**
+   * Most parts that a sum is kept apart in; beyond it neighbours are put together, so that a client may then count some
+   * of them twice.
+   */
   sumPartsMax: 10_000,
-  /** How long a member that came with a position is told what sums are made of, in milliseconds: longer than a client keeps both connections of a move. */
+  /**
+   * How long a member that came with a position is told what sums are made of, in milliseconds: longer than a client
+   * keeps both connections of a move.
+   */
   handoverMs: 10_000,
   /** Most flushes of one room that may be under way at once; at it the room collects until one is written. */
   fanOutFlushesMax: 16,
-  /** Most CPU that the flushes of one room that are under way may take together, in milliseconds, unless one alone takes more. */
+  /**
+   * Most CPU that the flushes of one room that are under way may take together, in milliseconds, unless one alone takes
+   * more.
+   */
   fanOutBacklogMsMax: 200,
   /** Most questions to the auth webhook under way from one gateway; who comes beyond is told to come back. */
   authInFlightMax: 1_000,
   /** Longest time that one slice of a fan-out may run, in milliseconds of CPU. */
   fanOutSliceMsMax: 20,
-  /** Longest time that one turn of any other loop over connections, members or rooms may take, in milliseconds of CPU. */
+  /**
+   * Longest time that one turn of any other loop over connections, members or rooms may take, in milliseconds of CPU.
+   */
   turnMsMax: 20,
 } as const;
 

@@ -4,8 +4,9 @@ export type ReadOrigin = { readonly kind: 'origin'; readonly origin: string } | 
 const example = 'such as https://example.com';
 
 /**
- * Reads an origin as people write it: capitals, a default port and a slash at the end are taken. `null` stands for pages that have none (sandboxed, or
- * from a file), and `capacitor://localhost` and the like for apps. What no browser sends as an origin is a fault.
+ * Reads an origin as people write it: capitals, a default port and a slash at the end are taken. `null` stands for
+ * pages that have none (sandboxed, or from a file), and `capacitor://localhost` and the like for apps. What no browser
+ * sends as an origin is a fault.
  */
 export function readOrigin(text: string): ReadOrigin {
   const fault = (message: string): ReadOrigin => ({ kind: 'fault', message: `${shown(text)} ${message}` });
@@ -27,7 +28,8 @@ export function readOrigin(text: string): ReadOrigin {
 }
 
 /**
- * An `Origin` header in the one spelling of `readOrigin`; `undefined` where it is none. Browsers send it in that spelling already.
+ * An `Origin` header in the one spelling of `readOrigin`; `undefined` where it is none. Browsers send it in that
+ * spelling already.
  * @see RFC 6454, 6.2
  */
 export function originOfHeader(header: string): string | undefined {
@@ -35,7 +37,10 @@ export function originOfHeader(header: string): string | undefined {
   return read.kind === 'origin' ? read.origin : undefined;
 }
 
-/** Whether a page of this origin comes from the host that a request asked for, whatever the spelling of either, and with or without a default port. */
+/**
+ * Whether a page of this origin comes from the host that a request asked for, whatever the spelling of either, and with
+ * or without a default port.
+ */
 export function isOfHost(origin: string, host: string): boolean {
   const scheme = /^https?:\/\//.exec(origin)?.[0];
   return scheme !== undefined && /^[^\s/?#@\\]+$/.test(host) && originOf(`${scheme}${host}`) === origin;
@@ -44,7 +49,10 @@ export function isOfHost(origin: string, host: string): boolean {
 /** A host as URLs give it back, with its port where it is not the default. */
 const hostPattern = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i;
 
-/** The origin of a URL with a host; `undefined` where it is no such URL. Schemes that the URL standard does not know keep their port. */
+/**
+ * The origin of a URL with a host; `undefined` where it is no such URL. Schemes that the URL standard does not know
+ * keep their port.
+ */
 function originOf(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null || !hostPattern.test(url.host)) return undefined;

@@ -45,8 +45,8 @@ export interface PlacedPublication {
 /**
  * A place in one channel's order. Offsets of different epochs can't be compared.
  *
- * Where the next publication opens an epoch, `epoch` is only the beginning of its name: the publication's epoch begins with it, and goes on
- * behind `offset`.
+ * Where the next publication opens an epoch, `epoch` is only the beginning of its name: the publication's epoch begins
+ * with it, and goes on behind `offset`.
  */
 export interface Position {
   readonly epoch: string;

@@ -1,7 +1,10 @@
 import type { Clock } from './clock.ts';
 import { limits } from './limits.ts';
 
-/** A quarter of what a turn may take, in milliseconds: the fan-out may have a slice in the same turn, and another loop too. */
+/**
+ * A quarter of what a turn may take, in milliseconds: the fan-out may have a slice in the same turn, and another loop
+ * too.
+ */
 const sliceMs = limits.turnMsMax / 4;
 /** Steps between two looks at the clock, where a step takes some tens of microseconds at most. */
 const usualStepsPerLook = 32;
@@ -19,8 +22,9 @@ export interface SliceOptions<T> {
 }
 
 /**
- * Does something for each of many items without holding the event loop for long: in slices, with everything else having its turn in between. The first
- * slice is done at once. The items are walked as they come: a `Map` may change meanwhile.
+ * Does something for each of many items without holding the event loop for long: in slices, with everything else having
+ * its turn in between. The first slice is done at once. The items are walked as they come: a `Map` may change
+ * meanwhile.
  * @returns how to call off what is left; `onDone` is then not called
  */
 export function inSlices<T>(

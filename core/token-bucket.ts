@@ -21,7 +21,10 @@ export class TokenBucket {
     return Math.max(0, Math.floor(this.#tokens + tolerance));
   }
 
-  /** Takes tokens, also ones that are not there: the debt must flow in before others are available. Returns what is left. */
+  /**
+   * Takes tokens, also ones that are not there: the debt must flow in before others are available. Returns what is
+   * left.
+   */
   take(count: number): number {
     this.#tokens -= count;
     return this.#tokens;

@@ -42,8 +42,9 @@ export function standaloneFaults(settings: Settings): readonly string[] {
 }
 
 /**
- * Gateway, publisher, bus and demo pages in one process: everything that the platform does, on a laptop. With `BARRAGE_REDIS_URL` it is one of many
- * that share a Redis; without, the bus is memory. In a pool (`BARRAGE_POOL_PUBLIC_KEY`) its policies come with the pool document, and there are no pages.
+ * Gateway, publisher, bus and demo pages in one process: everything that the platform does, on a laptop. With
+ * `BARRAGE_REDIS_URL` it is one of many that share a Redis; without, the bus is memory. In a pool
+ * (`BARRAGE_POOL_PUBLIC_KEY`) its policies come with the pool document, and there are no pages.
  * @throws where a port can't be had, the policy file is wrong, or the publish API would be open to others without a key
  */
 export async function startStandalone(settings: Settings, logger: Logger): Promise<Standalone> {

@@ -4,15 +4,18 @@ import type { LogBatch, Position, Publication } from '../publication.ts';
  * The bus has two lanes with different promises.
  *
  * Channel log
- * - `append` gives every publication of a batch the next offsets of its channel, consecutive and without a hole, or fails as a
- *   whole. When it fails with `BusUnavailable` the batch may still have been appended: the caller does not know, and may repeat it.
- * - A subscriber is handed every later batch of the channel once, in the order of the offsets, as long as the bus connection
- *   holds. When it breaks, what was appended meanwhile may be missing: `onResubscribed` then gives the position that the log had after
- *   the new subscription was in force. A missing batch shows as a hole between offsets; it is never hidden and never out of order.
+ * - `append` gives every publication of a batch the next offsets of its channel, consecutive and without a hole, or
+ *   fails as a whole. When it fails with `BusUnavailable` the batch may still have been appended: the caller does not
+ *   know, and may repeat it.
+ * - A subscriber is handed every later batch of the channel once, in the order of the offsets, as long as the bus
+ *   connection holds. When it breaks, what was appended meanwhile may be missing: `onResubscribed` then gives the
+ *   position that the log had after the new subscription was in force. A missing batch shows as a hole between offsets;
+ *   it is never hidden and never out of order.
  * - Nobody receives a batch of a channel that it is not subscribed to.
  *
  * Gateway calls
- * - At most once: a request reaches a gateway once or not at all. The caller learns which by the reply or by the deadline.
+ * - At most once: a request reaches a gateway once or not at all. The caller learns which by the reply or by the
+ *   deadline.
  * - No order is promised, neither between calls nor between a call and the channel log.
  */
 export interface Bus {
@@ -26,7 +29,10 @@ export interface Bus {
 
 export type BusState = { readonly up: true } | { readonly up: false; readonly reason: string };
 
-/** The bus can't be reached, did not answer in time, or has no room or right to do it. Worth repeating: it says nothing about the request. */
+/**
+ * The bus can't be reached, did not answer in time, or has no room or right to do it. Worth repeating: it says nothing
+ * about the request.
+ */
 export class BusUnavailable extends Error {
   override readonly name = 'BusUnavailable';
   readonly code = 'bus_unavailable';
@@ -47,13 +53,15 @@ export interface LogSubscriber {
 
 export interface ChannelLog {
   /**
-   * Appends 1 to `limits.appendPublicationsMax` publications to one channel, of `limits.appendBytesMax` payload bytes at most.
+   * Appends 1 to `limits.appendPublicationsMax` publications to one channel, of `limits.appendBytesMax` payload bytes
+   * at most.
    * @throws BusUnavailable; RangeError beyond those bounds, which is the caller's mistake
    */
   append(channel: string, publications: readonly Publication[]): Promise<AppendResult>;
   /**
-   * Subscribes this process to a channel: at most one subscriber a process and channel. Resolves when the subscription is in force, with
-   * the position after which every batch is delivered; batches may be delivered before it resolves, all of them after that position.
+   * Subscribes this process to a channel: at most one subscriber a process and channel. Resolves when the subscription
+   * is in force, with the position after which every batch is delivered; batches may be delivered before it resolves,
+   * all of them after that position.
    * @throws BusUnavailable, also where `unsubscribe` came before it was in force
    */
   subscribe(channel: string, subscriber: LogSubscriber): Promise<Position>;
@@ -105,7 +113,10 @@ export type CallResult = { readonly kind: 'reply'; readonly reply: GatewayReply 
 export interface GatewayServer {
   readonly name: string;
   answer(request: GatewayRequest, deadlineMs: number): Promise<GatewayReply>;
-  /** The members of every room here, for the publishers' counts; called by the bus, at least once a second where it is remote. */
+  /**
+   * The members of every room here, for the publishers' counts; called by the bus, at least once a second where it is
+   * remote.
+   */
   rooms(): Iterable<readonly [channel: string, counts: RoomCounts]>;
   /** The members of one room here, now. */
   roomCounts(channel: string): RoomCounts;
@@ -125,10 +136,13 @@ export interface GatewayCalls {
     deadlineMs: number,
   ): Promise<{ readonly replies: readonly GatewayReply[]; readonly unanswered: readonly string[] }>;
   /**
-   * Members of a channel in the whole pool: exact where the gateways are in this process, else from each gateway's last report
-   * (1 s old, older where more changes than a gateway may report; a gateway that has been silent for 3 s is not counted).
+   * Members of a channel in the whole pool: exact where the gateways are in this process, else from each gateway's last
+   * report (1 s old, older where more changes than a gateway may report; a gateway that has been silent for 3 s is not
+   * counted).
    */
   memberCounts(channel: string): RoomCounts;
-  /** The same, as soon as every gateway has reported; `undefined` where one has not within a second, or the bus is away. */
+  /**
+   * The same, as soon as every gateway has reported; `undefined` where one has not within a second, or the bus is away.
+   */
   countMembers(channel: string): Promise<RoomCounts | undefined>;
 }

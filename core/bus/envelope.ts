@@ -6,13 +6,15 @@ import type { Conflation, Publication } from '../publication.ts';
 /**
  * One batch as it travels on a bus channel, all numbers big-endian:
  *
- *     version u8 | epoch length u8 | epoch ASCII | first offset u64 |         ← written by the script that assigns the offsets
- *     publications u16 | publication …                                        ← the body, written by the publisher
+ *     version u8 | epoch length u8 | epoch ASCII | first offset u64 |     ← head: the script that assigns offsets
+ *     publications u16 | publication …                                    ← body: the publisher
  *
- *     publication: flags u8 | accepted at f64 (ms) | ttl u32 (ms) | [sender f64] | [key length u8, key, mode in flags, count u32]
+ *     publication: flags u8 | accepted at f64 (ms) | ttl u32 (ms) | [sender f64]
+ *                  | [key length u8, key, mode in flags, count u32]
  *                  | [traceparent length u8, traceparent] | payload length u32 | payload
  *
- * Flags: 1 binary, 2 and 4 priority (0 high, 1 normal, 2 low), 8 conflated, 16 by sum, 32 sender, 64 traceparent, 128 must be 0.
+ * Flags: 1 binary, 2 and 4 priority (0 high, 1 normal, 2 low), 8 conflated, 16 by sum, 32 sender, 64 traceparent, 128
+ * must be 0.
  */
 export const envelopeVersion = 1;
 

@@ -4,7 +4,8 @@ import { limits } from '../limits.ts';
 /**
  * A gateway's member report as bytes, so that a change of one room costs three or four of them:
  *
- *     report := version 1 | kind | number gateway | text name | text life | number sequence | (snapshots: number since | number part) | entry*
+ *     report := version 1 | kind | number gateway | text name | text life | number sequence
+ *               | (snapshots: number since | number part) | entry*
  *     entry  := number index × 2 + named | (named: text channel) | number ready × 2 + hasFull | (hasFull: number full)
  *     number := LEB128, unsigned                    text := number of bytes | UTF-8
  *
@@ -14,17 +15,23 @@ const version = 1;
 const kinds = ['changes', 'snapshot', 'snapshot-end', 'gone'] as const;
 const nameBytesMax = 1024;
 const lifeBytesMax = 64;
-/** Most rooms that one gateway tells of: those that are open, and as many that were closed and are still told of as such. */
+/**
+ * Most rooms that one gateway tells of: those that are open, and as many that were closed and are still told of as
+ * such.
+ */
 const roomIndexMax = 2 * limits.roomsMax;
 const firstBytes = 4096;
 /** Longest entry, in bytes: four numbers and a name. */
 const entryBytesMax = 4 * 8 + limits.channelNameBytesMax;
 
-/** What a report says of itself. `life` names one run of one process, within which `sequence` rises by one from report to report. */
+/**
+ * What a report says of itself. `life` names one run of one process, within which `sequence` rises by one from report
+ * to report.
+ */
 export interface ReportHeader {
   /**
-   * `changes`: these rooms have changed. `snapshot`, `snapshot-end`: rooms that changed after report `since`, as of report `sequence`, in
-   * as many parts as it takes. `gone`: the gateway leaves.
+   * `changes`: these rooms have changed. `snapshot`, `snapshot-end`: rooms that changed after report `since`, as of
+   * report `sequence`, in as many parts as it takes. `gone`: the gateway leaves.
    */
   readonly kind: (typeof kinds)[number];
   readonly gateway: number;

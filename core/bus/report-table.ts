@@ -45,7 +45,10 @@ export interface SnapshotWish {
   readonly since: number;
 }
 
-/** A listener's side: the members of every room by the gateways' last reports. `now` is in milliseconds and never goes back. */
+/**
+ * A listener's side: the members of every room by the gateways' last reports. `now` is in milliseconds and never goes
+ * back.
+ */
 export class ReportTable {
   readonly #ownLife: string;
   readonly #gateways = new Map<string, ReportedGateway>();
@@ -57,7 +60,8 @@ export class ReportTable {
   }
 
   /**
-   * Takes in a report. Where one before it is missing: whom to ask for a snapshot (said of a gateway at most once a second).
+   * Takes in a report. Where one before it is missing: whom to ask for a snapshot (said of a gateway at most once a
+   * second).
    * @throws ReportFault
    */
   accept(bytes: Buffer, now: number): SnapshotWish | undefined {

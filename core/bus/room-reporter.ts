@@ -20,8 +20,8 @@ interface ToldRoom {
 }
 
 /**
- * A gateway's side of the member counts: finds what has changed since the last report, and tells as much of it as may be told now.
- * What changed first is told first, after what is closed.
+ * A gateway's side of the member counts: finds what has changed since the last report, and tells as much of it as may
+ * be told now. What changed first is told first, after what is closed.
  */
 export class RoomReporter {
   readonly #identity: GatewayRecord & { readonly life: string };
@@ -47,7 +47,8 @@ export class RoomReporter {
 
   /**
    * The report to send now. There always is one, so that the gateway is known to be alive.
-   * @param bytesMax what it may have, in bytes, but for its header and its last entry; what does not fit waits for the next one
+   * @param bytesMax what it may have, in bytes, but for its header and its last entry; what does not fit waits for the
+   * next one
    */
   next(rooms: Iterable<readonly [channel: string, counts: RoomCounts]>, bytesMax: number): Buffer {
     this.#look(rooms);

@@ -34,7 +34,10 @@ export interface PolicyMisfits {
 
 export const noMisfits: PolicyMisfits = { unknownFields: 0, replacedValues: 0, unread: 0, examples: [] };
 
-/** What a field is whose value can't be read, where the default might let in or tell more than was meant: as little as possible. */
+/**
+ * What a field is whose value can't be read, where the default might let in or tell more than was meant: as little as
+ * possible.
+ */
 const leastAllowed: Readonly<Record<string, unknown>> = {
   access: { subscribe: 'Owner', publish: 'Backend' },
   'access.subscribe': 'Owner',
@@ -47,8 +50,9 @@ const attemptsMax = 4;
 const examplesMax = 10;
 
 /**
- * Reads a policy that another version may have written. Fields that this one does not know are left out, a number beyond a bound is the bound, any other value
- * that can't be read is the default or, of what opens a channel, the least.
+ * Reads a policy that another version may have written. Fields that this one does not know are left out, a number
+ * beyond a bound is the bound, any other value that can't be read is the default or, of what opens a channel, the
+ * least.
  * @param entry as JSON gives it
  */
 export function readPolicy(entry: unknown): PolicyRead {

@@ -59,7 +59,10 @@ export function userChannelFault({ channel, access }: Pick<ChannelPolicy, 'chann
     : undefined;
 }
 
-/** What `BARRAGE_POLICY_FILE` holds: `channels:`, a list of policies with a pattern each. A person writes it: a field that is not known is a mistake. */
+/**
+ * What `BARRAGE_POLICY_FILE` holds: `channels:`, a list of policies with a pattern each. A person writes it: a field
+ * that is not known is a mistake.
+ */
 export const policyFileSchema = z.strictObject({ channels: z.array(policySchema).max(10_000) }).superRefine((file, context) => {
   const seen = new Set<string>();
   for (const [index, policy] of file.channels.entries()) {
@@ -76,13 +79,16 @@ export const defaultPolicy: ChannelPolicy = policySchema.parse({ channel: '*' })
 const ownerPolicy: ChannelPolicy = { ...defaultPolicy, channel: 'user:*', access: { ...defaultPolicy.access, subscribe: 'Owner' } };
 
 /**
- * Finds the policy of a channel: the exact name, else the longest beginning, else the default.
- * `user:*` is Owner, and for backends alone to publish to, unless a pattern that begins with `user:` says otherwise of publishing: nobody reads another user's
- * messages, or writes to them, by a mistake in a file.
+ * Finds the policy of a channel: the exact name, else the longest beginning, else the default. `user:*` is Owner, and
+ * for backends alone to publish to, unless a pattern that begins with `user:` says otherwise of publishing: nobody
+ * reads another user's messages, or writes to them, by a mistake in a file.
  */
 export class Policies {
   readonly #exact = new Map<string, ChannelPolicy>();
-  /** Beginnings by their length, longest first: a look-up costs one step for each length that is in use, however many patterns there are. */
+  /**
+   * Beginnings by their length, longest first: a look-up costs one step for each length that is in use, however many
+   * patterns there are.
+   */
   readonly #beginnings: readonly (readonly [length: number, policies: ReadonlyMap<string, ChannelPolicy>])[];
 
   constructor(policies: readonly ChannelPolicy[]) {

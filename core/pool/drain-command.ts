@@ -25,7 +25,10 @@ export type VerifiedCommand =
   | { readonly kind: 'verified'; readonly command: DrainCommand }
   | { readonly kind: 'malformed' | 'forged'; readonly fault: string };
 
-/** The signed envelope of a command. @throws where the command breaks a bound, or the key is no Ed25519 private key in PEM */
+/**
+ * The signed envelope of a command.
+ * @throws where the command breaks a bound, or the key is no Ed25519 private key in PEM
+ */
 export function signCommand(command: DrainCommand, privateKeyPem: string): string {
   return sealEnvelope(JSON.stringify(commandSchema.parse(command)), privateKeyPem);
 }
@@ -49,10 +52,16 @@ export function verifyCommand(envelope: string, publicKeyPem: string): VerifiedC
       };
 }
 
-/** An abort that comes this much later than it was issued is a replay, as is a drain that comes this long after its deadline; in milliseconds. */
+/**
+ * An abort that comes this much later than it was issued is a replay, as is a drain that comes this long after its
+ * deadline; in milliseconds.
+ */
 const lateMsMax = 300_000;
 
-/** Whether a command is to be followed. `late` and `older` are what somebody recorded and sends again, or a clock that is far off. */
+/**
+ * Whether a command is to be followed. `late` and `older` are what somebody recorded and sends again, or a clock that
+ * is far off.
+ */
 export function decideCommand(
   command: DrainCommand,
   receiver: { readonly uid: string; readonly lastIssuedAt: number; readonly now: number },

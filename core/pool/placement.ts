@@ -13,10 +13,11 @@ interface Candidate {
 }
 
 /**
- * Which gateways should host a channel: weighted rendezvous hashing. Each gateway has a score for each channel, made of nothing but the seed, the
- * channel's name, the gateway's name and its weight; the highest hosts the channel, the next is where to go when that one is gone. So every process
- * computes the same order from the same document, a gateway that leaves moves its own channels and no others, and one that comes takes its share.
- * An override puts the gateways that it names first. Who is draining hosts nothing, unless nobody serves.
+ * Which gateways should host a channel: weighted rendezvous hashing. Each gateway has a score for each channel, made of
+ * nothing but the seed, the channel's name, the gateway's name and its weight; the highest hosts the channel, the next
+ * is where to go when that one is gone. So every process computes the same order from the same document, a gateway that
+ * leaves moves its own channels and no others, and one that comes takes its share. An override puts the gateways that
+ * it names first. Who is draining hosts nothing, unless nobody serves.
  */
 export class Placement {
   readonly #seed: number;
@@ -54,7 +55,10 @@ function keyOf(name: string): NameKey {
   return { high: digest.readUInt32BE(0), low: digest.readUInt32BE(4) };
 }
 
-/** −weight ÷ ln(u), where u in (0, 1) is the mixed keys: the highest of such scores falls to each gateway in proportion to its weight. */
+/**
+ * −weight ÷ ln(u), where u in (0, 1) is the mixed keys: the highest of such scores falls to each gateway in proportion
+ * to its weight.
+ */
 function scoreOf(channel: NameKey, gateway: NameKey, weight: number): number {
   const low = mix(channel.low ^ gateway.low);
   const high = mix(channel.high ^ gateway.high ^ low);

@@ -31,7 +31,10 @@ const gatewaySchema = z.object({
   state: z.enum(['serving', 'draining']),
 });
 
-/** Unknown fields are left out and not refused: pods of an older version must understand the document of a newer operator. */
+/**
+ * Unknown fields are left out and not refused: pods of an older version must understand the document of a newer
+ * operator.
+ */
 const documentSchema = z
   .object({
     version: z.literal(1),
@@ -93,7 +96,10 @@ export type VerifiedDocument =
   | { readonly kind: 'verified'; readonly document: PoolDocument; readonly digest: string }
   | { readonly kind: 'malformed' | 'forged'; readonly fault: string };
 
-/** The signed envelope of a document. @throws where the document breaks a bound, or the key is no Ed25519 private key in PEM */
+/**
+ * The signed envelope of a document.
+ * @throws where the document breaks a bound, or the key is no Ed25519 private key in PEM
+ */
 export function signDocument(document: PoolDocument, privateKeyPem: string): string {
   const text = JSON.stringify(documentSchema.parse(document));
   if (Buffer.byteLength(text) > poolLimits.documentBytesMax)
@@ -126,7 +132,10 @@ export interface DocumentMark {
   readonly digest: string;
 }
 
-/** Whether to take a document over the one in force. `conflict`: another document of the same epoch, or one of another pool. */
+/**
+ * Whether to take a document over the one in force. `conflict`: another document of the same epoch, or one of another
+ * pool.
+ */
 export function decideDocument(current: DocumentMark | undefined, incoming: DocumentMark): 'accept' | 'same' | 'older' | 'conflict' {
   if (current === undefined) return 'accept';
   if (incoming.pool !== current.pool) return 'conflict';
@@ -146,8 +155,9 @@ export type PolicyPartsRead =
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
 /**
- * Reads the policies that a document names: its parts must be all there, and be the very ones. What this version does not understand of a policy changes nothing
- * for the others, and refuses no document: a newer operator writes for gateways of both versions while it replaces them.
+ * Reads the policies that a document names: its parts must be all there, and be the very ones. What this version does
+ * not understand of a policy changes nothing for the others, and refuses no document: a newer operator writes for
+ * gateways of both versions while it replaces them.
  */
 export function readPolicyParts({ policies: named }: Pick<PoolDocument, 'policies'>, parts: readonly string[]): PolicyPartsRead {
   const fault = partsFault(named, parts);

@@ -1,7 +1,10 @@
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { z } from 'zod';
 
-/** What an envelope holds, or why it can't be believed: `malformed` is no envelope at all, `forged` is not signed with the pool's key. */
+/**
+ * What an envelope holds, or why it can't be believed: `malformed` is no envelope at all, `forged` is not signed with
+ * the pool's key.
+ */
 export type OpenedEnvelope =
   | { readonly kind: 'opened'; readonly text: string }
   | { readonly kind: 'malformed' | 'forged'; readonly fault: string };
@@ -9,14 +12,21 @@ export type OpenedEnvelope =
 // An Ed25519 signature has 64 bytes.
 const envelopeSchema = z.object({ document: z.string(), signature: z.string().regex(/^[A-Za-z0-9+/]{86}==$/) });
 
-/** Signs a text, and puts both into one JSON text. @param privateKeyPem an Ed25519 key in PKCS #8. @throws where it is none */
+/**
+ * Signs a text, and puts both into one JSON text.
+ * @param privateKeyPem an Ed25519 key in PKCS #8.
+ * @throws where it is none
+ */
 export function sealEnvelope(text: string, privateKeyPem: string): string {
   const key = createPrivateKey(privateKeyPem);
   if (key.asymmetricKeyType !== 'ed25519') throw new TypeError('the signing key is not Ed25519');
   return JSON.stringify({ document: text, signature: sign(null, Buffer.from(text), key).toString('base64') });
 }
 
-/** Reads an envelope. Never throws for what is in it. @param publicKeyPem an Ed25519 key, `publicKeyFault` of which is undefined */
+/**
+ * Reads an envelope. Never throws for what is in it.
+ * @param publicKeyPem an Ed25519 key, `publicKeyFault` of which is undefined
+ */
 export function openEnvelope(envelope: string, publicKeyPem: string): OpenedEnvelope {
   let value: unknown;
   try {

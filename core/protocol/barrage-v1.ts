@@ -1,10 +1,12 @@
 /**
- * The messages of the WebSocket subprotocol `barrage.v1`: shared by gateways and clients, free of Node, so that a browser can import it.
- * `docs/protocol.md` describes it in words and freezes it as byte vectors.
+ * The messages of the WebSocket subprotocol `barrage.v1`: shared by gateways and clients, free of Node, so that a
+ * browser can import it. `docs/protocol.md` describes it in words and freezes it as byte vectors.
  */
 export const subprotocol = 'barrage.v1';
 
-/** What a client sends. Every command has an `id` of its choice (0 … 2^53−1) and gets exactly one reply that repeats it. */
+/**
+ * What a client sends. Every command has an `id` of its choice (0 … 2^53−1) and gets exactly one reply that repeats it.
+ */
 export type Command =
   | { readonly id: number; readonly op: 'auth'; readonly token: string }
   | {
@@ -37,7 +39,10 @@ export interface WirePosition {
   readonly offset: number;
 }
 
-/** Bounds of full-jitter back-off: wait a random time in [0, min(capMs, baseMs × 2^attempt)), where attempts count from 0. */
+/**
+ * Bounds of full-jitter back-off: wait a random time in [0, min(capMs, baseMs × 2^attempt)), where attempts count from
+ * 0.
+ */
 export interface WireBackoff {
   readonly baseMs: number;
   readonly capMs: number;
@@ -96,8 +101,8 @@ export interface BatchItem {
   /** What a `Sum` publication stands for; absent = 1 publication that was not summed. */
   readonly count?: number;
   /**
-   * What `count` is made of, while this client may still have a part of it already: the counts of the publications that it stands for, the newest
-   * first, and between two counts how many offsets further back the next one lies.
+   * What `count` is made of, while this client may still have a part of it already: the counts of the publications that
+   * it stands for, the newest first, and between two counts how many offsets further back the next one lies.
    */
   readonly parts?: readonly number[];
   /** In a binary batch only: kind and length in bytes of this item's payload. */
@@ -106,8 +111,9 @@ export interface BatchItem {
 }
 
 /**
- * One frame of publications. It accounts for the offsets `(after, upto]` of its epoch: those in `items`, and `leftOut` that were left out
- * on purpose (sampled, conflated, expired). Only `after` different from the client's position is a gap.
+ * One frame of publications. It accounts for the offsets `(after, upto]` of its epoch: those in `items`, and `leftOut`
+ * that were left out on purpose (sampled, conflated, expired). Only `after` different from the client's position is a
+ * gap.
  */
 export interface Batch {
   readonly type: 'batch';
@@ -163,7 +169,8 @@ export interface Direct {
 export type ServerMessage = Hello | Reply | Batch | Gap | Reconnect | BackoffChange | Unsubscribed | Subscribed | Direct;
 
 /**
- * A binary frame holds one batch that has a binary publication in it: length of the header (unsigned 32 bits, big endian), the header (a
- * batch as JSON, UTF-8, its items with `kind` and `size`), then the payloads of the items, in order, with nothing between.
+ * A binary frame holds one batch that has a binary publication in it: length of the header (unsigned 32 bits, big
+ * endian), the header (a batch as JSON, UTF-8, its items with `kind` and `size`), then the payloads of the items, in
+ * order, with nothing between.
  */
 export const binaryHeaderLengthBytes = 4;

@@ -7,7 +7,10 @@ export type RedisMode = 'Standalone' | 'Sentinel' | 'Cluster';
 
 /** How to reach Redis, as the settings say it. */
 export interface RedisAccess {
-  /** One URL, or several with commas between them: the Sentinels, or some of a Cluster's nodes. `redis://` or `rediss://`. */
+  /**
+   * One URL, or several with commas between them: the Sentinels, or some of a Cluster's nodes. `redis://` or
+   * `rediss://`.
+   */
   readonly url: string;
   /** Default: Standalone. */
   readonly mode?: RedisMode;
@@ -115,7 +118,8 @@ export function placesOf(access: RedisAccess): RedisPlaces {
     ...(tls === undefined ? {} : { tls }),
   };
   if (mode !== 'Sentinel') return { mode, nodes, login, endpoint: { ...login, ...nodes[0]! } };
-  // A Sentinel without a password accepts any for its default user, so the servers' password serves both kinds of Sentinels.
+  // A Sentinel without a password accepts any for its default user, so the servers' password serves both kinds of
+  // Sentinels.
   const sentinelPassword = inUrl.password ?? given.password;
   const endpoint: EndpointOptions = {
     ...login,

@@ -1,7 +1,10 @@
 import { BusUnavailable } from '../bus/bus.ts';
 import type { SparseLog } from '../process/sparse-log.ts';
 
-/** The first words of what Redis says where it does not carry out an append: out of memory, a snapshot that failed, a missing right, … */
+/**
+ * The first words of what Redis says where it does not carry out an append: out of memory, a snapshot that failed, a
+ * missing right, …
+ */
 const answers = [
   'OOM',
   'MISCONF',
@@ -17,13 +20,16 @@ const answers = [
 ] as const;
 
 /**
- * Why publications were not appended: a word of Redis, or another one of its (`other`); Redis is away (`unavailable`), did not answer in time
- * (`late`), or too many publications wait for it (`full`).
+ * Why publications were not appended: a word of Redis, or another one of its (`other`); Redis is away (`unavailable`),
+ * did not answer in time (`late`), or too many publications wait for it (`full`).
  */
 export const appendFailureReasons = ['unavailable', 'late', 'full', ...answers, 'other'] as const;
 export type AppendFailureReason = (typeof appendFailureReasons)[number];
 
-/** Publications that could not be appended, by reason. What their publishers are told is only that it is temporary: the log has the words. */
+/**
+ * Publications that could not be appended, by reason. What their publishers are told is only that it is temporary: the
+ * log has the words.
+ */
 export class AppendFailures {
   readonly #log: SparseLog;
   readonly #counts = new Map<AppendFailureReason, number>();

@@ -27,8 +27,9 @@ interface Failure {
 }
 
 /**
- * Sends one batch of a channel at a time; what is appended meanwhile waits and goes as the next one. So a busy channel costs one
- * round trip per batch, a quiet one is not delayed, and the order of one process's publications is the order of its calls.
+ * Sends one batch of a channel at a time; what is appended meanwhile waits and goes as the next one. So a busy channel
+ * costs one round trip per batch, a quiet one is not delayed, and the order of one process's publications is the order
+ * of its calls.
  */
 export class AppendQueue {
   readonly #send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
@@ -86,7 +87,8 @@ export class AppendQueue {
     while (batch.length > 0) {
       const failure = await this.#sendBatch(channel, batch);
       if (failure !== undefined) {
-        // What waits would wait longer than its deadline, and would overtake nothing: it fails with the batch before it.
+        // What waits would wait longer than its deadline, and would overtake nothing: it fails with the batch before
+        // it.
         this.#fail([...batch, ...waiting], failure);
         waiting = [];
         this.#waiting.set(channel, waiting);

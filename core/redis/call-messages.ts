@@ -32,7 +32,10 @@ const reply: z.ZodType<GatewayReply> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('delivered'), delivered: count, dropped: z.record(z.string(), count), pending: count }),
 ]);
 
-/** What a gateway is told: to answer a request, or to send a snapshot of what its reports after number `since` have told. */
+/**
+ * What a gateway is told: to answer a request, or to send a snapshot of what its reports after number `since` have
+ * told.
+ */
 export type GatewayMessage =
   | {
       readonly kind: 'request';

@@ -16,7 +16,10 @@ import type { SparseLog } from '../process/sparse-log.ts';
 /** How long a channel's record outlives its last publication. After that the channel begins a new epoch. */
 const recordSeconds = 30 * 24 * 3600;
 
-/** The channel log on Redis: `append.lua` gives the offsets and publishes, this side batches, subscribes and keeps the order. */
+/**
+ * The channel log on Redis: `append.lua` gives the offsets and publishes, this side batches, subscribes and keeps the
+ * order.
+ */
 export class RedisChannelLog implements ChannelLog {
   readonly #names: RedisNames;
   readonly #masters: Masters;

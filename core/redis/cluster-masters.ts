@@ -21,8 +21,9 @@ interface Wanted {
 }
 
 /**
- * The masters of a Redis Cluster: two connections to each that has slots. A name is served by the master that has its slot; where the slot
- * moves, subscriptions move behind it and commands that met the old master are sent again. One master's absence is felt by its own slots.
+ * The masters of a Redis Cluster: two connections to each that has slots. A name is served by the master that has its
+ * slot; where the slot moves, subscriptions move behind it and commands that met the old master are sent again. One
+ * master's absence is felt by its own slots.
  */
 export class ClusterMasters implements Masters {
   readonly #places: RedisPlaces;

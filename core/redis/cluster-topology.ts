@@ -16,8 +16,8 @@ const firstRoundMs = 1000;
 const roundPauseMs = 200;
 
 /**
- * Which master has which slot. One master is asked each second; where it tells something new, and where somebody has met a move, all are.
- * While none can be asked, the addresses of the settings are.
+ * Which master has which slot. One master is asked each second; where it tells something new, and where somebody has
+ * met a move, all are. While none can be asked, the addresses of the settings are.
  */
 export class ClusterTopology {
   readonly #places: RedisPlaces;

@@ -35,9 +35,10 @@ export interface ConnectionListener {
 /**
  * One connection to Redis that is made again and again until `close`.
  *
- * Nothing is queued while it is away. It is usable once the server's reign has been read on it: offsets that are given under a wrong
- * one could be given twice. A reign is the server's run id, which a restart changes, and its replication id, which a promotion changes: a
- * master that is demoted and promoted again without a restart may have lost its last appends too.
+ * Nothing is queued while it is away. It is usable once the server's reign has been read on it: offsets that are given
+ * under a wrong one could be given twice. A reign is the server's run id, which a restart changes, and its replication
+ * id, which a promotion changes: a master that is demoted and promoted again without a restart may have lost its last
+ * appends too.
  */
 export class RedisConnection {
   readonly client: ScriptedRedis;
@@ -54,7 +55,9 @@ export class RedisConnection {
   #silentTurns = 0;
   #pinging = false;
   #fault = connectionBroke;
-  /** Servers in a row that could be connected to and are not to be used: the client counts those connections as made. */
+  /**
+   * Servers in a row that could be connected to and are not to be used: the client counts those connections as made.
+   */
   #refusals = 0;
   /** Settles when the first attempt to connect has succeeded or failed. */
   readonly #firstAttempt: Promise<void>;
@@ -203,7 +206,10 @@ export class RedisConnection {
     if (this.#reign === undefined) this.#down();
   }
 
-  /** Warns of a server that would cut off a gateway that stalls. A server that does not let its settings be read is taken as it is. */
+  /**
+   * Warns of a server that would cut off a gateway that stalls. A server that does not let its settings be read is
+   * taken as it is.
+   */
   async #checkBacklog(): Promise<void> {
     const answer: unknown = await this.client.config('GET', 'client-output-buffer-limit').catch(() => undefined);
     const value: unknown = Array.isArray(answer) ? answer[1] : undefined;

@@ -10,8 +10,9 @@ const holdMs = 10_000;
 const renewIntervalMs = 3000;
 
 /**
- * A gateway number that no other gateway of this bus has. The lease is renewed until `release`; where Redis lost it (a restart without data)
- * the same number is taken again. If somebody else has it by then, `onHeld('lost')` is called, and 'held' should it come back.
+ * A gateway number that no other gateway of this bus has. The lease is renewed until `release`; where Redis lost it (a
+ * restart without data) the same number is taken again. If somebody else has it by then, `onHeld('lost')` is called,
+ * and 'held' should it come back.
  */
 export class GatewayLease {
   readonly number: number;
@@ -34,8 +35,8 @@ export class GatewayLease {
   }
 
   /**
-   * Takes a free number. The search begins anywhere: after a restart of Redis without data a new gateway would otherwise
-   * take the first number before its owner took it again.
+   * Takes a free number. The search begins anywhere: after a restart of Redis without data a new gateway would
+   * otherwise take the first number before its owner took it again.
    * @throws BusUnavailable
    */
   static async take(options: LeaseOptions): Promise<GatewayLease> {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 
 /**
- * Names of keys and bus channels. Everything of one channel shares one hash tag, so that in a Redis Cluster one script reaches all of it;
- * further keys of a channel (history, idempotency) are named beside `record`.
+ * Names of keys and bus channels. Everything of one channel shares one hash tag, so that in a Redis Cluster one script
+ * reaches all of it; further keys of a channel (history, idempotency) are named beside `record`.
  */
 export class RedisNames {
   readonly #prefix: string;

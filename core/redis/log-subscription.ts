@@ -4,7 +4,10 @@ import { isOrderOf, type Position } from '../publication.ts';
 import type { ScriptedRedis } from './scripts.ts';
 import type { Subscription } from './subscriptions.ts';
 
-/** Most bytes of messages that one channel holds back until its position is known; what comes beyond is missing, which shows as a hole. */
+/**
+ * Most bytes of messages that one channel holds back until its position is known; what comes beyond is missing, which
+ * shows as a hole.
+ */
 const heldBytesMax = 16_777_216;
 
 type State =
@@ -22,8 +25,8 @@ type State =
  *     opening:              (held)    resolves 7      delivered
  *     again:                delivered onResubscribed7 delivered
  *
- * The position is asked on the subscribed connection itself, so no batch up to it can arrive after it. Batches beyond it may already be held
- * when its promise settles: offsets tell them apart.
+ * The position is asked on the subscribed connection itself, so no batch up to it can arrive after it. Batches beyond
+ * it may already be held when its promise settles: offsets tell them apart.
  */
 export class LogSubscription implements Subscription {
   readonly position: Promise<Position>;

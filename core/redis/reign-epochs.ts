@@ -6,9 +6,9 @@ const beginningLength = 6;
 const rememberedMax = 64;
 
 /**
- * Names of epochs. All that one master opens in one reign begin alike, so that who looks at a channel before its first publication knows
- * how the name of its epoch will begin, though nothing was written for it. What follows is chance: a record that was deleted and made anew
- * in the same reign has another epoch.
+ * Names of epochs. All that one master opens in one reign begin alike, so that who looks at a channel before its first
+ * publication knows how the name of its epoch will begin, though nothing was written for it. What follows is chance: a
+ * record that was deleted and made anew in the same reign has another epoch.
  */
 export class ReignEpochs {
   readonly #random: () => number;

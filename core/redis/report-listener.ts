@@ -6,7 +6,10 @@ import type { GatewayMessage } from './call-messages.ts';
 import type { CallsContext } from './served-gateway.ts';
 import { PlainSubscription } from './subscriptions.ts';
 
-/** How long a process that is no publisher goes on listening to the reports after it was last asked for counts, in milliseconds. */
+/**
+ * How long a process that is no publisher goes on listening to the reports after it was last asked for counts, in
+ * milliseconds.
+ */
 export const listeningMs = 60_000;
 /** How often silent gateways are looked for, in milliseconds. */
 const sweepIntervalMs = 500;
@@ -54,7 +57,9 @@ export class ReportListener {
     void this.listen();
   }
 
-  /** Listens from now on, for a minute. Resolves when each gateway has told of all its rooms, or a second has passed. */
+  /**
+   * Listens from now on, for a minute. Resolves when each gateway has told of all its rooms, or a second has passed.
+   */
   listen(): Promise<void> {
     this.#wantedAt = this.#context.clock.monotonic();
     this.#listening ??= this.#start();
@@ -103,7 +108,8 @@ export class ReportListener {
       reports,
       snapshots,
       stopSweeping: clock.every(sweepIntervalMs, () => this.#sweep()),
-      // Without Redis there is nobody to ask: the gateways' next reports make up for it, and a hole in them is asked for.
+      // Without Redis there is nobody to ask: the gateways' next reports make up for it, and a hole in them is asked
+      // for.
       heard: withDeadline(
         heard.catch(() => undefined),
         reportIntervalMs,

@@ -5,8 +5,8 @@ const unknownName = /No such master|invalid reply/;
 const closed = /^(?:Connection is closed\.|Command timed out|connect .*)$/;
 
 /**
- * Why no Sentinel has named a master, in words that stay the same from round to round. The client's own are another text each time, and come
- * also where it has asked nobody since it gave up the last server.
+ * Why no Sentinel has named a master, in words that stay the same from round to round. The client's own are another
+ * text each time, and come also where it has asked nobody since it gave up the last server.
  */
 export class SentinelRound {
   readonly #name: string;

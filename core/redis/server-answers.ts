@@ -32,7 +32,10 @@ export function runIdOf(information: string): string | undefined {
   return field(information, 'run_id')?.slice(0, runIdLengthMax);
 }
 
-/** Why a server can't be used for what it says of its replication, in words; `undefined` for a master with a replication id. */
+/**
+ * Why a server can't be used for what it says of its replication, in words; `undefined` for a master with a replication
+ * id.
+ */
 export function replicationFault(replication: string): string | undefined {
   const role = field(replication, 'role');
   if (role === undefined) return lacks('role', 'a master can not be told from a replica');

@@ -61,7 +61,10 @@ export class SingleMaster implements Masters {
     this.#subscriptions.add(name, subscription);
   }
 
-  /** 'idle' where the server had refused the subscription and nothing of it is under way; else what was heard may have a sequel. */
+  /**
+   * 'idle' where the server had refused the subscription and nothing of it is under way; else what was heard may have a
+   * sequel.
+   */
   remove(name: string, subscription: Subscription): 'idle' | 'active' {
     return this.#subscriptions.remove(name, subscription);
   }

@@ -37,8 +37,8 @@ export function nodeAt(address: string): RedisNode {
 }
 
 /**
- * Reads the answer to CLUSTER NODES. `asked` is where the answer comes from: a node may not know its own address. With `byName` the names that
- * nodes announce count before their IP addresses: certificates are made for names.
+ * Reads the answer to CLUSTER NODES. `asked` is where the answer comes from: a node may not know its own address. With
+ * `byName` the names that nodes announce count before their IP addresses: certificates are made for names.
  */
 export function readClusterNodes(answer: string, asked: RedisNode, byName: boolean): ClusterView {
   let speaker = '';
@@ -66,8 +66,8 @@ function addressIn(place: string, asked: RedisNode | undefined, byName: boolean)
 }
 
 /**
- * Which master has each slot (by address), as far as these views together say: what a master says of itself counts before what others
- * say of it, because they hear of a move later; `undefined` for a slot that nobody has.
+ * Which master has each slot (by address), as far as these views together say: what a master says of itself counts
+ * before what others say of it, because they hear of a move later; `undefined` for a slot that nobody has.
  */
 export function mergeViews(views: readonly ClusterView[]): readonly (string | undefined)[] {
   const speakers = new Set(views.map(({ speaker }) => speaker));

@@ -19,11 +19,15 @@ const proofIntervalMs = limits.subscriptionProofMsMax / proofsPerBound;
 export interface Subscription {
   onMessage(message: Buffer): void;
   /**
-   * Called right behind the SUBSCRIBE on the same connection; `inForce` settles with its acknowledgement. What is sent from here
-   * synchronously is answered after every message that was published before it ran, and before every later one.
+   * Called right behind the SUBSCRIBE on the same connection; `inForce` settles with its acknowledgement. What is sent
+   * from here synchronously is answered after every message that was published before it ran, and before every later
+   * one.
    */
   confirm(connection: { readonly client: ScriptedRedis; readonly reign: string }, inForce: Promise<unknown>): Promise<void>;
-  /** The connection broke, the server ended the subscription, or `confirm` failed: 'keep' tries again when it can, 'drop' ends the subscription. */
+  /**
+   * The connection broke, the server ended the subscription, or `confirm` failed: 'keep' tries again when it can,
+   * 'drop' ends the subscription.
+   */
   onLost(reason: BusUnavailable): 'keep' | 'drop';
 }
 
@@ -34,12 +38,14 @@ export interface SubscriptionCounts {
 }
 
 /**
- * The bus channels that this process wants to hear, and the connection on which it does. What is wanted changes at once; the
- * server follows in the order of the changes, many in one round trip, and again from the beginning on every new connection.
+ * The bus channels that this process wants to hear, and the connection on which it does. What is wanted changes at
+ * once; the server follows in the order of the changes, many in one round trip, and again from the beginning on every
+ * new connection.
  *
- * A server may end a subscription by itself: with its slot, also where the slot then stays at this server. That is made again at once.
- * Besides, the server is asked in turns how many subscriptions the connection has. All of them are ours, so an equal number proves each; where it
- * differs, or where there is no proof within `limits.subscriptionProofMsMax`, the connection is made anew, and with it everything.
+ * A server may end a subscription by itself: with its slot, also where the slot then stays at this server. That is made
+ * again at once. Besides, the server is asked in turns how many subscriptions the connection has. All of them are ours,
+ * so an equal number proves each; where it differs, or where there is no proof within `limits.subscriptionProofMsMax`,
+ * the connection is made anew, and with it everything.
  */
 export class Subscriptions {
   readonly #connection: RedisConnection;
@@ -67,7 +73,8 @@ export class Subscriptions {
     this.#connection = connection;
     this.#surroundings = surroundings;
     this.#stopProofs = surroundings.clock.every(proofIntervalMs, () => this.#askForProof());
-    // Said of each subscription that the server ended by itself, and where it says that a slot is elsewhere; without a name.
+    // Said of each subscription that the server ended by itself, and where it says that a slot is elsewhere; without a
+    // name.
     connection.client.on('moved', () => this.#lookForEnded());
     // Sharded pub/sub also on a single server: what is tried there is what runs in a Cluster.
     connection.client.on('smessageBuffer', (name: Buffer, message: Buffer) => {
@@ -89,8 +96,8 @@ export class Subscriptions {
   }
 
   /**
-   * From now on this subscription hears nothing. Does nothing where it ended before. 'idle' where the server had refused the subscription
-   * and nothing of it is under way.
+   * From now on this subscription hears nothing. Does nothing where it ended before. 'idle' where the server had
+   * refused the subscription and nothing of it is under way.
    */
   remove(name: string, subscription: Subscription): 'idle' | 'active' {
     if (this.#wanted.get(name) !== subscription) return 'idle';
@@ -187,15 +194,16 @@ export class Subscriptions {
   }
 
   /**
-   * Where a slot moves while an unsubscribe is under way the server says both that the subscription ended and that the command
-   * belongs elsewhere. The client may then take the answer to one command for that to the next, so nothing is sent until an echo has shown
-   * that it is in step; where it is not, the connection is made anew.
+   * Where a slot moves while an unsubscribe is under way the server says both that the subscription ended and that the
+   * command belongs elsewhere. The client may then take the answer to one command for that to the next, so nothing is
+   * sent until an echo has shown that it is in step; where it is not, the connection is made anew.
    */
   async #leave(names: readonly string[]): Promise<void> {
     const { client } = this.#connection;
     const connected = client.stream;
     const sign = names[0]!;
-    // An unsubscribe that is not answered leaves messages that nobody hears, until the connection is made anew for want of a proof.
+    // An unsubscribe that is not answered leaves messages that nobody hears, until the connection is made anew for want
+    // of a proof.
     const left = names.map((name) => {
       this.#inForce.delete(name);
       return client.sunsubscribe(name).catch((error: unknown) => {
@@ -281,7 +289,9 @@ export class Subscriptions {
   }
 }
 
-/** A subscription without a position: what comes is handed over, what comes while the connection is broken is missed. */
+/**
+ * A subscription without a position: what comes is handed over, what comes while the connection is broken is missed.
+ */
 export class PlainSubscription implements Subscription {
   readonly onMessage: (message: Buffer) => void;
   /** Settles when the subscription is in force for the first time. */

@@ -1,8 +1,8 @@
 import type { Metric, Registry } from 'prom-client';
 
 /**
- * A histogram without labels whose observation is two additions into numbers that are there already. `prom-client`'s own looks up its labels
- * and allocates at each observation, which a gateway makes several times for every publication.
+ * A histogram without labels whose observation is two additions into numbers that are there already. `prom-client`'s
+ * own looks up its labels and allocates at each observation, which a gateway makes several times for every publication.
  */
 export class Distribution {
   readonly #buckets: readonly number[];

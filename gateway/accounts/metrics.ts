@@ -17,7 +17,9 @@ export interface GatewayGauges {
 
 const seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
-/** The metrics of one gateway process, by the names of `docs/metrics.md`. No label is a channel, a user or a connection. */
+/**
+ * The metrics of one gateway process, by the names of `docs/metrics.md`. No label is a channel, a user or a connection.
+ */
 export class GatewayMetrics {
   /** The process's accounts: all rooms since the start, also those that are closed. */
   readonly tally = new Tally();
@@ -189,7 +191,10 @@ export class GatewayMetrics {
     this.#bytesSent += bytes;
   }
 
-  /** One slice of a loop: `sweep` over the connections, `policies` over rooms and members, `drain` and `end` over those who must go. */
+  /**
+   * One slice of a loop: `sweep` over the connections, `policies` over rooms and members, `drain` and `end` over those
+   * who must go.
+   */
   loopSlice(loop: 'sweep' | 'policies' | 'drain' | 'end', milliseconds: number): void {
     this.#loopSlice.observe({ loop }, milliseconds / 1000);
   }

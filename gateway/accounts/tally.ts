@@ -1,8 +1,8 @@
 import { priorities, type Priority } from '../../core/publication.ts';
 
 /**
- * Why a publication did not reach a member. `budget`, `conflated` and `expired` are left out on purpose; `slow` and `disconnected`
- * are losses.
+ * Why a publication did not reach a member. `budget`, `conflated` and `expired` are left out on purpose; `slow` and
+ * `disconnected` are losses.
  */
 export const dropReasons = ['budget', 'conflated', 'expired', 'slow', 'disconnected'] as const;
 export type DropReason = (typeof dropReasons)[number];

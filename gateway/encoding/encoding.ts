@@ -34,8 +34,8 @@ export interface Encoding {
   /** Whether it can say what is no publication: a gap, an ended subscription, a move. */
   readonly canTell: boolean;
   /**
-   * How members are written to for a time that come with a position, from a connection before or beside this one: what they have of a sum must not be
-   * counted again. Often the encoding itself.
+   * How members are written to for a time that come with a position, from a connection before or beside this one: what
+   * they have of a sum must not be counted again. Often the encoding itself.
    */
   readonly handover: Encoding;
   /** Frames that a batch of so many publications is written as. */

@@ -7,8 +7,9 @@ export function frameHeaderLength(payloadLength: number): number {
 }
 
 /**
- * Writes the header of one unfragmented, unmasked data frame (RFC 6455 section 5.2) into `target` at `at`; returns the index after it.
- * Gateways encode frames once and write the same bytes to every member, which `WebSocket.send` can't do.
+ * Writes the header of one unfragmented, unmasked data frame (RFC 6455 section 5.2) into `target` at `at`; returns the
+ * index after it. Gateways encode frames once and write the same bytes to every member, which `WebSocket.send` can't
+ * do.
  */
 export function writeFrameHeader(target: Buffer, at: number, kind: 'text' | 'binary', payloadLength: number): number {
   target[at] = 0x80 | opcodes[kind];

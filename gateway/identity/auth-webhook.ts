@@ -10,8 +10,9 @@ const ok = 200;
 const tooManyRequests = 429;
 
 /**
- * CONNMIX's auth webhook: POST `{"token"}` to the URL; 200 with `{"uid"}` (a string or a whole number) is the user. `late` is what says nothing of
- * the token: no whole answer within `limits.authTimeoutMs`, no connection, 429, and every 5xx. Any other answer is a refusal.
+ * CONNMIX's auth webhook: POST `{"token"}` to the URL; 200 with `{"uid"}` (a string or a whole number) is the user.
+ * `late` is what says nothing of the token: no whole answer within `limits.authTimeoutMs`, no connection, 429, and
+ * every 5xx. Any other answer is a refusal.
  * @see CONNMIX "user message centre"
  */
 export function authWebhook(address: string): Authenticate {

@@ -9,8 +9,9 @@ import { tokenVerifier } from './token-verifier.ts';
 type AuthSettings = Pick<Settings, 'authUrl' | 'jwksUrl' | 'jwtSecret' | 'jwtIssuer' | 'jwtAudience'>;
 
 /**
- * How this gateway learns whose a token is: from the auth webhook, or from the token itself. Without either every token is refused. Logs at a
- * bounded rate that nobody could say, and that tokens are refused: a wrong key refuses those of all clients.
+ * How this gateway learns whose a token is: from the auth webhook, or from the token itself. Without either every token
+ * is refused. Logs at a bounded rate that nobody could say, and that tokens are refused: a wrong key refuses those of
+ * all clients.
  */
 export function authenticatorOf(
   settings: AuthSettings,

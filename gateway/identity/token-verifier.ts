@@ -20,9 +20,15 @@ type TokenClock = Pick<Clock, 'monotonic' | 'wall'>;
 const clockToleranceSeconds = 5;
 /** Longest token, in characters. */
 const tokenLengthMax = 16_384;
-/** How long fetched keys are used without asking again, in milliseconds: a key that is withdrawn is in use for no longer. */
+/**
+ * How long fetched keys are used without asking again, in milliseconds: a key that is withdrawn is in use for no
+ * longer.
+ */
 const keysFreshMs = 600_000;
-/** Shortest time between two looks for a key that is not among those fetched, in milliseconds: tokens that name keys at random cost no more than that. */
+/**
+ * Shortest time between two looks for a key that is not among those fetched, in milliseconds: tokens that name keys at
+ * random cost no more than that.
+ */
 const unknownKeyPauseMs = 10_000;
 /** How long an address that just failed is not asked again, in milliseconds. */
 const failurePauseMs = 1_000;
@@ -35,10 +41,12 @@ class KeysUnavailable extends Error {
 }
 
 /**
- * Checks tokens that are JWTs: signature, `exp`, `nbf`, and `iss` and `aud` where the rules name them. The user is the claim `uid`, or else `sub`.
+ * Checks tokens that are JWTs: signature, `exp`, `nbf`, and `iss` and `aud` where the rules name them. The user is the
+ * claim `uid`, or else `sub`.
  *
- * What a token says of its own algorithm only ever chooses among those of the configured kind of key: HS256 with a shared secret, RS256 and ES256 with
- * public keys. Otherwise a public key, which everybody has, could be used as the secret of an HS256 token.
+ * What a token says of its own algorithm only ever chooses among those of the configured kind of key: HS256 with a
+ * shared secret, RS256 and ES256 with public keys. Otherwise a public key, which everybody has, could be used as the
+ * secret of an HS256 token.
  */
 export function tokenVerifier(rules: TokenRules, clock: TokenClock): Authenticate {
   const verify = rules.jwtSecret === '' ? withPublicKeys(rules, clock) : withSecret(rules, clock);
@@ -93,7 +101,10 @@ function verification({ jwtIssuer, jwtAudience }: TokenRules, algorithms: string
   };
 }
 
-/** Fetches a key set of bounded size, and pauses after a failure: clients that try again must not become requests to an address that is in trouble. */
+/**
+ * Fetches a key set of bounded size, and pauses after a failure: clients that try again must not become requests to an
+ * address that is in trouble.
+ */
 function keySetFetcher(
   clock: TokenClock,
 ): (url: string, init: { headers: Headers; method: 'GET'; redirect: 'manual'; signal: AbortSignal }) => Promise<Response> {

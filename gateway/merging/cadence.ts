@@ -21,10 +21,10 @@ export interface RoomCadence {
 }
 
 /**
- * Keeps Σ (flush cost × flushes a second) below `share` of the event loop. Rooms are filled like vessels: there is a level such that every room whose
- * demand lies below it keeps its policy's window, and every room above it is stretched down to the level. So the costliest
- * rooms pay first, and a cheap room never pays for a room of 50,000. A room that would need more than `limits.mergeWindowMsMax` gets that
- * window, and its budgets shrink by what is missing.
+ * Keeps Σ (flush cost × flushes a second) below `share` of the event loop. Rooms are filled like vessels: there is a
+ * level such that every room whose demand lies below it keeps its policy's window, and every room above it is stretched
+ * down to the level. So the costliest rooms pay first, and a cheap room never pays for a room of 50,000. A room that
+ * would need more than `limits.mergeWindowMsMax` gets that window, and its budgets shrink by what is missing.
  */
 export function planCadence(rooms: readonly RoomLoad[], share: number): readonly RoomCadence[] {
   const demands = rooms.map((room) => ({ room, demand: demandOf(room) }));
@@ -71,8 +71,8 @@ function windowWithin(room: RoomLoad, level: number): number {
 }
 
 /**
- * How many flushes of a room may be under way at once where each takes so long: one or two of a large room, so that what waits is never old; of a small one
- * enough to take a burst without merging what its policy does not merge.
+ * How many flushes of a room may be under way at once where each takes so long: one or two of a large room, so that
+ * what waits is never old; of a small one enough to take a burst without merging what its policy does not merge.
  */
 export function flushesUnderWayMax(flushCostMs: number): number {
   return Math.max(1, Math.min(limits.fanOutFlushesMax, Math.floor(limits.fanOutBacklogMsMax / flushCostMs)));

@@ -7,7 +7,10 @@ const rates: Readonly<Record<Density, number>> = { full: Infinity, dense50: 50, 
 /** The least density that a client may ask for, in publications a second. */
 export const densityMin = rates.dense5;
 
-/** The most that does not exceed what a client asks for, in publications a second (`undefined` = all that the policy gives). */
+/**
+ * The most that does not exceed what a client asks for, in publications a second (`undefined` = all that the policy
+ * gives).
+ */
 export function densityFor(asked: number | undefined, policy: ChannelPolicy): Density {
   if (asked === undefined || asked >= (policy.budget.publicationsPerSecond ?? Infinity)) return 'full';
   if (asked >= rates.dense50) return 'dense50';

@@ -7,8 +7,8 @@ export type LeftOutReason = (typeof leftOutReasons)[number];
 const reasonsAtFirst = 64;
 
 /**
- * The publications of one span that are left out, with their reasons: a byte for each offset, since an overloaded window gives up
- * tens of thousands.
+ * The publications of one span that are left out, with their reasons: a byte for each offset, since an overloaded
+ * window gives up tens of thousands.
  */
 export class LeftOut {
   readonly #after: number;

@@ -14,14 +14,18 @@ export interface WindowCaps {
 /** The part of a policy that says how windows are cut. */
 export type WindowPolicy = Pick<ChannelPolicy, 'merge' | 'slowConsumer'>;
 
-/** The window, in milliseconds, for which a policy's caps are meant: those of a policy without a window for the default one. */
+/**
+ * The window, in milliseconds, for which a policy's caps are meant: those of a policy without a window for the default
+ * one.
+ */
 export function capsWindowMs({ merge }: WindowPolicy): number {
   return merge.windowMilliseconds > 0 ? merge.windowMilliseconds : defaultPolicy.merge.windowMilliseconds;
 }
 
 /**
- * What a window may hold that is stretched to `windowMs`: its policy's caps grow with it, else they would cut it as often as before. Bytes grow to
- * half of what may wait for one connection, so that a reader who is one batch behind can still be given the next.
+ * What a window may hold that is stretched to `windowMs`: its policy's caps grow with it, else they would cut it as
+ * often as before. Bytes grow to half of what may wait for one connection, so that a reader who is one batch behind can
+ * still be given the next.
  */
 export function windowCaps(policy: WindowPolicy, windowMs: number): WindowCaps {
   const { publicationsMax, bytesMax } = policy.merge;
@@ -38,7 +42,10 @@ export function capsTimes({ publications, bytes }: WindowCaps, factor: number): 
 
 const none: readonly PlacedPublication[] = [];
 
-/** A window that conflation leaves fuller than this part is thinned too: each look at all of it must make room for many more. */
+/**
+ * A window that conflation leaves fuller than this part is thinned too: each look at all of it must make room for many
+ * more.
+ */
 const roomyShare = 0.75;
 
 /** What a window had at a cut. */
@@ -53,7 +60,9 @@ export interface WindowContents {
 export class MergeWindow {
   readonly canSum: boolean;
   #after: number;
-  /** `undefined`: nothing was collected. A quiet room keeps no array that a collection of garbage would have to move. */
+  /**
+   * `undefined`: nothing was collected. A quiet room keeps no array that a collection of garbage would have to move.
+   */
   #publications: PlacedPublication[] | undefined;
   #bytes = 0;
   #hasTtl = false;
@@ -90,8 +99,8 @@ export class MergeWindow {
   }
 
   /**
-   * Makes room in a crowded window, in the order in which a cut leaves out: what has expired, what conflation replaces, and only where
-   * that is not enough half of the rest, by priority.
+   * Makes room in a crowded window, in the order in which a cut leaves out: what has expired, what conflation replaces,
+   * and only where that is not enough half of the rest, by priority.
    * @param wall Unix milliseconds
    */
   compact(caps: WindowCaps, wall: number): void {

@@ -17,14 +17,17 @@ interface ClassState {
 }
 
 /**
- * The rules of one channel on one gateway: what is cut when, and what of it each class gets. Pure: the caller brings batches and the moment,
- * sends what is returned, in that order, calls `tick` at `dueAt`, and `written` for each cut whose frames have all been seen to.
+ * The rules of one channel on one gateway: what is cut when, and what of it each class gets. Pure: the caller brings
+ * batches and the moment, sends what is returned, in that order, calls `tick` at `dueAt`, and `written` for each cut
+ * whose frames have all been seen to.
  *
- * A room with `underWayMax` cuts under way is held: it collects until one is written, and gives up by priority what its window can't hold. So the fan-out's
- * backlog is bounded, and a process that can't keep up slows its cadence by itself; `setCadence` leaves it time for other work.
+ * A room with `underWayMax` cuts under way is held: it collects until one is written, and gives up by priority what its
+ * window can't hold. So the fan-out's backlog is bounded, and a process that can't keep up slows its cadence by itself;
+ * `setCadence` leaves it time for other work.
  *
- * Invariants: cuts follow each other without overlap; a cut whose `after` is not the previous cut's `upto` (or whose epoch differs) follows
- * a hole that is nobody's choice; a class that exists has been told of everything up to its `upto`, which is at most the last cut.
+ * Invariants: cuts follow each other without overlap; a cut whose `after` is not the previous cut's `upto` (or whose
+ * epoch differs) follows a hole that is nobody's choice; a class that exists has been told of everything up to its
+ * `upto`, which is at most the last cut.
  */
 export class Merger {
   #policy: ChannelPolicy;
@@ -72,7 +75,10 @@ export class Merger {
     return this.#policy;
   }
 
-  /** A new policy is in force from the next publication on. A window that is stretched stays so until the cadence has measured the new policy. */
+  /**
+   * A new policy is in force from the next publication on. A window that is stretched stays so until the cadence has
+   * measured the new policy.
+   */
   setPolicy(policy: ChannelPolicy): void {
     const isStretched = this.#windowMs > this.#policy.merge.windowMilliseconds;
     const policyMs = policy.merge.windowMilliseconds;
@@ -130,8 +136,8 @@ export class Merger {
   }
 
   /**
-   * The span that one member of a class has not been told of: everything in it was left out for the class. Sent to a member that
-   * changes its class, so that the other class's batches join on without a seeming gap.
+   * The span that one member of a class has not been told of: everything in it was left out for the class. Sent to a
+   * member that changes its class, so that the other class's batches join on without a seeming gap.
    */
   untold(memberClass: MemberClass): { readonly after: number; readonly upto: number; readonly leftOut: number } | undefined {
     const state = this.#classes.get(memberClass);
@@ -192,7 +198,8 @@ export class Merger {
     this.#windowEndsAt = Infinity;
     this.#tellAt = Infinity;
     if (this.#isEmpty) {
-      // Quiet: those whose last publications were all left out are told so now, since no later batch may come to say it.
+      // Quiet: those whose last publications were all left out are told so now, since no later batch may come to say
+      // it.
       return this.#isSomeoneUntold() ? [this.#makeCut(at)] : noCuts;
     }
     // `written` cuts it then.
@@ -240,7 +247,10 @@ export class Merger {
     return false;
   }
 
-  /** Before a hole: cuts what was collected, and tells those who were left everything out, so that the hole is told at its true size. */
+  /**
+   * Before a hole: cuts what was collected, and tells those who were left everything out, so that the hole is told at
+   * its true size.
+   */
   #settle(at: Moment): readonly Cut[] {
     const cuts: Cut[] = [];
     if (!this.#isEmpty) cuts.push(this.#makeCut(at));

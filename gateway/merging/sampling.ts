@@ -8,8 +8,9 @@ export interface Sample {
 const none: readonly PlacedPublication[] = [];
 
 /**
- * Keeps at most `budget` publications: all of a higher priority before any of a lower one, and of the priority at which the budget ends an
- * evenly spaced choice, so that a burst of one sender at the end does not crowd out the others. The order stays.
+ * Keeps at most `budget` publications: all of a higher priority before any of a lower one, and of the priority at which
+ * the budget ends an evenly spaced choice, so that a burst of one sender at the end does not crowd out the others. The
+ * order stays.
  */
 export function sample(candidates: readonly PlacedPublication[], budget: number): Sample {
   if (candidates.length <= budget) return { kept: candidates, leftOut: none };

@@ -39,7 +39,10 @@ export function isConnectRequest(url: string | undefined): boolean {
   return url?.split('?', 1)[0] === path;
 }
 
-/** Tells a client where to connect for a channel. Without a pool document that is where it asked, as the proxies before this gateway say. */
+/**
+ * Tells a client where to connect for a channel. Without a pool document that is where it asked, as the proxies before
+ * this gateway say.
+ */
 export function answerConnect(request: ConnectRequest, { placement, epoch, backoff, crowded }: ConnectState): ConnectAnswer {
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, 'method_not_allowed', 'use GET');
   const names = new URLSearchParams(request.url.slice(path.length)).getAll('channel');

@@ -54,8 +54,8 @@ interface Drain {
 }
 
 /**
- * A gateway's orderly leaving: tells clients of ours where to go, closes the others with 1012, all at a set rate, and closes those who were told and
- * stayed. It can be called off; who was told by then may still go.
+ * A gateway's orderly leaving: tells clients of ours where to go, closes the others with 1012, all at a set rate, and
+ * closes those who were told and stayed. It can be called off; who was told by then may still go.
  */
 export class Drainer {
   readonly #options: DrainerOptions;

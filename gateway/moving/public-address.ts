@@ -7,9 +7,10 @@ const pathSegments = /^(?:\/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+$/;
 const headerCharactersMax = 1_024;
 
 /**
- * The WebSocket URL at which a client reached this gateway, `wss://HOST/PREFIX/`, by what the proxies before it wrote; `undefined` where no header
- * names a host. `Forwarded` (RFC 7239) goes before `X-Forwarded-Proto` and `X-Forwarded-Host`, and these before `Host`. Of several the first counts: the
- * proxy nearest to the client wrote it. Prefixes add up in their order. A value that can't be read counts as none.
+ * The WebSocket URL at which a client reached this gateway, `wss://HOST/PREFIX/`, by what the proxies before it wrote;
+ * `undefined` where no header names a host. `Forwarded` (RFC 7239) goes before `X-Forwarded-Proto` and
+ * `X-Forwarded-Host`, and these before `Host`. Of several the first counts: the proxy nearest to the client wrote it.
+ * Prefixes add up in their order. A value that can't be read counts as none.
  */
 export function publicAddress(headers: RequestHeaders): string | undefined {
   const { proto, host } = forwardedPairs(headers);

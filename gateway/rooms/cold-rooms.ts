@@ -8,8 +8,8 @@ export type ColdRefusal = 'connection_rate' | 'gateway_rate';
 const connectionBurst = limits.subscriptionsPerConnectionMax;
 
 /**
- * How many rooms may be opened in a time. Each costs a subscription to the bus and back, and a line in every listener's reports, also where nobody
- * ever publishes to it and its member leaves at once.
+ * How many rooms may be opened in a time. Each costs a subscription to the bus and back, and a line in every listener's
+ * reports, also where nobody ever publishes to it and its member leaves at once.
  */
 export class ColdRooms {
   readonly #gateway: TokenBucket;
@@ -22,7 +22,8 @@ export class ColdRooms {
 
   /**
    * Takes a room out of both rates, or out of none.
-   * @param connection whose rate it is; `undefined` where a backend wants the room, which only the gateway's rate bounds
+   * @param connection whose rate it is; `undefined` where a backend wants the room, which only the gateway's rate
+   * bounds
    */
   open(connection: object | undefined, now: number): 'opened' | ColdRefusal {
     const own = connection === undefined ? undefined : this.#bucketOf(connection, now);

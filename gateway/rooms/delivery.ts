@@ -17,8 +17,9 @@ const noFrame = Buffer.alloc(0);
 const nobody: readonly never[] = [];
 
 /**
- * One frame on its way to the members that one class had at the cut. It knows at any time how many members it was handed to, how many it
- * was dropped for and how many still wait, and keeps the room's and the process's accounts in step.
+ * One frame on its way to the members that one class had at the cut. It knows at any time how many members it was
+ * handed to, how many it was dropped for and how many still wait, and keeps the room's and the process's accounts in
+ * step.
  */
 export class Delivery<Recipient> {
   readonly #tallies: readonly Tally[];

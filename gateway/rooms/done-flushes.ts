@@ -17,8 +17,8 @@ const columns = ['key', 'after', 'upto', 'doneAt', 'delivered', 'slow', 'disconn
 const width = columns.length;
 
 /**
- * The last flushes of all rooms that are over, as numbers in a ring: nothing is allocated for a flush, and what is remembered takes the same
- * memory for one room as for 10,000. What can't be said in these numbers is kept beside them.
+ * The last flushes of all rooms that are over, as numbers in a ring: nothing is allocated for a flush, and what is
+ * remembered takes the same memory for one room as for 10,000. What can't be said in these numbers is kept beside them.
  */
 export class DoneFlushes<Details> {
   readonly #capacity: number;

@@ -28,8 +28,8 @@ const sliceMs = limits.fanOutSliceMsMax / 2;
 const quantum = 64;
 
 /**
- * Writes flushes to their members in slices, so that the event loop stays responsive. Rooms take turns, a quantum of members each, so
- * a room of 50,000 does not hold up a room of five; the flushes of one room are first in, first out.
+ * Writes flushes to their members in slices, so that the event loop stays responsive. Rooms take turns, a quantum of
+ * members each, so a room of 50,000 does not hold up a room of five; the flushes of one room are first in, first out.
  */
 export class FanOut {
   readonly #options: FanOutOptions;

@@ -61,9 +61,9 @@ const waitersMax = 1_000;
 const nobody: PublicationResult = { delivered: 0, dropped: {}, pending: 0 };
 
 /**
- * What became of the last flushes of one room, so that a publisher can ask how its publication fared (`?wait=delivered`). The flushes of a room
- * end in the order in which they begin. One that is under way is always known: the fan-out's backlog bounds them. One that is over lies
- * with those of all other rooms.
+ * What became of the last flushes of one room, so that a publisher can ask how its publication fared
+ * (`?wait=delivered`). The flushes of a room end in the order in which they begin. One that is under way is always
+ * known: the fan-out's backlog bounds them. One that is over lies with those of all other rooms.
  */
 export class FlushRecords {
   readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
@@ -103,8 +103,9 @@ export class FlushRecords {
   }
 
   /**
-   * Resolves when the flush with this offset has been seen to, or at the deadline with what is known then: a publication that is not cut yet is
-   * pending for all members. One that was cut without a record here never reached this room. `forgotten`: its flush was too long ago.
+   * Resolves when the flush with this offset has been seen to, or at the deadline with what is known then: a
+   * publication that is not cut yet is pending for all members. One that was cut without a record here never reached
+   * this room. `forgotten`: its flush was too long ago.
    */
   async result(wanted: Position, deadlineMs: number, room: AskedRoom): Promise<PublicationResult | 'forgotten'> {
     const known = this.#resultOf(wanted, room.position);

@@ -45,8 +45,8 @@ export interface Member {
 }
 
 /**
- * The members of one class of a room. A fan-out borrows the list as it is at the cut; while it is lent, joining and leaving
- * work on a copy, so that a fan-out over several slices goes exactly to those who were members at the cut.
+ * The members of one class of a room. A fan-out borrows the list as it is at the cut; while it is lent, joining and
+ * leaving work on a copy, so that a fan-out over several slices goes exactly to those who were members at the cut.
  */
 export class MemberList {
   #members: Member[] = [];

@@ -2,7 +2,10 @@ import type { RoomLoad } from '../merging/cadence.ts';
 import type { Publication } from '../../core/publication.ts';
 import type { FannedOut } from './fan-out.ts';
 
-/** CPU of a flush for each member until it is measured, in milliseconds: cautious, some two or three times what it takes. */
+/**
+ * CPU of a flush for each member until it is measured, in milliseconds: cautious, some two or three times what it
+ * takes.
+ */
 const writeCostMsAssumed = 0.02;
 /** Weight of the newest interval in a room's flush cost. */
 const costWeight = 0.3;
@@ -53,7 +56,10 @@ export class RoomMeter implements FannedOut {
     this.#flushesWritten++;
   }
 
-  /** What was measured since the load was last taken, `intervalMs` ago. `undefined`: nothing came and nothing was written. */
+  /**
+   * What was measured since the load was last taken, `intervalMs` ago. `undefined`: nothing came and nothing was
+   * written.
+   */
   takeLoad(intervalMs: number, members: number): Omit<RoomLoad, 'policy'> | undefined {
     this.#isActive = false;
     if (this.#arrivals === 0 && this.spentMs === 0 && this.#flushesWritten === 0) return undefined;

@@ -26,8 +26,8 @@ export interface RoomSurroundings {
 }
 
 /**
- * A channel's presence on one gateway: brings its members and the rules (`Merger`) together with the timer, the encodings and the fan-out.
- * Lives from its first member's coming to its last member's leaving.
+ * A channel's presence on one gateway: brings its members and the rules (`Merger`) together with the timer, the
+ * encodings and the fan-out. Lives from its first member's coming to its last member's leaving.
  */
 export class Room implements MemberRoom {
   readonly channel: string;
@@ -84,7 +84,10 @@ export class Room implements MemberRoom {
     return [...this.#members.values()].flatMap((list) => [...list]);
   }
 
-  /** @returns whether its members must be settled: what one asked for holds under the new policy too, which may give it more or less */
+  /**
+   * @returns whether its members must be settled: what one asked for holds under the new policy too, which may give it
+   * more or less
+   */
   setPolicy(policy: ChannelPolicy): boolean {
     const { budget } = this.#merger.policy;
     this.#merger.setPolicy(policy);
@@ -92,7 +95,10 @@ export class Room implements MemberRoom {
     return policy.budget.publicationsPerSecond !== budget.publicationsPerSecond;
   }
 
-  /** Moves members to the classes that the policy gives them. Whoever has many settles some at a time: each time costs a frame a class. */
+  /**
+   * Moves members to the classes that the policy gives them. Whoever has many settles some at a time: each time costs a
+   * frame a class.
+   */
   settle(members: Iterable<Member>): void {
     const moves = new Map<MemberClass, Map<MemberClass, Member[]>>();
     for (const member of members) {
@@ -156,7 +162,8 @@ export class Room implements MemberRoom {
   }
 
   /**
-   * What the cadence is planned from; measured anew from then on. `undefined` where nothing came and nothing was written.
+   * What the cadence is planned from; measured anew from then on. `undefined` where nothing came and nothing was
+   * written.
    * @param intervalMs since the load was last taken
    */
   takeLoad(intervalMs: number): RoomLoad | undefined {
@@ -257,7 +264,8 @@ export class Room implements MemberRoom {
     const { clock } = this.#surroundings;
     this.#cancelTimer?.();
     this.#timerAt = dueAt;
-    // The platform's timers take whole milliseconds: one that is rounded down comes too early, and is set a second time.
+    // The platform's timers take whole milliseconds: one that is rounded down comes too early, and is set a second
+    // time.
     this.#cancelTimer = clock.after(Math.max(1, Math.ceil(dueAt - clock.monotonic())), this.#onDue);
   }
 
@@ -315,7 +323,10 @@ export class Room implements MemberRoom {
     return memberClass.encoding.batch({ channel: this.channel, epoch, after, upto, leftOut }, items, encoded);
   }
 
-  /** Nobody chose to leave these out: members who can be told are told at once, since the next publication may be long in coming. */
+  /**
+   * Nobody chose to leave these out: members who can be told are told at once, since the next publication may be long
+   * in coming.
+   */
   #tellMissing({ after, position }: Missing): void {
     const { epoch, offset: upto } = position;
     this.#surroundings.metrics.busGaps.inc();

@@ -14,7 +14,10 @@ import { ColdRooms, type ColdRefusal } from './cold-rooms.ts';
 import type { Member, Subscriber } from './members.ts';
 import { Room, type RoomSurroundings } from './room.ts';
 
-/** Who wants a connection in a room. A backend may give it what its client could not have, but never another user's own channel. */
+/**
+ * Who wants a connection in a room. A backend may give it what its client could not have, but never another user's own
+ * channel.
+ */
 export interface JoinRequest {
   readonly channel: string;
   readonly by: 'client' | 'backend';
@@ -110,8 +113,8 @@ export class Rooms {
   }
 
   /**
-   * New policies are in force at once for those who come, and room by room for those who are here; nobody is reconnected. Whom a room's new policy does
-   * not admit leaves it.
+   * New policies are in force at once for those who come, and room by room for those who are here; nobody is
+   * reconnected. Whom a room's new policy does not admit leaves it.
    */
   setPolicies(policies: Policies): void {
     // Each pool document says them, and few change them.
@@ -129,8 +132,8 @@ export class Rooms {
   }
 
   /**
-   * Subscribes a connection. Whether it may is asked here, in the turn in which it enters: who it is, and what the policy says, may have
-   * changed while the room was opened.
+   * Subscribes a connection. Whether it may is asked here, in the turn in which it enters: who it is, and what the
+   * policy says, may have changed while the room was opened.
    */
   async join(connection: Subscriber, request: JoinRequest): Promise<JoinResult> {
     const { channel } = request;
@@ -234,7 +237,8 @@ export class Rooms {
   }
 
   async #open(channel: string): Promise<Room | undefined> {
-    // Batches may come before the position does; they lie after it. They wait until those who opened the room have entered it.
+    // Batches may come before the position does; they lie after it. They wait until those who opened the room have
+    // entered it.
     const early: ((room: Room) => void)[] = [];
     let opened: Room | undefined;
     const deliver = (give: (room: Room) => void): void => {
@@ -284,7 +288,10 @@ export class Rooms {
     if (mustSettle || room.policy.access.subscribe !== before) this.#unsettled.add(room);
   }
 
-  /** Gives members the density that the new policy allows, and ends those whom it does not admit: some members at a time. */
+  /**
+   * Gives members the density that the new policy allows, and ends those whom it does not admit: some members at a
+   * time.
+   */
   #settle(): void {
     this.#callOffPolicies = inSlices(this.#unsettledMembers(), {
       clock: this.#surroundings.clock,
