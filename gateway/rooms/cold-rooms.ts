@@ -10,6 +10,9 @@ const connectionBurst = limits.subscriptionsPerConnectionMax;
 /**
  * How many rooms may be opened in a time. Each costs a subscription to the bus and back, and a line in every listener's
  * reports, also where nobody ever publishes to it and its member leaves at once.
+ *
+ * The first room of a connection is always opened: connections are accepted at a rate, and in a message centre each
+ * opens the room of its own user.
  */
 export class ColdRooms {
   readonly #gateway: TokenBucket;
@@ -26,16 +29,14 @@ export class ColdRooms {
    * bounds
    */
   open(connection: object | undefined, now: number): 'opened' | ColdRefusal {
-    const own = connection === undefined ? undefined : this.#bucketOf(connection, now);
+    const own = connection === undefined ? undefined : this.#ofConnection.get(connection);
+    if (connection !== undefined && own === undefined) {
+      this.#ofConnection.set(connection, new TokenBucket(connectionBurst - 1, now));
+      return 'opened';
+    }
     if (own !== undefined && own.available(now, limits.coldRoomsOfConnectionPerSecondMax, connectionBurst) < 1) return 'connection_rate';
     if (!this.#gateway.tryTake(now, limits.coldRoomsPerSecondMax, limits.coldRoomsBurst)) return 'gateway_rate';
     own?.take(1);
     return 'opened';
-  }
-
-  #bucketOf(connection: object, now: number): TokenBucket {
-    let bucket = this.#ofConnection.get(connection);
-    if (bucket === undefined) this.#ofConnection.set(connection, (bucket = new TokenBucket(connectionBurst, now)));
-    return bucket;
   }
 }

@@ -24,9 +24,10 @@ test('a connection may open all its subscriptions at once and not one more, then
 
 test('a gateway may open its burst of rooms at once and not one more, then its rate, whoever wants them', () => {
   const rooms = new ColdRooms(0);
-  for (let room = 0; room < limits.coldRoomsBurst; room++) expect(rooms.open({}, 0)).toBe('opened');
-  expect(rooms.open({}, 0)).toBe('gateway_rate');
+  expect(open(rooms, limits.coldRoomsBurst, 0)).toEqual([limits.coldRoomsBurst, 'opened']);
   expect(rooms.open(undefined, 0)).toBe('gateway_rate');
+  const connection = {};
+  expect(open(rooms, 2, 0, connection)).toEqual([1, 'gateway_rate']);
   expect(open(rooms, 2000, 1000)).toEqual([limits.coldRoomsPerSecondMax, 'gateway_rate']);
 });
 
@@ -34,8 +35,14 @@ test('a room that the gateway does not open costs its connection nothing', () =>
   const rooms = new ColdRooms(0);
   open(rooms, limits.coldRoomsBurst, 0);
   const connection = {};
-  expect(open(rooms, 1000, 0, connection)).toEqual([0, 'gateway_rate']);
+  expect(open(rooms, 1000, 0, connection)).toEqual([1, 'gateway_rate']);
   expect(open(rooms, 1000, 1000, connection)).toEqual([limits.subscriptionsPerConnectionMax, 'connection_rate']);
+});
+
+test('a hundred thousand clients of a message centre may each open the room of their user as fast as they are accepted', () => {
+  const rooms = new ColdRooms(0);
+  for (let client = 0; client < 100_000; client++) expect(rooms.open({}, 0)).toBe('opened');
+  expect(open(rooms, limits.coldRoomsBurst + 1, 0)).toEqual([limits.coldRoomsBurst, 'gateway_rate']);
 });
 
 test('a backend is bounded by the rate of the gateway alone', () => {
