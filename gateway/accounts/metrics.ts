@@ -192,10 +192,10 @@ export class GatewayMetrics {
   }
 
   /**
-   * One slice of a loop: `sweep` over the connections, `policies` over rooms and members, `drain` and `end` over those
-   * who must go.
+   * One slice of a loop: `sweep` over the connections, `cadence` over rooms in which something happened, `policies` over
+   * rooms and members, `drain` and `end` over those who must go.
    */
-  loopSlice(loop: 'sweep' | 'policies' | 'drain' | 'end', milliseconds: number): void {
+  loopSlice(loop: 'sweep' | 'cadence' | 'policies' | 'drain' | 'end', milliseconds: number): void {
     this.#loopSlice.observe({ loop }, milliseconds / 1000);
   }
 

@@ -27,21 +27,19 @@ export interface RoomCadence {
  * would need more than `limits.mergeWindowMsMax` gets that window, and its budgets shrink by what is missing.
  */
 export function planCadence(rooms: readonly RoomLoad[], share: number): readonly RoomCadence[] {
-  const demands = rooms.map((room) => ({ room, demand: demandOf(room) }));
-  const level = levelOf(
-    demands.map(({ demand }) => demand),
-    share,
-  );
-  return demands.map(({ room, demand }) => {
-    const policyMs = room.policy.merge.windowMilliseconds;
-    if (demand <= level) return { windowMs: policyMs, budgetFactor: 1 };
-    const wantedMs = windowWithin(room, level);
-    if (wantedMs <= limits.mergeWindowMsMax && demandAt(room, wantedMs) <= level * (1 + rounding))
-      return { windowMs: wantedMs, budgetFactor: 1 };
-    // Caps that can't grow any further still cut it too often, or there is no window as long.
-    const windowMs = limits.mergeWindowMsMax;
-    return { windowMs, budgetFactor: Math.min(1, level / demandAt(room, windowMs)) };
-  });
+  const level = levelOf(rooms.map(demandOf), share);
+  return rooms.map((room) => cadenceAt(room, level));
+}
+
+/** The cadence of one room at a level that `levelOf` gave. */
+export function cadenceAt(room: RoomLoad, level: number): RoomCadence {
+  if (demandOf(room) <= level) return { windowMs: room.policy.merge.windowMilliseconds, budgetFactor: 1 };
+  const wantedMs = windowWithin(room, level);
+  if (wantedMs <= limits.mergeWindowMsMax && demandAt(room, wantedMs) <= level * (1 + rounding))
+    return { windowMs: wantedMs, budgetFactor: 1 };
+  // Caps that can't grow any further still cut it too often, or there is no window as long.
+  const windowMs = limits.mergeWindowMsMax;
+  return { windowMs, budgetFactor: Math.min(1, level / demandAt(room, windowMs)) };
 }
 
 /** The share of the loop that a room's flushes take at its policy's window. */
@@ -78,9 +76,12 @@ export function flushesUnderWayMax(flushCostMs: number): number {
   return Math.max(1, Math.min(limits.fanOutFlushesMax, Math.floor(limits.fanOutBacklogMsMax / flushCostMs)));
 }
 
-/** The level L with Σ min(demand, L) = share; Infinity where all demands together fit. */
-function levelOf(demands: readonly number[], share: number): number {
-  const rising = demands.toSorted((a, b) => a - b);
+/**
+ * The level L with Σ min(demand, L) = share; Infinity where all demands together fit.
+ * @param demands shares of the loop, of each room
+ */
+export function levelOf(demands: readonly number[], share: number): number {
+  const rising = Float64Array.from(demands).sort();
   let left = share;
   for (const [index, demand] of rising.entries()) {
     const level = left / (rising.length - index);

@@ -4,11 +4,11 @@ import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Policies } from '../../core/policy/policy.ts';
 import type { Logger } from '../../core/process/logging.ts';
-import { inSlices } from '../../core/slices.ts';
+import { inSlices, type SliceOptions } from '../../core/slices.ts';
 import { SparseLog } from '../../core/process/sparse-log.ts';
 import type { Position } from '../../core/publication.ts';
 import { mayJoin, type Access } from '../identity/channel-access.ts';
-import { planCadence, demandOf, type RoomLoad } from '../merging/cadence.ts';
+import { cadenceAt, demandOf, levelOf, type RoomLoad } from '../merging/cadence.ts';
 import { densityFor } from '../merging/density.ts';
 import { ColdRooms, type ColdRefusal } from './cold-rooms.ts';
 import type { Member, Subscriber } from './members.ts';
@@ -63,6 +63,8 @@ export class Rooms {
   #active = new Set<Room>();
   #stretched = new Set<Room>();
   #demand = 0;
+  #isPlanning = false;
+  readonly #cadenceSlices: Pick<SliceOptions<Room>, 'clock' | 'onSlice'>;
   #subscriptions = 0;
   readonly #stopCadence: () => void;
   /** Rooms with members who may get another density, or may have to leave. */
@@ -87,6 +89,8 @@ export class Rooms {
       clock: options.surroundings.clock,
     });
     this.#share = options.share;
+    const { clock, metrics } = options.surroundings;
+    this.#cadenceSlices = { clock, onSlice: (milliseconds) => metrics.loopSlice('cadence', milliseconds) };
     this.#coldRooms = new ColdRooms(options.surroundings.clock.monotonic());
     this.#stopCadence = options.surroundings.clock.every(cadenceIntervalMs, () => this.#planCadence());
   }
@@ -323,34 +327,54 @@ export class Rooms {
     else this.end(member, "this channel's policy has changed, and does not let this client subscribe");
   }
 
+  /** Looks at the rooms in which something happened, in slices. A plan that is under way when the next is due is finished first. */
   #planCadence(): void {
-    const active = new Map<Room, RoomLoad>();
+    if (this.#isPlanning) return;
+    this.#isPlanning = true;
     const happened = this.#active;
     this.#active = new Set();
-    for (const room of happened) {
-      const load = room.takeLoad(cadenceIntervalMs);
-      if (load !== undefined) active.set(room, load);
-      if (room.isFlushing) this.#active.add(room);
-    }
-    const loads = [...active.values()];
-    this.#demand = loads.reduce((sum, load) => sum + demandOf(load), 0);
-    const cadences = planCadence(loads, this.#share);
-    const stretched = new Set<Room>();
-    let index = 0;
-    for (const room of active.keys()) {
-      const cadence = cadences[index++];
-      if (cadence === undefined) continue;
-      room.setCadence(cadence);
-      if (cadence.windowMs > room.policy.merge.windowMilliseconds) stretched.add(room);
-    }
-    for (const room of this.#stretched)
-      if (!active.has(room)) room.setCadence({ windowMs: room.policy.merge.windowMilliseconds, budgetFactor: 1 });
-    if (stretched.size > 0 && this.#stretched.size === 0) {
-      this.#logger.warn(
-        { rooms: stretched.size, demand: this.#demand, share: this.#share },
-        'fan-out needs more CPU than it may take: the windows of the costliest rooms are stretched',
-      );
-    }
-    this.#stretched = stretched;
+    const loads = new Map<Room, RoomLoad>();
+    inSlices(happened, {
+      ...this.#cadenceSlices,
+      step: (room) => {
+        const load = room.takeLoad(cadenceIntervalMs);
+        if (load !== undefined) loads.set(room, load);
+        if (room.isFlushing) this.#active.add(room);
+      },
+      onDone: () => this.#setCadences(loads),
+    });
+  }
+
+  #setCadences(loads: ReadonlyMap<Room, RoomLoad>): void {
+    const demands = [...loads.values()].map(demandOf);
+    this.#demand = demands.reduce((sum, demand) => sum + demand, 0);
+    const level = levelOf(demands, this.#share);
+    const before = this.#stretched;
+    this.#stretched = new Set();
+    // A room that is not stretched and was not has the window of its policy already.
+    const changing = level === Infinity ? before : new Set([...before, ...loads.keys()]);
+    inSlices(changing, {
+      ...this.#cadenceSlices,
+      step: (room) => this.#setCadence(room, loads.get(room), level),
+      onDone: () => {
+        this.#isPlanning = false;
+        if (this.#stretched.size > 0 && before.size === 0) this.#warnOfStretching();
+      },
+    });
+  }
+
+  #setCadence(room: Room, load: RoomLoad | undefined, level: number): void {
+    if (this.find(room.channel) !== room) return;
+    const policyMs = room.policy.merge.windowMilliseconds;
+    const cadence = load === undefined ? { windowMs: policyMs, budgetFactor: 1 } : cadenceAt(load, level);
+    room.setCadence(cadence);
+    if (cadence.windowMs > policyMs) this.#stretched.add(room);
+  }
+
+  #warnOfStretching(): void {
+    this.#logger.warn(
+      { rooms: this.#stretched.size, demand: this.#demand, share: this.#share },
+      'fan-out needs more CPU than it may take: the windows of the costliest rooms are stretched',
+    );
   }
 }

@@ -16,6 +16,7 @@ import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
 import { Rooms, type JoinResult } from '../../../gateway/rooms/rooms.ts';
 import { CostedClock } from '../../support/costed-clock.ts';
+import { publication } from '../../support/publications.ts';
 import { gauges } from '../../simulation/gateway.ts';
 
 function channelPolicies(subscribe: string, publicationsPerSecond = 500): readonly ChannelPolicy[] {
@@ -39,7 +40,7 @@ class Gateway {
   readonly warnings: unknown[][] = [];
   readonly connections = new Map<number, Connection>();
   readonly #memory = createMemoryBus().log;
-  readonly #log: ChannelLog = {
+  readonly log: ChannelLog = {
     append: (channel, publications) => this.#memory.append(channel, publications),
     unsubscribe: (channel) => {
       this.clock.time += this.unsubscribeMs;
@@ -53,7 +54,7 @@ class Gateway {
   };
   readonly registry = new Registry();
   readonly rooms = new Rooms({
-    log: this.#log,
+    log: this.log,
     policies: policiesOf('Public'),
     surroundings: {
       fanOut: new FanOut({ clock: this.clock, onSlice: () => {} }),
@@ -205,6 +206,24 @@ test('rooms are closed in slices, and all of them', async () => {
   await closed;
   expect(gateway.rooms.size).toBe(0);
   expect(gateway.clock.longestTurnMs).toBeLessThanOrEqual(limits.turnMsMax);
+});
+
+test('the cadence is planned in slices, over the rooms in which something happened', async () => {
+  const gateway = new Gateway();
+  const channels = Array.from({ length: 300 }, (_, number) => `video:${number}`);
+  for (const [index, channel] of channels.entries()) {
+    const { connection } = index % 100 === 0 ? gateway.connect() : { connection: [...gateway.connections.values()].at(-1)! };
+    await gateway.rooms.join(connection, { channel, by: 'client' });
+  }
+  const slices = async (): Promise<number> =>
+    Number(/loop_slice_seconds_count\{loop="cadence"\} (\d+)/.exec(await gateway.registry.metrics())?.[1] ?? 0);
+  await gateway.clock.advance(500);
+  const whenQuiet = await slices();
+  for (const channel of channels) await gateway.log.append(channel, [publication('x')]);
+  gateway.clock.monotonic = () => (gateway.clock.time += 2);
+  await gateway.clock.advance(5_000);
+  expect(whenQuiet).toBeLessThanOrEqual(2);
+  expect((await slices()) - whenQuiet).toBeGreaterThanOrEqual(4);
 });
 
 test('a client that subscribes to ever new names is refused at its rate, counted, and may still join a room that is open', async () => {
