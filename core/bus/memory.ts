@@ -118,7 +118,7 @@ class MemoryLog implements ChannelLog {
     this.#idle.clear();
   }
 
-  /** It stays among the idle ones: the cache pays for its whole bound when its last entry is taken out. */
+  /** It stays among the idle ones, as the one used last. */
   #idleOrder(channel: string): ChannelOrder {
     let order = this.#idle.get(channel);
     if (order === undefined) this.#idle.set(channel, (order = { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined }));
