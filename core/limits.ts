@@ -27,7 +27,10 @@ export const limits = {
   connectionsMax: 200_000,
   /** Most rooms of one gateway process. */
   roomsMax: 100_000,
-  /** Most rooms a second, sustained, that one gateway opens besides the first of each connection; each is a subscription to the bus. */
+  /**
+   * Most rooms a second, sustained, that one gateway opens besides the first of each connection; each is a subscription
+   * to the bus.
+   */
   coldRoomsPerSecondMax: 500,
   /** Most rooms that one gateway opens at once, as when another one's clients come. */
   coldRoomsBurst: 10_000,

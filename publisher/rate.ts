@@ -8,7 +8,8 @@ export type RateDecision = { readonly kind: 'taken' } | { readonly kind: 'wait';
 /**
  * A token bucket for each channel that has a rate: it holds one second's worth, so that the rate may come in one burst.
  *
- * A full bucket is the same as none. So the channel that was quiet longest is the one to forget where the table is full.
+ * A full bucket is the same as none. So the channel that was quiet longest is the one to forget where the table is
+ * full.
  */
 export class ChannelRates {
   readonly #buckets: LRUCache<string, TokenBucket>;

@@ -5,14 +5,16 @@
 --          | publications | bus channel | envelope version | envelope body
 -- Replies  epoch, offset of the last publication
 --
--- A record written under another master may lack that master's last appends: it was promoted without them, or restarted from
--- an older snapshot. Their offsets would be given a second time, so this master gives its own in an epoch of its own.
+-- A record written under another master may lack that master's last appends: it was promoted without them, or restarted
+-- from an older snapshot. Their offsets would be given a second time, so this master gives its own in an epoch of its
+-- own.
 local record = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'offset')
 local epoch = record[2]
 local offset = tonumber(record[3])
 
 if not record[1] or not epoch or not offset then
-  -- Redis asks for memory (maxmemory) only with the first write of a script: no DEL before the HSET where there is nothing to delete.
+  -- Redis asks for memory (maxmemory) only with the first write of a script: no DEL before the HSET where there is
+  -- nothing to delete.
   if record[1] or epoch or record[3] then
     redis.call('DEL', KEYS[1])
   end

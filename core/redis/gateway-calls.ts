@@ -26,8 +26,8 @@ interface Gathered {
 }
 
 /**
- * Gateway calls over bus channels: one per gateway, one for all of them, one per process for the replies, one for the reports.
- * While Redis is away every call is unanswered at once.
+ * Gateway calls over bus channels: one per gateway, one for all of them, one per process for the replies, one for the
+ * reports. While Redis is away every call is unanswered at once.
  */
 export class RedisGatewayCalls implements GatewayCalls {
   readonly #context: CallsContext;

@@ -37,7 +37,10 @@ export interface CallsContext {
   readonly clock: Pick<Clock, 'monotonic' | 'after' | 'every'>;
 }
 
-/** A gateway of this process as the bus shows it to the others: it holds a number, answers requests and reports its rooms. */
+/**
+ * A gateway of this process as the bus shows it to the others: it holds a number, answers requests and reports its
+ * rooms.
+ */
 export class ServedGateway {
   readonly #context: CallsContext;
   readonly #server: GatewayServer;

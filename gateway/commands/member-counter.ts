@@ -4,8 +4,8 @@ import type { GatewayCalls } from '../../core/bus/bus.ts';
 export type MemberCount = { readonly kind: 'members'; readonly members: number } | { readonly kind: 'unknown' };
 
 /**
- * Counts a channel's members in the whole pool from what the gateways report once a second anyway. So a question costs no other
- * gateway anything, however many are asked of however many channels.
+ * Counts a channel's members in the whole pool from what the gateways report once a second anyway. So a question costs
+ * no other gateway anything, however many are asked of however many channels.
  */
 export class MemberCounter {
   readonly #calls: Pick<GatewayCalls, 'countMembers'>;

@@ -8,9 +8,11 @@ import { createRedisBus } from '../../core/redis/bus.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
 /**
- * CPU that the member reports take, by process: `node test/bench/reports.ts [--gateways 50] [--rooms 10000] [--publishers 20] [--listening 0] [--churn]`.
- * Each gateway has so many rooms, whose members all change every second; with `--churn` each second has rooms of its own. One gateway and one publisher run alone in a process each and are
- * measured, as is Redis; the others share one. So many of the other gateways listen to the reports as well, as they do while clients ask for counts.
+ * CPU that the member reports take, by process: `node test/bench/reports.ts [--gateways 50] [--rooms 10000]
+ * [--publishers 20] [--listening 0] [--churn]`. Each gateway has so many rooms, whose members all change every second;
+ * with `--churn` each second has rooms of its own. One gateway and one publisher run alone in a process each and are
+ * measured, as is Redis; the others share one. So many of the other gateways listen to the reports as well, as they do
+ * while clients ask for counts.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
