@@ -1,6 +1,6 @@
 import { limits } from './limits.ts';
 
-/** Why a channel name is refused, in words for the one who sent it; `undefined` for a good name. */
+/** The fault of a channel name, in words for its sender; `undefined` for a good name. */
 export function channelNameFault(name: string): string | undefined {
   if (name.length === 0) return 'the channel name is empty';
   if (name.length > limits.channelNameBytesMax || Buffer.byteLength(name) > limits.channelNameBytesMax) {
@@ -11,12 +11,12 @@ export function channelNameFault(name: string): string | undefined {
   return undefined;
 }
 
-// Lone surrogates are refused above; this lists what would be ambiguous in patterns (*), in the plain protocol (@), or
-// invisible.
+// Characters that are ambiguous in patterns (*) or in the plain protocol (@), or invisible. Lone surrogates are refused
+// above.
 const forbidden = /[\s*@\p{Cc}\p{Cf}\u2028\u2029]/u;
 
 /**
- * What the plain protocol's `X@Y` names. `X@user` is always the sender's own user channel: X is ignored.
+ * The meaning of the plain protocol's `X@Y`. `X@user` is always the sender's own user channel; X is ignored.
  * @see CONNMIX "video barrage" and "user message centre"
  */
 export type PlainChannel =
@@ -24,7 +24,7 @@ export type PlainChannel =
   | { readonly kind: 'own-user' }
   | { readonly kind: 'invalid' };
 
-/** Reads `100001@video` as channel `video:100001`; anything that is not exactly two parts around one `@` is invalid. */
+/** Reads `100001@video` as channel `video:100001`. A text without exactly two parts around one `@` is invalid. */
 export function parsePlainChannel(text: string): PlainChannel {
   const at = text.indexOf('@');
   if (at < 0 || text.indexOf('@', at + 1) >= 0) return { kind: 'invalid' };
@@ -41,7 +41,7 @@ export function userChannel(uid: string): string {
   return `user:${uid}`;
 }
 
-/** The user whose own channel this is, or `undefined` where it is nobody's. */
+/** The user who owns this channel; `undefined` for a channel without an owner. */
 export function channelOwner(channel: string): string | undefined {
   return channel.startsWith('user:') ? channel.slice('user:'.length) : undefined;
 }

@@ -1,11 +1,10 @@
 /**
- * Why a gateway ends a connection. 1000–1999 are RFC 6455's; 4000–4499 invite the client to come back, 4500–4999 do
- * not. The table is the only place where a close code is written. A gateway that knows more says it in place of the
- * table's reason (`closeBecause`).
+ * Close codes of gateways. 1000–1999 are RFC 6455's. After 4000–4499 the client may come back; after 4500–4999 it may
+ * not. No close code is written elsewhere. `closeBecause` replaces the table's reason with a more exact one.
  */
 export const closeCodes = {
   normal: { code: 1000, reason: 'closed', reconnect: false },
-  /** A drain: another gateway is ready. Plain clients are moved by it too. */
+  /** A drain: another gateway is ready. It moves plain clients too. */
   goingAway: { code: 1012, reason: 'the gateway is leaving, come back', reconnect: true },
   overloaded: { code: 1013, reason: 'the gateway is full, come back later', reconnect: true },
   internal: { code: 1011, reason: 'internal error', reconnect: true },
@@ -28,9 +27,7 @@ export interface CloseCode {
 /** Longest reason of a close frame, in UTF-8 bytes (RFC 6455, 5.5: 125 with the code). */
 export const closeReasonBytesMax = 123;
 
-/**
- * The same close with what went wrong in this case as its reason; a longer one is cut at a character, and ends in `…`.
- */
+/** The same close with a more exact reason. A reason beyond the bound is cut at a character, and ends in `…`. */
 export function closeBecause({ code, reconnect }: CloseCode, reason: string): CloseCode {
   return { code, reason: cutReason(reason.toWellFormed()), reconnect };
 }
@@ -50,11 +47,11 @@ function cutReason(reason: string): string {
   return cut + cutMark;
 }
 
-/** Whether a client should come back after this close code; codes that the network made (1006, 1001) mean yes. */
+/** Whether a client should come back after this close code. Codes that the network made (1006, 1001) mean yes. */
 export function reconnectsAfter(code: number): boolean {
   if (code >= 4500 && code <= 4999) return false;
   return !neverAgain.has(code);
 }
 
-// 1002, 1003, 1007, 1008, 1009 and 1010 say that this client breaks the protocol: it would do so again.
+// 1002, 1003, 1007, 1008, 1009 and 1010 mean that this client breaks the protocol; it would do so again.
 const neverAgain = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);

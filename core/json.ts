@@ -3,8 +3,7 @@ import { limits } from './limits.ts';
 export type ParsedJson = { readonly kind: 'value'; readonly value: unknown } | { readonly kind: 'fault'; readonly message: string };
 
 /**
- * Parses JSON that strangers send: a syntax error or nesting beyond `limits.jsonDepthMax` is a fault, never an
- * exception.
+ * Parses untrusted JSON. A syntax error, or nesting beyond `limits.jsonDepthMax`, is a fault and never an exception.
  */
 export function parseJson(text: string): ParsedJson {
   if (!opensAtMost(text, limits.jsonDepthMax) && nestingOf(text) > limits.jsonDepthMax)
@@ -16,7 +15,7 @@ export function parseJson(text: string): ParsedJson {
   }
 }
 
-/** Parses JSON of which only an object will do. */
+/** Parses untrusted JSON that must be an object. */
 export function parseJsonObject(
   text: string,
 ): { readonly kind: 'object'; readonly value: Readonly<Record<string, unknown>> } | Extract<ParsedJson, { kind: 'fault' }> {
@@ -28,8 +27,8 @@ export function parseJsonObject(
 }
 
 /**
- * Whether a text has so few opening brackets that it can't be nested deeper: what nearly every message has, and found
- * out fast.
+ * Whether a text has too few opening brackets for a deeper nesting. This check is fast, and true of nearly every
+ * message.
  */
 function opensAtMost(text: string, brackets: number): boolean {
   let left = brackets;
@@ -38,7 +37,7 @@ function opensAtMost(text: string, brackets: number): boolean {
   return true;
 }
 
-/** The deepest nesting of brackets outside strings; right for valid JSON, an upper bound for anything else. */
+/** The deepest nesting of brackets outside strings. Exact for valid JSON; an upper bound for any other text. */
 function nestingOf(text: string): number {
   let depth = 0;
   let deepest = 0;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 
 /**
- * Every bound of the data plane in one place: name, unit last, reason.
- * Policies and settings may choose lower values; nothing may exceed these.
+ * Every bound of the data plane: the name with its unit last, and the reason. Policies and settings may choose lower
+ * values; none may exceed these.
  */
 export const limits = {
   /** Longest channel name, in UTF-8 bytes. */
@@ -17,31 +17,26 @@ export const limits = {
   jsonDepthMax: 16,
   /** Most subscriptions of one connection. */
   subscriptionsPerConnectionMax: 128,
-  /**
-   * Most commands that one connection may have waiting for an answer: all its subscriptions at once are not too many.
-   */
+  /** Most commands of one connection that wait for an answer: enough for all its subscriptions at once. */
   commandsInFlightMax: 200,
-  /** Most commands a second of one connection, sustained; a burst of as many is allowed. */
+  /** Most commands a second of one connection, sustained; a burst of the same size is allowed. */
   commandsPerSecondMax: 200,
   /** Most connections of one gateway process. */
   connectionsMax: 200_000,
   /** Most rooms of one gateway process. */
   roomsMax: 100_000,
-  /**
-   * Most rooms a second, sustained, that one gateway opens besides the first of each connection; each is a subscription
-   * to the bus.
-   */
+  /** Most rooms that one gateway opens each second, sustained; each subscribes to the bus. */
   coldRoomsPerSecondMax: 500,
-  /** Most rooms that one gateway opens at once, as when another one's clients come. */
+  /** Most rooms that one gateway opens at once, such as when another gateway's clients arrive. */
   coldRoomsBurst: 10_000,
   /**
-   * Most rooms a second, sustained, that one connection may be the first in; as many as it may have subscriptions at
-   * once.
+   * Most rooms that one connection makes the gateway open each second, sustained. Its burst is
+   * `subscriptionsPerConnectionMax`.
    */
   coldRoomsOfConnectionPerSecondMax: 5,
   /** Most bytes of a connection's context (`set_context_value`), as JSON. */
   contextBytesMax: 16_384,
-  /** Replies and notices waiting for one connection, in bytes; above it the connection is closed as slow. */
+  /** Most bytes of replies and notices that wait for one connection; above it the connection is closed as slow. */
   controlQueueBytesMax: 262_144,
   /** Longest key of `conflateKey`, in UTF-8 bytes. */
   conflateKeyBytesMax: 128,
@@ -58,47 +53,36 @@ export const limits = {
    * unavailable".
    */
   appendWaitingMax: 20_000,
-  /**
-   * Longest time that a subscription to a bus channel goes without a proof that it is in force, in milliseconds of an
-   * awake process.
-   */
+  /** Longest time without a proof that a bus subscription is in force, in milliseconds of an awake process. */
   subscriptionProofMsMax: 10_000,
-  /** Least bytes that Redis should let wait for one gateway that stalls: what is below is warned of. */
+  /** Least bytes that Redis should hold for one stalled gateway; a lower setting of the server causes a warning. */
   subscriberBacklogBytesMin: 33_554_432,
-  /** Least time for which Redis should let fewer bytes than that wait, in milliseconds. */
+  /** Least time for which Redis should hold fewer bytes than `subscriberBacklogBytesMin`, in milliseconds. */
   subscriberStallMsMin: 10_000,
-  /** Longest wait for a WebSocket upgrade request to arrive whole, in milliseconds. */
+  /** Longest wait for a complete WebSocket upgrade request, in milliseconds. */
   handshakeTimeoutMs: 10_000,
   /** Longest wait for the auth webhook, in milliseconds. */
   authTimeoutMs: 3_000,
-  /** Longest window that an overloaded process may stretch a room to, in milliseconds. */
+  /** Longest merge window of a room in an overloaded process, in milliseconds. */
   mergeWindowMsMax: 1_000,
-  /** Most publications that one merge window may hold, also a stretched one. */
+  /** Most publications in one merge window, stretched or not. */
   windowPublicationsMax: 10_000,
-  /**
-   * Most parts that a sum is kept apart in; beyond it neighbours are put together, so that a client may then count some
-   * of them twice.
-   */
+  /** Most parts of a sum. Beyond it neighbours are merged, so that a client may count some of them twice. */
   sumPartsMax: 10_000,
   /**
-   * How long a member that came with a position is told what sums are made of, in milliseconds: longer than a client
-   * keeps both connections of a move.
+   * Time for which a member that came with a position receives the parts of sums, in milliseconds. It is longer than a
+   * client keeps both connections of a move.
    */
   handoverMs: 10_000,
-  /** Most flushes of one room that may be under way at once; at it the room collects until one is written. */
+  /** Most flushes of one room under way at once; at it the room collects until one is written. */
   fanOutFlushesMax: 16,
-  /**
-   * Most CPU that the flushes of one room that are under way may take together, in milliseconds, unless one alone takes
-   * more.
-   */
+  /** Most CPU time of one room's flushes under way, in milliseconds, unless a single flush takes more. */
   fanOutBacklogMsMax: 200,
-  /** Most questions to the auth webhook under way from one gateway; who comes beyond is told to come back. */
+  /** Most auth webhook requests of one gateway under way; further clients are told to come back. */
   authInFlightMax: 1_000,
-  /** Longest time that one slice of a fan-out may run, in milliseconds of CPU. */
+  /** Longest slice of a fan-out, in milliseconds of CPU. */
   fanOutSliceMsMax: 20,
-  /**
-   * Longest time that one turn of any other loop over connections, members or rooms may take, in milliseconds of CPU.
-   */
+  /** Longest turn of any other loop over connections, members or rooms, in milliseconds of CPU. */
   turnMsMax: 20,
 } as const;
 

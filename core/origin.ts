@@ -1,12 +1,12 @@
-/** A web origin in one spelling, or what is wrong with how it is written and how it is right, in words. */
+/** A web origin in its canonical spelling, or a fault that names the right spelling. */
 export type ReadOrigin = { readonly kind: 'origin'; readonly origin: string } | { readonly kind: 'fault'; readonly message: string };
 
 const example = 'such as https://example.com';
 
 /**
- * Reads an origin as people write it: capitals, a default port and a slash at the end are taken. `null` stands for
- * pages that have none (sandboxed, or from a file), and `capacitor://localhost` and the like for apps. What no browser
- * sends as an origin is a fault.
+ * Reads an origin as people write it. Capitals, a default port and a trailing slash are accepted. `null` stands for
+ * pages without an origin (sandboxed, or from a file). Apps use origins such as `capacitor://localhost`. A text that no
+ * browser sends as an origin is a fault.
  */
 export function readOrigin(text: string): ReadOrigin {
   const fault = (message: string): ReadOrigin => ({ kind: 'fault', message: `${shown(text)} ${message}` });
@@ -28,8 +28,8 @@ export function readOrigin(text: string): ReadOrigin {
 }
 
 /**
- * An `Origin` header in the one spelling of `readOrigin`; `undefined` where it is none. Browsers send it in that
- * spelling already.
+ * An `Origin` header in the canonical spelling of `readOrigin`; `undefined` when it is none. Browsers already send that
+ * spelling.
  * @see RFC 6454, 6.2
  */
 export function originOfHeader(header: string): string | undefined {
@@ -37,22 +37,16 @@ export function originOfHeader(header: string): string | undefined {
   return read.kind === 'origin' ? read.origin : undefined;
 }
 
-/**
- * Whether a page of this origin comes from the host that a request asked for, whatever the spelling of either, and with
- * or without a default port.
- */
+/** Whether this origin's host is the host that a request asked for. Spelling and a default port make no difference. */
 export function isOfHost(origin: string, host: string): boolean {
   const scheme = /^https?:\/\//.exec(origin)?.[0];
   return scheme !== undefined && /^[^\s/?#@\\]+$/.test(host) && originOf(`${scheme}${host}`) === origin;
 }
 
-/** A host as URLs give it back, with its port where it is not the default. */
+/** A host in the spelling of URLs, with its port unless it is the default. */
 const hostPattern = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i;
 
-/**
- * The origin of a URL with a host; `undefined` where it is no such URL. Schemes that the URL standard does not know
- * keep their port.
- */
+/** The origin of a URL with a host; `undefined` for other texts. Schemes outside the URL standard keep their port. */
 function originOf(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null || !hostPattern.test(url.host)) return undefined;

@@ -2,30 +2,29 @@ import type { Clock } from './clock.ts';
 import { limits } from './limits.ts';
 
 /**
- * A quarter of what a turn may take, in milliseconds: the fan-out may have a slice in the same turn, and another loop
- * too.
+ * A quarter of the longest turn, in milliseconds: the same turn may also hold a slice of the fan-out and of another
+ * loop.
  */
 const sliceMs = limits.turnMsMax / 4;
-/** Steps between two looks at the clock, where a step takes some tens of microseconds at most. */
+/** Default for `stepsPerLook`, for steps of at most some tens of microseconds. */
 const usualStepsPerLook = 32;
 
 export interface SliceOptions<T> {
   readonly clock: Pick<Clock, 'monotonic' | 'soon'>;
-  /** What is done for each item. */
+  /** The work for one item. */
   readonly step: (item: T) => void;
-  /** Called after the last item; at once where one slice was enough. */
+  /** Called after the last item, synchronously when one slice was enough. */
   readonly onDone?: () => void;
-  /** Steps between two looks at the clock: fewer where a step is long. */
+  /** Steps between two looks at the clock; fewer for long steps. */
   readonly stepsPerLook?: number;
-  /** Called after each slice with the time that it took, in milliseconds. */
+  /** Called after each slice with its duration in milliseconds. */
   readonly onSlice?: ((milliseconds: number) => void) | undefined;
 }
 
 /**
- * Does something for each of many items without holding the event loop for long: in slices, with everything else having
- * its turn in between. The first slice is done at once. The items are walked as they come: a `Map` may change
- * meanwhile.
- * @returns how to call off what is left; `onDone` is then not called
+ * Calls `step` for each of many items, in slices, so that other work gets its turn in between. The first slice runs at
+ * once. The iterable is read as it goes: a `Map` may change meanwhile.
+ * @returns a function that cancels the remaining items; `onDone` is then not called
  */
 export function inSlices<T>(
   items: Iterable<T>,

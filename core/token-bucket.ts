@@ -1,9 +1,9 @@
-/** Rounding that is forgiven, in tokens: sums of thousandths are not exact. */
+/** Tolerated rounding error, in tokens: sums of thousandths are not exact. */
 const tolerance = 1e-9;
 
 /**
- * A rate with a burst: `ratePerSecond` tokens flow in, at most `burst` are kept. Starts full.
- * Time is given by the caller, in milliseconds. No tokens flow where it runs backwards.
+ * A rate with a burst: `ratePerSecond` tokens flow in, and at most `burst` are kept. Starts full. The caller gives the
+ * time in milliseconds. No tokens flow while it runs backwards.
  */
 export class TokenBucket {
   #tokens: number;
@@ -14,7 +14,7 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Whole tokens that could be taken now. */
+  /** Whole tokens that are available now. */
   available(now: number, ratePerSecond: number, burst: number): number {
     this.#tokens = Math.min(burst, this.#tokens + (Math.max(0, now - this.#at) * ratePerSecond) / 1000);
     this.#at = now;
@@ -22,22 +22,21 @@ export class TokenBucket {
   }
 
   /**
-   * Takes tokens, also ones that are not there: the debt must flow in before others are available. Returns what is
-   * left.
+   * Takes tokens and returns the rest, which may be negative: a debt must flow in before tokens are available again.
    */
   take(count: number): number {
     this.#tokens -= count;
     return this.#tokens;
   }
 
-  /** Takes one token if it is there. */
+  /** Takes one token if one is available. */
   tryTake(now: number, ratePerSecond: number, burst: number): boolean {
     if (this.available(now, ratePerSecond, burst) < 1) return false;
     this.#tokens -= 1;
     return true;
   }
 
-  /** Whole milliseconds from the last `available` or `tryTake` until one token is there. */
+  /** Whole milliseconds from the last `available` or `tryTake` until one token is available. */
   waitMs(ratePerSecond: number): number {
     return Math.max(0, Math.ceil(((1 - tolerance - this.#tokens) * 1000) / ratePerSecond));
   }

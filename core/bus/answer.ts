@@ -1,6 +1,6 @@
 import type { GatewayReply, GatewayRequest, GatewayServer } from './bus.ts';
 
-/** A gateway's answer; its failure to give one is an answer too. */
+/** A gateway's answer. A gateway that fails to answer gives an answer that says so. */
 export async function answerOf(server: GatewayServer, request: GatewayRequest, deadlineMs: number): Promise<GatewayReply> {
   try {
     return await server.answer(request, deadlineMs);

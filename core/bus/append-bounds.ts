@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts';
 import type { Publication } from '../publication.ts';
 
-/** Payload bytes of a batch, which is what `limits.appendBytesMax` bounds. */
+/** Payload bytes of a batch, bounded by `limits.appendBytesMax`. */
 export function payloadBytesOf(publications: readonly Publication[]): number {
   let bytes = 0;
   for (const { payload } of publications) bytes += payload.length;
@@ -9,8 +9,8 @@ export function payloadBytesOf(publications: readonly Publication[]): number {
 }
 
 /**
- * Holds a caller of `append` to the bounds of one batch.
- * @throws RangeError The caller's mistake: no batch, or one that it had to split.
+ * Checks a batch against the bounds of `append`.
+ * @throws RangeError for an empty batch, or for one that its caller had to split
  */
 export function checkAppend(publications: readonly Publication[]): void {
   const { length } = publications;

@@ -4,14 +4,16 @@ import type { LogBatch, Position, Publication } from '../publication.ts';
  * The bus has two lanes with different promises.
  *
  * Channel log
- * - `append` gives every publication of a batch the next offsets of its channel, consecutive and without a hole, or
- *   fails as a whole. When it fails with `BusUnavailable` the batch may still have been appended: the caller does not
- *   know, and may repeat it.
- * - A subscriber is handed every later batch of the channel once, in the order of the offsets, as long as the bus
- *   connection holds. When it breaks, what was appended meanwhile may be missing: `onResubscribed` then gives the
- *   position that the log had after the new subscription was in force. A missing batch shows as a hole between offsets;
- *   it is never hidden and never out of order.
- * - Nobody receives a batch of a channel that it is not subscribed to.
+ * - `append` gives the publications of a batch the next offsets of their channel, consecutive and without a hole, or
+ *   fails as a whole.
+ * - A batch whose `append` failed with `BusUnavailable` may still have been appended. The caller does not know, and may
+ *   repeat it.
+ * - A subscriber receives every later batch of the channel once, in the order of the offsets, while the bus connection
+ *   holds.
+ * - Batches that were appended during an interruption may be missing. `onResubscribed` then gives the log's position
+ *   after the new subscription was in force.
+ * - A missing batch shows as a hole between offsets. It is never hidden, and batches never change places.
+ * - A process receives no batch of a channel that it is not subscribed to.
  *
  * Gateway calls
  * - At most once: a request reaches a gateway once or not at all. The caller learns which by the reply or by the
@@ -21,7 +23,7 @@ import type { LogBatch, Position, Publication } from '../publication.ts';
 export interface Bus {
   readonly log: ChannelLog;
   readonly calls: GatewayCalls;
-  /** Whether the bus can be used now, in words for `/readyz` and the metric `barrage_bus_up`. */
+  /** Whether the bus can be used now, in words for `/readyz` and as the metric `barrage_bus_up`. */
   state(): BusState;
   onStateChange(listener: (state: BusState) => void): void;
   close(): Promise<void>;
@@ -30,8 +32,8 @@ export interface Bus {
 export type BusState = { readonly up: true } | { readonly up: false; readonly reason: string };
 
 /**
- * The bus can't be reached, did not answer in time, or has no room or right to do it. Worth repeating: it says nothing
- * about the request.
+ * The bus can't be reached, is late, or lacks the memory or the right to carry out a command. The request itself may be
+ * fine, so repeating it can succeed.
  */
 export class BusUnavailable extends Error {
   override readonly name = 'BusUnavailable';
@@ -45,52 +47,56 @@ export interface AppendResult {
 }
 
 export interface LogSubscriber {
-  /** A batch of the channel. Must not throw, and must not call the bus synchronously. */
+  /** Receives a batch of the channel. Must not throw, and must not call the bus synchronously. */
   onBatch(batch: LogBatch): void;
-  /** The subscription was interrupted and is in force again; `position` is the log's end after that. */
+  /**
+   * Called after an interruption, once the subscription is in force again. `position` is the log's end at that time.
+   */
   onResubscribed(position: Position): void;
 }
 
 export interface ChannelLog {
   /**
-   * Appends 1 to `limits.appendPublicationsMax` publications to one channel, of `limits.appendBytesMax` payload bytes
-   * at most.
+   * Appends 1 to `limits.appendPublicationsMax` publications to one channel, with at most `limits.appendBytesMax`
+   * payload bytes.
    * @throws BusUnavailable; RangeError beyond those bounds, which is the caller's mistake
    */
   append(channel: string, publications: readonly Publication[]): Promise<AppendResult>;
   /**
-   * Subscribes this process to a channel: at most one subscriber a process and channel. Resolves when the subscription
-   * is in force, with the position after which every batch is delivered; batches may be delivered before it resolves,
-   * all of them after that position.
-   * @throws BusUnavailable, also where `unsubscribe` came before it was in force
+   * Subscribes this process to a channel, with at most one subscriber per process and channel. Resolves when the
+   * subscription is in force. The subscriber receives every batch after the resolved position, and no earlier one.
+   * Batches may arrive before the promise resolves.
+   * @throws BusUnavailable, also when `unsubscribe` came before the subscription was in force
    */
   subscribe(channel: string, subscriber: LogSubscriber): Promise<Position>;
-  /** No batch is delivered after this returns. Never fails: the bus is told when it can be. */
+  /**
+   * Ends a subscription: no batch is delivered after this returns. Never fails; the bus hears of it as soon as it can.
+   */
   unsubscribe(channel: string): void;
 }
 
-/** One gateway as the others see it. Numbers are leased: no two live gateways of one bus share one. */
+/** One gateway as the other processes see it. Numbers are leased: no two live gateways of one bus share one. */
 export interface GatewayRecord {
   readonly number: number;
-  /** A name for people: host or pod name, and port. */
+  /** Host or pod name with port, for people to read. */
   readonly name: string;
 }
 
-/** Members of one room, as its gateway last reported them. */
+/** Members of one room, from its gateway's last report. */
 export interface RoomCounts {
-  /** Members that have room in their queue. */
+  /** Members whose queue is below its bound. */
   readonly ready: number;
   /** Members whose queue is at its bound. */
   readonly full: number;
 }
 
-/** Requests that a gateway answers. Data only: it crosses processes as JSON. */
+/** Requests to a gateway. They hold data only: they cross processes as JSON. */
 export type GatewayRequest =
   | { readonly method: 'send'; readonly client: number; readonly kind: 'text' | 'binary'; /** base64 */ readonly payload: string }
   | { readonly method: 'call'; readonly client: number; readonly call: ConnectionCall }
   | { readonly method: 'delivered'; readonly channel: string; readonly epoch: string; readonly offset: number };
 
-/** CONNMIX's `conn.call`: what a backend may do to one connection. */
+/** A backend's operation on one connection, as in CONNMIX's `conn.call`. */
 export type ConnectionCall =
   | { readonly kind: 'subscribe'; readonly channels: readonly string[] }
   | { readonly kind: 'unsubscribe'; readonly channels: readonly string[] }
@@ -99,7 +105,7 @@ export type ConnectionCall =
 
 export type GatewayReply =
   | { readonly kind: 'done' }
-  /** That client is not (or no longer) connected here, or what was asked of it was refused. */
+  /** The client is not connected here any more, or its request was refused. */
   | { readonly kind: 'failed'; readonly reason: string }
   | {
       readonly kind: 'delivered';
@@ -114,11 +120,11 @@ export interface GatewayServer {
   readonly name: string;
   answer(request: GatewayRequest, deadlineMs: number): Promise<GatewayReply>;
   /**
-   * The members of every room here, for the publishers' counts; called by the bus, at least once a second where it is
-   * remote.
+   * The members of every room on this gateway, for the publishers' counts. A remote bus calls this at least once a
+   * second.
    */
   rooms(): Iterable<readonly [channel: string, counts: RoomCounts]>;
-  /** The members of one room here, now. */
+  /** The members of one room on this gateway, now. */
   roomCounts(channel: string): RoomCounts;
 }
 
@@ -128,21 +134,22 @@ export interface GatewayCalls {
    * @throws BusUnavailable
    */
   serve(server: GatewayServer): Promise<number>;
-  /** Calls one gateway by number; `unanswered` where there is none, or no answer within the deadline. */
+  /** Calls one gateway by number. Resolves with `unanswered` when the gateway is unknown or misses the deadline. */
   call(gatewayNumber: number, request: GatewayRequest, deadlineMs: number): Promise<CallResult>;
-  /** Calls every known gateway; names those that did not answer within the deadline. */
+  /** Calls every known gateway. The result names the gateways that missed the deadline. */
   callAll(
     request: GatewayRequest,
     deadlineMs: number,
   ): Promise<{ readonly replies: readonly GatewayReply[]; readonly unanswered: readonly string[] }>;
   /**
-   * Members of a channel in the whole pool: exact where the gateways are in this process, else from each gateway's last
-   * report (1 s old, older where more changes than a gateway may report; a gateway that has been silent for 3 s is not
-   * counted).
+   * Members of a channel in the whole pool. Counts are exact when all gateways are in this process; else they come from
+   * each gateway's last report. A report is 1 s old, or older when more rooms changed than one report may hold. A
+   * gateway that is silent for 3 s is not counted.
    */
   memberCounts(channel: string): RoomCounts;
   /**
-   * The same, as soon as every gateway has reported; `undefined` where one has not within a second, or the bus is away.
+   * Members of a channel in the whole pool, once every gateway has reported. `undefined` when a gateway does not report
+   * within a second, or the bus is down.
    */
   countMembers(channel: string): Promise<RoomCounts | undefined>;
 }

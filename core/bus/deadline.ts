@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 
 export type Outcome<T> = { readonly kind: 'value'; readonly value: T } | { readonly kind: 'late' };
 
-/** What a promise becomes within `deadlineMs`. After that its outcome, a failure too, is nobody's business any more. */
+/** Settles as the promise does within `deadlineMs`. A later outcome is ignored, a failure too. */
 export async function withDeadline<T>(promise: Promise<T>, deadlineMs: number, clock: Pick<Clock, 'after'>): Promise<Outcome<T>> {
   let callOff: () => void = () => undefined;
   const late = new Promise<Outcome<T>>((resolve) => {

@@ -18,12 +18,12 @@ import type { Conflation, Publication } from '../publication.ts';
  */
 export const envelopeVersion = 1;
 
-/** What arrived is no envelope of ours, or one of a version that this process does not know. */
+/** A message that is no envelope, or an envelope of a version unknown to this process. */
 export class EnvelopeError extends Error {
   override readonly name = 'EnvelopeError';
 }
 
-/** A batch without the name of its channel, which is the bus channel's to know. */
+/** A batch without its channel's name, which the bus channel implies. */
 export interface Envelope {
   readonly epoch: string;
   readonly firstOffset: number;
@@ -36,7 +36,7 @@ const epochBytesMax = 32;
 /** A W3C traceparent has 55 characters; future versions may append to it. */
 const traceparentBytesMax = 128;
 
-/** Encodes what a publisher hands to the script: everything after the place in the channel's order. */
+/** Encodes the body of an envelope: the part that the publisher hands to the script. */
 export function encodeBody(publications: readonly Publication[]): Buffer {
   assert(publications.length >= 1 && publications.length <= limits.appendPublicationsMax);
   let length = 2;
@@ -124,7 +124,7 @@ function readConflation(reader: Reader, sum: boolean): Conflation {
   return { key, mode: sum ? 'Sum' : 'Latest', count: reader.uint32Max(limits.conflateCountMax) };
 }
 
-/** Reads from the front; whatever is missing or out of its bounds is an EnvelopeError. */
+/** Reads fields from the front. A missing field, or one beyond its bounds, is an EnvelopeError. */
 class Reader {
   readonly #source: Buffer;
   #at = 0;
@@ -151,7 +151,7 @@ class Reader {
     return value;
   }
 
-  /** A number of 0 to 2^53 − 1 that was written as a double. */
+  /** A whole number of 0 to 2^53 − 1, encoded as a double. */
   wholeNumber(): number {
     const value = this.#source.readDoubleBE(this.#advance(8));
     if (!Number.isSafeInteger(value) || value < 0) throw new EnvelopeError('not a whole number');

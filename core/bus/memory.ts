@@ -32,17 +32,17 @@ const platformTimers: Pick<Clock, 'after'> = {
 };
 
 export interface MemoryBusOptions {
-  /** A number of [0, 1): names the epochs. */
+  /** Random number in [0, 1), for the names of epochs. */
   readonly random?: () => number;
-  /** For the deadlines of calls; default: the platform's timers. */
+  /** Clock for the deadlines of calls; default: the platform's timers. */
   readonly clock?: Pick<Clock, 'after'>;
-  /** Positions kept for channels that nobody is subscribed to; the longest unused is forgotten first. */
+  /** Bound on channels without a subscriber whose position is kept. The least recently used is forgotten first. */
   readonly idleChannelsMax?: number;
 }
 
 /**
- * A bus inside one process: a batch is delivered before its `append` resolves, and member counts are exact.
- * It never is unavailable, except after `close`.
+ * A bus inside one process. A batch is delivered before its `append` resolves, and member counts are exact. The bus is
+ * always available until `close`.
  */
 export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
   const log = new MemoryLog(options.random ?? Math.random, options.idleChannelsMax ?? limits.roomsMax);
@@ -74,8 +74,8 @@ class MemoryLog implements ChannelLog {
   readonly #random: () => number;
   readonly #subscribed = new Map<string, ChannelOrder>();
   /**
-   * Channels without a subscriber, the longest unused first. One that is forgotten begins again with a new epoch,
-   * so that nobody takes its second order for the first.
+   * Channels without a subscriber, the least recently used first. A forgotten channel begins again with a new epoch, so
+   * its new offsets can't be mistaken for the old ones.
    */
   readonly #idle: LRUCache<string, ChannelOrder>;
   #closed = false;
@@ -118,7 +118,7 @@ class MemoryLog implements ChannelLog {
     this.#idle.clear();
   }
 
-  /** It stays among the idle ones, as the one used last. */
+  /** The order of an idle channel, which stays in the cache as the most recently used. */
   #idleOrder(channel: string): ChannelOrder {
     let order = this.#idle.get(channel);
     if (order === undefined) this.#idle.set(channel, (order = { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined }));

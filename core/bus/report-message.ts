@@ -16,8 +16,7 @@ const kinds = ['changes', 'snapshot', 'snapshot-end', 'gone'] as const;
 const nameBytesMax = 1024;
 const lifeBytesMax = 64;
 /**
- * Most rooms that one gateway tells of: those that are open, and as many that were closed and are still told of as
- * such.
+ * Largest index in a gateway's reports: open rooms, plus as many closed rooms whose closing is still to be reported.
  */
 const roomIndexMax = 2 * limits.roomsMax;
 const firstBytes = 4096;
@@ -25,22 +24,22 @@ const firstBytes = 4096;
 const entryBytesMax = 4 * 8 + limits.channelNameBytesMax;
 
 /**
- * What a report says of itself. `life` names one run of one process, within which `sequence` rises by one from report
- * to report.
+ * The header of a report. `life` names one run of one process. Within a life, `sequence` rises by one from report to
+ * report.
  */
 export interface ReportHeader {
   /**
-   * `changes`: these rooms have changed. `snapshot`, `snapshot-end`: rooms that changed after report `since`, as of
-   * report `sequence`, in as many parts as it takes. `gone`: the gateway leaves.
+   * `changes`: these rooms have changed. `snapshot` and `snapshot-end`: rooms that changed after report `since`, as of
+   * report `sequence`, in one or more parts. `gone`: the gateway leaves.
    */
   readonly kind: (typeof kinds)[number];
   readonly gateway: number;
   readonly name: string;
   readonly life: string;
   readonly sequence: number;
-  /** 0 but in snapshots. */
+  /** 0 except in snapshots. */
   readonly since: number;
-  /** Which part of a snapshot this is, from 0. */
+  /** Number of this part of a snapshot, from 0. */
   readonly part: number;
 }
 
@@ -76,7 +75,7 @@ export class ReportWriter {
     this.#bytes[1] = kinds.indexOf(kind);
   }
 
-  /** @param channel where those who read this may not know the index yet */
+  /** @param channel the name, unless all readers know the index */
   entry(index: number, channel: string | undefined, ready: number, full: number): void {
     this.#reserve(entryBytesMax);
     this.#number(index * 2 + (channel === undefined ? 0 : 1));
@@ -115,7 +114,7 @@ export class ReportWriter {
   }
 }
 
-/** Reads one report: its header at once, its entries one at a time, which allocates nothing but the names. */
+/** Reads one report: the header at once, then one entry at a time. Only names are allocated. */
 export class ReportReader {
   readonly header: ReportHeader;
   /** The entry that `next` read. */
@@ -143,7 +142,7 @@ export class ReportReader {
   }
 
   /**
-   * Reads the next entry into `index`, `channel`, `ready` and `full`; false behind the last one.
+   * Reads the next entry into `index`, `channel`, `ready` and `full`; false after the last entry.
    * @throws ReportFault
    */
   next(): boolean {

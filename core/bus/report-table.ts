@@ -1,13 +1,13 @@
 import type { GatewayRecord, RoomCounts } from './bus.ts';
 import { ReportReader } from './report-message.ts';
 
-/** How often a gateway reports, in milliseconds. */
+/** Interval of a gateway's reports, in milliseconds. */
 export const reportIntervalMs = 1000;
-/** A gateway that has been silent for this long is not counted, in milliseconds. */
+/** Silence after which a gateway is not counted, in milliseconds. */
 const silentAfterMs = 3000;
-/** … and after this long it is forgotten; until then its silence can be told by its name. */
+/** Silence after which a gateway is forgotten, in milliseconds. Until then its name can be listed as silent. */
 const forgottenAfterMs = 15_000;
-/** Most reports that wait for the one before them; a further one takes the place of the first. */
+/** Most reports of a gateway that wait for a missing one. A further report replaces the oldest. */
 const heldReportsMax = 8;
 
 /** Members of one channel at all gateways that are counted. */
@@ -15,53 +15,53 @@ interface ChannelTotal {
   readonly channel: string;
   ready: number;
   full: number;
-  /** Gateways, silent ones too, that have told of the channel. */
+  /** Gateways with an entry for the channel, silent ones included. */
   gateways: number;
 }
 
 interface ReportedGateway extends GatewayRecord {
   readonly life: string;
-  /** The last report that is taken in, as are all before it. */
+  /** The last applied report; all earlier ones are applied too. */
   sequence: number;
-  /** Later reports, which wait for a missing one. */
+  /** Later reports that wait for a missing one. */
   held: ReportReader[];
-  /** The snapshot whose parts are coming in. */
+  /** The snapshot that is being received. */
   snapshot: { readonly sequence: number; readonly nextPart: number } | undefined;
   heardAt: number;
   askedAt: number;
-  /** Since when a report is missing; undefined: none is. */
+  /** Time from which a report is missing; undefined when none is. */
   incompleteSince: number | undefined;
-  /** Whether it is in the totals. */
+  /** Whether the totals include this gateway. */
   isCounted: boolean;
-  /** By the gateway's indices. */
+  /** Totals by the gateway's indices. */
   readonly totals: (ChannelTotal | undefined)[];
   readonly ready: number[];
   readonly full: number[];
 }
 
-/** A gateway to be asked for a snapshot of what its reports after number `since` have told. */
+/** A gateway to ask for a snapshot of all changes after its report `since`. */
 export interface SnapshotWish {
   readonly gateway: number;
   readonly since: number;
 }
 
 /**
- * A listener's side: the members of every room by the gateways' last reports. `now` is in milliseconds and never goes
- * back.
+ * The listener's side of the member counts: the members of every room by the gateways' last reports. `now` is in
+ * milliseconds and never goes back.
  */
 export class ReportTable {
   readonly #ownLife: string;
   readonly #gateways = new Map<string, ReportedGateway>();
   readonly #totals = new Map<string, ChannelTotal>();
 
-  /** @param ownLife this process's own life, of which it needs no reports */
+  /** @param ownLife the life of this process, whose own reports are ignored */
   constructor(ownLife: string) {
     this.#ownLife = ownLife;
   }
 
   /**
-   * Takes in a report. Where one before it is missing: whom to ask for a snapshot (said of a gateway at most once a
-   * second).
+   * Applies a report. Returns the gateway to ask for a snapshot when an earlier report is missing, at most once a
+   * second for each gateway.
    * @throws ReportFault
    */
   accept(bytes: Buffer, now: number): SnapshotWish | undefined {
@@ -83,23 +83,23 @@ export class ReportTable {
     return { gateway: gateway.number, since: gateway.sequence };
   }
 
-  /** To be called about once a second: stops counting gateways that are silent, and forgets those that are for long. */
+  /** Stops counting silent gateways, and forgets gateways that stay silent. Must be called about once a second. */
   sweep(now: number): void {
     for (const gateway of this.#gateways.values()) {
       if (now - gateway.heardAt > forgottenAfterMs) this.#forget(gateway);
       else if (now - gateway.heardAt > silentAfterMs) this.#count(gateway, false);
-      // A part of its snapshot was lost, or comes late: the next report asks for another.
+      // A part of the snapshot was lost or is late: the next report asks for another snapshot.
       if (now - gateway.askedAt > silentAfterMs) gateway.snapshot = undefined;
     }
   }
 
-  /** Members of a channel at the gateways that were heard of lately. */
+  /** Members of a channel at all gateways that are not silent. */
   memberCounts(channel: string): RoomCounts {
     const total = this.#totals.get(channel);
     return total === undefined ? { ready: 0, full: 0 } : { ready: total.ready, full: total.full };
   }
 
-  /** The gateways that were heard of: 'alive' lately, 'silent' a little longer ago. */
+  /** The known gateways. A 'silent' one has not reported for `silentAfterMs`. */
   gateways(now: number): readonly (GatewayRecord & { readonly condition: 'alive' | 'silent' })[] {
     return Array.from(this.#gateways.values(), ({ number, name, heardAt }) => ({
       number,
@@ -108,19 +108,19 @@ export class ReportTable {
     }));
   }
 
-  /** Channels that a gateway has told of. */
+  /** Number of channels in the gateways' reports. */
   get channels(): number {
     return this.#totals.size;
   }
 
-  /** Gateways of which no report is missing. */
+  /** Number of gateways without a missing report. */
   get complete(): number {
     let complete = 0;
     for (const { incompleteSince } of this.#gateways.values()) if (incompleteSince === undefined) complete++;
     return complete;
   }
 
-  /** Whether the counts are whole: of no gateway that is counted a report has been missing for long. */
+  /** Whether the counts are whole: no counted gateway has lacked a report for longer than `silentAfterMs`. */
   isWhole(now: number): boolean {
     for (const { isCounted, incompleteSince, sequence } of this.#gateways.values()) {
       if (!isCounted || incompleteSince === undefined) continue;
@@ -166,7 +166,10 @@ export class ReportTable {
     gateway.held.push(reader);
   }
 
-  /** The parts come in order. They say what is true as of one report, so that what is taken in twice does no harm. */
+  /**
+   * Applies a part of a snapshot. Parts come in order. Each holds absolute counts as of one report, so applying a part
+   * twice does no harm.
+   */
   #takeSnapshot(gateway: ReportedGateway, reader: ReportReader): void {
     const { kind, sequence, since, part } = reader.header;
     if (since > gateway.sequence || sequence < gateway.sequence) return;
@@ -197,7 +200,7 @@ export class ReportTable {
     }
   }
 
-  /** From now on the index stands for this channel. */
+  /** Maps the index to this channel from now on. */
   #name(gateway: ReportedGateway, index: number, channel: string): void {
     const { totals, ready, full } = gateway;
     while (totals.length <= index) {

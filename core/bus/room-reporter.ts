@@ -1,36 +1,36 @@
 import type { GatewayRecord, RoomCounts } from './bus.ts';
 import { ReportWriter, type ReportHeader } from './report-message.ts';
 
-/** Longest part of a snapshot, in bytes, but for its last entry. */
+/** Longest part of a snapshot, in bytes, not counting its last entry. */
 const snapshotPartBytes = 262_144;
 
 interface ToldRoom {
   readonly channel: string;
-  /** −1 until the room is told of. */
+  /** Index in the reports; −1 until the room is first reported. */
   index: number;
-  /** Whether all listeners know that the index stands for this channel. */
+  /** Whether all listeners know the channel of the index. */
   isNamed: boolean;
-  /** Members at the last look, told or not. */
+  /** Members at the last look, reported or not. */
   ready: number;
   full: number;
-  /** The last report that told of it; 0 while none has. */
+  /** The last report with this room; 0 before the first. */
   toldIn: number;
-  /** The look that found it last. */
+  /** The last look that found the room open. */
   turn: number;
 }
 
 /**
- * A gateway's side of the member counts: finds what has changed since the last report, and tells as much of it as may
- * be told now. What changed first is told first, after what is closed.
+ * A gateway's side of the member counts. It finds the changes since the last report, and reports as many as the next
+ * report may hold. Closed rooms come first, then the oldest changes.
  */
 export class RoomReporter {
   readonly #identity: GatewayRecord & { readonly life: string };
   readonly #rooms = new Map<string, ToldRoom>();
-  /** Rooms that are closed and were told of as open. */
+  /** Closed rooms that were last reported as open. */
   readonly #closed = new Set<ToldRoom>();
   readonly #changed = new Set<ToldRoom>();
   readonly #byIndex: (ToldRoom | undefined)[] = [];
-  /** By index: the last report that told that its room is closed. */
+  /** By index: the last report that freed it. */
   readonly #freedIn: number[] = [];
   readonly #free: number[] = [];
   #turn = 0;
@@ -40,15 +40,14 @@ export class RoomReporter {
     this.#identity = identity;
   }
 
-  /** Rooms with a change that no report has told. */
+  /** Number of rooms with an unreported change. */
   get waiting(): number {
     return this.#closed.size + this.#changed.size;
   }
 
   /**
-   * The report to send now. There always is one, so that the gateway is known to be alive.
-   * @param bytesMax what it may have, in bytes, but for its header and its last entry; what does not fit waits for the
-   * next one
+   * The next report. An empty one is sent too: it shows that the gateway is alive.
+   * @param bytesMax bound in bytes, not counting header and last entry; other changes wait for the next report
    */
   next(rooms: Iterable<readonly [channel: string, counts: RoomCounts]>, bytesMax: number): Buffer {
     this.#look(rooms);
@@ -67,7 +66,7 @@ export class RoomReporter {
     return writer.finish();
   }
 
-  /** All that the reports after number `since` have told, as of the last one; 0: all rooms. */
+  /** The changes of all reports after number `since`, as of the last report; for 0, all rooms. */
   snapshot(since: number): readonly Buffer[] {
     const parts: ReportWriter[] = [];
     const begin = (): ReportWriter => {
@@ -113,14 +112,14 @@ export class RoomReporter {
       if (room.ready === ready && room.full === full) continue;
       room.ready = ready;
       room.full = full;
-      // A snapshot of meanwhile left it out.
+      // A snapshot in between left the room out, so listeners may not know its name.
       if (this.#closed.delete(room)) room.isNamed = false;
       this.#changed.add(room);
     }
     if (this.#rooms.size - this.#closed.size > found) this.#close(turn);
   }
 
-  /** Rooms that the look of this turn did not find. */
+  /** Closes the rooms that the look of this turn did not find. */
   #close(turn: number): void {
     for (const room of this.#rooms.values()) {
       if (room.turn === turn || room.ready + room.full === 0) continue;

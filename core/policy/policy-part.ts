@@ -3,7 +3,7 @@ import { policySchema, userChannelFault, type ChannelPolicy } from './policy.ts'
 
 /** A field whose value this version does not take. */
 export interface PolicyFault {
-  /** `merge.windowMilliseconds`; empty for the policy as a whole. */
+  /** Path of the field, such as `merge.windowMilliseconds`; empty for the policy as a whole. */
   readonly path: string;
   readonly message: string;
 }
@@ -12,15 +12,15 @@ export type PolicyRead =
   | {
       readonly kind: 'policy';
       readonly policy: ChannelPolicy;
-      /** Paths of fields that this version does not know: they are left out. */
+      /** Paths of ignored fields: this version does not know them. */
       readonly unknownFields: readonly string[];
-      /** Fields that have another value in `policy` than the one given. */
+      /** Fields whose given value was replaced in `policy`. */
       readonly replaced: readonly PolicyFault[];
     }
-  /** Nobody can tell which channels it is about. */
+  /** The policy is left out: its channels are unknown. */
   | { readonly kind: 'unread'; readonly faults: readonly PolicyFault[] };
 
-/** How many policies are in force otherwise than they were written. */
+/** Counts of policies that are not in force as they were written. */
 export interface PolicyMisfits {
   /** Policies with fields that this version does not know. */
   readonly unknownFields: number;
@@ -28,16 +28,13 @@ export interface PolicyMisfits {
   readonly replacedValues: number;
   /** Policies that are left out. */
   readonly unread: number;
-  /** What it was, in words: a few of them, each once. */
+  /** Descriptions of some misfits, each once, at most `examplesMax`. */
   readonly examples: readonly string[];
 }
 
 export const noMisfits: PolicyMisfits = { unknownFields: 0, replacedValues: 0, unread: 0, examples: [] };
 
-/**
- * What a field is whose value can't be read, where the default might let in or tell more than was meant: as little as
- * possible.
- */
+/** Fallbacks for unreadable values whose default could grant too much: the most restrictive value. */
 const leastAllowed: Readonly<Record<string, unknown>> = {
   access: { subscribe: 'Owner', publish: 'Backend' },
   'access.subscribe': 'Owner',
@@ -45,15 +42,15 @@ const leastAllowed: Readonly<Record<string, unknown>> = {
   presence: 'Off',
 };
 
-/** A value that was mended can show another fault: a number that is no integer and too large. */
+/** Rounds of mending: a mended value can show another fault. A number may be no integer and too large. */
 const attemptsMax = 4;
 const examplesMax = 10;
 
 /**
- * Reads a policy that another version may have written. Fields that this one does not know are left out, a number
- * beyond a bound is the bound, any other value that can't be read is the default or, of what opens a channel, the
- * least.
- * @param entry as JSON gives it
+ * Reads a policy that another version may have written. Unknown fields are ignored. A number beyond a bound becomes the
+ * bound. Other unreadable values become the fallback of `leastAllowed`, else the default.
+ * @param entry the policy as parsed JSON
+ * @returns `unread` when the pattern or the policy as a whole can't be read
  */
 export function readPolicy(entry: unknown): PolicyRead {
   let draft = entry;
@@ -66,7 +63,7 @@ export function readPolicy(entry: unknown): PolicyRead {
     const faults = issues.filter(({ code }) => code !== 'unrecognized_keys').map(faultOf);
     if (attempt === attemptsMax || faults.some(({ path }) => path === '' || path === 'channel')) return { kind: 'unread', faults };
     replaced.push(...faults);
-    // Most policies need no copy: they are understood.
+    // Only a policy with a fault is copied: most have none.
     if (attempt === 1) draft = structuredClone(entry);
     for (const issue of issues) {
       if (issue.code === 'unrecognized_keys') unknownFields.push(...issue.keys.map((key) => [...issue.path, key].join('.')));
@@ -75,7 +72,7 @@ export function readPolicy(entry: unknown): PolicyRead {
   }
 }
 
-/** Channels of `user:` are their owner's, whatever a policy says. */
+/** Restricts subscriptions to `user:` channels to their owner, whatever the policy says. */
 function ownersOnly(read: Extract<PolicyRead, { kind: 'policy' }>): PolicyRead {
   const { policy, replaced } = read;
   const message = userChannelFault(policy);
@@ -109,7 +106,7 @@ export type PolicyPartRead =
   | { readonly kind: 'entries'; readonly entries: readonly unknown[] }
   | { readonly kind: 'fault'; readonly fault: string };
 
-/** A part's entries, whatever each of them is. */
+/** The entries of a policy part, each still unread. */
 export function readPolicyPart(part: string): PolicyPartRead {
   let value: unknown;
   try {
@@ -121,7 +118,10 @@ export function readPolicyPart(part: string): PolicyPartRead {
   return Array.isArray(channels) ? { kind: 'entries', entries: channels } : { kind: 'fault', fault: 'no list of channels' };
 }
 
-/** The policies of all entries, each judged by itself; of two with the same pattern the first. */
+/**
+ * Reads all entries, each on its own. The first of two entries with the same pattern wins; the other is counted as
+ * unread.
+ */
 export function readPolicies(entries: Iterable<unknown>): { readonly policies: readonly ChannelPolicy[]; readonly misfits: PolicyMisfits } {
   const policies = new Map<string, ChannelPolicy>();
   const examples = new Set<string>();

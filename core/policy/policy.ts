@@ -4,11 +4,11 @@ import { channelNameFault, channelOwner } from '../channel.ts';
 const integer = (minimum: number, maximum: number) => z.int().min(minimum).max(maximum);
 
 /**
- * The policy of the channels that match `channel`, field for field the spec of a BarrageChannel.
- * An entry stands alone: what it leaves out has the default, not the value of a less specific entry.
+ * The policy of the channels that match the pattern `channel`. Its fields are the spec of a BarrageChannel. An entry
+ * stands alone: a missing field has its default, not the value of a less specific entry.
  */
 export const policySchema = z.strictObject({
-  /** One channel (`video:100001`), all that begin alike (`video:*`), or all (`*`). */
+  /** A pattern: one channel (`video:100001`), a beginning (`video:*`), or all channels (`*`). */
   channel: z.string().superRefine((pattern, context) => {
     const name = pattern.endsWith('*') ? pattern.slice(0, -1) : pattern;
     const fault = pattern === '*' ? undefined : channelNameFault(name);
@@ -17,19 +17,19 @@ export const policySchema = z.strictObject({
   }),
   merge: z
     .strictObject({
-      /** How long a room collects after its first publication, in milliseconds; 0 sends each at once. */
+      /** Merge window after a room's first publication, in milliseconds; 0 sends each publication at once. */
       windowMilliseconds: integer(0, 1000).default(100),
       publicationsMax: integer(1, 10_000).default(500),
       bytesMax: integer(1024, 1_048_576).default(65_536),
     })
     .prefault({}),
-  /** How much one client is given; above it publications are left out by priority, and counted. */
+  /** Bound for one client. Publications beyond it are left out, the lowest priority first, and counted. */
   budget: z.strictObject({ publicationsPerSecond: integer(1, 100_000).optional() }).prefault({}),
   history: z.strictObject({ size: integer(1, 100_000).default(100), ttlSeconds: integer(1, 31_536_000).default(300) }).optional(),
   access: z
     .strictObject({
       subscribe: z.enum(['Public', 'Authenticated', 'Owner']).default('Public'),
-      /** Who may publish besides backends: nobody, clients with an identity, or every client. */
+      /** Publishers besides backends: nobody, clients with an identity, or every client. */
       publish: z.enum(['Backend', 'Authenticated', 'Public']).default('Backend'),
       slowModeSeconds: integer(0, 3600).default(0),
     })
@@ -52,7 +52,7 @@ export const policySchema = z.strictObject({
 
 export type ChannelPolicy = z.output<typeof policySchema>;
 
-/** Why a policy gives away what is one user's, in words; `undefined` where it doesn't. */
+/** The fault of a policy that opens a `user:` channel to other users, in words; `undefined` without one. */
 export function userChannelFault({ channel, access }: Pick<ChannelPolicy, 'channel' | 'access'>): string | undefined {
   return channel.startsWith('user:') && access.subscribe !== 'Owner'
     ? "channels of user: are their owner's: access.subscribe must be Owner"
@@ -60,8 +60,8 @@ export function userChannelFault({ channel, access }: Pick<ChannelPolicy, 'chann
 }
 
 /**
- * What `BARRAGE_POLICY_FILE` holds: `channels:`, a list of policies with a pattern each. A person writes it: a field
- * that is not known is a mistake.
+ * The content of `BARRAGE_POLICY_FILE`: `channels`, a list of policies with a pattern each. People write this file, so
+ * an unknown field is refused as a mistake.
  */
 export const policyFileSchema = z.strictObject({ channels: z.array(policySchema).max(10_000) }).superRefine((file, context) => {
   const seen = new Set<string>();
@@ -79,15 +79,15 @@ export const defaultPolicy: ChannelPolicy = policySchema.parse({ channel: '*' })
 const ownerPolicy: ChannelPolicy = { ...defaultPolicy, channel: 'user:*', access: { ...defaultPolicy.access, subscribe: 'Owner' } };
 
 /**
- * Finds the policy of a channel: the exact name, else the longest beginning, else the default. `user:*` is Owner, and
- * for backends alone to publish to, unless a pattern that begins with `user:` says otherwise of publishing: nobody
- * reads another user's messages, or writes to them, by a mistake in a file.
+ * Finds the policy of a channel: the exact name, else the longest beginning, else the default. A `user:` channel admits
+ * only its owner, and backends alone publish to it. Only a pattern that begins with `user:` can change who publishes.
+ * So a mistake in a file never exposes one user's messages to another.
  */
 export class Policies {
   readonly #exact = new Map<string, ChannelPolicy>();
   /**
-   * Beginnings by their length, longest first: a look-up costs one step for each length that is in use, however many
-   * patterns there are.
+   * Policies by the length of their beginning, longest first. A look-up costs one step for each length in use, however
+   * many patterns there are.
    */
   readonly #beginnings: readonly (readonly [length: number, policies: ReadonlyMap<string, ChannelPolicy>])[];
 
@@ -109,7 +109,7 @@ export class Policies {
     const policy = this.#find(channel);
     if (channelOwner(channel) === undefined) return policy ?? defaultPolicy;
     if (policy === undefined) return ownerPolicy;
-    // A pattern that is not about user channels opens neither reading nor writing to them.
+    // Only a pattern that begins with `user:` opens access to user channels.
     return policy.channel.startsWith('user:') ? policy : { ...policy, access: ownerPolicy.access };
   }
 

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { openEnvelope, sealEnvelope } from './signed-envelope.ts';
 
 const target = {
-  /** UID of the pod that it is for. */
+  /** UID of the pod that the command is for. */
   gateway: z.string().min(1).max(128),
-  /** Milliseconds since the Unix epoch, by the operator's clock; a later command replaces an earlier one. */
+  /** Unix milliseconds by the operator's clock. A later command replaces an earlier one. */
   issuedAt: z.int().min(0),
 };
 const commandSchema = z.discriminatedUnion('command', [
@@ -12,13 +12,13 @@ const commandSchema = z.discriminatedUnion('command', [
     command: z.literal('drain'),
     ...target,
     connectionsPerSecond: z.int().min(1).max(100_000),
-    /** From the moment when the gateway begins. */
+    /** Seconds from the gateway's start of the drain. */
     deadlineSeconds: z.int().min(1).max(86_400),
   }),
   z.object({ command: z.literal('abort-drain'), ...target }),
 ]);
 
-/** What the operator tells one gateway: to give up its connections, or to go on serving after all. */
+/** The operator's command to one gateway: drain its connections, or abort the drain and go on serving. */
 export type DrainCommand = Readonly<z.output<typeof commandSchema>>;
 
 export type VerifiedCommand =
@@ -27,7 +27,7 @@ export type VerifiedCommand =
 
 /**
  * The signed envelope of a command.
- * @throws where the command breaks a bound, or the key is no Ed25519 private key in PEM
+ * @throws when the command breaks a bound, or the key is no Ed25519 private key in PEM
  */
 export function signCommand(command: DrainCommand, privateKeyPem: string): string {
   return sealEnvelope(JSON.stringify(commandSchema.parse(command)), privateKeyPem);
@@ -52,14 +52,11 @@ export function verifyCommand(envelope: string, publicKeyPem: string): VerifiedC
       };
 }
 
-/**
- * An abort that comes this much later than it was issued is a replay, as is a drain that comes this long after its
- * deadline; in milliseconds.
- */
+/** Largest age of an abort, and of a drain past its deadline, in milliseconds. Anything older is a replay. */
 const lateMsMax = 300_000;
 
 /**
- * Whether a command is to be followed. `late` and `older` are what somebody recorded and sends again, or a clock that
+ * Decides whether to follow a command. `late` and `older` mean a recorded command that is sent again, or a clock that
  * is far off.
  */
 export function decideCommand(

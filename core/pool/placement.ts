@@ -13,11 +13,13 @@ interface Candidate {
 }
 
 /**
- * Which gateways should host a channel: weighted rendezvous hashing. Each gateway has a score for each channel, made of
- * nothing but the seed, the channel's name, the gateway's name and its weight; the highest hosts the channel, the next
- * is where to go when that one is gone. So every process computes the same order from the same document, a gateway that
- * leaves moves its own channels and no others, and one that comes takes its share. An override puts the gateways that
- * it names first. Who is draining hosts nothing, unless nobody serves.
+ * Ranks the gateways that should host a channel, by weighted rendezvous hashing. A score depends only on the seed, the
+ * channel's name, the gateway's name and its weight. The gateway with the highest score hosts the channel; the next one
+ * takes over when that one is gone.
+ *
+ * So every process computes the same order from the same document. A gateway that leaves moves only its own channels,
+ * and a new one takes its share. An override puts its gateways first. A draining gateway hosts nothing, unless no
+ * gateway serves.
  */
 export class Placement {
   readonly #seed: number;
@@ -38,7 +40,7 @@ export class Placement {
     );
   }
 
-  /** All gateways that may host the channel, the best first; empty where the pool has none. */
+  /** All gateways that may host the channel, the best first; empty for a pool without gateways. */
   of(channel: string): readonly PoolGateway[] {
     const key = keyOf(`${this.#seed}/${channel}`);
     const scored = this.#candidates.map(({ gateway, key: gatewayKey }) => ({ gateway, score: scoreOf(key, gatewayKey, gateway.weight) }));
@@ -56,19 +58,19 @@ function keyOf(name: string): NameKey {
 }
 
 /**
- * −weight ÷ ln(u), where u in (0, 1) is the mixed keys: the highest of such scores falls to each gateway in proportion
- * to its weight.
+ * −weight ÷ ln(u), where the mixed keys give u in (0, 1). Each gateway has the highest score in proportion to its
+ * weight.
  */
 function scoreOf(channel: NameKey, gateway: NameKey, weight: number): number {
   const low = mix(channel.low ^ gateway.low);
   const high = mix(channel.high ^ gateway.high ^ low);
   const rest = mix(low ^ high);
-  // 52 bits and a half: exact, and never 0 or 1.
+  // 52 bits plus one half: an exact double, and never 0 or 1.
   const u = ((high >>> 0) * 2 ** 20 + (rest >>> 12) + 0.5) / 2 ** 52;
   return -weight / Math.log(u);
 }
 
-/** The finaliser of MurmurHash3 (32 bits): each bit of the input changes each bit of the output half of the time. */
+/** The 32-bit finaliser of MurmurHash3: each input bit flips each output bit with a chance of one half. */
 function mix(value: number): number {
   let mixed = value ^ (value >>> 16);
   mixed = Math.imul(mixed, 0x85eb_ca6b);

@@ -5,9 +5,9 @@ import type { ChannelPolicy } from '../policy/policy.ts';
 import { readPolicies, readPolicyPart, type PolicyMisfits } from '../policy/policy-part.ts';
 import { openEnvelope, sealEnvelope } from './signed-envelope.ts';
 
-/** Bounds of a pool document: it lies in a ConfigMap, and its policies in others. */
+/** Bounds of a pool document. A ConfigMap holds the document, and further ConfigMaps hold its policies. */
 export const poolLimits = {
-  /** Largest document, in UTF-8 bytes: with its envelope it must fit in a ConfigMap of 1 MiB. */
+  /** Largest document, in UTF-8 bytes. Document and envelope must fit in a ConfigMap of 1 MiB. */
   documentBytesMax: 786_432,
   gatewaysMax: 2_000,
   overridesMax: 2_000,
@@ -20,27 +20,24 @@ export const poolLimits = {
 const podName = z.string().min(1).max(253);
 const gatewayUrl = z.url({ protocol: /^wss?$/ }).max(2_048);
 const gatewaySchema = z.object({
-  /** The pod's name: what placement hashes, and what overrides name. */
+  /** The pod's name, which placement hashes and overrides name. */
   name: podName,
   /** The pod's UID. */
   uid: z.string().min(1).max(128),
-  /** Where clients reach this gateway and no other. */
+  /** URL at which clients reach this gateway and no other. */
   url: gatewayUrl,
-  /** Its share of channels relative to the others; with 0 it hosts what nobody else can. */
+  /** Share of channels relative to other gateways. Weight 0 hosts only what no other gateway can. */
   weight: z.number().min(0).max(1_000),
   state: z.enum(['serving', 'draining']),
 });
 
-/**
- * Unknown fields are left out and not refused: pods of an older version must understand the document of a newer
- * operator.
- */
+/** Unknown fields are ignored: older pods must understand the document of a newer operator. */
 const documentSchema = z
   .object({
     version: z.literal(1),
     /** `<namespace>/<name>` of the GatewayPool. */
     pool: z.string().regex(/^[^/\s]{1,63}\/[^/\s]{1,253}$/),
-    /** Rises with each document of a pool. */
+    /** Number of the document within its pool, rising. */
     epoch: z.int().min(1),
     hashSeed: z.int().min(0),
     gateways: z.array(gatewaySchema).max(poolLimits.gatewaysMax),
@@ -67,12 +64,12 @@ const documentSchema = z
   })
   .readonly();
 
-/** Whether a document can name it as where clients reach a gateway. */
+/** Whether a document may name this URL as a gateway's address for clients. */
 export function isGatewayUrl(url: string): boolean {
   return gatewayUrl.safeParse(url).success;
 }
 
-/** What the operator tells every pod of a pool: who is in it, what goes where, and which policies are in force. */
+/** The operator's message to every pod of a pool: its members, its placement, and its policies. */
 export interface PoolDocument {
   readonly version: 1;
   readonly pool: string;
@@ -85,10 +82,10 @@ export interface PoolDocument {
 
 export type PoolGateway = Readonly<z.output<typeof gatewaySchema>>;
 
-/** A placement that differs from the hash. */
+/** A placement that overrides the hash. */
 export interface PlacementOverride {
   readonly channel: string;
-  /** Pod names, in order. */
+  /** Pod names, the preferred first. */
   readonly gateways: readonly string[];
 }
 
@@ -98,7 +95,7 @@ export type VerifiedDocument =
 
 /**
  * The signed envelope of a document.
- * @throws where the document breaks a bound, or the key is no Ed25519 private key in PEM
+ * @throws when the document breaks a bound, or the key is no Ed25519 private key in PEM
  */
 export function signDocument(document: PoolDocument, privateKeyPem: string): string {
   const text = JSON.stringify(documentSchema.parse(document));
@@ -107,7 +104,7 @@ export function signDocument(document: PoolDocument, privateKeyPem: string): str
   return sealEnvelope(text, privateKeyPem);
 }
 
-/** Reads a signed document. `digest` names its exact content. */
+/** Reads a signed document. `digest` identifies its exact content. */
 export function verifyDocument(envelope: string, publicKeyPem: string): VerifiedDocument {
   const opened = openEnvelope(envelope, publicKeyPem);
   if (opened.kind !== 'opened') return opened;
@@ -125,7 +122,7 @@ export function verifyDocument(envelope: string, publicKeyPem: string): Verified
   return { kind: 'verified', document: read.data, digest: hash('sha256', text) };
 }
 
-/** What identifies a document among others. */
+/** The identity of a document among others. */
 export interface DocumentMark {
   readonly pool: string;
   readonly epoch: number;
@@ -133,8 +130,8 @@ export interface DocumentMark {
 }
 
 /**
- * Whether to take a document over the one in force. `conflict`: another document of the same epoch, or one of another
- * pool.
+ * Decides whether a document replaces the one in force. `conflict` means another document of the same epoch, or a
+ * document of another pool.
  */
 export function decideDocument(current: DocumentMark | undefined, incoming: DocumentMark): 'accept' | 'same' | 'older' | 'conflict' {
   if (current === undefined) return 'accept';
@@ -143,7 +140,7 @@ export function decideDocument(current: DocumentMark | undefined, incoming: Docu
   return incoming.digest === current.digest ? 'same' : 'conflict';
 }
 
-/** SHA-256 in hexadecimal over all policy parts, one after the other. */
+/** SHA-256 in hexadecimal over all policy parts, in order. */
 export function policiesHash(parts: readonly string[]): string {
   const all = createHash('sha256');
   for (const part of parts) all.update(part);
@@ -155,9 +152,9 @@ export type PolicyPartsRead =
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
 /**
- * Reads the policies that a document names: its parts must be all there, and be the very ones. What this version does
- * not understand of a policy changes nothing for the others, and refuses no document: a newer operator writes for
- * gateways of both versions while it replaces them.
+ * Reads the policies of a document. All parts must be there, and their hash must match the document's. A policy that
+ * this version does not understand refuses neither the document nor other policies: during an upgrade a newer operator
+ * writes for gateways of both versions.
  */
 export function readPolicyParts({ policies: named }: Pick<PoolDocument, 'policies'>, parts: readonly string[]): PolicyPartsRead {
   const fault = partsFault(named, parts);

@@ -2,8 +2,8 @@ import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { z } from 'zod';
 
 /**
- * What an envelope holds, or why it can't be believed: `malformed` is no envelope at all, `forged` is not signed with
- * the pool's key.
+ * The content of an envelope, or its fault. `malformed` is no envelope at all; `forged` is not signed with the pool's
+ * key.
  */
 export type OpenedEnvelope =
   | { readonly kind: 'opened'; readonly text: string }
@@ -13,9 +13,9 @@ export type OpenedEnvelope =
 const envelopeSchema = z.object({ document: z.string(), signature: z.string().regex(/^[A-Za-z0-9+/]{86}==$/) });
 
 /**
- * Signs a text, and puts both into one JSON text.
- * @param privateKeyPem an Ed25519 key in PKCS #8.
- * @throws where it is none
+ * Signs a text, and joins text and signature in one JSON text.
+ * @param privateKeyPem an Ed25519 key in PKCS #8
+ * @throws when the key is none
  */
 export function sealEnvelope(text: string, privateKeyPem: string): string {
   const key = createPrivateKey(privateKeyPem);
@@ -24,8 +24,8 @@ export function sealEnvelope(text: string, privateKeyPem: string): string {
 }
 
 /**
- * Reads an envelope. Never throws for what is in it.
- * @param publicKeyPem an Ed25519 key, `publicKeyFault` of which is undefined
+ * Reads an envelope. Never throws, whatever its content.
+ * @param publicKeyPem an Ed25519 key for which `publicKeyFault` is undefined
  */
 export function openEnvelope(envelope: string, publicKeyPem: string): OpenedEnvelope {
   let value: unknown;
@@ -42,7 +42,7 @@ export function openEnvelope(envelope: string, publicKeyPem: string): OpenedEnve
   return { kind: 'opened', text: document };
 }
 
-/** Why a text is no Ed25519 public key; a private key is refused too, since it has no place in a pod. */
+/** The fault of a text that is no Ed25519 public key. A private key is refused too: it does not belong in a pod. */
 export function publicKeyFault(pem: string): string | undefined {
   if (/PRIVATE/.test(pem)) return 'this is a private key';
   try {

@@ -1,11 +1,12 @@
 /**
- * The messages of the WebSocket subprotocol `barrage.v1`: shared by gateways and clients, free of Node, so that a
- * browser can import it. `docs/protocol.md` describes it in words and freezes it as byte vectors.
+ * The messages of the WebSocket subprotocol `barrage.v1`, shared by gateways and clients. Browsers import this file, so
+ * it is free of Node. `docs/protocol.md` describes the messages in words and freezes them as byte vectors.
  */
 export const subprotocol = 'barrage.v1';
 
 /**
- * What a client sends. Every command has an `id` of its choice (0 … 2^53−1) and gets exactly one reply that repeats it.
+ * The commands of a client. A command has an `id` of the client's choice (0 … 2^53−1). It gets exactly one reply, which
+ * repeats the `id`.
  */
 export type Command =
   | { readonly id: number; readonly op: 'auth'; readonly token: string }
@@ -17,13 +18,13 @@ export type Command =
       readonly since?: WirePosition | undefined;
     }
   | { readonly id: number; readonly op: 'unsubscribe'; readonly channel: string }
-  /** Publications a second from now on; absent = all that the policy gives. */
+  /** Publications a second from now on; absent = all that the policy allows. */
   | { readonly id: number; readonly op: 'density'; readonly channel: string; readonly density?: number | undefined }
   | {
       readonly id: number;
       readonly op: 'publish';
       readonly channel: string;
-      /** The payload; base64 where `kind` is `binary`. */
+      /** The payload; base64 when `kind` is `binary`. */
       readonly data: string;
       readonly kind?: 'text' | 'binary' | undefined;
       readonly ttlMs?: number | undefined;
@@ -39,36 +40,36 @@ export interface WirePosition {
   readonly offset: number;
 }
 
-/**
- * Bounds of full-jitter back-off: wait a random time in [0, min(capMs, baseMs × 2^attempt)), where attempts count from
- * 0.
- */
+/** Bounds of full-jitter back-off: a random wait in [0, min(capMs, baseMs × 2^attempt)). Attempts count from 0. */
 export interface WireBackoff {
   readonly baseMs: number;
   readonly capMs: number;
 }
 
-/** Sent once, first, by the gateway: how this client is to behave. */
+/** The gateway's first message, sent once: rules for this client's behaviour. */
 export interface Hello {
   readonly type: 'hello';
   readonly client: string;
-  /** The client sends a `ping` when it has been silent for this long. */
+  /** Silence after which the client sends a `ping`, in milliseconds. */
   readonly pingIntervalMs: number;
-  /** The client gives the connection up when nothing arrived for `pingIntervalMs` plus this. */
+  /**
+   * Further wait, in milliseconds. A client without a message for `pingIntervalMs` plus this wait gives the connection
+   * up.
+   */
   readonly pongTimeoutMs: number;
-  /** How to come back when this connection ends. */
+  /** Back-off before reconnecting when this connection ends. */
   readonly backoff: WireBackoff;
   readonly limits: { readonly frameBytesMax: number; readonly subscriptionsMax: number; readonly commandsPerSecondMax: number };
 }
 
 export interface SubscribeResult extends WirePosition {
-  /** Only where `since` was given: whether nothing was missed between it and this position. */
+  /** Present only when `since` was given: whether nothing was missed between `since` and this position. */
   readonly recovered?: boolean;
-  /** Publications a second this subscription is given at most; absent where there is no bound. */
+  /** Bound on publications a second for this subscription; absent without a bound. */
   readonly density?: number;
 }
 
-/** Codes of errors; `retry` says whether the same command may succeed later. */
+/** Codes of errors. `retry` in an error says whether the same command may succeed later. */
 export type ErrorCode =
   | 'bad_request'
   | 'unknown_op'
@@ -83,7 +84,7 @@ export type ErrorCode =
 
 export interface CommandError {
   readonly code: ErrorCode;
-  /** What is wrong and what to do, in words. */
+  /** The fault and its remedy, in words. */
   readonly message: string;
   readonly retry: boolean;
 }
@@ -96,24 +97,24 @@ export type Reply = { readonly type: 'reply'; readonly id: number } & (
 /** One publication of a batch. */
 export interface BatchItem {
   readonly offset: number;
-  /** Absent in a binary batch, where the payload follows the header. */
+  /** Absent in a binary batch, whose payloads follow the header. */
   readonly data?: string;
-  /** What a `Sum` publication stands for; absent = 1 publication that was not summed. */
+  /** Publications that a `Sum` publication stands for; absent = 1 publication that was not summed. */
   readonly count?: number;
   /**
-   * What `count` is made of, while this client may still have a part of it already: the counts of the publications that
-   * it stands for, the newest first, and between two counts how many offsets further back the next one lies.
+   * The counts that make up `count`, the newest first. Between two counts stands the distance in offsets to the next
+   * older one. Present while this client may already have some of them.
    */
   readonly parts?: readonly number[];
-  /** In a binary batch only: kind and length in bytes of this item's payload. */
+  /** Kind and length in bytes of this item's payload, in a binary batch only. */
   readonly kind?: 'text' | 'binary';
   readonly size?: number;
 }
 
 /**
- * One frame of publications. It accounts for the offsets `(after, upto]` of its epoch: those in `items`, and `leftOut`
- * that were left out on purpose (sampled, conflated, expired). Only `after` different from the client's position is a
- * gap.
+ * One frame of publications. It accounts for the offsets `(after, upto]` of its epoch. `items` holds some of them;
+ * `leftOut` counts those left out on purpose (sampled, conflated, expired). Only an `after` that differs from the
+ * client's position is a gap.
  */
 export interface Batch {
   readonly type: 'batch';
@@ -125,7 +126,7 @@ export interface Batch {
   readonly items: readonly BatchItem[];
 }
 
-/** Offsets `(after, upto]` that this client does not get, though it should have. */
+/** Offsets `(after, upto]` that this client misses and should have received. */
 export interface Gap {
   readonly type: 'gap';
   readonly channel: string;
@@ -135,20 +136,20 @@ export interface Gap {
   readonly reason: 'slow' | 'bus';
 }
 
-/** A move: another gateway will serve this client better. The client goes there after a random part of `afterMs`. */
+/** A move: another gateway will serve this client better. The client moves after a random part of `afterMs`. */
 export interface Reconnect {
   readonly type: 'reconnect';
-  /** Absent: the address that the client already has. */
+  /** The new address; absent = the client keeps its address. */
   readonly url?: string;
   readonly afterMs: number;
 }
 
-/** The bounds of the hello have changed, as the gateway's crowd did: these take their place. */
+/** New back-off bounds in place of those in the hello: the number of connections at the gateway changed. */
 export interface BackoffChange extends WireBackoff {
   readonly type: 'backoff';
 }
 
-/** The gateway ended (or began, by a backend's call) a subscription that the client did not ask to change. */
+/** The gateway ended a subscription, or a backend's call began one, without a command of the client. */
 export interface Unsubscribed {
   readonly type: 'unsubscribed';
   readonly channel: string;
@@ -159,7 +160,7 @@ export interface Subscribed extends SubscribeResult {
   readonly channel: string;
 }
 
-/** A payload sent to this connection alone (`mesh.send`); binary ones are base64. */
+/** A payload for this connection alone (`mesh.send`). Binary payloads are base64. */
 export interface Direct {
   readonly type: 'direct';
   readonly kind: 'text' | 'binary';
@@ -169,8 +170,8 @@ export interface Direct {
 export type ServerMessage = Hello | Reply | Batch | Gap | Reconnect | BackoffChange | Unsubscribed | Subscribed | Direct;
 
 /**
- * A binary frame holds one batch that has a binary publication in it: length of the header (unsigned 32 bits, big
- * endian), the header (a batch as JSON, UTF-8, its items with `kind` and `size`), then the payloads of the items, in
- * order, with nothing between.
+ * A binary frame holds one batch with at least one binary publication. First comes the header's length (unsigned 32
+ * bits, big endian). Then comes the header: a batch as JSON in UTF-8, whose items have `kind` and `size`. The payloads
+ * of the items follow in order, with nothing between.
  */
 export const binaryHeaderLengthBytes = 4;

@@ -5,21 +5,23 @@ import type { RedisOptions } from 'ioredis';
 
 export type RedisMode = 'Standalone' | 'Sentinel' | 'Cluster';
 
-/** How to reach Redis, as the settings say it. */
+/** The way to Redis, as given by the settings. */
 export interface RedisAccess {
   /**
-   * One URL, or several with commas between them: the Sentinels, or some of a Cluster's nodes. `redis://` or
-   * `rediss://`.
+   * One URL, or several with commas between them: the Sentinels, or some nodes of a Cluster. `redis://` or `rediss://`.
    */
   readonly url: string;
   /** Default: Standalone. */
   readonly mode?: RedisMode;
-  /** The name by which the Sentinels know the master. */
+  /** The Sentinels' name for the master. */
   readonly sentinelName?: string;
-  /** They take precedence over those in the URL; in mode Sentinel the URL's are for the Sentinels. */
+  /**
+   * Credentials that take precedence over those in the URL. In mode Sentinel the URL's credentials are for the
+   * Sentinels.
+   */
   readonly username?: string;
   readonly password?: string;
-  /** Authorities to trust with `rediss://`, in PEM; default: the usual ones. */
+  /** Trusted authorities for `rediss://`, in PEM; default: the platform's. */
   readonly ca?: string;
 }
 
@@ -28,16 +30,16 @@ export interface RedisNode {
   readonly port: number;
 }
 
-/** What every connection to a server of this bus is opened with. */
+/** Options of every connection to a server of this bus. */
 export type LoginOptions = Pick<RedisOptions, 'username' | 'password' | 'db' | 'tls'>;
-/** What one connection is opened with: a server's address, or the Sentinels' and the name to ask them for. */
+/** Options of one connection: a server's address, or the Sentinels' addresses with the master's name. */
 export type EndpointOptions = LoginOptions &
   Pick<
     RedisOptions,
     'host' | 'port' | 'sentinels' | 'name' | 'sentinelUsername' | 'sentinelPassword' | 'sentinelTLS' | 'enableTLSForSentinelMode'
   >;
 
-/** `RedisAccess` taken apart. */
+/** The parsed parts of `RedisAccess`. */
 export interface RedisPlaces {
   readonly mode: RedisMode;
   readonly nodes: readonly RedisNode[];
@@ -56,8 +58,8 @@ interface RedisSettings {
 }
 
 /**
- * The way to Redis that the settings describe, the CA file read.
- * @throws where they contradict each other or the file can't be read; in words without secrets
+ * Reads the way to Redis from the settings, and the CA file.
+ * @throws when the settings contradict each other or the file can't be read; the message holds no secrets
  */
 export function redisAccess(settings: RedisSettings): RedisAccess {
   const { redisUrl: url, redisMode: mode, redisSentinelName, redisUsername, redisPassword, redisCaFile } = settings;
@@ -82,7 +84,7 @@ export function redisAccess(settings: RedisSettings): RedisAccess {
   return access;
 }
 
-/** TLS takes any text, and trusts nobody by one without a certificate. */
+/** Whether a text holds a certificate. TLS accepts any text, and then trusts no server. */
 function isCertificate(pem: string): boolean {
   try {
     void new X509Certificate(pem);
@@ -92,7 +94,7 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** @throws where the parts contradict each other, in words without secrets */
+/** @throws when the parts contradict each other; the message holds no secrets */
 export function placesOf(access: RedisAccess): RedisPlaces {
   const { mode = 'Standalone', sentinelName, ca } = access;
   const urls = access.url.split(',').map((text) => new URL(text.trim()));
@@ -161,7 +163,7 @@ function accessFault(parts: {
   return undefined;
 }
 
-/** Those of the first URL that has any. */
+/** The credentials of the first URL that has any. */
 function credentialsOf(urls: readonly URL[]): { readonly username: string | undefined; readonly password: string | undefined } {
   const url = urls.find(({ username, password }) => username !== '' || password !== '');
   return {

@@ -1,10 +1,7 @@
 import { BusUnavailable } from '../bus/bus.ts';
 import type { SparseLog } from '../process/sparse-log.ts';
 
-/**
- * The first words of what Redis says where it does not carry out an append: out of memory, a snapshot that failed, a
- * missing right, …
- */
+/** First words of Redis's errors for a refused append: out of memory, a failed snapshot, a missing right, … */
 const answers = [
   'OOM',
   'MISCONF',
@@ -20,14 +17,14 @@ const answers = [
 ] as const;
 
 /**
- * Why publications were not appended: a word of Redis, or another one of its (`other`); Redis is away (`unavailable`),
- * did not answer in time (`late`), or too many publications wait for it (`full`).
+ * Reasons of failed appends. A word of Redis, or `other` for its remaining errors. `unavailable`: Redis is away.
+ * `late`: no answer in time. `full`: too many publications wait.
  */
 export const appendFailureReasons = ['unavailable', 'late', 'full', ...answers, 'other'] as const;
 export type AppendFailureReason = (typeof appendFailureReasons)[number];
 
 /**
- * Publications that could not be appended, by reason. What their publishers are told is only that it is temporary: the
+ * Counts publications that could not be appended, by reason. Publishers only learn that the failure is temporary; the
  * log has the words.
  */
 export class AppendFailures {
@@ -42,15 +39,15 @@ export class AppendFailures {
     return this.#counts;
   }
 
-  /** @param error what the append failed with, as it was thrown */
+  /** @param error the thrown value */
   add(publications: number, reason: AppendFailureReason, error: unknown): void {
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + publications);
-    // That Redis is away is logged by the connection, once.
+    // The connection logs once that Redis is away.
     if (reason !== 'unavailable' || !(error instanceof BusUnavailable)) this.#log.warn(error);
   }
 }
 
-/** Why an append failed, by what the client or Redis threw. */
+/** The reason of a failed append, from the error that the client or Redis threw. */
 export function appendFailureOf(error: unknown): AppendFailureReason {
   const message = error instanceof Error ? error.message : '';
   if (message === 'Command timed out') return 'late';

@@ -9,7 +9,7 @@ import { asUnavailable } from './connection.ts';
 
 /** Longest time from `append` to its outcome, in milliseconds. */
 const appendDeadlineMs = 2000;
-/** Most payload bytes that wait in one process; above it publishing answers "temporarily unavailable". */
+/** Most payload bytes that wait in one process; above it publishing fails as temporarily unavailable. */
 const waitingBytesMax = 64 * limits.appendBytesMax;
 
 interface Append {
@@ -20,22 +20,22 @@ interface Append {
   readonly reject: (error: BusUnavailable) => void;
 }
 
-/** Why a batch was not appended. */
+/** The reason that a batch was not appended. */
 interface Failure {
   readonly reason: AppendFailureReason;
   readonly error: unknown;
 }
 
 /**
- * Sends one batch of a channel at a time; what is appended meanwhile waits and goes as the next one. So a busy channel
- * costs one round trip per batch, a quiet one is not delayed, and the order of one process's publications is the order
- * of its calls.
+ * Sends one batch of a channel at a time. Later appends wait, and go together as the next batch. So a busy channel
+ * costs one round trip per batch, and a quiet one is not delayed. One process's publications keep the order of its
+ * calls.
  */
 export class AppendQueue {
   readonly #send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
   readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly #failures: AppendFailures;
-  /** Channels with a batch under way, and what waits behind it. */
+  /** Channels with a batch under way, and the appends that wait behind it. */
   readonly #waiting = new Map<string, Append[]>();
   #publications = 0;
   #bytes = 0;
@@ -87,8 +87,7 @@ export class AppendQueue {
     while (batch.length > 0) {
       const failure = await this.#sendBatch(channel, batch);
       if (failure !== undefined) {
-        // What waits would wait longer than its deadline, and would overtake nothing: it fails with the batch before
-        // it.
+        // Waiting appends fail together with the batch before them: they would miss their deadline.
         this.#fail([...batch, ...waiting], failure);
         waiting = [];
         this.#waiting.set(channel, waiting);
@@ -105,7 +104,7 @@ export class AppendQueue {
     for (const append of appends) append.reject(unavailable);
   }
 
-  /** Sends and settles a batch; returns why it failed, with nothing settled. */
+  /** Sends a batch and settles it. On failure returns the reason, with nothing settled. */
   async #sendBatch(channel: string, batch: readonly Append[]): Promise<Failure | undefined> {
     const publications = batch.length === 1 ? batch[0]!.publications : batch.flatMap((append) => append.publications);
     const remainingMs = Math.max(1, appendDeadlineMs - (this.#clock.monotonic() - batch[0]!.since));
@@ -126,7 +125,7 @@ export class AppendQueue {
   }
 }
 
-/** Takes from the front what fits in one batch. */
+/** Takes appends from the front, as many as fit in one batch. */
 function takeBatch(waiting: Append[]): Append[] {
   let count = 0;
   let publications = 0;

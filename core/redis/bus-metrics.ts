@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { appendFailureReasons } from './append-failures.ts';
 import type { RedisBus } from './bus.ts';
 
-/** Exports what the Redis bus counts. Once in a registry. */
+/** Exports the figures of the Redis bus. Call it once for each registry. */
 export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
   const registers = [registry];
   void new Gauge({

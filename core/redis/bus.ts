@@ -18,30 +18,30 @@ export interface RedisBusOptions extends RedisAccess {
   /** Beginning of every key and bus channel; no spaces, no braces. */
   readonly prefix: string;
   readonly logger?: BusLogger;
-  /** Keep the gateways' member counts from the start: a publisher needs them with its first publication. */
+  /** Keeps the gateways' member counts from the start: a publisher needs them with its first publication. */
   readonly countMembers?: boolean;
-  /** Milliseconds that never go back; for deadlines and the age of reports. */
+  /** Clock for deadlines and the age of reports. */
   readonly clock?: Clock;
-  /** A number of [0, 1): back-off jitter, epochs, the first gateway number tried. */
+  /** Random number in [0, 1): back-off jitter, epochs, the first gateway number tried. */
   readonly random?: () => number;
 }
 
-/** Figures of the bus for metrics, all since the start of the process but the first. */
+/** Figures of the bus for metrics. All but the first count from the start of the process. */
 interface RedisBusFigures {
   /** Publications that wait for Redis or are under way. */
   readonly appendsWaiting: number;
-  /** Envelopes that could not be decoded: a foreign publisher on our bus channels, or one of a later version. */
+  /** Envelopes that could not be decoded: from a foreign publisher on this bus, or of a later version. */
   readonly envelopesRefused: number;
   /** Messages between gateways and publishers that could not be read. */
   readonly messagesRefused: number;
   readonly connectionErrors: number;
   /** Publications that could not be appended; reasons that did not occur are absent. */
-  /** Rooms here whose members have changed since they were last reported. */
+  /** Rooms of this gateway with an unreported change of members. */
   readonly reportsWaiting: number;
   readonly appendFailures: ReadonlyMap<AppendFailureReason, number>;
-  /** Bus channels of this process now. */
+  /** Bus channels that this process subscribes to now. */
   readonly subscriptions: SubscriptionCounts;
-  /** What happened to subscriptions, by kind. */
+  /** Subscription faults, by kind. */
   readonly subscriptionFaults: Readonly<Record<keyof SubscriptionFaults, number>>;
 }
 
@@ -50,8 +50,8 @@ export interface RedisBus extends Bus {
 }
 
 /**
- * Joins this process to the others through Redis. Returns at once; until Redis is reached the bus is down.
- * @throws where the parts of `RedisAccess` contradict each other
+ * Connects this process to the others through Redis. Returns at once; the bus is down until Redis is reached.
+ * @throws when the parts of `RedisAccess` contradict each other
  */
 export function createRedisBus(options: RedisBusOptions): RedisBus {
   const { logger, clock = systemClock, random = Math.random } = options;
@@ -114,7 +114,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   };
 }
 
-/** Tells those who listen where the masters go up or down. */
+/** Notifies listeners when the masters go up or down. */
 class StateChanges {
   readonly #masters: Masters;
   #logger: BusLogger | undefined;
@@ -131,7 +131,7 @@ class StateChanges {
     this.#listeners.push(listener);
   }
 
-  /** From now on going down is on purpose. */
+  /** Stops reporting that the masters are down: closing is on purpose. */
   quiet(): void {
     this.#logger = undefined;
   }

@@ -3,7 +3,7 @@ import type { GatewayReply, GatewayRequest } from '../bus/bus.ts';
 import { gatewayNumberMax } from '../client-id.ts';
 import { limits } from '../limits.ts';
 
-/** Largest message of this lane, in bytes: a payload as base64 and its surroundings. */
+/** Largest message of this lane, in bytes: a payload as base64 with its request. */
 const messageBytesMax = 2 * limits.payloadBytesMax;
 
 const channel = z.string().min(1).max(limits.channelNameBytesMax);
@@ -32,15 +32,12 @@ const reply: z.ZodType<GatewayReply> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('delivered'), delivered: count, dropped: z.record(z.string(), count), pending: count }),
 ]);
 
-/**
- * What a gateway is told: to answer a request, or to send a snapshot of what its reports after number `since` have
- * told.
- */
+/** A message to a gateway: answer a request, or send a snapshot of all changes after report `since`. */
 export type GatewayMessage =
   | {
       readonly kind: 'request';
       readonly id: number;
-      /** Token of the process that asks. */
+      /** Token of the asking process. */
       readonly replyTo: string;
       readonly deadlineMs: number;
       readonly request: GatewayRequest;
@@ -60,7 +57,7 @@ export interface ReplyMessage {
 
 export const replyMessage: z.ZodType<ReplyMessage> = z.object({ id: count, gateway: gatewayNumber, reply });
 
-/** Reads a message of this lane; what it is not is a fault in words. */
+/** Reads a message of this lane. A message of another form is a fault in words. */
 export function readMessage<T>(
   schema: z.ZodType<T>,
   bytes: Buffer,

@@ -13,11 +13,14 @@ import type { Masters, OpenMaster } from './masters.ts';
 import { ReignEpochs } from './reign-epochs.ts';
 import type { SparseLog } from '../process/sparse-log.ts';
 
-/** How long a channel's record outlives its last publication. After that the channel begins a new epoch. */
+/**
+ * Time for which a channel's record outlives its last publication, in seconds. After that the channel begins a new
+ * epoch.
+ */
 const recordSeconds = 30 * 24 * 3600;
 
 /**
- * The channel log on Redis: `append.lua` gives the offsets and publishes, this side batches, subscribes and keeps the
+ * The channel log on Redis. `append.lua` gives the offsets and publishes; this class batches, subscribes and keeps the
  * order.
  */
 export class RedisChannelLog implements ChannelLog {
@@ -33,7 +36,7 @@ export class RedisChannelLog implements ChannelLog {
     readonly names: RedisNames;
     readonly masters: Masters;
     readonly refusedEnvelopes: SparseLog;
-    /** A number of [0, 1): names the epochs. */
+    /** Random number in [0, 1), for the names of epochs. */
     readonly random: () => number;
     readonly clock: Pick<Clock, 'monotonic' | 'after'>;
     readonly failures: AppendFailures;
@@ -83,7 +86,7 @@ export class RedisChannelLog implements ChannelLog {
   }
 
   async #enter(name: string, subscription: LogSubscription): Promise<Position> {
-    // Its failure is handled here or, when it comes before that, by nobody who would wait for it.
+    // A position that fails before it is returned below has no other handler.
     subscription.position.catch(() => undefined);
     await this.#masters.ready(name);
     if (!subscription.closed) this.#masters.add(name, subscription);

@@ -9,21 +9,21 @@ import { nodeAt, slotOf } from './slots.ts';
 import type { Subscription, SubscriptionCounts } from './subscriptions.ts';
 import type { RedisSurroundings } from './surroundings.ts';
 
-/** How long a command follows its slot from master to master before it fails, in milliseconds. */
+/** Time for which a command follows its slot between masters before it fails, in milliseconds. */
 const followMs = 1000;
 const followPauseMs = 50;
 
 interface Wanted {
   readonly subscription: Subscription;
   readonly slot: number;
-  /** Where it is subscribed to; `undefined` while nobody has the slot. */
+  /** The master with this subscription; `undefined` while no master has the slot. */
   master: SingleMaster | undefined;
 }
 
 /**
- * The masters of a Redis Cluster: two connections to each that has slots. A name is served by the master that has its
- * slot; where the slot moves, subscriptions move behind it and commands that met the old master are sent again. One
- * master's absence is felt by its own slots.
+ * The masters of a Redis Cluster, with two connections to each that has slots. The master of a name's slot serves that
+ * name. When a slot moves, subscriptions follow it, and commands that reached the old master are sent again. A master's
+ * absence affects only its own slots.
  */
 export class ClusterMasters implements Masters {
   readonly #places: RedisPlaces;
@@ -47,7 +47,7 @@ export class ClusterMasters implements Masters {
     });
   }
 
-  /** Up while any master is: the channels of the others are not affected. */
+  /** Up while any master is up: channels of the other masters still work. */
   get state(): BusState {
     if (this.#closed) return { up: false, reason: 'the bus is closed' };
     let down: BusState | undefined;
@@ -69,9 +69,9 @@ export class ClusterMasters implements Masters {
       } catch (error) {
         if (redirectOf(error) === undefined) throw error;
         await this.#topology.refresh();
-        // The move is under way: the key is at neither end, or nobody knows of the new master yet.
+        // The move is under way: neither master has the key, or the new master is not known yet.
         if (this.#masterAt(slot) === master) await new Promise<void>((resolve) => clock.after(followPauseMs, resolve));
-        // Nothing is sent after its caller may have been told that it failed.
+        // A command that is past its time is not sent: its caller may already know it as failed.
         if (clock.monotonic() - startedAt > followMs) throw error;
       }
     }
@@ -97,7 +97,7 @@ export class ClusterMasters implements Masters {
     wanted.master?.remove(name, subscription);
   }
 
-  /** A subscription whose slot nobody has waits too. */
+  /** Subscriptions without a master for their slot count as waiting. */
   subscriptionCounts(): SubscriptionCounts {
     const inForce = [...this.#byAddress.values()].reduce((sum, master) => sum + master.subscriptionCounts().inForce, 0);
     return { inForce, waiting: Math.max(0, this.#wanted.size - inForce) };
@@ -150,7 +150,7 @@ export class ClusterMasters implements Masters {
     });
   }
 
-  /** Subscribes at the master that has the slot now. What was heard so far may have a sequel that was missed. */
+  /** Subscribes at the slot's present master. Messages may have been missed since the last one received. */
   #follow(name: string, wanted: Wanted): void {
     const { subscription } = wanted;
     const master = this.#masterAt(wanted.slot);

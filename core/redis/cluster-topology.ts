@@ -8,28 +8,28 @@ import type { RedisSurroundings } from './surroundings.ts';
 import { reasonOf } from '../process/sparse-log.ts';
 
 const pollIntervalMs = 1000;
-/** Longest wait for one node's view, in milliseconds: one that hangs must not hide what the others know. */
+/** Longest wait for one node's view, in milliseconds. A hung node must not delay the views of others. */
 const viewTimeoutMs = 500;
 /** Longest wait for the first round, in milliseconds. */
 const firstRoundMs = 1000;
-/** Least time between two rounds, in milliseconds: while slots move, every message can ask for one. */
+/** Least time between two rounds, in milliseconds: while slots move, every message can ask for a round. */
 const roundPauseMs = 200;
 
 /**
- * Which master has which slot. One master is asked each second; where it tells something new, and where somebody has
- * met a move, all are. While none can be asked, the addresses of the settings are.
+ * Maps slots to masters. Each second one master is asked. All are asked when its answer has changed, or when a command
+ * met a move. When no master can be asked, the addresses of the settings are.
  */
 export class ClusterTopology {
   readonly #places: RedisPlaces;
   readonly #surroundings: RedisSurroundings;
   readonly #connected: () => ReadonlyMap<string, SingleMaster>;
   readonly #onChange: (owners: readonly (string | undefined)[]) => void;
-  /** Settles when the first round has ended with whatever result, or takes too long. */
+  /** Settles when the first round has ended, with any result, or takes too long. */
   readonly known: Promise<void>;
   #stopTimer: () => void = () => undefined;
   #owners: readonly (string | undefined)[] = [];
   #fault = 'connecting to the Redis Cluster';
-  /** The round under way, and the one to follow it for those who asked since. */
+  /** The round under way. A call during it asks for another round after it. */
   #round: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #closed = false;
@@ -37,7 +37,7 @@ export class ClusterTopology {
   constructor(options: {
     readonly places: RedisPlaces;
     readonly surroundings: RedisSurroundings;
-    /** The masters that are connected to, by address. */
+    /** The connected masters, by address. */
     readonly connected: () => ReadonlyMap<string, SingleMaster>;
     readonly onChange: (owners: readonly (string | undefined)[]) => void;
   }) {
@@ -49,12 +49,12 @@ export class ClusterTopology {
     this.#schedule();
   }
 
-  /** Why no master is known, in words. */
+  /** The reason that no master is known, in words. */
   get fault(): string {
     return this.#fault;
   }
 
-  /** Asks all masters. What the answer says is true of a time after the call. Never fails. */
+  /** Asks all masters. The views are taken after the call. Never fails. */
   refresh(): Promise<void> {
     if (this.#round === undefined) return this.#begin();
     this.#next ??= this.#round.then(async () => {
@@ -71,7 +71,7 @@ export class ClusterTopology {
   }
 
   #schedule(): void {
-    // The jitter keeps a hundred gateways from asking in step.
+    // The jitter keeps gateways from asking in step.
     const { clock, random } = this.#surroundings;
     this.#stopTimer = clock.after(pollIntervalMs * (0.75 + random() / 4), () => void this.#poll());
   }
@@ -116,7 +116,7 @@ export class ClusterTopology {
     return outcome.kind === 'late' || outcome.value === undefined ? undefined : this.#read(outcome.value, nodeAt(address));
   }
 
-  /** The view of whichever of the settings' addresses answers first. */
+  /** The view of the first of the settings' addresses to answer. */
   async #seedViews(): Promise<ClusterView[]> {
     try {
       return [await Promise.any(this.#places.nodes.map((node) => this.#seedView(node)))];
@@ -159,7 +159,7 @@ export class ClusterTopology {
   }
 }
 
-/** Why a node gave no view, in words. */
+/** The reason that a node gave no view, in words. */
 function viewFault(error: unknown, reason: string): string {
   if (reason.includes('cluster support disabled')) return noClusterNode;
   const isRefusal = error instanceof ReplyError && /^(?:ERR|NOPERM)\b/.test(reason);

@@ -11,34 +11,35 @@ import { reasonOf } from '../process/sparse-log.ts';
 /** Longest wait for the answer to any command, in milliseconds. */
 export const commandTimeoutMs = 2000;
 const connectTimeoutMs = 2000;
-/** Longest wait for a Sentinel's answer; then the next one is asked. */
+/** Longest wait for a Sentinel's answer, in milliseconds; then the next one is asked. */
 const sentinelTimeoutMs = 1000;
-/** The jitter keeps a hundred gateways from coming back in step. */
+/** The jitter keeps gateways from coming back in step. */
 const reconnectBackoff = { baseMs: 100, capMs: 500, floorMs: 50 };
 const healthIntervalMs = 500;
 /** Turns of the health timer without an answer after which Redis counts as hung: 1.5 to 2 s. */
 const silentTurnsDown = 3;
-/** … and after which the connection is given up for a new one: it may lead to a machine that is gone. */
+/** Unanswered turns after which the connection is made anew: its machine may be gone. */
 const silentTurnsBreak = 12;
-/** … where Sentinels may name another master meanwhile. */
+/** The same with Sentinels, which may name another master meanwhile. */
 const silentTurnsBreakSentinel = 4;
 const connectionBroke = 'the connection to Redis broke';
 
 export interface ConnectionListener {
-  /** A new connection can be used; on it the server's reign stays the same. */
+  /** A new connection is usable. The server's reign stays the same for its lifetime. */
   onOpen(): void;
-  /** The connection broke: whatever it was subscribed to is over. */
+  /** The connection broke, and with it all its subscriptions. */
   onLost(): void;
   onStateChange(state: BusState): void;
 }
 
 /**
- * One connection to Redis that is made again and again until `close`.
+ * One connection to Redis that reconnects until `close`.
  *
- * Nothing is queued while it is away. It is usable once the server's reign has been read on it: offsets that are given
- * under a wrong one could be given twice. A reign is the server's run id, which a restart changes, and its replication
- * id, which a promotion changes: a master that is demoted and promoted again without a restart may have lost its last
- * appends too.
+ * No command is queued while it is down. It is usable once the server's reign has been read on it: offsets given under
+ * a wrong reign could be given twice.
+ *
+ * A reign is the server's run id and replication id. A restart changes the run id; a promotion changes the replication
+ * id. A master that is demoted and promoted again without a restart may also have lost its last appends.
  */
 export class RedisConnection {
   readonly client: ScriptedRedis;
@@ -56,14 +57,15 @@ export class RedisConnection {
   #pinging = false;
   #fault = connectionBroke;
   /**
-   * Servers in a row that could be connected to and are not to be used: the client counts those connections as made.
+   * Refused servers in a row: they accepted the connection but must not be used. The client counts those connections as
+   * made.
    */
   #refusals = 0;
   /** Settles when the first attempt to connect has succeeded or failed. */
   readonly #firstAttempt: Promise<void>;
   #endFirstAttempt: () => void = () => undefined;
   #attempted = false;
-  /** The bound on waiting bytes that was warned of last. */
+  /** The last fault of the server's output buffer bound that was warned of. */
   #warnedOf: string | undefined;
   #closed = false;
 
@@ -109,7 +111,7 @@ export class RedisConnection {
         return;
       }
       this.#failed(error);
-      // An answer without a question: which answers belong to which is not certain any more.
+      // An answer without a question: answers can't be matched to commands any more.
       if (error.message.startsWith('Command queue state error')) this.breakOff();
     });
     this.client.on('ready', () => void this.#open());
@@ -124,7 +126,7 @@ export class RedisConnection {
     return this.#state;
   }
 
-  /** The reign of the server at the other end; `undefined` while there is no connection. */
+  /** The reign of the connected server; `undefined` without a connection. */
   get reign(): string | undefined {
     return this.#reign;
   }
@@ -134,7 +136,7 @@ export class RedisConnection {
   }
 
   /**
-   * The server's reign, if commands can be sent now. Before the first attempt to connect has ended, waits for its end.
+   * The server's reign, if commands can be sent now. Waits for the end of the first attempt to connect.
    * @throws BusUnavailable
    */
   async use(): Promise<string> {
@@ -144,7 +146,7 @@ export class RedisConnection {
     return this.#reign;
   }
 
-  /** Ends the present connection, for a new one to take its place. */
+  /** Ends the present connection, so that a new one is made. */
   breakOff(): void {
     this.client.stream.destroy();
   }
@@ -202,13 +204,13 @@ export class RedisConnection {
     if (this.#closed) return;
     this.#fault = `Redis: ${reasonOf(error)}`;
     this.#surroundings.errors.warn(error);
-    // An attempt that found no Sentinel ends without the connection's close.
+    // An attempt that reached no Sentinel ends without a close event.
     if (this.#reign === undefined) this.#down();
   }
 
   /**
-   * Warns of a server that would cut off a gateway that stalls. A server that does not let its settings be read is
-   * taken as it is.
+   * Warns of a server that would cut off a stalled gateway. Skipped for a server that does not let its settings be
+   * read.
    */
   async #checkBacklog(): Promise<void> {
     const answer: unknown = await this.client.config('GET', 'client-output-buffer-limit').catch(() => undefined);
@@ -233,7 +235,7 @@ export class RedisConnection {
     this.client.info('replication').then(
       (replication) => {
         this.#answered(generation, 'answer');
-        // Demoted, or another reign began, and the connection has held: what it knows of the server is no longer true.
+        // Demoted, or in another reign, on a connection that has held: cached facts about the server are outdated.
         if (generation === this.#generation && mastershipOf(replication) !== this.#mastership) this.breakOff();
       },
       () => this.#answered(generation, 'none'),
@@ -255,7 +257,7 @@ export class RedisConnection {
   }
 }
 
-/** Whatever went wrong between us and Redis, as the one failure that callers of the bus know. */
+/** Any failure between this process and Redis, as the only error that callers of the bus know. */
 export function asUnavailable(error: unknown): BusUnavailable {
   if (error instanceof BusUnavailable) return error;
   return new BusUnavailable(`Redis: ${reasonOf(error)}`, { cause: error });

@@ -5,14 +5,14 @@ import type { RedisNames } from './keys.ts';
 import type { Masters } from './masters.ts';
 import type { BusLogger } from '../process/sparse-log.ts';
 
-/** How long a gateway number stays taken after its owner's last renewal, in milliseconds. */
+/** Time for which a lease holds after its last renewal, in milliseconds. */
 const holdMs = 10_000;
 const renewIntervalMs = 3000;
 
 /**
- * A gateway number that no other gateway of this bus has. The lease is renewed until `release`; where Redis lost it (a
- * restart without data) the same number is taken again. If somebody else has it by then, `onHeld('lost')` is called,
- * and 'held' should it come back.
+ * A gateway number that no other gateway of this bus has. The lease is renewed until `release`. When Redis lost it (a
+ * restart without data), the same number is taken again. When another gateway took it first, `onHeld('lost')` is
+ * called; `onHeld('held')` follows if the number comes back.
  */
 export class GatewayLease {
   readonly number: number;
@@ -35,8 +35,8 @@ export class GatewayLease {
   }
 
   /**
-   * Takes a free number. The search begins anywhere: after a restart of Redis without data a new gateway would
-   * otherwise take the first number before its owner took it again.
+   * Takes a free number, with a random first try. After a restart of Redis without data, a search from 0 could take
+   * numbers of running gateways before they renew.
    * @throws BusUnavailable
    */
   static async take(options: LeaseOptions): Promise<GatewayLease> {
@@ -50,7 +50,7 @@ export class GatewayLease {
     throw new BusUnavailable('every gateway number is taken');
   }
 
-  /** Renews now; never fails: what Redis can't do now is done at the next turn. */
+  /** Renews now. Never fails: the next turn repeats a renewal that Redis could not do. */
   async renew(): Promise<void> {
     try {
       const held = await this.#masters.run(this.#key, ({ client }) => client.barrageLease(this.#key, this.#token, holdMs));
@@ -66,7 +66,7 @@ export class GatewayLease {
     try {
       await this.#masters.run(this.#key, ({ client }) => client.barrageRelease(this.#key, this.#token));
     } catch {
-      // It ends by itself.
+      // The lease then expires by itself.
     }
   }
 
@@ -82,7 +82,7 @@ export class GatewayLease {
 interface LeaseOptions {
   readonly masters: Masters;
   readonly names: RedisNames;
-  /** Names the owner, this process. */
+  /** Token of the owner: this process. */
   readonly token: string;
   readonly clock: Pick<Clock, 'every'>;
   readonly random: () => number;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 
 /**
- * Names of keys and bus channels. Everything of one channel shares one hash tag, so that in a Redis Cluster one script
- * reaches all of it; further keys of a channel (history, idempotency) are named beside `record`.
+ * Names of keys and bus channels. All names of one channel share one hash tag, so that one script reaches them in a
+ * Redis Cluster. Further keys of a channel (history, idempotency) belong beside `record`.
  */
 export class RedisNames {
   readonly #prefix: string;
@@ -18,7 +18,7 @@ export class RedisNames {
     this.reports = `${prefix}:reports`;
   }
 
-  /** Key of a channel's record: its epoch, offset, and the run id of the master that gave the last one. */
+  /** Key of a channel's record: its epoch, its offset, and the reign in which the last offset was given. */
   record(channel: string): string {
     return `${this.#tagged(channel)}:record`;
   }
@@ -43,12 +43,12 @@ export class RedisNames {
     return `${this.#prefix}:replies:${processToken}`;
   }
 
-  /** Bus channel of the snapshots of rooms' members that one process asked for. */
+  /** Bus channel of the member snapshots that one process asked for. */
   snapshots(processToken: string): string {
     return `${this.#prefix}:snapshots:${processToken}`;
   }
 
-  /** A hash tag ends at the first closing brace: braces are encoded, and so is the sign that encodes them. */
+  /** The channel as a hash tag, with braces and `%` encoded: a tag ends at the first closing brace. */
   #tagged(channel: string): string {
     const encoded = channel.replaceAll(/[%{}]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
     return `${this.#prefix}:{${encoded}}`;

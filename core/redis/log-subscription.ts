@@ -5,16 +5,16 @@ import type { ScriptedRedis } from './scripts.ts';
 import type { Subscription } from './subscriptions.ts';
 
 /**
- * Most bytes of messages that one channel holds back until its position is known; what comes beyond is missing, which
- * shows as a hole.
+ * Most bytes of messages that one channel holds until its position is known. Further messages are missing, which shows
+ * as a hole.
  */
 const heldBytesMax = 16_777_216;
 
 type State =
-  /** Before the first position: the messages up to it are not ours to deliver. */
+  /** Before the first position: messages up to it are not to be delivered. */
   | { readonly kind: 'opening'; readonly held: Envelope[] }
   | { readonly kind: 'live' }
-  /** The connection broke. The messages of the new one are held until `onResubscribed` has its place among them. */
+  /** The connection broke. Messages of the new connection are held until `onResubscribed` has its place among them. */
   | { readonly kind: 'interrupted'; readonly held: Envelope[] }
   | { readonly kind: 'closed' };
 
@@ -25,8 +25,8 @@ type State =
  *     opening:              (held)    resolves 7      delivered
  *     again:                delivered onResubscribed7 delivered
  *
- * The position is asked on the subscribed connection itself, so no batch up to it can arrive after it. Batches beyond
- * it may already be held when its promise settles: offsets tell them apart.
+ * The position is asked on the subscribed connection itself, so no batch up to it can arrive after it. Later batches
+ * may already be held when its promise settles; their offsets tell them apart.
  */
 export class LogSubscription implements Subscription {
   readonly position: Promise<Position>;
@@ -42,7 +42,7 @@ export class LogSubscription implements Subscription {
   constructor(options: {
     readonly channel: string;
     readonly subscriber: LogSubscriber;
-    /** `undefined` for what is no envelope. */
+    /** Decodes a message; `undefined` when it is no envelope. */
     readonly decode: (message: Buffer) => Envelope | undefined;
     readonly readPosition: (client: ScriptedRedis, reign: string) => Promise<Position>;
   }) {
@@ -77,7 +77,7 @@ export class LogSubscription implements Subscription {
     const asked = this.#state;
     const [position] = await Promise.all([this.#readPosition(client, reign), inForce]);
     const state = this.#state;
-    // Closed, or interrupted again, while the answer was under way.
+    // The subscription was closed or interrupted again before the answer.
     if (state !== asked || (state.kind !== 'opening' && state.kind !== 'interrupted')) return;
     const placed = placeOf(position, state.held);
     this.#heldBytes = 0;
@@ -93,14 +93,14 @@ export class LogSubscription implements Subscription {
     const state = this.#state;
     if (state.kind === 'opening') this.close(reason);
     if (this.#state.kind === 'closed') return 'drop';
-    // What was held came in order behind the hole that the subscriber will see.
+    // Held batches are in order, after the hole that the subscriber will see.
     if (state.kind === 'interrupted') this.#deliverAll(state.held);
     this.#state = { kind: 'interrupted', held: [] };
     this.#heldBytes = 0;
     return 'keep';
   }
 
-  /** Delivers nothing from now on; `position` fails with `reason` if it was still awaited. */
+  /** Stops delivery. A pending `position` fails with `reason`. */
   close(reason: BusUnavailable): void {
     this.#state = { kind: 'closed' };
     this.#reject(reason);
@@ -116,7 +116,7 @@ export class LogSubscription implements Subscription {
   }
 }
 
-/** How many of the held batches belong before the position. */
+/** The number of held batches up to the position. */
 function placeOf(position: Position, held: readonly Envelope[]): number {
   const first = held.findIndex(({ epoch, firstOffset }) => isOrderOf(position, epoch) && firstOffset > position.offset);
   return first < 0 ? held.length : first;

@@ -5,16 +5,16 @@ import type { Subscription, SubscriptionCounts } from './subscriptions.ts';
 /** A server to which a command can be sent now. */
 export interface OpenMaster {
   readonly client: ScriptedRedis;
-  /** Names this server's time as master: it ends with its restart, and where another is promoted. */
+  /** Names this server's reign as master. A restart or a promotion ends the reign. */
   readonly reign: string;
 }
 
-/** The master or masters that carry the bus. Each key and bus channel is at one of them at a time. */
+/** The master or masters that carry the bus. One master at a time has a given key or bus channel. */
 export interface Masters {
   readonly state: BusState;
   /**
-   * Sends a command that concerns one key or bus channel to the master that has it.
-   * @throws BusUnavailable, or what the command threw
+   * Sends a command about one key or bus channel to its master.
+   * @throws BusUnavailable, or the command's own error
    */
   run<T>(name: string, command: (master: OpenMaster) => Promise<T>): Promise<T>;
   /**
@@ -22,16 +22,19 @@ export interface Masters {
    * @throws BusUnavailable
    */
   ready(name: string): Promise<void>;
-  /** Subscribes to a bus channel, again on every new connection and master until `remove`. At most once a name. */
+  /**
+   * Subscribes to a bus channel, again on every new connection and master, until `remove`. At most one subscription per
+   * name.
+   */
   add(name: string, subscription: Subscription): void;
-  /** From now on this subscription hears nothing. Does nothing where it ended before. */
+  /** Ends delivery to this subscription. Does nothing for a subscription that has ended. */
   remove(name: string, subscription: Subscription): void;
   subscriptionCounts(): SubscriptionCounts;
   close(): void;
 }
 
 export interface MastersListener {
-  /** A connection for commands is new: perhaps to a Redis that lost what it had. */
+  /** A new connection for commands is open, perhaps to a Redis that lost its data. */
   onOpen(): void;
   onStateChange(): void;
 }

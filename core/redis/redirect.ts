@@ -1,13 +1,10 @@
 /**
- * 'moved': another master has the slot now. 'moving': the slot is on its way to another master, and this key is no
- * longer, or not yet, at the old one. In both cases the command was not carried out.
+ * 'moved': another master has the slot. 'moving': the slot is being moved, and this key is not at the asked master.
+ * Either way the command was not carried out.
  */
 export type Redirect = 'moved' | 'moving';
 
-/**
- * What a Cluster's node says where it did not carry out a command because of where the slot is; `undefined` for
- * anything else.
- */
+/** The redirect in an error of a Cluster's node; `undefined` for any other error. */
 export function redirectOf(error: unknown): Redirect | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error.message.startsWith('MOVED ')) return 'moved';

@@ -2,24 +2,23 @@ import { createHash } from 'node:crypto';
 import { newEpoch } from '../bus/epoch.ts';
 
 const beginningLength = 6;
-/** Reigns that are remembered; a process sees one or two of each master in its life. */
+/** Most remembered reigns. A process sees one or two of each master in its life. */
 const rememberedMax = 64;
 
 /**
- * Names of epochs. All that one master opens in one reign begin alike, so that who looks at a channel before its first
- * publication knows how the name of its epoch will begin, though nothing was written for it. What follows is chance: a
- * record that was deleted and made anew in the same reign has another epoch.
+ * Names epochs. All epochs of one reign share a beginning, so readers know it before a channel's first publication,
+ * without any write. The rest is random: a record that is deleted and made anew in the same reign gets another epoch.
  */
 export class ReignEpochs {
   readonly #random: () => number;
   readonly #beginnings = new Map<string, string>();
 
-  /** @param random a number of [0, 1) */
+  /** @param random a number in [0, 1) */
   constructor(random: () => number) {
     this.#random = random;
   }
 
-  /** How the names begin of the epochs of a reign: 6 letters and digits. */
+  /** The shared beginning of a reign's epochs: 6 letters and digits. */
   beginning(reign: string): string {
     let beginning = this.#beginnings.get(reign);
     if (beginning === undefined) {

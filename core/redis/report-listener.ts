@@ -6,26 +6,23 @@ import type { GatewayMessage } from './call-messages.ts';
 import type { CallsContext } from './served-gateway.ts';
 import { PlainSubscription } from './subscriptions.ts';
 
-/**
- * How long a process that is no publisher goes on listening to the reports after it was last asked for counts, in
- * milliseconds.
- */
+/** Time for which a process other than a publisher listens after the last question for counts, in milliseconds. */
 export const listeningMs = 60_000;
-/** How often silent gateways are looked for, in milliseconds. */
+/** Interval between looks for silent gateways, in milliseconds. */
 const sweepIntervalMs = 500;
-/** After a new connection to Redis: how long until every gateway that lives has reported, in milliseconds. */
+/** Time after a new connection to Redis until every live gateway has reported, in milliseconds. */
 const heardAgainMs = 1.5 * reportIntervalMs;
 
-/** One time of listening, from the first question to a minute after the last. */
+/** One period of listening, from the first question to a minute after the last. */
 interface Listening {
   readonly reports: PlainSubscription;
   readonly snapshots: PlainSubscription;
   readonly stopSweeping: () => void;
-  /** Settles when each gateway has told of all its rooms, or a second has passed. */
+  /** Settles when each gateway has reported all its rooms, or after a second. */
   readonly heard: Promise<void>;
 }
 
-/** Listens to the gateways' reports for as long as somebody wants to know the counts. */
+/** Listens to the gateways' reports while this process needs the counts. */
 export class ReportListener {
   readonly #context: CallsContext;
   readonly #tell: (name: string, message: GatewayMessage) => Promise<number>;
@@ -35,12 +32,12 @@ export class ReportListener {
   #isKept = false;
   #wantedAt = Number.NEGATIVE_INFINITY;
   #openedAt = Number.NEGATIVE_INFINITY;
-  /** Called with every report while the first ones are waited for. */
+  /** Called with every report while `heard` is pending. */
   #onReport: () => void = () => undefined;
 
   constructor(options: {
     readonly context: CallsContext;
-    /** Sends a message, and resolves with the number of processes that it reached. */
+    /** Sends a message. Resolves with the number of processes that received it. */
     readonly tell: (name: string, message: GatewayMessage) => Promise<number>;
     /** Whether this process is one of the gateways. */
     readonly isGateway: () => boolean;
@@ -57,9 +54,7 @@ export class ReportListener {
     void this.listen();
   }
 
-  /**
-   * Listens from now on, for a minute. Resolves when each gateway has told of all its rooms, or a second has passed.
-   */
+  /** Listens for a minute from now. Resolves when each gateway has reported all its rooms, or after a second. */
   listen(): Promise<void> {
     this.#wantedAt = this.#context.clock.monotonic();
     this.#listening ??= this.#start();
@@ -75,14 +70,14 @@ export class ReportListener {
     return this.#table.gateways(this.#context.clock.monotonic());
   }
 
-  /** Whether the counts are those of every gateway that lives. */
+  /** Whether the counts include every live gateway. */
   get isWhole(): boolean {
     const now = this.#context.clock.monotonic();
     return now - this.#openedAt >= heardAgainMs && this.#table.isWhole(now);
   }
 
   onOpen(): void {
-    // The first connection is waited for by `listen`; what a later one missed shows in the next reports.
+    // `listen` waits for the first connection. Reports missed by a later one show up in the next reports.
     if (this.#listening !== undefined) this.#openedAt = this.#context.clock.monotonic();
   }
 
@@ -108,8 +103,8 @@ export class ReportListener {
       reports,
       snapshots,
       stopSweeping: clock.every(sweepIntervalMs, () => this.#sweep()),
-      // Without Redis there is nobody to ask: the gateways' next reports make up for it, and a hole in them is asked
-      // for.
+      // Without Redis no gateway can be asked. Their next reports make up for it: a missing report causes a request for
+      // a snapshot.
       heard: withDeadline(
         heard.catch(() => undefined),
         reportIntervalMs,

@@ -3,7 +3,10 @@ import type { Redis } from 'ioredis';
 
 const source = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
 
-/** The scripts as commands of every connection: sent by hash, and whole where the server does not know the hash. */
+/**
+ * The scripts as commands of every connection. They are sent by hash, and as text when the server does not know the
+ * hash.
+ */
 export const scripts = {
   barrageAppend: { lua: source('append.lua'), numberOfKeys: 1 },
   barragePosition: { lua: source('position.lua'), numberOfKeys: 1 },
@@ -11,7 +14,7 @@ export const scripts = {
   barrageRelease: { lua: source('release.lua'), numberOfKeys: 1 },
 };
 
-/** A Redis client that knows the scripts; each file says what its arguments mean. */
+/** A Redis client with the scripts as methods. Each script's file explains its arguments. */
 export type ScriptedRedis = Redis & {
   barrageAppend(recordKey: string, ...argv: (string | number | Buffer)[]): Promise<[epoch: string, offset: number]>;
   barragePosition(recordKey: string, reign: string, epochBeginning: string): Promise<[epoch: string, offset: number]>;

@@ -1,34 +1,34 @@
-/** What the client says of one Sentinel that did not name a master. */
+/** The client's error for one Sentinel that did not name a master. */
 const refusal = /^failed to connect to sentinel (\S+) because (.*)$/s;
 const unknownName = /No such master|invalid reply/;
-/** All that is known of a Sentinel that can't be reached, whatever the cause. */
+/** The client's errors for an unreachable Sentinel; they name no cause. */
 const closed = /^(?:Connection is closed\.|Command timed out|connect .*)$/;
 
 /**
- * Why no Sentinel has named a master, in words that stay the same from round to round. The client's own are another
- * text each time, and come also where it has asked nobody since it gave up the last server.
+ * The reason that no Sentinel named a master, in words that stay the same from round to round. The client's own words
+ * differ each time. They also appear when no Sentinel was asked after the last server was given up.
  */
 export class SentinelRound {
   readonly #name: string;
-  /** A Sentinel that is away is met again with every new attempt, also where another one answers. */
+  /** Errors of this round. An unreachable Sentinel causes one in every round, even when another Sentinel answers. */
   readonly #heard = new Set<string>();
 
-  /** @param name by which the Sentinels know the master */
+  /** @param name the Sentinels' name for the master */
   constructor(name: string) {
     this.#name = name;
   }
 
-  /** Takes what the client says of one Sentinel. */
+  /** Adds the client's error for one Sentinel. */
   add(error: Error): void {
     this.#heard.add(error.message);
   }
 
-  /** Forgets what was said in a round that did name a server. */
+  /** Forgets the errors of a round that named a server. */
   clear(): void {
     this.#heard.clear();
   }
 
-  /** Ends a round. `undefined` where no Sentinel was asked in it. */
+  /** Ends a round and returns its reason; `undefined` when no Sentinel was asked. */
   end(): string | undefined {
     const heard = [...this.#heard].toSorted();
     this.clear();
@@ -41,7 +41,7 @@ export class SentinelRound {
   }
 }
 
-/** Whether this is the client's word for having asked all Sentinels, or for having come to the end of their list. */
+/** Whether this error of the client means that all Sentinels were asked, or that their list has ended. */
 export function endsSentinelRound(error: Error): boolean {
   return error.message.startsWith('All sentinels are unreachable');
 }

@@ -1,16 +1,16 @@
 import { limits } from '../limits.ts';
 
-/** What kind of server the settings expect: a node of a Cluster, or a server that belongs to none. */
+/** Expected kind of server: a node of a Cluster, or a server outside of any Cluster. */
 export type ServerKind = 'single' | 'cluster';
 
 const versionMin = 7;
 const runIdLengthMax = 20;
 
-/** Said of a server that belongs to no Cluster where one is expected. */
+/** Fault of a server outside of a Cluster when a Cluster's node is expected. */
 export const noClusterNode = 'the server is no node of a Redis Cluster, but BARRAGE_REDIS_MODE is Cluster';
 
 /**
- * Why this server is not the one to use, in words that say what to do; `undefined` for a server that can be used.
+ * The fault of a server that is not to be used, in words that say what to do; `undefined` for a usable server.
  * @param information the answer to INFO server. Redis says `redis_mode`, Valkey 8 and newer say `server_mode`.
  */
 export function serverFault(information: string, kind: ServerKind): string | undefined {
@@ -27,15 +27,12 @@ export function serverFault(information: string, kind: ServerKind): string | und
   return undefined;
 }
 
-/** As much of the server's run id as makes it unique. A restart changes it. */
+/** A prefix of the server's run id, long enough to be unique. A restart changes it. */
 export function runIdOf(information: string): string | undefined {
   return field(information, 'run_id')?.slice(0, runIdLengthMax);
 }
 
-/**
- * Why a server can't be used for what it says of its replication, in words; `undefined` for a master with a replication
- * id.
- */
+/** The fault of a server that is no master with a replication id, in words; `undefined` for a usable server. */
 export function replicationFault(replication: string): string | undefined {
   const role = field(replication, 'role');
   if (role === undefined) return lacks('role', 'a master can not be told from a replica');
@@ -44,12 +41,12 @@ export function replicationFault(replication: string): string | undefined {
   return undefined;
 }
 
-/** The replication id of a master; `undefined` of a replica. A promotion changes it. */
+/** The replication id of a master; `undefined` for a replica. A promotion changes it. */
 export function mastershipOf(replication: string): string | undefined {
   return field(replication, 'role') === 'master' ? field(replication, 'master_replid') : undefined;
 }
 
-/** Why the connection can't be used for what CLIENT INFO says of it, in words; `undefined` for one that can. */
+/** The fault that CLIENT INFO shows of a connection, in words; `undefined` for a usable connection. */
 export function connectionFault(clientInfo: string): string | undefined {
   if (shardSubscriptionsOf(clientInfo) === undefined)
     return 'CLIENT INFO has no ssub, so no subscription can be proved: Redis 7.0.3 or newer, or Valkey, is needed';
@@ -57,14 +54,14 @@ export function connectionFault(clientInfo: string): string | undefined {
   return undefined;
 }
 
-/** How many sharded bus channels the server has this connection subscribed to; `undefined` where it does not say. */
+/** The server's number of sharded subscriptions of this connection; `undefined` when the answer has none. */
 export function shardSubscriptionsOf(clientInfo: string): number | undefined {
   const count = / ssub=(\d+)/.exec(clientInfo)?.[1];
   return count === undefined ? undefined : Number(count);
 }
 
 /**
- * What is wrong with the server's bound on what waits for a subscriber, in words; `undefined` for a good one.
+ * The fault of the server's output buffer bound for subscribers, in words; `undefined` for a good bound.
  * @param value of `client-output-buffer-limit`: `class hard soft seconds` for each class, in bytes; 0 is no bound
  */
 export function backlogFault(value: string): string | undefined {

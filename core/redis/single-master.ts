@@ -8,15 +8,15 @@ import type { RedisSurroundings } from './surroundings.ts';
 
 export interface SingleMasterOptions {
   readonly endpoint: EndpointOptions;
-  /** 'cluster' where the server must be a node of a Cluster, 'single' where it must not. */
+  /** 'cluster' for a server that must be a Cluster's node, 'single' for a server that must not. */
   readonly kind: ServerKind;
   readonly surroundings: RedisSurroundings;
   readonly listener: MastersListener;
-  /** Called where the server says that a bus channel's slot is elsewhere. */
+  /** Called when the server says that another one has a bus channel's slot. */
   readonly onMoved?: () => void;
 }
 
-/** One master and the two connections to it: commands, and subscriptions. Up when both are. */
+/** One master with two connections: one for commands, one for subscriptions. Up when both are. */
 export class SingleMaster implements Masters {
   readonly #commands: RedisConnection;
   readonly #subscriber: RedisConnection;
@@ -62,8 +62,8 @@ export class SingleMaster implements Masters {
   }
 
   /**
-   * 'idle' where the server had refused the subscription and nothing of it is under way; else what was heard may have a
-   * sequel.
+   * 'idle' when the server had refused the subscription and nothing of it is under way. Otherwise messages may still
+   * arrive.
    */
   remove(name: string, subscription: Subscription): 'idle' | 'active' {
     return this.#subscriptions.remove(name, subscription);

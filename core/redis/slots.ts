@@ -4,25 +4,25 @@ import type { RedisNode } from './access.ts';
 export const slotCount = 16_384;
 
 /**
- * The slot of a key or bus channel: of the text in its first pair of braces, or of all of it.
- * The library misreads an empty pair before another pair (`a{}{b}`). No name of ours has an empty pair.
+ * The slot of a key or bus channel: of the text in its first pair of braces, or of all of it. The library misreads an
+ * empty pair before another pair (`a{}{b}`). No name of this bus has an empty pair.
  */
 export function slotOf(name: string): number {
   return calculateSlot(name);
 }
 
-/** What one node says of one master: where it is and which slots it has. */
+/** One node's view of one master: its address and its slots. */
 interface Claim {
   readonly id: string;
   readonly address: string;
-  /** Of two masters that claim a slot the one with the greater epoch has it. */
+  /** The master with the greater epoch wins a slot that two masters claim. */
   readonly epoch: number;
   readonly ranges: readonly (readonly [first: number, last: number])[];
 }
 
-/** What one node says of the Cluster. */
+/** One node's view of the Cluster. */
 export interface ClusterView {
-  /** Id of the node that says it. */
+  /** Id of the node with this view. */
   readonly speaker: string;
   readonly claims: readonly Claim[];
 }
@@ -37,8 +37,8 @@ export function nodeAt(address: string): RedisNode {
 }
 
 /**
- * Reads the answer to CLUSTER NODES. `asked` is where the answer comes from: a node may not know its own address. With
- * `byName` the names that nodes announce count before their IP addresses: certificates are made for names.
+ * Reads the answer to CLUSTER NODES. `asked` is the address of the answering node, which may not know its own. `byName`
+ * prefers announced names to IP addresses: certificates are made for names.
  */
 export function readClusterNodes(answer: string, asked: RedisNode, byName: boolean): ClusterView {
   let speaker = '';
@@ -56,7 +56,7 @@ export function readClusterNodes(answer: string, asked: RedisNode, byName: boole
   return { speaker, claims };
 }
 
-/** `ip:port@busport`, with a name announced `ip:port@busport,name`, and further parts in later versions. */
+/** Reads `ip:port@busport`, or `ip:port@busport,name` with an announced name. Later versions add further parts. */
 function addressIn(place: string, asked: RedisNode | undefined, byName: boolean): string | undefined {
   const [socket = '', name = ''] = place.split(',');
   const { host, port } = nodeAt(socket.split('@', 1)[0]!);
@@ -66,8 +66,8 @@ function addressIn(place: string, asked: RedisNode | undefined, byName: boolean)
 }
 
 /**
- * Which master has each slot (by address), as far as these views together say: what a master says of itself counts
- * before what others say of it, because they hear of a move later; `undefined` for a slot that nobody has.
+ * Merges views into the master's address for each slot; `undefined` for a slot without a master. A master's view of
+ * itself counts before other nodes' views: they learn of a move later.
  */
 export function mergeViews(views: readonly ClusterView[]): readonly (string | undefined)[] {
   const speakers = new Set(views.map(({ speaker }) => speaker));

@@ -8,58 +8,60 @@ import type { ScriptedRedis } from './scripts.ts';
 import { shardSubscriptionsOf } from './server-answers.ts';
 import type { RedisSurroundings } from './surroundings.ts';
 
-/** Most bus channels that one round trip subscribes to: bounds what is under way after a reconnect. */
+/** Most bus channels in one subscribing round trip: it bounds the work under way after a reconnect. */
 const namesPerRoundTrip = 500;
 const retryMs = 500;
-/** Turns of the proof's timer for each bound: a bound holds at least one whole turn more than those that may fail. */
+/** Turns of the proof's timer within the bound. The bound holds at least one turn more than the turns that may fail. */
 const proofsPerBound = 5;
 const proofIntervalMs = limits.subscriptionProofMsMax / proofsPerBound;
 
-/** What one bus channel's subscription does with what happens to it. */
+/** The handlers of one bus channel's subscription. */
 export interface Subscription {
   onMessage(message: Buffer): void;
   /**
-   * Called right behind the SUBSCRIBE on the same connection; `inForce` settles with its acknowledgement. What is sent
-   * from here synchronously is answered after every message that was published before it ran, and before every later
-   * one.
+   * Called right after the SUBSCRIBE on the same connection; `inForce` settles with its acknowledgement. A command sent
+   * synchronously from here is answered between messages in their order: after those published before the command ran,
+   * and before all later ones.
    */
   confirm(connection: { readonly client: ScriptedRedis; readonly reign: string }, inForce: Promise<unknown>): Promise<void>;
   /**
-   * The connection broke, the server ended the subscription, or `confirm` failed: 'keep' tries again when it can,
-   * 'drop' ends the subscription.
+   * Called when the connection broke, the server ended the subscription, or `confirm` failed. 'keep' tries again when
+   * possible; 'drop' ends the subscription.
    */
   onLost(reason: BusUnavailable): 'keep' | 'drop';
 }
 
-/** Bus channels of one process: in force, by the word of the server, or waiting to be. */
+/** Counts of one process's bus channels: in force by the server's acknowledgement, or waiting. */
 export interface SubscriptionCounts {
   readonly inForce: number;
   readonly waiting: number;
 }
 
 /**
- * The bus channels that this process wants to hear, and the connection on which it does. What is wanted changes at
- * once; the server follows in the order of the changes, many in one round trip, and again from the beginning on every
- * new connection.
+ * The wanted bus channels of this process, and the connection that subscribes to them. A change is wanted at once. The
+ * server follows in the order of the changes, with many in one round trip. Every new connection subscribes again from
+ * the beginning.
  *
- * A server may end a subscription by itself: with its slot, also where the slot then stays at this server. That is made
- * again at once. Besides, the server is asked in turns how many subscriptions the connection has. All of them are ours,
- * so an equal number proves each; where it differs, or where there is no proof within `limits.subscriptionProofMsMax`,
- * the connection is made anew, and with it everything.
+ * A server may end a subscription by itself when its slot moves or is set anew. That subscription is made again at
+ * once.
+ *
+ * The server is also asked regularly for its number of this connection's subscriptions. Equal numbers prove each
+ * subscription. The connection is made anew when the numbers differ, or without a proof within
+ * `limits.subscriptionProofMsMax`.
  */
 export class Subscriptions {
   readonly #connection: RedisConnection;
   readonly #surroundings: RedisSurroundings;
   readonly #wanted = new Map<string, Subscription>();
-  /** Names whose wish the server has not been told on this connection. */
+  /** Names with a change that the server has not been sent on this connection. */
   #changed = new Set<string>();
-  /** Names whose subscription the server refused; tried again in a while, unless they are removed. */
+  /** Names whose subscription the server refused; they are tried again later unless removed. */
   readonly #refusedNames = new Set<string>();
-  /** Names that the server has acknowledged on this connection, and has not ended since. */
+  /** Names that the server has acknowledged on this connection, and not ended since. */
   readonly #inForce = new Set<string>();
-  /** Names of which the server was told something and did not answer: they may be in force or not. */
+  /** Names with an unanswered command: they may be in force or not. */
   readonly #doubtful = new Set<string>();
-  /** How often the server ended a subscription or may have. */
+  /** Number of subscriptions that the server ended, or may have ended. */
   #endings = 0;
   #lookingForEnded = false;
   #isProofDue = false;
@@ -73,10 +75,9 @@ export class Subscriptions {
     this.#connection = connection;
     this.#surroundings = surroundings;
     this.#stopProofs = surroundings.clock.every(proofIntervalMs, () => this.#askForProof());
-    // Said of each subscription that the server ended by itself, and where it says that a slot is elsewhere; without a
-    // name.
+    // Emitted, without a name, for each subscription that the server ended and for each slot that is elsewhere.
     connection.client.on('moved', () => this.#lookForEnded());
-    // Sharded pub/sub also on a single server: what is tried there is what runs in a Cluster.
+    // A single server uses sharded pub/sub too, so that tests of it hold for a Cluster.
     connection.client.on('smessageBuffer', (name: Buffer, message: Buffer) => {
       this.#wanted.get(name.toString())?.onMessage(message);
     });
@@ -84,7 +85,7 @@ export class Subscriptions {
 
   counts(): SubscriptionCounts {
     let inForce = 0;
-    // What could not be confirmed is tried again, also where the server has it.
+    // Unconfirmed names are tried again, even if the server has them.
     for (const name of this.#wanted.keys()) if (this.#inForce.has(name) && !this.#refusedNames.has(name)) inForce++;
     return { inForce, waiting: this.#wanted.size - inForce };
   }
@@ -96,8 +97,8 @@ export class Subscriptions {
   }
 
   /**
-   * From now on this subscription hears nothing. Does nothing where it ended before. 'idle' where the server had
-   * refused the subscription and nothing of it is under way.
+   * Ends delivery to this subscription; does nothing for one that has ended. 'idle' when the server had refused the
+   * subscription and nothing of it is under way.
    */
   remove(name: string, subscription: Subscription): 'idle' | 'active' {
     if (this.#wanted.get(name) !== subscription) return 'idle';
@@ -134,7 +135,7 @@ export class Subscriptions {
     this.#schedule();
   }
 
-  /** Tells the server after the current task, so that all rooms of one tick go together. */
+  /** Sends the changes after the current task, so that all rooms of one tick go together. */
   #schedule(): void {
     if (this.#telling || this.#closed) return;
     this.#telling = true;
@@ -145,7 +146,7 @@ export class Subscriptions {
     while (this.#changed.size > 0 || this.#isProofDue) {
       const reign = this.#connection.reign;
       if (reign === undefined) break;
-      // Between two round trips nothing is under way that the server's number could lack or hold.
+      // No command is under way between two round trips, so the server's number is exact.
       if (this.#isProofDue) await this.#prove();
       else await this.#tellNames(this.#takeChanged(), reign);
     }
@@ -162,7 +163,7 @@ export class Subscriptions {
     return names;
   }
 
-  /** One command a name, all in one round trip: in a Cluster the names of one command would need one slot. */
+  /** One command for each name, all in one round trip: a Cluster would demand one slot for all names of a command. */
   async #tellNames(names: readonly string[], reign: string): Promise<void> {
     const { client } = this.#connection;
     const left: string[] = [];
@@ -177,7 +178,7 @@ export class Subscriptions {
       entered.push(confirmed.catch((error: unknown) => this.#refused(name, subscription, error)));
     }
     await Promise.all(entered);
-    // Wanted again meanwhile: it is told with the next names, and is still subscribed to.
+    // A name that is wanted again is still subscribed to; the next round trip includes it.
     const leaving = left.filter((name) => !this.#wanted.has(name));
     if (leaving.length > 0 && this.#connection.reign === reign) await this.#leave(leaving);
   }
@@ -194,16 +195,16 @@ export class Subscriptions {
   }
 
   /**
-   * Where a slot moves while an unsubscribe is under way the server says both that the subscription ended and that the
-   * command belongs elsewhere. The client may then take the answer to one command for that to the next, so nothing is
-   * sent until an echo has shown that it is in step; where it is not, the connection is made anew.
+   * When a slot moves during an unsubscribe, the server sends two messages: the end of the subscription, and a redirect
+   * of the command. The client may then match answers to the wrong commands. So no command is sent until an echo shows
+   * that it is in step. Otherwise the connection is made anew.
    */
   async #leave(names: readonly string[]): Promise<void> {
     const { client } = this.#connection;
     const connected = client.stream;
     const sign = names[0]!;
-    // An unsubscribe that is not answered leaves messages that nobody hears, until the connection is made anew for want
-    // of a proof.
+    // After an unanswered unsubscribe, messages may arrive unheard until the connection is made anew for lack of a
+    // proof.
     const left = names.map((name) => {
       this.#inForce.delete(name);
       return client.sunsubscribe(name).catch((error: unknown) => {
@@ -216,7 +217,7 @@ export class Subscriptions {
   }
 
   #refused(name: string, subscription: Subscription, error: unknown): void {
-    // Of an earlier connection, or unwanted by now: the new connection or nobody takes care of it.
+    // The subscription belongs to an earlier connection, or is no longer wanted: nothing to do here.
     if (this.#wanted.get(name) !== subscription || this.#connection.reign === undefined) return;
     const elsewhere = redirectOf(error) !== undefined;
     if (!elsewhere) this.#surroundings.subscriptionFaults.refused.warn(error);
@@ -232,7 +233,7 @@ export class Subscriptions {
     });
   }
 
-  /** Thousands may end in one turn of the loop: one look finds them all. */
+  /** One look finds all ended subscriptions: thousands may end in one turn of the event loop. */
   #lookForEnded(): void {
     this.#endings++;
     if (this.#lookingForEnded) return;
@@ -274,7 +275,7 @@ export class Subscriptions {
     const endings = this.#endings;
     const answer = await this.#connection.client.client('INFO').catch(() => undefined);
     const count = typeof answer === 'string' ? shardSubscriptionsOf(answer) : undefined;
-    // What ended meanwhile may or may not be in the answer: the next turn tells.
+    // Subscriptions that ended meanwhile may or may not be in the number. The next turn asks again.
     if (count === undefined || this.#endings !== endings || this.#connection.reign === undefined) return;
     const least = this.#inForce.size;
     const most = least + this.#doubtful.size;
@@ -289,9 +290,7 @@ export class Subscriptions {
   }
 }
 
-/**
- * A subscription without a position: what comes is handed over, what comes while the connection is broken is missed.
- */
+/** A subscription without a position. Messages are delivered; messages during an interruption are missed. */
 export class PlainSubscription implements Subscription {
   readonly onMessage: (message: Buffer) => void;
   /** Settles when the subscription is in force for the first time. */
