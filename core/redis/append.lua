@@ -1,20 +1,19 @@
 -- Appends one batch to a channel's log.
 --
 -- KEYS[1]  the channel's record: a hash of run, epoch, offset, and after a change of epoch before and beforeOffset
--- ARGV     reign of the master | epoch to open if one is needed | seconds that the record outlives its last publication
+-- ARGV     reign of the master | epoch to open if one is needed
+--          | seconds that the record outlives its last publication
 --          | publications | bus channel | envelope version | envelope body
 -- Replies  epoch, offset of the last publication
 --
--- A record written under another master may lack that master's last appends: it was promoted without them, or restarted
--- from an older snapshot. Their offsets would be given a second time, so this master gives its own in an epoch of its
--- own.
+-- A record from another reign may lack that reign's last appends: this master was promoted without them, or restarted
+-- from an older snapshot. In the same epoch their offsets could be given twice, so this reign opens an epoch of its own.
 local record = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'offset')
 local epoch = record[2]
 local offset = tonumber(record[3])
 
 if not record[1] or not epoch or not offset then
-  -- Redis asks for memory (maxmemory) only with the first write of a script: no DEL before the HSET where there is
-  -- nothing to delete.
+  -- Redis checks maxmemory only at a script's first write. A needless DEL before the HSET would evade that check.
   if record[1] or epoch or record[3] then
     redis.call('DEL', KEYS[1])
   end

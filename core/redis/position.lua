@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Reads where a channel's log ends, and writes nothing. It has no flag `no-writes`, so that a replica refuses it: a
--- master that was demoted does not know where the log ends.
+-- Reads the end of a channel's log, and writes nothing. Without the flag `no-writes` a replica refuses it: a demoted
+-- master does not know the log's end.
 --
 -- KEYS[1]  the channel's record (append.lua)
--- ARGV     reign of the master | how the names begin of the epochs that it opens
--- Replies  epoch, offset of the last publication. Where the next publication will open an epoch only the beginning of
--- its name is known.
+-- ARGV     reign of the master | shared beginning of the names of its epochs
+-- Replies  epoch, offset of the last publication. Before a new epoch's first publication, `epoch` is only the
+--          beginning of its name.
 local record = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'offset')
 local offset = tonumber(record[3])
 if not record[1] or not record[2] or not offset then
