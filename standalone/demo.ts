@@ -3,8 +3,8 @@ import type { Logger } from '../core/process/logging.ts';
 import type { DemoFacts } from './site.ts';
 
 /**
- * The demo's pages, where they are installed: the image leaves them out, and what bundles them.
- * They are loaded when they are asked for, so that everything else runs without them.
+ * Loads the demo's pages if they are installed; the image and bundles leave them out. They are loaded on demand, so
+ * that everything else runs without them.
  */
 export async function loadDemo(facts: () => DemoFacts, logger: Logger): Promise<RequestListener | undefined> {
   try {

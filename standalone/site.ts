@@ -6,7 +6,7 @@ export interface Page {
   readonly body: Buffer;
 }
 
-/** Nothing but the site's own files; WebSockets anywhere, so that a page can be pointed at another gateway. */
+/** Content policy: only the site's own files. WebSockets may go anywhere, so that a page can use another gateway. */
 const headers = {
   'content-security-policy':
     "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -15,12 +15,12 @@ const headers = {
   'cache-control': 'no-cache',
 };
 
-/** What the pages can't know by themselves; served as `/demo.json`. */
+/** Facts for the pages that they can't know by themselves; served as `/demo.json`. */
 export interface DemoFacts {
   readonly publisherPort: number;
 }
 
-/** Serves a fixed set of files by path; unchanged files are answered 304. */
+/** Serves a fixed set of files by path. The answer for an unchanged file is 304. */
 export function serveSite(pages: ReadonlyMap<string, Page>, facts: () => DemoFacts): RequestListener {
   const etags = new Map(
     [...pages].map(([path, { body }]) => [path, `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`]),

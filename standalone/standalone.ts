@@ -22,30 +22,30 @@ import { loadDemo } from './demo.ts';
 export interface Standalone extends Running {
   readonly gatewayPort: number;
   readonly publisherPort: number;
-  /** Where `/metrics` is. */
+  /** Port of `/metrics`. */
   readonly adminPort: number;
   readonly gateway: Gateway;
-  /** Whether the gateway's port serves the demo's pages too. */
+  /** Whether the gateway's port also serves the demo's pages. */
   readonly hasDemo: boolean;
 }
 
-/** Without a policy file the demo's pages may publish, as long as nobody but this machine can reach them. */
+/** Policies without a policy file: the demo's pages may publish while only this machine can reach the gateway. */
 export function standalonePolicies(gatewayHost: string): Policies {
   const publish = isLoopbackHost(gatewayHost) ? 'Public' : 'Backend';
   return new Policies([{ ...defaultPolicy, access: { ...defaultPolicy.access, publish } }]);
 }
 
-/** Which settings it can't run with, in words. */
+/** The settings that the all-in-one process can't run with, in words. */
 export function standaloneFaults(settings: Settings): readonly string[] {
   const listening = listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
   return [...poolSettingsFaults(settings), ...(listening === undefined ? [] : [listening])];
 }
 
 /**
- * Gateway, publisher, bus and demo pages in one process: everything that the platform does, on a laptop. With
- * `BARRAGE_REDIS_URL` it is one of many that share a Redis; without, the bus is memory. In a pool
- * (`BARRAGE_POOL_PUBLIC_KEY`) its policies come with the pool document, and there are no pages.
- * @throws where a port can't be had, the policy file is wrong, or the publish API would be open to others without a key
+ * Gateway, publisher, bus and demo pages in one process: the whole platform on a laptop. With `BARRAGE_REDIS_URL` it
+ * shares a Redis with other processes; without, its bus is in memory. In a pool (`BARRAGE_POOL_PUBLIC_KEY`) the
+ * policies come with the pool document, and there are no pages.
+ * @throws when a port is taken, the policy file is wrong, or the publish API would be open to others without a key
  */
 export async function startStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
   const [fault] = standaloneFaults(settings);
@@ -63,7 +63,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   const bus = createBus(settings, registry, logger);
   const closers: (() => Promise<void>)[] = [() => bus.close()];
   let leaving: Gateway | undefined;
-  // The gateway takes its time for those who are connected: until then everything else is there for them.
+  // The gateway drains slowly for its connected clients; everything else stays up for them until then.
   const close = async (): Promise<void> => {
     await leaving?.close();
     policyFile?.close();
@@ -78,7 +78,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     leaving = gateway;
     policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
     const publishing = { settings, bus, policies, pool, registry, logger, clock: systemClock };
-    // The gateway's drain was the farewell.
+    // The gateway's drain has already sent backends elsewhere.
     const publisher = await Publisher.start({ ...publishing, admin: gateway.admin, farewellMs: 0 });
     publisherPort = publisher.port;
     closers.push(() => publisher.close());

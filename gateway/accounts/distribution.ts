@@ -1,16 +1,16 @@
 import type { Metric, Registry } from 'prom-client';
 
 /**
- * A histogram without labels whose observation is two additions into numbers that are there already. `prom-client`'s
- * own looks up its labels and allocates at each observation, which a gateway makes several times for every publication.
+ * A histogram without labels whose observation only adds to two existing numbers. `prom-client`'s histogram looks up
+ * labels and allocates at each observation, and a gateway makes several for every publication.
  */
 export class Distribution {
   readonly #buckets: readonly number[];
-  /** One for each bucket, and one for what lies beyond the last. */
+  /** Count of each bucket, and of the values beyond the last. */
   readonly #counts: Float64Array;
   #sum = 0;
 
-  /** @param options.buckets upper ends, rising */
+  /** @param options.buckets upper bounds, rising */
   constructor(registry: Registry, options: { readonly name: string; readonly help: string; readonly buckets: readonly number[] }) {
     this.#buckets = options.buckets;
     this.#counts = new Float64Array(options.buckets.length + 1);

@@ -4,7 +4,7 @@ import type { Cut } from '../merging/cut.ts';
 import { Distribution } from './distribution.ts';
 import { dropReasons, Tally } from './tally.ts';
 
-/** What the gauges are read from at a scrape. */
+/** Sources of the gauges, read at a scrape. */
 export interface GatewayGauges {
   readonly connections: () => number;
   readonly sockets: () => number;
@@ -17,11 +17,9 @@ export interface GatewayGauges {
 
 const seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
-/**
- * The metrics of one gateway process, by the names of `docs/metrics.md`. No label is a channel, a user or a connection.
- */
+/** The metrics of one gateway process, named as in `docs/metrics.md`. No label is a channel, a user or a connection. */
 export class GatewayMetrics {
-  /** The process's accounts: all rooms since the start, also those that are closed. */
+  /** The process's accounts of all rooms since the start, closed rooms included. */
   readonly tally = new Tally();
   readonly busGaps: Counter;
   readonly heldFlushes: Counter;
@@ -168,12 +166,12 @@ export class GatewayMetrics {
     });
   }
 
-  /** Of publications, frame headers included, since the start. */
+  /** Bytes of publications sent since the start, frame headers included. */
   get bytesSent(): number {
     return this.#bytesSent;
   }
 
-  /** Publications came from the bus. */
+  /** Counts publications that came from the bus. */
   received(publications: number): void {
     this.#received += publications;
   }
@@ -192,8 +190,8 @@ export class GatewayMetrics {
   }
 
   /**
-   * One slice of a loop: `sweep` over the connections, `cadence` over rooms in which something happened, `policies` over
-   * rooms and members, `drain` and `end` over those who must go.
+   * Observes one slice of a loop: `sweep` over the connections, `cadence` over active rooms, `policies` over rooms and
+   * members, `drain` and `end` over the leaving connections.
    */
   loopSlice(loop: 'sweep' | 'cadence' | 'policies' | 'drain' | 'end', milliseconds: number): void {
     this.#loopSlice.observe({ loop }, milliseconds / 1000);
@@ -208,7 +206,7 @@ export class GatewayMetrics {
   }
 }
 
-/** Never negative: a publisher's clock that is ahead counts as no delay. */
+/** Latency of a publication, never negative: a publisher's clock that is ahead counts as no delay. */
 function latencyOf({ acceptedAt }: Publication, now: number): number {
   return Math.max(0, now - acceptedAt) / 1000;
 }

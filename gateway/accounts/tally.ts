@@ -1,8 +1,8 @@
 import { priorities, type Priority } from '../../core/publication.ts';
 
 /**
- * Why a publication did not reach a member. `budget`, `conflated` and `expired` are left out on purpose; `slow` and
- * `disconnected` are losses.
+ * Reasons that a publication did not reach a member. `budget`, `conflated` and `expired` are left out on purpose;
+ * `slow` and `disconnected` are losses.
  */
 export const dropReasons = ['budget', 'conflated', 'expired', 'slow', 'disconnected'] as const;
 export type DropReason = (typeof dropReasons)[number];
@@ -11,15 +11,15 @@ export type TallyKind = 'offered' | 'delivered' | DropReason;
 const kinds: readonly TallyKind[] = ['offered', 'delivered', ...dropReasons];
 
 /**
- * Counts of publications × members. At every moment, for each priority:
- * offered = delivered + dropped (all reasons) + pending, where pending is what lies in our queues.
+ * Counts of publications × members. At every moment, for each priority: offered = delivered + dropped (all reasons) +
+ * pending, where pending lies in the gateway's queues.
  */
 export class Tally {
   readonly #counts = new Float64Array(kinds.length * priorities.length);
 
   /**
-   * @param publications how many of each priority, in the order of `priorities`
-   * @param members how many members each of them concerns
+   * @param publications number of each priority, in the order of `priorities`
+   * @param members number of members that each of them concerns
    */
   add(kind: TallyKind, publications: readonly number[], members: number): void {
     const start = kinds.indexOf(kind) * priorities.length;
@@ -33,7 +33,7 @@ export class Tally {
     return this.#counts[kinds.indexOf(kind) * priorities.length + priorities.indexOf(priority)] ?? 0;
   }
 
-  /** What was offered and neither delivered nor dropped yet. */
+  /** Offered publications that are neither delivered nor dropped yet. */
   pending(priority: Priority): number {
     let settled = this.count('delivered', priority);
     for (const reason of dropReasons) settled += this.count(reason, priority);

@@ -2,10 +2,10 @@ import type { PlacedPublication } from '../../core/publication.ts';
 import type { BatchSpan } from './encoding.ts';
 import { frame, frameHeaderLength, textFrame, writeFrameHeader } from './frame.ts';
 
-/** Whether an item also says what its sum is made of. */
+/** Whether an item with a sum also has the parts of the sum. */
 export type SumDetail = 'sum' | 'parts';
 
-/** The item of a text batch as JSON. Made once per publication and gateway, then only joined. */
+/** The item of a text batch as JSON. It is made once per publication and gateway; batches only join items. */
 export function encodeTextItem(placed: PlacedPublication, detail: SumDetail = 'sum'): string {
   return `{"offset":${placed.offset}${sumOf(placed, detail)},"data":${JSON.stringify(placed.publication.payload.toString())}}`;
 }
@@ -16,8 +16,8 @@ function sumOf({ count, parts }: PlacedPublication, detail: SumDetail): string {
 }
 
 /**
- * Parts as they go over the wire: the counts, the newest first, and between two counts how many offsets further back
- * the next one lies.
+ * Parts in their wire form: the counts, the newest first. Between two counts stands the distance in offsets to the next
+ * older one.
  */
 function steps(parts: readonly number[]): readonly number[] {
   const told: number[] = [];
@@ -32,12 +32,12 @@ function batchStart(span: BatchSpan): string {
   return `{"type":"batch","channel":${JSON.stringify(span.channel)},"epoch":"${span.epoch}","after":${span.after},"upto":${span.upto},"leftOut":${span.leftOut},"items":[`;
 }
 
-/** A whole text frame, WebSocket header included, of encoded items. */
+/** A whole text frame of encoded items, including the WebSocket header. */
 export function encodeTextBatch(span: BatchSpan, items: readonly string[]): Buffer {
   return textFrame(`${batchStart(span)}${items.join(',')}]}`);
 }
 
-/** A whole binary frame: for a batch in which at least one publication is binary. */
+/** A whole binary frame, for a batch with at least one binary publication. */
 export function encodeBinaryBatch(span: BatchSpan, placed: readonly PlacedPublication[], detail: SumDetail = 'sum'): Buffer {
   const items = placed.map((item) => {
     const { kind, payload } = item.publication;
@@ -50,8 +50,8 @@ export function encodeBinaryBatch(span: BatchSpan, placed: readonly PlacedPublic
 }
 
 /**
- * The frames of a batch in the plain protocol: each publication verbatim as a frame of its own, all in one buffer for
- * one write.
+ * The frames of a batch in the plain protocol. Each publication is a frame of its own, verbatim; one buffer holds all
+ * of them for one write.
  */
 export function encodePlainBatch(items: readonly PlacedPublication[]): Buffer {
   let length = 0;

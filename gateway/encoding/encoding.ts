@@ -2,13 +2,13 @@ import type { Batch, ServerMessage } from '../../core/protocol/barrage-v1.ts';
 import type { PayloadKind, PlacedPublication } from '../../core/publication.ts';
 
 /**
- * How many publications a second members want at most, as classes that share their bytes.
- * `full` is bounded by the policy's budget alone.
+ * Densities: rates in publications a second that members can ask for, as classes that share their bytes. Only the
+ * policy's budget bounds `full`.
  */
 export const densities = ['full', 'dense50', 'dense20', 'dense5'] as const;
 export type Density = (typeof densities)[number];
 
-/** What a batch accounts for: the offsets `(after, upto]` of an epoch, `leftOut` of which are not in it. */
+/** The offsets that a batch accounts for: `(after, upto]` of an epoch, of which `leftOut` are not in the batch. */
 export interface BatchSpan {
   readonly channel: string;
   readonly epoch: string;
@@ -20,37 +20,37 @@ export interface BatchSpan {
 /** A message of the gateway other than a batch. */
 export type Message = Exclude<ServerMessage, Batch>;
 
-/** Items of one cut that were encoded for another density of the same encoding. */
+/** Items of one cut, as encoded for another density of the same encoding. */
 export type EncodedItems = Map<PlacedPublication, string>;
 
 /**
- * How members of one kind are written to. The rules of a room see what an encoding can, never a protocol's name.
- * Every method returns bytes that are ready for the socket.
+ * The encoding of bytes for one kind of member. The rules of a room depend on these abilities, never on a protocol's
+ * name. Every method returns bytes that are ready for the socket.
  */
 export interface Encoding {
   readonly name: string;
-  /** Whether it can say how many publications one stands for: `Sum` publications are added up. */
+  /** Whether a message can carry a count: then `Sum` publications are added up. */
   readonly canSum: boolean;
-  /** Whether it can say what is no publication: a gap, an ended subscription, a move. */
+  /** Whether it has messages other than publications: a gap, an ended subscription, a move. */
   readonly canTell: boolean;
   /**
-   * How members are written to for a time that come with a position, from a connection before or beside this one: what
-   * they have of a sum must not be counted again. Often the encoding itself.
+   * Encoding for members that come with a position from another connection, for a limited time. Counts that they
+   * already have must not be added again. Often the encoding itself.
    */
   readonly handover: Encoding;
-  /** Frames that a batch of so many publications is written as. */
+  /** Number of frames for a batch of so many publications. */
   framesOf(publications: number): number;
-  /** One batch. `undefined`: it has nothing to say. */
+  /** One batch; `undefined` when the encoding has nothing to send for it. */
   batch(span: BatchSpan, items: readonly PlacedPublication[], encoded?: EncodedItems): Buffer | undefined;
-  /** One message. `undefined`: it has no word for it. */
+  /** One message; `undefined` when the encoding has no form for it. */
   message(message: Message): Buffer | undefined;
-  /** What a backend sends to one connection. */
+  /** A backend's payload for one connection. */
   direct(kind: PayloadKind, payload: Buffer): Buffer;
-  /** Asks whether the client is there. */
+  /** Ping frame, to which a live client answers. */
   readonly ping: Buffer;
-  /** Answers a client's ping; `data` is what the ping carried, at most 125 bytes. */
+  /** The answer to a client's ping. `data` is the ping's payload of at most 125 bytes. */
   pong(data: Buffer): Buffer;
-  /** The members of this encoding at one density: always the same object, so that it can be a key. */
+  /** The class of this encoding at one density. It is always the same object, so that it can be a key. */
   classAt(density: Density): MemberClass;
 }
 
@@ -60,7 +60,7 @@ export interface MemberClass {
   readonly density: Density;
 }
 
-/** Adds the classes to an encoding. Without a `handover` it is its own. */
+/** Adds the classes to an encoding. The default `handover` is the encoding itself. */
 export function defineEncoding(encoding: Omit<Encoding, 'classAt' | 'handover'>, handover?: Encoding): Encoding {
   const defined: Encoding = {
     ...encoding,

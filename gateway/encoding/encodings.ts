@@ -7,13 +7,14 @@ const ping = controlFrame('ping', Buffer.alloc(0));
 const pong = (data: Buffer): Buffer => controlFrame('pong', data);
 
 /**
- * A whole text frame with one message of barrage.v1. Batches have encoders of their own, which never stringify a batch.
+ * A whole text frame with one message of barrage.v1. Batches have their own encoders, which never stringify a whole
+ * batch.
  */
 function messageFrame(message: Message): Buffer {
   return textFrame(JSON.stringify(message));
 }
 
-/** CONNMIX's protocol: each publication verbatim as a frame of its own. It has no word for anything else. */
+/** CONNMIX's protocol: each publication is a frame of its own, verbatim. It has no form for anything else. */
 export const plainEncoding: Encoding = defineEncoding({
   name: 'plain',
   canSum: false,
@@ -50,7 +51,7 @@ function v1With(detail: SumDetail, handover?: Encoding): Encoding {
   );
 }
 
-/** Sums are told with what they are made of while a member comes from another connection. */
+/** barrage.v1. Sums are sent with their parts while a member comes from another connection. */
 export const v1Encoding: Encoding = v1With('sum', v1With('parts'));
 
 function itemOf(placed: PlacedPublication, detail: SumDetail, encoded: EncodedItems): string {

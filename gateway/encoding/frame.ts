@@ -1,14 +1,14 @@
 /** WebSocket opcodes, RFC 6455 section 5.2. */
 const opcodes = { text: 0x1, binary: 0x2, ping: 0x9, pong: 0xa } as const;
 
-/** Bytes of a server's frame header (unmasked) for a payload of this length. */
+/** Length in bytes of a server's (unmasked) frame header for a payload of this length. */
 export function frameHeaderLength(payloadLength: number): number {
   return payloadLength < 126 ? 2 : payloadLength < 65_536 ? 4 : 10;
 }
 
 /**
- * Writes the header of one unfragmented, unmasked data frame (RFC 6455 section 5.2) into `target` at `at`; returns the
- * index after it. Gateways encode frames once and write the same bytes to every member, which `WebSocket.send` can't
+ * Writes the header of one unfragmented, unmasked data frame (RFC 6455 section 5.2) into `target` at `at`. Returns the
+ * index after it. Gateways encode a frame once and write the same bytes to every member, which `WebSocket.send` can't
  * do.
  */
 export function writeFrameHeader(target: Buffer, at: number, kind: 'text' | 'binary', payloadLength: number): number {

@@ -10,9 +10,9 @@ const ok = 200;
 const tooManyRequests = 429;
 
 /**
- * CONNMIX's auth webhook: POST `{"token"}` to the URL; 200 with `{"uid"}` (a string or a whole number) is the user.
- * `late` is what says nothing of the token: no whole answer within `limits.authTimeoutMs`, no connection, 429, and
- * every 5xx. Any other answer is a refusal.
+ * CONNMIX's auth webhook: POST `{"token"}` to the URL. The answer 200 with `{"uid"}` (a string or a whole number) names
+ * the user. `late` covers answers that say nothing of the token: none within `limits.authTimeoutMs`, no connection,
+ * 429, and every 5xx. Any other answer is a refusal.
  * @see CONNMIX "user message centre"
  */
 export function authWebhook(address: string): Authenticate {
@@ -42,7 +42,7 @@ export function authWebhook(address: string): Authenticate {
   };
 }
 
-/** @param text `undefined`: longer than anything that a uid needs */
+/** @param text `undefined`: longer than any answer with a uid needs */
 function readUser(text: string | undefined): AuthResult {
   if (text === undefined) return { kind: 'refused', reason: `the auth service answered more than ${answerBytesMax} bytes` };
   const parsed = parseJsonObject(text);
@@ -50,7 +50,7 @@ function readUser(text: string | undefined): AuthResult {
   return userOf(parsed.value['uid'], 'the auth service');
 }
 
-/** The system's word for why a request failed; it holds neither the token nor the URL. */
+/** The system's code for a failed request; it holds neither the token nor the URL. */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   const code = error.cause instanceof Error ? (error.cause as NodeJS.ErrnoException).code : undefined;

@@ -9,8 +9,8 @@ import { tokenVerifier } from './token-verifier.ts';
 type AuthSettings = Pick<Settings, 'authUrl' | 'jwksUrl' | 'jwtSecret' | 'jwtIssuer' | 'jwtAudience'>;
 
 /**
- * How this gateway learns whose a token is: from the auth webhook, or from the token itself. Without either every token
- * is refused. Logs at a bounded rate that nobody could say, and that tokens are refused: a wrong key refuses those of
+ * The way in which this gateway verifies tokens: by the auth webhook, or by the token's own signature. Without either
+ * every token is refused. Refusals and missing verdicts are logged at a bounded rate: a wrong key refuses the tokens of
  * all clients.
  */
 export function authenticatorOf(

@@ -2,12 +2,12 @@ import { channelNameFault, userChannel } from '../../core/channel.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import { mayJoin } from './channel-access.ts';
 
-/** What became of a client's token. `late`: nobody could say whose it is, or not in time; the client may try again. */
+/** The verdict on a client's token. `late`: no verdict, or none in time; the client may try again. */
 export type AuthResult =
   | {
       readonly kind: 'user';
       readonly uid: string;
-      /** How long it is this user from now on, in milliseconds; absent: as long as the connection lasts. */
+      /** Time for which the identity holds from now, in milliseconds; absent: as long as the connection lasts. */
       readonly lastsMs?: number;
     }
   | { readonly kind: 'refused'; readonly reason: string }
@@ -17,16 +17,16 @@ export type AuthResult =
 export type Authenticate = (token: string) => Promise<AuthResult>;
 
 /**
- * The user that an auth service or a token names.
- * @param giver who named it, for the refusal's reason
- * @returns a user for ever, or a refusal where nobody, or nobody whom a channel can be named after, is named
+ * Reads the user that an auth service or a token names.
+ * @param giver the source of the name, for the refusal's reason
+ * @returns a user without an end, or a refusal: no user is named, or no channel can be named after it
  */
 export function userOf(uid: unknown, giver: string): Exclude<AuthResult, { kind: 'late' }> {
   const fault = uidFault(uid);
   return fault === undefined ? { kind: 'user', uid: String(uid) } : { kind: 'refused', reason: `${giver} gave ${fault}` };
 }
 
-/** What was given in the place of a uid, in words; `undefined` where it is one. */
+/** The fault of a value given as uid, in words; `undefined` for a good uid. */
 function uidFault(uid: unknown): string | undefined {
   if (uid === undefined || uid === null) return 'no uid';
   if (uid === '') return 'an empty uid';
@@ -38,12 +38,12 @@ function uidFault(uid: unknown): string | undefined {
   return fault === undefined ? undefined : `a uid that no channel can be named after: ${fault}`;
 }
 
-/** Whether a connection is not its user any more. */
+/** Whether a connection's identity has ended. */
 export function hasExpired({ identityEndsAt }: { readonly identityEndsAt: number | undefined }, now: number): boolean {
   return identityEndsAt !== undefined && now >= identityEndsAt;
 }
 
-/** Whether a subscription needs an identity: it ends when the identity does. */
+/** Whether a subscription needs an identity: then it ends when the identity does. */
 export function needsIdentity(policy: ChannelPolicy, channel: string): boolean {
   return mayJoin(policy, channel, undefined) !== 'allowed';
 }

@@ -5,7 +5,9 @@ import { readAnswer } from '../../core/process/bounded-read.ts';
 import { webAddress } from './web-address.ts';
 import { userOf, type AuthResult, type Authenticate } from './identity.ts';
 
-/** Empty: not given. Exactly one of `jwksUrl` and `jwtSecret` is. */
+/**
+ * Rules for tokens. An empty text means that a rule is not given. Exactly one of `jwksUrl` and `jwtSecret` is given.
+ */
 export interface TokenRules {
   readonly jwksUrl: string;
   readonly jwtSecret: string;
@@ -13,40 +15,36 @@ export interface TokenRules {
   readonly jwtAudience: string;
 }
 
-/** Tokens are judged by the wall clock, by which they were issued; pauses are counted on the monotonic one. */
+/** The wall clock judges tokens, as it did when they were issued. The monotonic clock counts pauses. */
 type TokenClock = Pick<Clock, 'monotonic' | 'wall'>;
 
-/** By how much the clocks of this process and of whoever issues tokens may differ, in seconds. */
+/** Tolerated difference between this process's clock and the token issuer's, in seconds. */
 const clockToleranceSeconds = 5;
 /** Longest token, in characters. */
 const tokenLengthMax = 16_384;
-/**
- * How long fetched keys are used without asking again, in milliseconds: a key that is withdrawn is in use for no
- * longer.
- */
+/** Time for which fetched keys are used, in milliseconds: a withdrawn key is accepted no longer than that. */
 const keysFreshMs = 600_000;
 /**
- * Shortest time between two looks for a key that is not among those fetched, in milliseconds: tokens that name keys at
- * random cost no more than that.
+ * Shortest time between two fetches for an unknown key, in milliseconds. It bounds the cost of tokens that name random
+ * keys.
  */
 const unknownKeyPauseMs = 10_000;
-/** How long an address that just failed is not asked again, in milliseconds. */
+/** Pause before an address that failed is asked again, in milliseconds. */
 const failurePauseMs = 1_000;
 /** Most bytes of a key set. */
 const keySetBytesMax = 1_048_576;
 
-/** Nobody could say whether the token is good: the keys could not be had. */
+/** The keys could not be fetched, so there is no verdict on the token. */
 class KeysUnavailable extends Error {
   override name = 'KeysUnavailable';
 }
 
 /**
- * Checks tokens that are JWTs: signature, `exp`, `nbf`, and `iss` and `aud` where the rules name them. The user is the
- * claim `uid`, or else `sub`.
+ * Verifies JWTs: the signature, `exp`, `nbf`, and also `iss` and `aud` when the rules name them. The user is the claim
+ * `uid`, or else `sub`.
  *
- * What a token says of its own algorithm only ever chooses among those of the configured kind of key: HS256 with a
- * shared secret, RS256 and ES256 with public keys. Otherwise a public key, which everybody has, could be used as the
- * secret of an HS256 token.
+ * A token's algorithm only chooses among those of the configured kind of key: HS256 with a shared secret, RS256 and
+ * ES256 with public keys. Otherwise anyone could use the public key as the secret of an HS256 token.
  */
 export function tokenVerifier(rules: TokenRules, clock: TokenClock): Authenticate {
   const verify = rules.jwtSecret === '' ? withPublicKeys(rules, clock) : withSecret(rules, clock);
@@ -66,7 +64,7 @@ export function tokenVerifier(rules: TokenRules, clock: TokenClock): Authenticat
   };
 }
 
-/** Who a token with these claims, whose signature was checked, is. */
+/** The identity in a token's claims, after its signature was checked. */
 export function identityOf(claims: JWTPayload, now: number): AuthResult {
   const user = userOf(claims['uid'] ?? claims.sub, 'the token');
   if (user.kind === 'refused' || claims.exp === undefined) return user;
@@ -102,8 +100,8 @@ function verification({ jwtIssuer, jwtAudience }: TokenRules, algorithms: string
 }
 
 /**
- * Fetches a key set of bounded size, and pauses after a failure: clients that try again must not become requests to an
- * address that is in trouble.
+ * Fetches a key set of bounded size, and pauses after a failure. Repeated attempts of clients must not become requests
+ * to an address in trouble.
  */
 function keySetFetcher(
   clock: TokenClock,
@@ -124,11 +122,11 @@ function keySetFetcher(
   };
 }
 
-/** A key set that can't be had, or is none, is no fault of the token. */
+/** The verdict for an error. A key set that is unreachable or malformed is no fault of the token. */
 function resultOf(error: unknown): AuthResult {
   if (error instanceof KeysUnavailable || error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)
     return { kind: 'late', reason: error.message };
-  // What the library throws where an answer is not JSON has no class of its own.
+  // The library has no error class for an answer that is not JSON.
   if (error instanceof errors.JOSEError && error.code === errors.JOSEError.code) return { kind: 'late', reason: error.message };
   return { kind: 'refused', reason: reasonOf(error) };
 }

@@ -1,30 +1,30 @@
 import { limits } from '../../core/limits.ts';
 import { capsWindowMs, windowCaps, type WindowPolicy } from './merge-window.ts';
 
-/** What the last interval showed of one room. */
+/** Load of one room, measured in the last interval. */
 export interface RoomLoad {
-  /** CPU of one flush: encoding and fan-out, in milliseconds. */
+  /** CPU time of one flush, for encoding and fan-out, in milliseconds. */
   readonly flushCostMs: number;
-  /** Bus batches a second that arrived. */
+  /** Bus batches that arrive each second. */
   readonly arrivalsPerSecond: number;
-  /** Publications in them a second. */
+  /** Publications that arrive each second. */
   readonly publicationsPerSecond: number;
-  /** Bytes of their payloads a second. */
+  /** Payload bytes that arrive each second. */
   readonly bytesPerSecond: number;
   readonly policy: WindowPolicy;
 }
 
 export interface RoomCadence {
   readonly windowMs: number;
-  /** Factor ≤ 1 on the budgets. */
+  /** Factor ≤ 1 on the room's budgets. */
   readonly budgetFactor: number;
 }
 
 /**
- * Keeps Σ (flush cost × flushes a second) below `share` of the event loop. Rooms are filled like vessels: there is a
- * level such that every room whose demand lies below it keeps its policy's window, and every room above it is stretched
- * down to the level. So the costliest rooms pay first, and a cheap room never pays for a room of 50,000. A room that
- * would need more than `limits.mergeWindowMsMax` gets that window, and its budgets shrink by what is missing.
+ * Keeps Σ (flush cost × flushes a second) below `share` of the event loop, by a common level. A room with a demand
+ * below the level keeps its policy's window. The window of a room above it is stretched until the demand meets the
+ * level. So the costliest rooms are stretched first, and a cheap room never pays for a room of 50,000. A room that
+ * would need more than `limits.mergeWindowMsMax` gets that window, and its budgets shrink by the rest.
  */
 export function planCadence(rooms: readonly RoomLoad[], share: number): readonly RoomCadence[] {
   const level = levelOf(rooms.map(demandOf), share);
@@ -37,17 +37,17 @@ export function cadenceAt(room: RoomLoad, level: number): RoomCadence {
   const wantedMs = windowWithin(room, level);
   if (wantedMs <= limits.mergeWindowMsMax && demandAt(room, wantedMs) <= level * (1 + rounding))
     return { windowMs: wantedMs, budgetFactor: 1 };
-  // Caps that can't grow any further still cut it too often, or there is no window as long.
+  // No longer window is allowed, or its caps can't grow any further and would cut it too often.
   const windowMs = limits.mergeWindowMsMax;
   return { windowMs, budgetFactor: Math.min(1, level / demandAt(room, windowMs)) };
 }
 
-/** The share of the loop that a room's flushes take at its policy's window. */
+/** Share of the event loop that a room's flushes take at its policy's window. */
 export function demandOf(room: RoomLoad): number {
   return demandAt(room, room.policy.merge.windowMilliseconds);
 }
 
-/** The share of the loop that a room's flushes take at a window of this length. */
+/** Share of the event loop that a room's flushes take at a window of this length. */
 export function demandAt(room: RoomLoad, windowMs: number): number {
   const byWindow = windowMs > 0 ? Math.min(room.arrivalsPerSecond, 1000 / windowMs) : room.arrivalsPerSecond;
   return (room.flushCostMs * Math.max(byWindow, capsReachedPerSecond(room, windowMs))) / 1000;
@@ -55,13 +55,13 @@ export function demandAt(room: RoomLoad, windowMs: number): number {
 
 const rounding = 1e-9;
 
-/** How often a second a window of this length is full before its end. */
+/** Number of times a second that a window of this length reaches its caps before its end. */
 function capsReachedPerSecond({ publicationsPerSecond, bytesPerSecond, policy }: RoomLoad, windowMs: number): number {
   const caps = windowCaps(policy, windowMs);
   return Math.max(publicationsPerSecond / caps.publications, bytesPerSecond / caps.bytes);
 }
 
-/** The window at which a room demands no more than `level`, as long as its caps grow with its window. */
+/** The shortest window at which a room demands at most `level`, given that its caps grow with its window. */
 function windowWithin(room: RoomLoad, level: number): number {
   const capsMs = capsWindowMs(room.policy);
   const cutsPerWindow = Math.max(1, (capsReachedPerSecond(room, capsMs) * capsMs) / 1000);
@@ -69,8 +69,9 @@ function windowWithin(room: RoomLoad, level: number): number {
 }
 
 /**
- * How many flushes of a room may be under way at once where each takes so long: one or two of a large room, so that
- * what waits is never old; of a small one enough to take a burst without merging what its policy does not merge.
+ * Most flushes of a room that may be under way at once, for flushes of this cost. A large room gets one or two, so that
+ * waiting publications never get old. A small room gets enough to take a burst without merging more than its policy
+ * does.
  */
 export function flushesUnderWayMax(flushCostMs: number): number {
   return Math.max(1, Math.min(limits.fanOutFlushesMax, Math.floor(limits.fanOutBacklogMsMax / flushCostMs)));

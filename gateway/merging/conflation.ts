@@ -8,7 +8,7 @@ export interface Conflated {
 
 const none: readonly PlacedPublication[] = [];
 
-/** What the publications with one key become. */
+/** The result for all publications with one key. */
 interface Winner {
   offset: number;
   count: number;
@@ -16,11 +16,13 @@ interface Winner {
 }
 
 /**
- * Within one merge window keeps, for each conflation key, only the newest publication, at the newest's offset. With
- * mode `Sum` it carries the sum of the counts, and what that is made of; what was summed before is summed on. Backends
- * and clients have keys of their own, and so has each priority: a client can't replace what a backend says, or speak
- * with its count, and nothing is replaced by what is left out before it.
- * @param canSum `false` leaves `Sum` publications alone: for members to whom a count can't be said
+ * Keeps only the newest publication of each conflation key within one merge window, at the newest's offset. With mode
+ * `Sum` it carries the sum of the counts, and the parts of that sum. Sums from an earlier conflation are added up
+ * further.
+ *
+ * Backends and clients have separate keys: a client can neither replace a backend's publication nor carry its count.
+ * Priorities have separate keys too: no publication is replaced by one that may be left out before it.
+ * @param canSum `false` keeps `Sum` publications as they are, for members that can't be told a count
  */
 export function conflate(window: readonly PlacedPublication[], canSum: boolean): Conflated {
   if (!window.some((placed) => keyOf(placed, canSum) !== undefined)) return { kept: window, leftOut: none };
@@ -54,7 +56,7 @@ function add(winner: Winner, { offset, count, parts, publication: { conflation }
   if (winner.parts.length > 2 * limits.sumPartsMax) winner.parts = coarser(winner.parts);
 }
 
-/** Each two neighbours put together, at the later one's offset. */
+/** Merges each two neighbours, at the later one's offset. */
 function coarser(parts: readonly number[]): number[] {
   const half: number[] = [];
   for (let index = 0; index < parts.length; index += 4) {
@@ -64,7 +66,7 @@ function coarser(parts: readonly number[]): number[] {
 }
 
 function summed({ offset, publication }: PlacedPublication, { count, parts }: Winner): PlacedPublication {
-  // One publication alone is known by its offset.
+  // A single publication needs no parts: its offset identifies it.
   return parts.length === 2 ? { offset, publication, count } : { offset, publication, count, parts };
 }
 

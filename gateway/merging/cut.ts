@@ -2,17 +2,17 @@ import type { PlacedPublication, Position } from '../../core/publication.ts';
 import type { MemberClass } from '../encoding/encoding.ts';
 import type { LeftOut } from './left-out.ts';
 
-/** What the members of one class get of one cut. Offsets `(after, upto]` = `items` + `leftOut` others. */
+/** The part of a cut for the members of one class. Offsets `(after, upto]` = `items` + `leftOut` others. */
 export interface ClassCut {
   readonly memberClass: MemberClass;
   readonly after: number;
   readonly upto: number;
-  /** Publications of the span that are not in `items`, also those of earlier cuts that were wholly left out. */
+  /** Publications of the span that are not in `items`, including earlier cuts that were wholly left out. */
   readonly leftOut: number;
   readonly items: readonly PlacedPublication[];
-  /** What of this cut alone is left out for this class, for the accounts; `undefined` = nothing. */
+  /** Publications of this cut alone that are left out for the class, for the accounts; `undefined` = none. */
   readonly dropped: LeftOut | undefined;
-  /** `false`: nothing is sent; the span is accounted for by the class's next batch. */
+  /** `false`: nothing is sent, and the class's next batch accounts for the span. */
   readonly send: boolean;
 }
 
@@ -22,14 +22,14 @@ export interface Cut {
   readonly epoch: string;
   readonly after: number;
   readonly upto: number;
-  /** How many there are of each priority, in the order of `priorities`. */
+  /** Number of publications of each priority, in the order of `priorities`. */
   readonly offered: readonly number[];
-  /** Those that are neither expired nor conflated. */
+  /** The publications that are neither expired nor conflated. */
   readonly publications: readonly PlacedPublication[];
   readonly classes: readonly ClassCut[];
 }
 
-/** Offsets up to `position` are missing for everybody in the room: the bus was interrupted, or began another epoch. */
+/** Offsets up to `position` that the whole room misses: the bus was interrupted, or began another epoch. */
 export interface Missing {
   readonly kind: 'missing';
   readonly after: number;
@@ -38,8 +38,8 @@ export interface Missing {
 
 /** One moment by both clocks, in milliseconds. */
 export interface Moment {
-  /** For windows and budgets. */
+  /** Monotonic time, for windows and budgets. */
   readonly monotonic: number;
-  /** Since the Unix epoch: for the age of publications. */
+  /** Unix time, for the age of publications. */
   readonly wall: number;
 }

@@ -8,8 +8,8 @@ const rates: Readonly<Record<Density, number>> = { full: Infinity, dense50: 50, 
 export const densityMin = rates.dense5;
 
 /**
- * The most that does not exceed what a client asks for, in publications a second (`undefined` = all that the policy
- * gives).
+ * The largest density within the rate that a client asks for, in publications a second. `undefined` = all that the
+ * policy allows.
  */
 export function densityFor(asked: number | undefined, policy: ChannelPolicy): Density {
   if (asked === undefined || asked >= (policy.budget.publicationsPerSecond ?? Infinity)) return 'full';
@@ -17,7 +17,7 @@ export function densityFor(asked: number | undefined, policy: ChannelPolicy): De
   return asked >= rates.dense20 ? 'dense20' : 'dense5';
 }
 
-/** Publications a second that a density is given at most under a policy; `undefined` = no bound. */
+/** Most publications a second of a density under a policy; `undefined` = no bound. */
 export function rateOf(density: Density, policy: ChannelPolicy): number | undefined {
   const rate = Math.min(rates[density], policy.budget.publicationsPerSecond ?? Infinity);
   return rate === Infinity ? undefined : rate;

@@ -1,18 +1,18 @@
 import { priorities, type PlacedPublication, type Priority } from '../../core/publication.ts';
 
-/** Why a publication of a cut is not sent to a class: by choice, so it is no loss. */
+/** Reasons to leave a publication of a cut out for a class. Each is on purpose, so it is no loss. */
 export const leftOutReasons = ['budget', 'conflated', 'expired'] as const;
 export type LeftOutReason = (typeof leftOutReasons)[number];
 
 const reasonsAtFirst = 64;
 
 /**
- * The publications of one span that are left out, with their reasons: a byte for each offset, since an overloaded
- * window gives up tens of thousands.
+ * The publications of one span that are left out, with their reasons. Each offset takes one byte: an overloaded window
+ * leaves out tens of thousands.
  */
 export class LeftOut {
   readonly #after: number;
-  /** By `offset - after - 1`: 0, or 1 + the reason's place in `leftOutReasons`. */
+  /** Reasons by `offset - after - 1`: 0 = not left out, else 1 + the reason's place in `leftOutReasons`. */
   #reasons: Uint8Array;
   #counts: number[];
   #total = 0;
@@ -24,7 +24,7 @@ export class LeftOut {
     this.#counts = leftOutReasons.flatMap(() => priorities.map(() => 0));
   }
 
-  /** How many are left out, for whatever reason. */
+  /** Number of publications left out, for all reasons. */
   get total(): number {
     return this.#total;
   }
@@ -50,7 +50,7 @@ export class LeftOut {
     return copy;
   }
 
-  /** Why this offset of the span is left out; `undefined` where it is not. */
+  /** The reason that this offset is left out; `undefined` when it is not. */
   reasonOf(offset: number): LeftOutReason | undefined {
     return leftOutReasons[(this.#reasons[offset - this.#after - 1] ?? 0) - 1];
   }
@@ -59,7 +59,7 @@ export class LeftOut {
     return this.#counts[placeOf(reason, priority)] ?? 0;
   }
 
-  /** How many of a priority are left out. */
+  /** Number of publications of a priority that are left out. */
   ofPriority(priority: Priority): number {
     return leftOutReasons.reduce((sum, reason) => sum + this.count(reason, priority), 0);
   }

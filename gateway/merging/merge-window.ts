@@ -5,27 +5,27 @@ import { conflate } from './conflation.ts';
 import { LeftOut } from './left-out.ts';
 import { sample } from './sampling.ts';
 
-/** How much a window may hold. */
+/** Bounds on the contents of a window. */
 export interface WindowCaps {
   readonly publications: number;
   readonly bytes: number;
 }
 
-/** The part of a policy that says how windows are cut. */
+/** The part of a policy that controls windows and cuts. */
 export type WindowPolicy = Pick<ChannelPolicy, 'merge' | 'slowConsumer'>;
 
 /**
- * The window, in milliseconds, for which a policy's caps are meant: those of a policy without a window for the default
- * one.
+ * The window length to which a policy's caps apply, in milliseconds. For a policy without a window it is the default
+ * window.
  */
 export function capsWindowMs({ merge }: WindowPolicy): number {
   return merge.windowMilliseconds > 0 ? merge.windowMilliseconds : defaultPolicy.merge.windowMilliseconds;
 }
 
 /**
- * What a window may hold that is stretched to `windowMs`: its policy's caps grow with it, else they would cut it as
- * often as before. Bytes grow to half of what may wait for one connection, so that a reader who is one batch behind can
- * still be given the next.
+ * Caps of a window that is stretched to `windowMs`. The policy's caps grow with the window, else they would cut it as
+ * often as before. Bytes grow to half of a connection's queue, so that a reader who is one batch behind can still get
+ * the next.
  */
 export function windowCaps(policy: WindowPolicy, windowMs: number): WindowCaps {
   const { publicationsMax, bytesMax } = policy.merge;
@@ -43,26 +43,26 @@ export function capsTimes({ publications, bytes }: WindowCaps, factor: number): 
 const none: readonly PlacedPublication[] = [];
 
 /**
- * A window that conflation leaves fuller than this part is thinned too: each look at all of it must make room for many
- * more.
+ * Part of the caps above which a conflated window is thinned too: each look at the whole window must make room for many
+ * publications.
  */
 const roomyShare = 0.75;
 
-/** What a window had at a cut. */
+/** The contents of a window at a cut. */
 export interface WindowContents {
   readonly canSum: boolean;
   readonly publications: readonly PlacedPublication[];
-  /** What was given up while the window was crowded; `undefined` = nothing. */
+  /** Publications left out while the window was crowded; `undefined` = none. */
   readonly leftOut: LeftOut | undefined;
 }
 
-/** What a room collects between two cuts, for members who can be told sums or for those who can't. */
+/**
+ * The publications that a room collects between two cuts, for members that can be told sums or for members that can't.
+ */
 export class MergeWindow {
   readonly canSum: boolean;
   #after: number;
-  /**
-   * `undefined`: nothing was collected. A quiet room keeps no array that a collection of garbage would have to move.
-   */
+  /** `undefined`: empty. A quiet room keeps no array for the garbage collector to move. */
   #publications: PlacedPublication[] | undefined;
   #bytes = 0;
   #hasTtl = false;
@@ -75,7 +75,7 @@ export class MergeWindow {
     this.#after = after;
   }
 
-  /** A window of the other kind with the same contents: sums that were made here stay made. */
+  /** A window of the other kind with the same contents. Sums made here stay sums. */
   forOthers(canSum: boolean): MergeWindow {
     const other = new MergeWindow(canSum, this.#after);
     other.#publications = this.#publications?.slice();
@@ -93,14 +93,14 @@ export class MergeWindow {
     if (placed.publication.conflation !== undefined) this.#hasKeys = true;
   }
 
-  /** Whether so much is kept. */
+  /** Whether the window holds more than these caps. */
   isCrowded(caps: WindowCaps): boolean {
     return (this.#publications?.length ?? 0) >= caps.publications || this.#bytes >= caps.bytes;
   }
 
   /**
-   * Makes room in a crowded window, in the order in which a cut leaves out: what has expired, what conflation replaces,
-   * and only where that is not enough half of the rest, by priority.
+   * Makes room in a crowded window in the order of a cut: first expired publications, then conflated ones. If that is
+   * not enough, half of the rest is left out by priority.
    * @param wall Unix milliseconds
    */
   compact(caps: WindowCaps, wall: number): void {
@@ -116,7 +116,7 @@ export class MergeWindow {
     this.#keep(sampled.kept);
   }
 
-  /** Hands over everything, expired and conflated, and begins anew behind `upto`. */
+  /** Returns all contents after expiry and conflation, and begins anew after `upto`. */
   take(wall: number, upto: number): WindowContents {
     const { canSum } = this;
     if (!this.#hasTtl && !this.#hasKeys) {
@@ -136,7 +136,7 @@ export class MergeWindow {
     return { canSum, publications: conflated.kept, leftOut };
   }
 
-  /** Forgets everything and begins behind `after`. */
+  /** Forgets everything and begins after `after`. */
   restart(after: number): void {
     this.#after = after;
     this.#publications = undefined;

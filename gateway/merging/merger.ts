@@ -11,23 +11,24 @@ import { sample } from './sampling.ts';
 
 interface ClassState {
   readonly bucket: TokenBucket;
-  /** What the members of this class have been told of. */
+  /** Last offset that the members of this class have been told of. */
   upto: number;
   leftOut: number;
 }
 
 /**
- * The rules of one channel on one gateway: what is cut when, and what of it each class gets. Pure: the caller brings
- * batches and the moment, sends what is returned, in that order, calls `tick` at `dueAt`, and `written` for each cut
- * whose frames have all been seen to.
+ * The rules of one channel on one gateway: the time of each cut, and the part of it for each class. Pure: the caller
+ * provides batches and the moment. The caller sends the returned cuts in order, calls `tick` at `dueAt`, and calls
+ * `written` for each cut whose frames have been served.
  *
- * A room with `underWayMax` cuts under way is held: it collects until one is written, and gives up by priority what its
- * window can't hold. So the fan-out's backlog is bounded, and a process that can't keep up slows its cadence by itself;
- * `setCadence` leaves it time for other work.
+ * A room with `underWayMax` cuts under way is held. It collects until a cut is written, and leaves out by priority the
+ * publications beyond its window's caps. So the fan-out's backlog is bounded, and a process that can't keep up slows
+ * its cadence. `setCadence` leaves it time for other work.
  *
- * Invariants: cuts follow each other without overlap; a cut whose `after` is not the previous cut's `upto` (or whose
- * epoch differs) follows a hole that is nobody's choice; a class that exists has been told of everything up to its
- * `upto`, which is at most the last cut.
+ * Invariants:
+ * - Cuts follow each other without overlap.
+ * - A cut whose `after` is not the previous cut's `upto`, or whose epoch differs, follows a hole that nobody chose.
+ * - A class that exists has been told of everything up to its `upto`, which is at most the last cut.
  */
 export class Merger {
   #policy: ChannelPolicy;
@@ -36,24 +37,28 @@ export class Merger {
   #received: number;
   /** Last offset cut. */
   #cut: number;
-  /** What came since the last cut: one window where all members can be told sums or none can, else one for each. */
+  /**
+   * Publications since the last cut: one window when all members can be told sums or none can, else one for each kind.
+   */
   #windows: readonly MergeWindow[];
-  /** How many came since the last cut, by priority and in all, and the bytes of their payloads. */
+  /** Publications since the last cut by priority, their total, and their payload bytes. */
   readonly #offered = priorities.map(() => 0);
   #offeredCount = 0;
   #offeredBytes = 0;
-  /** `Infinity`: none is open. A number always, so that setting it allocates nothing. */
+  /**
+   * End of the open window; `Infinity` when none is open. It is always a number, so that setting it allocates nothing.
+   */
   #windowEndsAt = Infinity;
-  /** Without a window: when classes that were left everything out are told so. */
+  /** For a policy without a window: time to tell classes whose publications were all left out. */
   #tellAt = Infinity;
   #windowMs: number;
   /** Factor ≤ 1 on every budget while the process is overloaded. */
   #budgetFactor = 1;
-  /** Where so much came, a window is cut before its end. */
+  /** Caps at which a window is cut before its end. */
   #caps: WindowCaps;
-  /** What one batch may hold at most. */
+  /** Bounds of one batch. */
   #capsMax: WindowCaps;
-  /** What a window may keep at most. */
+  /** Bounds of a window's contents. */
   #keptMax: WindowCaps;
   #underWay = 0;
   #underWayMax = Infinity;
@@ -76,8 +81,8 @@ export class Merger {
   }
 
   /**
-   * A new policy is in force from the next publication on. A window that is stretched stays so until the cadence has
-   * measured the new policy.
+   * Puts a policy in force from the next publication on. A stretched window stays until the cadence has measured the
+   * new policy.
    */
   setPolicy(policy: ChannelPolicy): void {
     const isStretched = this.#windowMs > this.#policy.merge.windowMilliseconds;
@@ -88,18 +93,18 @@ export class Merger {
     this.#setWindow(isStretched ? Math.max(policyMs, this.#windowMs) : policyMs);
   }
 
-  /** The cadence decides how far an overloaded process stretches this room's window and shrinks its budgets. */
+  /** Sets the room's window and the factor on its budgets, as the cadence decides for an overloaded process. */
   setCadence(cadence: { readonly windowMs: number; readonly budgetFactor: number }): void {
     this.#budgetFactor = cadence.budgetFactor;
     this.#setWindow(Math.min(limits.mergeWindowMsMax, cadence.windowMs));
   }
 
-  /** How many of its cuts may be under way before it is held; Infinity unless it is set. */
+  /** Sets the number of cuts under way at which the room is held; the default is Infinity. */
   setUnderWayMax(underWayMax: number): void {
     this.#underWayMax = underWayMax;
   }
 
-  /** Whether a cut is due that waits for an earlier one to be written. */
+  /** Whether a due cut waits for an earlier one to be written. */
   get isWaiting(): boolean {
     return this.#isHeld && this.#isDue;
   }
@@ -108,12 +113,12 @@ export class Merger {
     return this.#windowMs;
   }
 
-  /** The position of one who joins now: the last cut. The whole open window is still to come. */
+  /** Position of a member that joins now: the last cut. The whole open window is still to come. */
   get position(): Position {
     return { epoch: this.#epoch, offset: this.#cut };
   }
 
-  /** When `tick` wants to be called, by the monotonic clock; `undefined` while the room is quiet. */
+  /** Time of the next `tick` by the monotonic clock; `undefined` while the room is quiet. */
   get dueAt(): number | undefined {
     const dueAt = Math.min(this.#windowEndsAt, this.#tellAt);
     return dueAt === Infinity ? undefined : dueAt;
@@ -136,8 +141,8 @@ export class Merger {
   }
 
   /**
-   * The span that one member of a class has not been told of: everything in it was left out for the class. Sent to a
-   * member that changes its class, so that the other class's batches join on without a seeming gap.
+   * The span that a class's members have not been told of: all of it was left out for the class. It is sent to a member
+   * that changes its class, so that the new class's batches follow without a gap.
    */
   untold(memberClass: MemberClass): { readonly after: number; readonly upto: number; readonly leftOut: number } | undefined {
     const state = this.#classes.get(memberClass);
@@ -152,7 +157,7 @@ export class Merger {
     if (continues) {
       this.#epoch = batch.epoch;
     } else {
-      // What was collected belongs before the hole; the next cut starts after it, so that members see the hole.
+      // Collected publications belong before the hole. The next cut starts after it, so that members see the hole.
       cuts = this.#settle(at);
       this.#restart({ epoch: batch.epoch, offset: batch.firstOffset - 1 });
     }
@@ -161,11 +166,11 @@ export class Merger {
       if (offset > this.#received) {
         this.#add({ offset, publication, count: undefined });
         if (this.#isHeld || !this.#isFull) {
-          // Where budgets are shrunk more is kept than is sent, for the sample at the cut to choose from.
+          // With shrunk budgets more is kept than sent, so that the sample at the cut can choose.
           this.#compact(this.#isHeld ? this.#capsMax : this.#keptMax, at.wall);
         } else {
           cuts = [...cuts, this.#makeCut(at)];
-          // The window begins anew, else its end would cut a short batch right behind this one.
+          // The window begins anew: its end would otherwise cut a short batch right after this one.
           if (this.#isWindowOpen) this.#openWindow(at.monotonic);
         }
       }
@@ -198,18 +203,17 @@ export class Merger {
     this.#windowEndsAt = Infinity;
     this.#tellAt = Infinity;
     if (this.#isEmpty) {
-      // Quiet: those whose last publications were all left out are told so now, since no later batch may come to say
-      // it.
+      // Quiet: classes whose last publications were all left out are told now, since no later batch may come.
       return this.#isSomeoneUntold() ? [this.#makeCut(at)] : noCuts;
     }
-    // `written` cuts it then.
+    // `written` makes this cut later.
     if (this.#isHeld) return noCuts;
     const cut = this.#makeCut(at);
     this.#openWindow(at.monotonic);
     return [cut];
   }
 
-  /** All members were given a cut, or passed over. Cuts what had to wait for it. */
+  /** Must be called when all members were sent a cut, or passed over. Makes the cut that waited for it. */
   written(at: Moment): readonly Cut[] {
     this.#underWay--;
     if (this.#isHeld || !this.#isDue) return noCuts;
@@ -222,7 +226,7 @@ export class Merger {
     return this.#underWay >= this.#underWayMax;
   }
 
-  /** Whether what was collected would have been cut, were the room not held. */
+  /** Whether a cut would be made now if the room were not held. */
   get #isDue(): boolean {
     return !this.#isEmpty && (!this.#isWindowOpen || this.#isFull);
   }
@@ -233,7 +237,7 @@ export class Merger {
 
   #setWindow(windowMs: number): void {
     this.#windowMs = windowMs;
-    // So much more may come as less of it is sent.
+    // A smaller budget factor sends less, so the caps on the input grow.
     this.#caps = capsTimes(windowCaps(this.#policy, windowMs), 1 / this.#budgetFactor);
   }
 
@@ -248,7 +252,7 @@ export class Merger {
   }
 
   /**
-   * Before a hole: cuts what was collected, and tells those who were left everything out, so that the hole is told at
+   * Before a hole: cuts the collected publications. Classes that were sent none of them are told, so that the hole has
    * its true size.
    */
   #settle(at: Moment): readonly Cut[] {
@@ -291,7 +295,10 @@ export class Merger {
     for (const window of this.#windows) if (window.isCrowded(caps)) window.compact(caps, wall);
   }
 
-  /** Members of one kind who join while a window is open get all of it, as it is kept for the others. */
+  /**
+   * Opens a window for a kind of member that joins while a window is open: it gets all contents kept for the other
+   * kind.
+   */
   #openWindowFor(canSum: boolean): void {
     const [present] = this.#windows;
     if (present === undefined || this.#windows.some((window) => window.canSum === canSum)) return;
@@ -344,7 +351,7 @@ export class Merger {
   }
 }
 
-/** A second's worth may come at once: a budget is about reading, and a reader who was idle can read. */
+/** Burst of a budget: one second's worth. A budget protects readers, and an idle reader can read a burst. */
 function burstOf(ratePerSecond: number): number {
   return ratePerSecond === Infinity ? 0 : Math.max(1, ratePerSecond);
 }
@@ -352,7 +359,7 @@ function burstOf(ratePerSecond: number): number {
 const noCuts: readonly Cut[] = [];
 const nothing: WindowContents = { canSum: true, publications: [], leftOut: undefined };
 
-/** What a class is sent within its budget, and all that it is not sent of this cut. */
+/** Selects the publications for a class within its budget, and the ones left out of this cut. */
 function within(
   budget: number,
   { publications, leftOut }: WindowContents,

@@ -8,9 +8,9 @@ export interface Sample {
 const none: readonly PlacedPublication[] = [];
 
 /**
- * Keeps at most `budget` publications: all of a higher priority before any of a lower one, and of the priority at which
- * the budget ends an evenly spaced choice, so that a burst of one sender at the end does not crowd out the others. The
- * order stays.
+ * Keeps at most `budget` publications, in order. All of a higher priority come before any of a lower one. In the
+ * priority at which the budget ends, the choice is evenly spaced. So one sender's burst at the end does not crowd out
+ * others.
  */
 export function sample(candidates: readonly PlacedPublication[], budget: number): Sample {
   if (candidates.length <= budget) return { kept: candidates, leftOut: none };

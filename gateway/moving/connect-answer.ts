@@ -2,7 +2,7 @@ import { channelNameFault } from '../../core/channel.ts';
 import type { Placement } from '../../core/pool/placement.ts';
 import { publicAddress, type RequestHeaders } from './public-address.ts';
 
-/** What `GET /v1/connect` is answered. */
+/** The answer to `GET /v1/connect`. */
 export type ConnectAnswer =
   | {
       readonly status: 200;
@@ -10,7 +10,7 @@ export type ConnectAnswer =
         /** WebSocket URLs, the best first. */
         readonly urls: readonly string[];
         readonly backoff: { readonly baseMs: number; readonly capMs: number };
-        /** Of the pool document; 0 where there is none. */
+        /** Epoch of the pool document; 0 without one. */
         readonly epoch: number;
       };
     }
@@ -27,12 +27,12 @@ export interface ConnectState {
   readonly placement: Placement | undefined;
   readonly epoch: number;
   readonly backoff: { readonly baseMs: number; readonly capMs: number };
-  /** UID of a gateway that takes nobody at the moment: it is named last. */
+  /** UID of a gateway that accepts no connections at the moment: it is named last. */
   readonly crowded?: string | undefined;
 }
 
 const path = '/v1/connect';
-/** More than a client will ever try before it asks again. */
+/** Most URLs in an answer: more than a client tries before it asks again. */
 const urlsMax = 8;
 
 export function isConnectRequest(url: string | undefined): boolean {
@@ -40,8 +40,8 @@ export function isConnectRequest(url: string | undefined): boolean {
 }
 
 /**
- * Tells a client where to connect for a channel. Without a pool document that is where it asked, as the proxies before
- * this gateway say.
+ * Names the gateways for a channel. Without a pool document that is the address of the request, as the proxies before
+ * this gateway wrote it.
  */
 export function answerConnect(request: ConnectRequest, { placement, epoch, backoff, crowded }: ConnectState): ConnectAnswer {
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, 'method_not_allowed', 'use GET');

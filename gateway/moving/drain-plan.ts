@@ -1,48 +1,48 @@
 import { channelOwner } from '../../core/channel.ts';
 import type { Placement } from '../../core/pool/placement.ts';
 
-/** How a gateway gives up its connections. Times count from its beginning, in milliseconds. */
+/** Plan of a drain. Times count from its beginning, in milliseconds. */
 export interface DrainOrder {
   readonly connectionsPerSecond: number;
   /**
-   * From here on those who are left are closed, evenly over `lastCallMs`, whatever the rate; who was told to move, at
-   * least half of it after that.
+   * Start of the last call. Over `lastCallMs` the remaining connections are closed evenly, whatever the rate.
+   * Connections that were told to move are closed in its second half at the earliest.
    */
   readonly deadlineMs: number;
   readonly lastCallMs: number;
-  /** A client that is told to move goes after a random part of this. */
+  /** Clients that are told to move leave after a random part of this time. */
   readonly hintAfterMs: number;
 }
 
-/** How a process that ends gives up its connections. */
+/** Plan for the connections of a process that ends. */
 export interface Ending {
-  /** Longest time until nobody is left, in milliseconds. */
+  /** Longest time until no connection is left, in milliseconds. */
   readonly withinMs: number;
-  /** `undefined`: as many as it takes, evenly. */
+  /** Rate of moves; `undefined`: evenly over the time. */
   readonly connectionsPerSecond: number | undefined;
 }
 
-/** Longest time over which those who are left at the deadline are closed, in milliseconds. */
+/** Longest last call, in milliseconds: the time in which remaining connections are closed. */
 export const lastCallMsMax = 5_000;
-/** Most of the time of a whole drain that its last call may take. */
+/** Largest share of the last call in a whole drain. */
 const lastCallShareMax = 0.3;
 /**
- * Part of the time before the last call in which everybody is moved where no rate is set: the rest is for what a busy
- * loop is late by.
+ * Share of the time before the last call in which all connections are moved when no rate is set. The rest makes up for
+ * a busy event loop.
  */
 const evenShare = 0.9;
 const hintAfterMsMax = 500;
 const hintAfterShareMax = 0.1;
 
-/** What an operator's command orders. */
+/** The plan that an operator's command orders. */
 export function commandedOrder(command: { readonly connectionsPerSecond: number; readonly deadlineSeconds: number }): DrainOrder {
   const { connectionsPerSecond, deadlineSeconds } = command;
   return { connectionsPerSecond, deadlineMs: deadlineSeconds * 1000, lastCallMs: lastCallMsMax, hintAfterMs: hintAfterMsMax };
 }
 
 /**
- * The drain of a process that ends. One that is under way goes on at its rate, since an operator knows better than the
- * settings that the process was started with, and to the earlier of both ends.
+ * The drain of a process that ends. A drain under way keeps its rate: an operator knows better than the settings at the
+ * process's start. The earlier of both ends applies.
  */
 export function finalOrder(
   { withinMs, connectionsPerSecond }: Ending,
@@ -63,33 +63,31 @@ export function finalOrder(
   return { ...order, deadlineMs: elapsedMs + deadlineMs, lastCallMs, hintAfterMs: Math.min(order.hintAfterMs, own.hintAfterMs) };
 }
 
-/** How far a drain has come. */
+/** Progress of a drain. */
 export interface DrainPace {
   readonly elapsedMs: number;
-  /** Connections that may be moved by now and were not; a fraction is kept. */
+  /** Connections that may be moved now; fractions are kept. */
   readonly credit: number;
-  /**
-   * Whether the last turn was over before its budget was spent: then the rest is kept, as if the loop had been held.
-   */
+  /** Whether the last turn ended before its budget was spent. The rest is then kept, as if the loop had been held. */
   readonly wasCut?: boolean;
 }
 
 export const drainStart: DrainPace = { elapsedMs: 0, credit: 0 };
 
 /**
- * Longest time for which the rate is caught up after the loop was held: more at once would be the burst that a drain is
- * to avoid.
+ * Longest time for which the rate is caught up after the event loop was held, in milliseconds. More at once would be a
+ * burst, which a drain is to avoid.
  */
 const catchUpMsMax = 250;
 /**
- * A client that was told to move has left by now, or it does not understand: it finds the new gateway, connects and
- * catches up.
+ * Time for a client that was told to move, in milliseconds: it finds the new gateway, connects and catches up. A client
+ * that stays longer does not understand.
  */
 export const leaveWithinMs = 15_000;
 
 /**
- * How many connections to move now: at the set rate, and in the last call as many as it takes to be done at its end.
- * Whoever spends of the credit takes it off the pace; what is not spent, for want of somebody to move, does not add up.
+ * Number of connections to move now: by the set rate, or in the last call by the time that is left. The caller takes
+ * moved connections off the credit. Unspent credit does not add up when no connection is left to move.
  */
 export function paceDrain(
   order: DrainOrder,
@@ -108,27 +106,26 @@ export function paceDrain(
   return { pace: { elapsedMs, credit }, budget: Math.min(Math.floor(credit), connections), isLastCall };
 }
 
-/** What a drain knows of one connection. */
+/** A drain's view of one connection. */
 export interface Leaver {
   readonly id: number;
-  /** Its channels, in the order in which it subscribed. */
+  /** Channels of the connection, in the order of subscription. */
   readonly channels: readonly string[];
   /**
-   * Not where its encoding has no word for it, where it had a hint before (a connection gets one), or where no time is
-   * left for it.
+   * `false` when its encoding has no hint, when it had a hint before (a connection gets one), or when no time is left.
    */
   readonly mayBeHinted: boolean;
 }
 
 /**
- * How one connection is made to go: by a hint where to, or by being closed with 1012 (who comes back is sent
- * elsewhere).
+ * The way to make a connection leave: by a hint with the new address, or by a close with 1012. A client that reconnects
+ * is sent elsewhere.
  */
 export type Departure = { readonly kind: 'hint'; readonly url: string } | { readonly kind: 'close' };
 
 /**
- * The hint names the gateway that should host the client's anchor. Where no other gateway serves, there is none to
- * name.
+ * Chooses a departure. A hint names the gateway that should host the client's anchor; it names none when no other
+ * gateway serves.
  */
 export function departureOf(leaver: Leaver, placement: Placement | undefined, ownUid: string): Departure {
   if (!leaver.mayBeHinted || placement === undefined) return { kind: 'close' };
@@ -137,8 +134,8 @@ export function departureOf(leaver: Leaver, placement: Placement | undefined, ow
 }
 
 /**
- * The channel by which a connection is placed: the first it subscribed to that is nobody's own. One without is placed
- * by its id, to spread them.
+ * The channel that places a connection: its first subscription that is not a user's own channel. A connection without
+ * one is placed by its id, to spread them.
  */
 function anchorOf({ id, channels }: Leaver): string {
   return channels.find((channel) => channelOwner(channel) === undefined) ?? `client-${id}`;

@@ -22,18 +22,18 @@ import type { Clock } from '../../core/clock.ts';
 import { inSlices } from '../../core/slices.ts';
 
 const tickMs = 20;
-/** How long one tick may take, in milliseconds; what is left is for the next. */
+/** Longest tick, in milliseconds; the rest is left for the next one. */
 const tickMsMax = limits.turnMsMax / 4;
-/** After a walk over all connections that found nobody to move the next one begins so much later, in milliseconds. */
+/** Pause after a walk over all connections that found none to move, in milliseconds. */
 const walkPauseMs = 250;
 
 export interface DrainerOptions {
   readonly connections: ReadonlyMap<number, Connection>;
   readonly placement: () => Placement | undefined;
-  /** This pod's UID: what commands must be for, and where nobody is sent. */
+  /** This pod's UID. Commands must name it, and no client is sent to it. */
   readonly uid: string;
   readonly clock: Clock;
-  /** Called with the time that a tick, or a slice of the end, held the event loop, in milliseconds. */
+  /** Called with the duration of a tick, or of a slice of the end, in milliseconds. */
   readonly onSlice?: (milliseconds: number) => void;
   readonly registry: Registry;
   readonly logger: Logger;
@@ -44,22 +44,23 @@ interface Drain {
   pace: DrainPace;
   readonly startedAt: number;
   readonly startedClock: number;
-  /** Those who were told to move, with when; the earliest first. */
+  /** Connections that were told to move, with the time; the earliest first. */
   readonly told: Map<Connection, number>;
-  /** Walks over all connections once; it meets those who come meanwhile too. `undefined`: it is over. */
+  /** Walks over all connections once, including new ones. `undefined`: the walk is over. */
   untold: Iterator<Connection> | undefined;
-  /** When the next walk may begin: one whose handshake was under way may have come since. */
+  /** Earliest time of the next walk: connections whose handshake was under way may have come since. */
   nextWalkAt: number;
   readonly stop: () => void;
 }
 
 /**
- * A gateway's orderly leaving: tells clients of ours where to go, closes the others with 1012, all at a set rate, and
- * closes those who were told and stayed. It can be called off; who was told by then may still go.
+ * Drains a gateway at a set rate. Clients that understand a hint are told to move; other connections are closed with
+ * 1012. Clients that were told and stayed are closed later. A drain can be aborted; clients that were told by then may
+ * still leave.
  */
 export class Drainer {
   readonly #options: DrainerOptions;
-  /** At most one hint for a connection, also over several drains. */
+  /** Connections that had a hint: each gets at most one, over all drains. */
   readonly #hinted = new WeakSet<Connection>();
   readonly #moves: Counter<'how'>;
   #drain: Drain | undefined;
@@ -103,7 +104,7 @@ export class Drainer {
     };
   }
 
-  /** Follows an operator's command. The same again, or a drain with another rate, goes on from where it is. */
+  /** Follows an operator's command. A repeated drain, or one with another rate, continues from its progress. */
   follow(command: DrainCommand): CommandResult {
     const { uid, clock } = this.#options;
     const decision = decideCommand(command, { uid, lastIssuedAt: this.#lastIssuedAt, now: clock.wall() });
@@ -118,7 +119,10 @@ export class Drainer {
     return { kind: 'followed', state: this.state };
   }
 
-  /** Moves everybody, since the process ends; resolves when nobody is left, the time is over, or it is hastened. */
+  /**
+   * Moves all connections because the process ends. Resolves when none is left, the time is over, or `hasten` was
+   * called.
+   */
   async finish(ending: Ending): Promise<void> {
     this.#isFinal = true;
     const { connections, clock, logger } = this.#options;
@@ -135,7 +139,7 @@ export class Drainer {
     logger.info({ moved: this.#moved, afterMs: Math.round(clock.monotonic() - startedClock) }, 'nobody is left');
   }
 
-  /** Closes at once whoever `finish` would still move. */
+  /** Closes all remaining connections of `finish` at once. */
   hasten(): void {
     this.#isHastened = true;
   }
@@ -191,7 +195,7 @@ export class Drainer {
     const isLate = (): boolean => clock.monotonic() - startedAt >= tickMsMax;
     const observed = { elapsedMs: startedAt - drain.startedClock, connections: connections.size };
     const { pace, budget, isLastCall } = paceDrain(drain.order, drain.pace, observed);
-    // Who was told shortly before the last call is to have the time to go by itself.
+    // A client that was told shortly before the last call still gets time to leave by itself.
     let left = budget - this.#closeTold(drain, isLastCall ? drain.order.lastCallMs / 2 : leaveWithinMs, { budget, isLate });
     while (left > 0 && !isLate()) {
       const connection = this.#nextUntold(drain);
@@ -203,7 +207,10 @@ export class Drainer {
     onSlice?.(clock.monotonic() - startedAt);
   }
 
-  /** Closes those who were told to move at least `afterMs` ago and are still there. @returns how many */
+  /**
+   * Closes connections that were told to move at least `afterMs` ago and are still open.
+   * @returns the number of closed connections
+   */
   #closeTold({ told }: Drain, afterMs: number, most: { readonly budget: number; readonly isLate: () => boolean }): number {
     const before = this.#options.clock.monotonic() - afterMs;
     let closed = 0;

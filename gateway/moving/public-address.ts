@@ -1,16 +1,16 @@
-/** Headers by their names in small letters, as `node:http` reads them: what came twice is one list with commas. */
+/** Headers by lower-case name, as `node:http` reads them. A repeated header is one list with commas. */
 export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const authority = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 const pathSegments = /^(?:\/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+$/;
-/** Longest header that is read, in characters: what proxies write is far below. */
+/** Longest header that is read, in characters. Proxies write far less. */
 const headerCharactersMax = 1_024;
 
 /**
- * The WebSocket URL at which a client reached this gateway, `wss://HOST/PREFIX/`, by what the proxies before it wrote;
- * `undefined` where no header names a host. `Forwarded` (RFC 7239) goes before `X-Forwarded-Proto` and
- * `X-Forwarded-Host`, and these before `Host`. Of several the first counts: the proxy nearest to the client wrote it.
- * Prefixes add up in their order. A value that can't be read counts as none.
+ * The WebSocket URL at which a client reached this gateway, `wss://HOST/PREFIX/`, from the headers of the proxies.
+ * `undefined` when no header names a host. `Forwarded` (RFC 7239) comes before `X-Forwarded-Proto` and
+ * `X-Forwarded-Host`, which come before `Host`. The first of several values counts: the proxy nearest to the client
+ * wrote it. Prefixes are joined in their order. An unreadable value counts as none.
  */
 export function publicAddress(headers: RequestHeaders): string | undefined {
   const { proto, host } = forwardedPairs(headers);
@@ -29,7 +29,7 @@ function prefixOf(headers: RequestHeaders): string {
   return pathSegments.test(prefix) ? prefix : '';
 }
 
-/** What stands in a header between its commas, without quotes. */
+/** The values of a header between its commas, without quotes. */
 function listed(headers: RequestHeaders, name: string): readonly string[] {
   return textOf(headers, name)
     .split(',')

@@ -1,18 +1,15 @@
 import { limits } from '../../core/limits.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
 
-/** Why a room is not opened now: its connection, or all of this gateway, opened too many. */
+/** Reasons not to open a room now: its connection, or the whole gateway, opened too many. */
 export type ColdRefusal = 'connection_rate' | 'gateway_rate';
 
-/** A connection may have all its subscriptions at once. */
+/** Burst of a connection: all its subscriptions at once. */
 const connectionBurst = limits.subscriptionsPerConnectionMax;
 
 /**
- * How many rooms may be opened in a time. Each costs a subscription to the bus and back, and a line in every listener's
- * reports, also where nobody ever publishes to it and its member leaves at once.
- *
- * The first room of a connection is always opened: connections are accepted at a rate, and in a message centre each
- * opens the room of its own user.
+ * Bounds the rate at which rooms are opened. Each room costs two round trips on the bus and an entry in every
+ * listener's reports. That holds even for an empty channel whose member leaves at once.
  */
 export class ColdRooms {
   readonly #gateway: TokenBucket;
@@ -24,8 +21,8 @@ export class ColdRooms {
   }
 
   /**
-   * Takes a room out of both rates, or out of none.
-   * @param connection whose rate it is; `undefined` where a backend wants the room, which only the gateway's rate
+   * Takes one room from both rates, or from neither.
+   * @param connection the connection whose rate counts; `undefined` for a backend's call, which only the gateway's rate
    * bounds
    */
   open(connection: object | undefined, now: number): 'opened' | ColdRefusal {

@@ -1,11 +1,11 @@
 import type { DropReason, Tally } from '../accounts/tally.ts';
 
-/** Counts what was handed to sockets. */
+/** Counts the frames handed to sockets. */
 export interface FrameMeter {
   sent(frames: number, bytes: number): void;
 }
 
-/** How many members a frame reached, did not reach, and may still reach. */
+/** Numbers of members that a frame reached, did not reach, and may still reach. */
 export interface DeliveryResult {
   readonly delivered: number;
   readonly slow: number;
@@ -17,9 +17,8 @@ const noFrame = Buffer.alloc(0);
 const nobody: readonly never[] = [];
 
 /**
- * One frame on its way to the members that one class had at the cut. It knows at any time how many members it was
- * handed to, how many it was dropped for and how many still wait, and keeps the room's and the process's accounts in
- * step.
+ * One frame on its way to the members of one class, as of the cut. It counts the members it was handed to, was dropped
+ * for, and still waits for. It keeps the accounts of room and process in step.
  */
 export class Delivery<Recipient> {
   readonly #tallies: readonly Tally[];
@@ -43,9 +42,9 @@ export class Delivery<Recipient> {
     /** The span of offsets `(after, upto]` that the frame accounts for. */
     readonly span: { readonly epoch: string; readonly after: number; readonly upto: number };
     readonly frame: Buffer;
-    /** Frames of the protocol in `frame`. */
+    /** Number of protocol frames in `frame`. */
     readonly frames: number;
-    /** How many publications of each priority it carries, in the order of `priorities`. */
+    /** Number of publications of each priority, in the order of `priorities`. */
     readonly publications: readonly number[];
     readonly members: readonly Recipient[];
     readonly tallies: readonly Tally[];
@@ -73,7 +72,10 @@ export class Delivery<Recipient> {
     return this.#members;
   }
 
-  /** Every member was served, queued or passed over; what waits in queues keeps only its own reference to the bytes. */
+  /**
+   * Ends the fan-out: every member was served, queued or passed over. Queues keep only their own reference to the
+   * bytes.
+   */
   finish(): void {
     this.#frame = noFrame;
     this.#members = nobody;

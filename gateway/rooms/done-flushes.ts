@@ -1,24 +1,24 @@
-/** How a flush that is over went, summed over the classes of its room. */
+/** Result of a finished flush, summed over the classes of its room. */
 export interface DoneFlush {
   /** The span `(after, upto]` of offsets. */
   readonly after: number;
   readonly upto: number;
-  /** By the monotonic clock, in milliseconds. */
+  /** End of the flush by the monotonic clock, in milliseconds. */
   readonly doneAt: number;
   readonly delivered: number;
   readonly slow: number;
   readonly disconnected: number;
 }
 
-/** Most flushes that are over and remembered by a gateway, all rooms together. */
+/** Most finished flushes that a gateway remembers, for all rooms together. */
 export const doneFlushesMax = 16_384;
 
 const columns = ['key', 'after', 'upto', 'doneAt', 'delivered', 'slow', 'disconnected'] as const;
 const width = columns.length;
 
 /**
- * The last flushes of all rooms that are over, as numbers in a ring: nothing is allocated for a flush, and what is
- * remembered takes the same memory for one room as for 10,000. What can't be said in these numbers is kept beside them.
+ * The last finished flushes of all rooms, as numbers in a ring. A flush allocates nothing, and one room takes as much
+ * memory as 10,000. Details that don't fit these numbers are kept beside them.
  */
 export class DoneFlushes<Details> {
   readonly #capacity: number;
@@ -33,12 +33,12 @@ export class DoneFlushes<Details> {
     this.#details = Array.from({ length: capacity });
   }
 
-  /** A number for one order of one room: offsets of different epochs can't be compared. */
+  /** A number for one epoch of one room: offsets of different epochs can't be compared. */
   newKey(): number {
     return this.#keys++;
   }
 
-  /** @param details where some of the flush is still on its way, or was left out for a class */
+  /** @param details present when some of the flush is still under way, or was left out for a class */
   add(key: number, flush: DoneFlush, details: Details | undefined): void {
     const place = this.#added++ % this.#capacity;
     const at = place * width;
@@ -52,7 +52,7 @@ export class DoneFlushes<Details> {
     this.#details[place] = details;
   }
 
-  /** The flush with this offset, the newest first. */
+  /** The newest flush with this offset. */
   find(key: number, offset: number): { readonly flush: DoneFlush; readonly details: Details | undefined } | undefined {
     const oldest = Math.max(0, this.#added - this.#capacity);
     for (let number = this.#added - 1; number >= oldest; number--) {

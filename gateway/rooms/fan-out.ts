@@ -3,17 +3,17 @@ import type { Member } from './members.ts';
 import type { Clock } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 
-/** All that the fan-out knows of a room: it adds the time that writing to its members took. */
+/** The fan-out's view of a room: it adds the time spent on writing to its members. */
 export interface FannedOut {
   /** Milliseconds. */
   spentMs: number;
 }
 
-/** The frames of one cut, one for each class that gets something. */
+/** The frames of one cut, one for each class that is sent something. */
 export interface Flush {
   readonly room: FannedOut;
   readonly deliveries: readonly Delivery<Member>[];
-  /** All members were served, queued or passed over. */
+  /** Called when all members were served, queued or passed over. */
   onDone(): void;
 }
 
@@ -22,14 +22,14 @@ export interface FanOutOptions {
   readonly onSlice: (milliseconds: number) => void;
 }
 
-/** Half of what a slice may take, so that one long write at its end does not carry it over the bound. */
+/** Half of a slice's bound, so that a long last write does not exceed the bound. */
 const sliceMs = limits.fanOutSliceMsMax / 2;
-/** Members that one room is given before the next has its turn and the clock is read. */
+/** Members of one room served before the next room's turn and the next look at the clock. */
 const quantum = 64;
 
 /**
- * Writes flushes to their members in slices, so that the event loop stays responsive. Rooms take turns, a quantum of
- * members each, so a room of 50,000 does not hold up a room of five; the flushes of one room are first in, first out.
+ * Writes flushes to their members in slices, so that the event loop stays responsive. Rooms take turns of `quantum`
+ * members, so a room of 50,000 does not hold up a room of five. The flushes of one room are first in, first out.
  */
 export class FanOut {
   readonly #options: FanOutOptions;
@@ -64,7 +64,7 @@ export class FanOut {
   #slice(): void {
     const startedAt = this.#options.clock.monotonic();
     let at = startedAt;
-    // A room that was served goes to the back: the next one is always that whose turn is longest ago.
+    // A served room goes to the back, so the next room is the one that has waited longest.
     for (const [room, queue] of this.#flushes) {
       const flush = queue[0];
       const isDone = flush === undefined || writeQuantum(flush);
@@ -76,7 +76,7 @@ export class FanOut {
       at = now;
       if (isDone) {
         flush?.onDone();
-        // Telling who waits for it is no cost of the flush that comes next.
+        // The time of `onDone` is no cost of the next flush.
         at = this.#options.clock.monotonic();
       }
       if (at - startedAt >= sliceMs) break;

@@ -11,13 +11,13 @@ export interface PublicationResult {
   readonly pending: number;
 }
 
-/** What one class got of a cut. */
+/** The part of a cut for one class. */
 export interface ClassRecord {
-  /** How many members the class had. */
+  /** Number of members of the class. */
   readonly members: number;
-  /** What was left out for it; `undefined` = nothing. */
+  /** Publications left out for the class; `undefined` = none. */
   readonly dropped: Pick<LeftOut, 'reasonOf'> | undefined;
-  /** How its frame fared; `undefined` = nothing was sent. */
+  /** Delivery of the class's frame; `undefined` = nothing was sent. */
   readonly delivery: { result(): DeliveryResult } | undefined;
 }
 
@@ -38,14 +38,14 @@ interface Waiter {
   readonly resolve: (result: PublicationResult) => void;
 }
 
-/** What is asked about, as it is at that moment. */
+/** The room at the moment of the question. */
 interface AskedRoom {
-  /** The last cut. */
+  /** Position of the last cut. */
   readonly position: Position;
   readonly size: number;
 }
 
-/** The cuts of one epoch: their offsets are `(first, upto]`, but for those that the bus lost. */
+/** The cuts of one epoch. Their offsets are `(first, upto]`, except those that the bus lost. */
 interface Order {
   readonly epoch: string;
   readonly key: number;
@@ -55,15 +55,15 @@ interface Order {
   lost: { readonly after: number; readonly upto: number } | undefined;
 }
 
-/** How long a flush that is over is remembered, in milliseconds: publishers ask right after their append. */
+/** Time for which a finished flush is remembered, in milliseconds. Publishers ask right after their append. */
 export const rememberedMs = 5_000;
 const waitersMax = 1_000;
 const nobody: PublicationResult = { delivered: 0, dropped: {}, pending: 0 };
 
 /**
- * What became of the last flushes of one room, so that a publisher can ask how its publication fared
- * (`?wait=delivered`). The flushes of a room end in the order in which they begin. One that is under way is always
- * known: the fan-out's backlog bounds them. One that is over lies with those of all other rooms.
+ * Results of a room's last flushes, so that a publisher can ask about its publication (`?wait=delivered`). Flushes of a
+ * room end in the order of their beginning. All flushes under way are kept: the fan-out's backlog bounds them. Finished
+ * flushes are kept together with those of all other rooms.
  */
 export class FlushRecords {
   readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
@@ -78,12 +78,12 @@ export class FlushRecords {
     this.#done = done;
   }
 
-  /** A cut was made and is on its way. */
+  /** Records a cut whose fan-out begins. */
   begin({ epoch, after, upto }: Span, classes: readonly ClassRecord[]): void {
     this.#underWay.push({ epoch, after, upto, classes });
   }
 
-  /** The oldest flush that was under way is over: all members were served, queued or passed over. */
+  /** Ends the oldest flush under way: all members were served, queued or passed over. */
   done(): void {
     const record = this.#underWay.shift();
     if (record === undefined) return;
@@ -103,9 +103,9 @@ export class FlushRecords {
   }
 
   /**
-   * Resolves when the flush with this offset has been seen to, or at the deadline with what is known then: a
-   * publication that is not cut yet is pending for all members. One that was cut without a record here never reached
-   * this room. `forgotten`: its flush was too long ago.
+   * Resolves when the flush with this offset is over, or at the deadline with the result so far. A publication that is
+   * not cut yet is pending for all members. A cut without a record never reached this room. `forgotten`: the flush was
+   * too long ago.
    */
   async result(wanted: Position, deadlineMs: number, room: AskedRoom): Promise<PublicationResult | 'forgotten'> {
     const known = this.#resultOf(wanted, room.position);
@@ -144,7 +144,7 @@ export class FlushRecords {
     for (const waiter of waiters) {
       if (waiter.epoch !== record.epoch || waiter.offset > record.upto) continue;
       waiters.delete(waiter);
-      // What waited for an offset below this span waited for one that the bus lost.
+      // A waiter for an offset below this span waits for a publication that the bus lost.
       waiter.resolve(waiter.offset > record.after ? sum(record.classes, waiter.offset) : nobody);
     }
   }
@@ -153,7 +153,7 @@ export class FlushRecords {
     return this.#underWay.find((record) => record.epoch === epoch && offset > record.after && offset <= record.upto);
   }
 
-  /** `undefined`: its flush is not over. */
+  /** The result of a publication; `undefined` while its flush is under way. */
   #resultOf(wanted: Position, cut: Position): PublicationResult | 'forgotten' | undefined {
     const { epoch, offset } = wanted;
     if (this.#isUnderWay(wanted) !== undefined) return undefined;

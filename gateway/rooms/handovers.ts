@@ -1,7 +1,7 @@
 import { limits } from '../../core/limits.ts';
 import type { Member } from './members.ts';
 
-/** The members that came with a position and are told what sums are made of, in the order in which that ends. */
+/** Members that came with a position and are sent the parts of sums, in the order in which that ends. */
 export class Handovers {
   readonly #waiting: { readonly member: Member; readonly endsAt: number }[] = [];
 
@@ -10,7 +10,7 @@ export class Handovers {
     this.#waiting.push({ member, endsAt: now + limits.handoverMs });
   }
 
-  /** Takes out those whose time is over, and returns them, where they are still members. */
+  /** Removes and returns the members whose time is over. Former members are removed without being returned. */
   over(now: number): readonly Member[] {
     const [first] = this.#waiting;
     if (first === undefined || first.endsAt > now) return none;

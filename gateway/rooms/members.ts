@@ -3,27 +3,27 @@ import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import type { Encoding, MemberClass, Message } from '../encoding/encoding.ts';
 import type { Delivery } from './delivery.ts';
 
-/** All that a room knows of a connection. */
+/** A room's view of a connection. */
 export interface Subscriber {
   readonly encoding: Encoding;
   readonly isClosed: boolean;
   /** Whether its queue is at its bound. */
   readonly isFull: boolean;
-  /** Whose it is; `undefined` = nobody is known. */
+  /** User of the connection; `undefined` = none is known. */
   readonly uid: string | undefined;
-  /** Its subscriptions; rooms add and remove their own. */
+  /** Subscriptions of the connection; rooms add and remove their own. */
   readonly members: Member[];
   memberOf(channel: string): Member | undefined;
-  /** One frame of a fan-out. `true` = handed to the socket, and not yet accounted for. */
+  /** Sends one frame of a fan-out. `true` = handed to the socket, and not yet accounted for. */
   sendBatch(delivery: Delivery<Member>, member: Member): boolean;
-  /** A notice, where its encoding has a word for it. */
+  /** Sends a notice, if the connection's encoding has a form for it. */
   tell(message: Message): void;
-  /** Drops what waits for a member that left. */
+  /** Drops the queued frames of a member that left. */
   forget(member: Member): void;
   close(code: CloseCode): void;
 }
 
-/** All that a connection knows of a room. */
+/** A connection's view of a room. */
 export interface MemberRoom {
   readonly channel: string;
   readonly policy: ChannelPolicy;
@@ -31,22 +31,22 @@ export interface MemberRoom {
   fullMembers: number;
 }
 
-/** A connection in a room. It ends by leaving or by the connection's end, and is never used again. */
+/** A connection in a room. It ends when the connection leaves or ends, and is never used again. */
 export interface Member {
   readonly connection: Subscriber;
   readonly room: MemberRoom;
   memberClass: MemberClass;
-  /** Publications a second that it asked for; `undefined` = all that the policy gives. */
+  /** Publications a second that the client asked for; `undefined` = all that the policy allows. */
   asked: number | undefined;
-  /** `false` from the moment it left: whatever is still on its way to it is not sent. */
+  /** `false` once it has left: frames on their way to it are not sent. */
   active: boolean;
-  /** Its place in its list, kept by `MemberList`. */
+  /** Place in its `MemberList`, which keeps this number. */
   index: number;
 }
 
 /**
- * The members of one class of a room. A fan-out borrows the list as it is at the cut; while it is lent, joining and
- * leaving work on a copy, so that a fan-out over several slices goes exactly to those who were members at the cut.
+ * The members of one class of a room. A fan-out borrows the list at the cut. While it is borrowed, joining and leaving
+ * work on a copy. So a fan-out over several slices reaches exactly the members at the cut.
  */
 export class MemberList {
   #members: Member[] = [];

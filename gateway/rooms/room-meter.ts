@@ -3,16 +3,16 @@ import type { Publication } from '../../core/publication.ts';
 import type { FannedOut } from './fan-out.ts';
 
 /**
- * CPU of a flush for each member until it is measured, in milliseconds: cautious, some two or three times what it
- * takes.
+ * Assumed CPU time of a flush for each member until it is measured, in milliseconds. It is two or three times the usual
+ * value, to be cautious.
  */
 const writeCostMsAssumed = 0.02;
 /** Weight of the newest interval in a room's flush cost. */
 const costWeight = 0.3;
 
-/** What comes to one room, and what its flushes cost: the cadence is planned from it. */
+/** Measures one room's input and the cost of its flushes, from which the cadence is planned. */
 export class RoomMeter implements FannedOut {
-  /** CPU for encoding and fan-out since the load was last taken, in milliseconds. */
+  /** CPU time of encoding and fan-out since the load was last taken, in milliseconds. */
   spentMs = 0;
   readonly #onActive: () => void;
   #isActive = false;
@@ -24,17 +24,17 @@ export class RoomMeter implements FannedOut {
   #flushCostMs: number | undefined;
   #writeCostMs = writeCostMsAssumed;
 
-  /** @param onActive called when something has come or was written for the first time since the load was last taken */
+  /** @param onActive called at the first input or write after the load was last taken */
   constructor(onActive: () => void) {
     this.#onActive = onActive;
   }
 
-  /** CPU of a flush for each member, in milliseconds. */
+  /** CPU time of a flush for each member, in milliseconds. */
   get writeCostMs(): number {
     return this.#writeCostMs;
   }
 
-  /** Whether a flush is under way: what it takes is measured when it ends. */
+  /** Whether a flush is under way: its cost is measured at its end. */
   get isFlushing(): boolean {
     return this.#flushesBegun > 0;
   }
@@ -56,10 +56,7 @@ export class RoomMeter implements FannedOut {
     this.#flushesWritten++;
   }
 
-  /**
-   * What was measured since the load was last taken, `intervalMs` ago. `undefined`: nothing came and nothing was
-   * written.
-   */
+  /** The load since it was last taken, `intervalMs` ago; `undefined` without any input or write. */
   takeLoad(intervalMs: number, members: number): Omit<RoomLoad, 'policy'> | undefined {
     this.#isActive = false;
     if (this.#arrivals === 0 && this.spentMs === 0 && this.#flushesWritten === 0) return undefined;

@@ -21,13 +21,13 @@ export interface RoomSurroundings {
   readonly fanOut: FanOut;
   readonly metrics: GatewayMetrics;
   readonly clock: Clock;
-  /** Where the flushes of all rooms lie when they are over. */
+  /** Finished flushes of all rooms. */
   readonly done: DoneFlushes<readonly ClassRecord[]>;
 }
 
 /**
- * A channel's presence on one gateway: brings its members and the rules (`Merger`) together with the timer, the
- * encodings and the fan-out. Lives from its first member's coming to its last member's leaving.
+ * One channel on one gateway. It joins the members and the rules (`Merger`) with the timer, the encodings and the
+ * fan-out. It lives from its first member's joining to its last member's leaving.
  */
 export class Room implements MemberRoom {
   readonly channel: string;
@@ -56,7 +56,7 @@ export class Room implements MemberRoom {
     readonly policy: ChannelPolicy;
     readonly position: Position;
     readonly surroundings: RoomSurroundings;
-    /** Called when something has come or was written for the first time since the load was last taken. */
+    /** Called at the first input or write after the load was last taken. */
     readonly onActive: (room: Room) => void;
   }) {
     this.#meter = new RoomMeter(() => options.onActive(this));
@@ -79,24 +79,24 @@ export class Room implements MemberRoom {
     return this.#size;
   }
 
-  /** All members as they are now: the list stays as it is while they come and go. */
+  /** A copy of the list of members, which stays the same while members come and go. */
   everyone(): readonly Member[] {
     return [...this.#members.values()].flatMap((list) => [...list]);
   }
 
   /**
-   * @returns whether its members must be settled: what one asked for holds under the new policy too, which may give it
-   * more or less
+   * @returns whether members must be settled: the new policy may give them more or less of the density that they asked
+   * for
    */
   setPolicy(policy: ChannelPolicy): boolean {
     const { budget } = this.#merger.policy;
     this.#merger.setPolicy(policy);
-    // Classes depend on nothing else: most changes of policies need no look at the members.
+    // Classes depend only on this budget, so most changes of policies need no look at the members.
     return policy.budget.publicationsPerSecond !== budget.publicationsPerSecond;
   }
 
   /**
-   * Moves members to the classes that the policy gives them. Whoever has many settles some at a time: each time costs a
+   * Moves members to the classes that the policy gives them. Callers settle a large room in parts: each call costs one
    * frame a class.
    */
   settle(members: Iterable<Member>): void {
@@ -141,7 +141,7 @@ export class Room implements MemberRoom {
     if (index >= 0) member.connection.members.splice(index, 1);
   }
 
-  /** Gives a member another density, after telling it of what its old class has not been told of. */
+  /** Gives a member another density. Before that, it is told of everything its old class has not been told of. */
   changeDensity(member: Member, asked: number | undefined): void {
     member.asked = asked;
     const { memberClass } = member;
@@ -156,15 +156,14 @@ export class Room implements MemberRoom {
     this.#emit(this.#merger.receive(batch, this.#moment()));
   }
 
-  /** Whether a flush is under way: what it takes is measured when it ends. */
+  /** Whether a flush is under way: its cost is measured at its end. */
   get isFlushing(): boolean {
     return this.#meter.isFlushing;
   }
 
   /**
-   * What the cadence is planned from; measured anew from then on. `undefined` where nothing came and nothing was
-   * written.
-   * @param intervalMs since the load was last taken
+   * The load for the cadence, measured anew from now on; `undefined` without any input or write.
+   * @param intervalMs milliseconds since the load was last taken
    */
   takeLoad(intervalMs: number): RoomLoad | undefined {
     const load = this.#meter.takeLoad(intervalMs, this.#size);
@@ -207,7 +206,7 @@ export class Room implements MemberRoom {
     }
   }
 
-  /** Members whose time with the parts of sums is over get what all others get. */
+  /** Moves members whose handover has ended to the encoding of all others. */
   #endHandovers(): void {
     const over = this.#handovers.over(this.#surroundings.clock.monotonic());
     if (over.length === 0) return;
@@ -217,7 +216,7 @@ export class Room implements MemberRoom {
     }
   }
 
-  /** One frame for all who are moved from one class to another: how many they are must not be felt. */
+  /** Moves members from one class to another. They share one frame, so that their number costs little. */
   #move(members: readonly Member[], from: MemberClass, to: MemberClass): void {
     const untold = this.#merger.untold(from);
     for (const member of members) {
@@ -248,12 +247,12 @@ export class Room implements MemberRoom {
   #written(cut: Cut): void {
     this.#meter.written();
     this.#surroundings.metrics.observeLatency(cut.publications, this.#surroundings.clock.wall());
-    // A cut that waits is encoded in a turn of its own: this one is a slice of the fan-out's.
+    // A waiting cut is encoded in a turn of its own: this turn is a slice of the fan-out.
     if (this.#merger.isWaiting) this.#surroundings.clock.soon(() => this.#goOn());
     else this.#goOn();
   }
 
-  /** The merger is told that a cut was written. */
+  /** Tells the merger that a cut was written. */
   #goOn(): void {
     if (!this.#isClosed) this.#emit(this.#merger.written(this.#moment()));
   }
@@ -264,8 +263,7 @@ export class Room implements MemberRoom {
     const { clock } = this.#surroundings;
     this.#cancelTimer?.();
     this.#timerAt = dueAt;
-    // The platform's timers take whole milliseconds: one that is rounded down comes too early, and is set a second
-    // time.
+    // Timers take whole milliseconds: a delay that is rounded down would fire too early and be set again.
     this.#cancelTimer = clock.after(Math.max(1, Math.ceil(dueAt - clock.monotonic())), this.#onDue);
   }
 
@@ -324,8 +322,7 @@ export class Room implements MemberRoom {
   }
 
   /**
-   * Nobody chose to leave these out: members who can be told are told at once, since the next publication may be long
-   * in coming.
+   * Tells members of missing publications at once, if their encoding can: the next publication may be long in coming.
    */
   #tellMissing({ after, position }: Missing): void {
     const { epoch, offset: upto } = position;
@@ -337,7 +334,7 @@ export class Room implements MemberRoom {
     this.#notify({ epoch, after, upto }, notices);
   }
 
-  /** Sends frames without publications in their turn: behind the flushes of this room that are still being written. */
+  /** Sends frames without publications in their turn: after this room's flushes under way. */
   #notify(
     span: { readonly epoch: string; readonly after: number; readonly upto: number },
     notices: readonly { readonly bytes: Buffer | undefined; readonly members: readonly Member[] }[],
@@ -350,7 +347,7 @@ export class Room implements MemberRoom {
   }
 }
 
-/** Where several densities of an encoding are sent to, their items are encoded once. */
+/** Encodes items once for several densities of the same encoding. */
 function encodedFor(classes: readonly ClassCut[]): ReadonlyMap<Encoding, EncodedItems> | undefined {
   if (classes.length < 2) return undefined;
   return new Map(classes.map(({ memberClass }) => [memberClass.encoding, new Map()]));
@@ -370,7 +367,7 @@ function account(
     );
 }
 
-/** How many of each priority a class is sent. */
+/** Number of publications of each priority that a class is sent. */
 function sentOf({ offered }: Cut, dropped: LeftOut): readonly number[] {
   return priorities.map((priority, index) => (offered[index] ?? 0) - dropped.ofPriority(priority));
 }

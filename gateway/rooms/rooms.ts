@@ -15,15 +15,15 @@ import type { Member, Subscriber } from './members.ts';
 import { Room, type RoomSurroundings } from './room.ts';
 
 /**
- * Who wants a connection in a room. A backend may give it what its client could not have, but never another user's own
+ * The origin of a request to join. A backend may grant what its client could not have, but never another user's own
  * channel.
  */
 export interface JoinRequest {
   readonly channel: string;
   readonly by: 'client' | 'backend';
-  /** Publications a second that it asks for; `undefined` = all that the policy gives. */
+  /** Publications a second that the client asks for; `undefined` = all that the policy allows. */
   readonly density?: number | undefined;
-  /** It has a position in this channel from another connection, which may lie between the room's cuts. */
+  /** Whether it has a position in this channel from another connection, which may lie between the room's cuts. */
   readonly hasPosition?: boolean;
 }
 
@@ -35,7 +35,7 @@ export type JoinResult =
       readonly reason: 'subscriptions' | 'rooms' | 'members' | 'bus' | 'closed' | ColdRefusal | Exclude<Access, 'allowed'>;
     };
 
-/** A room that waits for the bus to acknowledge its subscription; those who come meanwhile wait with it. */
+/** A room whose bus subscription is not acknowledged yet; later joins wait with it. */
 interface OpeningRoom {
   readonly state: 'opening';
   readonly opened: Promise<Room | undefined>;
@@ -46,10 +46,10 @@ interface OpenRoom {
 }
 
 const cadenceIntervalMs = 500;
-/** Members that are settled together when a policy changes. */
+/** Members that are settled together after a change of policy. */
 const settledTogether = 64;
 
-/** The rooms of one gateway: opened by the first to come, closed when the last has left. */
+/** The rooms of one gateway. The first member opens a room, and the last one's leaving closes it. */
 export class Rooms {
   readonly #log: ChannelLog;
   readonly #surroundings: RoomSurroundings;
@@ -59,7 +59,7 @@ export class Rooms {
   readonly #coldRooms: ColdRooms;
   #policies: Policies;
   readonly #rooms = new Map<string, OpeningRoom | OpenRoom>();
-  /** Rooms in which something happened since the cadence was last planned. */
+  /** Rooms with input or writes since the cadence was last planned. */
   #active = new Set<Room>();
   #stretched = new Set<Room>();
   #demand = 0;
@@ -67,7 +67,7 @@ export class Rooms {
   readonly #cadenceSlices: Pick<SliceOptions<Room>, 'clock' | 'onSlice'>;
   #subscriptions = 0;
   readonly #stopCadence: () => void;
-  /** Rooms with members who may get another density, or may have to leave. */
+  /** Rooms with members that may get another density, or may have to leave. */
   readonly #unsettled = new Set<Room>();
   #callOffPolicies = (): void => {};
 
@@ -76,7 +76,7 @@ export class Rooms {
     readonly policies: Policies;
     readonly surroundings: RoomSurroundings;
     readonly logger: Logger;
-    /** Share of the event loop that fan-out may take, 0 to 1. */
+    /** Share of the event loop for fan-out, 0 to 1. */
     readonly share: number;
   }) {
     this.#log = options.log;
@@ -107,7 +107,7 @@ export class Rooms {
     return this.#stretched.size;
   }
 
-  /** Share of the loop that fan-out would take at the policies' windows. */
+  /** Share of the event loop that fan-out would take at the policies' windows. */
   get demand(): number {
     return this.#demand;
   }
@@ -117,11 +117,11 @@ export class Rooms {
   }
 
   /**
-   * New policies are in force at once for those who come, and room by room for those who are here; nobody is
-   * reconnected. Whom a room's new policy does not admit leaves it.
+   * Puts new policies in force: at once for joining clients, and room by room for members. No client is reconnected.
+   * Members that a new policy does not admit leave the room.
    */
   setPolicies(policies: Policies): void {
-    // Each pool document says them, and few change them.
+    // Each pool document carries the policies, and few documents change them.
     if (policies === this.#policies) return;
     this.#policies = policies;
     this.#callOffPolicies();
@@ -136,13 +136,13 @@ export class Rooms {
   }
 
   /**
-   * Subscribes a connection. Whether it may is asked here, in the turn in which it enters: who it is, and what the
-   * policy says, may have changed while the room was opened.
+   * Subscribes a connection. Access is checked in the same turn as the entry: identity and policy may have changed
+   * while the room was opened.
    */
   async join(connection: Subscriber, request: JoinRequest): Promise<JoinResult> {
     const { channel } = request;
     let entry = this.#rooms.get(channel);
-    // An open room is joined without giving way to anything else: reply and first publication can't change places.
+    // Joining an open room never yields, so that the reply comes before the first publication.
     if (entry?.state === 'open') return this.#enter(connection, entry.room, request);
     const access = this.#accessOf(connection, request);
     if (access !== 'allowed') return { kind: 'refused', reason: access };
@@ -159,7 +159,7 @@ export class Rooms {
     }
     const room = await entry.opened;
     if (room === undefined) return { kind: 'refused', reason: 'bus' };
-    // Another who waited for it may have found its connection gone, and closed the room as the last one in it.
+    // Another waiting join may have found its connection gone, and closed the room as its last member.
     if (this.find(channel) !== room) return this.join(connection, request);
     const result = this.#enter(connection, room, request);
     if (room.size === 0) this.#close(room);
@@ -175,14 +175,17 @@ export class Rooms {
     if (room.size === 0) this.#close(room);
   }
 
-  /** Ends a subscription without its client having asked for it, and says so where its encoding can. */
+  /** Ends a subscription that its client did not end, and tells the client if the encoding can. */
   end(member: Member, message: string): void {
     if (!member.active) return;
     this.leave(member);
     member.connection.tell({ type: 'unsubscribed', channel: member.room.channel, message });
   }
 
-  /** Gives a member another density. @param asked publications a second; `undefined` = all that the policy gives */
+  /**
+   * Gives a member another density.
+   * @param asked publications a second; `undefined` = all that the policy allows
+   */
   changeDensity(member: Member, asked: number | undefined): void {
     if (member.active) this.find(member.room.channel)?.changeDensity(member, asked);
   }
@@ -241,7 +244,7 @@ export class Rooms {
   }
 
   async #open(channel: string): Promise<Room | undefined> {
-    // Batches may come before the position does; they lie after it. They wait until those who opened the room have
+    // Batches may arrive before the position; they lie after it. They wait until the joins that opened the room have
     // entered it.
     const early: ((room: Room) => void)[] = [];
     let opened: Room | undefined;
@@ -293,8 +296,8 @@ export class Rooms {
   }
 
   /**
-   * Gives members the density that the new policy allows, and ends those whom it does not admit: some members at a
-   * time.
+   * Gives members the density that the new policy allows, and ends memberships that it does not admit, some members at
+   * a time.
    */
   #settle(): void {
     this.#callOffPolicies = inSlices(this.#unsettledMembers(), {
@@ -303,13 +306,13 @@ export class Rooms {
         room.settle(members);
         for (const member of members) this.#readmit(member);
       },
-      // Each of them may have to be told that it leaves.
+      // Each step may have to tell a member that it leaves.
       stepsPerLook: 1,
       onSlice: (milliseconds) => this.#surroundings.metrics.loopSlice('policies', milliseconds),
     });
   }
 
-  /** A room whose walk is called off by newer policies stays unsettled. */
+  /** The members of unsettled rooms. A room stays unsettled when newer policies cancel its walk. */
   *#unsettledMembers(): Generator<{ readonly room: Room; readonly members: readonly Member[] }, void> {
     for (const room of this.#unsettled) {
       const all = room.everyone();
@@ -318,7 +321,7 @@ export class Rooms {
     }
   }
 
-  /** A client that is not admitted any more leaves; where it can't be told, it is disconnected. */
+  /** Ends the membership of a client that is not admitted any more. A client that can't be told is disconnected. */
   #readmit(member: Member): void {
     const { connection, room } = member;
     if (!member.active || mayJoin(room.policy, room.channel, connection.uid) === 'allowed') return;
@@ -327,7 +330,10 @@ export class Rooms {
     else this.end(member, "this channel's policy has changed, and does not let this client subscribe");
   }
 
-  /** Looks at the rooms in which something happened, in slices. A plan that is under way when the next is due is finished first. */
+  /**
+   * Looks at the rooms in which something happened, in slices. A plan that is under way when the next is due is
+   * finished first.
+   */
   #planCadence(): void {
     if (this.#isPlanning) return;
     this.#isPlanning = true;

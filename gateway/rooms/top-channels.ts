@@ -5,7 +5,10 @@ export interface TopChannel {
   readonly members: number;
 }
 
-/** The channels with most members, the largest first, at most `most`. One pass that keeps no more than the answer. */
+/**
+ * The channels with the most members, the largest first, at most `most` of them. One pass that keeps no more than the
+ * answer.
+ */
 export function topChannels(counts: Iterable<readonly [channel: string, counts: RoomCounts]>, most: number): readonly TopChannel[] {
   const top: TopChannel[] = [];
   for (const [channel, { ready, full }] of counts) {
