@@ -14,8 +14,8 @@ export function listenFault(options: { readonly host: string; readonly apiKeys: 
 /**
  * Who may publish: with keys, whoever presents one; without, this machine's own programs.
  *
- * Without keys a web page is the danger: every page can reach localhost. One of a foreign origin is known by its `Origin`, one whose DNS
- * name was rebound to 127.0.0.1 by its `Host`, and a form can't send `application/json`.
+ * Without keys a web page is the danger: every page can reach localhost. One of a foreign origin is known by its
+ * `Origin`, one whose DNS name was rebound to 127.0.0.1 by its `Host`, and a form can't send `application/json`.
  */
 export class Access {
   readonly #keyHashes: readonly Buffer[];

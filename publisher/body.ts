@@ -5,8 +5,8 @@ import { publisherBounds } from './bounds.ts';
 import type { Parsed } from './request.ts';
 
 /**
- * Reads and throws away what is left of a body, within bounds, so that its sender gets to read the answer: closing a socket with unread
- * bytes resets it, and the answer with it.
+ * Reads and throws away what is left of a body, within bounds, so that its sender gets to read the answer: closing a
+ * socket with unread bytes resets it, and the answer with it.
  */
 export function discardBody(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * Every way in which a request is refused: the code in `E.c`, and the HTTP status where the request came by HTTP. 101, 301 and 401 are
- * CONNMIX's; the others are ours, in a range that it leaves free.
+ * Every way in which a request is refused: the code in `E.c`, and the HTTP status where the request came by HTTP. 101,
+ * 301 and 401 are CONNMIX's; the others are ours, in a range that it leaves free.
  */
 export const refusals = {
   badArguments: { code: 101, status: 400 },

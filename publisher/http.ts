@@ -107,8 +107,9 @@ function notFoundWords(path: string): string {
 }
 
 /**
- * Whether a body is JSON in UTF-8 by its type: `application/json`, or a format on top of it (`application/cloudevents+json`). Names are read in any
- * letters, a charset with or without quotes; other parameters mean nothing to JSON (RFC 8259 11).
+ * Whether a body is JSON in UTF-8 by its type: `application/json`, or a format on top of it
+ * (`application/cloudevents+json`). Names are read in any letters, a charset with or without quotes; other parameters
+ * mean nothing to JSON (RFC 8259 11).
  */
 export function isJson(contentType: string | undefined): boolean {
   if (contentType === undefined) return false;

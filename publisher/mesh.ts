@@ -37,8 +37,8 @@ export class Mesh {
   }
 
   /**
-   * Carries out one request; whatever happens is its outcome, it never rejects. A publication is handed to the bus before this returns, so
-   * that the publications of one caller keep their order.
+   * Carries out one request; whatever happens is its outcome, it never rejects. A publication is handed to the bus
+   * before this returns, so that the publications of one caller keep their order.
    */
   async run(operation: Operation, fields: unknown, traceparent?: string): Promise<Outcome> {
     const startedAt = this.#clock.monotonic();
@@ -89,8 +89,8 @@ export class Mesh {
   }
 
   /**
-   * What every gateway did with an accepted publication. A bus that goes away meanwhile is a gateway that did not answer, not a failure:
-   * a refusal would have the caller publish a second time.
+   * What every gateway did with an accepted publication. A bus that goes away meanwhile is a gateway that did not
+   * answer, not a failure: a refusal would have the caller publish a second time.
    */
   async #delivered(channel: string, position: Position, waitMs: number): Promise<DeliveredCounts> {
     try {
@@ -155,7 +155,10 @@ interface DeliveredCounts {
   readonly unanswered: readonly string[];
 }
 
-/** Adds up what gateways replied about one publication: members that were delivered to, and those that were not, by reason. */
+/**
+ * Adds up what gateways replied about one publication: members that were delivered to, and those that were not, by
+ * reason.
+ */
 function sumDelivered(replies: readonly GatewayReply[], unanswered: readonly string[]): DeliveredCounts {
   const dropped = new Map<string, number>();
   const silent = [...unanswered];

@@ -99,7 +99,9 @@ export class PublisherMetrics {
   }
 }
 
-/** Registers `barrage_bus_up` for a process that holds a publisher only: a gateway in the same process registers it too. */
+/**
+ * Registers `barrage_bus_up` for a process that holds a publisher only: a gateway in the same process registers it too.
+ */
 export function exportBusState(registry: Registry, bus: Bus): void {
   new Gauge({
     name: 'barrage_bus_up',

@@ -6,15 +6,18 @@ export type Operation = (typeof operations)[number];
 const operations = ['mesh.publish', 'mesh.send', 'conn.call'] as const;
 export const upperBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
-/** Of one operation: how many took up to each bound and longer than the one before, the last those beyond all; and the sum of their seconds. */
+/**
+ * Of one operation: how many took up to each bound and longer than the one before, the last those beyond all; and the
+ * sum of their seconds.
+ */
 interface Times {
   readonly counts: number[];
   sum: number;
 }
 
 /**
- * A histogram of seconds by operation. The library's looks its labels up by a text that it makes for each value, a fiftieth of what a publication
- * costs; here a value is two additions, and the rest is left to a scrape.
+ * A histogram of seconds by operation. The library's looks its labels up by a text that it makes for each value, a
+ * fiftieth of what a publication costs; here a value is two additions, and the rest is left to a scrape.
  */
 export class OperationSeconds {
   readonly #name: string;
@@ -27,7 +30,8 @@ export class OperationSeconds {
     this.#help = help;
     const none = (): Times => ({ counts: Array.from({ length: upperBounds.length + 1 }, () => 0), sum: 0 });
     this.#times = { 'mesh.publish': none(), 'mesh.send': none(), 'conn.call': none() };
-    // A registry asks a metric for its name and its values only; the library's type says that it is one of its own classes.
+    // A registry asks a metric for its name and its values only; the library's type says that it is one of its own
+    // classes.
     registry.registerMetric({ name, get: async () => this.#read() } as unknown as Metric);
   }
 

@@ -111,14 +111,15 @@ export class Publisher {
   }
 
   /**
-   * Sends backends elsewhere, answers what it has taken, and ends. Each answer ends its connection from now on: a backend that publishes often
-   * goes by itself, and no request meets a connection that is being closed.
+   * Sends backends elsewhere, answers what it has taken, and ends. Each answer ends its connection from now on: a
+   * backend that publishes often goes by itself, and no request meets a connection that is being closed.
    */
   async close(): Promise<void> {
     this.#isLeaving = true;
     this.#load.close();
     await sleep(this.#options.farewellMs ?? serverTimes.farewellMs);
-    // What arrived while this process was held up is read first: a connection with a request in it must not be taken for an idle one.
+    // What arrived while this process was held up is read first: a connection with a request in it must not be taken
+    // for an idle one.
     await afterInput();
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#sockets.close();

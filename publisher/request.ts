@@ -183,7 +183,9 @@ function connectionCallOf(fields: z.output<typeof connectionSchema>): Connection
   }
 }
 
-/** Whether every number in a JSON value is the one that was written: integers up to 2^53−1, and what is not an integer. */
+/**
+ * Whether every number in a JSON value is the one that was written: integers up to 2^53−1, and what is not an integer.
+ */
 function keepsNumbers(value: unknown): boolean {
   if (typeof value === 'number') return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
   if (typeof value !== 'object' || value === null) return true;
@@ -200,7 +202,10 @@ export interface SocketRequest {
 
 const requestNumberCharactersMax = 128;
 
-/** Reads one WebSocket API frame. A number that can be read is given back with a fault too, so that the sender can tell what failed. */
+/**
+ * Reads one WebSocket API frame. A number that can be read is given back with a fault too, so that the sender can tell
+ * what failed.
+ */
 export function parseSocketRequest(text: string): { readonly number: RequestNumber; readonly request: Parsed<SocketRequest> } {
   const parsed = parseJsonObject(text);
   if (parsed.kind === 'fault') return { number: null, request: parsed };

@@ -74,7 +74,10 @@ export class SocketApi {
     this.#server.handleUpgrade(request, socket, head, (connection) => this.#serve(connection));
   }
 
-  /** Carries out nothing more, and lets each connection go when what it asked for is answered: an answer is how it knows of a publication. */
+  /**
+   * Carries out nothing more, and lets each connection go when what it asked for is answered: an answer is how it knows
+   * of a publication.
+   */
   close(): void {
     this.#isLeaving = true;
     clearInterval(this.#pinging);
@@ -181,7 +184,10 @@ function send(connection: WebSocket, text: string): void {
   cutOffIfUnread(connection);
 }
 
-/** A backend that sends and never reads would fill this process with its answers. It could not read a close frame either. */
+/**
+ * A backend that sends and never reads would fill this process with its answers. It could not read a close frame
+ * either.
+ */
 function cutOffIfUnread(connection: WebSocket): void {
   if (connection.bufferedAmount > publisherBounds.socketReplyBytesMax) connection.terminate();
 }

@@ -36,8 +36,9 @@ const statusOf: Readonly<Record<OfferResult['kind'], number>> = {
 };
 
 /**
- * The operator's endpoints, on the admin port only: `GET /admin/v1/status`, `PUT /admin/v1/pool`, `PUT /admin/v1/drain`. Whoever reaches the port may ask;
- * what changes anything must be signed. The bytes of all bodies that are being read are bounded together, since they come before the signature is known.
+ * The operator's endpoints, on the admin port only: `GET /admin/v1/status`, `PUT /admin/v1/pool`,
+ * `PUT /admin/v1/drain`. Whoever reaches the port may ask; what changes anything must be signed. The bytes of all
+ * bodies that are being read are bounded together, since they come before the signature is known.
  */
 export class AdminApi {
   readonly #parts: AdminApiParts;

@@ -17,7 +17,10 @@ export type BodyRead =
   /** The sender went away, or was cut off for being too slow (by the server's `requestTimeout`). */
   | { readonly kind: 'gone' };
 
-/** The bytes of all bodies that are being received or answered, bounded together: what strangers can make a process hold. */
+/**
+ * The bytes of all bodies that are being received or answered, bounded together: what strangers can make a process
+ * hold.
+ */
 export class BytesInFlight {
   readonly #bytesMax: number;
   #bytes = 0;
@@ -74,8 +77,8 @@ class Collected {
 }
 
 /**
- * Reads a request's body; never rejects. The bytes of a `whole` one stay entered in `inFlight` until the caller lets them leave. After `too-large` and
- * `full` the rest is still arriving.
+ * Reads a request's body; never rejects. The bytes of a `whole` one stay entered in `inFlight` until the caller lets
+ * them leave. After `too-large` and `full` the rest is still arriving.
  */
 export function readBody(request: IncomingMessage, bytesMax: number, inFlight: BytesInFlight): Promise<BodyRead> {
   if (Number(request.headers['content-length']) > bytesMax) return Promise.resolve({ kind: 'too-large' });

@@ -4,8 +4,9 @@ const deadlineMs = 10_000;
 const megabytesMax = 256;
 
 /**
- * Runs a worker script on an input, and resolves with the first message that it posts: what takes long must not hold up the loop. `fault` says
- * in words why there is no message: it took more than 10 s or more memory than any honest input, or `signal` gave it up.
+ * Runs a worker script on an input, and resolves with the first message that it posts: what takes long must not hold up
+ * the loop. `fault` says in words why there is no message: it took more than 10 s or more memory than any honest input,
+ * or `signal` gave it up.
  */
 export function runElsewhere<Output>(
   script: URL,

@@ -4,7 +4,10 @@ import { SocketBound } from './socket-bound.ts';
 
 /** How often requests that take too long to arrive are looked for, in milliseconds. */
 const connectionsCheckMs = 1_000;
-/** A server closes an idle connection so long after the time that it states, in milliseconds: the next request may be under way. */
+/**
+ * A server closes an idle connection so long after the time that it states, in milliseconds: the next request may be
+ * under way.
+ */
 const keepAliveBufferMs = 5_000;
 
 export interface HttpServerOptions {
@@ -31,8 +34,9 @@ export interface HttpServer {
 }
 
 /**
- * Makes the HTTP server of every process. An `Upgrade` to anything but WebSocket is ignored, and the request answered (RFC 9110 7.8). A request
- * target in absolute form is read as its path, with the authority in it as `Host` (RFC 9112 3.2.2).
+ * Makes the HTTP server of every process. An `Upgrade` to anything but WebSocket is ignored, and the request answered
+ * (RFC 9110 7.8). A request target in absolute form is read as its path, with the authority in it as `Host` (RFC 9112
+ * 3.2.2).
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { keepAliveMs, headersMs, requestMs, highWaterMark, request: answer, upgrade } = options;
@@ -62,7 +66,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return { server, sockets };
 }
 
-/** Whether a request offers WebSocket, alone or among others; in HTTP/1.0, and with another method, such an offer means nothing (RFC 6455 4.1). */
+/**
+ * Whether a request offers WebSocket, alone or among others; in HTTP/1.0, and with another method, such an offer means
+ * nothing (RFC 6455 4.1).
+ */
 function offersWebSocket(request: IncomingMessage): boolean {
   const { method, httpVersionMinor, headers } = request;
   if (method !== 'GET' || httpVersionMinor === 0) return false;

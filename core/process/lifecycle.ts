@@ -13,7 +13,10 @@ export interface Running {
 const leaveMsMax = 9_500;
 /** Longest time that a process may take to close what is left after its drain, in milliseconds. */
 export const closeMsMax = 4_500;
-/** A signal that comes so soon after the first is the same one, in milliseconds: Ctrl-C reaches a process both from the terminal and through npm. */
+/**
+ * A signal that comes so soon after the first is the same one, in milliseconds: Ctrl-C reaches a process both from the
+ * terminal and through npm.
+ */
 const echoMsMax = 1_000;
 
 /** What a process runs, and which settings it can't run with. */
@@ -26,8 +29,8 @@ export interface Runnable {
 }
 
 /**
- * What a command line gets: `run` where it is empty, the help where it asks for it, and a fault where it has anything else: a process that ignored
- * `--port 80` would listen elsewhere.
+ * What a command line gets: `run` where it is empty, the help where it asks for it, and a fault where it has anything
+ * else: a process that ignored `--port 80` would listen elsewhere.
  */
 export type CommandLine =
   | { readonly kind: 'run' }
@@ -46,9 +49,10 @@ export function readCommandLine(part: string, about: string, words: readonly str
 }
 
 /**
- * The life of every process: `--help` (exit status 0), settings from the environment (all faults at once, exit status 2), start (a failure is exit status 1),
- * then SIGTERM or SIGINT: close everything and let the loop empty, exit status 0. Another signal hastens it. What still holds the loop after 9.5 s
- * (of a longer drain: 4.5 s after it; when hastened: 4.5 s) is cut off.
+ * The life of every process: `--help` (exit status 0), settings from the environment (all faults at once, exit status
+ * 2), start (a failure is exit status 1), then SIGTERM or SIGINT: close everything and let the loop empty, exit status
+ * 0. Another signal hastens it. What still holds the loop after 9.5 s (of a longer drain: 4.5 s after it; when
+ * hastened: 4.5 s) is cut off.
  */
 export async function runProcess(part: string, { about, start, faultsOf = () => [] }: Runnable): Promise<void> {
   const line = readCommandLine(part, about, process.argv.slice(2));

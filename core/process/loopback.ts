@@ -9,7 +9,10 @@ export function isLoopbackHostHeader(header: string | undefined): boolean {
   return header !== undefined && isLoopbackHost(header.replace(/:\d{1,5}$/, ''));
 }
 
-/** Whether a page of this origin comes from this machine, from whatever port; browsers take names below `localhost` for it too. */
+/**
+ * Whether a page of this origin comes from this machine, from whatever port; browsers take names below `localhost` for
+ * it too.
+ */
 export function isLoopbackOrigin(origin: string): boolean {
   const url = URL.parse(origin);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return false;

@@ -14,7 +14,10 @@ const pollMsDefault = 1_000;
 const startPauseMs = 100;
 const startLooksMax = 50;
 
-/** The policy file can't be used; `message` lists every fault. Only at start: later the policies that were in force stay. */
+/**
+ * The policy file can't be used; `message` lists every fault. Only at start: later the policies that were in force
+ * stay.
+ */
 class PolicyFileFault extends Error {
   override readonly name = 'PolicyFileFault';
   readonly code = 'policy_file_fault';
@@ -32,11 +35,12 @@ export interface PolicyFile {
 }
 
 /**
- * Reads a policy file, and looks every second whether its content changed (by reading it: a ConfigMap is a chain of symbolic links that
- * are exchanged, which file watchers miss). A file that went bad or vanished keeps the policies that were in force, and is logged once.
+ * Reads a policy file, and looks every second whether its content changed (by reading it: a ConfigMap is a chain of
+ * symbolic links that are exchanged, which file watchers miss). A file that went bad or vanished keeps the policies
+ * that were in force, and is logged once.
  *
- * A content counts where two looks in a row found it. A program that writes a file in place empties it first: a half file can be valid, and the
- * policies that it does not have yet would be the defaults.
+ * A content counts where two looks in a row found it. A program that writes a file in place empties it first: a half
+ * file can be valid, and the policies that it does not have yet would be the defaults.
  * @throws PolicyFileFault where the file can't be used at start
  */
 export async function watchPolicyFile(
@@ -86,7 +90,10 @@ async function readSteadyContent(path: string, clock: Pick<Clock, 'after'>): Pro
   return content;
 }
 
-/** Parses in a thread of its own: a file at its bound takes a second or more, in which a gateway would send nothing. `signal` gives it up. */
+/**
+ * Parses in a thread of its own: a file at its bound takes a second or more, in which a gateway would send nothing.
+ * `signal` gives it up.
+ */
 async function readPolicies(content: Content, signal?: AbortSignal): Promise<PolicyTextRead> {
   if (content.kind === 'unreadable') return faults([content.fault]);
   const parsed = await runElsewhere<PolicyTextRead>(new URL('./policy-text-worker.ts', import.meta.url), content.text, signal);

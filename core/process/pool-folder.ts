@@ -16,9 +16,10 @@ export interface PoolFolder {
 }
 
 /**
- * Offers what lies in the folder to the pool: at once, and when it changed. It looks every second by reading `pool.json`, since a mounted ConfigMap is
- * a chain of symbolic links that are exchanged, which file watchers miss. Document and policies may come from several ConfigMaps that change one after
- * the other: until they agree, what was in force stays. A folder without a document is no reason to stop: the operator may be late.
+ * Offers what lies in the folder to the pool: at once, and when it changed. It looks every second by reading
+ * `pool.json`, since a mounted ConfigMap is a chain of symbolic links that are exchanged, which file watchers miss.
+ * Document and policies may come from several ConfigMaps that change one after the other: until they agree, what was in
+ * force stays. A folder without a document is no reason to stop: the operator may be late.
  */
 export async function watchPoolFolder(
   folder: string,

@@ -34,7 +34,10 @@ export type OfferRead =
 
 const bodySchema = z.object({ envelope: z.string(), policies: z.array(z.string()) });
 
-/** Reads an offer and decides on it; the signature first, then the epoch, and only of what will be taken the policies. Never throws. */
+/**
+ * Reads an offer and decides on it; the signature first, then the epoch, and only of what will be taken the policies.
+ * Never throws.
+ */
 export function readOffer({ offer, publicKeyPem, current }: OfferInput): OfferRead {
   const given = typeof offer === 'string' ? readBody(offer) : offer;
   if (given === undefined) return { kind: 'malformed', fault: 'the body is not {"envelope": text, "policies": [text, …]}' };

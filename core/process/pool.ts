@@ -24,13 +24,15 @@ interface InForce {
   readonly placement: Placement;
 }
 
-/** Longest offer that is read at once, in characters: some milliseconds. A longer one is read in a thread of its own. */
+/**
+ * Longest offer that is read at once, in characters: some milliseconds. A longer one is read in a thread of its own.
+ */
 const readAtOnceMax = 131_072;
 const noPolicies = new Policies([]);
 
 /**
- * The pool document in force in one process, whether it was found in the folder or pushed by the operator: the newest epoch wins, one offer is
- * read at a time, and what can't be used changes nothing.
+ * The pool document in force in one process, whether it was found in the folder or pushed by the operator: the newest
+ * epoch wins, one offer is read at a time, and what can't be used changes nothing.
  */
 export class Pool {
   readonly #publicKeyPem: string;
@@ -80,7 +82,10 @@ export class Pool {
     this.#listeners.push(listener);
   }
 
-  /** Takes a document if it is genuine, whole and newer. Never rejects. @param offer an offer, or the text of a request's body with one */
+  /**
+   * Takes a document if it is genuine, whole and newer. Never rejects.
+   * @param offer an offer, or the text of a request's body with one
+   */
   offer(offer: PoolOffer | string): Promise<OfferResult> {
     const result = this.#turn.then(() => this.#take(offer));
     this.#turn = result;

@@ -4,8 +4,9 @@ import { readOrigin } from '../origin.ts';
 import { publicKeyFault } from '../pool/signed-envelope.ts';
 
 /**
- * How the values of settings are read. What can never work is refused here: a process that starts with it would fail for its clients, where nobody sees
- * why. A message that a check adds itself says what is wrong with this value; it never repeats a secret.
+ * How the values of settings are read. What can never work is refused here: a process that starts with it would fail
+ * for its clients, where nobody sees why. A message that a check adds itself says what is wrong with this value; it
+ * never repeats a secret.
  */
 export type ValueSchema<T> = z.ZodType<T, string>;
 

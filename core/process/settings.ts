@@ -9,7 +9,10 @@ export type SettingsResult =
   | { readonly kind: 'settings'; readonly settings: Settings }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
-/** Reads all settings; every fault at once, each with the variable's name and what it accepts. Values of secrets are not repeated. */
+/**
+ * Reads all settings; every fault at once, each with the variable's name and what it accepts. Values of secrets are not
+ * repeated.
+ */
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): SettingsResult {
   const faults: string[] = [];
   const settings: Record<string, unknown> = {};
@@ -26,8 +29,9 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 }
 
 /**
- * A gateway looks at each connection once in at most 9/8 of a ping interval, and pings who has been silent for half of one: a silence may last 13/8
- * of one before the ping goes out. The rest of the two is for the answer, and for a loop that is late.
+ * A gateway looks at each connection once in at most 9/8 of a ping interval, and pings who has been silent for half of
+ * one: a silence may last 13/8 of one before the ping goes out. The rest of the two is for the answer, and for a loop
+ * that is late.
  */
 const idlePingIntervalsMin = 2;
 

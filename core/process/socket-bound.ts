@@ -11,11 +11,13 @@ interface SocketBoundOptions {
 }
 
 /**
- * Keeps the sockets of an HTTP server at no more than `socketsMax`, whatever they speak: idle HTTP, half a handshake, WebSocket.
+ * Keeps the sockets of an HTTP server at no more than `socketsMax`, whatever they speak: idle HTTP, half a handshake,
+ * WebSocket.
  *
- * Above that a socket gets one answer, and with it `Connection: close`. There may be `spareSocketsMax` of them at one time. Beyond, the socket
- * that is quiet longest is closed for the newest one: so probes are answered while others hold every place. A WebSocket takes the place of
- * a quiet socket. A socket with a request under way and a WebSocket are never closed here.
+ * Above that a socket gets one answer, and with it `Connection: close`. There may be `spareSocketsMax` of them at one
+ * time. Beyond, the socket that is quiet longest is closed for the newest one: so probes are answered while others hold
+ * every place. A WebSocket takes the place of a quiet socket. A socket with a request under way and a WebSocket are
+ * never closed here.
  */
 export class SocketBound {
   readonly #socketsMax: number;
@@ -75,7 +77,10 @@ export class SocketBound {
   }
 }
 
-/** Whether a response is under way. The platform has no other word for it, and a listener for each response would be a twentieth of what a publication costs. */
+/**
+ * Whether a response is under way. The platform has no other word for it, and a listener for each response would be a
+ * twentieth of what a publication costs.
+ */
 function isAnswering(socket: Socket & { readonly _httpMessage?: unknown }): boolean {
   return socket._httpMessage !== null && socket._httpMessage !== undefined;
 }

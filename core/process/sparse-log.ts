@@ -10,8 +10,9 @@ const distance = { baseMs: 1_000, capMs: 60_000 };
 const quietMs = 60_000;
 
 /**
- * Logs one kind of fault when it begins and when its reason changes, then at growing distances, and counts every time: a Redis outage must
- * not fill a disk. At most one line a second, and one a minute of a fault that goes on for the same reason.
+ * Logs one kind of fault when it begins and when its reason changes, then at growing distances, and counts every time:
+ * a Redis outage must not fill a disk. At most one line a second, and one a minute of a fault that goes on for the same
+ * reason.
  */
 export class SparseLog {
   readonly #logger: BusLogger | undefined;

@@ -1,9 +1,14 @@
 import type { Clock } from '../clock.ts';
 
-/** Longest wait of a timer of the platform, in milliseconds: it counts in 31 bits, and a longer wait would end at once. */
+/**
+ * Longest wait of a timer of the platform, in milliseconds: it counts in 31 bits, and a longer wait would end at once.
+ */
 export const waitMsMax = 2_147_483_647;
 
-/** The machine's clocks. A timer keeps the process alive until it is called off. A wait may be of any length: a long one is waited for in parts. */
+/**
+ * The machine's clocks. A timer keeps the process alive until it is called off. A wait may be of any length: a long one
+ * is waited for in parts.
+ */
 export const systemClock: Clock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),

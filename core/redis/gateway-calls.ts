@@ -92,7 +92,8 @@ export class RedisGatewayCalls implements GatewayCalls {
       (gathered) => gathered.replies.size >= gathered.receivers && alive.every(({ number }) => gathered.replies.has(number)),
     );
     const unanswered = alive.filter(({ number }) => !replies.has(number)).map(({ name }) => name);
-    // The request reached more than those: a gateway that hangs for longer than a report stays true, or one just started.
+    // The request reached more than those: a gateway that hangs for longer than a report stays true, or one just
+    // started.
     for (const { number, name, condition } of known)
       if (condition === 'silent' && !replies.has(number) && replies.size + unanswered.length < receivers) unanswered.push(name);
     while (replies.size + unanswered.length < receivers) unanswered.push(unknownGateway);

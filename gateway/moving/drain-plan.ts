@@ -1,12 +1,12 @@
 import { channelOwner } from '../../core/channel.ts';
 import type { Placement } from '../../core/pool/placement.ts';
 
-/** Plan of a drain. Times count from its beginning, in milliseconds. */
+/** Plan of a drain. Its times count from its beginning, in milliseconds. */
 export interface DrainOrder {
   readonly connectionsPerSecond: number;
   /**
    * Start of the last call. Over `lastCallMs` the remaining connections are closed evenly, whatever the rate.
-   * Connections that were told to move are closed in its second half at the earliest.
+   * A connection that was told to move is closed no sooner than half of `lastCallMs` after that.
    */
   readonly deadlineMs: number;
   readonly lastCallMs: number;
