@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isLoopbackHost, isLoopbackHostHeader, isLoopbackOrigin } from '../core/process/loopback.ts';
 
-/** Why a publisher must not listen on this host with these keys; `undefined` where it may. */
+/** The reason that a publisher must not listen on this host with these keys; `undefined` when it may. */
 export function listenFault(options: { readonly host: string; readonly apiKeys: readonly string[] }): string | undefined {
   if (options.apiKeys.length > 0 || isLoopbackHost(options.host)) return undefined;
   return (
@@ -12,10 +12,10 @@ export function listenFault(options: { readonly host: string; readonly apiKeys: 
 }
 
 /**
- * Who may publish: with keys, whoever presents one; without, this machine's own programs.
+ * Decides who may publish: with keys, senders that present one; without keys, this machine's own programs.
  *
- * Without keys a web page is the danger: every page can reach localhost. One of a foreign origin is known by its
- * `Origin`, one whose DNS name was rebound to 127.0.0.1 by its `Host`, and a form can't send `application/json`.
+ * Without keys web pages are the danger: every page can reach localhost. `Origin` identifies a page of a foreign
+ * origin. `Host` identifies a page whose DNS name was rebound to 127.0.0.1. A form can't send `application/json`.
  */
 export class Access {
   readonly #keyHashes: readonly Buffer[];
@@ -24,7 +24,7 @@ export class Access {
     this.#keyHashes = apiKeys.map(hashOf);
   }
 
-  /** Why the sender of these headers is not let in, in words for it; `undefined` where it is. */
+  /** The reason that a request with these headers is refused, in words for its sender; `undefined` when it is not. */
   fault(headers: IncomingHttpHeaders): string | undefined {
     return this.#keyHashes.length > 0 ? this.#keyFault(headers) : loopbackFault(headers);
   }
@@ -33,7 +33,7 @@ export class Access {
     const presented = presentedKey(headers);
     if (presented === undefined) return 'present an API key: Authorization: Bearer KEY, or X-API-Key: KEY';
     const hash = hashOf(presented);
-    // Hashes have one length, and every key is compared: the time tells nothing about them.
+    // Hashes have the same length and every key is compared, so the duration reveals nothing about the keys.
     let known = false;
     for (const keyHash of this.#keyHashes) known = timingSafeEqual(hash, keyHash) || known;
     return known ? undefined : 'this API key is not known here';

@@ -5,8 +5,8 @@ import { publisherBounds } from './bounds.ts';
 import type { Parsed } from './request.ts';
 
 /**
- * Reads and throws away what is left of a body, within bounds, so that its sender gets to read the answer: closing a
- * socket with unread bytes resets it, and the answer with it.
+ * Reads and discards the rest of a body, within bounds, so that its sender can read the answer. Closing a socket with
+ * unread bytes resets it and loses the answer.
  */
 export function discardBody(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
@@ -25,7 +25,7 @@ export function discardBody(request: IncomingMessage): Promise<void> {
   });
 }
 
-/** A byte order mark, which some senders put before their JSON. */
+/** The byte order mark that some senders put before their JSON. */
 const mark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** Reads a body that must be a JSON object in UTF-8. */

@@ -1,6 +1,6 @@
 /**
- * Every way in which a request is refused: the code in `E.c`, and the HTTP status where the request came by HTTP. 101,
- * 301 and 401 are CONNMIX's; the others are ours, in a range that it leaves free.
+ * All refusals of requests: the code in `E.c`, and the HTTP status of a request by HTTP. Codes 101, 301 and 401 are
+ * CONNMIX's; the others are in a range that it leaves free.
  */
 export const refusals = {
   badArguments: { code: 101, status: 400 },
@@ -18,33 +18,33 @@ export const refusals = {
 
 export type RefusalReason = keyof typeof refusals;
 
-/** A request that was not carried out. `message` says what is wrong and what to do. */
+/** A refusal of a request. `message` names the fault and its remedy. */
 export interface Refusal {
   readonly kind: 'refused';
   readonly reason: RefusalReason;
   readonly message: string;
-  /** Where repeating the same request may help: after how many whole seconds. */
+  /** Whole seconds after which repeating the same request may help. */
   readonly retryAfterSeconds?: number;
 }
 
-/** What became of a request. `result` is the `r` of the answer. */
+/** Outcome of a request. `result` is the `r` of the answer. */
 export type Outcome = Refusal | { readonly kind: 'done'; readonly result: Readonly<Record<string, unknown>> };
 
 export function refuse(reason: RefusalReason, message: string): Refusal {
   return { kind: 'refused', reason, message };
 }
 
-/** The bus can't be used now: it says nothing about the request, which is worth repeating as it is. */
+/** The bus can't be used now. The request may be fine, and can be repeated as it is. */
 export function temporarilyUnavailable(): Refusal {
   return { kind: 'refused', reason: 'unavailable', message: 'temporarily unavailable, repeat', retryAfterSeconds: 1 };
 }
 
-/** This publisher takes nothing more; another one, or the next one at this address, will. */
+/** This publisher accepts no more requests; another publisher, or the next one at this address, will. */
 export function leaving(): Refusal {
   return { kind: 'refused', reason: 'unavailable', message: 'the publisher is leaving, connect again', retryAfterSeconds: 1 };
 }
 
-/** Too much at once, of whatever `message` says. */
+/** Too much at once; `message` says of which. */
 export function tooMany(message: string, retryAfterSeconds: number): Refusal {
   return { kind: 'refused', reason: 'tooMany', message, retryAfterSeconds };
 }

@@ -17,7 +17,7 @@ const operations = new Map<string, Operation>([
   ['/v1/mesh/send', 'mesh.send'],
 ]);
 
-/** What may stand in the query instead of the body: what is about the request and not about the publication. */
+/** Fields that may stand in the query instead of the body: those about the request, not about the publication. */
 const queryFields = new Map<Operation, readonly string[]>([['mesh.publish', ['wait', 'waitMs']]]);
 
 interface HttpParts {
@@ -54,7 +54,7 @@ export class HttpApi {
     }
   }
 
-  /** What is wrong with a request before its body is looked at. */
+  /** The fault of a request before its body is read. */
   #headFault(request: IncomingMessage): Refusal | undefined {
     if (request.method !== 'POST') return refuse('methodNotAllowed', 'use POST');
     const fault = this.#parts.access.fault(request.headers);
@@ -107,9 +107,9 @@ function notFoundWords(path: string): string {
 }
 
 /**
- * Whether a body is JSON in UTF-8 by its type: `application/json`, or a format on top of it
- * (`application/cloudevents+json`). Names are read in any letters, a charset with or without quotes; other parameters
- * mean nothing to JSON (RFC 8259 11).
+ * Whether a content type means JSON in UTF-8: `application/json`, or a format based on it
+ * (`application/cloudevents+json`). Names are read in any case, and a charset with or without quotes. JSON gives other
+ * parameters no meaning (RFC 8259 11).
  */
 export function isJson(contentType: string | undefined): boolean {
   if (contentType === undefined) return false;
@@ -149,7 +149,7 @@ function respond(response: ServerResponse, outcome: Outcome): void {
   response.writeHead(status, headers).end(text);
 }
 
-/** The same as by `answerOf`, with less to make. */
+/** Sends the same answer as `answerOf`, at a lower cost. */
 function respondDone(response: ServerResponse, result: Readonly<Record<string, unknown>>): void {
   const text = `{"E":null,"r":${JSON.stringify(result)}}`;
   response.writeHead(200, ['content-type', 'application/json; charset=utf-8', 'content-length', String(Buffer.byteLength(text))]).end(text);

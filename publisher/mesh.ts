@@ -37,8 +37,8 @@ export class Mesh {
   }
 
   /**
-   * Carries out one request; whatever happens is its outcome, it never rejects. A publication is handed to the bus
-   * before this returns, so that the publications of one caller keep their order.
+   * Carries out one request; never rejects. A publication reaches the bus before this returns, so that one caller's
+   * publications keep their order.
    */
   async run(operation: Operation, fields: unknown, traceparent?: string): Promise<Outcome> {
     const startedAt = this.#clock.monotonic();
@@ -89,8 +89,8 @@ export class Mesh {
   }
 
   /**
-   * What every gateway did with an accepted publication. A bus that goes away meanwhile is a gateway that did not
-   * answer, not a failure: a refusal would have the caller publish a second time.
+   * Every gateway's result for an accepted publication. When the bus goes away meanwhile, the gateways count as
+   * unanswered. A refusal would make the caller publish a second time.
    */
   async #delivered(channel: string, position: Position, waitMs: number): Promise<DeliveredCounts> {
     try {
@@ -118,9 +118,9 @@ export class Mesh {
     return await this.#ask(client, 'callFailed', (id) => ({ method: 'call', client: id, call }));
   }
 
-  /** Asks the gateway of one client for something; a client that can't be reached is a refusal for `reason`. */
+  /** Calls the gateway of one client. A client that can't be reached is a refusal for `reason`. */
   async #ask(client: string | number, reason: RefusalReason, requestFor: (id: number) => GatewayRequest): Promise<Outcome> {
-    // A larger number has lost digits when it was read: what was sent can't be named.
+    // A larger number lost digits when it was parsed: the message could not repeat it as sent.
     if (typeof client === 'number' && !Number.isSafeInteger(client))
       return refuse(reason, 'the number is not a client id, which is whole and below 2^53: nobody was reached');
     const id = parseClientId(client);
@@ -156,8 +156,7 @@ interface DeliveredCounts {
 }
 
 /**
- * Adds up what gateways replied about one publication: members that were delivered to, and those that were not, by
- * reason.
+ * Adds up the gateways' replies about one publication: members that it reached, and members that it did not, by reason.
  */
 function sumDelivered(replies: readonly GatewayReply[], unanswered: readonly string[]): DeliveredCounts {
   const dropped = new Map<string, number>();

@@ -11,7 +11,7 @@ const publicationResults = {
   notAuthorised: 'unauthorized',
   unavailable: 'unavailable',
   internal: 'unavailable',
-  // A publication is never refused for these.
+  // These reasons never refuse a publication.
   callFailed: 'invalid',
   sendFailed: 'invalid',
   notFound: 'invalid',
@@ -24,9 +24,9 @@ interface MetricSources {
   readonly sockets: () => number;
 }
 
-/** The publisher's metrics in a registry. A process has one publisher, so that they are registered once. */
+/** The publisher's metrics, registered once in a registry: a process has one publisher. */
 export class PublisherMetrics {
-  /** By what became of them; the counter reads them at a scrape: looking a label up costs more than adding one. */
+  /** Publications by outcome. The counter reads them at a scrape: looking up a label costs more than adding one. */
   readonly #publications = new Map<string, number>();
   readonly #seconds: OperationSeconds;
   readonly #crowded: Counter;
@@ -80,28 +80,26 @@ export class PublisherMetrics {
     });
   }
 
-  /** A socket was closed since there were too many. */
+  /** Counts a socket that was closed because there were too many. */
   crowded(): void {
     this.#crowded.inc();
   }
 
-  /** Counts what became of a request; only those to publish are publications. */
+  /** Counts the outcome of a request; only requests to publish count as publications. */
   count(operation: Operation, outcome: Outcome): void {
     if (operation !== 'mesh.publish') return;
     const result = outcome.kind === 'done' ? 'accepted' : publicationResults[outcome.reason];
     this.#publications.set(result, (this.#publications.get(result) ?? 0) + 1);
   }
 
-  /** A request that arrived whole was answered, so many milliseconds later. */
+  /** Observes the time from a request's complete arrival to its answer, in milliseconds. */
   answered(operation: Operation, outcome: Outcome, milliseconds: number): void {
     this.#seconds.observe(operation, milliseconds / 1000);
     this.count(operation, outcome);
   }
 }
 
-/**
- * Registers `barrage_bus_up` for a process that holds a publisher only: a gateway in the same process registers it too.
- */
+/** Registers `barrage_bus_up` for a process with only a publisher: a gateway in the same process registers it too. */
 export function exportBusState(registry: Registry, bus: Bus): void {
   new Gauge({
     name: 'barrage_bus_up',

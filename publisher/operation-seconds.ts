@@ -1,37 +1,33 @@
 import type { Metric, MetricValueWithName, Registry } from 'prom-client';
 
-/** What the publish API can be asked to do, by either transport. */
+/** An operation of the publish API, by either transport. */
 export type Operation = (typeof operations)[number];
 
 const operations = ['mesh.publish', 'mesh.send', 'conn.call'] as const;
 export const upperBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
-/**
- * Of one operation: how many took up to each bound and longer than the one before, the last those beyond all; and the
- * sum of their seconds.
- */
+/** Times of one operation: the count of each bucket, then of values beyond the last bound, and the sum in seconds. */
 interface Times {
   readonly counts: number[];
   sum: number;
 }
 
 /**
- * A histogram of seconds by operation. The library's looks its labels up by a text that it makes for each value, a
- * fiftieth of what a publication costs; here a value is two additions, and the rest is left to a scrape.
+ * A histogram of seconds by operation. The library's histogram looks up its labels by a text made for each value, at a
+ * fiftieth of a publication's cost. Here a value is two additions; the rest happens at a scrape.
  */
 export class OperationSeconds {
   readonly #name: string;
   readonly #help: string;
   readonly #times: Readonly<Record<Operation, Times>>;
 
-  /** Registers it. */
+  /** Registers the histogram. */
   constructor(registry: Registry, { name, help }: { readonly name: string; readonly help: string }) {
     this.#name = name;
     this.#help = help;
     const none = (): Times => ({ counts: Array.from({ length: upperBounds.length + 1 }, () => 0), sum: 0 });
     this.#times = { 'mesh.publish': none(), 'mesh.send': none(), 'conn.call': none() };
-    // A registry asks a metric for its name and its values only; the library's type says that it is one of its own
-    // classes.
+    // A registry only reads a metric's name and values; the library's type demands one of its own classes.
     registry.registerMetric({ name, get: async () => this.#read() } as unknown as Metric);
   }
 
@@ -44,7 +40,7 @@ export class OperationSeconds {
   }
 
   #read(): object {
-    // Operations that were never asked for have no rows.
+    // Operations without requests have no rows.
     const values = operations.flatMap((operation) => rowsOf(this.#name, operation, this.#times[operation]));
     return { name: this.#name, help: this.#help, type: 'histogram', aggregator: 'sum', values };
   }

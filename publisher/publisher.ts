@@ -23,21 +23,21 @@ import { SocketApi } from './socket.ts';
 
 export interface PublisherOptions {
   readonly settings: Settings;
-  /** It stays its maker's. */
+  /** The bus, which its maker closes. */
   readonly bus: Bus;
-  /** The policies in force now; asked for at each publication. */
+  /** Reads the policies in force, at each publication. */
   readonly policies: () => Policies;
-  /** The publisher is not ready before its first document, where it needs one. */
+  /** The pool, if any: the publisher is not ready before its first document. */
   readonly pool?: Pool;
   readonly registry: Registry;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** What `/readyz` and `/metrics` tell on its port, where there is no admin port; absent: the publisher's own. */
+  /** Sources of `/readyz` and `/metrics` on the publisher's port when there is no admin port; absent: its own. */
   readonly admin?: AdminSources;
   readonly pingIntervalMs?: number;
   readonly requestMs?: number;
   readonly socketsMax?: number;
-  /** How long each answer says `Connection: close` before idle connections are closed, in milliseconds. */
+  /** Time in which each answer says `Connection: close` before idle connections are closed, in milliseconds. */
   readonly farewellMs?: number;
 }
 
@@ -80,8 +80,8 @@ export class Publisher {
   }
 
   /**
-   * Listens where the settings say. Registers its metrics: once in a registry.
-   * @throws an error of the system where the port can't be had
+   * Listens at the settings' address, and registers its metrics: once in a registry.
+   * @throws the system's error when the port is taken
    */
   static async start(options: PublisherOptions): Promise<Publisher> {
     const publisher = new Publisher(options);
@@ -105,21 +105,20 @@ export class Publisher {
     return { registry: this.#options.registry, waitingFor: () => this.#waitingFor() };
   }
 
-  /** What the operator may ask and tell, on the admin port: a publisher has nothing to drain. */
+  /** The operator's access, on the admin port: a publisher has nothing to drain. */
   get adminApi(): AdminApiParts {
     return { status: () => this.#status(), pool: this.#pool };
   }
 
   /**
-   * Sends backends elsewhere, answers what it has taken, and ends. Each answer ends its connection from now on: a
-   * backend that publishes often goes by itself, and no request meets a connection that is being closed.
+   * Sends backends elsewhere, answers the accepted requests, and ends. Each answer ends its connection from now on. So
+   * a backend that publishes often leaves by itself, and no request meets a closing connection.
    */
   async close(): Promise<void> {
     this.#isLeaving = true;
     this.#load.close();
     await sleep(this.#options.farewellMs ?? serverTimes.farewellMs);
-    // What arrived while this process was held up is read first: a connection with a request in it must not be taken
-    // for an idle one.
+    // Pending input is read first: a connection with an unread request must not count as idle.
     await afterInput();
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#sockets.close();

@@ -6,7 +6,7 @@ import { priorities, type Conflation, type PayloadKind, type Priority } from '..
 import type { ConnectionCall } from '../core/bus/bus.ts';
 import { publisherBounds } from './bounds.ts';
 
-/** What was read, or what is wrong with it in words for its sender. */
+/** The value read, or its fault in words for its sender. */
 export type Parsed<T> = { readonly kind: 'valid'; readonly value: T } | { readonly kind: 'fault'; readonly message: string };
 
 export interface PublishRequest {
@@ -16,11 +16,11 @@ export interface PublishRequest {
   readonly priority: Priority;
   readonly ttlMs: number;
   readonly conflation: Conflation | undefined;
-  /** How long to wait for the flush results; `undefined` = not at all. */
+  /** Longest wait for the flush results, in milliseconds; `undefined` = no wait. */
   readonly waitMs: number | undefined;
 }
 
-/** A client as the sender named it: whether that is a client id at all is for the one who looks it up. */
+/** A request to send. Its client is as the sender named it; the look-up decides whether it is a client id. */
 export interface SendRequest {
   readonly client: string | number;
   readonly kind: PayloadKind;
@@ -33,7 +33,7 @@ export interface ConnectionRequest {
 }
 
 const string = z.string({ error: (issue) => (issue.input === undefined ? 'is missing' : 'must be a string') });
-// Buffers hold UTF-8, where a lone surrogate has no place: it would arrive as another character than was sent.
+// Buffers hold UTF-8, which has no lone surrogates: another character than the sent one would arrive.
 const wellFormed = string.refine((text) => text.isWellFormed(), 'is not well-formed Unicode (a lone surrogate)');
 const client = z.union([z.string(), z.number()], {
   error: (issue) => (issue.input === undefined ? 'is missing' : 'must be a client id: a string or a number'),
@@ -53,7 +53,7 @@ const channel = string.superRefine((name, context) => {
   context.addIssue({ code: 'custom', message: `${fault}${hint}` });
 });
 
-// Defaults and what fields need of each other are looked at after the schema: in it they cost as much as all the rest.
+// Defaults and rules between fields are applied after the schema: inside it they cost as much as all the rest.
 const publishSchema = z.strictObject({
   c: channel,
   d: wellFormed,
@@ -117,7 +117,7 @@ const notBase64 = { kind: 'fault', message: 'd: is not base64, as "t":"binary" r
 function decodePayload(kind: PayloadKind, data: string): Buffer | undefined {
   if (kind === 'text') return Buffer.from(data);
   const bytes = Buffer.from(data, 'base64');
-  // Node's decoder skips what is not base64; only what it gives back unchanged was.
+  // Node's decoder skips characters that are not base64; only an unchanged round trip proves base64.
   return bytes.toString('base64') === data ? bytes : undefined;
 }
 
@@ -183,16 +183,14 @@ function connectionCallOf(fields: z.output<typeof connectionSchema>): Connection
   }
 }
 
-/**
- * Whether every number in a JSON value is the one that was written: integers up to 2^53−1, and what is not an integer.
- */
+/** Whether every number in a JSON value kept its value: integers up to 2^53−1, and all other numbers. */
 function keepsNumbers(value: unknown): boolean {
   if (typeof value === 'number') return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
   if (typeof value !== 'object' || value === null) return true;
   return Object.values(value).every(keepsNumbers);
 }
 
-/** What a WebSocket API request is answered with as `i`: what it had as `i` or `id`. */
+/** The `i` of a WebSocket API answer: the request's `i` or `id`. */
 export type RequestNumber = number | string | null;
 
 export interface SocketRequest {
@@ -202,10 +200,7 @@ export interface SocketRequest {
 
 const requestNumberCharactersMax = 128;
 
-/**
- * Reads one WebSocket API frame. A number that can be read is given back with a fault too, so that the sender can tell
- * what failed.
- */
+/** Reads one WebSocket API frame. A fault also carries a readable request number, so that the sender can match it. */
 export function parseSocketRequest(text: string): { readonly number: RequestNumber; readonly request: Parsed<SocketRequest> } {
   const parsed = parseJsonObject(text);
   if (parsed.kind === 'fault') return { number: null, request: parsed };
@@ -229,7 +224,7 @@ function isRequestNumber(value: unknown): value is RequestNumber {
   return value === null || Number.isSafeInteger(value);
 }
 
-/** Adds what the query of a POST says to the fields of its body; `allowed` are the fields that may stand there. */
+/** Adds the fields in a POST's query to those of its body; `allowed` are the fields that may stand there. */
 export function withQuery(
   fields: Readonly<Record<string, unknown>>,
   query: string,
@@ -258,7 +253,7 @@ function issueInWords(issue: z.core.$ZodIssue): string {
   return field === '' ? 'the parameters must be an object' : `${field}: ${issue.message}`;
 }
 
-/** A name that a stranger chose, short enough for a message. */
+/** An untrusted name, shortened for a message. */
 export function shown(name: string): string {
   return JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);
 }

@@ -28,7 +28,7 @@ const operations = new Map<string, Operation>([
 ]);
 const queueMethods = new Set(['queue.pop', 'queue.unpop']);
 
-/** Says why, where `ws` closes a connection by itself: with a code alone a backend can't tell what it did. */
+/** Adds a reason when `ws` closes a connection by itself: a code alone does not tell a backend its mistake. */
 class ExplainingWebSocket extends WebSocket {
   override close(code?: number, reason?: string | Buffer): void {
     super.close(code, reason ?? (code === undefined ? undefined : protocolFaults[code]));
@@ -51,14 +51,14 @@ export class SocketApi {
   });
   /** Connections that did not answer the last ping. */
   readonly #silent = new WeakSet<WebSocket>();
-  /** Requests of each connection that wait for an answer. */
+  /** Number of each connection's requests that wait for an answer. */
   readonly #requestsInFlight = new Map<WebSocket, number>();
   #isLeaving = false;
   readonly #pinging: NodeJS.Timeout;
 
   constructor(parts: SocketParts) {
     this.#parts = parts;
-    // After the input that is at hand: where this process was held up, answers lie there unread.
+    // Runs after pending input: when this process was held up, answers may lie there unread.
     this.#pinging = setInterval(() => setImmediate(() => this.#pingAll()), parts.pingIntervalMs);
     this.#pinging.unref();
   }
@@ -67,7 +67,7 @@ export class SocketApi {
     return this.#server.clients.size;
   }
 
-  /** Accepts a connection, or answers why not. */
+  /** Accepts a connection, or answers with the reason for refusing it. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refusal = this.#upgradeFault(request);
     if (refusal !== undefined) return refuseUpgrade(socket, refusal);
@@ -75,8 +75,8 @@ export class SocketApi {
   }
 
   /**
-   * Carries out nothing more, and lets each connection go when what it asked for is answered: an answer is how it knows
-   * of a publication.
+   * Accepts no more requests, and closes each connection after its last answer: a backend learns of its publications by
+   * answers.
    */
   close(): void {
     this.#isLeaving = true;
@@ -84,7 +84,7 @@ export class SocketApi {
     for (const connection of this.#server.clients) this.#leaveIfAnswered(connection);
   }
 
-  /** Cuts off whoever did not leave after `close`. */
+  /** Cuts off the connections that did not end after `close`. */
   terminate(): void {
     for (const connection of this.#server.clients) connection.terminate();
   }
@@ -102,7 +102,7 @@ export class SocketApi {
   #serve(connection: WebSocket): void {
     this.#requestsInFlight.set(connection, 0);
     connection.on('close', () => this.#requestsInFlight.delete(connection));
-    // ws answers a broken frame with its close code itself; the event only has to have a listener.
+    // `ws` answers a broken frame with its close code; the event only needs a listener.
     connection.on('error', () => undefined);
     connection.on('pong', () => this.#silent.delete(connection));
     connection.on('ping', () => cutOffIfUnread(connection));
@@ -129,7 +129,7 @@ export class SocketApi {
     });
   }
 
-  /** Takes a request in, or says why not. */
+  /** Accepts a request, or returns the reason for refusing it. */
   #enter(connection: WebSocket, bytes: number): Refusal | undefined {
     if (this.#isLeaving) return leaving();
     const requests = this.#requestsInFlight.get(connection) ?? 0;
@@ -139,7 +139,7 @@ export class SocketApi {
     return undefined;
   }
 
-  /** One that is gone has nothing to count any more. */
+  /** Changes a connection's count; a closed connection has none. */
   #addInFlight(connection: WebSocket, change: 1 | -1): void {
     const requests = this.#requestsInFlight.get(connection);
     if (requests !== undefined) this.#requestsInFlight.set(connection, requests + change);
@@ -185,7 +185,7 @@ function send(connection: WebSocket, text: string): void {
 }
 
 /**
- * A backend that sends and never reads would fill this process with its answers. It could not read a close frame
+ * Cuts off a backend that sends and never reads: its answers would fill this process. It could not read a close frame
  * either.
  */
 function cutOffIfUnread(connection: WebSocket): void {

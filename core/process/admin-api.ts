@@ -6,11 +6,11 @@ import { poolLimits } from '../pool/pool-document.ts';
 import { BytesInFlight, readBody } from './bounded-read.ts';
 import type { OfferResult, Pool } from './pool.ts';
 
-/** What a process lets the operator ask and tell it. */
+/** The operator's access to a process. */
 export interface AdminApiParts {
   readonly status: () => AdminStatus;
   readonly pool: Pool;
-  /** Follows a command whose signature was found good; absent where there is nothing to drain. */
+  /** Follows a command whose signature was verified; absent for a process without anything to drain. */
   readonly drain?: (command: DrainCommand) => CommandResult;
 }
 
@@ -23,7 +23,7 @@ interface Answer {
   readonly body: object;
 }
 
-/** Document and policies as JSON strings in JSON: a quarter more for what is escaped. */
+/** Document and policies are JSON strings in JSON: escaping adds up to a quarter. */
 const poolBodyBytesMax = Math.ceil(1.25 * (poolLimits.policyPartsMax * poolLimits.policyPartBytesMax + 2 * poolLimits.documentBytesMax));
 const commandBytesMax = 16_384;
 const statusOf: Readonly<Record<OfferResult['kind'], number>> = {
@@ -37,8 +37,8 @@ const statusOf: Readonly<Record<OfferResult['kind'], number>> = {
 
 /**
  * The operator's endpoints, on the admin port only: `GET /admin/v1/status`, `PUT /admin/v1/pool`,
- * `PUT /admin/v1/drain`. Whoever reaches the port may ask; what changes anything must be signed. The bytes of all
- * bodies that are being read are bounded together, since they come before the signature is known.
+ * `PUT /admin/v1/drain`. Any sender may ask; a request that changes something must be signed. A signature is only known
+ * after its body, so the bytes of all bodies being read are bounded together.
  */
 export class AdminApi {
   readonly #parts: AdminApiParts;
@@ -48,7 +48,7 @@ export class AdminApi {
     this.#parts = parts;
   }
 
-  /** Answers a request for one of its paths; `false` where it is for another. */
+  /** Answers a request for one of its paths; `false` for any other path. */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const path = request.url?.split('?', 1)[0];
     if (path === '/admin/v1/status') {

@@ -3,7 +3,7 @@ import { AdminApi, type AdminApiParts } from './admin-api.ts';
 import { createHttpServer } from './http-server.ts';
 import { listen } from './lifecycle.ts';
 
-/** Sockets that may stay on an admin port: of probes, of the operator, and of those who read metrics. */
+/** Most sockets that stay open on an admin port: of probes, of the operator, and of readers of metrics. */
 const socketsMax = 256;
 const headersMs = 10_000;
 const requestMs = 30_000;
@@ -15,8 +15,8 @@ export interface AdminServer {
 }
 
 /**
- * Serves `/livez`, `/readyz` and `/metrics`, and with `api` what the operator needs.
- * @throws the system's error where the port can't be had
+ * Serves `/livez`, `/readyz` and `/metrics`, and with `api` the operator's endpoints.
+ * @throws the system's error when the port is taken
  */
 export async function startAdminServer(
   sources: AdminSources,

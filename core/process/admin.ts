@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 
-/** What a process is still waiting for before it can serve, in words; empty = ready. */
+/** Conditions that a process still waits for before it can serve, in words; empty = ready. */
 export type Waiting = readonly string[];
 
 export interface AdminSources {
@@ -10,8 +10,8 @@ export interface AdminSources {
 }
 
 /**
- * Answers `/livez`, `/readyz` and `/metrics`; `false` where the path is none of them.
- * `/livez` says that the event loop turns and looks at nothing else: a Redis outage must not restart gateways.
+ * Answers `/livez`, `/readyz` and `/metrics`; `false` for any other path. `/livez` only shows that the event loop
+ * turns: a Redis outage must not restart gateways.
  */
 export function answerAdmin(sources: AdminSources, request: IncomingMessage, response: ServerResponse): boolean {
   const path = /^\/(?:livez|readyz|metrics)(?=\?|$)/.exec(request.url ?? '')?.[0];

@@ -4,22 +4,22 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 
-/** Bytes that were read, or that they were too many: noticed while they were read, and what follows was not kept. */
+/** The bytes read, or that they were too many. Reading stops at the bound, and nothing beyond it is kept. */
 export type BoundedRead =
   | { readonly kind: 'whole'; readonly bytes: Buffer }
-  /** It has more bytes than may be read. */
+  /** The body is larger than its bound. */
   | { readonly kind: 'too-large' };
 
 export type BodyRead =
   | BoundedRead
   /** Too many bytes of other bodies are in flight. */
   | { readonly kind: 'full' }
-  /** The sender went away, or was cut off for being too slow (by the server's `requestTimeout`). */
+  /** The sender went away, or was cut off for being slow (by the server's `requestTimeout`). */
   | { readonly kind: 'gone' };
 
 /**
- * The bytes of all bodies that are being received or answered, bounded together: what strangers can make a process
- * hold.
+ * The bytes of all bodies that are being received or answered, bounded together. They are the memory that untrusted
+ * senders can fill.
  */
 export class BytesInFlight {
   readonly #bytesMax: number;
@@ -60,7 +60,7 @@ class Collected {
     return this.#length;
   }
 
-  /** `false`, and nothing kept, where it would be too much. */
+  /** Adds a chunk; `false`, with nothing kept, when the bound would be exceeded. */
   add(chunk: Buffer): boolean {
     if (this.#length + chunk.length > this.#bytesMax) return false;
     this.#length += chunk.length;
@@ -69,7 +69,7 @@ class Collected {
     return true;
   }
 
-  /** Most bodies are one piece: that one is not copied. */
+  /** All bytes. A body of one chunk is not copied; most are. */
   whole(): Buffer {
     const first = this.#first ?? Buffer.alloc(0);
     return this.#others.length === 0 ? first : Buffer.concat([first, ...this.#others], this.#length);
@@ -77,8 +77,8 @@ class Collected {
 }
 
 /**
- * Reads a request's body; never rejects. The bytes of a `whole` one stay entered in `inFlight` until the caller lets
- * them leave. After `too-large` and `full` the rest is still arriving.
+ * Reads a request's body; never rejects. The bytes of a `whole` body count in `inFlight` until the caller lets them
+ * leave. After `too-large` and `full` the rest of the body is still arriving.
  */
 export function readBody(request: IncomingMessage, bytesMax: number, inFlight: BytesInFlight): Promise<BodyRead> {
   if (Number(request.headers['content-length']) > bytesMax) return Promise.resolve({ kind: 'too-large' });
@@ -107,8 +107,8 @@ export function readBody(request: IncomingMessage, bytesMax: number, inFlight: B
 }
 
 /**
- * Reads bytes as they come, and no more once there are too many.
- * @throws what the source throws
+ * Reads bytes up to a bound, and stops when there are more.
+ * @throws the source's error
  */
 export async function readChunks(chunks: AsyncIterable<Uint8Array>, bytesMax: number): Promise<BoundedRead> {
   const collected = new Collected(bytesMax);
@@ -119,16 +119,16 @@ export async function readChunks(chunks: AsyncIterable<Uint8Array>, bytesMax: nu
 }
 
 /**
- * Reads the body of an answer to `fetch`; one that is too large is given up, and its connection with it.
- * @throws what the connection throws where it breaks
+ * Reads the body of an answer to `fetch`. The connection of a body beyond the bound is closed.
+ * @throws the connection's error when it breaks
  */
 export async function readAnswer(response: Response, bytesMax: number): Promise<BoundedRead> {
   return response.body === null ? { kind: 'whole', bytes: Buffer.alloc(0) } : await readChunks(response.body, bytesMax);
 }
 
 /**
- * Reads a regular file in UTF-8. It may grow meanwhile: what counts is what was read.
- * @throws Error that says what is wrong with it: "it is larger than 5 bytes"
+ * Reads a regular file in UTF-8. The file may grow meanwhile: the bound applies to the bytes read.
+ * @throws Error that names the fault, such as "it is larger than 5 bytes"
  */
 export async function readTextFile(path: string, bytesMax: number): Promise<string> {
   const bytes = await readFileBytes(path, bytesMax).catch((error: unknown) => {

@@ -4,9 +4,9 @@ const deadlineMs = 10_000;
 const megabytesMax = 256;
 
 /**
- * Runs a worker script on an input, and resolves with the first message that it posts: what takes long must not hold up
- * the loop. `fault` says in words why there is no message: it took more than 10 s or more memory than any honest input,
- * or `signal` gave it up.
+ * Runs a worker script on an input, so that long work does not hold up the event loop. Resolves with the first message
+ * that it posts. `fault` says in words why there is none: more than 10 s, more memory than any honest input needs, or
+ * an abort by `signal`.
  */
 export function runElsewhere<Output>(
   script: URL,

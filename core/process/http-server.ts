@@ -2,25 +2,25 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { Duplex } from 'node:stream';
 import { SocketBound } from './socket-bound.ts';
 
-/** How often requests that take too long to arrive are looked for, in milliseconds. */
+/** Interval between looks for requests that are too slow, in milliseconds. */
 const connectionsCheckMs = 1_000;
 /**
- * A server closes an idle connection so long after the time that it states, in milliseconds: the next request may be
- * under way.
+ * Time that an idle connection stays open beyond its stated keep-alive, in milliseconds: the next request may be under
+ * way.
  */
 const keepAliveBufferMs = 5_000;
 
 export interface HttpServerOptions {
   readonly request: RequestListener;
-  /** Takes WebSocket handshakes. Absent: an offer to upgrade is ignored, whatever it is to. */
+  /** Takes WebSocket handshakes. Absent: every offer to upgrade is ignored. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  /** How long a connection may be idle between two requests, in milliseconds. */
+  /** Longest idle time of a connection between two requests, in milliseconds. */
   readonly keepAliveMs: number;
-  /** How long the head of a request may take to arrive, in milliseconds. */
+  /** Longest wait for the head of a request, in milliseconds. */
   readonly headersMs: number;
-  /** How long a whole request may take to arrive, in milliseconds. */
+  /** Longest wait for a whole request, in milliseconds. */
   readonly requestMs: number;
-  /** Sockets that may stay, whatever they speak: see `SocketBound`. */
+  /** Most sockets that stay open, of any protocol: see `SocketBound`. */
   readonly socketsMax: number;
   /** Called for each socket that was closed to keep the bound. */
   readonly onCrowded?: () => void;
@@ -34,9 +34,9 @@ export interface HttpServer {
 }
 
 /**
- * Makes the HTTP server of every process. An `Upgrade` to anything but WebSocket is ignored, and the request answered
- * (RFC 9110 7.8). A request target in absolute form is read as its path, with the authority in it as `Host` (RFC 9112
- * 3.2.2).
+ * Makes the HTTP server of every process. An `Upgrade` to another protocol than WebSocket is ignored, and the request
+ * is answered (RFC 9110 7.8). A request target in absolute form is read as its path, and its authority as `Host` (RFC
+ * 9112 3.2.2).
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { keepAliveMs, headersMs, requestMs, highWaterMark, request: answer, upgrade } = options;
@@ -67,14 +67,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 /**
- * Whether a request offers WebSocket, alone or among others; in HTTP/1.0, and with another method, such an offer means
- * nothing (RFC 6455 4.1).
+ * Whether a request offers WebSocket, alone or among other protocols. Such an offer has no meaning in HTTP/1.0, or with
+ * another method than GET (RFC 6455 4.1).
  */
 function offersWebSocket(request: IncomingMessage): boolean {
   const { method, httpVersionMinor, headers } = request;
   if (method !== 'GET' || httpVersionMinor === 0) return false;
   const offered = (headers.upgrade ?? '').split(',').some((protocol) => protocol.trim().toLowerCase() === 'websocket');
-  // The library that answers it knows WebSocket only where it is offered alone.
+  // The WebSocket library only accepts an offer of WebSocket alone.
   if (offered) headers.upgrade = 'websocket';
   return offered;
 }
@@ -87,6 +87,6 @@ function takeOriginForm(request: IncomingMessage): void {
   const [, authority = '', rest = ''] = absoluteForm.exec(url) ?? [];
   if (authority === '') return;
   request.url = rest.startsWith('/') ? rest : `/${rest}`;
-  // A user and a password have no place there (RFC 9110 4.2.4).
+  // `Host` may hold no user and password (RFC 9110 4.2.4).
   request.headers.host = authority.slice(authority.lastIndexOf('@') + 1);
 }

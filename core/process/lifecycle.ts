@@ -2,35 +2,35 @@ import type { Server } from 'node:http';
 import { readSettings, unknownSettings, type Settings, type SettingsResult } from './settings.ts';
 import { createLogger, type Logger } from './logging.ts';
 
-/** What a process runs: made by `start`, left by `close`, which must end within the time that a pod is given. */
+/** A running process, made by `start` and ended by `close`, within the time that a pod is given. */
 export interface Running {
   close(): Promise<void>;
-  /** Ends at once what `close` takes its time for; absent where it takes none. */
+  /** Ends at once the work that `close` waits for; absent when it waits for none. */
   hasten?(): void;
 }
 
-/** Longest time from a signal to the end of a process, in milliseconds, unless its drain takes longer. */
+/** Longest time from a signal to the end of a process, in milliseconds. A longer drain extends it. */
 const leaveMsMax = 9_500;
-/** Longest time that a process may take to close what is left after its drain, in milliseconds. */
+/** Longest time for closing after a process's drain, in milliseconds. */
 export const closeMsMax = 4_500;
 /**
- * A signal that comes so soon after the first is the same one, in milliseconds: Ctrl-C reaches a process both from the
+ * Time within which a second signal counts as the first one, in milliseconds. Ctrl-C reaches a process both from the
  * terminal and through npm.
  */
 const echoMsMax = 1_000;
 
-/** What a process runs, and which settings it can't run with. */
+/** A process to run, and the settings that it can't run with. */
 export interface Runnable {
-  /** What it is and does, for who asks with `--help`. */
+  /** Description for `--help`. */
   readonly about: string;
-  /** In words, each with what to do. Absent: it runs with any. */
+  /** Faults of settings in words, each with its remedy. Absent: the process runs with any settings. */
   readonly faultsOf?: (settings: Settings) => readonly string[];
   readonly start: (settings: Settings, logger: Logger) => Promise<Running>;
 }
 
 /**
- * What a command line gets: `run` where it is empty, the help where it asks for it, and a fault where it has anything
- * else: a process that ignored `--port 80` would listen elsewhere.
+ * The meaning of a command line: `run` when it is empty, the help when it asks for it, else a fault. A process that
+ * ignored `--port 80` would listen elsewhere.
  */
 export type CommandLine =
   | { readonly kind: 'run' }
@@ -49,10 +49,12 @@ export function readCommandLine(part: string, about: string, words: readonly str
 }
 
 /**
- * The life of every process: `--help` (exit status 0), settings from the environment (all faults at once, exit status
- * 2), start (a failure is exit status 1), then SIGTERM or SIGINT: close everything and let the loop empty, exit status
- * 0. Another signal hastens it. What still holds the loop after 9.5 s (of a longer drain: 4.5 s after it; when
- * hastened: 4.5 s) is cut off.
+ * The life of every process. It answers `--help` (exit status 0), reads the environment (all faults at once, exit
+ * status 2), and starts (a failure is exit status 1). At SIGTERM or SIGINT it closes everything and lets the event loop
+ * empty (exit status 0). Another signal hastens it.
+ *
+ * Remaining work is cut off 9.5 s after the signal. A longer drain gets 4.5 s after its end, and a hastened process 4.5
+ * s.
  */
 export async function runProcess(part: string, { about, start, faultsOf = () => [] }: Runnable): Promise<void> {
   const line = readCommandLine(part, about, process.argv.slice(2));
@@ -126,7 +128,7 @@ function startFault(error: unknown): string {
   return error instanceof Error ? message : String(error);
 }
 
-/** Listens, or fails with the system's error; resolves with the port in use. */
+/** Listens, or fails with the system's error. Resolves with the port in use. */
 export async function listen(server: Server, options: { readonly host: string; readonly port: number }): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,7 +1,7 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks';
 
 const sampleMs = 1_000;
-/** How far back the figures look, in samples. */
+/** Number of samples in the figures. */
 const samplesMax = 5;
 
 interface Sample {
@@ -10,13 +10,13 @@ interface Sample {
   readonly bytesSent: number;
 }
 
-/** How busy a process was over the last five seconds. */
+/** Measures a process's load over the last five seconds. */
 export class LoadMeter {
   readonly #bytesSent: () => number;
   readonly #samples: Sample[];
   readonly #timer: NodeJS.Timeout;
 
-  /** @param bytesSent all bytes sent so far */
+  /** @param bytesSent total of bytes sent so far */
   constructor(bytesSent: () => number) {
     this.#bytesSent = bytesSent;
     this.#samples = [this.#sample()];

@@ -2,7 +2,7 @@ import { pino, type Logger } from 'pino';
 
 export type { Logger } from 'pino';
 
-/** JSON lines on standard error, one logger a process. Payloads, tokens and keys are never given to it. */
+/** Logs JSON lines to standard error, with one logger a process. Payloads, tokens and keys are never logged. */
 export function createLogger(options: { readonly part: string; readonly level: string }): Logger {
   return pino(
     { level: options.level, base: { part: options.part }, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'message' },

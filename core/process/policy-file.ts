@@ -7,15 +7,15 @@ import type { Logger } from './logging.ts';
 import { faults, type PolicyTextRead } from './policy-text.ts';
 import { systemClock } from './system-clock.ts';
 
-/** Largest policy file, in bytes: that of a ConfigMap. */
+/** Largest policy file, in bytes: the bound of a ConfigMap. */
 export const policyFileBytesMax = 1_048_576;
 const pollMsDefault = 1_000;
-/** Between two looks at the start, in milliseconds: a file that is being written grows meanwhile. */
+/** Pause between two looks at the start, in milliseconds: a file that is being written grows meanwhile. */
 const startPauseMs = 100;
 const startLooksMax = 50;
 
 /**
- * The policy file can't be used; `message` lists every fault. Only at start: later the policies that were in force
+ * The policy file can't be used; `message` lists every fault. Thrown at the start only: later the policies in force
  * stay.
  */
 class PolicyFileFault extends Error {
@@ -23,25 +23,25 @@ class PolicyFileFault extends Error {
   readonly code = 'policy_file_fault';
 }
 
-/** A policy file that is read again when it changes. */
+/** A policy file that is read again whenever it changes. */
 export interface PolicyFile {
-  /** The policies in force: those of the last good content. */
+  /** The policies in force, from the last good content. */
   policies(): Policies;
-  /** Whether the file as it is now is what is in force. */
+  /** Whether the file's present content is in force. */
   valid(): boolean;
-  /** The listener is called after other policies came into force. */
+  /** Adds a listener that is called after other policies came into force. */
   onChange(listener: () => void): void;
   close(): void;
 }
 
 /**
- * Reads a policy file, and looks every second whether its content changed (by reading it: a ConfigMap is a chain of
- * symbolic links that are exchanged, which file watchers miss). A file that went bad or vanished keeps the policies
- * that were in force, and is logged once.
+ * Reads a policy file, and looks every second for a change by reading it. File watchers miss a ConfigMap's changes: it
+ * is a chain of symbolic links that are exchanged. A file that turns bad or vanishes keeps the policies in force, and
+ * is logged once.
  *
- * A content counts where two looks in a row found it. A program that writes a file in place empties it first: a half
- * file can be valid, and the policies that it does not have yet would be the defaults.
- * @throws PolicyFileFault where the file can't be used at start
+ * A content counts when two looks in a row found it. A program that writes a file in place empties it first. Half a
+ * file can be valid, and its missing policies would become the defaults.
+ * @throws PolicyFileFault when the file can't be used at the start
  */
 export async function watchPolicyFile(
   path: string,
@@ -56,7 +56,7 @@ export async function watchPolicyFile(
   return file;
 }
 
-/** Registers `barrage_policy_file_valid`: 1, or 0 where the file as it is now could not be used. */
+/** Registers `barrage_policy_file_valid`: 1, or 0 when the file's present content can't be used. */
 export function exportPolicyFileValidity(registry: Registry, file: PolicyFile): void {
   new Gauge({
     name: 'barrage_policy_file_valid',
@@ -78,7 +78,7 @@ async function readContent(path: string): Promise<Content> {
   }
 }
 
-/** At the start: reads until two looks in a row find the same, and takes what is there where that never comes. */
+/** Reads at the start until two looks in a row find the same content. Without that it takes the last content found. */
 async function readSteadyContent(path: string, clock: Pick<Clock, 'after'>): Promise<Content> {
   let content = await readContent(path);
   for (let looks = 1; looks < startLooksMax; looks++) {
@@ -92,7 +92,7 @@ async function readSteadyContent(path: string, clock: Pick<Clock, 'after'>): Pro
 
 /**
  * Parses in a thread of its own: a file at its bound takes a second or more, in which a gateway would send nothing.
- * `signal` gives it up.
+ * `signal` aborts it.
  */
 async function readPolicies(content: Content, signal?: AbortSignal): Promise<PolicyTextRead> {
   if (content.kind === 'unreadable') return faults([content.fault]);
@@ -119,12 +119,12 @@ class WatchedPolicyFile implements PolicyFile {
   readonly #pollMs: number;
   readonly #clock: Pick<Clock, 'after'>;
   readonly #listeners: (() => void)[] = [];
-  /** What was judged last. */
+  /** The content that was judged last. */
   #content: Content;
-  /** What the last look found. */
+  /** The content that the last look found. */
   #seen: Content;
   #policies: Policies;
-  /** The content that the policies in force were read from: that it is back is no change. */
+  /** The content of the policies in force: its return is no change. */
   #inForce: string;
   #valid = true;
   readonly #closed = new AbortController();

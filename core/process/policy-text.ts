@@ -2,11 +2,11 @@ import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { policyFileSchema, type ChannelPolicy } from '../policy/policy.ts';
 
-// One list of patterns may be shared by a few entries; more than this is a file made to explode.
+// Most aliases. Some entries may share a list of patterns; a file with more aliases is made to explode.
 const aliasesMax = 100;
 const faultsShownMax = 50;
 
-/** What a policy file says, or everything that is wrong with it, one line each. */
+/** The content of a policy file, or all its faults, one line each. */
 export type PolicyTextRead =
   | { readonly kind: 'policies'; readonly policies: readonly ChannelPolicy[] }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
@@ -16,12 +16,12 @@ export function parsePolicyText(text: string): PolicyTextRead {
   let value: unknown;
   try {
     const document = parseDocument(text, { prettyErrors: true });
-    // What YAML only warns of is a tag that it doesn't know: here a mistake like any other.
+    // YAML only warns of an unknown tag; here it is a mistake like any other.
     const problems = [...document.errors, ...document.warnings];
     if (problems.length > 0) return faults(problems.map(({ message }) => message.split('\n', 1)[0]?.replace(/:$/, '') ?? message));
     value = document.toJS({ maxAliasCount: aliasesMax });
   } catch (error) {
-    // Too many aliases, or nesting so deep that the parser's stack ended.
+    // Too many aliases, or a nesting that overflows the parser's stack.
     return faults([`not usable as YAML: ${error instanceof Error ? error.message : String(error)}`]);
   }
   if (value === null || value === undefined)
@@ -30,7 +30,7 @@ export function parsePolicyText(text: string): PolicyTextRead {
   return read.success ? { kind: 'policies', policies: read.data.channels } : faults(read.error.issues.map(issueInWords));
 }
 
-/** Faults, bounded in number. */
+/** A read with faults, bounded in number. */
 export function faults(all: readonly string[]): PolicyTextRead {
   const shown = all.slice(0, faultsShownMax);
   return { kind: 'faults', faults: all.length > shown.length ? [...shown, `and ${all.length - shown.length} more`] : shown };

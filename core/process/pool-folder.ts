@@ -5,21 +5,21 @@ import type { Logger } from './logging.ts';
 import type { OfferResult, Pool } from './pool.ts';
 
 const pollMsDefault = 1_000;
-/** The document as a JSON string in its envelope: every quote is escaped. */
+/** The document is a JSON string in its envelope: every quote is escaped. */
 const envelopeBytesMax = 2 * poolLimits.documentBytesMax;
 
-/** A folder whose pool document is offered to the pool again when it changes. */
+/** A folder whose pool document is offered to the pool whenever it changes. */
 export interface PoolFolder {
-  /** Why what lies there now is not in force, in words; `undefined` where it is, or where something newer is. */
+  /** Why the folder's document is not in force, in words; `undefined` when it, or a newer one, is in force. */
   fault(): string | undefined;
   close(): void;
 }
 
 /**
- * Offers what lies in the folder to the pool: at once, and when it changed. It looks every second by reading
- * `pool.json`, since a mounted ConfigMap is a chain of symbolic links that are exchanged, which file watchers miss.
- * Document and policies may come from several ConfigMaps that change one after the other: until they agree, what was in
- * force stays. A folder without a document is no reason to stop: the operator may be late.
+ * Offers the folder's document and policies to the pool, at once and after each change. It looks every second by
+ * reading `pool.json`. File watchers miss a mounted ConfigMap's changes: it is a chain of symbolic links that are
+ * exchanged. Document and policies may come from several ConfigMaps that change one after the other. Until they agree,
+ * the pool keeps what is in force. A folder without a document does not stop the process: the operator may be late.
  */
 export async function watchPoolFolder(
   folder: string,
@@ -41,7 +41,7 @@ interface WatchedOptions {
 
 class WatchedPoolFolder implements PoolFolder {
   readonly #options: WatchedOptions;
-  /** The envelope that needs no other look. */
+  /** The envelope that needs no further look. */
   #settled: string | undefined;
   #fault: string | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -94,7 +94,7 @@ class WatchedPoolFolder implements PoolFolder {
     this.#fault = undefined;
   }
 
-  /** Told once for as long as it is the same. */
+  /** Logs a fault once for as long as it stays the same. */
   #blame(fault: string): void {
     this.#settled = undefined;
     if (fault === this.#fault) return;
@@ -103,7 +103,7 @@ class WatchedPoolFolder implements PoolFolder {
   }
 }
 
-/** How many policy parts an envelope speaks of, before it is verified: a guess, which the pool checks. */
+/** The number of policy parts in an unverified envelope: a guess, which the pool checks. */
 function partsOf(envelope: string): number {
   try {
     const { document } = JSON.parse(envelope) as { document: string };

@@ -3,20 +3,20 @@ import type { ChannelPolicy } from '../policy/policy.ts';
 import type { PolicyMisfits } from '../policy/policy-part.ts';
 import { decideDocument, readPolicyParts, verifyDocument, type DocumentMark, type PoolDocument } from '../pool/pool-document.ts';
 
-/** A pool document that is offered to a process, with its policies. */
+/** A pool document with its policies, as offered to a process. */
 export interface PoolOffer {
   /** The signed envelope. */
   readonly envelope: string;
-  /** Each part as text. None where they are those in force: membership changes more often than policies. */
+  /** Each policy part as text. Empty when the policies in force stay: membership changes more often than policies. */
   readonly policies: readonly string[];
 }
 
-/** What an offer is read against. */
+/** An offer, and the state that it is compared with. */
 export interface OfferInput {
   /** An offer, or the text of a request's body that holds one. */
   readonly offer: PoolOffer | string;
   readonly publicKeyPem: string;
-  /** What is in force. */
+  /** Mark and policies hash of the document in force. */
   readonly current: (DocumentMark & { readonly policiesHash: string }) | undefined;
 }
 
@@ -35,7 +35,7 @@ export type OfferRead =
 const bodySchema = z.object({ envelope: z.string(), policies: z.array(z.string()) });
 
 /**
- * Reads an offer and decides on it; the signature first, then the epoch, and only of what will be taken the policies.
+ * Reads an offer and decides on it: the signature first, then the epoch, then the policies of an accepted document.
  * Never throws.
  */
 export function readOffer({ offer, publicKeyPem, current }: OfferInput): OfferRead {

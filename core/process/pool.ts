@@ -8,11 +8,11 @@ import type { Logger } from './logging.ts';
 import { readOffer, type OfferInput, type OfferRead, type PoolOffer } from './pool-offer.ts';
 import type { Settings } from './settings.ts';
 
-/** What became of an offer; `epoch` is the one in force afterwards, 0 where there is none. */
+/** Result of an offer; `epoch` is the one in force afterwards, 0 without any. */
 export interface OfferResult {
   readonly kind: 'accepted' | 'same' | 'older' | 'conflict' | 'malformed' | 'forged';
   readonly epoch: number;
-  /** Why not, for people. */
+  /** Reason of a refusal, for people. */
   readonly message: string;
 }
 
@@ -25,14 +25,15 @@ interface InForce {
 }
 
 /**
- * Longest offer that is read at once, in characters: some milliseconds. A longer one is read in a thread of its own.
+ * Longest offer that is read in the event loop, in characters: it takes some milliseconds. A longer one is read in a
+ * thread of its own.
  */
 const readAtOnceMax = 131_072;
 const noPolicies = new Policies([]);
 
 /**
- * The pool document in force in one process, whether it was found in the folder or pushed by the operator: the newest
- * epoch wins, one offer is read at a time, and what can't be used changes nothing.
+ * The pool document in force in one process, found in the folder or pushed by the operator. The newest epoch wins, one
+ * offer is read at a time, and an unusable offer changes nothing.
  */
 export class Pool {
   readonly #publicKeyPem: string;
@@ -68,7 +69,7 @@ export class Pool {
     return this.#inForce?.policies ?? noPolicies;
   }
 
-  /** What this version does not understand of the policies in force. */
+  /** Misfits of the policies in force with this version. */
   get misfits(): PolicyMisfits {
     return this.#inForce?.misfits ?? noMisfits;
   }
@@ -77,7 +78,7 @@ export class Pool {
     return this.#publicKeyPem;
   }
 
-  /** The listener is called after another document came into force. */
+  /** Adds a listener that is called after another document came into force. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -168,7 +169,7 @@ export function exportPoolDocument(registry: Registry, pool: Pool): void {
   });
 }
 
-/** Settings about the pool that can't be together, in words. */
+/** Faults of pool settings that contradict each other, in words. */
 export function poolSettingsFaults(settings: Pick<Settings, 'poolFolder' | 'poolPublicKey' | 'policyFile'>): readonly string[] {
   const { poolFolder, poolPublicKey, policyFile } = settings;
   if (policyFile !== '' && (poolFolder !== '' || poolPublicKey !== ''))

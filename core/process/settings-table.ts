@@ -18,20 +18,20 @@ import {
   type ValueSchema,
 } from './settings-values.ts';
 
-/** One setting: an environment variable, what it accepts in words, and how it is read. */
+/** One setting: an environment variable, the values that it accepts in words, and their reading. */
 interface Setting<T> {
   readonly variable: string;
   readonly fallback: string;
   readonly accepts: string;
   readonly meaning: string;
-  /** Whether a value is never repeated, not even in what is said of a wrong one. */
+  /** Whether the value is secret: no message repeats it, not even about a wrong value. */
   readonly isSecret?: true;
-  /** Whether spaces around the value are part of it; elsewhere they, and the line end of a file, are taken off. */
+  /** Whether spaces around the value are part of it. Otherwise they, and a file's line end, are removed. */
   readonly isVerbatim?: true;
   readonly schema: ValueSchema<T>;
 }
 
-/** Keeps the type of what is read. */
+/** Keeps the type of the value. */
 function setting<T>(definition: Setting<T>): Setting<T> {
   return definition;
 }

@@ -4,23 +4,22 @@ import { readOrigin } from '../origin.ts';
 import { publicKeyFault } from '../pool/signed-envelope.ts';
 
 /**
- * How the values of settings are read. What can never work is refused here: a process that starts with it would fail
- * for its clients, where nobody sees why. A message that a check adds itself says what is wrong with this value; it
- * never repeats a secret.
+ * Readers of settings' values. A value that can never work is refused here: a process that starts with it would fail
+ * for its clients, unseen. A check's own message names the fault of this value; it never repeats a secret.
  */
 export type ValueSchema<T> = z.ZodType<T, string>;
 
-/** A fault with its own words, marked as such: those of the schema library are not told. */
+/** A fault with its own words, marked as such: the schema library's words are not shown. */
 function inWords(message: string): { code: 'custom'; message: string; params: { inWords: true } } {
   return { code: 'custom', message, params: { inWords: true } };
 }
 
-/** The message that a check added itself, where one did. */
+/** The message that a check added itself, if any. */
 export function messageOf(error: z.ZodError): string | undefined {
   return error.issues.find((issue) => issue.code === 'custom' && issue.params?.['inWords'] === true)?.message;
 }
 
-/** Digits alone: `1e3`, `0x10` and `10_000` are read differently by different people. */
+/** A whole number in digits alone: people read `1e3`, `0x10` and `10_000` differently. */
 export function whole(minimum: number, maximum: number): ValueSchema<number> {
   return z
     .string()
@@ -29,7 +28,7 @@ export function whole(minimum: number, maximum: number): ValueSchema<number> {
     .pipe(z.int().min(minimum).max(maximum));
 }
 
-/** What stands between commas, without the spaces around it. */
+/** The items between commas, without spaces around them. */
 export const list = z.string().transform((text) =>
   text
     .split(',')
@@ -37,7 +36,7 @@ export const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 );
 
-/** Each item as a header can carry it. */
+/** API keys, each of which a header can carry. */
 export const apiKeys = list.pipe(z.array(z.string().regex(/^[\x21-\x7e]{16,256}$/)));
 
 const namespace = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -50,7 +49,7 @@ export const objectName = z
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/);
 
 const hostNamePattern = /^(?=.{1,253}$)\w(?:[\w-]{0,61}\w)?(?:[.]\w(?:[\w-]{0,61}\w)?)*[.]?$/;
-/** The system's resolver takes what ends in a number for an address. */
+/** Names ending in a number, which the system's resolver takes for addresses. */
 const endsInNumber = /(?:^|[.])(?:\d+|0x[\da-f]*)[.]?$/i;
 
 /** A host to listen on. Brackets around an IPv6 address are taken off. */
@@ -59,7 +58,7 @@ export const host = z
   .transform((text) => text.replace(/^\[(.*)\]$/, '$1'))
   .refine((text) => isIP(text) !== 0 || (hostNamePattern.test(text) && !endsInNumber.test(text)));
 
-/** Origins in the one spelling that browsers send, or `*`. */
+/** Origins in the canonical spelling that browsers send, or `*`. */
 export const origins = list.transform((items, context) =>
   items.map((item) => {
     if (item === '*') return item;
@@ -70,7 +69,10 @@ export const origins = list.transform((items, context) =>
   }),
 );
 
-/** Ports that `fetch` connects to for nobody. @see https://fetch.spec.whatwg.org/#port-blocking */
+/**
+ * Ports that `fetch` never connects to.
+ * @see https://fetch.spec.whatwg.org/#port-blocking
+ */
 const blockedPorts = new Set(
   (
     '1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77 79 87 95 101 102 103 104 109 110 111 113 115 117 119 123 135 137 139 143 161 179 389 ' +
@@ -79,7 +81,7 @@ const blockedPorts = new Set(
   ).split(' '),
 );
 
-/** Where `fetch` is to ask. A user and a password are sent as `Authorization: Basic`. */
+/** An address for `fetch`. A user and a password are sent as `Authorization: Basic`. */
 export const webUrl = z.string().superRefine((text, context) => {
   if (text === '') return;
   const url = URL.parse(text);
@@ -92,7 +94,7 @@ export const webUrl = z.string().superRefine((text, context) => {
   }
 });
 
-/** A key in an environment variable often has its line ends written out. */
+/** A public key. In an environment variable its line ends are often written as `\n`. */
 export const publicKey = z
   .string()
   .transform((text) => text.replaceAll('\\n', '\n').trim())
@@ -114,13 +116,13 @@ export const redisUrls = z.string().superRefine((text, context) => {
   }
 });
 
-/** A claim of a token: nothing that its issuer could not have written by intention. */
+/** A claim of a token, without characters that no issuer writes on purpose. */
 export const claim = z
   .string()
   .max(1024)
   .regex(/^\P{Cc}*$/u);
 
-/** A secret is taken as it is, but for the line end of a file that it was read from: no secret has one. */
+/** A secret, taken verbatim. Only the line end of its file is removed: no secret has one. */
 const secret = z.string().transform((text) => text.replace(/\r?\n$/, ''));
 
 export const password = secret.pipe(z.string().max(1024));

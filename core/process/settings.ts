@@ -10,8 +10,8 @@ export type SettingsResult =
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
 /**
- * Reads all settings; every fault at once, each with the variable's name and what it accepts. Values of secrets are not
- * repeated.
+ * Reads all settings. Reports every fault at once, each with the variable's name and the values that it accepts. Values
+ * of secrets are not repeated.
  */
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): SettingsResult {
   const faults: string[] = [];
@@ -29,13 +29,13 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 }
 
 /**
- * A gateway looks at each connection once in at most 9/8 of a ping interval, and pings who has been silent for half of
- * one: a silence may last 13/8 of one before the ping goes out. The rest of the two is for the answer, and for a loop
- * that is late.
+ * Least idle timeout in ping intervals. A gateway looks at each connection once in at most 9/8 of an interval, and
+ * pings one that has been silent for half of an interval. So a silence may last 13/8 of an interval before the ping.
+ * The rest is for the answer, and for a late event loop.
  */
 const idlePingIntervalsMin = 2;
 
-/** Settings that are right alone and wrong together, in words. */
+/** Contradictions between settings that are each valid alone, in words. */
 function contradictionsIn(settings: Settings): readonly string[] {
   return [idleFault(settings), ...tokenFaults(settings), redisFault(settings)].filter((fault) => fault !== undefined);
 }
@@ -57,7 +57,9 @@ function tokenFaults({ authUrl, jwksUrl, jwtSecret, jwtIssuer, jwtAudience }: Se
   ];
 }
 
-/** Without an address they would be ignored, and the all-in-one command would use memory. */
+/**
+ * The fault of Redis settings without an address. They would be ignored, and the all-in-one command would use memory.
+ */
 function redisFault(settings: Settings): string | undefined {
   if (settings.redisUrl !== '') return undefined;
   const set = given({
@@ -70,12 +72,12 @@ function redisFault(settings: Settings): string | undefined {
   return set.length === 0 ? undefined : `${set.join(', ')}: of no use without BARRAGE_REDIS_URL, which is not set`;
 }
 
-/** The variables that are not empty. */
+/** The variables with a value. */
 function given(values: Readonly<Record<string, string>>): readonly string[] {
   return Object.entries(values).flatMap(([variable, value]) => (value === '' ? [] : [variable]));
 }
 
-/** Variables that look like settings and are none: most likely a spelling mistake. */
+/** Variables that look like settings and are none: most likely spelling mistakes. */
 export function unknownSettings(environment: Readonly<Record<string, string | undefined>>): readonly string[] {
   const known = new Set<string>(Object.values(settingsTable).map(({ variable }) => variable));
   return Object.keys(environment).filter((variable) => variable.startsWith('BARRAGE_') && !known.has(variable));

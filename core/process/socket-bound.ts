@@ -1,7 +1,7 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Sockets above the bound that are still answered: a probe, or a client that asks where else to go. */
+/** Most sockets above the bound that still get an answer: probes, and clients that ask for another address. */
 export const spareSocketsMax = 256;
 
 interface SocketBoundOptions {
@@ -11,19 +11,19 @@ interface SocketBoundOptions {
 }
 
 /**
- * Keeps the sockets of an HTTP server at no more than `socketsMax`, whatever they speak: idle HTTP, half a handshake,
+ * Keeps the sockets of an HTTP server at no more than `socketsMax`, of any protocol: idle HTTP, half a handshake,
  * WebSocket.
  *
- * Above that a socket gets one answer, and with it `Connection: close`. There may be `spareSocketsMax` of them at one
- * time. Beyond, the socket that is quiet longest is closed for the newest one: so probes are answered while others hold
- * every place. A WebSocket takes the place of a quiet socket. A socket with a request under way and a WebSocket are
- * never closed here.
+ * Above the bound a socket gets one answer, with `Connection: close`. At most `spareSocketsMax` such sockets exist at a
+ * time. Beyond that, the socket that is quiet longest is closed for the newest one. So probes are answered while others
+ * hold every place. A WebSocket takes the place of a quiet socket. Neither a socket with a request under way nor a
+ * WebSocket is ever closed here.
  */
 export class SocketBound {
   readonly #socketsMax: number;
   readonly #onCrowded: () => void;
   readonly #open = new Set<Socket>();
-  /** No WebSockets; the one whose last request began longest ago is first. */
+  /** HTTP sockets, without WebSockets. The socket whose last request began longest ago is first. */
   readonly #http = new Set<Socket>();
 
   constructor({ server, socketsMax, onCrowded = () => {} }: SocketBoundOptions) {
@@ -32,7 +32,7 @@ export class SocketBound {
     server.on('connection', (socket: Socket) => this.#opened(socket));
   }
 
-  /** Open sockets, WebSockets among them. */
+  /** Number of open sockets, WebSockets included. */
   get open(): number {
     return this.#open.size;
   }
@@ -41,14 +41,14 @@ export class SocketBound {
     return this.#socketsMax;
   }
 
-  /** A request began on a socket. */
+  /** Notes that a request began on a socket. */
   asked(socket: Socket, response: ServerResponse): void {
     this.#http.delete(socket);
     this.#http.add(socket);
     if (this.#open.size > this.#socketsMax) response.shouldKeepAlive = false;
   }
 
-  /** A socket left HTTP for good. */
+  /** Notes that a socket left HTTP for good. */
   upgraded(socket: Socket): void {
     this.#http.delete(socket);
     if (this.#open.size > this.#socketsMax) this.#closeOne();
@@ -78,8 +78,8 @@ export class SocketBound {
 }
 
 /**
- * Whether a response is under way. The platform has no other word for it, and a listener for each response would be a
- * twentieth of what a publication costs.
+ * Whether a response is under way, by a private field of the platform. A listener for each response would be a
+ * twentieth of a publication's cost.
  */
 function isAnswering(socket: Socket & { readonly _httpMessage?: unknown }): boolean {
   return socket._httpMessage !== null && socket._httpMessage !== undefined;

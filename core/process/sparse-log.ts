@@ -4,15 +4,15 @@ import type { Logger } from './logging.ts';
 
 export type BusLogger = Pick<Logger, 'info' | 'warn' | 'error'>;
 
-/** Shortest time between two lines, in milliseconds: it doubles while the same goes on, up to the cap. */
+/** Shortest time between two lines, in milliseconds. It doubles up to the cap while the same fault goes on. */
 const distance = { baseMs: 1_000, capMs: 60_000 };
-/** After this long without the fault its next time is a new beginning, in milliseconds. */
+/** Time without the fault after which its next occurrence counts as a new beginning, in milliseconds. */
 const quietMs = 60_000;
 
 /**
- * Logs one kind of fault when it begins and when its reason changes, then at growing distances, and counts every time:
- * a Redis outage must not fill a disk. At most one line a second, and one a minute of a fault that goes on for the same
- * reason.
+ * Logs one kind of fault when it begins, when its reason changes, and then ever more rarely, and counts every
+ * occurrence. So a Redis outage does not fill a disk. At most one line a second; for a fault that goes on for the same
+ * reason, one a minute in the end.
  */
 export class SparseLog {
   readonly #logger: BusLogger | undefined;
@@ -32,13 +32,13 @@ export class SparseLog {
     this.#clock = options.clock;
   }
 
-  /** How often the fault happened, logged or not. */
+  /** Number of the fault's occurrences, logged or not. */
   get total(): number {
     return this.#total;
   }
 
   /**
-   * Takes one time of the fault. `times` in the line counts those since the line before.
+   * Counts one occurrence. `times` in the line counts the occurrences since the line before.
    * @param fields further fields of the line, if there is one
    */
   warn(error: unknown, fields: Readonly<Record<string, unknown>> = {}): void {
@@ -57,11 +57,11 @@ export class SparseLog {
   }
 }
 
-/** A failure in words, the same ones each time it happens. What joins several attempts to connect has only a code. */
+/** A failure in words that are the same each time. An error that joins several attempts to connect has only a code. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
-  // It is found in reading or in writing, as it happens.
+  // The same loss shows up in reading or in writing, by chance.
   if (code === 'ECONNRESET' || code === 'EPIPE') return 'the server broke off the connection';
   return error.message === '' ? (code ?? error.name) : error.message;
 }

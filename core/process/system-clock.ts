@@ -1,13 +1,11 @@
 import type { Clock } from '../clock.ts';
 
-/**
- * Longest wait of a timer of the platform, in milliseconds: it counts in 31 bits, and a longer wait would end at once.
- */
+/** Longest wait of a platform timer, in milliseconds. It counts in 31 bits, and a longer wait would end at once. */
 export const waitMsMax = 2_147_483_647;
 
 /**
- * The machine's clocks. A timer keeps the process alive until it is called off. A wait may be of any length: a long one
- * is waited for in parts.
+ * The machine's clocks. A timer keeps the process alive until it is cancelled. A wait may have any length: a long one
+ * is split into parts.
  */
 export const systemClock: Clock = {
   monotonic: () => performance.now(),
@@ -34,7 +32,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Runs `callback` after at most `waitMsMax`; returns how to call it off. */
+/** Runs `callback` after at most `waitMsMax`; returns a function that cancels it. */
 type Timer = (ms: number, callback: () => void) => () => void;
 
 function platformTimer(ms: number, callback: () => void): () => void {

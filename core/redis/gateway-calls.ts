@@ -15,19 +15,19 @@ import { ReportListener } from './report-listener.ts';
 import { ServedGateway, type CallsContext } from './served-gateway.ts';
 import { PlainSubscription } from './subscriptions.ts';
 
-/** Most calls that wait for replies in one process; a further one is unanswered at once. */
+/** Most calls that wait for replies in one process. A further call is unanswered at once. */
 const callsInFlightMax = 10_000;
 const unknownGateway = 'a gateway that has not told its name';
 
 interface Gathered {
   readonly replies: ReadonlyMap<number, GatewayReply>;
-  /** How many processes the request reached, by Redis's count. */
+  /** Number of processes that the request reached, by Redis's count. */
   readonly receivers: number;
 }
 
 /**
- * Gateway calls over bus channels: one per gateway, one for all of them, one per process for the replies, one for the
- * reports. While Redis is away every call is unanswered at once.
+ * Gateway calls over bus channels. Each gateway has one, all gateways share one, each process has one for replies, and
+ * one carries reports. While Redis is away every call is unanswered at once.
  */
 export class RedisGatewayCalls implements GatewayCalls {
   readonly #context: CallsContext;
@@ -82,7 +82,7 @@ export class RedisGatewayCalls implements GatewayCalls {
     deadlineMs: number,
   ): Promise<{ readonly replies: readonly GatewayReply[]; readonly unanswered: readonly string[] }> {
     const startedAt = this.#context.clock.monotonic();
-    // Half of the time at most: without names the request is still worth making.
+    // At most half of the time: the request is worth making even without the gateways' names.
     await withDeadline(this.#listener.listen(), deadlineMs / 2, this.#context.clock);
     const remainingMs = deadlineMs - (this.#context.clock.monotonic() - startedAt);
     const known = this.#listener.gateways();
@@ -92,7 +92,7 @@ export class RedisGatewayCalls implements GatewayCalls {
       (gathered) => gathered.replies.size >= gathered.receivers && alive.every(({ number }) => gathered.replies.has(number)),
     );
     const unanswered = alive.filter(({ number }) => !replies.has(number)).map(({ name }) => name);
-    // The request reached more than those: a gateway that hangs for longer than a report stays true, or one just
+    // The request reached further processes: a gateway that hangs longer than its report counts, or one that just
     // started.
     for (const { number, name, condition } of known)
       if (condition === 'silent' && !replies.has(number) && replies.size + unanswered.length < receivers) unanswered.push(name);
@@ -114,12 +114,12 @@ export class RedisGatewayCalls implements GatewayCalls {
     return this.#context.masters.state.up && this.#listener.isWhole ? this.memberCounts(channel) : undefined;
   }
 
-  /** Keeps the table of the gateways' rooms from now on. */
+  /** Keeps the table of the gateways' rooms current from now on. */
   watch(): void {
     this.#listener.keep();
   }
 
-  /** Rooms here whose change waits to be reported. */
+  /** Number of this gateway's rooms with an unreported change. */
   get reportsWaiting(): number {
     return this.#served?.reportsWaiting ?? 0;
   }
@@ -135,7 +135,7 @@ export class RedisGatewayCalls implements GatewayCalls {
     await this.#served?.close();
   }
 
-  /** Sends a request and collects replies until there are `enough`, or the deadline passes. */
+  /** Sends a request and collects replies until `enough` of them or the deadline. */
   async #gather(
     ask: { readonly name: string; readonly request: GatewayRequest; readonly deadlineMs: number },
     enough: (gathered: Gathered) => boolean,
@@ -157,7 +157,7 @@ export class RedisGatewayCalls implements GatewayCalls {
       });
       const { deadlineMs, request } = ask;
       const told = this.#listenForReplies().then(() => {
-        // Its caller has been told that it is unanswered: it must not be carried out after that.
+        // The caller already knows the request as unanswered, so it must not be carried out.
         if (!this.#waiting.has(id)) throw new BusUnavailable('the deadline has passed');
         return this.#tell(ask.name, { kind: 'request', id, replyTo: this.#context.token, deadlineMs, request });
       });
@@ -186,7 +186,7 @@ export class RedisGatewayCalls implements GatewayCalls {
     await this.#replies.inForce;
   }
 
-  /** Resolves with the number of processes that a message reached. */
+  /** Sends a message. Resolves with the number of processes that received it. */
   async #tell(name: string, message: GatewayMessage): Promise<number> {
     return Number(await this.#context.masters.run(name, ({ client }) => client.spublish(name, JSON.stringify(message))));
   }
@@ -194,7 +194,7 @@ export class RedisGatewayCalls implements GatewayCalls {
   #hearReply(bytes: Buffer): void {
     const read = readMessage(replyMessage, bytes);
     if (read.kind === 'fault') this.#context.refusedMessages.warn(read.fault);
-    // A reply that nobody waits for any more came after its deadline.
+    // A reply without a waiting call came after its deadline.
     else this.#waiting.get(read.message.id)?.(read.message);
   }
 }

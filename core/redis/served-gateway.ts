@@ -11,25 +11,25 @@ import { TokenBucket } from '../token-bucket.ts';
 import type { BusLogger, SparseLog } from '../process/sparse-log.ts';
 import { PlainSubscription } from './subscriptions.ts';
 
-/** Most requests that one gateway answers at a time; further ones are not answered. */
+/** Most requests that one gateway answers at a time; further requests are not answered. */
 const answersInFlightMax = 1000;
-/** Most bytes a second of one gateway's reports. */
+/** Most bytes of one gateway's reports each second. */
 const reportBytesPerSecondMax = 40_960;
-/** … and of what Redis hands out of them: each listener gets a copy. */
+/** Most bytes that Redis delivers of them each second: each listener gets a copy. */
 const copiedBytesPerSecondMax = 655_360;
-/** A gateway may always report so much, however many listen, in bytes a second. */
+/** Bytes that a gateway may report each second, however many processes listen. */
 const reportBytesPerSecondMin = 2048;
-/** After a quiet time so many seconds' worth may go at once. */
+/** Burst after a quiet time, in seconds of the rate. */
 const reportBurstSeconds = 10;
-/** Most bytes a second of one gateway's snapshots, sustained; a listener whose wish is not granted repeats it. */
+/** Most bytes of one gateway's snapshots each second, sustained. A listener repeats a request that is not granted. */
 const snapshotBytesPerSecondMax = 1_048_576;
 const snapshotBurstBytes = 4 * snapshotBytesPerSecondMax;
 
-/** What both ends of the calls work with. */
+/** Shared dependencies of both ends of the calls. */
 export interface CallsContext {
   readonly names: RedisNames;
   readonly masters: Masters;
-  /** Names this process and this run of it. */
+  /** Token that names this process and its run. */
   readonly token: string;
   readonly refusedMessages: SparseLog;
   readonly logger: BusLogger | undefined;
@@ -37,10 +37,7 @@ export interface CallsContext {
   readonly clock: Pick<Clock, 'monotonic' | 'after' | 'every'>;
 }
 
-/**
- * A gateway of this process as the bus shows it to the others: it holds a number, answers requests and reports its
- * rooms.
- */
+/** This process's gateway on the bus: it holds a number, answers requests and reports its rooms. */
 export class ServedGateway {
   readonly #context: CallsContext;
   readonly #server: GatewayServer;
@@ -51,7 +48,7 @@ export class ServedGateway {
   readonly #stopReporting: () => void;
   readonly #reportBytes: TokenBucket;
   readonly #snapshotBytes: TokenBucket;
-  /** Processes that the last report reached. */
+  /** Number of processes that the last report reached. */
   #listeners = 1;
   #answering = 0;
 
@@ -81,7 +78,7 @@ export class ServedGateway {
     return new ServedGateway(context, server, lease);
   }
 
-  /** Rooms whose change waits to be reported. */
+  /** Number of rooms with an unreported change. */
   get reportsWaiting(): number {
     return this.#reporter.waiting;
   }
@@ -90,7 +87,7 @@ export class ServedGateway {
     return this.#lease.number;
   }
 
-  /** Members of one room here, now. */
+  /** Members of one room on this gateway, now. */
   roomCounts(channel: string): RoomCounts {
     return this.#server.roomCounts(channel);
   }
@@ -101,7 +98,7 @@ export class ServedGateway {
     this.#report();
   }
 
-  /** The connection is new: perhaps to a Redis that knows nothing of this gateway. */
+  /** A new connection is open, perhaps to a Redis that knows nothing of this gateway. */
   onOpen(): void {
     void this.#lease.renew();
   }
@@ -113,7 +110,7 @@ export class ServedGateway {
     await Promise.all([this.#send(this.#reporter.gone()), this.#lease.release()]);
   }
 
-  /** Calls to the number go to whoever holds it. */
+  /** Subscribes to the calls for the number while this gateway holds it. */
   #listen(state: 'held' | 'lost'): void {
     const { masters, names } = this.#context;
     const name = names.gateway(this.#lease.number);
@@ -140,7 +137,7 @@ export class ServedGateway {
       const name = this.#context.names.replies(message.replyTo);
       await this.#context.masters.run(name, ({ client }) => client.spublish(name, JSON.stringify(answer)));
     } catch {
-      // Redis is away: the caller's deadline tells it.
+      // Redis is away: the caller's deadline will end the call.
     } finally {
       this.#answering--;
     }
@@ -160,7 +157,7 @@ export class ServedGateway {
       const { masters, names } = this.#context;
       this.#listeners = Number(await masters.run(names.reports, ({ client }) => client.spublish(names.reports, report)));
     } catch {
-      // A report that is lost is missed by its number.
+      // Listeners miss a lost report by its number.
     }
   }
 
@@ -173,12 +170,12 @@ export class ServedGateway {
     try {
       await masters.run(name, ({ client }) => Promise.all(parts.map((part) => client.spublish(name, part))));
     } catch {
-      // It is asked for again.
+      // A listener asks again for a lost snapshot.
     }
   }
 }
 
-/** What a gateway may report to so many listeners, in bytes a second. */
+/** Bytes that a gateway may report to so many listeners each second. */
 function reportBytesPerSecond(listeners: number): number {
   return Math.max(reportBytesPerSecondMin, Math.min(reportBytesPerSecondMax, copiedBytesPerSecondMax / Math.max(1, listeners)));
 }

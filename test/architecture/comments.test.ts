@@ -3,9 +3,7 @@ import { readSource, readSources, type SourceFile } from './imports.ts';
 
 /** Folders whose comments have been wrapped. */
 const folders = [
-  'core/bus',
-  'core/pool',
-  'core/redis',
+  'core',
   'gateway/accounts',
   'gateway/encoding',
   'gateway/identity',
@@ -13,6 +11,7 @@ const folders = [
   'gateway/moving',
   'gateway/rooms',
   'operator',
+  'publisher',
   'standalone',
   'test/cluster',
   'test/kubernetes',
