@@ -6,7 +6,8 @@ const wantedStart = Buffer.from('HTTP/1.1 200 ');
 
 /** Connections that are kept alive, each with at most one request under way. */
 export class HttpLoad {
-  readonly #request: Buffer;
+  readonly #requests: readonly Buffer[];
+  #next = 0;
   readonly #sockets: Socket[] = [];
   #failures = 0;
   /** Connections without a request under way, and requests that wait for one. */
@@ -15,10 +16,10 @@ export class HttpLoad {
   #left = 0;
   #done: () => void = () => {};
 
-  /** @param body of each request, posted as JSON */
-  constructor(path: string, body: string) {
-    const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
-    this.#request = Buffer.from(head + body);
+  /** @param bodies posted as JSON, one after the other, again and again */
+  constructor(path: string, bodies: readonly string[]) {
+    const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: `;
+    this.#requests = bodies.map((body) => Buffer.from(`${head}${Buffer.byteLength(body)}\r\n\r\n${body}`));
   }
 
   async connect(port: number, count: number): Promise<void> {
@@ -72,7 +73,7 @@ export class HttpLoad {
       if (bytes.compare(wantedStart, 0, wantedStart.length, 0, wantedStart.length) !== 0) this.#failures++;
       if (this.#waiting > 0) {
         this.#waiting--;
-        socket.write(this.#request);
+        this.#write(socket);
       } else {
         this.#free.push(socket);
       }
@@ -83,6 +84,11 @@ export class HttpLoad {
   #send(): void {
     const socket = this.#free.shift();
     if (socket === undefined) this.#waiting++;
-    else socket.write(this.#request);
+    else this.#write(socket);
+  }
+
+  #write(socket: Socket): void {
+    const request = this.#requests[this.#next++ % this.#requests.length];
+    if (request !== undefined) socket.write(request);
   }
 }

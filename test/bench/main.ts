@@ -9,9 +9,10 @@ import { benchFolder, buildPrograms, pinHarness } from './programs.ts';
 import { httpRows, measureHttp } from './publish-http.ts';
 import { report, unmeasured } from './report.ts';
 import type { Outcome } from './tables.ts';
+import { measureSmallRooms, smallRoomsRows } from './small-rooms.ts';
 import { drainRows, fanOutRows, memoryRows, throughputRows } from './rows.ts';
 
-const allRows = [...fanOutRows, ...memoryRows, ...throughputRows, ...drainRows, ...httpRows];
+const allRows = [...fanOutRows, ...memoryRows, ...throughputRows, ...drainRows, ...httpRows, ...smallRoomsRows];
 
 const usage = `npm run bench -- [options]
   --rounds N      rounds of every row, interleaved (3)
@@ -106,6 +107,7 @@ async function run(): Promise<void> {
     throughput: await measureRows(throughputRows, 1, (row) => measureThroughput(bench, row)),
     drain: await measureRows(drainRows, rounds, (row) => measureDrain(bench, row)),
     http: await measureRows(httpRows, rounds, (row) => measureHttp(bench, row)),
+    smallRooms: await measureRows(smallRoomsRows, rounds, (row) => measureSmallRooms(bench, row)),
   };
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`;
   const conditions = `${machine}; ${pinned ? 'server on CPU 0, clients on CPU 1' : 'not pinned: taskset or a second CPU is missing'}; ${bench.members} members, 200-byte payloads, ${rounds} rounds of ${seconds} s; memory at ${bench.idleConnections} connections`;

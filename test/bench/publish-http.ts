@@ -49,7 +49,7 @@ export async function measureHttp(bench: Bench, row: HttpRow): Promise<HttpResul
     command: [process.execPath, ...bench.nodeArguments, join(import.meta.dirname, 'http-server.ts'), row.server],
     cpu: bench.pinned ? 0 : undefined,
   });
-  const load = new HttpLoad('/v1/mesh/publish', body);
+  const load = new HttpLoad('/v1/mesh/publish', [body]);
   try {
     const [word, port] = (await server.line(startMs)).split(' ');
     if (word !== 'listening') throw new BenchProcessFailed(`${row.server} server did not listen`);

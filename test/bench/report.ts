@@ -1,5 +1,6 @@
 import type { DrainResult } from './drain.ts';
 import type { FanOutResult, MemoryResult } from './measure.ts';
+import { smallRoomsTable, type SmallRoomsResult } from './small-rooms.ts';
 import { httpTable, type HttpResult } from './publish-http.ts';
 import { drainRows, drainToleranceMax, fanOutRows, memoryRows, throughputRows, type FanOutRow } from './rows.ts';
 import { goalText, results, spreadText, table, type Outcome } from './tables.ts';
@@ -12,9 +13,10 @@ export interface Measurements {
   readonly throughput: ReadonlyMap<string, readonly Outcome<FanOutResult>[]>;
   readonly drain: ReadonlyMap<string, readonly Outcome<DrainResult>[]>;
   readonly http: ReadonlyMap<string, readonly Outcome<HttpResult>[]>;
+  readonly smallRooms: ReadonlyMap<string, readonly Outcome<SmallRoomsResult>[]>;
 }
 
-/** The run as Markdown: one table each for fan-out, memory, throughput, drains and HTTP, then what could not be measured or counted. */
+/** The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP and small rooms, then what could not be measured or counted. */
 export function report(measurements: Measurements): string {
   const parts: string[] = [];
   if (measurements.fanOut.size > 0) parts.push(fanOutTable(measurements.fanOut));
@@ -22,6 +24,7 @@ export function report(measurements: Measurements): string {
   if (measurements.throughput.size > 0) parts.push(throughputTable(measurements.throughput));
   if (measurements.drain.size > 0) parts.push(drainTable(measurements.drain));
   if (measurements.http.size > 0) parts.push(httpTable(measurements.http));
+  if (measurements.smallRooms.size > 0) parts.push(smallRoomsTable(measurements.smallRooms));
   const remarks = [...unmeasured(measurements), ...surprises(measurements)];
   if (remarks.length > 0) parts.push(remarks.map((remark) => `- ${remark}\n`).join(''));
   return parts.join('\n');
