@@ -82,6 +82,7 @@ export function flushesUnderWayMax(flushCostMs: number): number {
  * @param demands shares of the loop, of each room
  */
 export function levelOf(demands: readonly number[], share: number): number {
+  if (demands.reduce((sum, demand) => sum + demand, 0) <= share) return Infinity;
   const rising = Float64Array.from(demands).sort();
   let left = share;
   for (const [index, demand] of rising.entries()) {

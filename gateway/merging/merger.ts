@@ -10,6 +10,7 @@ import { capsTimes, MergeWindow, windowCaps, type WindowCaps, type WindowContent
 import { sample } from './sampling.ts';
 
 interface ClassState {
+  readonly memberClass: MemberClass;
   readonly bucket: TokenBucket;
   /** Last offset that the members of this class have been told of. */
   upto: number;
@@ -62,7 +63,8 @@ export class Merger {
   #keptMax: WindowCaps;
   #underWay = 0;
   #underWayMax = Infinity;
-  readonly #classes = new Map<MemberClass, ClassState>();
+  /** A few: an array is walked without allocating, for every cut. */
+  readonly #classes: ClassState[] = [];
 
   constructor(options: { readonly policy: ChannelPolicy; readonly position: Position }) {
     this.#policy = options.policy;
@@ -126,16 +128,17 @@ export class Merger {
 
   /** Begins a class with its first member. Idempotent. */
   openClass(memberClass: MemberClass, monotonic: number): void {
-    if (this.#classes.has(memberClass)) return;
+    if (this.#stateOf(memberClass) !== undefined) return;
     this.#openWindowFor(memberClass.encoding.canSum);
     const rate = this.#rate(memberClass);
-    this.#classes.set(memberClass, { bucket: new TokenBucket(burstOf(rate), monotonic), upto: this.#cut, leftOut: 0 });
+    this.#classes.push({ memberClass, bucket: new TokenBucket(burstOf(rate), monotonic), upto: this.#cut, leftOut: 0 });
   }
 
   /** Ends a class with its last member. */
   closeClass(memberClass: MemberClass): void {
-    this.#classes.delete(memberClass);
-    const isNeeded = ({ canSum }: MergeWindow): boolean => [...this.#classes.keys()].some(({ encoding }) => encoding.canSum === canSum);
+    const place = this.#classes.findIndex((state) => state.memberClass === memberClass);
+    if (place >= 0) this.#classes.splice(place, 1);
+    const isNeeded = ({ canSum }: MergeWindow): boolean => this.#classes.some((state) => state.memberClass.encoding.canSum === canSum);
     const needed = this.#windows.filter(isNeeded);
     if (needed.length > 0) this.#windows = needed;
   }
@@ -145,7 +148,7 @@ export class Merger {
    * that changes its class, so that the new class's batches follow without a gap.
    */
   untold(memberClass: MemberClass): { readonly after: number; readonly upto: number; readonly leftOut: number } | undefined {
-    const state = this.#classes.get(memberClass);
+    const state = this.#stateOf(memberClass);
     if (state === undefined || state.upto === this.#cut) return undefined;
     return { after: state.upto, upto: this.#cut, leftOut: state.leftOut };
   }
@@ -231,6 +234,10 @@ export class Merger {
     return !this.#isEmpty && (!this.#isWindowOpen || this.#isFull);
   }
 
+  #stateOf(memberClass: MemberClass): ClassState | undefined {
+    return this.#classes.find((state) => state.memberClass === memberClass);
+  }
+
   get #isWindowOpen(): boolean {
     return this.#windowEndsAt !== Infinity;
   }
@@ -247,7 +254,7 @@ export class Merger {
   }
 
   #isSomeoneUntold(): boolean {
-    for (const { upto } of this.#classes.values()) if (upto < this.#cut) return true;
+    for (const { upto } of this.#classes) if (upto < this.#cut) return true;
     return false;
   }
 
@@ -267,7 +274,7 @@ export class Merger {
     this.#received = position.offset;
     this.#cut = position.offset;
     for (const window of this.#windows) window.restart(position.offset);
-    for (const state of this.#classes.values()) {
+    for (const state of this.#classes) {
       state.upto = position.offset;
       state.leftOut = 0;
     }
@@ -303,7 +310,7 @@ export class Merger {
     const [present] = this.#windows;
     if (present === undefined || this.#windows.some((window) => window.canSum === canSum)) return;
     const window = present.forOthers(canSum);
-    this.#windows = this.#classes.size === 0 ? [window] : [...this.#windows, window];
+    this.#windows = this.#classes.length === 0 ? [window] : [...this.#windows, window];
   }
 
   #makeCut({ monotonic, wall }: Moment): Cut {
@@ -319,7 +326,8 @@ export class Merger {
     const taken = this.#windows.length === 1 ? undefined : this.#windows.map((window) => window.take(wall, this.#cut));
     const all = taken?.[0] ?? this.#windows[0]?.take(wall, this.#cut) ?? nothing;
     const classes: ClassCut[] = [];
-    for (const [memberClass, state] of this.#classes) {
+    for (const state of this.#classes) {
+      const { memberClass } = state;
       const contents = taken?.find(({ canSum }) => canSum === memberClass.encoding.canSum) ?? all;
       const rate = this.#rate(memberClass);
       const share = this.#budgetFactor < 1 ? Math.ceil(offeredCount * this.#budgetFactor) : Infinity;

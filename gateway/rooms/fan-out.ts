@@ -35,6 +35,11 @@ export class FanOut {
   readonly #options: FanOutOptions;
   readonly #flushes = new Map<FannedOut, Flush[]>();
   #isScheduled = false;
+  readonly #onTurn = (): void => {
+    this.#isScheduled = false;
+    this.#slice();
+    if (this.#flushes.size > 0) this.#schedule();
+  };
 
   constructor(options: FanOutOptions) {
     this.#options = options;
@@ -54,11 +59,7 @@ export class FanOut {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#options.clock.soon(() => {
-      this.#isScheduled = false;
-      this.#slice();
-      if (this.#flushes.size > 0) this.#schedule();
-    });
+    this.#options.clock.soon(this.#onTurn);
   }
 
   #slice(): void {

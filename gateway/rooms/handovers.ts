@@ -12,7 +12,7 @@ export class Handovers {
 
   /** Removes and returns the members whose time is over. Former members are removed without being returned. */
   over(now: number): readonly Member[] {
-    const [first] = this.#waiting;
+    const first = this.#waiting[0];
     if (first === undefined || first.endsAt > now) return none;
     const next = this.#waiting.findIndex(({ endsAt }) => endsAt > now);
     const over = this.#waiting.splice(0, next < 0 ? this.#waiting.length : next);

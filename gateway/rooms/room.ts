@@ -277,7 +277,7 @@ export class Room implements MemberRoom {
       const list = this.#members.get(classCut.memberClass);
       if (list === undefined || list.size === 0) continue;
       const { dropped } = classCut;
-      for (const tally of this.#tallies) account(tally, { cut, dropped, members: list.size });
+      for (const tally of this.#tallies) account(tally, cut, dropped, list.size);
       const frame = classCut.send ? this.#encode(cut.epoch, classCut, encoded?.get(classCut.memberClass.encoding)) : undefined;
       const delivery = frame === undefined ? undefined : this.#delivery({ cut, classCut, frame, list });
       if (delivery !== undefined) deliveries.push(delivery);
@@ -353,10 +353,7 @@ function encodedFor(classes: readonly ClassCut[]): ReadonlyMap<Encoding, Encoded
   return new Map(classes.map(({ memberClass }) => [memberClass.encoding, new Map()]));
 }
 
-function account(
-  tally: Tally,
-  { cut, dropped, members }: { readonly cut: Cut; readonly dropped: LeftOut | undefined; readonly members: number },
-): void {
+function account(tally: Tally, cut: Cut, dropped: LeftOut | undefined, members: number): void {
   tally.add('offered', cut.offered, members);
   if (dropped === undefined) return;
   for (const reason of leftOutReasons)
