@@ -169,7 +169,7 @@ function sumDelivered(replies: readonly GatewayReply[], unanswered: readonly str
       pending += reply.pending;
       for (const [reason, count] of Object.entries(reply.dropped)) dropped.set(reason, (dropped.get(reason) ?? 0) + count);
     } else {
-      silent.push(reply.kind === 'failed' ? `a gateway: ${reply.reason}` : 'a gateway: another reply than was asked for');
+      silent.push(reply.kind === 'failed' ? `a gateway: ${reply.reason}` : 'a gateway: a reply of another kind');
     }
   }
   const f = [...dropped.values()].reduce((sum, count) => sum + count, 0);

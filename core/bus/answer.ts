@@ -1,6 +1,6 @@
 import type { GatewayReply, GatewayRequest, GatewayServer } from './bus.ts';
 
-/** A gateway's answer. A gateway that fails to answer gives an answer that says so. */
+/** A gateway's answer. An error becomes an answer of kind `failed`. */
 export async function answerOf(server: GatewayServer, request: GatewayRequest, deadlineMs: number): Promise<GatewayReply> {
   try {
     return await server.answer(request, deadlineMs);

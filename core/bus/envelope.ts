@@ -109,7 +109,7 @@ function readPublication(reader: Reader): Publication {
   const flags = reader.uint8();
   const priority = priorityCodes[(flags >> 1) & 3];
   if (priority === undefined || (flags & flag.unused) !== 0 || (flags & (flag.conflated | flag.sum)) === flag.sum)
-    throw new EnvelopeError(`flags ${flags} mean nothing`);
+    throw new EnvelopeError(`flags ${flags} are not known here`);
   const acceptedAt = reader.wholeNumber();
   const ttlMs = reader.uint32Max(limits.ttlMsMax);
   const sender = (flags & flag.sender) === 0 ? undefined : reader.wholeNumber();

@@ -9,7 +9,7 @@ const adminStatusSchema = z.object({
   uid: z.string().max(253),
   /** Epoch of the pool document in force; 0 = none yet. */
   poolEpoch: count,
-  /** @see policiesHash; empty where there is no document. */
+  /** @see policiesHash; empty without a document. */
   policiesHash: z.string().max(64),
   ready: z.boolean(),
   waitingFor: z.array(z.string()),

@@ -88,7 +88,7 @@ export async function runProcess(part: string, { about, start, faultsOf = () => 
   }
   const cutOffAfter = (milliseconds: number): void => {
     const cutOff = (): void => {
-      logger.warn('something still held the process; it was cut off');
+      logger.warn('open work still held the process; it was cut off');
       process.exit(0);
     };
     setTimeout(cutOff, milliseconds).unref();

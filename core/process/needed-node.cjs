@@ -1,4 +1,4 @@
-// Loaded before every command (package.json): a Node that can't read TypeScript would say no more than that it does not know ".ts".
+// Loaded before every command (package.json). A Node without TypeScript would only say that it does not know ".ts".
 'use strict';
 
 const neededMajor = 26;

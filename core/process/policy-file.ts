@@ -188,7 +188,7 @@ class WatchedPolicyFile implements PolicyFile {
     }
     this.#valid = true;
     if (textOf(content) === this.#inForce) {
-      this.#logger.info({ file: this.#path }, 'the policy file is again the one that is in force');
+      this.#logger.info({ file: this.#path }, 'the policy file holds the policies in force again');
       return;
     }
     this.#inForce = textOf(content);

@@ -21,7 +21,7 @@ export interface OfferInput {
 }
 
 export type OfferRead =
-  /** `policies` and `misfits` are undefined where they stay the same. */
+  /** `policies` and `misfits` are undefined when they stay the same. */
   | {
       readonly kind: 'accept';
       readonly document: PoolDocument;

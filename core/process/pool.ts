@@ -136,7 +136,10 @@ export class Pool {
     const { epoch, gateways } = document;
     this.#logger.info({ epoch, gateways: gateways.length, policiesHash: this.policiesHash }, 'a pool document is in force');
     if (misfits !== undefined && misfits.examples.length > 0)
-      this.#logger.warn({ epoch, ...misfits }, 'another version wrote the policies: what this one does not understand of them is left out');
+      this.#logger.warn(
+        { epoch, ...misfits },
+        'policies of another version: their fields and values that are unknown here are ignored or replaced',
+      );
     for (const listener of this.#listeners) listener();
   }
 }

@@ -29,9 +29,9 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 }
 
 /**
- * Least idle timeout in ping intervals. A gateway looks at each connection once in at most 9/8 of an interval, and
- * pings one that has been silent for half of an interval. So a silence may last 13/8 of an interval before the ping.
- * The rest is for the answer, and for a late event loop.
+ * Least idle timeout in ping intervals. A gateway looks at each connection at least every 9/8 of an interval, and pings
+ * one that was silent for half of it. So a silence may last 13/8 of an interval before the ping. The rest is for the
+ * answer, and for a late event loop.
  */
 const idlePingIntervalsMin = 2;
 

@@ -71,7 +71,7 @@ export class RedisConnection {
 
   constructor(options: {
     readonly endpoint: EndpointOptions;
-    /** 'cluster' where the server must be a node of a Cluster, 'single' where it must not. */
+    /** 'cluster' for a server that must be a Cluster's node, 'single' for a server that must not. */
     readonly kind: ServerKind;
     readonly purpose: 'commands' | 'subscriptions';
     readonly surroundings: RedisSurroundings;
@@ -221,7 +221,7 @@ export class RedisConnection {
     this.#warnedOf = fault;
   }
 
-  /** Counts turns and not time: after a pause of our own event loop only one turn has passed. */
+  /** Counts turns and not time: after a pause of this process's event loop only one turn has passed. */
   #checkHealth(): void {
     if (this.#reign === undefined) return;
     if (++this.#silentTurns > silentTurnsDown) this.#become({ up: false, reason: 'Redis does not answer' });

@@ -259,7 +259,7 @@ export class Subscriptions {
     }
   }
 
-  /** Counts turns and not time: after a pause of our own event loop only one turn has passed. */
+  /** Counts turns and not time: after a pause of this process's event loop only one turn has passed. */
   #askForProof(): void {
     if (this.#connection.reign === undefined) return;
     if (++this.#turnsUnproved >= proofsPerBound) {

@@ -19,7 +19,7 @@ export function authWebhook(address: string): Authenticate {
   const { url, headers } = webAddress(address);
   let inFlight = 0;
   return async (token) => {
-    if (inFlight >= limits.authInFlightMax) return { kind: 'late', reason: 'too many questions to the auth service are under way' };
+    if (inFlight >= limits.authInFlightMax) return { kind: 'late', reason: 'too many requests to the auth service are under way' };
     inFlight++;
     try {
       const response = await fetch(url, {

@@ -133,10 +133,11 @@ function resultOf(error: unknown): AuthResult {
 
 function reasonOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return 'the token has expired';
-  if (error instanceof errors.JWTClaimValidationFailed) return `the token's claim ${error.claim} is not as it must be`;
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return `the token's claim ${error.claim} is missing or has another value than required`;
   if (error instanceof errors.JOSEAlgNotAllowed) return "the token's algorithm is not allowed here";
-  if (error instanceof errors.JWKSNoMatchingKey) return 'no key is known that could have signed the token';
+  if (error instanceof errors.JWKSNoMatchingKey) return 'none of the known keys matches the token';
   if (error instanceof errors.JWKSMultipleMatchingKeys) return 'the token does not say which key signed it (kid), and there are several';
   if (error instanceof errors.JWSSignatureVerificationFailed) return "the token's signature is wrong";
-  return 'the token is no JWT that can be checked here';
+  return 'the token is not a JWT that this gateway can check';
 }

@@ -78,7 +78,7 @@ export function flushesUnderWayMax(flushCostMs: number): number {
 }
 
 /**
- * The level L with Σ min(demand, L) = share; Infinity where all demands together fit.
+ * The level L with Σ min(demand, L) = share; Infinity when all demands together fit.
  * @param demands shares of the loop, of each room
  */
 export function levelOf(demands: readonly number[], share: number): number {

@@ -199,7 +199,7 @@ export class Merger {
     return events;
   }
 
-  /** The window's end: cuts what was collected and goes on, or goes quiet. */
+  /** Ends the window: cuts the collected publications and opens the next window, or goes quiet. */
   tick(at: Moment): readonly Cut[] {
     const dueAt = this.dueAt;
     if (dueAt === undefined || at.monotonic < dueAt) return noCuts;
