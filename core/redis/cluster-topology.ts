@@ -29,7 +29,7 @@ export class ClusterTopology {
   #stopTimer: () => void = () => undefined;
   #owners: readonly (string | undefined)[] = [];
   #fault = 'connecting to the Redis Cluster';
-  /** The round under way. A call during it asks for another round after it. */
+  /** The round under way, and the next one for calls during it. */
   #round: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #closed = false;

@@ -92,8 +92,7 @@ export class RedisGatewayCalls implements GatewayCalls {
       (gathered) => gathered.replies.size >= gathered.receivers && alive.every(({ number }) => gathered.replies.has(number)),
     );
     const unanswered = alive.filter(({ number }) => !replies.has(number)).map(({ name }) => name);
-    // The request reached further processes: a gateway that hangs longer than its report counts, or one that just
-    // started.
+    // Redis counted further receivers: a gateway that hangs for so long that it is silent, or one that just started.
     for (const { number, name, condition } of known)
       if (condition === 'silent' && !replies.has(number) && replies.size + unanswered.length < receivers) unanswered.push(name);
     while (replies.size + unanswered.length < receivers) unanswered.push(unknownGateway);

@@ -8,8 +8,8 @@ export type ColdRefusal = 'connection_rate' | 'gateway_rate';
 const connectionBurst = limits.subscriptionsPerConnectionMax;
 
 /**
- * Bounds the rate at which rooms are opened. Each room costs a subscription, its end, and an entry in every
- * listener's reports. That holds even for an empty channel whose member leaves at once.
+ * Bounds the rate at which rooms are opened. Each room costs a subscription, its end, and an entry in every listener's
+ * reports. That holds even for an empty channel whose member leaves at once.
  */
 export class ColdRooms {
   readonly #gateway: TokenBucket;
