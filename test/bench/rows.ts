@@ -88,9 +88,9 @@ export const fanOutRows: readonly FanOutRow[] = [
   cLoop(20, 400),
   cLoop(100, 400),
   { name: 'b', title: '`ws`, `send` to each', server: { kind: 'ws' }, mode: 'ws', ...each },
-  { name: 'c-plain', title: 'Barrage, unmerged, plain protocol', server: unmerged, mode: 'plain', ...each, ratioMax: 1.6, merged: 1 },
+  { name: 'c-plain', title: 'Barrage, unmerged, plain protocol', server: unmerged, mode: 'plain', ...each, ratioMax: 1.45, merged: 1 },
   { name: 'c-v1', title: 'Barrage, unmerged, barrage.v1', server: unmerged, mode: 'barrage.v1', ...each, merged: 1 },
-  { ...merged(20, 'plain'), ratioMax: 1.7 },
+  { ...merged(20, 'plain'), ratioMax: 1.55 },
   merged(20, 'barrage.v1'),
   merged(100, 'plain'),
   merged(100, 'barrage.v1'),
@@ -100,8 +100,8 @@ const kibibyte = 1024;
 
 export const memoryRows: readonly MemoryRow[] = [
   { name: 'memory-ws', title: '`ws`, connected', server: { kind: 'ws' }, mode: 'ws' },
-  { name: 'memory-plain', title: 'Barrage, plain protocol', server: { kind: 'gateway' }, mode: 'plain', bytesMax: 8 * kibibyte },
-  { name: 'memory-v1', title: 'Barrage, barrage.v1', server: { kind: 'gateway' }, mode: 'barrage.v1', bytesMax: 8 * kibibyte },
+  { name: 'memory-plain', title: 'Barrage, plain protocol', server: { kind: 'gateway' }, mode: 'plain', bytesMax: 6 * kibibyte },
+  { name: 'memory-v1', title: 'Barrage, barrage.v1', server: { kind: 'gateway' }, mode: 'barrage.v1', bytesMax: 6 * kibibyte },
 ];
 
 const closing = { mode: 'plain', publicationsPerSecond: 0 } as const;
