@@ -63,7 +63,7 @@ export class Merger {
   #keptMax: WindowCaps;
   #underWay = 0;
   #underWayMax = Infinity;
-  /** A few: an array is walked without allocating, for every cut. */
+  /** A short list: each cut walks it, and walking an array allocates nothing. */
   readonly #classes: ClassState[] = [];
 
   constructor(options: { readonly policy: ChannelPolicy; readonly position: Position }) {

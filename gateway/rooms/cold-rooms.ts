@@ -21,7 +21,8 @@ export class ColdRooms {
   }
 
   /**
-   * Takes one room from both rates, or from neither.
+   * Takes one room from both rates, or from neither. A connection's first room takes only from its own rate, so it is
+   * always opened.
    * @param connection the connection whose rate counts; `undefined` for a backend's call, which only the gateway's rate
    * bounds
    */
