@@ -14,7 +14,8 @@ class LongFirst extends BaseSequencer {
   }
 }
 
-// Two cores: files one after the other in each of two workers. Real servers and a browser make some tests slow, never flaky.
+// Two cores: files one after the other in each of two workers. Real servers and a browser make some tests slow, never
+// flaky.
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],

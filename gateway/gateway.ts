@@ -44,7 +44,9 @@ export interface GatewayOptions {
   readonly settings: Settings;
   readonly bus: Bus;
   readonly policies: Policies;
-  /** Its document and policies, once there are any, take the place of `policies`; until then the gateway accepts nobody. */
+  /**
+   * Its document and policies, once there are any, take the place of `policies`; until then the gateway accepts nobody.
+   */
   readonly pool?: Pool;
   readonly registry: Registry;
   readonly logger: Logger;
@@ -55,7 +57,10 @@ export interface GatewayOptions {
 const busRetryMs = 500;
 const topChannelsMax = 20;
 
-/** One process that holds clients' connections: rooms, merging, fan-out. Gets publications from the bus, and answers its calls. */
+/**
+ * One process that holds clients' connections: rooms, merging, fan-out. Gets publications from the bus, and answers its
+ * calls.
+ */
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #connections: OpenConnections;
@@ -170,7 +175,10 @@ export class Gateway {
     return gateway;
   }
 
-  /** Until the bus is there the gateway is alive, but not ready, and accepts nobody: a bus that is late must not restart gateways. */
+  /**
+   * Until the bus is there the gateway is alive, but not ready, and accepts nobody: a bus that is late must not restart
+   * gateways.
+   */
   async #takeNumber(): Promise<void> {
     if (this.#isLeaving) return;
     try {
@@ -217,7 +225,10 @@ export class Gateway {
     return { status: () => this.#status(), pool: this.#pool, drain: (command) => this.#drainer.follow(command) };
   }
 
-  /** Takes nobody new, asks everybody to go elsewhere, at the rate and within the time of the settings, serves them meanwhile, and ends. */
+  /**
+   * Takes nobody new, asks everybody to go elsewhere, at the rate and within the time of the settings, serves them
+   * meanwhile, and ends.
+   */
   async close(): Promise<void> {
     this.#isLeaving = true;
     const { drainMs: withinMs, drainConnectionsPerSecond: connectionsPerSecond } = this.#options.settings;

@@ -32,7 +32,8 @@ const podsRequirements: readonly Requirement[] = [
 ];
 
 /**
- * Sees to everything that the tests need: installs it, where this is Debian and we are root, says what to type, where not, and builds Kubernetes.
+ * Sees to everything that the tests need: installs it, where this is Debian and we are root, says what to type, where
+ * not, and builds Kubernetes.
  * @throws Error that says which part can't run here, and what to do
  */
 export async function installRequirements(leftOut: readonly LeftOut[]): Promise<void> {

@@ -4,8 +4,9 @@ import { installRequirements } from './requirements.ts';
 import { leftOutParts, unitFolders, withoutVariable } from './suite.ts';
 
 /**
- * Runs the suite: `check` (types, lint, format, unused code), `unit` (check and what needs no server), or `all`. Each check counts as one test. The last
- * line is `N passed, N failed`, after what was left out by the developer's choice; the exit status is 0 only when nothing failed and something passed.
+ * Runs the suite: `check` (types, lint, format, unused code), `unit` (check and what needs no server), or `all`. Each
+ * check counts as one test. The last line is `N passed, N failed`, after what was left out by the developer's choice;
+ * the exit status is 0 only when nothing failed and something passed.
  */
 const scopes = ['check', 'unit', 'all'] as const;
 const resultFile = '.cache/vitest.json';

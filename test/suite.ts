@@ -1,6 +1,9 @@
 /** What the suite is made of: the folders that need nothing but Node, and the parts that a developer can leave out. */
 
-/** Tests without a server, a child process, a listening socket or a browser; `npm run test:unit` runs them. `test/architecture` guards the list. */
+/**
+ * Tests without a server, a child process, a listening socket or a browser; `npm run test:unit` runs them.
+ * `test/architecture` guards the list.
+ */
 export const unitFolders: readonly string[] = [
   'test/architecture',
   'test/bench/unit',

@@ -45,7 +45,10 @@ const gatewayFolders = ['commands', 'moving', 'connections', 'rooms', 'identity'
 const coreOfProcesses = ['core', 'core/bus', 'core/policy', 'core/pool', 'core/process', 'core/protocol', 'core/redis'];
 const coreOfRules = ['core', 'core/policy', 'core/pool', 'core/protocol'];
 
-/** Who may import whom, types included: each folder, to its second level, with the folders that it may reach besides itself. */
+/**
+ * Who may import whom, types included: each folder, to its second level, with the folders that it may reach besides
+ * itself.
+ */
 export const reach: Readonly<Record<string, readonly string[]>> = {
   core: [],
   'core/protocol': ['core'],

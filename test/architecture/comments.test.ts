@@ -4,19 +4,11 @@ import { readSource, readSources, type SourceFile } from './imports.ts';
 /** Folders whose comments have been wrapped. */
 const folders = [
   'core',
-  'gateway/accounts',
-  'gateway/encoding',
-  'gateway/identity',
-  'gateway/merging',
-  'gateway/moving',
-  'gateway/rooms',
+  ...['accounts', 'encoding', 'identity', 'merging', 'moving', 'rooms'].map((room) => `gateway/${room}`),
   'operator',
   'publisher',
   'standalone',
-  'test/cluster',
-  'test/kubernetes',
-  'test/operator',
-  'test/pods',
+  'test',
 ];
 const columnsMax = 120;
 

@@ -14,7 +14,10 @@ const startingPackages = new Set([
   'playwright-core',
   'ws',
 ]);
-/** In the product: what listens, connects or starts a process when it is used. The product's pure files name the same packages for types and checks. */
+/**
+ * In the product: what listens, connects or starts a process when it is used. The product's pure files name the same
+ * packages for types and checks.
+ */
 const startingCall = /\b(?:createServer|spawn|spawnSync|execFile|fork)\(|\bnew (?:WebSocketServer|Redis|Cluster)\(/;
 
 /**

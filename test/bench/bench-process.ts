@@ -72,7 +72,10 @@ export class BenchProcess {
     return line;
   }
 
-  /** Of all its threads so far, as the scheduler counted it: time on a CPU, and time spent waiting for one, in nanoseconds. */
+  /**
+   * Of all its threads so far, as the scheduler counted it: time on a CPU, and time spent waiting for one, in
+   * nanoseconds.
+   */
   schedule(): { readonly cpu: number; readonly waiting: number } {
     const tasks = `/proc/${this.#child.pid}/task`;
     let cpu = 0;

@@ -13,7 +13,10 @@ export interface DrainResult extends Pace {
 /** How long nobody may leave before it is taken that nobody will. */
 const quietMs = 10_000;
 
-/** A gateway with as many connections as it is to give up in the time of a measurement, and all of them given up. @throws BenchProcessFailed */
+/**
+ * A gateway with as many connections as it is to give up in the time of a measurement, and all of them given up.
+ * @throws BenchProcessFailed
+ */
 export async function measureDrain(bench: Bench, row: DrainRow): Promise<DrainResult> {
   const { connectionsPerSecond, publicationsPerSecond } = row;
   const connections = connectionsPerSecond * bench.drainSeconds;

@@ -13,8 +13,9 @@ import { gatewayNamed, poolDocument, poolKeys } from '../support/pool-document.t
 import { obeyHarness } from './load.ts';
 import type { GatewayFigures } from './measure.ts';
 
-// The real gateway on the memory bus. Arguments: MERGE_WINDOW_MS PUBLICATIONS_MAX of the policy, where the default policy has them otherwise;
-// or `pooled`: it is one of two in a pool document, so that there is a gateway to send clients to.
+// The real gateway on the memory bus. Arguments: MERGE_WINDOW_MS PUBLICATIONS_MAX of the policy, where the default
+// policy has them otherwise; or `pooled`: it is one of two in a pool document, so that there is a gateway to send
+// clients to.
 const channel = 'room:bench';
 const isPooled = process.argv.includes('pooled');
 const [windowMilliseconds, publicationsMax] = isPooled ? [] : process.argv.slice(2).map(Number);

@@ -37,7 +37,10 @@ export class HttpLoad {
     return this.#failures;
   }
 
-  /** Sends so many requests at a rate, and resolves when all are answered. One that is due while every connection waits goes with the next answer. */
+  /**
+   * Sends so many requests at a rate, and resolves when all are answered. One that is due while every connection waits
+   * goes with the next answer.
+   */
   async run(requests: number, perSecond: number): Promise<void> {
     this.#left = requests;
     const startedAt = performance.now();

@@ -10,7 +10,8 @@ import { readSettings } from '../../core/process/settings.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
 import { Publisher } from '../../publisher/publisher.ts';
 
-// What answers POST requests with JSON: `echo`, as the documentation of node:http would have it, or the real publisher on the memory bus.
+// What answers POST requests with JSON: `echo`, as the documentation of node:http would have it, or the real publisher
+// on the memory bus.
 async function start(kind: string | undefined): Promise<number> {
   return kind === 'echo' ? await startEcho() : await startPublisher();
 }

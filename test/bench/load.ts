@@ -6,8 +6,8 @@ const payloadEnd = '"}}';
 const filler = ' comments fly over the video'.repeat(8);
 
 /**
- * A payload of 200 bytes with the marker that `sink.c` counts: its sequence number, and when it was made, in nanoseconds of the
- * machine's monotonic clock.
+ * A payload of 200 bytes with the marker that `sink.c` counts: its sequence number, and when it was made, in
+ * nanoseconds of the machine's monotonic clock.
  */
 function payloadOf(sequence: number): Buffer {
   const marker = `${String(sequence).padStart(12, '0')},${String(process.hrtime.bigint()).padStart(19, '0')}`;

@@ -54,7 +54,10 @@ function nothingWanted(): boolean {
   return !allRows.some(isWanted);
 }
 
-/** Runs every wanted row once a round, each round beginning with another row, so that drift of the machine spreads over all. */
+/**
+ * Runs every wanted row once a round, each round beginning with another row, so that drift of the machine spreads over
+ * all.
+ */
 async function measureRows<Row extends { readonly name: string }, Result>(
   rows: readonly Row[],
   roundCount: number,

@@ -40,7 +40,10 @@ export interface GatewayFigures {
   /** Slices of the fan-out, and those longer than `limits.fanOutSliceMsMax`. */
   readonly slices: number;
   readonly slicesTooLong: number;
-  /** Upper bound of the longest slice of a fan-out since the start, in milliseconds; `null` beyond the metric's last bucket. */
+  /**
+   * Upper bound of the longest slice of a fan-out since the start, in milliseconds; `null` beyond the metric's last
+   * bucket.
+   */
   readonly longestSliceMs: number | null;
 }
 

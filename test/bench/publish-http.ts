@@ -24,7 +24,10 @@ export const httpRows: readonly HttpRow[] = [
 export interface HttpResult {
   /** CPU of the server per request. */
   readonly cpuMicroseconds: number;
-  /** Share of one CPU that the server took, and share of the time that it was ready to run and another program had its CPU. */
+  /**
+   * Share of one CPU that the server took, and share of the time that it was ready to run and another program had its
+   * CPU.
+   */
   readonly cpuShare: number;
   readonly waitingShare: number;
   readonly failures: number;
@@ -34,7 +37,10 @@ const connections = 16;
 const startMs = 10_000;
 const warmUpRequests = 30_000;
 const warmUpPerSecond = 10_000;
-/** Far below what either server can do: a server that is at its limit finds its clients awake, and waking them is a part of what an answer costs. */
+/**
+ * Far below what either server can do: a server that is at its limit finds its clients awake, and waking them is a part
+ * of what an answer costs.
+ */
 const requestsPerSecond = 4_000;
 const runMsMax = 120_000;
 const body = JSON.stringify({

@@ -16,7 +16,10 @@ export interface Measurements {
   readonly smallRooms: ReadonlyMap<string, readonly Outcome<SmallRoomsResult>[]>;
 }
 
-/** The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP and small rooms, then what could not be measured or counted. */
+/**
+ * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP and small rooms, then what could
+ * not be measured or counted.
+ */
 export function report(measurements: Measurements): string {
   const parts: string[] = [];
   if (measurements.fanOut.size > 0) parts.push(fanOutTable(measurements.fanOut));
@@ -176,8 +179,8 @@ function drainTable(rows: Measurements['drain']): string {
 }
 
 /**
- * Above it, latencies and slices (which are wall time) say more about the machine than about the server. Not nearer to 0, since the server's own
- * threads wait for each other too.
+ * Above it, latencies and slices (which are wall time) say more about the machine than about the server. Not nearer to
+ * 0, since the server's own threads wait for each other too.
  */
 const waitingShareMax = 0.05;
 

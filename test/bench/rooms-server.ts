@@ -16,9 +16,10 @@ import { Publisher } from '../../publisher/publisher.ts';
 import { obeyHarness } from './load.ts';
 import { channelOf } from './small-rooms.ts';
 
-// Many small rooms, published to by POST (its port is the first line) or by the harness. Arguments: `barrage`, a gateway and a publisher on a
-// memory bus; `bare`, what anybody would write with node:http and ws: the frame of a publication, and `send` to each member; or `raw`, the same
-// with one write of the whole frame to each member's socket, which is the least that Node can do.
+// Many small rooms, published to by POST (its port is the first line) or by the harness. Arguments: `barrage`, a
+// gateway and a publisher on a memory bus; `bare`, what anybody would write with node:http and ws: the frame of a
+// publication, and `send` to each member; or `raw`, the same with one write of the whole frame to each member's socket,
+// which is the least that Node can do.
 let next = 0;
 const [wsPort, publish] = process.argv[2] === 'barrage' ? await startBarrage() : await startBare(process.argv[2] === 'raw');
 obeyHarness(wsPort, { publish: (payload) => publish(channelOf(next++), payload) });

@@ -4,8 +4,8 @@ import { WebSocket } from 'ws';
 import { subprotocol } from '../../core/protocol/barrage-v1.ts';
 import { channelOf } from './small-rooms.ts';
 
-// Clients of barrage.v1, one subscription each, spread over the rooms. Arguments: PORT CONNECTIONS. Says `ready` when all are subscribed, and
-// answers each line of its input with the number of publications that have arrived.
+// Clients of barrage.v1, one subscription each, spread over the rooms. Arguments: PORT CONNECTIONS. Says `ready` when
+// all are subscribed, and answers each line of its input with the number of publications that have arrived.
 const [port = 0, connections = 0] = process.argv.slice(2).map(Number);
 const connectedTogether = 50;
 let publications = 0;

@@ -2,8 +2,9 @@ import { parseArgs } from 'node:util';
 import { inside, Theatre } from '../demo/theatre.ts';
 
 /**
- * Watches the demo's screen for a long time: `npm run soak -- [--minutes 10] [--rate 200]` publishes so many comments a second, and prints every half
- * minute what the page holds: JavaScript heap after garbage collection (MB), DOM nodes, listeners. Growth is for the reader to judge: figures, no verdict.
+ * Watches the demo's screen for a long time: `npm run soak -- [--minutes 10] [--rate 200]` publishes so many comments a
+ * second, and prints every half minute what the page holds: JavaScript heap after garbage collection (MB), DOM nodes,
+ * listeners. Growth is for the reader to judge: figures, no verdict.
  */
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, rate: { type: 'string', default: '200' } } });
 const minutes = Number(values.minutes);

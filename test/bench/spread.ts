@@ -19,8 +19,8 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * The spread of the ratios of two rows, round by round: what slows the whole machine for a round slows both, and cancels.
- * `undefined` where no round has both.
+ * The spread of the ratios of two rows, round by round: what slows the whole machine for a round slows both, and
+ * cancels. `undefined` where no round has both.
  */
 export function ratioOf(values: readonly (number | undefined)[], floors: readonly (number | undefined)[]): Spread | undefined {
   const ratios: number[] = [];

@@ -23,9 +23,10 @@ import { gatewayNamed } from '../support/pool-document.ts';
 import { publication } from '../support/publications.ts';
 
 /**
- * How long each turn of a gateway's loop takes with 100,000 connections in 10,000 rooms, in CPU of its thread without garbage collection:
- * `node test/bench/turns.ts [CONNECTIONS ROOMS]`. The parts are the product's own; sockets are not, but each write makes system calls that cost about
- * what one to a socket costs. Exits with 1 where a turn was longer than `limits.turnMsMax`.
+ * How long each turn of a gateway's loop takes with 100,000 connections in 10,000 rooms, in CPU of its thread without
+ * garbage collection: `node test/bench/turns.ts [CONNECTIONS ROOMS]`. The parts are the product's own; sockets are not,
+ * but each write makes system calls that cost about what one to a socket costs. Exits with 1 where a turn was longer
+ * than `limits.turnMsMax`.
  */
 const [connectionsCount = 100_000, roomsCount = 10_000] = process.argv.slice(2).map(Number);
 const pingIntervalMs = 5_000;
@@ -49,7 +50,9 @@ let isOver = false;
 let before = process.threadCpuUsage();
 let startedAt = performance.now();
 
-/** Runs once in each turn of the loop: what the thread has done since the last time is one turn, timers, input and all. */
+/**
+ * Runs once in each turn of the loop: what the thread has done since the last time is one turn, timers, input and all.
+ */
 function endTurn(): void {
   const { user, system } = process.threadCpuUsage(before);
   const endedAt = performance.now();

@@ -1,7 +1,10 @@
 import { createRedisBus } from '../../core/redis/bus.ts';
 import { AnsweringGateway, untilUp } from './world.ts';
 
-/** A gateway process for tests to hang and kill: `node gateway-process.ts URL PREFIX NAME`. Prints its number when it can be called. */
+/**
+ * A gateway process for tests to hang and kill: `node gateway-process.ts URL PREFIX NAME`. Prints its number when it
+ * can be called.
+ */
 const [url, prefix, name] = process.argv.slice(2);
 const bus = createRedisBus({ url: url!, prefix: prefix! });
 await untilUp(bus);

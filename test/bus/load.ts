@@ -56,8 +56,8 @@ export class Load {
 }
 
 /**
- * Between two interruptions offsets rise one by one within an epoch; what was told before a new position lies up to it, what was told after
- * it beyond.
+ * Between two interruptions offsets rise one by one within an epoch; what was told before a new position lies up to it,
+ * what was told after it beyond.
  */
 export function expectOrderAroundPositions(listener: Listener): void {
   const last = new Map<string, number>();

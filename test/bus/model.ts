@@ -26,8 +26,9 @@ interface Subscribed {
 }
 
 /**
- * Random appends, subscriptions and their ends on three channels, none waiting for the one before, against the simplest model: a list a
- * channel. What each subscriber heard must be the list from its position on, without a hole, to the end where it still is subscribed.
+ * Random appends, subscriptions and their ends on three channels, none waiting for the one before, against the simplest
+ * model: a list a channel. What each subscriber heard must be the list from its position on, without a hole, to the end
+ * where it still is subscribed.
  */
 export async function checkAgainstModel(options: {
   readonly seed: number;

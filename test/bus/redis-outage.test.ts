@@ -309,7 +309,8 @@ test('a server that answers and is a replica is tried again at growing distances
   onTestFinished(() => bus.close());
   await until('20 attempts were made', () => bus.figures().connectionErrors >= 20, 20_000);
   const seconds = (performance.now() - startedAt) / 1000;
-  // Ten of each of the two connections, at 75, 125, 225 and then 275 ms by this chance; at 50 ms each they would take half a second.
+  // Ten of each of the two connections, at 75, 125, 225 and then 275 ms by this chance; at 50 ms each they would take
+  // half a second.
   expect(seconds).toBeGreaterThan(1.5);
   expect(bus.state()).toEqual({ up: false, reason: 'Redis: the server is a replica' });
   process.stdout.write(`connections to a replica: ${(await received()) - before} in ${seconds.toFixed(1)} s\n`);

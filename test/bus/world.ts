@@ -2,7 +2,9 @@ import type { Bus, GatewayReply, GatewayRequest, GatewayServer, LogSubscriber, R
 import { encodeBody, envelopeVersion, type Envelope } from '../../core/bus/envelope.ts';
 import { isOrderOf, type LogBatch, type Position, type Publication } from '../../core/publication.ts';
 
-/** The buses of a publisher process and of two gateway processes; one and the same where everything is in one process. */
+/**
+ * The buses of a publisher process and of two gateway processes; one and the same where everything is in one process.
+ */
 export interface World {
   readonly publisher: Bus;
   readonly gateway: Bus;
@@ -102,7 +104,10 @@ export async function until(what: string, condition: () => boolean | Promise<boo
 
 const turnMs = 20;
 
-/** As `until`; returns how long this process was awake meanwhile, in milliseconds: turns of a timer, so that a pause of its own is one turn. */
+/**
+ * As `until`; returns how long this process was awake meanwhile, in milliseconds: turns of a timer, so that a pause of
+ * its own is one turn.
+ */
 export async function awakeMsUntil(what: string, condition: () => boolean | Promise<boolean>): Promise<number> {
   let turns = 0;
   const counting = setInterval(() => (turns += 1), turnMs);

@@ -12,7 +12,10 @@ export interface CrowdOptions {
   readonly clients: number;
   readonly acceptsPerSecond: number;
   readonly survivors: readonly SurvivorOptions[];
-  /** What the clients were told by the gateway that died. By default what a gateway with so many clients and so many others tells. */
+  /**
+   * What the clients were told by the gateway that died. By default what a gateway with so many clients and so many
+   * others tells.
+   */
   readonly told?: BackoffBounds;
   /** The channel of each client, by which it is placed. By default a balancer sends each dial anywhere. */
   readonly channelOf?: (client: number) => string;
@@ -67,7 +70,10 @@ class Survivor {
   }
 }
 
-/** The clients of a killed gateway on their way to the others: receptions, placement and the SDK's back-off are the product's own, network and time are not. */
+/**
+ * The clients of a killed gateway on their way to the others: receptions, placement and the SDK's back-off are the
+ * product's own, network and time are not.
+ */
 export class Crowd {
   readonly #options: CrowdOptions;
   readonly #timeline = new Timeline();

@@ -45,7 +45,9 @@ export class SimulatedLog {
   }
 }
 
-/** First in, first out, with a delay; interrupted, it loses what is under way and what comes until it is resubscribed. */
+/**
+ * First in, first out, with a delay; interrupted, it loses what is under way and what comes until it is resubscribed.
+ */
 export class LogLink implements ChannelLog {
   readonly #log: SimulatedLog;
   readonly #clock: FakeClock;

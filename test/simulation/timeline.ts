@@ -4,7 +4,10 @@ interface Event {
   readonly happen: () => void;
 }
 
-/** Events in the order of their time, then of their making: a binary heap, for crowds of tens of thousands. Time is in milliseconds. */
+/**
+ * Events in the order of their time, then of their making: a binary heap, for crowds of tens of thousands. Time is in
+ * milliseconds.
+ */
 export class Timeline {
   readonly #heap: Event[] = [];
   #order = 0;

@@ -3,7 +3,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** What the webhook answers to a token; `never` keeps the caller waiting, `cut` breaks off without a word, `half` within the answer. */
+/**
+ * What the webhook answers to a token; `never` keeps the caller waiting, `cut` breaks off without a word, `half` within
+ * the answer.
+ */
 export type AuthAnswer = { readonly status: number; readonly body: string } | 'never' | 'cut' | 'half';
 
 /** A real auth webhook. It ends with the test. */

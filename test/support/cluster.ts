@@ -17,7 +17,10 @@ export type ClusterKind = 'api' | 'node';
 
 /** A running Kubernetes: with `kind` 'api' nothing ever runs the pods that it stores. */
 export class Cluster {
-  /** Path of a file with an administrator's access. In the folder `pki` beside it: ca.crt and ca.key, admin.crt and admin.key; in `log`: each program's log. */
+  /**
+   * Path of a file with an administrator's access. In the folder `pki` beside it: ca.crt and ca.key, admin.crt and
+   * admin.key; in `log`: each program's log.
+   */
   readonly kubeconfig: string;
   /** Of the API server: `https://ADDRESS:PORT`. */
   readonly url: string;
@@ -36,7 +39,9 @@ export class Cluster {
     return runProgram(await findProgram('kubectl'), ['--kubeconfig', this.kubeconfig, ...args], input);
   }
 
-  /** Makes a namespace of its own for a test and returns its name. It ends with the cluster, or by the test's own hand. */
+  /**
+   * Makes a namespace of its own for a test and returns its name. It ends with the cluster, or by the test's own hand.
+   */
   async createNamespace(name: string, labels: Readonly<Record<string, string>> = {}): Promise<string> {
     const unique = `${name}-${Math.random().toString(36).slice(2, 8)}`;
     const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: unique, labels } };
@@ -85,8 +90,9 @@ export async function startApiServer(options: { readonly simulatedNodes?: boolea
 }
 
 /**
- * Starts the same with a real node, which has the images of `test/cluster/image.ts`; needs root. A second one in the same network waits for the first to end.
- * Pods and Services are reached from here by their addresses; pods reach this process at 10.250.0.1.
+ * Starts the same with a real node, which has the images of `test/cluster/image.ts`; needs root. A second one in the
+ * same network waits for the first to end. Pods and Services are reached from here by their addresses; pods reach this
+ * process at 10.250.0.1.
  * @param options.network first two numbers of its addresses: a machine has one node of each, `10.250` is the usual one
  * @throws Error with the ends of the logs, or where the node stays taken for five minutes
  */
@@ -122,7 +128,10 @@ async function shared(kind: ClusterKind): Promise<Cluster> {
   return new Cluster(access);
 }
 
-/** Starts a holder: it runs the cluster until the pipe from here to it closes, which the kernel does however this process ends. */
+/**
+ * Starts a holder: it runs the cluster until the pipe from here to it closes, which the kernel does however this
+ * process ends.
+ */
 async function hold(parts: readonly string[], settings: Readonly<Record<string, string>>): Promise<OwnCluster> {
   // A short path: the cluster's unix sockets are below it, and their names have at most 107 bytes.
   const run = join(tmpdir(), `barrage-cluster-${process.pid}-${Math.random().toString(36).slice(2, 8)}`);

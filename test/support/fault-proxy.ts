@@ -33,7 +33,10 @@ export type Fault =
   /** The first answer that this path ever got, again. */
   | { readonly kind: 'stale' };
 
-/** How an API server is away: connections end and are refused, or nothing is heard on them any more, as when a network drops everything. */
+/**
+ * How an API server is away: connections end and are refused, or nothing is heard on them any more, as when a network
+ * drops everything.
+ */
 export type Outage = 'refused' | 'silent';
 
 interface OpenWatch {
@@ -51,8 +54,8 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 /**
- * Stands before a real API server and does to requests what networks and servers do. It speaks to the API server as the user of the kubeconfig that it is
- * given, and to clients with the API server's own certificate.
+ * Stands before a real API server and does to requests what networks and servers do. It speaks to the API server as the
+ * user of the kubeconfig that it is given, and to clients with the API server's own certificate.
  */
 export class FaultProxy {
   readonly #server: Server;

@@ -71,7 +71,10 @@ export class PoolMember {
   }
 }
 
-/** Gateways with a bus each on one Redis, as an operator sees them: it signs, pushes and polls. Everything ends with the test. */
+/**
+ * Gateways with a bus each on one Redis, as an operator sees them: it signs, pushes and polls. Everything ends with the
+ * test.
+ */
 export class TestPool {
   readonly keys = poolKeys();
   readonly members: PoolMember[] = [];

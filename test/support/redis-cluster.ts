@@ -5,7 +5,10 @@ import { RedisServer } from './redis-server.ts';
 import { expectOk, joinCluster, moveSlot, nodeIdOf, ownerOf } from './redis-slots.ts';
 import { until } from './websocket.ts';
 
-/** A real Redis Cluster: masters that share the slots evenly, and a replica for each where wanted. A master's absence leaves the other slots in service. */
+/**
+ * A real Redis Cluster: masters that share the slots evenly, and a replica for each where wanted. A master's absence
+ * leaves the other slots in service.
+ */
 export class RedisCluster {
   readonly masters: readonly RedisServer[];
   readonly replicas: readonly RedisServer[];
@@ -59,7 +62,10 @@ export class RedisCluster {
     return ownerOf(this.#nodes, slot);
   }
 
-  /** Moves a slot with its keys, step by step as redis-cli does. `between` runs while the slot is on its way, its keys still at the old master. */
+  /**
+   * Moves a slot with its keys, step by step as redis-cli does. `between` runs while the slot is on its way, its keys
+   * still at the old master.
+   */
   async moveSlot(slot: number, to: RedisServer, between: () => Promise<void> = async () => undefined): Promise<void> {
     const from = await this.ownerOf(slot);
     assert(from !== undefined && from !== to);

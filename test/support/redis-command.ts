@@ -18,7 +18,10 @@ export async function askRedis(door: RedisDoor, words: readonly string[]): Promi
   return askRedisAtOnce(door, [words]);
 }
 
-/** Sends commands that the server carries out with nothing between them, and returns the raw replies as lines joined by a space. */
+/**
+ * Sends commands that the server carries out with nothing between them, and returns the raw replies as lines joined by
+ * a space.
+ */
 export async function askRedisAtOnce({ host, port, password, tls }: RedisDoor, commands: readonly (readonly string[])[]): Promise<string> {
   const socket = tls === undefined ? connect({ host, port }) : connectByTls({ host, port, ...tls });
   let reply = '';

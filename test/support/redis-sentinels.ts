@@ -5,7 +5,10 @@ import { until } from './websocket.ts';
 
 const name = 'barrage-test';
 
-/** A real master, a real replica of it, and real Sentinels that promote the replica when the master is away for a second. */
+/**
+ * A real master, a real replica of it, and real Sentinels that promote the replica when the master is away for a
+ * second.
+ */
 export class RedisSentinels {
   readonly servers: readonly [RedisServer, RedisServer];
   readonly #sentinels: readonly RedisServer[];

@@ -8,7 +8,10 @@ import { delimiter, join } from 'node:path';
 import type { Certificates } from './certificates.ts';
 import { askRedis } from './redis-command.ts';
 
-/** What a stopped Redis leaves behind: 'kept' = all its data, 'as-saved' = its last `SAVE`, as after a crash, 'gone' = nothing. */
+/**
+ * What a stopped Redis leaves behind: 'kept' = all its data, 'as-saved' = its last `SAVE`, as after a crash, 'gone' =
+ * nothing.
+ */
 export type DataFate = 'kept' | 'as-saved' | 'gone';
 
 export type RedisKind = 'single' | 'sentinel' | 'cluster-node';
@@ -28,8 +31,8 @@ export interface RedisServerOptions {
 const startWithinMs = 10_000;
 
 /**
- * A real redis-server on a port of its own, with its data in a temporary folder. `dispose` it in any case; should a test process
- * end without that, the server is killed with it.
+ * A real redis-server on a port of its own, with its data in a temporary folder. `dispose` it in any case; should a
+ * test process end without that, the server is killed with it.
  */
 export class RedisServer {
   readonly host = '127.0.0.1';

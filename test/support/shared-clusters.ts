@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { sharedClustersVariable, startApiServer, startNode, type ClusterKind, type OwnCluster } from './cluster.ts';
 
 /**
- * Runs once in vitest's main process, before its workers. A cluster starts when the first test file asks for it (`sharedApiServer`, `sharedNode`), so that a
- * run without such tests pays nothing, and ends with the run.
+ * Runs once in vitest's main process, before its workers. A cluster starts when the first test file asks for it
+ * (`sharedApiServer`, `sharedNode`), so that a run without such tests pays nothing, and ends with the run.
  */
 export async function setup(): Promise<() => Promise<void>> {
   const path = join(tmpdir(), `barrage-clusters-${process.pid}.sock`);

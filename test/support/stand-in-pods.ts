@@ -32,8 +32,8 @@ interface SimulatedPod extends PoolPod {
 }
 
 /**
- * Answers the admin port of all pods that kwok pretends to run, which have loopback addresses: who is asked is told by the address that was called. Each takes
- * documents and drains as the real ones do; their connections are numbers.
+ * Answers the admin port of all pods that kwok pretends to run, which have loopback addresses: who is asked is told by
+ * the address that was called. Each takes documents and drains as the real ones do; their connections are numbers.
  */
 export class StandInPods {
   readonly #connectionsAtFirst: number;
@@ -44,7 +44,10 @@ export class StandInPods {
   readonly #watching: Promise<void>;
   /** Every pod of the operator's, straight from the API server. */
   readonly pods: Store<SimulatedPod>;
-  /** What no operator should ever have said: documents of one epoch that differ, forged ones, and commands for somebody else. */
+  /**
+   * What no operator should ever have said: documents of one epoch that differ, forged ones, and commands for somebody
+   * else.
+   */
   readonly objections: string[] = [];
   asked = 0;
 

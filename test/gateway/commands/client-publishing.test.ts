@@ -4,7 +4,9 @@ import { policyFileSchema } from '../../../core/policy/policy.ts';
 import { ClientPublishing, type PublishResult } from '../../../gateway/commands/client-publishing.ts';
 import { publication } from '../../support/publications.ts';
 
-/** Publishing of one user to a channel with a slow mode of ten seconds, on a bus that goes away when the test says so. */
+/**
+ * Publishing of one user to a channel with a slow mode of ten seconds, on a bus that goes away when the test says so.
+ */
 class Publishing {
   isAway = false;
   readonly #publishing = new ClientPublishing({

@@ -114,7 +114,10 @@ afterEach(() => {
   for (const rooms of open.splice(0)) void rooms.close();
 });
 
-/** Each flush of 2,000 members at 30 µs takes 60 ms, and a window of 100 ms may have one; these have thirty and twenty a second. */
+/**
+ * Each flush of 2,000 members at 30 µs takes 60 ms, and a window of 100 ms may have one; these have thirty and twenty a
+ * second.
+ */
 const overloads: readonly { readonly what: string; readonly policies: object[]; readonly perSecond: number }[] = [
   { what: 'bytesMax', policies: [], perSecond: 20_000 },
   { what: 'publicationsMax', policies: [{ channel: '*', merge: { publicationsMax: 20 } }], perSecond: 400 },

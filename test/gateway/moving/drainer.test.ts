@@ -10,7 +10,9 @@ import { limits } from '../../../core/limits.ts';
 import { CostedClock } from '../../support/costed-clock.ts';
 import { gatewayNamed, poolDocument } from '../../support/pool-document.ts';
 
-/** When one client was told to move, and when the gateway closed its connection, in milliseconds since the drain began. */
+/**
+ * When one client was told to move, and when the gateway closed its connection, in milliseconds since the drain began.
+ */
 interface Fate {
   toldAt?: number;
   closedAt?: number;
@@ -26,7 +28,10 @@ class Draining {
   readonly #connections = new Map<number, Connection>();
   readonly #drainer: Drainer;
 
-  /** @param isDeaf whether clients stay when they are told to move; else each goes at the end of the time that it is given */
+  /**
+   * @param isDeaf whether clients stay when they are told to move; else each goes at the end of the time that it is
+   * given
+   */
   constructor(count: number, { isDeaf }: { readonly isDeaf: boolean }) {
     for (let id = 0; id < count; id++) this.#connect(id, isDeaf);
     const placement = new Placement(poolDocument({ gateways: [gatewayNamed('a'), gatewayNamed('b')] }));

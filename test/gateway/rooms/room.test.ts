@@ -153,7 +153,8 @@ test('flushes that wait for an earlier one are counted, and are written after it
   const hosting = new Hosting({ ...defaultPolicy, merge: { ...defaultPolicy.merge, windowMilliseconds: 0 } });
   const [viewer] = hosting.join(1, undefined);
   const held = async (): Promise<number> => (await hosting.metrics.heldFlushes.get()).values[0]?.value ?? 0;
-  // The fan-out has its turn when the clock advances: until then 16 flushes may be under way, and what comes after is one.
+  // The fan-out has its turn when the clock advances: until then 16 flushes may be under way, and what comes after is
+  // one.
   for (let batch = 0; batch < 16; batch++) hosting.publish(1);
   expect(await held()).toBe(0);
   for (let batch = 0; batch < 5; batch++) hosting.publish(1);

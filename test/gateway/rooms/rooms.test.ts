@@ -28,7 +28,10 @@ function policiesOf(subscribe: string, publicationsPerSecond?: number): Policies
   return new Policies(channelPolicies(subscribe, publicationsPerSecond));
 }
 
-/** The product's rooms on a memory bus, with a clock of the test's own; `gate` holds up subscriptions, `isAway` refuses them. */
+/**
+ * The product's rooms on a memory bus, with a clock of the test's own; `gate` holds up subscriptions, `isAway` refuses
+ * them.
+ */
 class Gateway {
   readonly clock = new CostedClock();
   /** What a write to a client takes, in milliseconds. */

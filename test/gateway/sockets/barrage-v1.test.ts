@@ -13,7 +13,10 @@ function policies(...channels: readonly object[]): Promise<TestStandalone> {
   return TestStandalone.withPolicies(JSON.stringify({ channels }));
 }
 
-/** Publishes all of them within one turn of the event loop, so that no timer comes in between: the first opens a quiet room's window, the others wait in it. */
+/**
+ * Publishes all of them within one turn of the event loop, so that no timer comes in between: the first opens a quiet
+ * room's window, the others wait in it.
+ */
 async function publishAtOnce(barrage: TestStandalone, channel: string, publications: readonly object[]): Promise<void> {
   const backend = new WebSocket(`ws://127.0.0.1:${barrage.publisherPort}/ws/v1`);
   onTestFinished(() => backend.terminate());

@@ -25,7 +25,10 @@ function isTold(client: V1Client, base: number): boolean {
   return client.messages.some((message) => message.type === 'backoff' && message.baseMs === base);
 }
 
-/** Dials at once. @returns the Retry-After of those that were refused; where the machine stands still, a second's budget may let one in */
+/**
+ * Dials at once.
+ * @returns the Retry-After of those that were refused; where the machine stands still, a second's budget may let one in
+ */
 async function refusalsOf(port: number, dials: number): Promise<readonly number[]> {
   const outcomes = Array.from({ length: dials }, async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/`);

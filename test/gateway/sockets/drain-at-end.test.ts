@@ -158,7 +158,8 @@ test("who leaves late is sent where the newest document says, and an operator's 
   await left;
   expect(performance.now() - from).toBeGreaterThan(2_700);
   expect(urls).toHaveLength(60);
-  // Some were told, perhaps, while the document was on its way; from some moment on everybody is sent to the new gateway.
+  // Some were told, perhaps, while the document was on its way; from some moment on everybody is sent to the new
+  // gateway.
   const first = urls.indexOf(c.entry.url);
   expect(first).toBeGreaterThanOrEqual(before);
   expect(new Set(urls.slice(0, first))).toEqual(new Set([b.entry.url]));

@@ -63,14 +63,15 @@ test('a drain under load: the set rate, one move for each client of ours, no gap
   const startedAt = performance.now();
   // The gateway's own count, over a window of more than two seconds in the middle.
   await until(async () => (await a.status()).drain.movedConnections >= 50, 20);
-  // The times are taken before the first answer and after the second: however long one takes, the rate does not seem higher than it is.
+  // The times are taken before the first answer and after the second: however long one takes, the rate does not seem
+  // higher than it is.
   const from = { at: performance.now(), moved: (await a.status()).drain.movedConnections };
   await until(async () => (await a.status()).drain.movedConnections >= 320, 20);
   const to = { moved: (await a.status()).drain.movedConnections, at: performance.now() };
   const rate = ((to.moved - from.moved) * 1000) / (to.at - from.at);
   expect(to.at - from.at).toBeGreaterThan(2_000);
-  // Never faster than it was told, which is what protects the others; how near it comes from below depends on the machine's other work, and is printed:
-  // the benchmark `drain` measures it.
+  // Never faster than it was told, which is what protects the others; how near it comes from below depends on the
+  // machine's other work, and is printed: the benchmark `drain` measures it.
   process.stdout.write(`drained at ${rate.toFixed(1)} connections a second, set to 100\n`);
   expect(rate).toBeGreaterThan(30);
   expect(rate).toBeLessThan(110);
