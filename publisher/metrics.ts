@@ -37,7 +37,7 @@ export class PublisherMetrics {
     for (const result of ['accepted', ...Object.values(publicationResults)]) publications.set(result, 0);
     new Counter({
       name: 'barrage_publisher_publications_total',
-      help: 'Publications that were asked for, by what became of them.',
+      help: 'Publications asked for, by result.',
       labelNames: ['result'],
       registers,
       collect() {
@@ -47,7 +47,7 @@ export class PublisherMetrics {
     });
     this.#seconds = new OperationSeconds(registry, {
       name: 'barrage_publisher_request_seconds',
-      help: 'From a request that arrived whole to its answer; wait=delivered is in it.',
+      help: 'Time from the last byte of a request to its answer, wait included.',
     });
     new Gauge({
       name: 'barrage_publisher_api_connections',
@@ -75,7 +75,7 @@ export class PublisherMetrics {
     });
     this.#crowded = new Counter({
       name: 'barrage_publisher_sockets_closed_total',
-      help: 'Sockets without a request that were closed since there were too many.',
+      help: 'Sockets without a request that were closed because there were too many.',
       registers,
     });
   }

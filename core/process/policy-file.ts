@@ -60,7 +60,7 @@ export async function watchPolicyFile(
 export function exportPolicyFileValidity(registry: Registry, file: PolicyFile): void {
   new Gauge({
     name: 'barrage_policy_file_valid',
-    help: 'Whether the policy file as it is now is in force: 1, or 0 where older policies are, since it could not be used.',
+    help: '0 while the policy file is wrong and older policies are in force; otherwise 1.',
     registers: [registry],
     collect() {
       this.set(file.valid() ? 1 : 0);

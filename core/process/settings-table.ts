@@ -57,8 +57,7 @@ export const settingsTable = {
     fallback: hostname(),
     accepts: '1 to 253 characters',
     schema: z.string().min(1).max(253),
-    meaning:
-      'Name of this gateway for people: in logs, and where a request says which gateway did not answer. The default is the host name.',
+    meaning: 'Name of this gateway for people, in logs and in answers that name a silent gateway. The default is the host name.',
   }),
   gatewayOrigins: setting({
     variable: 'BARRAGE_GATEWAY_ORIGINS',
@@ -66,7 +65,7 @@ export const settingsTable = {
     accepts: 'a comma-separated list of origins such as https://example.com, capacitor://localhost or null, or *',
     schema: origins,
     meaning:
-      "Web origins whose pages may connect; null stands for pages without one. Empty: those of the gateway's own host. A list is all: it has the gateway's own origin too, where pages come from it. A gateway that listens on loopback takes loopback origins of any port besides.",
+      "Web origins whose pages may connect; null stands for pages without an origin. Empty: the origins of the gateway's own host. A list replaces that default: if pages come from the gateway's own host, the list needs that origin too. A gateway that listens on loopback also takes loopback origins of any port.",
   }),
   connectionsMax: setting({
     variable: 'BARRAGE_GATEWAY_CONNECTIONS_MAX',
@@ -74,7 +73,7 @@ export const settingsTable = {
     accepts: `1 to ${limits.connectionsMax}`,
     schema: whole(1, limits.connectionsMax),
     meaning:
-      'Connections that one gateway accepts; further ones are answered 503 with Retry-After. Sockets that speak HTTP count too: beyond, each gets one answer and is closed.',
+      'Connections that one gateway accepts; further ones are answered 503 with Retry-After. Sockets that speak HTTP count too. Beyond the bound each of them gets one answer and is closed.',
   }),
   acceptsPerSecond: setting({
     variable: 'BARRAGE_GATEWAY_ACCEPTS_PER_SECOND',
@@ -82,7 +81,7 @@ export const settingsTable = {
     accepts: '1 to 100000',
     schema: whole(1, 100_000),
     meaning:
-      "New connections that one gateway accepts in a second, a fifth of them at once; further ones are answered 503 with Retry-After. Clients' back-off is made from it, so that all gateways of a pool should have the same.",
+      'New connections that one gateway accepts in a second, a fifth of them at once; further ones are answered 503 with Retry-After. The back-off of clients is computed from it, so all gateways of a pool should have the same value.',
   }),
   publisherHost: setting({
     variable: 'BARRAGE_PUBLISHER_HOST',
@@ -104,7 +103,7 @@ export const settingsTable = {
     accepts: 'empty, or 0 to 65535',
     schema: z.union([z.literal('').transform(() => undefined), whole(0, 65_535)]),
     meaning:
-      "Port for /livez, /readyz, /metrics and the operator's /admin/v1, on the main port's address. Empty: the first three on the main port, and no /admin/v1.",
+      "Port for /livez, /readyz, /metrics and the operator's /admin/v1, on the main port's address. Empty: the first three are on the main port, and there is no /admin/v1.",
   }),
   httpKeepAliveMs: setting({
     variable: 'BARRAGE_HTTP_KEEP_ALIVE_MS',
@@ -112,7 +111,7 @@ export const settingsTable = {
     accepts: '1000 to 3600000',
     schema: whole(1000, 3_600_000),
     meaning:
-      'How long an HTTP connection may be idle between two requests, on every port, in milliseconds. Longer than the same time of any proxy or load balancer in front, which would send a request into a connection that is being closed.',
+      'Longest idle time of an HTTP connection between two requests, on every port, in milliseconds. It must be longer than the idle time of any proxy or load balancer in front. Otherwise the proxy sends requests into connections that are being closed.',
   }),
   apiKeys: setting({
     variable: 'BARRAGE_API_KEYS',
@@ -120,7 +119,7 @@ export const settingsTable = {
     fallback: '',
     accepts: 'a comma-separated list of keys of 16 to 256 printable ASCII characters',
     schema: apiKeys,
-    meaning: 'Keys that publishers of publications present. Empty: only loopback may publish.',
+    meaning: 'Keys for the publish API; a request must present one of them. Empty: only loopback may publish.',
   }),
   redisUrl: setting({
     variable: 'BARRAGE_REDIS_URL',
@@ -130,21 +129,21 @@ export const settingsTable = {
       'redis:// or rediss:// URL, or several with commas between them; in a user or password # / ? @ , are written %23 %2F %3F %40 %2C',
     schema: redisUrls,
     meaning:
-      "Redis that joins gateways and publishers: the server, the Sentinels, or some of the Cluster's nodes. The all-in-one command uses memory where it is empty.",
+      "Redis that joins gateways and publishers: the server, the Sentinels, or some of the Cluster's nodes. Empty: the all-in-one command uses memory.",
   }),
   redisMode: setting({
     variable: 'BARRAGE_REDIS_MODE',
     fallback: 'Standalone',
     accepts: 'Standalone, Sentinel or Cluster',
     schema: z.enum(['Standalone', 'Sentinel', 'Cluster']),
-    meaning: 'How that Redis runs: one server, watched by Sentinels, or as a Cluster.',
+    meaning: 'Kind of that Redis: one server, a server watched by Sentinels, or a Cluster.',
   }),
   redisSentinelName: setting({
     variable: 'BARRAGE_REDIS_SENTINEL_NAME',
     fallback: '',
     accepts: 'at most 253 characters',
     schema: z.string().max(253),
-    meaning: 'Name by which the Sentinels know the master; needed in the mode Sentinel, and only there.',
+    meaning: 'Name by which the Sentinels know the master. The mode Sentinel needs it; the other modes refuse it.',
   }),
   redisUsername: setting({
     variable: 'BARRAGE_REDIS_USERNAME',
@@ -168,7 +167,7 @@ export const settingsTable = {
     fallback: '',
     accepts: 'a path',
     schema: z.string(),
-    meaning: 'PEM file with the authorities to trust with rediss://. Empty: the usual ones.',
+    meaning: 'PEM file with the authorities to trust with rediss://. Empty: the usual authorities.',
   }),
   redisPrefix: setting({
     variable: 'BARRAGE_REDIS_PREFIX',
@@ -184,7 +183,7 @@ export const settingsTable = {
     accepts: 'http:// or https:// URL',
     schema: webUrl,
     meaning:
-      'Auth webhook: gets POST {"token"}, answers 200 {"uid"}. A user and password in it are sent as Authorization: Basic. At most one of this, BARRAGE_JWKS_URL and BARRAGE_JWT_SECRET; without any every token is refused.',
+      'Auth webhook: gets POST {"token"}, answers 200 {"uid"}. A user and password in the URL are sent as Authorization: Basic. At most one of BARRAGE_AUTH_URL, BARRAGE_JWKS_URL and BARRAGE_JWT_SECRET may be set; without any, every token is refused.',
   }),
   jwksUrl: setting({
     variable: 'BARRAGE_JWKS_URL',
@@ -193,7 +192,7 @@ export const settingsTable = {
     accepts: 'http:// or https:// URL',
     schema: webUrl,
     meaning:
-      "Public keys (JWKS) with which clients' tokens, JWTs by RS256 or ES256, are checked. A user and password in it are sent as Authorization: Basic.",
+      "Address of the public keys (JWKS) that check clients' tokens, which are JWTs by RS256 or ES256. A user and password in the URL are sent as Authorization: Basic.",
   }),
   jwtSecret: setting({
     variable: 'BARRAGE_JWT_SECRET',
@@ -203,14 +202,14 @@ export const settingsTable = {
     isVerbatim: true,
     schema: sharedSecret,
     meaning:
-      "Shared secret with which clients' tokens, JWTs by HS256, are checked: its UTF-8 bytes, not decoded in any way, without a line end behind them.",
+      "Shared secret that checks clients' tokens, which are JWTs by HS256. Its UTF-8 bytes count: they are not decoded in any way, and have no line end behind them.",
   }),
   jwtIssuer: setting({
     variable: 'BARRAGE_JWT_ISSUER',
     fallback: '',
     accepts: 'at most 1024 characters, no control characters',
     schema: claim,
-    meaning: 'The claim iss that a JWT must have. Empty: any. Needs BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET.',
+    meaning: 'Value that the claim iss of a JWT must have. Empty: any value. Needs BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET.',
   }),
   jwtAudience: setting({
     variable: 'BARRAGE_JWT_AUDIENCE',
@@ -218,7 +217,7 @@ export const settingsTable = {
     accepts: 'at most 1024 characters, no control characters',
     schema: claim,
     meaning:
-      'What the claim aud of a JWT must contain. Empty: anything, so a token that the same issuer made for another service is good here too. Needs BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET.',
+      'Value that the claim aud of a JWT must contain. Empty: any value, so a token that the same issuer made for another service is good here too. Needs BARRAGE_JWKS_URL or BARRAGE_JWT_SECRET.',
   }),
   policyFile: setting({
     variable: 'BARRAGE_POLICY_FILE',
@@ -233,7 +232,7 @@ export const settingsTable = {
     accepts: 'a path',
     schema: z.string(),
     meaning:
-      'Folder in which an operator leaves the pool document (pool.json, signed) and its policies (policies-0.json, …) for gateways and publishers; read again when they change. It takes the place of BARRAGE_POLICY_FILE, and needs BARRAGE_POOL_PUBLIC_KEY.',
+      'Folder in which an operator leaves the pool document (pool.json, signed) and its policies (policies-0.json, …). Gateways and publishers read them again when they change. It takes the place of BARRAGE_POLICY_FILE, and needs BARRAGE_POOL_PUBLIC_KEY.',
   }),
   poolPublicKey: setting({
     variable: 'BARRAGE_POOL_PUBLIC_KEY',
@@ -241,7 +240,7 @@ export const settingsTable = {
     fallback: '',
     accepts: 'an Ed25519 public key in PEM (-----BEGIN PUBLIC KEY-----), line ends as such or written \\n',
     schema: publicKey,
-    meaning: 'The key with which pool documents and drain commands must be signed. Empty: none is taken.',
+    meaning: 'Public key that checks the signatures of pool documents and drain commands. Empty: all of them are refused.',
   }),
   podUid: setting({
     variable: 'BARRAGE_POD_UID',
@@ -249,42 +248,42 @@ export const settingsTable = {
     accepts: 'at most 128 characters',
     schema: z.string().max(128),
     meaning:
-      "UID of the pod that this process runs in: what drain commands are for, and by which an operator knows the Lease of an earlier process of its pod, which it need not wait for. Only the downward API knows it. Empty: a gateway's name stands for it.",
+      "UID of the pod that this process runs in, from the downward API. Drain commands name the pod by it. An operator recognises by it the Lease of an earlier process of its own pod, and does not wait for that Lease. Empty: a gateway's name stands for it.",
   }),
   pingIntervalMs: setting({
     variable: 'BARRAGE_PING_INTERVAL_MS',
     fallback: '25000',
     accepts: '1000 to 300000',
     schema: whole(1000, 300_000),
-    meaning: 'How often a silent client is pinged, and is told to ping, in milliseconds.',
+    meaning: 'Interval at which a silent client is pinged, and is told to ping, in milliseconds.',
   }),
   idleTimeoutMs: setting({
     variable: 'BARRAGE_IDLE_TIMEOUT_MS',
     fallback: '60000',
     accepts: '2000 to 600000',
     schema: whole(2000, 600_000),
-    meaning: 'A connection that sent nothing for this long is closed, in milliseconds. At least twice BARRAGE_PING_INTERVAL_MS.',
+    meaning: 'Time without anything received after which a connection is closed, in milliseconds. At least twice BARRAGE_PING_INTERVAL_MS.',
   }),
   backoffBaseMs: setting({
     variable: 'BARRAGE_BACKOFF_BASE_MS',
     fallback: '500',
     accepts: '10 to 60000',
     schema: whole(10, 60_000),
-    meaning: 'Least first bound of the back-off that clients are told, in milliseconds; the more connections there are, the longer it is.',
+    meaning: 'Least first bound of the back-off that clients are told, in milliseconds. The bound grows with the number of connections.',
   }),
   backoffCapMs: setting({
     variable: 'BARRAGE_BACKOFF_CAP_MS',
     fallback: '20000',
     accepts: '10 to 600000',
     schema: whole(10, 600_000),
-    meaning: 'Last bound of the back-off that clients are told, in milliseconds, unless the first is longer.',
+    meaning: 'Last bound of the back-off that clients are told, in milliseconds. A first bound that is longer takes its place.',
   }),
   fanOutPercent: setting({
     variable: 'BARRAGE_FAN_OUT_PERCENT',
     fallback: '60',
     accepts: '5 to 95',
     schema: whole(5, 95),
-    meaning: 'Share of the event loop that fan-out may take, in percent; beyond it merge windows stretch.',
+    meaning: 'Share of the event loop that fan-out may take, in percent. Beyond it merge windows stretch.',
   }),
   drainMs: setting({
     variable: 'BARRAGE_DRAIN_MS',
@@ -292,7 +291,7 @@ export const settingsTable = {
     accepts: '0 to 86400000',
     schema: whole(0, 86_400_000),
     meaning:
-      'After SIGTERM all connections are moved or closed within this time, in milliseconds. Whatever runs the process must let it run for so long and 5 s more.',
+      'Time after SIGTERM within which all connections are moved or closed, in milliseconds. The supervisor of the process must let it run for this time and 5 s more.',
   }),
   drainConnectionsPerSecond: setting({
     variable: 'BARRAGE_DRAIN_CONNECTIONS_PER_SECOND',
@@ -300,14 +299,14 @@ export const settingsTable = {
     accepts: 'empty, or 1 to 100000',
     schema: z.union([z.literal('').transform(() => undefined), whole(1, 100_000)]),
     meaning:
-      'How many connections a second are moved or closed after SIGTERM, until BARRAGE_DRAIN_MS is nearly over and the rest is closed. Empty: evenly over that time.',
+      'Connections that are moved or closed in a second after SIGTERM. When BARRAGE_DRAIN_MS is nearly over, the rest is closed. Empty: evenly over that time.',
   }),
   operatorName: setting({
     variable: 'BARRAGE_OPERATOR_NAME',
     fallback: hostname(),
     accepts: '1 to 253 characters',
     schema: z.string().min(1).max(253),
-    meaning: 'Name of this operator process: who holds the Lease, and who reports events. The default is the host name.',
+    meaning: 'Name of this operator process, as the holder of the Lease and the reporter of events. The default is the host name.',
   }),
   operatorNamespace: setting({
     variable: 'BARRAGE_OPERATOR_NAMESPACE',
@@ -336,7 +335,7 @@ export const settingsTable = {
     accepts: '1 to 1000',
     schema: whole(1, 1000),
     meaning:
-      'Requests a second that the operator sends to the API server at most; bursts may be twice as large. More brings large pools up sooner.',
+      'Most requests that the operator sends to the API server in a second; bursts may be twice as large. A higher rate brings large pools up sooner.',
   }),
   operatorImage: setting({
     variable: 'BARRAGE_OPERATOR_IMAGE',
@@ -350,7 +349,7 @@ export const settingsTable = {
     fallback: '0.0.0.0',
     accepts: 'an IP address or a host name, without a port',
     schema: host,
-    meaning: 'Address on which the operator serves its probes and metrics; it has no other endpoints.',
+    meaning: 'Address on which the operator serves its probes and metrics. It has no other endpoints.',
   }),
   operatorProbePort: setting({
     variable: 'BARRAGE_OPERATOR_PROBE_PORT',

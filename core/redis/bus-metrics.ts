@@ -15,7 +15,7 @@ export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
   });
   void new Gauge({
     name: 'barrage_bus_reports_waiting',
-    help: 'Rooms here whose members have changed since they were last reported to publishers and gateways.',
+    help: 'Rooms here whose members have changed since their last report.',
     registers,
     collect() {
       this.set(bus.figures().reportsWaiting);
@@ -23,7 +23,7 @@ export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
   });
   void new Counter({
     name: 'barrage_bus_append_failures_total',
-    help: 'Publications that could not be appended, by reason: a word of Redis, or why it was not asked or gave no answer.',
+    help: 'Publications that could not be appended, by reason: unavailable, late, full, or the first word of the answer of Redis.',
     labelNames: ['reason'],
     registers,
     collect() {
@@ -34,7 +34,7 @@ export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
   });
   void new Gauge({
     name: 'barrage_bus_subscriptions',
-    help: 'Bus channels of this process: in force by the word of Redis, or waiting to be.',
+    help: 'Bus channels of this process: in force (Redis confirmed them), or waiting.',
     labelNames: ['state'],
     registers,
     collect() {
@@ -45,7 +45,7 @@ export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
   });
   void new Counter({
     name: 'barrage_bus_subscription_faults_total',
-    help: 'Subscriptions that Redis ended or refused, and connections made anew because theirs could not be proved.',
+    help: 'Subscriptions that Redis ended or refused, and connections made anew because their subscriptions could not be proved.',
     labelNames: ['kind'],
     registers,
     collect() {
@@ -64,14 +64,10 @@ export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
       },
     });
   };
-  counted(
-    'barrage_bus_envelopes_refused_total',
-    'Envelopes on our bus channels that could not be read.',
-    () => bus.figures().envelopesRefused,
-  );
+  counted('barrage_bus_envelopes_refused_total', 'Batches on the bus that could not be decoded.', () => bus.figures().envelopesRefused);
   counted(
     'barrage_bus_messages_refused_total',
-    'Messages between gateways and publishers that could not be read.',
+    'Messages between gateways and publishers that could not be decoded.',
     () => bus.figures().messagesRefused,
   );
   counted('barrage_bus_connection_errors_total', 'Errors of the connections to Redis.', () => bus.figures().connectionErrors);

@@ -52,7 +52,7 @@ export class GatewayMetrics {
     };
     gauge('barrage_gateway_connections', 'Open client connections.', gauges.connections);
     gauge('barrage_gateway_sockets', "Open sockets on the clients' port, whatever they speak.", gauges.sockets);
-    gauge('barrage_gateway_subscriptions', 'Subscriptions of all connections.', gauges.subscriptions);
+    gauge('barrage_gateway_subscriptions', 'Subscriptions of all client connections.', gauges.subscriptions);
     gauge('barrage_gateway_rooms', 'Channels with a member here.', gauges.rooms);
     gauge(
       'barrage_gateway_rooms_stretched',
@@ -68,17 +68,17 @@ export class GatewayMetrics {
     counted(registry, 'barrage_gateway_publications_received_total', 'Publications received from the bus.', () => this.#received);
     this.busGaps = new Counter({
       name: 'barrage_gateway_bus_gaps_total',
-      help: 'Interruptions of the bus after which publications of a room were missing.',
+      help: 'Rooms that missed publications because the bus was interrupted.',
       registers,
     });
     this.heldFlushes = new Counter({
       name: 'barrage_gateway_flushes_held_total',
-      help: 'Flushes that were due and waited until an earlier one of their room was written.',
+      help: 'Flushes that were due and waited, because their room had the most flushes that may be under way.',
       registers,
     });
     this.refusedConnections = new Counter({
       name: 'barrage_gateway_connections_refused_total',
-      help: 'Upgrade requests that were refused, and sockets without a request that were closed since there were too many.',
+      help: 'Refused connections, and sockets without a request that were closed because there were too many.',
       labelNames: ['reason'],
       registers,
     });
@@ -96,7 +96,7 @@ export class GatewayMetrics {
     });
     this.refusedRooms = new Counter({
       name: 'barrage_gateway_rooms_refused_total',
-      help: 'Channels without a member here that were not opened, since their connection, or this gateway, opened too many.',
+      help: 'Channels without a member here that were not opened: the connection or the gateway opened too many.',
       labelNames: ['reason'],
       registers,
     });
@@ -119,12 +119,12 @@ export class GatewayMetrics {
     });
     this.#latency = new Distribution(registry, {
       name: 'barrage_delivery_latency_seconds',
-      help: 'From a publisher accepting a publication to its being written to all members here. Across machines it is right to within their clock skew.',
+      help: "Time from a publication's acceptance by a publisher until it is written to all members here. Across machines it is right to within their clock skew.",
       buckets: seconds,
     });
     this.#slice = new Distribution(registry, {
       name: 'barrage_gateway_fan_out_slice_seconds',
-      help: 'Time that one slice of the fan-out held the event loop.',
+      help: 'Time that one slice of fan-out held the event loop.',
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1],
     });
     this.#loopSlice = new Histogram({
@@ -151,7 +151,7 @@ export class GatewayMetrics {
       'Publications × members at each cut: delivered + dropped + pending.',
       () => priorities.reduce((sum, priority) => sum + tally.count('offered', priority), 0),
     );
-    gauge('barrage_gateway_publications_pending', 'Publications × members that wait in queues.', () =>
+    gauge('barrage_gateway_publications_pending', "Publications × members that wait in the gateway's queues.", () =>
       priorities.reduce((sum, priority) => sum + tally.pending(priority), 0),
     );
     void new Counter({

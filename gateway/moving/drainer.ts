@@ -75,7 +75,7 @@ export class Drainer {
     const registers = [options.registry];
     this.#moves = new Counter({
       name: 'barrage_gateway_connections_moved_total',
-      help: 'Connections that a drain told to move (hint), closed (close), or closed since they were told and stayed (overdue).',
+      help: 'Connections that a drain told to move (hint), closed (close), or closed because they stayed when told (overdue).',
       labelNames: ['how'],
       registers,
     });

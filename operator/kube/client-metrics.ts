@@ -28,16 +28,16 @@ export class ClientMetrics {
     this.#duration = new Histogram({
       ...timed,
       name: 'rest_client_request_duration_seconds',
-      help: 'How long the API server takes to answer, or to begin a watch.',
+      help: "Time until the API server's answer, or until it begins a watch.",
     });
     this.#limited = new Histogram({
       ...timed,
       name: 'rest_client_rate_limiter_duration_seconds',
-      help: 'How long requests wait for the rate limit.',
+      help: 'Time that requests wait for the rate limit.',
     });
     this.#leads = new Gauge({
       name: 'leader_election_master_status',
-      help: 'Whether this process leads (1) or stands by (0).',
+      help: '1 while this process leads, 0 while it stands by.',
       labelNames: ['name'],
       registers,
     });
@@ -81,7 +81,7 @@ export class ClientMetrics {
     const read: NamespaceRefusals = () => this.#refusals();
     void new Gauge({
       name: 'barrage_operator_namespace_refused',
-      help: 'For each watched namespace: whether the API server refuses to let it be read (1).',
+      help: '1 for a watched namespace that the operator may not read.',
       labelNames: ['namespace'],
       registers: [registry],
       collect() {

@@ -51,7 +51,7 @@ export class ControllerTelemetry implements ControllerObserver {
     this.#errors = counter('reconcile_errors_total', 'Reconciles that failed.');
     this.#panics = counter('reconcile_panics_total', 'Reconciles that threw: each is a bug.');
     this.#timeouts = counter('reconcile_timeouts_total', 'Reconciles that exceeded their time limit.');
-    const time = { name: 'controller_runtime_reconcile_time_seconds', help: 'How long a reconcile takes.', buckets: reconcileSeconds };
+    const time = { name: 'controller_runtime_reconcile_time_seconds', help: 'Duration of a reconcile.', buckets: reconcileSeconds };
     this.#time = new Histogram({ ...time, labelNames, registers });
     this.#workers = new Gauge({
       name: 'controller_runtime_max_concurrent_reconciles',
@@ -61,11 +61,11 @@ export class ControllerTelemetry implements ControllerObserver {
     });
     this.#active = new Gauge({ name: 'controller_runtime_active_workers', help: 'Workers with a key in hand.', labelNames, registers });
     const queue = { labelNames: ['name'] as const, buckets: queueSeconds, registers };
-    this.#queueTime = new Histogram({ ...queue, name: 'workqueue_queue_duration_seconds', help: 'How long a key waits for a worker.' });
+    this.#queueTime = new Histogram({ ...queue, name: 'workqueue_queue_duration_seconds', help: 'Time that a key waits for a worker.' });
     this.#workTime = new Histogram({
       ...queue,
       name: 'workqueue_work_duration_seconds',
-      help: 'How long a worker has a key.',
+      help: 'Time that a worker has the key.',
     });
     this.#exportFigures(registry);
   }
