@@ -1,19 +1,20 @@
-/** Where a client may begin: a gateway's WebSocket, or where to ask for one. */
+/** An address that a client begins with: a gateway's WebSocket, or a URL that names gateways. */
 export interface Address {
   /** `gateway`: a WebSocket URL. `connect`: the URL of a gateway's or pool's `GET /v1/connect`. */
   readonly kind: 'gateway' | 'connect';
   readonly url: string;
 }
 
-/** Most addresses that a client can be given. */
+/** Most addresses that an application can give. */
 export const addressesMax = 32;
 
 const connectPath = '/v1/connect';
 const encrypted = /^(?:wss|https):/;
 
 /**
- * Reads what the application gives as the client's address or addresses. A path is resolved against the page's address.
- * @throws TypeError where it is neither text nor a URL object; SyntaxError where it is no ws, wss, http or https URL
+ * Reads the application's address or addresses. A path is resolved against the page's address.
+ * @throws TypeError for a value that is neither text nor a URL object; SyntaxError for a URL that is no ws, wss, http
+ * or https URL
  */
 export function readAddresses(given: unknown, page: string | undefined): readonly Address[] {
   const list: readonly unknown[] = Array.isArray(given) ? given : [given];
@@ -40,7 +41,7 @@ function readAddress(given: unknown, page: string | undefined): Address {
   return { kind: 'connect', url: url.href };
 }
 
-/** Where to ask when this gateway can't be reached: `GET /v1/connect` of its own origin. */
+/** The URL to ask when this gateway can't be reached: `GET /v1/connect` of its own origin. */
 export function connectAddressOf(gatewayUrl: string): string {
   const url = new URL(connectPath, gatewayUrl);
   url.protocol = url.protocol === 'wss:' ? 'https:' : 'http:';
@@ -54,18 +55,18 @@ export function questionFor(connectUrl: string, channel: string): string {
   return url.href;
 }
 
-/** Whether going from one URL to another would leave encryption, and send the token in the clear. */
+/** Whether a move from one URL to another leaves encryption, and so sends the token in the clear. */
 export function leavesEncryption(from: string, to: string): boolean {
   return encrypted.test(from) && !encrypted.test(to);
 }
 
-/** What `GET /v1/connect` said: WebSocket URLs, the best first, and the back-off of the moment. */
+/** An answer to `GET /v1/connect`: WebSocket URLs, the best first, and the present back-off. */
 export interface Directions {
   readonly urls: readonly string[];
   readonly backoff: { readonly baseMs: number; readonly capMs: number } | undefined;
 }
 
-/** Reads an answer to a question that went to `askedUrl`; `undefined` where it names no gateway that may be gone to. */
+/** Reads the answer from `askedUrl`; `undefined` when it names no gateway that this client may connect to. */
 export function readDirections(answer: unknown, askedUrl: string): Directions | undefined {
   const { urls, backoff } = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<string, unknown>;
   if (!Array.isArray(urls)) return undefined;
@@ -88,7 +89,7 @@ function isWebSocket({ protocol }: URL): boolean {
 function parse(text: string, base: string | undefined): URL | undefined {
   try {
     const url = new URL(text, base);
-    // WebSocket takes none.
+    // A WebSocket URL may have no fragment.
     url.hash = '';
     return url;
   } catch {

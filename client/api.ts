@@ -17,7 +17,7 @@ export interface BarrageEvents {
   /** Of any subscription. */
   readonly gap: Gap;
   readonly direct: DirectPayload;
-  /** A failure that no call can be told of; with `retry` the client goes on by itself. */
+  /** A failure outside of any call; with `retry` the client goes on by itself. */
   readonly error: BarrageError;
   /** A gateway's settings, at every connection. */
   readonly hello: Hello;
@@ -26,15 +26,16 @@ export interface BarrageEvents {
 }
 
 /**
- * Where to connect: the WebSocket URL of a gateway or of a load balancer (`wss://…`), or the URL of a pool's `GET
- * /v1/connect` (`https://…`), which says which gateway is the best for the first channel. Several are tried in turn.
+ * The address to connect to. A WebSocket URL (`wss://…`) is that of a gateway or of a load balancer. The URL of a
+ * pool's `GET /v1/connect` (`https://…`) names the best gateway for the first channel. Several addresses are tried in
+ * turn.
  */
 export type BarrageAddress = string | URL | readonly (string | URL)[];
 
 export interface BarrageOptions {
   /**
-   * Proves who the user is; a function is called for every connection and before its token ends, so that it can fetch a
-   * fresh one.
+   * Proves who the user is. A function is called for every connection, and before its token ends, to fetch a fresh
+   * token.
    */
   readonly token?: TokenSource;
   /** In [0, 1); for tests and simulations. */

@@ -1,16 +1,16 @@
 import { toBase64 } from './wire.ts';
 
-/** What `publish` takes: text, bytes (a binary publication), or an object, which is sent as its JSON text. */
+/** A payload for `publish`: text, bytes (a binary publication), or an object, which is sent as its JSON text. */
 export type PublishData = string | ArrayBuffer | ArrayBufferView | object;
 
 export interface PublishOptions {
-  /** After this many milliseconds it is no longer worth delivering. */
+  /** Milliseconds after which the publication is not delivered any more. */
   readonly ttlMs?: number;
-  /** Within a merge window, publications with the same key become one. */
+  /** Publications with the same key become one within a merge window. */
   readonly conflateKey?: string;
-  /** `Latest`: the newest stands for all. `Sum`: the newest with the sum of all counts. */
+  /** `Latest`: the newest publication replaces the others. `Sum`: the newest one carries the sum of all counts. */
   readonly conflate?: 'Latest' | 'Sum';
-  /** What this one adds to a `Sum`. */
+  /** The count that this publication adds to a `Sum`. */
   readonly count?: number;
 }
 
@@ -21,13 +21,12 @@ export interface WirePayload {
 }
 
 /**
- * What an application publishes, as it goes over the wire: text as it is, bytes as a binary publication, an object as
- * its JSON text.
- * @throws TypeError where it is none of these, or has no JSON
+ * The wire form of an application's payload: text as it is, bytes as a binary publication, an object as its JSON text.
+ * @throws TypeError for any other value, or an object without JSON
  */
 export function payloadOf(data: unknown): WirePayload {
   if (typeof data === 'string') return { data };
-  // By name: a page may publish a buffer of another frame's.
+  // Compared by name: a buffer may come from another frame, which has other classes.
   if (Object.prototype.toString.call(data) === '[object ArrayBuffer]')
     return { data: toBase64(new Uint8Array(data as ArrayBuffer)), kind: 'binary' };
   if (ArrayBuffer.isView(data)) {
@@ -40,19 +39,19 @@ export function payloadOf(data: unknown): WirePayload {
   } catch (cause) {
     throw new TypeError(`${taken}; this object has no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
-  // A Map, a Blob or a Promise has an empty JSON that says nothing of what is in it.
+  // A Map, a Blob or a Promise has the JSON `{}`, which tells nothing of its content.
   if (json === undefined || (json === '{}' && !isPlain(data))) throw new TypeError(`${taken}; this ${nameOf(data)} has no JSON`);
   return { data: json };
 }
 
-/** @throws TypeError where it names no channel */
+/** @throws TypeError for a text that names no channel */
 export function channelOf(channel: unknown): string {
   if (typeof channel !== 'string' || channel === '')
     throw new TypeError(`a channel is named by text such as 'video:1', and not by ${nameOf(channel)}`);
   return channel;
 }
 
-/** @throws TypeError where an option has another type */
+/** @throws TypeError for an option of another type */
 export function publishOptionsOf(options: unknown): PublishOptions {
   const { ttlMs, conflateKey, conflate, count } = optionsOf(options) as { readonly [Name in keyof PublishOptions]: unknown };
   if (conflateKey !== undefined && typeof conflateKey !== 'string')
@@ -61,12 +60,15 @@ export function publishOptionsOf(options: unknown): PublishOptions {
   return { ttlMs: numberOf('ttlMs', ttlMs), conflateKey, conflate, count: numberOf('count', count) } as PublishOptions;
 }
 
-/** @throws TypeError where it is neither a number nor absent */
+/** @throws TypeError for a density that is neither a number nor absent */
 export function densityOf(density: unknown): number | undefined {
   return numberOf('density', density);
 }
 
-/** Most publications that wait for a loop. @throws TypeError where it is not a whole number above 0 */
+/**
+ * Most publications that wait for a loop.
+ * @throws TypeError for anything but a whole number above 0
+ */
 export function bufferMaxOf(bufferMax: unknown): number {
   if (bufferMax === undefined) return 1000;
   if (!Number.isSafeInteger(bufferMax) || (bufferMax as number) < 1)
@@ -74,7 +76,7 @@ export function bufferMaxOf(bufferMax: unknown): number {
   return bufferMax as number;
 }
 
-/** @throws TypeError where it is neither text nor a function nor absent */
+/** @throws TypeError for a token that is neither text nor a function nor absent */
 export function tokenOf<T>(token: T): T {
   if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {
     throw new TypeError(`token is text or a function that gives text, and not ${nameOf(token)}`);
@@ -82,7 +84,7 @@ export function tokenOf<T>(token: T): T {
   return token;
 }
 
-/** @throws TypeError where it is no object with options */
+/** @throws TypeError for options that are no object */
 export function optionsOf(options: unknown): Readonly<Record<string, unknown>> {
   if (typeof options !== 'object' || options === null) throw new TypeError(`options are an object, and not ${nameOf(options)}`);
   return options as Readonly<Record<string, unknown>>;

@@ -3,7 +3,7 @@ import type { ClientClock } from './client-clock.ts';
 import type { CommandBody, Outcome, Settle } from './command.ts';
 import { BarrageError } from './errors.ts';
 
-/** A token, or where to get a fresh one. */
+/** A token, or a function that gets a fresh one. */
 export type TokenSource = string | (() => Promise<string>);
 
 export interface AuthenticationOptions {
@@ -11,35 +11,32 @@ export interface AuthenticationOptions {
   readonly clock: ClientClock;
   /** In [0, 1). */
   readonly random: () => number;
-  /** Of the attempts to renew a token. */
+  /** Back-off bounds of the attempts to renew a token. */
   readonly bounds: BackoffBounds;
   readonly send: (body: CommandBody, settle: Settle) => void;
-  /** What became of the first token. */
+  /** Called with the outcome of the first token. */
   readonly onFirst: (outcome: Outcome) => void;
-  /** A token could not be renewed; with `retry` it is tried again. */
+  /** Called when a token could not be renewed; with `retry` the renewal is tried again. */
   readonly onError: (error: BarrageError) => void;
 }
 
-// Longest time before a token's end at which the next is asked for, in milliseconds.
+// Longest time between a token's renewal and its end, in milliseconds.
 const leadMaxMs = 120_000;
-// However short tokens last, they are not asked for more often than this.
+// Shortest time before a renewal, in milliseconds, however short the life of a token is.
 const renewalMinMs = 1_000;
 /** Longest wait for a token function, in milliseconds. */
 const tokenTimeoutMs = 10_000;
 
 /**
- * How long to wait before fetching what follows a token that is in force for `expiresInMs`, in milliseconds: early
- * enough for second attempts, and spread, so that clients who came together don't ask together.
+ * Wait before the renewal of a token that ends in `expiresInMs`, in milliseconds. It leaves time for further attempts.
+ * It is spread, so that clients that came together do not renew together.
  */
 export function renewalDelayMs(expiresInMs: number, random: () => number): number {
   const lead = Math.min(leadMaxMs, expiresInMs / 2);
   return Math.max(expiresInMs - lead * (1 - random() / 2), renewalMinMs);
 }
 
-/**
- * Tells one connection's gateway who the user is, and, where the source is a function, tells it anew before the token
- * ends.
- */
+/** Proves to one connection's gateway who the user is. A token function is called again before its token ends. */
 export class Authentication {
   readonly #options: AuthenticationOptions;
   #cancelTimer = (): void => {};
@@ -56,7 +53,7 @@ export class Authentication {
     });
   }
 
-  /** Nothing is sent or told after this. */
+  /** Ends the authentication: nothing is sent or reported after this. */
   stop(): void {
     this.#isOver = true;
     this.#cancelTimer();
@@ -79,7 +76,7 @@ export class Authentication {
     );
   }
 
-  /** Asks a token function, which may throw, hang, or give anything. */
+  /** Calls a token function. It may throw, hang, or give any value. */
   #fetch(token: () => Promise<string>): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#cancelTimer = this.#options.clock.after(tokenTimeoutMs, () => {

@@ -1,14 +1,14 @@
 import { backoffMs, type BackoffBounds } from '../core/backoff.ts';
 
-/** Bounds before the first word of a gateway, in milliseconds. */
+/** Bounds before a gateway gives any, in milliseconds. */
 export const defaultBackoff: BackoffBounds = { baseMs: 500, capMs: 20_000 };
 
-/** How long a connection must have been open to count as a success, in milliseconds. */
+/** Shortest life of a connection that counts as a success, in milliseconds. */
 const lastingMs = 10_000;
 
 /**
- * How long to wait before each new attempt. A connection resets it only by having lasted: one that is accepted and
- * dropped is a failed attempt, however friendly its hello was.
+ * The wait before each new attempt. Only a connection that lasted resets it. A connection that was greeted and dropped
+ * soon is a failed attempt.
  */
 export class Backoff {
   #bounds = defaultBackoff;
@@ -32,7 +32,9 @@ export class Backoff {
     this.#bounds = { baseMs, capMs };
   }
 
-  /** An attempt failed, or the connection ended, at `now`: how long to wait before the next, in milliseconds. */
+  /**
+   * An attempt failed, or the connection ended, at `now`. Returns the wait before the next attempt, in milliseconds.
+   */
   failed(now: number, random: () => number): number {
     const lasted = this.#openedAt === undefined ? -1 : now - this.#openedAt;
     if (lasted >= Math.min(lastingMs, this.#bounds.capMs)) this.#failures = 0;
@@ -41,7 +43,7 @@ export class Backoff {
     return this.waitMs;
   }
 
-  /** The wait that the last failure was followed by, with the bounds now in force, in milliseconds. */
+  /** The wait after the last failure, with the bounds now in force, in milliseconds. */
   get waitMs(): number {
     const { failures, draw } = this.#wait;
     return backoffMs(failures, this.#bounds, () => draw);

@@ -22,9 +22,9 @@ export type { Batch, Gap, Overflow, Subscription, SubscriptionEvents, Subscripti
 export type { Publication } from './wire.ts';
 
 /**
- * A client of Barrage gateways. It connects when it is made, and stays so until `close`: it reconnects with full-jitter
- * back-off, subscribes again from where it was, follows a gateway's hint to move, and reports every gap that it can't
- * rule out.
+ * A client of Barrage gateways. It connects when it is made, and stays connected until `close`. It reconnects with
+ * full-jitter back-off, and subscribes again from its positions. It follows a gateway's hint to move. It reports every
+ * gap that it can't rule out.
  */
 export class Barrage {
   readonly #token: BarrageOptions['token'];
@@ -35,17 +35,17 @@ export class Barrage {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #rejoins: Rejoins;
   readonly #departure: Departure;
-  /** Codes of errors that nobody heard and that were written to the console. */
+  /** Codes of errors that had no listener and were written to the console. */
   readonly #written = new Set<string>();
   readonly #stopWakeups: () => void;
   #state: BarrageState = 'connecting';
   #connection: Connection | undefined;
-  /** Connections that were left; each waits for its replies. */
+  /** Old connections, each kept until its replies have come. */
   #left: readonly Connection[] = [];
 
   /**
-   * @throws SyntaxError where an address is no ws, wss, http or https URL
-   * @throws TypeError where an argument has another type
+   * @throws SyntaxError for an address that is no ws, wss, http or https URL
+   * @throws TypeError for an argument of another type
    */
   constructor(address: BarrageAddress, options: BarrageOptions = {}) {
     optionsOf(options);
@@ -90,10 +90,10 @@ export class Barrage {
   }
 
   /**
-   * Subscribes to a channel, now or as soon as there is a connection. What becomes of it is told by its events.
-   * @throws BarrageError `already_subscribed`, `closed` after `close`, or `too_many_requests` where too many commands
-   * wait already
-   * @throws TypeError where an argument has another type
+   * Subscribes to a channel, now or as soon as there is a connection. The subscription's events tell the outcome.
+   * @throws BarrageError `already_subscribed`; `closed` after `close`; `too_many_requests` when too many commands wait
+   * already
+   * @throws TypeError for an argument of another type
    */
   subscribe(channel: string, options: SubscribeOptions = {}): Subscription {
     channelOf(channel);
@@ -107,10 +107,10 @@ export class Barrage {
   }
 
   /**
-   * Publishes to a channel whose policy lets clients do so. An object is published as its JSON text.
-   * @returns its place in the channel's order
-   * @throws TypeError where an argument has another type
-   * @throws BarrageError; after `disconnected` or `timeout` it may have been published all the same
+   * Publishes to a channel whose policy lets clients publish. An object is published as its JSON text.
+   * @returns the publication's place in the channel's order
+   * @throws TypeError for an argument of another type
+   * @throws BarrageError; after `disconnected` or `timeout` the publication may have been published all the same
    */
   async publish(
     channel: string,
@@ -121,7 +121,10 @@ export class Barrage {
     return (await this.#request(body)) as { offset: number; epoch: string };
   }
 
-  /** Members of a channel in the whole pool. @throws BarrageError, or TypeError where the channel is no text */
+  /**
+   * Members of a channel in the whole pool.
+   * @throws BarrageError, or TypeError for a channel that is no text
+   */
   async counts(channel: string): Promise<{ readonly members: number }> {
     return (await this.#request({ op: 'counts', channel: channelOf(channel) })) as { members: number };
   }
@@ -133,7 +136,7 @@ export class Barrage {
     return this.#clock.monotonic() - sentAt;
   }
 
-  /** Ends everything: subscriptions are `unsubscribed`, calls without an answer fail with `closed`. Final. */
+  /** Ends the client for good: subscriptions become `unsubscribed`, and calls without an answer fail with `closed`. */
   close(): void {
     this.#finish('unsubscribed');
   }
@@ -186,7 +189,7 @@ export class Barrage {
         return this.#subscribed(connection, arrival);
       case 'unsubscribed': {
         const subscription = this.#subscriptions.get(arrival.channel);
-        // While a subscribe is unanswered, this is about the subscription before it.
+        // While a subscribe is unanswered, this message is about the earlier subscription.
         if (subscription?.state !== 'subscribed' || !this.#isRead(connection)) return;
         return this.#drop(subscription, 'unsubscribed', new BarrageError('not_subscribed', arrival.message, false));
       }
@@ -200,11 +203,11 @@ export class Barrage {
     if (known === undefined) this.#listeners.emit('subscription', subscription);
     if (this.#subscriptions.get(result.channel) !== subscription) return;
     subscription.joined(connection, result);
-    // The gateway that is left knows of it, and the next one does not.
+    // The old gateway knows of the subscription, and the next one does not.
     if (known === undefined && connection === this.#connection) this.#carry(subscription);
   }
 
-  /** Takes a subscription along where a move is under way. */
+  /** Takes a subscription along with a move that is under way. */
   #carry(subscription: Subscription): void {
     const next = this.#departure.next;
     if (next?.ready !== true) return;
@@ -212,7 +215,9 @@ export class Barrage {
     this.#join(subscription, next);
   }
 
-  /** Whether what this connection says of a subscription counts: it is the one in use, or the one that takes over. */
+  /**
+   * Whether this connection's messages about a subscription count: it is the one in use, or the one that takes over.
+   */
   #isRead(connection: Connection): boolean {
     return connection === this.#connection || connection === this.#departure.next;
   }
@@ -240,10 +245,10 @@ export class Barrage {
     this.#route.wake();
   }
 
-  /** The channel that decides which gateway is the best: the first that is not a user's own. */
+  /** The channel that decides which gateway is best: the first that is not a user's own. */
   #anchor(): string {
     const channels = [...this.#subscriptions.keys()];
-    // Without one any gateway is as good as another: clients that only publish spread over all.
+    // Without such a channel any gateway is as good as another: clients that only publish spread over all.
     return channels.find((channel) => !channel.startsWith('user:')) ?? `any:${Math.floor(this.#random() * 1e9)}`;
   }
 
@@ -262,16 +267,17 @@ export class Barrage {
 
   #refused(subscription: Subscription, connection: Connection, outcome: Outcome): void {
     const error = outcome.kind === 'error' ? outcome.error : new BarrageError('protocol', 'not the result of a subscribe', true);
-    // The connection is over: what follows from that is done where its end is heard.
+    // The connection is over: its `onEnd` does the rest.
     if (error.code === 'disconnected' || error.code === 'closed') return;
-    // The old connection still serves this channel: better that than to fail for a move.
+    // The old connection still serves this channel: the move ends, rather than the subscription.
     if (connection === this.#departure.next) return this.#stay(error);
     const repeated = error.code === 'already_subscribed';
     if (repeated && subscription.readsFrom(connection)) return;
     if (!error.retry && !repeated) return this.#drop(subscription, 'failed', error);
     this.#rejoins.later(subscription, () => {
       if (connection !== this.#connection || this.#subscriptions.get(subscription.channel) !== subscription) return;
-      // The gateway may have subscribed us though its answer came too late; only a fresh subscribe says from where.
+      // The gateway may have subscribed this client, though its answer came too late. Only a fresh subscribe tells the
+      // position.
       if (repeated || error.code === 'timeout') connection.sendInOrder({ op: 'unsubscribe', channel: subscription.channel }, () => {});
       this.#join(subscription, connection);
     });
@@ -364,12 +370,12 @@ export class Barrage {
     for (const subscription of this.#subscriptions.values()) this.#drop(subscription, state, error);
   }
 
-  /** Tells of an error; one that nobody listens for must not stay silent. */
+  /** Reports an error. An error without a listener must not stay silent. */
   #fail(error: BarrageError): void {
     if (!this.#listeners.emit('error', error)) this.#write('the client', error);
   }
 
-  /** Once for each code: a client that tries again for hours writes one line. */
+  /** Writes once for each code, so that a client that tries again for hours writes one line. */
   #write(what: string, { code, message }: BarrageError): void {
     if (this.#written.has(code)) return;
     this.#written.add(code);

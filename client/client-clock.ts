@@ -1,11 +1,9 @@
 import type { Clock } from '../core/clock.ts';
 
-/** What the client needs of a clock. */
+/** The part of a clock that the client needs. */
 export type ClientClock = Pick<Clock, 'monotonic' | 'after'>;
 
-/**
- * Longest wait of a timer of the platform, in milliseconds: it counts in 31 bits, and a longer wait would end at once.
- */
+/** Longest wait of a timer of the platform, in milliseconds. It counts in 31 bits: a longer wait would end at once. */
 const waitMsMax = 2 ** 31 - 1;
 
 /** The clock of a browser or of Node. */

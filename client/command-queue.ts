@@ -1,19 +1,17 @@
 import type { Hello } from '../core/protocol/barrage-v1.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 
-/** A command as it goes over the wire, with its length in UTF-8 bytes. */
+/** A command in its wire form, with its length in UTF-8 bytes. */
 export interface QueuedCommand {
   readonly id: number;
   readonly text: string;
   readonly bytes: number;
 }
 
-/** Why a command is not taken. */
+/** The reason why a command is refused. */
 export type QueueRefusal = 'too_large' | 'full';
 
-/**
- * What is due: a command to send, a wait of so many milliseconds, or nothing until a reply comes or a command is added.
- */
+/** The next step: a command to send, or a wait in milliseconds. Or none, until a reply comes or a command is added. */
 export type QueueStep =
   | { readonly kind: 'send'; readonly command: QueuedCommand }
   | { readonly kind: 'wait'; readonly ms: number }
@@ -21,28 +19,29 @@ export type QueueStep =
 
 /** Below the gateway's bound on commands in flight. */
 export const inFlightMax = 32;
-/** How long the calls that wait may take to go out at the gateway's rate, in seconds; more calls are refused. */
+/** Most time that the waiting calls may take to go out at the gateway's rate, in seconds; more calls are refused. */
 export const waitingSecondsMax = 5;
-/** Most bytes of the calls that wait. */
+/** Most bytes of the waiting calls. */
 export const waitingBytesMax = 4_194_304;
 /**
- * Sent of the gateway's rate. A network that delivers late and in bursts must not make honest calls look like too many.
+ * The part of the gateway's rate that the client uses. A network that delivers late and in bursts must not make honest
+ * calls look like too many.
  */
 const rateShare = 0.9;
-/** Sent at once of what the gateway takes in a second. */
+/** The part of the gateway's bound for one second that may be sent at once. */
 const burstShare = 0.5;
 
 const encoder = new TextEncoder();
 
-/** The length of a text in UTF-8 bytes, as it goes over the wire. */
+/** The length of a text on the wire, in UTF-8 bytes. */
 export function wireBytes(text: string): number {
   return encoder.encode(text).length;
 }
 
 /**
- * The commands of one connection that are not answered yet: sent at the rate that the gateway's hello states, with
- * bounds on what is in flight and on what waits. Commands about subscriptions and the connection itself go before
- * calls, and are never refused for their number.
+ * The unanswered commands of one connection. They are sent at the rate that the gateway's hello states. The commands in
+ * flight and the waiting ones are bounded. Commands about subscriptions and the connection itself go before calls, and
+ * are never refused for their number.
  */
 export class CommandQueue {
   readonly #limits: Hello['limits'];
@@ -67,12 +66,12 @@ export class CommandQueue {
     return this.#limits.frameBytesMax;
   }
 
-  /** Most calls that wait. */
+  /** Most waiting calls. */
   get waitingMax(): number {
     return Math.max(1, Math.floor(this.#limits.commandsPerSecondMax * waitingSecondsMax));
   }
 
-  /** Adds a command; says why where it is not taken. */
+  /** Adds a command, or returns why it is refused. */
   add(id: number, text: string, isCall: boolean): QueueRefusal | undefined {
     const bytes = wireBytes(text);
     if (bytes > this.#limits.frameBytesMax) return 'too_large';
@@ -86,10 +85,10 @@ export class CommandQueue {
     return undefined;
   }
 
-  /** What is due now. A command that is returned counts as sent. */
+  /** The next step now. A returned command counts as sent. */
   step(now: number): QueueStep {
     const next = this.#urgent[0] ?? this.#calls[0];
-    // Bytes in flight: the gateway, too, bounds what waits for its turn. Two commands of any length fit.
+    // Bytes in flight are bounded because the gateway bounds its waiting commands too. Two commands of any length fit.
     if (next === undefined || this.#inFlight.size >= inFlightMax || this.#inFlightBytes + next.bytes > 2 * this.#limits.frameBytesMax) {
       return { kind: 'idle' };
     }
@@ -106,7 +105,7 @@ export class CommandQueue {
     return { kind: 'send', command: next };
   }
 
-  /** A command was answered, or nobody waits for its answer any more. */
+  /** A command was answered, or its answer is not wanted any more. */
   forget(id: number): void {
     const bytes = this.#inFlight.get(id);
     if (bytes !== undefined) {

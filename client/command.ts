@@ -4,8 +4,8 @@ import type { BarrageError } from './errors.ts';
 /** A command without its id. */
 export type CommandBody = Command extends infer C ? (C extends Command ? Omit<C, 'id'> : never) : never;
 
-/** What became of a command. */
+/** The outcome of a command. */
 export type Outcome = { readonly kind: 'result'; readonly result: object } | { readonly kind: 'error'; readonly error: BarrageError };
 
-/** Called once with what became of a command. */
+/** Called once with the outcome of a command. */
 export type Settle = (outcome: Outcome) => void;

@@ -8,7 +8,7 @@ import { BarrageError } from './errors.ts';
 import { Liveness } from './liveness.ts';
 import { readMessage, type Received } from './wire.ts';
 
-/** Everything but hello and replies, which the connection deals with itself. */
+/** Every message but hello and replies, which the connection treats itself. */
 export type Arrival = Exclude<Received, Hello | Reply | { readonly type: 'unknown' }>;
 
 export interface ConnectionOptions {
@@ -16,14 +16,14 @@ export interface ConnectionOptions {
   readonly token: TokenSource | undefined;
   readonly clock: ClientClock;
   readonly random: () => number;
-  /** The gateway said hello; the token, if there is one, is not accepted yet. */
+  /** The gateway said hello; the token, if any, is not accepted yet. */
   readonly onHello: (connection: Connection, hello: Hello) => void;
   /** Commands may be sent. */
   readonly onReady: (connection: Connection) => void;
   readonly onArrival: (connection: Connection, arrival: Arrival) => void;
-  /** Its token could not be renewed. */
+  /** The connection's token could not be renewed. */
   readonly onError: (error: BarrageError) => void;
-  /** It is over; called once. `error.retry` says whether to come back. */
+  /** The connection is over; called once. `error.retry` says whether to come back. */
   readonly onEnd: (connection: Connection, error: BarrageError) => void;
 }
 
@@ -31,7 +31,7 @@ export interface ConnectionOptions {
 const commandTimeoutMs = 10_000;
 /** Longest wait for the WebSocket and the gateway's hello, in milliseconds. */
 const helloTimeoutMs = 10_000;
-/** A dial that is older than this when the network comes back is begun anew, in milliseconds. */
+/** Age of a dial, in milliseconds, above which it is begun anew when the network comes back. */
 const staleDialMs = 2_000;
 
 interface Pending {
@@ -48,7 +48,7 @@ export class Connection {
   readonly #dialledAt: number;
   readonly #pending = new Map<number, Pending>();
   readonly #channels = new Map<string, (() => void)[]>();
-  /** How many wait in `#channels`. */
+  /** Number of commands that wait in `#channels`. */
   #ordered = 0;
   #queue: CommandQueue | undefined;
   #lastId = 0;
@@ -58,7 +58,10 @@ export class Connection {
   #cancelFlush: (() => void) | undefined;
   #state: 'dialling' | 'ready' | 'retired' | 'ended' = 'dialling';
 
-  /** Dials at once. @throws DOMException where the platform refuses the URL */
+  /**
+   * Dials at once.
+   * @throws DOMException when the platform refuses the URL
+   */
   constructor(options: ConnectionOptions) {
     this.url = options.url;
     this.#options = options;
@@ -81,27 +84,27 @@ export class Connection {
     return this.#state === 'ready';
   }
 
-  /** Whether it is over. */
+  /** Whether the connection is over. */
   get ended(): boolean {
     return this.#state === 'ended';
   }
 
-  /** Whether so many commands are without a reply that the application's next one about a subscription is refused. */
+  /** Whether too many commands are unanswered for one more about a subscription of the application. */
   get crowded(): boolean {
     return this.#pending.size + this.#ordered >= (this.#queue?.waitingMax ?? Infinity);
   }
 
   /**
-   * Sends a command that is about subscriptions or the connection itself. `settle` is called once, synchronously with
-   * the reply, so that what arrives after it finds its effect.
+   * Sends a command about subscriptions or the connection itself. `settle` is called once, synchronously with the
+   * reply, so that the messages after the reply find its effect.
    */
   send(body: CommandBody, settle: Settle): void {
     this.#send(body, settle, false);
   }
 
   /**
-   * Sends a command after those to the same channel are settled: subscribe and unsubscribe must not overtake each
-   * other.
+   * Sends a command after the earlier ones about the same channel are settled: subscribe and unsubscribe must not
+   * overtake each other.
    */
   sendInOrder(body: CommandBody & { readonly channel: string }, settle: Settle): void {
     const turn = (): void =>
@@ -126,8 +129,8 @@ export class Connection {
   }
 
   /**
-   * Sends a call of the application, in its turn. @throws BarrageError `too_many_requests` where too many wait already,
-   * or why it failed
+   * Sends a call of the application, in its turn.
+   * @throws BarrageError `too_many_requests` when too many wait already, or the call's own failure
    */
   request(body: CommandBody): Promise<object> {
     return new Promise((resolve, reject) => {
@@ -135,7 +138,7 @@ export class Connection {
     });
   }
 
-  /** The network may have changed: proves within seconds that the connection lives, or ends it. */
+  /** The network may have changed. Within seconds the connection proves that it lives, or ends. */
   doubt(): void {
     const now = this.#options.clock.monotonic();
     if (this.#state === 'ended') return;
@@ -148,7 +151,7 @@ export class Connection {
     }
   }
 
-  /** Leaves as soon as every command has its reply. `onEnd` is not called. */
+  /** Closes as soon as every command has its reply. `onEnd` is not called. */
   retire(): void {
     if (this.#state === 'ended') return;
     this.#state = 'retired';
@@ -156,7 +159,7 @@ export class Connection {
     if (this.#pending.size === 0) this.close();
   }
 
-  /** Ends it now; what has no reply fails with `closed`. `onEnd` is not called. */
+  /** Closes now; commands without a reply fail with `closed`. `onEnd` is not called. */
   close(): void {
     this.#finish(new BarrageError('closed', 'the client closed the connection', false));
   }
@@ -181,7 +184,7 @@ export class Connection {
   }
 
   #greet(hello: Hello): void {
-    // Another protocol's server may accept the WebSocket; only one that chose ours says hello as we mean it.
+    // A server of another protocol may accept the WebSocket. Only a server that chose `barrage.v1` sends its hello.
     if (this.#liveness !== undefined || this.#socket.protocol !== subprotocol) {
       return this.#abandon(new BarrageError('protocol', 'the server does not speak barrage.v1', true));
     }
@@ -216,7 +219,7 @@ export class Connection {
     const id = ++this.#lastId;
     const refusal = queue.add(id, JSON.stringify({ id, ...body }), isCall);
     if (refusal !== undefined) return settle({ kind: 'error', error: refused(body.op, refusal, queue) });
-    // The others go out in a bounded time, since what is before them is bounded and is timed.
+    // The others go out in a bounded time, since the commands before them are bounded and have deadlines.
     const unsent = (): void => this.#late(id, `${body.op} could not be sent`);
     const cancelTimer = isCall ? this.#options.clock.after(commandTimeoutMs, unsent) : (): void => {};
     this.#pending.set(id, { op: body.op, settle, cancelTimer });
@@ -269,7 +272,7 @@ export class Connection {
   }
 
   #abandon(error: BarrageError): void {
-    // Not waiting for the close handshake: a peer that is gone does not answer it.
+    // The close handshake is not waited for: a peer that is gone does not answer it.
     const notify = this.#state !== 'ended' && this.#state !== 'retired';
     this.#finish(error);
     if (notify) this.#options.onEnd(this, error);
@@ -288,7 +291,7 @@ export class Connection {
   }
 }
 
-/** Why a command is not sent. The connection and all that it carries stay as they are. */
+/** The error of a command that is not sent. The connection and its other commands stay as they are. */
 function refused(op: CommandBody['op'], refusal: QueueRefusal, { frameBytesMax, waitingMax }: CommandQueue): BarrageError {
   if (refusal === 'too_large') {
     return new BarrageError('payload_too_large', `this ${op} is longer than the ${frameBytesMax} bytes that the gateway takes`, false);

@@ -2,9 +2,9 @@ import type { Position } from '../core/publication.ts';
 import { follow, isOrderOf, type Span } from './position.ts';
 
 /**
- * Why publications are missing. `missed`: they were lost on the way to the gateway or to this client. `slow`: the
- * gateway skipped them since this client reads too slowly. `epoch`: the channel's order was begun anew. `reconnect`:
- * they came while this client had no connection.
+ * The reason why publications are missing. `missed`: they were lost on the way to the gateway or to this client.
+ * `slow`: the gateway skipped them because this client reads too slowly. `epoch`: the channel's order was begun anew.
+ * `reconnect`: they came while this client had no connection.
  */
 export type GapReason = 'missed' | 'slow' | 'epoch' | 'reconnect';
 
@@ -15,17 +15,20 @@ export interface GapSpan {
   readonly reason: GapReason;
 }
 
-/** A gateway's own word that a span does not come. */
+/** A gateway's notice that a span does not come. */
 export interface GapNotice extends Span {
   readonly reason: 'slow' | 'bus';
 }
 
-/** What a subscriber is told: a batch, of which only what lies above `deliverAfter` is new, or a gap. */
+/** A report to the subscriber: a gap, or a batch of which only the offsets above `deliverAfter` are new. */
 export type Told<B extends Span> =
   | { readonly kind: 'batch'; readonly batch: B; readonly deliverAfter: number }
   | ({ readonly kind: 'gap' } & GapSpan);
 
-/** One channel's position on the receiving side. Nothing is told twice, and what is not told is told to be missing. */
+/**
+ * One channel's position on the receiving side. No publication is reported twice, and each one that is not delivered is
+ * reported missing.
+ */
 export class Cursor<B extends Span> {
   #position: Position | undefined;
 
@@ -45,15 +48,15 @@ export class Cursor<B extends Span> {
     return [{ kind: 'gap', from, to, reason: isOrderOf(from, to.epoch) ? 'missed' : 'epoch' }, whole];
   }
 
-  /** The gateway said that a span does not come. */
+  /** A gateway's gap notice arrived. */
   gap(notice: GapNotice): readonly Told<B>[] {
     if (follow(this.#position, notice).kind === 'covered') return [];
     return this.#leap({ epoch: notice.epoch, offset: notice.upto }, notice.reason === 'slow' ? 'slow' : 'missed');
   }
 
   /**
-   * A subscription is in force whose batches continue at `position`. A position that this client is past already (the
-   * new gateway's room lags behind the old one's) is no gap: what it repeats is covered.
+   * A subscription is in force whose batches continue at `position`. A lower position than this client's is no gap: the
+   * new gateway's room lags behind the old one's, and repeats publications that are known.
    */
   subscribed(position: Position, recovered: boolean): readonly Told<B>[] {
     if (this.reached(position)) return [];
@@ -64,7 +67,7 @@ export class Cursor<B extends Span> {
     return this.#leap(position, 'reconnect');
   }
 
-  /** Gives up what lies between here and `position`, and goes on there. */
+  /** Gives up the offsets from here to `position`, and goes on there. */
   skip(position: Position): readonly Told<B>[] {
     if (this.reached(position)) return [];
     const own = this.#position;

@@ -4,20 +4,20 @@ import type { ClientClock } from './client-clock.ts';
 import type { Connection } from './connection.ts';
 import { BarrageError } from './errors.ts';
 
-/** Longest that both connections of a move are kept, counted from when the new one is open, in milliseconds. */
+/** Longest time that both connections of a move are kept, from the opening of the new one, in milliseconds. */
 const moveTimeoutMs = 5_000;
 
 export interface DepartureOptions {
   readonly clock: ClientClock;
   /** In [0, 1). */
   readonly random: () => number;
-  /** Where to go when a hint names no gateway. */
+  /** The address to go to when a hint names no gateway. */
   readonly home: () => Promise<string>;
   /** Begins a connection. May throw. */
   readonly dial: (url: string) => Connection;
-  /** The move can't be made: the old connection stays. */
+  /** Called when the move can't be made: the old connection stays. */
   readonly onFailure: (error: BarrageError) => void;
-  /** Both connections were kept long enough. */
+  /** Called when both connections were kept for the longest time. */
   readonly onLate: (next: Connection) => void;
 }
 
@@ -27,8 +27,8 @@ interface Hint {
 }
 
 /**
- * A client's move from one gateway to another, as far as connections go: waiting for its time, dialling, both open. One
- * move at a time; of the hints that come meanwhile the newest is kept for after it.
+ * The connections of a client's move from one gateway to another: waiting for its time, dialling, both open. There is
+ * one move at a time. Of the hints that come meanwhile, the newest is kept for later.
  */
 export class Departure {
   readonly #options: DepartureOptions;
@@ -36,7 +36,7 @@ export class Departure {
   #next: Connection | undefined;
   #hint: Hint | undefined;
   #cancelTimer = (): void => {};
-  /** Changes with every end, so that a target that is found too late is not gone to. */
+  /** Changes with every end, so that a target that is found too late is not dialled. */
   #move = 0;
 
   constructor(options: DepartureOptions) {
@@ -48,7 +48,7 @@ export class Departure {
     return this.#next;
   }
 
-  /** A gateway asked on `from`, which is the connection in use or the new one, to move. */
+  /** A gateway sent a hint on `from`, which is the connection in use or the new one. */
   ask(from: Connection, reconnect: Reconnect): void {
     if (this.#isUnderWay) this.#hint = { from, reconnect };
     else this.#begin(from, reconnect);
@@ -69,7 +69,7 @@ export class Departure {
     this.#move++;
   }
 
-  /** After a move: follows the hint that came meanwhile, where it came on the connection that stayed. */
+  /** After a move: follows the hint that came meanwhile, if it came on the connection that stayed. */
   followHint(current: Connection | undefined): void {
     const hint = this.#hint;
     this.#hint = undefined;
@@ -94,7 +94,7 @@ export class Departure {
   }
 
   #go(from: Connection, target: string): void {
-    // The token goes there too: never from an encrypted connection to a plain one.
+    // The token goes to the target too, so a move never leads from an encrypted connection to a plain one.
     if (leavesEncryption(from.url, target)) {
       return this.#options.onFailure(new BarrageError('protocol', `${target} is not encrypted, and the connection is`, true));
     }

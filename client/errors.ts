@@ -1,9 +1,9 @@
 import type { ErrorCode } from '../core/protocol/barrage-v1.ts';
 
 /**
- * Why something failed: a code of the gateway, or one of the client's own. `closed`: this client or the gateway ended
- * it for good. `timeout`: no answer in time. `disconnected`: no connection now, or it broke before the answer.
- * `protocol`: the other end does not speak `barrage.v1`.
+ * The code of a failure: one of the gateway's, or one of the client's own. `closed`: this client or the gateway ended
+ * it for good. `timeout`: no answer in time. `disconnected`: no connection now, or the connection broke before the
+ * answer. `protocol`: the other end does not speak `barrage.v1`.
  */
 export type BarrageErrorCode = ErrorCode | 'closed' | 'timeout' | 'disconnected' | 'protocol';
 

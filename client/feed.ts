@@ -1,6 +1,6 @@
 /**
- * Values waiting for one `for await` loop, bounded: where the loop is slower than the channel, the oldest are left out
- * and counted.
+ * Values that wait for one `for await` loop, with a bound. When the loop is slower than the channel, the oldest are
+ * left out and counted.
  */
 export class Feed<T> implements AsyncIterator<T, undefined> {
   readonly #valuesMax: number;
@@ -15,7 +15,7 @@ export class Feed<T> implements AsyncIterator<T, undefined> {
     this.#onReturn = onReturn;
   }
 
-  /** Adds values; returns how many, the oldest, were left out for them. */
+  /** Adds values; returns how many of the oldest were left out for them. */
   push(values: readonly T[]): number {
     if (this.#end !== undefined) return 0;
     for (const value of values) {
@@ -28,7 +28,9 @@ export class Feed<T> implements AsyncIterator<T, undefined> {
     return over;
   }
 
-  /** No more values come. What waits is still handed out, or discarded; then the loop ends, or throws `error`. */
+  /**
+   * No more values come. The waiting values are still handed out, or discarded. Then the loop ends, or throws `error`.
+   */
   end(error: Error | undefined, waiting: 'hand-out' | 'discard'): void {
     if (waiting === 'discard') this.#values = [];
     if (this.#end !== undefined) return;

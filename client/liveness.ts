@@ -1,26 +1,26 @@
-/** What the gateway asks for in its hello, in milliseconds. */
+/** The intervals of the gateway's hello, in milliseconds. */
 export interface LivenessBounds {
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
 }
 
-/** What is due now: nothing for `ms`, a ping, or to give the connection up. */
+/** The next step: nothing for `ms`, a ping, or to give the connection up. */
 export type LivenessStep = { readonly kind: 'wait'; readonly ms: number } | { readonly kind: 'ping' } | { readonly kind: 'give-up' };
 
 /** Longest wait for the answer to a ping once the connection is doubted, in milliseconds. */
 const doubtMsMax = 3_000;
 
 /**
- * Whether a connection still lives. A ping is due after `pingIntervalMs` in which this side sent nothing (the gateway
- * wants a sign of life) or received nothing. Only an unanswered ping proves death: a timer that a sleeping page fires
- * late proves nothing.
+ * Judges whether a connection still lives. A ping is due after `pingIntervalMs` without a message in one direction: the
+ * gateway wants a sign of life too. Only an unanswered ping proves death. A timer that a sleeping page fires late
+ * proves nothing.
  */
 export class Liveness {
   readonly #bounds: LivenessBounds;
   #sentAt: number;
   #receivedAt: number;
   #isDoubted = false;
-  /** When the ping that is under way is given up. */
+  /** The time at which the ping under way is given up. */
   #giveUpAt: number | undefined;
 
   constructor(bounds: LivenessBounds, now: number) {
@@ -38,13 +38,13 @@ export class Liveness {
     this.#giveUpAt = undefined;
   }
 
-  /** The network may have changed: a ping is due at once, and its answer is not waited for long. */
+  /** The network may have changed: a ping is due at once, with a short wait for its answer. */
   doubt(now: number): void {
     if (this.#giveUpAt === undefined) this.#isDoubted = true;
     else this.#giveUpAt = Math.min(this.#giveUpAt, now + doubtMsMax);
   }
 
-  /** Says what is due; a `ping` counts as sent. */
+  /** Returns the next step; a `ping` counts as sent. */
   step(now: number): LivenessStep {
     const { pingIntervalMs, pongTimeoutMs } = this.#bounds;
     if (this.#giveUpAt !== undefined) {

@@ -2,7 +2,7 @@ import type { Position } from '../core/publication.ts';
 import type { Cursor, GapNotice, Told } from './cursor.ts';
 import { isOrderOf, type Span } from './position.ts';
 
-/** A batch of which `publications` are held back during a move, and count against its bound. */
+/** A batch whose `publications` are held back during a move, and count against the move's bound. */
 export interface HeldBatch extends Span {
   readonly publications: readonly unknown[];
 }
@@ -15,8 +15,8 @@ type Held<B> = { readonly kind: 'batch'; readonly batch: B } | { readonly kind: 
  *   old ──▶ told at once ──────────────────▶ position reaches the new subscription's: the old one can be left
  *   new ──▶ subscribed at T, held back ────▶ told from T on; what the old one covered is discarded
  *
- * Where the old connection never gets there (it closed, or took too long: `giveUp`) the difference is a gap. Nothing is
- * told twice.
+ * When the old connection never gets there (it closed, or took too long: `giveUp`), the difference is a gap. No
+ * publication is reported twice.
  */
 export class ChannelMove<B extends HeldBatch> {
   readonly #cursor: Cursor<B>;
@@ -32,7 +32,7 @@ export class ChannelMove<B extends HeldBatch> {
     this.#heldPublicationsMax = heldPublicationsMax;
   }
 
-  /** Whether the new connection alone is to be read, and the old one is no longer needed for this channel. */
+  /** Whether the move is done: the new connection alone is read, and this channel needs the old one no longer. */
   get done(): boolean {
     return this.#done;
   }
@@ -45,21 +45,20 @@ export class ChannelMove<B extends HeldBatch> {
   /** The new connection's subscription is in force and continues at `position`. */
   targetAt(position: Position, recovered: boolean): readonly Told<B>[] {
     this.#target = position;
-    // Without a place to lose, or with the gateway's word that nothing is lost, there is nothing to wait for. That word
-    // was about the position at the time of asking: it says nothing where the old connection has since gone on to
-    // another epoch.
+    // Without a position, or with the gateway's `recovered`, there is nothing to wait for. `recovered` is about the
+    // position at the time of asking. It proves nothing once the old connection has gone on to another epoch.
     const own = this.#cursor.position;
     if (own === undefined || (recovered && (isOrderOf(own, position.epoch) || isOrderOf(position, own.epoch))))
       return [...this.#cursor.subscribed(position, true), ...this.#finish()];
     return this.#advance([]);
   }
 
-  /** Something arrived on the old connection. */
+  /** A batch or notice arrived on the old connection. */
   fromOld(arrival: Held<B>): readonly Told<B>[] {
     return this.#done ? [] : this.#advance(this.#tell(arrival));
   }
 
-  /** Something arrived on the new connection. More than is held back at most ends the wait with a gap. */
+  /** A batch or notice arrived on the new connection. More publications than may be held end the wait with a gap. */
   fromNew(arrival: Held<B>): readonly Told<B>[] {
     if (this.#done) return this.#tell(arrival);
     if (this.#target === undefined) return [];
@@ -70,8 +69,8 @@ export class ChannelMove<B extends HeldBatch> {
   }
 
   /**
-   * The old connection is gone or too late. Without a subscription on the new one this has to wait for it: nothing is
-   * told yet.
+   * The old connection is gone or too late. Before a subscription on the new one, the move waits for it, and reports
+   * nothing yet.
    */
   giveUp(): readonly Told<B>[] {
     if (this.#done || this.#target === undefined) return [];
@@ -81,8 +80,7 @@ export class ChannelMove<B extends HeldBatch> {
   #advance(told: readonly Told<B>[]): readonly Told<B>[] {
     if (this.#target === undefined) return told;
     if (this.#cursor.reached(this.#target)) return [...told, ...this.#finish()];
-    // The old connection went on to another epoch first. The new one will too; until then it only repeats the one that
-    // is over.
+    // The old connection went on to another epoch first. The new one will too. Until then it only repeats the old epoch.
     const epoch = this.#cursor.position?.epoch;
     const joint = this.#held.findIndex((held) => (held.kind === 'batch' ? held.batch : held.notice).epoch === epoch);
     if (epoch === this.#target.epoch || joint < 0) return told;

@@ -1,6 +1,6 @@
 import type { Position } from '../core/publication.ts';
 
-/** The offsets `(after, upto]` of one epoch, that a batch or a gap notice accounts for. */
+/** The offsets `(after, upto]` of one epoch that a batch or a gap notice accounts for. */
 export interface Span {
   readonly epoch: string;
   readonly after: number;
@@ -8,9 +8,8 @@ export interface Span {
 }
 
 /**
- * How a span stands to a position.
- * `next`: it continues there. `covered`: all of it is known already. `overlap`: what lies above `deliverAfter` is new.
- * `gap`: what lies between `from` and `to` never came; the span itself is new.
+ * Relation of a span to a position. `next`: the span continues there. `covered`: all of it is known already. `overlap`:
+ * the offsets above `deliverAfter` are new. `gap`: the offsets from `from` to `to` never came; the span itself is new.
  */
 export type Follow =
   | { readonly kind: 'next' }
@@ -19,9 +18,9 @@ export type Follow =
   | { readonly kind: 'gap'; readonly from: Position; readonly to: Position };
 
 /**
- * Compares a span with the position of the one who receives it. Without a position nothing was promised, so that
- * anything is `next`. Offsets of another epoch can't be compared: that is always a gap. A position from before an
- * epoch's first publication has only the beginning of the epoch's name, and is continued by it.
+ * Compares a span with its receiver's position. Without a position nothing was promised, so any span is `next`. Offsets
+ * of another epoch can't be compared: that is always a gap. A position from before an epoch's first publication has
+ * only the beginning of the epoch's name. That epoch continues it.
  */
 export function follow(position: Position | undefined, span: Span): Follow {
   if (position === undefined) return { kind: 'next' };

@@ -6,7 +6,7 @@ interface Retry {
   cancelTimer: () => void;
 }
 
-/** Subscribes that a gateway refused for now, each tried again with a back-off of its own. */
+/** Subscribes that a gateway refused for now. Each is tried again with its own back-off. */
 export class Rejoins {
   readonly #clock: ClientClock;
   readonly #random: () => number;
@@ -26,13 +26,13 @@ export class Rejoins {
     retry.cancelTimer = this.#clock.after(backoffMs(retry.failures++, this.#bounds(), this.#random), again);
   }
 
-  /** It is subscribed, or not wanted any more. */
+  /** The subscription is in force, or not wanted any more. */
   forget(subscription: object): void {
     this.#retries.get(subscription)?.cancelTimer();
     this.#retries.delete(subscription);
   }
 
-  /** The connection is another one. */
+  /** The client has another connection. */
   clear(): void {
     for (const { cancelTimer } of this.#retries.values()) cancelTimer();
     this.#retries.clear();

@@ -4,16 +4,12 @@ import { Backoff } from './backoff.ts';
 import type { ClientClock } from './client-clock.ts';
 import { BarrageError } from './errors.ts';
 
-/**
- * Longest wait for an answer to `GET /v1/connect`, also where several are asked one after the other, in milliseconds.
- */
+/** Longest wait for an answer to `GET /v1/connect`, in milliseconds, for all gateways that are asked in turn. */
 const askTimeoutMs = 5_000;
-/**
- * Most gateways that are asked after one failed dial: the one that failed, and others that the client was made with.
- */
+/** Most gateways that are asked after one failed dial: the failed one, and others of the client's own addresses. */
 const askedMax = 3;
 /**
- * Least time between two attempts that a wakeup brings forward, in milliseconds: a page that flickers must not hammer a
+ * Least time between two attempts that a wakeup brings forward, in milliseconds. A page that flickers must not hammer a
  * gateway.
  */
 const wakeupIntervalMs = 1_000;
@@ -23,39 +19,39 @@ export interface RouteOptions {
   readonly clock: ClientClock;
   /** In [0, 1). */
   readonly random: () => number;
-  /** The channel to ask gateways for. */
+  /** The channel for which gateways are asked. */
   readonly channel: () => string;
   /** Begins a connection to a gateway. May throw. */
   readonly dial: (url: string) => void;
-  /** An attempt begins that has to ask first. */
+  /** Called when an attempt begins with a question. */
   readonly onAsk: () => void;
-  /** An attempt failed before a connection was begun; the next one follows by itself. */
+  /** Called when an attempt failed before a connection was begun; the next attempt follows by itself. */
   readonly onError: (error: BarrageError) => void;
 }
 
-/** A gateway to try, and where to ask if it can't be reached. */
+/** A gateway to try, and the URL to ask if it can't be reached. */
 interface Stop {
   readonly url: string;
   readonly askUrl: string;
 }
 
 /**
- * Which gateway to try next, and when. The addresses that the client was made with are tried in turn, each after a wait
- * of full-jitter back-off. When a dial fails, `GET /v1/connect` is asked: a browser can't read why a handshake was
- * refused, and only a gateway that lives knows how long this crowd has to wait and where else to go. A connection that
- * was greeted begins the turn anew when it ends.
+ * Chooses the next gateway to try, and the time. The client's own addresses are tried in turn, each after a wait of
+ * full-jitter back-off. After a failed dial, `GET /v1/connect` is asked. A browser can't read why a handshake was
+ * refused. And only a living gateway knows how long this crowd has to wait, and which other gateway to try. A
+ * connection that was greeted begins the turn anew when it ends.
  */
 export class Route {
   readonly #options: RouteOptions;
   readonly #backoff = new Backoff();
-  /** What is left of this turn: gateways that an answer named, then addresses that the client was made with. */
+  /** The rest of this turn: gateways that an answer named, then the client's own addresses. */
   #stops: Stop[] = [];
   #addresses: Address[] = [];
-  /** Tried in this turn: an answer that names one of them again says nothing new. */
+  /** URLs that were tried in this turn: an answer that repeats them says nothing new. */
   readonly #tried = new Set<string>();
   #dialled: Stop | undefined;
   #cancelTimer = (): void => {};
-  /** Changes with everything that makes an answer which is still to come worthless. */
+  /** Changes with every event that makes a pending answer worthless. */
   #attempt = 0;
   #isWaiting = false;
   #wokenAt = -Infinity;
@@ -80,7 +76,7 @@ export class Route {
     this.#dialled = undefined;
   }
 
-  /** The client is at home: the next turn begins with the first address. */
+  /** The client has its connection: the next turn begins with the first address. */
   arrived(): void {
     this.#stops = [];
     this.#addresses = [];
@@ -113,7 +109,7 @@ export class Route {
     });
   }
 
-  /** The attempt failed, or its connection ended: the next one is begun after a wait. */
+  /** The attempt failed, or its connection ended. The next attempt begins after a wait. */
   ended(): void {
     const { clock, random } = this.#options;
     const since = clock.monotonic();
@@ -135,7 +131,7 @@ export class Route {
     });
   }
 
-  /** The network came back: does not wait any longer. */
+  /** The network came back: the wait ends. */
   wake(): void {
     const now = this.#options.clock.monotonic();
     if (!this.#isWaiting || now - this.#wokenAt < wakeupIntervalMs) return;
@@ -143,7 +139,10 @@ export class Route {
     this.go();
   }
 
-  /** Where a client goes that is told to come back through the address that it was made with. @throws BarrageError */
+  /**
+   * The gateway for a client that is told to come back through its own address.
+   * @throws BarrageError
+   */
   async home(): Promise<string> {
     const [address] = this.#options.addresses;
     if (address?.kind === 'gateway') return address.url;
@@ -152,7 +151,7 @@ export class Route {
     return answer.urls[0] ?? '';
   }
 
-  /** Nothing is begun after this. */
+  /** Ends the route: no attempt begins after this. */
   stop(): void {
     this.#attempt++;
     this.#isWaiting = false;
@@ -165,7 +164,7 @@ export class Route {
     try {
       this.#options.dial(stop.url);
     } catch (cause) {
-      // Nothing to ask for: the platform does not let this page go there.
+      // No question is possible: the platform does not let this page connect there.
       this.#dialled = undefined;
       this.#fail(new BarrageError('disconnected', `${stop.url} can't be dialled: ${String(cause)}`, true));
     }
@@ -183,10 +182,12 @@ export class Route {
     this.#stops = urls.filter((url) => !this.#tried.has(url)).map((url) => ({ url, askUrl }));
   }
 
-  /** Asks one after the other until one answers well. Does not reject: the error is about the last that was asked. */
+  /**
+   * Asks the URLs one after the other, until one gives a good answer. Does not reject: the result is the last URL's
+   * error.
+   */
   async #ask(askUrls: readonly string[]): Promise<Directions | BarrageError> {
-    // An application subscribes right after it has made its client: what it subscribes to decides which gateway is the
-    // best.
+    // An application subscribes right after it has made its client. Its subscriptions decide which gateway is best.
     await Promise.resolve();
     const abort = new AbortController();
     const cancel = this.#options.clock.after(askTimeoutMs, () => abort.abort(new Error(`no answer in ${askTimeoutMs} ms`)));

@@ -14,7 +14,7 @@ import type { Publication, ReceivedBatch } from './wire.ts';
 /** Publications of one flush, in the channel's order. They and `leftOut` account for the offsets `(after, upto]`. */
 export interface Batch extends Span {
   readonly channel: string;
-  /** How many were left out on purpose: sampled, conflated or expired. */
+  /** Number of publications that were left out on purpose: sampled, conflated or expired. */
   readonly leftOut: number;
   readonly publications: readonly Publication[];
 }
@@ -24,15 +24,15 @@ export interface Gap extends GapSpan {
   readonly channel: string;
 }
 
-/** Publications that a `for await` loop was too slow for: the oldest that waited for it, left out. */
+/** The oldest publications that waited for a `for await` loop and were left out because the loop was too slow. */
 export interface Overflow {
   readonly channel: string;
   readonly leftOut: number;
 }
 
 /**
- * `failed`: the gateway refused it, or ended the connection for good. `unsubscribed`: it was ended by either side. Both
- * are final.
+ * `failed`: the gateway refused the subscription, or ended the connection for good. `unsubscribed`: either side ended
+ * it. Both are final.
  */
 export type SubscriptionState = 'subscribing' | 'subscribed' | 'failed' | 'unsubscribed';
 
@@ -45,25 +45,25 @@ export interface SubscriptionEvents {
   readonly error: BarrageError;
 }
 
-/** What a subscription asks of the client that it belongs to. */
+/** The part of the client that a subscription uses. */
 export interface SubscriptionOwner {
   density(density: number | undefined): Promise<void>;
   unsubscribe(subscription: Subscription): Promise<void>;
   gap(gap: Gap): void;
-  /** It failed, and neither a listener nor a loop heard of it. */
+  /** Called for a failure that neither a listener nor a loop got. */
   unheard(error: BarrageError): void;
 }
 
 export interface SubscribeOptions {
-  /** How many publications a second this client wants at most; the channel's own budget where absent. */
+  /** Most publications a second that this client wants; the channel's own budget when absent. */
   readonly density?: number;
-  /** Most publications that wait for a `for await` loop; 1,000 where absent. */
+  /** Most publications that wait for a `for await` loop; 1,000 when absent. */
   readonly bufferMax?: number;
 }
 
 /**
- * One channel, as long as this client wants it: it survives lost connections and moves between gateways. Made by
- * `Barrage.subscribe`.
+ * One channel, as long as this client wants it. The subscription survives lost connections and moves between gateways.
+ * Made by `Barrage.subscribe`.
  */
 export class Subscription implements AsyncIterable<Publication> {
   readonly channel: string;
@@ -79,7 +79,10 @@ export class Subscription implements AsyncIterable<Publication> {
   #source: Connection | undefined;
   #move: { readonly to: Connection; readonly channel: ChannelMove<ReceivedBatch> } | undefined;
 
-  /** Applications call `Barrage.subscribe` instead. @throws TypeError where an option has another type */
+  /**
+   * Applications call `Barrage.subscribe` instead.
+   * @throws TypeError for an option of another type
+   */
   constructor(channel: string, options: SubscribeOptions, owner: SubscriptionOwner) {
     this.channel = channel;
     this.#density = densityOf(optionsOf(options)['density']);
@@ -91,12 +94,14 @@ export class Subscription implements AsyncIterable<Publication> {
     return this.#state;
   }
 
-  /** Up to where everything was delivered or reported as a gap; `undefined` before the first answer. */
+  /**
+   * The position up to which all publications were delivered or reported as a gap; `undefined` before the first answer.
+   */
   get position(): Position | undefined {
     return this.#cursor.position;
   }
 
-  /** How many publications a second were asked for; `undefined`: as many as the channel's budget gives. */
+  /** The density that was asked for, in publications a second; `undefined`: the channel's whole budget. */
   get density(): number | undefined {
     return this.#density;
   }
@@ -107,10 +112,10 @@ export class Subscription implements AsyncIterable<Publication> {
   }
 
   /**
-   * Asks for another density, also after reconnects; `undefined` asks for all that the channel's budget gives. Without
-   * a connection it is remembered and asked for with the next.
-   * @throws BarrageError where the gateway refuses; the old density stays
-   * @throws TypeError where it is neither a number nor `undefined`
+   * Asks for another density, also after reconnects; `undefined` asks for the channel's whole budget. Without a
+   * connection the density is kept, and asked for with the next connection.
+   * @throws BarrageError when the gateway refuses; the old density stays
+   * @throws TypeError for a density that is neither a number nor `undefined`
    */
   async setDensity(density: number | undefined): Promise<void> {
     densityOf(density);
@@ -125,16 +130,16 @@ export class Subscription implements AsyncIterable<Publication> {
   }
 
   /**
-   * Ends it. Nothing is delivered after the call, nor by a loop; resolves when the gateway knows, or when there is no
-   * connection.
+   * Ends the subscription. Nothing is delivered after the call, nor by a loop. Resolves when the gateway knows, or when
+   * there is no connection.
    */
   unsubscribe(): Promise<void> {
     return this.#owner.unsubscribe(this);
   }
 
   /**
-   * Publications from now on. What waits for the loop is bounded: beyond it the oldest are left out, with an `overflow`
-   * event. The loop ends when the subscription does, and throws where it failed.
+   * Publications from now on. The publications that wait for the loop are bounded. Beyond the bound the oldest are left
+   * out, with an `overflow` event. The loop ends with the subscription, and throws when the subscription failed.
    */
   [Symbol.asyncIterator](): AsyncIterator<Publication, undefined> {
     const feed: Feed<Publication> = new Feed(this.#bufferMax, () => this.#feeds.delete(feed));
@@ -143,18 +148,18 @@ export class Subscription implements AsyncIterable<Publication> {
     return feed;
   }
 
-  /** Whether it is in force on this connection, and on no other. @internal */
+  /** Whether the subscription is in force on this connection, and on no other. @internal */
   readsFrom(connection: Connection): boolean {
     return this.#source === connection && this.#move === undefined;
   }
 
-  /** Both connections are to be read until the new one has taken over. @internal */
+  /** A move begins: both connections are read until the new one has taken over. @internal */
   moveTo(connection: Connection): void {
     this.#move = { to: connection, channel: new ChannelMove(this.#cursor) };
   }
 
   /**
-   * The move failed: what the old connection delivers is read again. What it delivered unread meanwhile shows as a gap.
+   * The move failed: the old connection is read again. Its publications that were not read meanwhile show as a gap.
    * @internal
    */
   stay(): void {
@@ -173,25 +178,26 @@ export class Subscription implements AsyncIterable<Publication> {
     if (move === undefined) return;
     this.#tell(move.channel.giveUp());
     this.#move = undefined;
-    // Not yet in force there: its reply is then that of any subscription after a reconnect.
+    // The subscription is not in force there yet. Its reply then counts like that of any subscription after a
+    // reconnect.
     this.#source = move.channel.subscribed ? move.to : undefined;
     if (this.#source === undefined) this.#become('subscribing');
   }
 
-  /** In force on a connection. @internal */
+  /** The subscription is in force on a connection. @internal */
   joined(connection: Connection, result: SubscribeResult): void {
     const position = { epoch: result.epoch, offset: result.offset };
     const recovered = result.recovered === true;
     if (this.#move?.to === connection) this.#tell(this.#move.channel.targetAt(position, recovered));
     else {
       this.#source = connection;
-      // The old connection's answer after the new one took over moves nothing.
+      // An answer of the old connection changes nothing once the new one took over.
       if (this.#move?.channel.done !== true) this.#tell(this.#cursor.subscribed(position, recovered));
     }
     this.#become('subscribed');
   }
 
-  /** Something arrived; ignored unless the subscription is in force on that connection. @internal */
+  /** A batch or notice arrived; ignored unless the subscription is in force on that connection. @internal */
   received(connection: Connection, message: ReceivedBatch | GapMessage): void {
     const arrival = message.type === 'batch' ? ({ kind: 'batch', batch: message } as const) : ({ kind: 'gap', notice: message } as const);
     const move = this.#move;
@@ -208,7 +214,7 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#become('subscribing');
   }
 
-  /** It is over. With an error it has failed, or the gateway ended it. @internal */
+  /** The subscription is over. With an error it has failed, or the gateway ended it. @internal */
   end(state: 'failed' | 'unsubscribed', error?: BarrageError): void {
     if (this.#isOver) return;
     this.#source = undefined;
@@ -217,7 +223,7 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#become(state);
     const isHeard = error === undefined || this.#listeners.emit('error', error);
     if (!isHeard && (this.#fault === undefined || this.#feeds.size === 0)) this.#owner.unheard(error);
-    // The application ended it: what waits for its loops is not wanted any more.
+    // The application ended the subscription: the publications that wait for its loops are not wanted any more.
     const what = error === undefined ? 'discard' : 'hand-out';
     for (const feed of this.#feeds) feed.end(this.#fault, what);
     this.#feeds.clear();
@@ -235,7 +241,7 @@ export class Subscription implements AsyncIterable<Publication> {
 
   #tell(tolds: readonly Told<ReceivedBatch>[]): void {
     for (const told of tolds) {
-      // A listener may have ended it in the middle.
+      // A listener may have ended the subscription.
       if (this.#isOver) return;
       if (told.kind === 'gap') {
         const gap: Gap = { channel: this.channel, from: told.from, to: told.to, reason: told.reason };
@@ -251,7 +257,7 @@ export class Subscription implements AsyncIterable<Publication> {
     const publications: readonly Publication[] = publicationsAfter(all, after);
     this.#listeners.emit('batch', { channel, epoch, after, upto, leftOut: upto - after - publications.length, publications });
     for (const publication of publications) {
-      // A listener may have ended it in the middle of the batch.
+      // A listener may have ended the subscription in the middle of the batch.
       if (this.#isOver) return;
       this.#listeners.emit('publication', publication);
     }

@@ -1,4 +1,4 @@
-/** A publication of a batch, and what its sum is made of where the gateway says so. */
+/** A publication of a batch, with the parts of its sum when the gateway tells them. */
 export interface SummedPublication {
   readonly offset: number;
   readonly count?: number;
@@ -6,8 +6,8 @@ export interface SummedPublication {
 }
 
 /**
- * What a sum adds above `after`. `parts` are the counts of the publications that it stands for, the newest first, and
- * between two counts how many offsets further back the next one lies.
+ * The part of a sum above `after`. `parts` are the counts of its publications, the newest first. Between two counts
+ * stands how many offsets further back the next publication lies.
  */
 export function countAfter(offset: number, parts: readonly number[], after: number): number {
   let count = 0;
@@ -20,8 +20,8 @@ export function countAfter(offset: number, parts: readonly number[], after: numb
 }
 
 /**
- * The publications of a batch that lie above `after`, as an application is given them. A sum that reaches below it is
- * cut down to what is new, where the gateway said what it is made of.
+ * The publications of a batch above `after`, in the application's form. A sum that reaches below `after` is cut down to
+ * its new part, when the gateway told its parts.
  */
 export function publicationsAfter<P extends SummedPublication>(publications: readonly P[], after: number): readonly Omit<P, 'parts'>[] {
   return publications.flatMap((publication) => {

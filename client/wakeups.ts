@@ -1,14 +1,14 @@
-/** Events by which a browser tells that a page may reach the network again, and where they are heard. */
+/** Events that tell that a page may reach the network again, with their targets. */
 const wakeups = [
   ['online', () => globalThis],
-  // Also for a page that comes back out of the browser's cache, with its connections cut.
+  // Fired too for a page that comes back out of the browser's cache, with its connections cut.
   ['pageshow', () => globalThis],
   ['visibilitychange', () => (typeof document === 'undefined' ? undefined : document)],
 ] as const;
 
 /**
- * Calls `onWakeup` whenever the network or the page comes back: at once, and not when a timer, which a sleeping page
- * stops, happens to end. Does nothing where the platform has no such events. The function returned ends it.
+ * Calls `onWakeup` at once when the network or the page comes back: a sleeping page stops its timers. Does nothing on a
+ * platform without such events. The returned function ends it.
  */
 export function listenForWakeups(onWakeup: () => void): () => void {
   const listener = (): void => {

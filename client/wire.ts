@@ -10,17 +10,17 @@ import {
 import { BarrageError } from './errors.ts';
 import type { Span } from './position.ts';
 
-/** One publication as a subscriber is given it. */
+/** One publication in the subscriber's form. */
 export interface Publication {
   readonly channel: string;
   readonly offset: number;
   /** Text as it was published; bytes for a binary publication. */
   readonly data: string | Uint8Array;
-  /** What a summed publication stands for (a thousand likes); absent where it was not summed. */
+  /** The sum of counts (a thousand likes); absent for a publication that was not summed. */
   readonly count?: number;
 }
 
-/** A publication as it came, with what its sum is made of. */
+/** A publication as it arrived, with the parts of its sum. */
 export interface ReceivedPublication extends Publication {
   readonly parts?: readonly number[];
 }
@@ -38,12 +38,12 @@ interface ReceivedDirect {
   readonly data: string | Uint8Array;
 }
 
-/** What a gateway sent, checked. A type that this client does not know is `unknown` and means nothing to it. */
+/** A gateway's message, checked. A type that this client does not know is `unknown`, and is ignored. */
 export type Received = Exclude<ServerMessage, Batch | Direct> | ReceivedBatch | ReceivedDirect | { readonly type: 'unknown' };
 
 /**
  * Reads one WebSocket message of the gateway.
- * @throws BarrageError `protocol` where it is not a message of `barrage.v1`
+ * @throws BarrageError `protocol` for anything but a message of `barrage.v1`
  */
 export function readMessage(data: unknown): Received {
   if (typeof data === 'string') return read(data);
@@ -89,7 +89,7 @@ function read(text: string, payloads?: Uint8Array): Received {
   }
 }
 
-/** Messages that come as text only. A binary frame of any other type but a batch means nothing to this client. */
+/** Messages that come as text only. A binary frame of any type but a batch is ignored. */
 const textTypes = new Set<ServerMessage['type']>(['hello', 'reply', 'gap', 'reconnect', 'backoff', 'unsubscribed', 'subscribed', 'direct']);
 
 function readDirect({ kind, data }: Record<string, unknown>): ReceivedDirect {
@@ -133,7 +133,7 @@ function readBatch(message: Record<string, unknown>, payloads: Uint8Array | unde
   return { type: 'batch', channel, epoch, after, upto, publications };
 }
 
-/** Whether this is what a subscribe is answered with. */
+/** Whether this is the result of a subscribe. */
 export function isSubscribeResult(result: object): result is SubscribeResult {
   const { epoch, offset, recovered, density } = result as Record<string, unknown>;
   return (
@@ -147,7 +147,7 @@ export function isSubscribeResult(result: object): result is SubscribeResult {
 /** Bytes as base64. */
 export function toBase64(bytes: Uint8Array): string {
   let text = '';
-  // In parts, since a call's arguments are bounded.
+  // Converted in parts, since a call's arguments are bounded.
   for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   return btoa(text);
 }
@@ -205,7 +205,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Counts, with a step of at least one offset between each two. */
+/** Whether a value is a list of counts, with a step of at least one offset between each two. */
 function areParts(value: unknown): value is readonly number[] {
   return Array.isArray(value) && value.length % 2 === 1 && value.every((each, index) => isAmount(each) && (index % 2 === 0 || each >= 1));
 }
