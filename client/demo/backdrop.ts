@@ -1,10 +1,10 @@
-/** The picture is drawn small and stretched: its softness costs nothing. */
+/** Size of the picture, in pixels. It is drawn small and stretched: its softness costs nothing. */
 const lightWidth = 384;
 const lightHeight = 216;
 const framesPerSecond = 24;
 
 interface Beam {
-  /** Where it hangs, 0 to 1 of the width. */
+  /** Place of the lamp, 0 to 1 of the width. */
   readonly from: number;
   readonly hue: number;
   readonly phase: number;
@@ -21,9 +21,9 @@ const beams: readonly Beam[] = Array.from({ length: 9 }, (_, index) => ({
 }));
 
 /**
- * What plays behind the comments in place of a video: a concert at night, its lights sweeping over the crowd. Two
- * canvases: lights (small, 24 frames a second) and crowd (sharp, drawn when the size changes). It stands still for a
- * viewer who wants less motion, and while the page is hidden.
+ * The picture behind the comments, in place of a video: a concert at night, with lights that sweep over the crowd. It
+ * has two canvases: lights (small, 24 frames a second) and crowd (sharp, drawn when the size changes). It stands still
+ * for a viewer who wants less motion, and while the page is hidden.
  */
 export class Backdrop {
   readonly #lights: HTMLCanvasElement;
@@ -41,7 +41,7 @@ export class Backdrop {
     requestAnimationFrame((now) => this.#frame(now));
   }
 
-  /** Makes the lights as bright as that (0 to 1) for a while: something has come in. */
+  /** Makes the lights brighter for a while, by a strength of 0 to 1: a publication has come in. */
   excite(amount: number): void {
     this.#energy = Math.max(this.#energy, Math.min(1, amount));
   }

@@ -18,12 +18,12 @@ export const colourNames: Readonly<Record<(typeof commentColours)[number], strin
 };
 export const commentDefaults = { mode: 'scroll', size: 25, color: '#ffffff' } as const;
 
-/** Longest text that is shown, in characters. */
+/** Longest shown text, in characters. */
 export const textCharactersMax = 200;
-/** Longer payloads are not parsed: they are shown as plain text, cut. */
+/** Longest payload that is parsed. A longer one is shown as plain text, cut. */
 const payloadCharactersMax = 8192;
 
-/** What a publication's payload says, read and bounded; safe to put on a page. */
+/** The content of a publication's payload, read and bounded; safe to put on a page. */
 export type Payload =
   | {
       readonly kind: 'comment';
@@ -33,9 +33,9 @@ export type Payload =
       readonly size: number;
       /** `#rrggbb`. */
       readonly color: string;
-      /** When it was sent, in milliseconds since the Unix epoch by the sender's clock. */
+      /** Time of sending, in milliseconds since the Unix epoch, by the sender's clock. */
       readonly at: number | undefined;
-      /** The page that sent it. */
+      /** The sending page. */
       readonly by: string | undefined;
     }
   | {
@@ -50,12 +50,12 @@ export type CommentPayload = Extract<Payload, { kind: 'comment' }>;
 export type GiftPayload = Extract<Payload, { kind: 'gift' }>;
 
 const lineBreaksAndControls = /[\p{Cc}\u2028\u2029]+/gu;
-// Overrides of writing direction would turn the text around them, on a page that isn't theirs.
+// Overrides of writing direction would turn the page's own text around them.
 const directionOverrides = /[\u202a-\u202e\u2066-\u2069]/g;
 
 /** Makes any text one bounded line of displayable characters. */
 export function displayText(text: string, charactersMax: number = textCharactersMax): string {
-  // Twice as many UTF-16 units are enough for every character, and bound the work on a payload of a megabyte.
+  // Twice as many UTF-16 units hold every character, and bound the work on a payload of a megabyte.
   const line = text
     .slice(0, charactersMax * 2)
     .toWellFormed()
@@ -68,7 +68,7 @@ export function displayText(text: string, charactersMax: number = textCharacters
  * Reads a publication's payload.
  *
  * Accepts the demo's own form `{"text","mode","size","color"}`, gifts `{"gift","from"}`, likes `{"like":true}` and
- * CONNMIX's `{"event","data":{"msg"}}`; all else is a plain text. Fields that are missing or wrong have their default.
+ * CONNMIX's `{"event","data":{"msg"}}`. Any other payload is a plain text. Missing or wrong fields get their default.
  * `undefined`: nothing to show.
  */
 export function readPayload(data: string | Uint8Array): Payload | undefined {

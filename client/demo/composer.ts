@@ -12,7 +12,7 @@ export class Composer {
   #noticeTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #draft: (text: string) => CommentDraft;
 
-  /** @param send rejects with what is shown in words; the text is then given back to the field. */
+  /** @param send rejects with the message to show; the text is then given back to the field */
   constructor(send: (draft: CommentDraft) => Promise<unknown>) {
     const mode = modeChips(element('choose-mode', HTMLElement));
     const size = sizeChips(element('choose-size', HTMLElement));
@@ -36,7 +36,7 @@ export class Composer {
     });
   }
 
-  /** A comment as the form stands. */
+  /** A comment with the form's present values. */
   draft(text: string): CommentDraft {
     return this.#draft(text);
   }
@@ -52,7 +52,7 @@ export class Composer {
   }
 }
 
-/** The looks stand in a popover where there is little space: it closes on Escape, and on a press elsewhere. */
+/** On a narrow page the looks stand in a popover. It closes on Escape, and on a press elsewhere. */
 function bindPopover(): void {
   const looks = document.querySelector<HTMLDetailsElement>('details.looks');
   if (looks === null) return;

@@ -12,10 +12,10 @@ export function connectToOwnGateway(): Barrage {
   return new Barrage(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/`);
 }
 
-/** This page, for telling its own comments from others'; another one after a reload. */
+/** A name of this page that tells its own comments from others'. A reload gives another one. */
 export const pageId: string = crypto.getRandomValues(new Uint32Array(2)).join('-');
 
-/** An error of a command in words for the one who watches. */
+/** An error of a command, in words for the viewer. */
 export function errorInWords(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   switch (code) {

@@ -1,7 +1,7 @@
 import { element } from './element.ts';
 import { densityMax, settingBounds, sliderNames, type DisplaySettings, type SliderName } from './settings.ts';
 
-/** Joins the sliders and the switch of the page with the settings; each change is handed over whole. */
+/** Joins the sliders and the switch of the page with the settings. Each change hands over all settings. */
 export function bindDisplayPanel(initial: DisplaySettings, changed: (settings: DisplaySettings) => void): void {
   let settings = initial;
   const change = (part: Partial<DisplaySettings>): void => {

@@ -1,14 +1,14 @@
 import type { GiftPayload } from './comment.ts';
 import { giftPicture } from './gift.ts';
 
-/** Most hearts in the air at a time. */
+/** Most hearts on the screen at a time. */
 const heartsMax = 24;
-/** Most gifts on the screen, and most that wait for their turn. */
+/** Most gifts on the screen, and most gifts that wait for their turn. */
 const giftsShownMax = 3;
 const giftsWaitingMax = 20;
 const giftMs = 4500;
 
-/** Hearts that rise where likes come in. Their nodes are made once and used again. */
+/** Hearts that rise for likes. Their nodes are made once and used again. */
 export class Hearts {
   readonly #container: HTMLElement;
   readonly #spare: HTMLElement[] = [];
@@ -49,7 +49,7 @@ export class Hearts {
   }
 }
 
-/** Banners of gifts, a few at a time, in order; the same gift of the same giver counts up on its banner. */
+/** Banners of gifts, a few at a time, in order. The same gift of the same giver counts up on its banner. */
 export class Gifts {
   readonly #container: HTMLElement;
   readonly #missed: (count: number) => void;

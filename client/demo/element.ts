@@ -1,6 +1,6 @@
 /**
- * The element with this id, as the kind that the script needs.
- * @throws TypeError where the page has none: page and script belong together.
+ * The element with this id, in the class that the script needs.
+ * @throws TypeError for a page without it: page and script belong together
  */
 export function element<Kind extends Element>(id: string, kind: abstract new () => Kind): Kind {
   const found = document.getElementById(id);

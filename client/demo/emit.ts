@@ -6,7 +6,9 @@ import { showStatus } from './status.ts';
 
 /** Most lines of the log. */
 const logLinesMax = 100;
-/** A burst waits when so many publications have no answer yet: the channel does not take that rate. */
+/**
+ * Most publications of a burst without an answer. At this number the burst waits: the channel does not take that rate.
+ */
 const unansweredMax = 40;
 const tickMs = 100;
 
@@ -23,7 +25,7 @@ const burstTexts = [
   'more!',
 ];
 
-/** The emitter page: sends comments, gifts and likes, and says what became of each. */
+/** The emitter page: sends comments, gifts and likes, and shows the outcome of each. */
 class Emitter {
   readonly #channel = pageChannel();
   readonly #barrage = connectToOwnGateway();
@@ -49,7 +51,7 @@ class Emitter {
     this.#bindBurst();
   }
 
-  /** As `#report`, where the notice is all that there is to do about a refusal. */
+  /** Calls `#report`, and shows a notice for a refusal. */
   #send(what: string, publishing: Promise<{ readonly offset: number }>): void {
     this.#report(what, publishing).catch((error: unknown) => this.#composer.notice(errorInWords(error)));
   }

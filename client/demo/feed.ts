@@ -6,14 +6,14 @@ export interface FeedLine {
   readonly own: boolean;
 }
 
-/** Most lines that are kept. */
+/** Most kept lines. */
 export const feedLinesMax = 500;
 /** Height of one line in pixels; the style sheet sets the same. */
 const lineHeightPx = 32;
 
 /**
- * The list of comments: the newest 500, of which only those in sight have a node.
- * It follows the newest until the reader scrolls up, then stays where it was and says how many came since.
+ * The list of comments: the newest 500. Only the lines in sight have a node. The list follows the newest line until the
+ * reader scrolls up. Then it stays, and shows how many lines came since.
  */
 export class Feed {
   readonly #viewport: HTMLElement;
@@ -52,7 +52,7 @@ export class Feed {
     this.#lines = dropped > 0 ? all.slice(dropped) : all;
     if (!this.#follows) {
       this.#unread = Math.min(this.#unread + lines.length, feedLinesMax);
-      // What is being read stays under the reader's eyes while the oldest go.
+      // The lines in sight stay where they are while the oldest lines go.
       if (dropped > 0) this.#viewport.scrollTop = Math.max(0, this.#viewport.scrollTop - dropped * lineHeightPx);
     }
     this.#wake();

@@ -2,11 +2,12 @@ import danmakuModule from 'danmaku';
 import type { CommentMode } from './comment.ts';
 import { stayMs } from './lanes.ts';
 
-// The package's types are CommonJS's while bundlers take its ES module, whose default export is the class itself.
+// The package's types are those of CommonJS, but bundlers take its ES module. That one's default export is the class
+// itself.
 const Danmaku = danmakuModule as unknown as typeof danmakuModule.default;
 type DanmakuInstance = InstanceType<typeof Danmaku>;
 
-/** What the library keeps for one comment. */
+/** The library's record of one comment. */
 interface Flying {
   node: HTMLElement | null;
   width: number;
@@ -16,8 +17,8 @@ interface Flying {
 }
 
 /**
- * The library's own state that this file leans on: in live mode it never shortens `comments`, and it would place them
- * itself.
+ * The library's own state that this file depends on. In live mode the library never shortens `comments`, and would
+ * choose the places itself.
  */
 interface Internals {
   readonly comments: Flying[];
@@ -37,9 +38,9 @@ export interface Launch {
 /**
  * Comments on their way across a stage, moved by the `danmaku` library in live mode.
  *
- * The library animates; the places come from outside, since its own allocation stacks comments when its lanes are full.
- * Its list of comments is emptied as soon as all of it has taken off, since it would hold every comment of a live show.
- * Nodes that have landed are handed back to be used again.
+ * The library animates. The places come from outside, since its own allocation stacks comments when its lanes are full.
+ * Its list of comments is emptied as soon as all of them have taken off; otherwise it would hold every comment of a
+ * live show. Nodes that have landed are handed back, and used again.
  */
 export class Flight {
   readonly #container: HTMLElement;
@@ -58,7 +59,7 @@ export class Flight {
     return this.#flying.length;
   }
 
-  /** Length of the library's list: comments that have not taken off, and those it has not been relieved of. */
+  /** Length of the library's list: comments that have not taken off, and those that are not emptied out yet. */
   get backlog(): number {
     return this.#danmaku.comments.length;
   }
@@ -71,7 +72,7 @@ export class Flight {
     comment.node = launch.node;
     comment.width = launch.width;
     comment.height = launch.height;
-    // The library knows one stay for all: what stays for less has begun earlier.
+    // The library has one stay for all comments: a comment with a shorter stay begins earlier.
     comment._utc -= (this.#durationMs - stayMs(launch.mode, this.#durationMs)) / 1000;
     Object.defineProperty(comment, 'y', { get: () => launch.y, set: () => {} });
     this.#flying.push({ comment, node: launch.node, mode: launch.mode });
@@ -87,7 +88,7 @@ export class Flight {
     const now = performance.now() / 1000;
     const nodes: HTMLElement[] = [];
     this.#flying = this.#flying.filter(({ comment, node }) => {
-      // A frame that came too late makes the library skip a comment that it never put on the stage.
+      // After a late frame the library skips a comment that it never put on the stage.
       const skipped = !node.isConnected && now - comment._utc > this.#durationMs / 1000 + 1;
       if (comment.node !== null && !skipped) return true;
       nodes.push(node);
@@ -114,7 +115,7 @@ export class Flight {
     this.#danmaku.hide();
   }
 
-  /** Changes how long a crossing takes; those on their way go on from where they are. */
+  /** Changes the time of a crossing. Comments on their way go on from their places. */
   retime(durationMs: number): void {
     const now = performance.now() / 1000;
     const moving = durationMs / this.#durationMs;

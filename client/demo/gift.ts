@@ -1,4 +1,4 @@
-/** The gifts that the emitter offers, with a picture of ours each: not every system has a font for them. */
+/** The gifts of the emitter, each with a picture of this page: not every system has a font for them. */
 const knownGifts = new Map([
   ['🌹', { picture: 'rose', words: 'a rose' }],
   ['🎉', { picture: 'party', words: 'a party' }],
@@ -6,12 +6,12 @@ const knownGifts = new Map([
   ['🚀', { picture: 'rocket', words: 'a rocket' }],
 ]);
 
-/** What was given, for a sentence; a gift that is not known is the text that it is. */
+/** The name of a gift, for a sentence. An unknown gift's name is its own text. */
 export function giftInWords(gift: string): string {
   return knownGifts.get(gift)?.words ?? gift;
 }
 
-/** What was given, to look at. */
+/** The picture of a gift. */
 export function giftPicture(gift: string): Node {
   const known = knownGifts.get(gift);
   if (known === undefined) return document.createTextNode(gift);

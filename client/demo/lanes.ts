@@ -4,19 +4,19 @@ import type { CommentMode } from './comment.ts';
 const rowHeightPx = 4;
 /** Least distance between two comments that follow each other, in pixels. */
 const gapPx = 24;
-/** Scrolling comments keep to the upper part; reverse ones have the rest, so that the two never cross. */
+/** Part of the height for scrolling comments, the upper one. Reverse comments have the rest, so the two never cross. */
 const scrollShare = 0.75;
-/** Standing comments leave the middle of the picture free. */
+/** Part of the height for each kind of standing comments: the middle of the picture stays free. */
 const standingShare = 0.4;
-/** How long a standing comment stays, in milliseconds, where a crossing doesn't take less. */
+/** Longest stay of a standing comment, in milliseconds. */
 const standingMsMax = 5000;
 
-/** How long a comment stays on the stage where a crossing takes `durationMs`. */
+/** The stay of a comment on the stage, in milliseconds, when a crossing takes `durationMs`. */
 export function stayMs(mode: CommentMode, durationMs: number): number {
   return mode === 'top' || mode === 'bottom' ? Math.min(standingMsMax, durationMs) : durationMs;
 }
 
-/** A comment that wants a place: its box in pixels, edges included. */
+/** A comment that needs a place: its box in pixels, edges included. */
 export interface LaneRequest {
   readonly mode: CommentMode;
   readonly width: number;
@@ -30,13 +30,13 @@ interface Occupant {
 }
 
 /**
- * Finds places where a comment overlaps no other of its layer, from its entry until it has left.
+ * Finds places in which a comment overlaps no other of its layer, from its entry until it has left.
  *
- * Two layers: the moving one (scroll above, reverse below) and, over it, the standing one (top down from the upper
- * edge, bottom up from the lower). A row remembers only the comment that entered it last: each follower was admitted
- * because it cannot catch up its leader, so it cannot reach anything before that one either. Every moving comment takes
- * the same time to cross, whatever its width: wide ones are faster. Times are milliseconds of any one clock; the caller
- * gives `now`.
+ * There are two layers: the moving one (scroll above, reverse below) and, over it, the standing one (top down from the
+ * upper edge, bottom up from the lower). A row remembers only its last comment. Each follower was admitted because it
+ * cannot catch up its leader, so it cannot reach any earlier comment either. Every moving comment takes the same time
+ * to cross, whatever its width: wide comments are faster. Times are milliseconds of any one clock; the caller gives
+ * `now`.
  */
 export class Lanes {
   readonly #stageWidth: number;
@@ -59,7 +59,7 @@ export class Lanes {
     return (to - from) * rowHeightPx;
   }
 
-  /** Takes a place and returns its upper edge in pixels; `undefined` while there is none. */
+  /** Takes a place and returns its upper edge in pixels; `undefined` when there is none now. */
   place(request: LaneRequest, now: number): number | undefined {
     const rows = request.mode === 'top' || request.mode === 'bottom' ? this.#standing : this.#moving;
     const needed = Math.max(1, Math.ceil(request.height / rowHeightPx));
@@ -75,8 +75,7 @@ export class Lanes {
   }
 
   /**
-   * Changes how long a crossing takes. Comments on their way keep their place, so that what did not overlap still does
-   * not.
+   * Changes the time of a crossing. Comments on their way keep their place, so those that did not overlap still do not.
    */
   retime(durationMs: number, now: number): void {
     const factor = durationMs / this.#durationMs;

@@ -6,7 +6,7 @@ const refreshMs = 500;
 const askMs = 3000;
 const whole = new Intl.NumberFormat('en');
 
-/** The panel of figures: what this page received, and what the gateway says of the channel. */
+/** The panel of figures: this page's publications, and the gateway's figures of the channel. */
 export class Numbers {
   readonly #tally: Tally;
   readonly #flying: () => number;
@@ -21,7 +21,10 @@ export class Numbers {
     }, refreshMs);
   }
 
-  /** Asks the gateway every few seconds for the channel's members and for a pong, while connected and looked at. */
+  /**
+   * Asks the gateway every few seconds for the channel's members and for a pong, while the page is connected and
+   * visible.
+   */
   ask(barrage: Barrage, channel: string): void {
     const askNow = async (): Promise<void> => {
       if (barrage.state !== 'open' || document.hidden) return;
@@ -30,7 +33,7 @@ export class Numbers {
         this.#online = members;
         this.#pingMs = pingMs;
       } catch {
-        // The state of the connection tells the viewer; a figure that is not known is a dash.
+        // The state of the connection tells the viewer. An unknown figure is a dash.
         this.forget();
       }
     };

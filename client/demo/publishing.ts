@@ -9,13 +9,13 @@ export interface CommentDraft {
   readonly color: string;
 }
 
-/** Where a publication got its place. */
+/** The place that a publication got. */
 interface Published {
   readonly offset: number;
   readonly epoch: string;
 }
 
-/** What the pages publish, in the form that `readPayload` reads. All reject with a BarrageError. */
+/** The publications of the pages, in the form that `readPayload` reads. All calls reject with a BarrageError. */
 export class Publishing {
   readonly #barrage: Barrage;
   readonly #channel: string;
@@ -33,19 +33,16 @@ export class Publishing {
     return this.#barrage.publish(this.#channel, JSON.stringify({ gift, from, at: Date.now(), by: pageId }));
   }
 
-  /**
-   * Likes are summed by the gateway: however many come in one merge window, a viewer gets one publication with their
-   * count.
-   */
+  /** The gateway sums up likes: of all likes in one merge window, a viewer gets one publication with their count. */
   like(count: number): Promise<Published> {
     return this.#barrage.publish(this.#channel, '{"like":true}', { conflateKey: 'likes', conflate: 'Sum', count });
   }
 }
 
-/** How long likes are collected, in milliseconds. */
+/** Time for which likes are collected, in milliseconds. */
 const gatherMs = 250;
 
-/** Collects the likes of a person who keeps the button pressed, and publishes their sum a few times a second. */
+/** Collects the likes of a viewer who keeps the button pressed, and publishes their sum a few times a second. */
 export class LikeButton {
   readonly #publish: (count: number) => void;
   #pending = 0;
@@ -59,7 +56,7 @@ export class LikeButton {
       this.#repeat ??= setInterval(() => this.#add(), 120);
     });
     for (const end of ['pointerup', 'pointerleave', 'pointercancel', 'blur'] as const) button.addEventListener(end, () => this.#release());
-    // A click without a pointer is the keyboard's.
+    // A click without a pointer comes from the keyboard.
     button.addEventListener('click', (event) => {
       if (event.detail === 0) this.#add();
     });

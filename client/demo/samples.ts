@@ -1,6 +1,6 @@
 import type { CommentDraft, Publishing } from './publishing.ts';
 
-/** How long the sample takes, in milliseconds. */
+/** Duration of the sample, in milliseconds. */
 const sampleMs = 7000;
 
 type Sample = CommentDraft | { readonly gift: string; readonly from: string } | { readonly likes: number };
@@ -46,8 +46,7 @@ const samples: readonly Sample[] = [
 ];
 
 /**
- * Publishes some comments, gifts and likes over a few seconds. Ends at the first that is refused, and rejects with its
- * error.
+ * Publishes some comments, gifts and likes over a few seconds. Ends at the first refusal, and rejects with its error.
  */
 export async function publishSamples(publishing: Publishing): Promise<void> {
   const pauseMs = sampleMs / samples.length;

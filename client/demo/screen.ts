@@ -17,11 +17,11 @@ import { showStatus } from './status.ts';
 import { bindTabs } from './tabs.ts';
 import { Watcher, type ReceivedBatch } from './watcher.ts';
 
-/** Comments of one batch enter over at most this time, in milliseconds, and not in one column. */
+/** Longest time over which the comments of one batch enter, in milliseconds, so that they are not in one column. */
 const spreadMsMax = 400;
 const likeFormat = new Intl.NumberFormat('en');
 
-/** The screen page: what the channel publishes flies over the picture and stands in the list. */
+/** The screen page: the channel's publications fly over the picture and stand in the list. */
 class Screen {
   readonly #channel = pageChannel();
   readonly #barrage = connectToOwnGateway();
@@ -75,7 +75,7 @@ class Screen {
     this.#publishInside();
   }
 
-  /** Consumes while it is on and in sight, and not otherwise. */
+  /** Consumes only while it is on and in sight. */
   #follow(): void {
     const watches = this.#settings.on && !document.hidden;
     if (watches) this.#stage.show();
@@ -142,7 +142,7 @@ class Screen {
     return 'Paused';
   }
 
-  /** The curl names the publisher's port as it is here. */
+  /** The curl names the publisher's port of this page's server. */
   async #learnPublisherPort(): Promise<void> {
     const response = await fetch('/demo.json');
     const facts: unknown = await response.json();
@@ -177,7 +177,7 @@ class Screen {
     });
   }
 
-  /** Publishes on the page itself what it holds, so that anybody can watch it stay bounded. */
+  /** Exposes the numbers of held objects as `barrageDemo`, so that anybody can check that they stay bounded. */
   #publishInside(): void {
     Object.defineProperty(globalThis, 'barrageDemo', {
       value: {
@@ -194,8 +194,7 @@ class Screen {
 }
 
 /**
- * As one word of a POSIX shell, whatever is in it: a channel's name comes from the page's address, which anybody can
- * have written.
+ * Makes any text one word of a POSIX shell: a channel's name comes from the page's address, which anybody can write.
  */
 function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;

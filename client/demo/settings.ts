@@ -1,24 +1,24 @@
-/** How one viewer wants the comments shown. */
+/** One viewer's settings for the display of comments. */
 export interface DisplaySettings {
-  /** Whether comments are shown at all; off consumes nothing. */
+  /** Whether comments are shown. Off consumes nothing. */
   readonly on: boolean;
   /** Percent. */
   readonly opacity: number;
-  /** Publications a second that the server is asked for at most; `densityMax` asks for all. */
+  /** Most publications a second that the server is asked for; `densityMax` asks for all. */
   readonly density: number;
   /** Most comments on the screen at a time. */
   readonly screenMax: number;
-  /** Seconds that a comment is on the screen. */
+  /** Stay of a comment on the screen, in seconds. */
   readonly seconds: number;
   /** Percent of each comment's own size. */
   readonly scale: number;
 }
 
-/** Fewest publications a second that a gateway can be asked for (docs/protocol.md, `density`). */
+/** Lowest density of a gateway, in publications a second (docs/protocol.md, `density`). */
 export const densityMin = 5;
 /** Highest position of the density slider: no bound. */
 export const densityMax = 200;
-/** What the server is asked for in place of "no bound". */
+/** The density that the server is asked for at "no bound". */
 export const densityUnbounded = 100_000;
 
 /** Bounds and default of each slider. */
@@ -35,7 +35,7 @@ export const sliderNames = Object.keys(settingBounds) as SliderName[];
 const storageKey = 'barrage.display';
 
 /**
- * The settings of the last visit where the browser kept them; each that is missing or out of bounds has its default.
+ * The settings of the last visit, if the browser kept them. A setting that is missing or out of bounds has its default.
  */
 export function loadSettings(): DisplaySettings {
   let stored: Record<string, unknown> = {};
@@ -43,7 +43,7 @@ export function loadSettings(): DisplaySettings {
     const value: unknown = JSON.parse(localStorage.getItem(storageKey) ?? '{}');
     if (typeof value === 'object' && value !== null) stored = value as Record<string, unknown>;
   } catch {
-    // A browser may refuse storage; the defaults serve.
+    // A browser may refuse storage: then the defaults are used.
   }
   const slider = (name: SliderName): number => {
     const { min, max, initial } = settingBounds[name];
@@ -64,6 +64,6 @@ export function saveSettings(settings: DisplaySettings): void {
   try {
     localStorage.setItem(storageKey, JSON.stringify(settings));
   } catch {
-    // As above.
+    // A browser may refuse storage: then the settings are for this visit only.
   }
 }

@@ -19,11 +19,11 @@ const contentTypes = {
 let built: Promise<ReadonlyMap<string, SiteFile>> | undefined;
 
 /**
- * The demo's files by their path: the screen at `/`, the emitter at `/emit`, what they load under `/assets/`.
+ * The demo's files by their path: the screen at `/`, the emitter at `/emit`, and their parts under `/assets/`.
  *
- * Built in memory, once for each process. The pages load nothing from elsewhere and have no inline script or style, so
- * that they work under `Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:`.
- * @throws where a source does not compile.
+ * The files are built in memory, once for each process. The pages load nothing from elsewhere, and have no inline
+ * script or style. So they work under `Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:`.
+ * @throws when a source does not compile
  */
 export function buildSite(): Promise<ReadonlyMap<string, SiteFile>> {
   built ??= bundle();

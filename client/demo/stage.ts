@@ -7,13 +7,15 @@ import type { DisplaySettings } from './settings.ts';
 const waitingMax = 120;
 /** Comments that may enter at once after a quiet time. */
 const burstMax = 24;
-/** Longest wait for a place; a comment that is shown later than this belongs to another moment. */
+/** Longest wait for a place, in milliseconds. A comment that is shown later belongs to another moment. */
 const waitMsMax = 2500;
-/** Width of a stage on which comments have the size that they were sent with; narrower ones scale down, to a bound. */
+/**
+ * Width of a stage, in pixels, on which comments have the size of their sender. Narrower stages scale down, to a bound.
+ */
 const fullSizeWidthPx = 800;
 const smallestScale = 0.6;
 /**
- * Area on which the setting for the most comments on the screen is meant, in square pixels; smaller ones hold fewer.
+ * Area, in square pixels, for which the setting of the most comments on the screen is meant; smaller stages hold fewer.
  */
 const fullAreaPx = 600_000;
 const fewestOnScreen = 10;
@@ -31,9 +33,10 @@ interface Waiting {
 /**
  * The screen on which comments fly.
  *
- * A comment that finds no free place waits a moment, then is not shown, and counted: nothing is ever drawn over another
- * comment of its layer. They enter at the pace at which a full screen renews itself, so that a rush fills it evenly and
- * not in columns with nothing between. Nodes are used again; what waits, what flies and what is kept are all bounded.
+ * A comment that finds no free place waits a moment. Then it is not shown, and is counted: no comment is ever drawn
+ * over another one of its layer. Comments enter at the pace at which a full screen renews itself. So a rush fills the
+ * screen evenly, and not in columns with nothing between. Nodes are used again. The comments that wait, those that fly
+ * and the kept nodes are all bounded.
  */
 export class Stage {
   readonly #container: HTMLElement;
@@ -71,19 +74,19 @@ export class Stage {
     return this.#flight.count;
   }
 
-  /** Everything that is held for comments to come or gone: for watching that it stays bounded. */
+  /** Numbers of held objects, for comments to come or gone: for a test that they stay bounded. */
   get held(): { readonly waiting: number; readonly spare: number; readonly backlog: number } {
     return { waiting: this.#waiting.length, spare: this.#spare.length, backlog: this.#flight.backlog };
   }
 
-  /** Shows a comment after a delay in milliseconds (so that those of one batch don't enter in one column). */
+  /** Shows a comment after a delay in milliseconds, so that the comments of one batch don't enter in one column. */
   offer(comment: CommentPayload, own: boolean, delayMs: number): void {
     if (!this.#settings.on) return;
     const entry = { comment, own, dueAt: performance.now() + delayMs, box: this.#box(comment) };
     if (own) this.#waiting.unshift(entry);
     else this.#waiting.push(entry);
     if (this.#waiting.length > waitingMax) {
-      // The oldest that is not the viewer's own: those that come later are nearer to what is happening.
+      // The oldest comment that is not the viewer's own is dropped: later ones are nearer to the present moment.
       const index = this.#waiting.findIndex((waiting) => !waiting.own);
       this.#waiting.splice(Math.max(0, index), 1);
       this.#notShown(1);
@@ -100,7 +103,7 @@ export class Stage {
     this.#lanes.retime(settings.seconds * 1000, performance.now());
   }
 
-  /** Takes everything off the screen, what waits included. */
+  /** Takes everything off the screen, and drops the waiting comments. */
   clear(): void {
     this.#waiting = [];
     for (const node of this.#flight.clear()) this.#recycle(node);
@@ -134,7 +137,7 @@ export class Stage {
     const pacePerMs = capacity / (this.#settings.seconds * 1000);
     this.#entries = Math.min(burstMax, this.#entries + (now - this.#pacedAt) * pacePerMs);
     this.#pacedAt = now;
-    // What a zone has refused in this frame it refuses to everything as tall.
+    // A zone that has refused a comment in this frame refuses every comment as tall.
     const refused = new Map<CommentMode, number>();
     const kept: Waiting[] = [];
     let tooLate = 0;
@@ -185,7 +188,7 @@ export class Stage {
     style.lineHeight = `${box.height}px`;
     style.width = `${box.width}px`;
     style.height = `${box.height}px`;
-    // Outside until the library has placed it for the first time.
+    // The node is outside of the stage until the library has placed it for the first time.
     style.transform = `translate(${this.#width}px, 0)`;
     return node;
   }
@@ -199,7 +202,7 @@ export class Stage {
   #resized(): void {
     const { offsetWidth, offsetHeight } = this.#container;
     if (offsetWidth === this.#width && offsetHeight === this.#height) return;
-    // Places are worth nothing on a stage of another size.
+    // The places are wrong on a stage of another size.
     this.clear();
     this.#lanes = this.#measure();
     this.#flight.resize();

@@ -15,7 +15,7 @@ export class Rate {
     this.#seconds[slot] = (this.#seconds[slot] ?? 0) + count;
   }
 
-  /** Mean of the whole seconds before the present one, from the first that had something. */
+  /** Mean of the whole seconds before the present one, from the first second with an event. */
   perSecond(now: number): number {
     this.#advance(now);
     const present = this.#seconds[this.#current % this.#seconds.length] ?? 0;
@@ -37,7 +37,7 @@ export class Rate {
   }
 }
 
-/** The last few values of something. */
+/** The last few values of a figure. */
 export class Recent {
   readonly #values: number[] = [];
   readonly #countMax: number;
@@ -67,7 +67,7 @@ export class Recent {
   }
 }
 
-/** What this page has received since it was opened, and how it came. */
+/** This page's publications since it was opened, and the batches that they came in. */
 export class Tally {
   readonly received = new Rate(6);
   readonly batches = new Rate(6);
@@ -79,7 +79,7 @@ export class Tally {
   notShown = 0;
   likes = 0;
 
-  /** One batch with so many publications. */
+  /** Counts one batch with its number of publications. */
   batch(publications: number, leftOut: number, now: number): void {
     this.publications += publications;
     this.leftOut += leftOut;

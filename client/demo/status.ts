@@ -2,7 +2,7 @@ import type { Barrage } from '../barrage.ts';
 
 const words = { connecting: 'Connecting…', open: 'Live', waiting: 'Reconnecting…', closed: 'Disconnected' } as const;
 
-/** Keeps a badge at the state of the connection, with the seconds that it has been gone. */
+/** Shows the state of the connection on a badge, with the seconds since it was lost. */
 export function showStatus(barrage: Barrage, badge: HTMLElement, pausedWord: () => string | undefined): () => void {
   let since = performance.now();
   let shown = '';

@@ -1,4 +1,4 @@
-/** Makes a row of `role=tab` buttons choose among the panels that they control; arrow keys move between them. */
+/** Makes a row of `role=tab` buttons choose among the panels that they control. Arrow keys move between the tabs. */
 export function bindTabs(list: HTMLElement): void {
   const tabs = [...list.querySelectorAll<HTMLButtonElement>('[role=tab]')];
   const choose = (chosen: HTMLButtonElement): void => {
@@ -14,7 +14,7 @@ export function bindTabs(list: HTMLElement): void {
     tab.addEventListener('click', () => choose(tab));
     tab.addEventListener('keydown', (event) => {
       const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-      // Tabs that this width of page does not need are skipped.
+      // Tabs that a page of this width does not need are skipped.
       let next = tabs[(index + step + tabs.length) % tabs.length];
       if (next?.offsetParent === null) next = tabs[(index + 2 * step + tabs.length) % tabs.length];
       if (step === 0 || next === undefined) return;

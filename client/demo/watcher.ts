@@ -3,7 +3,7 @@ import { densityMax, densityUnbounded } from './settings.ts';
 
 type Subscription = ReturnType<Barrage['subscribe']>;
 
-/** What a channel gives a watcher. */
+/** The events of a channel for a watcher. */
 export interface Watching {
   readonly batch: (batch: ReceivedBatch) => void;
   readonly gap: () => void;
@@ -18,9 +18,9 @@ export interface ReceivedBatch {
 /**
  * Subscribes to a channel only while somebody watches.
  *
- * A screen that is off or out of sight leaves the channel, so that it costs the gateway nothing, and comes back without
- * what it missed. Changes come in any order and at any pace: each waits for the one before it, and only the newest wish
- * is carried out.
+ * A screen that is off or out of sight leaves the channel, so that it costs the gateway nothing. It comes back without
+ * the publications that it missed. Changes come in any order and at any pace. Each waits for the earlier one, and only
+ * the newest wish is carried out.
  */
 export class Watcher {
   readonly #barrage: Barrage;
@@ -46,7 +46,7 @@ export class Watcher {
     this.#step = this.#step.then(() => this.#carryOut());
   }
 
-  /** Publications a second to ask the gateway for; `densityMax` for all. */
+  /** Density to ask the gateway for, in publications a second; `densityMax` for all. */
   setDensity(density: number): void {
     if (density === this.#density) return;
     this.#density = density;
@@ -67,7 +67,7 @@ export class Watcher {
     try {
       await subscription.unsubscribe();
     } catch {
-      // Not connected: the channel is left all the same, since nothing resubscribes to it.
+      // Without a connection the channel is left all the same, since nothing resubscribes to it.
     }
   }
 

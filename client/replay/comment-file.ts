@@ -1,17 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 
-/** The text of a file, or why it is none. `line` and `column` count from 1. */
+/** The text of a file, or the reason why it can't be decoded. `line` and `column` count from 1. */
 export type FileText =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'fault'; readonly line: number; readonly column: number; readonly reason: string };
 
 const declaration = /^\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']/;
-/** How far the declaration of an encoding is looked for, in bytes. */
+/** Length of a file's beginning in which the declaration of an encoding is looked for, in bytes. */
 const declarationBytesMax = 1_000;
 
 /**
- * Decodes the bytes of a comment file: UTF-8, UTF-16 by its byte order mark, or what its XML declaration names. A file that says otherwise and is UTF-8
- * is UTF-8; so is one that broke off within a character, and one whose characters beyond U+FFFF were written as two surrogates (CESU-8, by Java).
+ * Decodes the bytes of a comment file: UTF-8, UTF-16 by its byte order mark, or the encoding of its XML declaration.
+ * UTF-8 that is declared as another encoding is still read as UTF-8. So is a file that broke off within a character. So
+ * is CESU-8 (by Java), which writes characters beyond U+FFFF as two surrogates.
  */
 export function textOf(bytes: Uint8Array): FileText {
   const utf16 = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : undefined;
@@ -20,7 +21,9 @@ export function textOf(bytes: Uint8Array): FileText {
   return text === undefined ? { kind: 'fault', ...placeOfBadUtf8(bytes), reason: 'not UTF-8' } : { kind: 'text', text };
 }
 
-/** `undefined` where the bytes are no UTF-8. A character that is cut off at the end is left out. */
+/**
+ * The text of UTF-8 bytes; `undefined` for bytes that are no UTF-8. A character that is cut off at the end is left out.
+ */
 function utf8Of(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
@@ -29,7 +32,7 @@ function utf8Of(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** By the encoding that the file itself names; `undefined` where it names none, or one that is unknown or does not fit. */
+/** The text in the encoding that the file itself names; `undefined` for a missing, unknown or wrong name. */
 function declared(bytes: Uint8Array): string | undefined {
   const [, name] = declaration.exec(Buffer.from(bytes.subarray(0, declarationBytesMax)).toString('latin1')) ?? [];
   if (name === undefined) return undefined;
@@ -40,7 +43,7 @@ function declared(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Pairs of surrogates of three bytes each become the character of four bytes that they stand for. */
+/** Replaces pairs of surrogates, of three bytes each, with their character of four bytes. */
 function joinedSurrogates(bytes: Uint8Array): Uint8Array {
   const text = Buffer.from(bytes).toString('latin1');
   const joined = text.replaceAll(/\xed([\xa0-\xaf])([\x80-\xbf])\xed([\xb0-\xbf])([\x80-\xbf])/g, (pair) => {

@@ -5,38 +5,38 @@ import { textOf } from './comment-file.ts';
 type CommentMode = 'scroll' | 'top' | 'bottom' | 'reverse';
 
 export interface Comment {
-  /** When it appears, in seconds of the video. */
+  /** Time of the comment's appearance, in seconds of the video. */
   readonly atSeconds: number;
   readonly text: string;
   readonly mode: CommentMode;
-  /** Height of its letters, in CSS pixels. */
+  /** Height of the letters, in CSS pixels. */
   readonly size: number;
   /** `#rrggbb` */
   readonly color: string;
 }
 
-/** How many comments are not played, by reason. */
+/** Numbers of comments that are not played, by reason. */
 export interface LeftOut {
-  /** Placed by coordinates or drawn by code (modes 7, 8, 9). */
+  /** Comments that are placed by coordinates or drawn by code (modes 7, 8, 9). */
   readonly positioned: number;
   readonly unknownMode: number;
   readonly empty: number;
-  /** Without a time that can be read. */
+  /** Comments without a readable time. */
   readonly untimed: number;
-  /** Cut off, or with a tag that can't be read. */
+  /** Comments that are cut off, or have an unreadable tag. */
   readonly broken: number;
 }
 
-/** What a comment file holds. `line` and `column` count from 1. */
+/** The content of a comment file. `line` and `column` count from 1. */
 export type ParsedComments =
   | {
       readonly kind: 'comments';
-      /** In the order of their time; of one time, in the order of the file. */
+      /** Comments in the order of their time; at one time, in the order of the file. */
       readonly comments: readonly Comment[];
       readonly leftOut: LeftOut;
-      /** How many have a colour that can't be read; they are white. */
+      /** Number of comments with an unreadable colour; they are white. */
       readonly colourless: number;
-      /** How many characters that XML forbids (control characters that people typed) stood in texts; they are spaces. */
+      /** Number of characters in texts that XML forbids (control characters that people typed); they are spaces. */
       readonly controls: number;
     }
   | { readonly kind: 'fault'; readonly line: number; readonly column: number; readonly reason: string };
@@ -55,14 +55,15 @@ const modes: Readonly<Record<string, CommentMode | 'positioned'>> = {
 const sizeFallback = 25;
 const sizeMax = 200;
 const white = '#ffffff';
-// What is not a Char of XML 1.0, production 2.
+// Characters that are no Char of XML 1.0, production 2.
 const forbiddenInXml = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 
 /**
  * Reads a Bilibili comment file: one `<d p="seconds,mode,size,colour,…">text</d>` for each comment, in form 1 or 2.
  *
- * It reads what players play, and no XML: recorders that died leave no closing tags, and people type `&`, `<` and control characters, which recorders
- * write down as they are. A comment that can't be read is left out and counted; only a file without a comment is a fault.
+ * The reader follows players, not XML. Recorders that died leave no closing tags. People type `&`, `<` and control
+ * characters, which recorders write as they are. An unreadable comment is left out and counted. Only a file without a
+ * comment is a fault.
  */
 export function parseComments(bytes: Uint8Array): ParsedComments {
   const decoded = textOf(bytes);
@@ -80,13 +81,14 @@ function noXml(text: string): ParsedComments {
   return { kind: 'fault', line: 1, column: 1, reason };
 }
 
-// Sticky: the attributes and the end of a tag whose name was read. Values may lack their quotes, and hold anything but them.
+// Sticky: the attributes and the end of a tag whose name was read. Values may lack their quotes, and may hold any other
+// character.
 const restOfTag = /((?:\s+[^\s=<>"'/]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))*)\s*(\/?)>/y;
 const placeAttribute = /\sp\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))/;
 const number = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const unixTime = /^\d{9,10}$/;
 
-/** What `p` says of a comment, as text. */
+/** The fields of `p`, as text. */
 interface Place {
   readonly seconds: number;
   readonly mode: string;
@@ -94,7 +96,7 @@ interface Place {
   readonly colour: string;
 }
 
-/** One run over a file: what was found so far. */
+/** One run over a file, with its findings so far. */
 class CommentReader {
   readonly #xml: string;
   readonly #comments: Comment[] = [];
@@ -113,7 +115,7 @@ class CommentReader {
     for (let found = markup.exec(xml); found !== null; found = markup.exec(xml)) {
       if (found[0] === '<d') markup.lastIndex = this.#element(markup.lastIndex);
       else {
-        // What never ends is no section and no comment of XML's, but a text.
+        // A section or an XML comment that never ends is a text.
         markup.lastIndex = this.#after(found[0] === '<!--' ? '-->' : ']]>', markup.lastIndex) ?? markup.lastIndex;
       }
     }
@@ -121,7 +123,7 @@ class CommentReader {
     return { kind: 'comments', comments, leftOut: this.#leftOut, colourless: this.#colourless, controls: this.#controls };
   }
 
-  /** Reads the element whose name ends at `index`; returns where to go on. */
+  /** Reads the element whose name ends at `index`; returns the index from which to go on. */
   #element(index: number): number {
     restOfTag.lastIndex = index;
     const tag = restOfTag.exec(this.#xml);
@@ -143,7 +145,7 @@ class CommentReader {
     return end.at;
   }
 
-  /** Where the content that begins at `start` ends: at `</d>`, or, where that is missing, at the next comment or the end of the file. */
+  /** The end of the content that begins at `start`: at `</d>`, or else at the next comment or the end of the file. */
   #contentEnd(start: number): { readonly at: number; readonly isClosed: boolean } {
     const markup = /<!\[CDATA\[|<\/d\s*>|<d\s+p\s*=/g;
     markup.lastIndex = start;
@@ -154,7 +156,10 @@ class CommentReader {
     return { at: this.#xml.length, isClosed: false };
   }
 
-  /** The index behind the next `end`; `undefined` where there is none, which is looked for once: it would be a run through the file each time. */
+  /**
+   * The index behind the next `end`; `undefined` when there is none. A missing `end` is looked for once: each search
+   * would run through the file.
+   */
   #after(end: string, index: number): number | undefined {
     const at = this.#absent.has(end) ? -1 : this.#xml.indexOf(end, index);
     if (at >= 0) return at + end.length;
@@ -185,7 +190,10 @@ class CommentReader {
   }
 }
 
-/** A comment's text: entities are decoded, and what only looks like markup (`<hello>`, `a<b`, a lone `&`) is what its author typed. */
+/**
+ * A comment's text: entities are decoded. Text that only looks like markup (`<hello>`, `a<b`, a lone `&`) stays as its
+ * author typed it.
+ */
 function contentText(content: string): string {
   return content
     .split(/(<!\[CDATA\[[\s\S]*?\]\]>)/)
@@ -193,7 +201,7 @@ function contentText(content: string): string {
     .join('');
 }
 
-/** A character beyond U+FFFF may stand there as two references, one for each surrogate. */
+/** A character beyond U+FFFF may be written as two references, one for each surrogate. */
 function decoded(text: string): string {
   return text.replaceAll(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|\w{1,32});/gi, (entity, decimal?: string, hexadecimal?: string) => {
     if (decimal === undefined && hexadecimal === undefined) return decodeHTMLStrict(entity);
@@ -203,8 +211,8 @@ function decoded(text: string): string {
 }
 
 /**
- * Reads `p`. Form 1 is `seconds,mode,size,colour,unixTime,…`; some sources leave out the size. Form 2 is `id,…,milliseconds,mode,size,colour,unixTime,…`.
- * A time before the beginning is the beginning.
+ * Reads `p`. Form 1 is `seconds,mode,size,colour,unixTime,…`; some sources leave out the size. Form 2 is
+ * `id,…,milliseconds,mode,size,colour,unixTime,…`. A time before the beginning counts as the beginning.
  */
 function placeOf(p: string): Place | undefined {
   const fields = p.split(',').map((field) => field.trim());
@@ -220,7 +228,7 @@ function sizeOf(size: string): number {
   return /^\d{1,3}$/.test(size) && Number(size) > 0 ? Math.min(Number(size), sizeMax) : sizeFallback;
 }
 
-/** The payload that is published for a comment: what the demo's screen reads. */
+/** The published payload of a comment, in the form of the demo's screen. */
 export function payloadOf({ text, mode, size, color }: Comment): string {
   return JSON.stringify({ text, mode, size, color });
 }

@@ -8,10 +8,13 @@ import { PublishTarget } from './publish.ts';
 
 type Comments = Extract<ParsedComments, { kind: 'comments' }>;
 
-/** Largest file, in bytes: the comments of a day of a busy channel. All of it is held in memory. */
+/** Largest file, in bytes: the comments of a day of a busy channel. The whole file is held in memory. */
 const fileBytesMax = 268_435_456;
 
-/** Exit statuses: 0 all was played or help was asked for, 1 it could not be, 2 the command line is wrong, 130 interrupted. */
+/**
+ * Exit statuses: 0 all comments were played, or help was asked for; 1 they could not be played; 2 the command line is
+ * wrong; 130 interrupted.
+ */
 async function main(): Promise<number> {
   const read = readOptions(process.argv.slice(2), process.env);
   if (read.kind === 'help') {
@@ -39,7 +42,7 @@ async function main(): Promise<number> {
   return { finished: 0, stopped: 130, failed: 1 }[end.kind];
 }
 
-/** Reads a file, or what comes out of a pipe. */
+/** Reads a file or a pipe. */
 async function readFile(
   path: string,
 ): Promise<{ readonly kind: 'whole'; readonly bytes: Buffer } | { readonly kind: 'fault'; readonly reason: string }> {
@@ -72,7 +75,7 @@ async function playFile({ comments }: Comments, options: ReplayOptions): Promise
   }
 }
 
-/** Progress for a person, at most every `everyMs`: on a terminal in place, elsewhere line by line. */
+/** Shows progress to a person, at most every `everyMs`: on a terminal in place, elsewhere line by line. */
 class ProgressLine {
   readonly #everyMs: number;
   readonly #before: string;

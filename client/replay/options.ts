@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util';
 export interface ReplayOptions {
   readonly file: string;
   readonly channel: string;
-  /** How many seconds of the video pass in one second. */
+  /** Seconds of the video that pass in one second. */
   readonly speed: number;
-  /** Second of the video to begin at. */
+  /** Second of the video at which the replay begins. */
   readonly fromSeconds: number;
   /** The publisher's address. */
   readonly url: URL;
@@ -29,7 +29,7 @@ export type ReadOptions =
   | { readonly kind: 'help' }
   | { readonly kind: 'fault'; readonly reason: string };
 
-/** Reads the command line. A key never stands on it: other users of the machine could read it there. */
+/** Reads the command line. A key never stands on it, since other users of the machine could read it there. */
 export function readOptions(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): ReadOptions {
   if (args.includes('--help') || args.includes('-h')) return { kind: 'help' };
   try {

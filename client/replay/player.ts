@@ -2,16 +2,16 @@ import type { Clock } from '../../core/clock.ts';
 import { payloadOf, type Comment } from './comments.ts';
 import type { PublishOutcome } from './publish.ts';
 
-/** How far a replay is. */
+/** The progress of a replay. */
 export interface Progress {
   readonly published: number;
   readonly total: number;
-  /** Attempts that failed, most of them repeated with success. */
+  /** Failed attempts; most of them were repeated with success. */
   readonly failures: number;
   /** Viewers that the last publication reached. */
   readonly viewers: number;
   readonly elapsedMs: number;
-  /** How much later than its time the last one was published, in milliseconds. */
+  /** Delay of the last publication behind its time, in milliseconds. */
   readonly behindMs: number;
 }
 
@@ -34,8 +34,8 @@ const attemptsMax = 5;
 const unreachableMs = 500;
 
 /**
- * Publishes comments one after the other, each at its time: one in flight, since only that keeps their order. Where the publisher is slower than the file,
- * it falls behind and says so; it never skips.
+ * Publishes comments one after the other, each at its time. Only one is in flight, since only that keeps their order.
+ * When the publisher is slower than the file, the replay falls behind and says so. It never skips a comment.
  */
 export async function play(comments: readonly Comment[], options: PlayOptions): Promise<PlayEnd> {
   const { signal, clock, fromSeconds, speed } = options;
@@ -58,7 +58,10 @@ export async function play(comments: readonly Comment[], options: PlayOptions): 
   return { kind: 'finished', progress };
 }
 
-/** Repeats while it is worth it; the first of all is not repeated where nobody listens, so that a wrong address is told at once. */
+/**
+ * Publishes a comment, with repetitions while they may help. The very first is not repeated when no publisher answers,
+ * so that a wrong address is reported at once.
+ */
 async function publishOne(
   comment: Comment,
   options: PlayOptions,
@@ -81,7 +84,7 @@ async function publishOne(
   }
 }
 
-/** Ends after `ms` milliseconds, or when the replay is stopped. */
+/** Resolves after `ms` milliseconds, or when the replay is stopped. */
 function sleep(ms: number, { clock, signal }: Pick<PlayOptions, 'clock' | 'signal'>): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {

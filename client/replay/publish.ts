@@ -2,7 +2,10 @@ import { readChunks } from '../../core/process/bounded-read.ts';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
-/** What the publisher answered. `later`: temporarily unavailable, worth repeating after `afterMs`. `refused`: repeating it is of no use. */
+/**
+ * The publisher's answer. `later`: temporarily unavailable, worth repeating after `afterMs`. `refused`: a repetition is
+ * of no use.
+ */
 export type PublishOutcome =
   | { readonly kind: 'published'; readonly viewers: number }
   | { readonly kind: 'later'; readonly afterMs: number; readonly reason: string }
@@ -13,7 +16,7 @@ const requestTimeoutMs = 10_000;
 const answerBytesMax = 65_536;
 const laterMs = { fallback: 1000, maximum: 10_000 };
 
-/** Publishes payloads to one channel through `POST /v1/mesh/publish`, on one connection that is kept. */
+/** Publishes payloads to one channel through `POST /v1/mesh/publish`, on one kept connection. */
 export class PublishTarget {
   readonly #url: URL;
   readonly #channel: string;
@@ -83,7 +86,7 @@ function readAnswer(text: string): { readonly error: string | undefined; readonl
   return { error: typeof error === 'string' ? error : undefined, viewers: typeof viewers === 'number' ? viewers : undefined };
 }
 
-/** `Retry-After` in milliseconds, bounded: seconds, as publishers of ours send it; a date counts as not given. */
+/** `Retry-After` in milliseconds, bounded. It is read as seconds, the publishers' form; a date counts as absent. */
 export function retryAfterMs(header: string | undefined): number {
   const seconds = header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) : undefined;
   return seconds === undefined ? laterMs.fallback : Math.min(seconds * 1000, laterMs.maximum);
