@@ -18,7 +18,7 @@ function failed(reason: string): GatewayReply {
   return { kind: 'failed', reason };
 }
 
-/** Answers what other processes ask of this gateway over the bus. */
+/** Answers the calls of other processes to this gateway over the bus. */
 export async function answerCall(request: GatewayRequest, deadlineMs: number, { connections, rooms }: Answerable): Promise<GatewayReply> {
   switch (request.method) {
     case 'send': {
@@ -70,7 +70,7 @@ async function callConnection(connection: Connection, call: ConnectionCall, room
   }
 }
 
-/** Returns what went wrong. */
+/** Returns the reason of a failure. */
 async function subscribe(connection: Connection, channel: string, rooms: Rooms): Promise<string | undefined> {
   const joined = await rooms.join(connection, { channel, by: 'backend' });
   if (joined.kind === 'refused')
@@ -82,7 +82,10 @@ async function subscribe(connection: Connection, channel: string, rooms: Rooms):
   return undefined;
 }
 
-/** The context is the backend's own notes on a connection. A `uid` that this call brings is who the client is, as if the auth webhook had said so. */
+/**
+ * Sets the context: the backend's own notes on a connection. A `uid` in this call is the client's identity, as if the
+ * auth webhook had given it.
+ */
 function setContext(options: {
   readonly connection: Connection;
   readonly context: Readonly<Record<string, unknown>>;

@@ -11,12 +11,15 @@ export type PublishResult =
   | { readonly kind: 'channel_rate' }
   | { readonly kind: 'unavailable' };
 
-/** Most authors in slow mode, and most channels with a rate, that one gateway remembers; the longest unused is forgotten first. */
+/**
+ * Most authors in slow mode, and most channels with a rate, that one gateway remembers. The longest unused is forgotten
+ * first.
+ */
 const rememberedMax = 100_000;
 
 /**
- * Publications of clients, where the policy allows them: slow mode for each author and channel, and the channel's rate on this gateway. Access
- * and size were checked before.
+ * Publications of clients, if the policy allows them: slow mode for each author and channel, and the channel's rate on
+ * this gateway. Access and size were checked before.
  */
 export class ClientPublishing {
   readonly #log: ChannelLog;
@@ -30,7 +33,7 @@ export class ClientPublishing {
     this.#rates = boundedCache(remembered);
   }
 
-  /** @param author who is slowed down: a user where there is one, else a connection */
+  /** @param author the target of slow mode: the user, or the connection of a client without an identity */
   async publish(request: {
     readonly channel: string;
     readonly author: string;
@@ -49,7 +52,7 @@ export class ClientPublishing {
     try {
       return { kind: 'published', result: await this.#log.append(channel, [publication]) };
     } catch (error) {
-      // Who is told to try again must not be told to wait for having tried.
+      // A client that is told to try again must not have to wait for having tried.
       this.#giveBack(paced, now, lastAt);
       if (error instanceof BusUnavailable) return { kind: 'unavailable' };
       throw error;

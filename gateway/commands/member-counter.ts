@@ -1,11 +1,11 @@
 import type { GatewayCalls } from '../../core/bus/bus.ts';
 
-/** `unknown`: a gateway has not reported, or the bus is away; a count that is wrong is not given out. */
+/** `unknown`: a gateway has not reported, or the bus is away. A wrong count is not given out. */
 export type MemberCount = { readonly kind: 'members'; readonly members: number } | { readonly kind: 'unknown' };
 
 /**
- * Counts a channel's members in the whole pool from what the gateways report once a second anyway. So a question costs
- * no other gateway anything, however many are asked of however many channels.
+ * Counts a channel's members in the whole pool, from the reports that gateways send once a second anyway. So a question
+ * costs no other gateway anything, whatever the number of questions and channels.
  */
 export class MemberCounter {
   readonly #calls: Pick<GatewayCalls, 'countMembers'>;

@@ -8,7 +8,7 @@ export type PlainCommand =
       readonly kind: 'subscribe' | 'unsubscribe' | 'other';
       readonly channel: Exclude<PlainChannel, { kind: 'invalid' }>;
     }
-  /** No command of the plain protocol. `reason` says what is wrong and how it is written, for a close frame. */
+  /** No command of the plain protocol. `reason` tells the fault and the right form, for a close frame. */
   | { readonly kind: 'bad'; readonly reason: string };
 
 const form = '{"op":"subscribe","channel":"100001@video"}';
@@ -35,7 +35,10 @@ function wrong(value: unknown): string {
   return value === undefined ? 'is missing' : 'must be a string';
 }
 
-/** A name as barrage.v1 and backends write it is the usual mistake: the other way of writing it comes first, as a long name is cut at its end. */
+/**
+ * The usual mistake is a name in the form of barrage.v1 and backends. The right form comes first in the reason, as a
+ * long name is cut at its end.
+ */
 function channelFault(text: string): string {
   const [key = '', type = '', ...others] = text.split('@');
   if (others.length > 0) return 'has more than one @: write KEY@TYPE, such as 100001@video';

@@ -25,8 +25,9 @@ const refusals: Readonly<Record<Extract<JoinResult, { kind: 'refused' }>['reason
 };
 
 /**
- * The plain protocol: CONNMIX's published examples. `subscribe`, `unsubscribe` and `auth`; what is not a command closes the connection.
- * An unknown op with a well-formed channel, and a subscription that exists (or does not), are answered like a success, as the published scripts do.
+ * The plain protocol: CONNMIX's published examples with `subscribe`, `unsubscribe` and `auth`. A frame that is no
+ * command closes the connection. An unknown op with a well-formed channel is answered like a success, as the published
+ * scripts do. So are a second subscribe, and an unsubscribe of no subscription.
  * @see CONNMIX "video barrage", "user message centre"
  */
 export class PlainDialect implements Dialect {
@@ -59,7 +60,7 @@ export class PlainDialect implements Dialect {
 
   async #subscribe(channel: string): Promise<void> {
     const result = await this.#surroundings.rooms.join(this.#connection, { channel, by: 'client' });
-    // Nothing else runs between joining and this reply, so the reply comes before the first publication.
+    // Nothing else runs between the join and this reply, so the reply comes before the first publication.
     if (result.kind === 'refused') this.#answer(fault(refusals[result.reason]), 'refused');
     else this.#answer(done, 'done');
   }

@@ -11,7 +11,7 @@ import { expireIdentity } from '../connections/standing.ts';
 import type { Authenticate } from '../identity/identity.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 
-/** What the sessions of all connections share. */
+/** The parts that the sessions of all connections share. */
 export interface SessionSurroundings {
   readonly rooms: Rooms;
   readonly authenticate: Authenticate;
@@ -23,11 +23,11 @@ export interface SessionSurroundings {
   readonly clock: Clock;
 }
 
-/** How one protocol answers. */
+/** The answers of one protocol. */
 export interface Dialect {
   /** Carries out one message; resolves when its reply was sent. Must not throw. */
   execute(text: string): Promise<void>;
-  /** This message came too fast and is not carried out. */
+  /** Refuses a message that came too fast. */
   refuse(text: string): void;
 }
 
@@ -49,15 +49,16 @@ const tooLongWaiting = closeBecause(
 );
 
 /**
- * The messages of one connection, one after the other: a command begins when the one before it was answered, so that a subscribe
- * sent behind an `auth` finds the user. Bounded in number waiting and in rate; who sends on regardless is disconnected.
+ * The messages of one connection, one after the other. A command begins when the one before it was answered, so that a
+ * subscribe behind an `auth` finds the user. Commands are bounded in rate, and the waiting ones in number and in bytes.
+ * A client that sends on regardless is disconnected.
  */
 export class Session {
   readonly #connection: Connection;
   readonly #dialect: Dialect;
   readonly #surroundings: SessionSurroundings;
   #waiting: Waiting[] | undefined;
-  /** Of the commands that wait; the one that is being carried out is not one of them. */
+  /** Bytes of the waiting commands, without the one that is being carried out. */
   #waitingBytes = 0;
   #bucket: TokenBucket | undefined;
 
@@ -92,7 +93,7 @@ export class Session {
     }
   }
 
-  /** A ping frame costs what a command costs. One above the rate is not answered. */
+  /** Answers a ping frame, which costs as much as a command. A ping above the rate is not answered. */
   ping(data: Buffer): void {
     if (this.#connection.isClosed) return;
     const pace = this.#pace();

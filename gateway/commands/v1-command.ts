@@ -12,7 +12,7 @@ const channel = z.string().superRefine((name, context) => {
 });
 const density = z.number().min(densityMin).max(1_000_000);
 const since = z.strictObject({ epoch: z.string().min(1).max(64), offset: z.int().min(0) });
-// Frames hold UTF-8, where a lone surrogate has no place: it would arrive as another character than was sent.
+// Frames hold UTF-8, in which a lone surrogate has no place: it would arrive as another character.
 const wellFormed = z.string().refine((text) => text.isWellFormed(), 'not well-formed Unicode (a lone surrogate)');
 const key = wellFormed
   .min(1)
@@ -46,9 +46,11 @@ const commands = {
 
 export type ParsedCommand =
   | { readonly kind: 'command'; readonly command: Command }
-  /** It has an id, so it can be answered. */
+  /** A wrong command with an id, so it can be answered. */
   | { readonly kind: 'error'; readonly id: number; readonly error: CommandError }
-  /** Nothing of this protocol, and nothing to answer to. `reason` says what is wrong and how it is written, for a close frame. */
+  /**
+   * No command of this protocol, and no id to answer. `reason` tells the fault and the right form, for a close frame.
+   */
   | { readonly kind: 'garbage'; readonly reason: string };
 
 const form = 'send {"id":1,"op":"ping"}';

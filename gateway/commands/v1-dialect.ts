@@ -14,7 +14,7 @@ type RefusalReason = Extract<JoinResult, { kind: 'refused' }>['reason'];
 
 type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
 
-/** A reply's result, or why there is none. */
+/** A reply's result, or its error. */
 type Outcome = { readonly result: Readonly<Record<string, unknown>> } | { readonly error: CommandError };
 
 function failure(code: ErrorCode, message: string, retry = false): Outcome {
@@ -44,7 +44,10 @@ function accessFailure(access: Exclude<Access, 'allowed'>, what: string): Outcom
     : failure('forbidden', `this channel's policy does not let this client ${what}`);
 }
 
-/** The protocol barrage.v1: every command gets a reply or an error with its id; what is no command at all closes the connection. */
+/**
+ * The protocol barrage.v1. Every command gets a result or an error with its id. A frame that is no command closes the
+ * connection.
+ */
 export class V1Dialect implements Dialect {
   readonly #connection: Connection;
   readonly #surroundings: SessionSurroundings;
@@ -193,7 +196,10 @@ export class V1Dialect implements Dialect {
   }
 }
 
-/** Everything after `position` will be delivered, so one who has seen as much (or more, on a gateway that cut earlier) has missed nothing. */
+/**
+ * Whether a client at `since` has missed nothing. Everything after `position` will be delivered. So a client that has
+ * as much (or more, from a gateway that cut earlier) is complete.
+ */
 function isProvablyComplete(since: Position, position: Position): boolean {
   return (isOrderOf(since, position.epoch) || isOrderOf(position, since.epoch)) && since.offset >= position.offset;
 }
@@ -206,7 +212,7 @@ function readPublication(command: Of<'publish'>, sender: number, now: number): P
   return {
     kind,
     payload: Buffer.from(data, kind === 'binary' ? 'base64' : 'utf8'),
-    // A client can't push others aside: priorities are the backend's to give.
+    // A client can't push others aside: only backends give priorities.
     priority: 'normal',
     acceptedAt: now,
     ttlMs: command.ttlMs ?? 0,

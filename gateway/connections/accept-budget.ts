@@ -2,21 +2,22 @@ import type { BackoffBounds } from '../../core/backoff.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
 import { atLeast } from './crowd-backoff.ts';
 
-/** Part of a second's budget that may be taken at once: so no second has more than 1.2 times the budget. */
+/** Part of a second's budget that may be taken at once. So no second has more than 1.2 times the budget. */
 const burstShare = 0.2;
 
 export interface AcceptBudgetOptions {
   /** New connections that the gateway takes in a second. */
   readonly acceptsPerSecond: number;
-  /** Most refused dials that are reckoned with: a flood of dials must not lengthen everybody's back-off without end. */
+  /** Most refused dials that are counted: a flood of dials must not lengthen every client's back-off without end. */
   readonly waitingMax: number;
-  /** The bounds of the settings, which are the least. */
+  /** The bounds of the settings: the shortest that are told. */
   readonly least: BackoffBounds;
 }
 
 /**
- * How many new connections a gateway takes, and what it tells those whom it refuses. It counts the refused dials that are still to come back: each refusal
- * adds one, and they leave again at the rate at which they were told to return. `now` is in milliseconds of a monotonic clock.
+ * A gateway's budget of new connections, and the back-off of refused clients. It counts the refused dials that are
+ * still to come back: each refusal adds one, and they leave at the rate at which they were told to return. `now` is in
+ * milliseconds of a monotonic clock.
  */
 export class AcceptBudget {
   readonly #options: AcceptBudgetOptions;
@@ -42,7 +43,7 @@ export class AcceptBudget {
     this.#bucket.take(1);
   }
 
-  /** A dial was refused, for whatever reason, and will be repeated. */
+  /** A dial was refused, for any reason, and will be repeated. */
   refused(now: number): void {
     this.#waiting = Math.min(this.#options.waitingMax, this.waiting(now) + 1);
   }
@@ -52,7 +53,8 @@ export class AcceptBudget {
     const { acceptsPerSecond, least } = this.#options;
     let elapsedMs = Math.max(0, now - this.#at);
     this.#at = now;
-    // Above this number they return at the rate of the budget; below it each waits as long as the least base on average.
+    // Above this number refused dials return at the rate of the budget. Below it each waits as long as the least base
+    // on average.
     const few = (acceptsPerSecond * least.baseMs) / 1000;
     if (this.#waiting > few) {
       const untilFewMs = ((this.#waiting - few) * 1000) / acceptsPerSecond;
@@ -64,14 +66,15 @@ export class AcceptBudget {
     return this.#waiting;
   }
 
-  /** Whether anybody who was refused is still to come back. */
+  /** Whether a refused client is still to come back. */
   isCrowded(now: number): boolean {
     return this.waiting(now) >= 1;
   }
 
   /**
-   * The back-off for a client whose dial has just failed. After one failure it waits up to twice the base: at that those who wait return at the rate of
-   * the budget. While anybody waits the cap is twice the base too, since the base itself says how many they are.
+   * The back-off for a client whose dial has just failed. After one failure it waits up to twice the base. With that
+   * wait the refused clients return at the rate of the budget. While any of them waits, the cap is twice the base too,
+   * since the base itself says how many they are.
    */
   backoff(now: number): BackoffBounds {
     const { acceptsPerSecond, least } = this.#options;

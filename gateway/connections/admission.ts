@@ -1,10 +1,10 @@
 import { isOfHost, originOfHeader } from '../../core/origin.ts';
 import { isLoopbackHostHeader, isLoopbackOrigin } from '../../core/process/loopback.ts';
 
-/** Where an origin is allowed, for people. */
+/** The setting that allows an origin, in words for people. */
 export const originSetting = 'BARRAGE_GATEWAY_ORIGINS (of a GatewayPool: spec.auth.allowedOrigins)';
 
-/** What an upgrade request is answered: taken, or an HTTP status with what to do. */
+/** The answer to an upgrade request: admitted, or an HTTP status with advice. */
 export type Admission =
   | { readonly kind: 'admitted' }
   | {
@@ -23,19 +23,22 @@ export interface AdmissionRequest {
 export interface AdmissionState {
   readonly connections: number;
   readonly connectionsMax: number;
-  /** Whether it takes one more connection in this second. */
+  /** Whether the gateway takes one more connection in this second. */
   readonly hasRoom: boolean;
-  /** Who is refused for now is to come back within this time, in milliseconds. */
+  /** Time within which a temporarily refused client is to come back, in milliseconds. */
   readonly retryWithinMs: number;
-  /** It has not started wholly, or is leaving. */
+  /** The gateway has not started wholly, or is leaving. */
   readonly isUnready: boolean;
-  /** Bound to loopback: any web page can reach such an address, so the Host must be loopback too (against DNS rebinding). */
+  /**
+   * The gateway is bound to loopback. Any web page can reach such an address, so the Host must be loopback too (against
+   * DNS rebinding).
+   */
   readonly isLoopback: boolean;
-  /** Allowed origins in the spelling of `readOrigin`; `*` allows all. Empty: that of the gateway's own host. */
+  /** Allowed origins in the spelling of `readOrigin`; `*` allows all. Empty: the origin of the gateway's own host. */
   readonly origins: readonly string[];
 }
 
-/** Decides on one upgrade request. `random` in [0, 1) spreads the return of those who are refused for now. */
+/** Decides on one upgrade request. `random` in [0, 1) spreads the return of temporarily refused clients. */
 export function admit(request: AdmissionRequest, state: AdmissionState, random: number): Admission {
   if (state.isLoopback && !isLoopbackHostHeader(request.host)) {
     return {
@@ -84,8 +87,9 @@ export function admit(request: AdmissionRequest, state: AdmissionState, random: 
 }
 
 /**
- * Programs send no Origin. Where a list is given, it is all: the `Host` of a request is what the page's DNS name says, so it proves nothing of a page whose
- * name was rebound to this address. A page of this machine proves itself by its loopback origin, which no other page has.
+ * Programs send no Origin. A list of origins replaces the default: it has to name the gateway's own host too. The
+ * `Host` of a request is the page's DNS name, so it proves nothing of a page whose name was rebound to this address. A
+ * page of this machine proves itself by its loopback origin, which no other page has.
  */
 function isOriginAllowed({ origin: header, host }: AdmissionRequest, { origins, isLoopback }: AdmissionState): boolean {
   if (header === undefined || origins.includes('*')) return true;

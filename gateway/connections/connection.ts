@@ -7,9 +7,9 @@ import type { Delivery } from '../rooms/delivery.ts';
 import type { Member, Subscriber } from '../rooms/members.ts';
 import { SendQueue, type WaitingBatch } from './send-queue.ts';
 
-/** The way to a client's WebSocket: the frames themselves go straight to the socket, closing goes through the WebSocket. */
+/** The way to a client's WebSocket. Frames go straight to the socket; closing goes through the WebSocket. */
 export interface Wire {
-  /** Takes encoded frames; `false` when it holds enough and will emit `drain`. */
+  /** Takes encoded frames; `false` when the socket holds enough and will emit `drain`. */
   readonly socket: Duplex;
   close(code: CloseCode): void;
   /** Ends the connection without a closing handshake. */
@@ -25,14 +25,14 @@ function tooManyPublications(bytesMax: number): CloseCode {
   return closeBecause(closeCodes.slow, `too slow: the channel's policy lets ${bytesMax} bytes wait for one connection`);
 }
 
-/** What a member may still wait for: one frame of one delivery. */
+/** A frame that a member may still wait for: one frame of one delivery. */
 interface QueuedBatch extends WaitingBatch<Member> {
   readonly delivery: Delivery<Member>;
 }
 
 /**
- * One client's connection. Bytes go to the socket as long as it takes them; after that they wait in a bounded queue until it drains.
- * Whatever it is given is either handed to the socket, dropped and accounted for, or waiting.
+ * One client's connection. Bytes go to the socket as long as it takes them. After that they wait in a bounded queue
+ * until it drains. Each frame is handed to the socket, dropped and accounted for, or waiting.
  */
 export class Connection implements Subscriber {
   readonly id: number;
@@ -42,16 +42,16 @@ export class Connection implements Subscriber {
   readonly #socket: Duplex;
   #queue: SendQueue<Member, QueuedBatch> | undefined;
   #isClosed = false;
-  /** Whether its queue is at its bound: batches are being dropped. */
+  /** Whether the queue is at its bound: batches are being dropped. */
   isFull = false;
-  /** Who it is; set by a token or by a backend. */
+  /** The client's identity; set by a token or by a backend. */
   uid: string | undefined;
-  /** When it stops being that, in milliseconds of the gateway's clock; `undefined` = not before it ends. */
+  /** The end of the identity, in milliseconds of the gateway's clock; `undefined` = not before the connection's end. */
   identityEndsAt: number | undefined;
   context: Record<string, unknown> | undefined;
   readonly members: Member[] = [];
   lastSeenAt: number;
-  /** The base of the back-off that it was told last, in milliseconds. */
+  /** The base of the back-off that the client was told last, in milliseconds. */
   toldBaseMs = 0;
 
   constructor(options: {
@@ -77,7 +77,7 @@ export class Connection implements Subscriber {
     return this.members.find(({ room }) => room.channel === channel);
   }
 
-  /** A reply or notice. Too many that are not read end the connection. */
+  /** Sends a reply or notice. Too many unread ones end the connection. */
   sendControl(bytes: Buffer): void {
     if (this.#isClosed) return;
     if (this.#queue === undefined) {
@@ -93,13 +93,16 @@ export class Connection implements Subscriber {
     this.sendControl(textFrame(text));
   }
 
-  /** Says something that is no publication, where the encoding has a word for it. */
+  /** Sends a message that is no publication, if the encoding has a form for it. */
   tell(message: Message): void {
     const bytes = this.encoding.message(message);
     if (bytes !== undefined) this.sendControl(bytes);
   }
 
-  /** One frame of a fan-out to one member. The fast path is one write of shared bytes. `true` = handed to the socket, and not yet accounted for. */
+  /**
+   * Sends one frame of a fan-out to one member. The fast path is one write of shared bytes. `true` = handed to the
+   * socket, and not yet accounted for.
+   */
   sendBatch(delivery: Delivery<Member>, member: Member): boolean {
     if (this.#queue === undefined) {
       this.#write(delivery.frame);
@@ -109,7 +112,7 @@ export class Connection implements Subscriber {
     return false;
   }
 
-  /** Drops what waits for a member that left. */
+  /** Drops the waiting batches of a member that left. */
   forget(member: Member): void {
     for (const { delivery } of this.#queue?.removeOwner(member) ?? []) delivery.dropped('disconnected', 1);
   }
@@ -158,7 +161,10 @@ export class Connection implements Subscriber {
     if (result.kind === 'disconnect') this.close(tooManyPublications(member.room.policy.slowConsumer.queueBytesMax));
   }
 
-  /** Gives bytes to the socket; `false` where it now holds some back. A frame above its mark that the kernel took whole holds back nothing. */
+  /**
+   * Gives bytes to the socket; `false` when the socket now holds some back. A frame above the socket's mark that the
+   * kernel took whole holds back nothing.
+   */
   #take(bytes: Buffer): boolean {
     return this.#socket.write(bytes) || this.#socket.writableLength === 0;
   }

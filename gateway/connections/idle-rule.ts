@@ -1,15 +1,19 @@
 export interface IdleTimes {
-  /** Every connection is looked at once in this time, and asked whether it is there where it has been silent for half of it. Milliseconds. */
+  /**
+   * Time in which every connection is checked once, in milliseconds. A connection is pinged when it has been silent for
+   * half of it.
+   */
   readonly pingIntervalMs: number;
-  /** Silent for so long it is over: milliseconds, at least twice the ping interval. */
+  /** Silence after which a connection is closed, in milliseconds; at least twice the ping interval. */
   readonly idleTimeoutMs: number;
-  /** Most between two turns, in milliseconds; twice as much is a pause of this process. */
+  /** Longest time between two turns, in milliseconds. Twice as much is a pause of this process. */
   readonly turnMs: number;
 }
 
 /**
- * When a silent connection is asked whether it is still there, and when it is closed. What this process did not wake for (a stopped, starved or moved machine)
- * is not held against its clients, who could neither be asked nor heard: after such a pause each is asked once more before anybody is closed.
+ * Decides when a silent connection is pinged, and when it is closed. A pause of this process (a stopped, starved or
+ * moved machine) is not held against its clients, which could be neither pinged nor heard. After a pause each client is
+ * pinged once more before any is closed.
  */
 export class IdleRule {
   readonly #times: IdleTimes;
@@ -23,7 +27,7 @@ export class IdleRule {
     this.#closesFrom = now;
   }
 
-  /** A turn begins: to be called at least every `turnMs`. */
+  /** Begins a turn. Call it at least every `turnMs`. */
   turn(at: number): void {
     const { turnMs, pingIntervalMs } = this.#times;
     if (at - this.#turnAt > 2 * turnMs) this.#closesFrom = at + pingIntervalMs + turnMs;

@@ -9,7 +9,7 @@ import { IdleRule, type IdleTimes } from './idle-rule.ts';
 import { expireIdentity } from './standing.ts';
 import type { SocketListener } from './web-sockets.ts';
 
-/** What is done with what a client says. */
+/** The receiver of a client's messages. */
 export interface ClientListener {
   message(data: Buffer, kind: 'text' | 'binary'): void;
   /** A ping that wants an answer. */
@@ -29,14 +29,17 @@ export interface OpenConnectionsOptions {
   readonly onLook: (connection: Connection) => void;
 }
 
-/** Connections are looked at a few at a time, so that 100,000 of them are no burst of work: this often in a ping interval … */
+/** Most turns in a ping interval. Each turn checks a few connections, so that 100,000 of them are no burst of work. */
 const turnsPerInterval = 250;
-/** … but not more often than this, in milliseconds. */
+/** Shortest time between two turns, in milliseconds. */
 const turnMsMin = 20;
-/** A process that did not look for two of so many parts of a ping interval has paused. */
+/** Parts of a ping interval. A process without a turn for two of them has paused. */
 const pausePartsPerInterval = 8;
 
-/** The connections of one gateway, by their ids: opened by a handshake, looked at once in each ping interval, gone with their sockets. */
+/**
+ * The connections of one gateway, by their ids. A handshake opens a connection. It is checked once in each ping
+ * interval, and removed with its socket.
+ */
 export class OpenConnections {
   readonly #options: OpenConnectionsOptions;
   readonly #connections = new Map<number, Connection>();
@@ -44,7 +47,7 @@ export class OpenConnections {
   readonly #stopTurns: () => void;
   readonly #idleClose: CloseCode;
   readonly #turnMs: number;
-  /** Connections that are due to be looked at; a fraction is kept. */
+  /** Number of connections that are due for a check; a fraction is kept. */
   #due = 0;
   #walk: Iterator<Connection> | undefined;
   #callOffTurn = (): void => {};
@@ -66,7 +69,7 @@ export class OpenConnections {
     return this.#connections.size;
   }
 
-  /** A handshake has succeeded. */
+  /** Opens a connection after its handshake. */
   open(encoding: Encoding, wire: Wire): SocketListener {
     const { clock, metrics, nextId, listen } = this.#options;
     const id = nextId();
@@ -97,13 +100,13 @@ export class OpenConnections {
     };
   }
 
-  /** Looks at nobody any more. */
+  /** Ends the checks. */
   close(): void {
     this.#stopTurns();
     this.#callOffTurn();
   }
 
-  /** Cuts off all that are still here. */
+  /** Cuts off all connections that are still open. */
   terminate(): void {
     const { clock, metrics } = this.#options;
     inSlices(this.#connections.values(), {
@@ -117,11 +120,11 @@ export class OpenConnections {
     for (const member of connection.members.slice()) this.#options.rooms.leave(member);
   }
 
-  /** Looks at the part of the connections that is due by now. */
+  /** Checks the part of the connections that is due by now. */
   #lookAtSome(): void {
     const { clock, metrics, times } = this.#options;
     this.#idle.turn(clock.monotonic());
-    // What the turn before could not do in time is done in this one, and no more than all of them.
+    // This turn also does the rest of the turn before, and no more than all connections.
     this.#callOffTurn();
     this.#due = Math.min(this.#connections.size, this.#due + (this.#connections.size * this.#turnMs) / times.pingIntervalMs);
     this.#callOffTurn = inSlices(this.#nextDue(), {
@@ -131,7 +134,7 @@ export class OpenConnections {
     });
   }
 
-  /** All are walked over in turn; a walk meets those who come meanwhile too. */
+  /** Walks over all connections in turn. A walk also meets those that open meanwhile. */
   *#nextDue(): Generator<Connection, void> {
     while (this.#due >= 1) {
       this.#walk ??= this.#connections.values();
@@ -146,7 +149,7 @@ export class OpenConnections {
     }
   }
 
-  /** Pings a connection, closes it, or ends its identity, as it is due. */
+  /** Pings a connection, closes it, or ends its identity, as is due. */
   #look(connection: Connection): void {
     const { clock, rooms, onLook } = this.#options;
     const at = clock.monotonic();

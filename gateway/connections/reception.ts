@@ -8,7 +8,7 @@ import { crowdBackoff, isWorthTelling } from './crowd-backoff.ts';
 
 type ReceptionSettings = Pick<Settings, 'acceptsPerSecond' | 'connectionsMax' | 'backoffBaseMs' | 'backoffCapMs'>;
 
-/** Takes new connections at the rate of the budget, and tells clients how to come back. */
+/** Takes new connections at the rate of the budget, and gives clients their back-off. */
 export class Reception {
   readonly #settings: ReceptionSettings;
   readonly #clock: Pick<Clock, 'monotonic'>;
@@ -31,12 +31,15 @@ export class Reception {
     this.#budget = new AcceptBudget({ acceptsPerSecond, waitingMax, least: this.#least }, clock.monotonic());
   }
 
-  /** How many other gateways serve: they would take this one's clients. */
+  /** Number of other serving gateways: they would take this one's clients. */
   set others(count: number) {
     this.#takers = Math.max(1, count);
   }
 
-  /** Decides on an upgrade request. @param random a number of [0, 1), which spreads the return of those who are refused for now */
+  /**
+   * Decides on an upgrade request.
+   * @param random a number of [0, 1) that spreads the return of temporarily refused clients
+   */
   admit(
     request: AdmissionRequest,
     state: Omit<AdmissionState, 'connections' | 'connectionsMax' | 'hasRoom' | 'retryWithinMs'>,
@@ -50,7 +53,7 @@ export class Reception {
     return admission;
   }
 
-  /** The back-off for those who are connected. */
+  /** The back-off for connected clients. */
   get backoff(): BackoffBounds {
     const { acceptsPerSecond } = this.#settings;
     return crowdBackoff({ connections: this.#connections(), acceptsPerSecond, takers: this.#takers }, this.#least);
@@ -61,12 +64,12 @@ export class Reception {
     return this.#budget.backoff(this.#clock.monotonic());
   }
 
-  /** Whether others are to be named before this gateway: it has all the connections that it takes, or refused dials are still to come back. */
+  /** Whether other gateways are named before this one: it is full, or refused dials are still to come back. */
   get isCrowded(): boolean {
     return this.#connections() >= this.#settings.connectionsMax || this.#budget.isCrowded(this.#clock.monotonic());
   }
 
-  /** Tells a connection of other bounds, where they differ by enough from what it was told last. */
+  /** Tells a connection the present bounds, if they differ by enough from those that it was told last. */
   tell(connection: Connection): void {
     const bounds = this.backoff;
     if (!connection.encoding.canTell || !isWorthTelling(connection.toldBaseMs, bounds.baseMs)) return;

@@ -6,13 +6,14 @@ import { originSetting, type AdmissionRequest } from './admission.ts';
 /** Shortest time between two warnings, in milliseconds, and between two of one origin or host. */
 const warningIntervalMs = 1_000;
 const againMs = 600_000;
-/** Origins and hosts that are remembered as warned of; beyond it the one that was warned of longest ago is forgotten. */
+/** Most origins and hosts that are remembered as warned of. Beyond it the one with the oldest warning is forgotten. */
 const rememberedMax = 100;
 const shownCharactersMax = 300;
 
 /**
- * Warns of pages that are refused for their origin, or for the host that they ask for. A browser shows its page neither the status nor the reason, so the
- * gateway's log is the only place where somebody can find it. A page tries again for ever: one warning for each in ten minutes, and one a second in all.
+ * Warns of pages that are refused for their origin, or for the host of their request. A browser shows its page neither
+ * the status nor the reason, so the gateway's log is the only place to find them. A page tries again for ever. So each
+ * origin or host has one warning in ten minutes, and all have one a second.
  */
 export class RefusedPages {
   readonly #logger: Pick<Logger, 'warn'>;
@@ -46,7 +47,7 @@ export class RefusedPages {
   }
 }
 
-/** What a stranger sent, short enough for a log. */
+/** A stranger's text, cut for a log. */
 function shown(text = ''): string {
   return text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}…` : text;
 }

@@ -2,11 +2,11 @@ import type { ChannelPolicy } from '../../core/policy/policy.ts';
 
 type SlowConsumerPolicy = ChannelPolicy['slowConsumer'];
 
-/** One batch that waits for a connection: bytes shared with all other members, and what they account for. */
+/** One batch that waits for a connection: bytes shared with all other members, and the span that they account for. */
 export interface WaitingBatch<Owner> {
   readonly kind: 'batch';
   readonly frame: Buffer;
-  /** The subscription (room and member) that it is for. */
+  /** The batch's subscription (room and member). */
   readonly owner: Owner;
   readonly epoch: string;
   readonly after: number;
@@ -19,41 +19,47 @@ interface WaitingControl {
   readonly frame: Buffer;
 }
 
-/** In the place of batches that were dropped: the span that the client is told it does not get. */
+/** The span of dropped batches, in their place: the client is told that it does not get it. */
 interface WaitingGap<Owner> {
   readonly kind: 'gap';
   readonly owner: Owner;
   readonly epoch: string;
   readonly after: number;
-  /** Grows while more is dropped behind it. */
+  /** Grows while more batches are dropped behind the gap. */
   upto: number;
 }
 
-/** What the queue knows of one subscription. */
+/** The queue's record of one subscription. */
 interface Waits<Owner, B extends WaitingBatch<Owner>> {
   batches: number;
-  /** What waits last for it: a gap there takes in what is dropped next. */
+  /** The subscription's last entry in the queue. A gap there takes in the next dropped batch. */
   last: B | WaitingGap<Owner> | undefined;
 }
 
 export type Waiting<Owner, B extends WaitingBatch<Owner>> = B | WaitingControl | WaitingGap<Owner>;
 
 /**
- * A full queue is emptied to this part of its bound: a reader who can't keep up gets one long gap instead of many short ones, and dropping costs
- * a constant time per batch instead of a walk through the queue.
+ * The part of its bound to which a full queue is emptied. So a reader that can't keep up gets one long gap instead of
+ * many short ones. And dropping costs a constant time per batch, instead of a walk through the queue.
  */
 const keptAfterDrop = 0.75;
 
-/** Memory that what waits takes besides its frame, in bytes: it counts towards the bound, else a reader of small frames would cost many times its cap. */
+/**
+ * Memory of a waiting entry besides its frame, in bytes. It counts towards the bound: otherwise a reader of small
+ * frames would cost many times its cap.
+ */
 export const waitingOverheadBytes = 100;
 
-/** `queued`; or `disconnect`: by policy, this client reads too slowly. `dropped` are batches that are not sent any more, oldest first. */
+/**
+ * `disconnect`: by policy, because this client reads too slowly. `dropped` are batches that are not sent any more,
+ * oldest first.
+ */
 export type OfferResult<B> = { readonly kind: 'queued' | 'disconnect'; readonly dropped: readonly B[] };
 
 /**
- * What waits for one connection whose socket takes no more, in order and bounded in bytes, not in frames: what runs out on a gateway is memory. Each counts as its frame
- * and `waitingOverheadBytes`.
- * Exists only while the socket is blocked, so an idle connection pays nothing for it.
+ * The queue of one connection whose socket takes no more. It is in order, and bounded in bytes, not in frames: a
+ * gateway runs out of memory. Each entry counts as its frame and `waitingOverheadBytes`. The queue exists only while
+ * the socket is blocked, so an idle connection pays nothing for it.
  */
 export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
   #waiting: Waiting<Owner, B>[] = [];
@@ -61,7 +67,7 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
   #controlBytes = 0;
   readonly #owners = new Map<Owner, Waits<Owner, B>>();
 
-  /** Bytes of everything that waits here. */
+  /** Bytes of all waiting entries. */
   get bytes(): number {
     return this.#batchBytes + this.#controlBytes;
   }
@@ -76,8 +82,9 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
   }
 
   /**
-   * Takes a batch while it fits under the policy's bound; `socketBytes` (what the socket itself holds) counts too. Where it does not fit, `DropOldest` gives up
-   * the oldest batches of the same subscription, and the new one if even that is not enough; `Disconnect` gives up the connection.
+   * Takes a batch while it fits under the policy's bound; `socketBytes` (held by the socket itself) counts too. When it
+   * does not fit, `DropOldest` gives up the oldest batches of the same subscription, and the new one if that is not
+   * enough. `Disconnect` gives up the connection.
    */
   offer(batch: B, policy: SlowConsumerPolicy, socketBytes: number): OfferResult<B> {
     const bound = policy.queueBytesMax - socketBytes;
@@ -97,7 +104,7 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
     return { kind: 'queued', dropped };
   }
 
-  /** Takes everything of one subscription out: it ended. */
+  /** Removes all entries of an ended subscription, and returns its batches. */
   removeOwner(owner: Owner): readonly B[] {
     const removed: B[] = [];
     if (!this.#owners.delete(owner)) return removed;
@@ -112,7 +119,7 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
     return removed;
   }
 
-  /** Hands over everything, in order, and leaves the queue empty. */
+  /** Hands over all entries, in order, and leaves the queue empty. */
   takeAll(): readonly Waiting<Owner, B>[] {
     const all = this.#waiting;
     this.#waiting = [];
@@ -122,7 +129,7 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
     return all;
   }
 
-  /** Puts back, at the front, what the socket did not take after all. */
+  /** Puts back, at the front, the entries that the socket did not take after all. */
   putBack(waiting: readonly Waiting<Owner, B>[]): void {
     const all = [...waiting, ...this.takeAll()];
     this.#waiting = all;
@@ -137,7 +144,7 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
     this.#count(batch);
   }
 
-  /** Takes into the books what stands behind everything else of its owner. */
+  /** Counts an entry that is now its owner's last. */
   #count(waiting: B | WaitingGap<Owner>): void {
     let waits = this.#owners.get(waiting.owner);
     if (waits === undefined) this.#owners.set(waiting.owner, (waits = { batches: 0, last: undefined }));
@@ -150,11 +157,11 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
   #dropOldest(owner: Owner, bytes: number): B[] {
     const dropped: B[] = [];
     const waits = this.#owners.get(owner);
-    // Others fill the queue: a walk through it would find nothing to drop.
+    // Other owners fill the queue: a walk through it would find nothing to drop.
     if (waits === undefined || waits.batches === 0) return dropped;
     let freed = 0;
     const kept: Waiting<Owner, B>[] = [];
-    /** The owner's gap that what is dropped next joins on to: nothing else of this owner is kept behind it. */
+    /** The owner's gap that takes in the next dropped batch: no entry of this owner is kept behind it. */
     let gap: WaitingGap<Owner> | undefined;
     for (const waiting of this.#waiting) {
       if (waiting.kind === 'control' || waiting.owner !== owner) {
@@ -168,7 +175,8 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
           dropped.push(waiting);
           freed += waiting.frame.length + waitingOverheadBytes;
         }
-        // Neighbouring spans become one gap, whatever of other channels lies between: gaps take no more room than what they stand for.
+        // Neighbouring spans become one gap, whatever entries of other channels lie between. So gaps take no more room
+        // than the batches that they replace.
         if (gap?.epoch === waiting.epoch) {
           gap.upto = waiting.upto;
         } else {

@@ -6,8 +6,8 @@ import type { Rooms } from '../rooms/rooms.ts';
 import type { Connection } from './connection.ts';
 
 /**
- * Says who a connection is from now on. It leaves the channels that belong to whom it was before.
- * @param identity `endsAt`: until when, by the monotonic clock; `undefined` = as long as the connection lasts
+ * Gives a connection its identity. The connection leaves the channels that belong to its former user.
+ * @param identity `endsAt`: its end, by the monotonic clock; `undefined` = as long as the connection lasts
  */
 export function identify(connection: Connection, identity: { readonly uid: string; readonly endsAt?: number }, rooms: Rooms): void {
   const { uid, endsAt } = identity;
@@ -19,14 +19,15 @@ export function identify(connection: Connection, identity: { readonly uid: strin
   }
 }
 
-/** When an identity that lasts so many milliseconds from now on ends; nothing where it has no end. */
+/** The end of an identity that lasts `lastsMs` from now on; empty for an identity without an end. */
 export function endOf(lastsMs: number | undefined, clock: Pick<Clock, 'monotonic'>): { readonly endsAt?: number } {
   return lastsMs === undefined ? {} : { endsAt: clock.monotonic() + lastsMs };
 }
 
 /**
- * Ends an identity whose time is over, and the subscriptions that needed it. A client that can't be told is disconnected instead.
- * Cheap where nothing is over: it is called before every command and in every sweep, and takes the place of a timer for each connection.
+ * Ends an identity whose time is over, and the subscriptions that needed it. A client of an encoding that can't tell
+ * this is disconnected instead. The call is cheap while no identity is over: it comes before every command and in every
+ * sweep, in place of a timer for each connection.
  * @param monotonic milliseconds by the clock of `identityEndsAt`
  */
 export function expireIdentity(connection: Connection, rooms: Rooms, monotonic: number): void {

@@ -8,13 +8,16 @@ import { plainEncoding, v1Encoding } from '../encoding/encodings.ts';
 import type { Wire } from './connection.ts';
 import type { Admission } from './admission.ts';
 
-/** Closing handshake, then the socket is destroyed: milliseconds. A client that reads nothing must not keep its memory. */
+/**
+ * Time for the closing handshake before the socket is destroyed, in milliseconds. A client that reads nothing must not
+ * keep its memory.
+ */
 const closeTimeoutMs = 2_000;
 
-/** What the gateway does with the connections that arrive. */
+/** The gateway's treatment of the connections that arrive. */
 export interface SocketEvents {
   admit(request: IncomingMessage): Admission;
-  /** A new connection; what is returned is told of everything that happens on it. */
+  /** A new connection. The returned listener is told of every event on it. */
   open(encoding: Encoding, wire: Wire): SocketListener;
 }
 
@@ -25,11 +28,11 @@ export interface SocketListener {
   pong(): void;
   /** The client broke RFC 6455, and was sent this close code. */
   broken(code: number): void;
-  /** The last call. */
+  /** The last call: the socket has ended. */
   ended(): void;
 }
 
-/** Says why, where `ws` closes a connection by itself: with a code alone a client can't tell what it did. */
+/** Gives a reason when `ws` closes a connection by itself: a code alone does not tell a client its fault. */
 class ExplainingWebSocket extends WebSocket {
   override close(code?: number, reason?: string | Buffer): void {
     super.close(code, reason ?? (code === undefined ? undefined : protocolFaults[code]));
@@ -43,8 +46,9 @@ const protocolFaults: Readonly<Record<number, string>> = {
 };
 
 /**
- * Takes WebSocket handshakes on any path of an HTTP server. `ws` does the handshake, parsing and closing; frames are written to the socket by the
- * caller, who encodes them once for many (so compression by `ws`, which would queue, is off).
+ * Takes WebSocket handshakes on any path of an HTTP server. `ws` does the handshake, parsing and closing. The caller
+ * writes the frames to the socket, since it encodes them once for many members. So compression by `ws`, which would
+ * queue, is off.
  */
 export function acceptWebSockets(events: SocketEvents): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
   const webSockets = new WebSocketServer({
@@ -53,7 +57,8 @@ export function acceptWebSockets(events: SocketEvents): (request: IncomingMessag
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: limits.clientFrameBytesMax,
-    // Pongs go through the connection's bounded queue: ws would keep them without end for a client that pings and does not read.
+    // Pongs go through the connection's bounded queue. `ws` would keep them without end for a client that pings and
+    // does not read.
     autoPong: false,
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   });
@@ -91,7 +96,7 @@ function listen(webSocket: WebSocket, socket: Duplex, events: SocketEvents): voi
   webSocket.on('close', () => listener.ended());
 }
 
-/** The codes that ws closes with, by the codes of its errors; any other is 1002, a protocol error. */
+/** The close codes of `ws`, by the codes of its errors. Any other error has 1002, a protocol error. */
 const protocolErrors: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: 1007,
   WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
@@ -99,7 +104,7 @@ const protocolErrors: Readonly<Record<string, number>> = {
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009,
 };
 
-/** Answers what is no HTTP request, or did not arrive in time, and ends its socket. */
+/** Answers input that is no HTTP request, or did not arrive in time, and ends its socket. */
 export function refuseRequest(socket: Duplex, code: string | undefined): void {
   const status =
     code === 'ERR_HTTP_REQUEST_TIMEOUT'
@@ -111,7 +116,7 @@ export function refuseRequest(socket: Duplex, code: string | undefined): void {
   else socket.destroy();
 }
 
-/** Without the destruction a client that keeps its side open would keep ours. */
+/** The socket is destroyed, since a client that keeps its side open would keep this side open too. */
 function end(socket: Duplex, text: string): void {
   socket.once('finish', () => socket.destroy());
   socket.end(text);
