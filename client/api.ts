@@ -14,7 +14,7 @@ export interface DirectPayload {
 
 export interface BarrageEvents {
   readonly state: BarrageState;
-  /** Of any subscription. */
+  /** The gap of any subscription. */
   readonly gap: Gap;
   readonly direct: DirectPayload;
   /** A failure outside of any call; with `retry` the client goes on by itself. */

@@ -80,7 +80,8 @@ export class ChannelMove<B extends HeldBatch> {
   #advance(told: readonly Told<B>[]): readonly Told<B>[] {
     if (this.#target === undefined) return told;
     if (this.#cursor.reached(this.#target)) return [...told, ...this.#finish()];
-    // The old connection went on to another epoch first. The new one will too. Until then it only repeats the old epoch.
+    // The old connection went on to another epoch first. The new one will too. Until then it only repeats the old
+    // epoch.
     const epoch = this.#cursor.position?.epoch;
     const joint = this.#held.findIndex((held) => (held.kind === 'batch' ? held.batch : held.notice).epoch === epoch);
     if (epoch === this.#target.epoch || joint < 0) return told;

@@ -45,12 +45,13 @@ export interface GatewayOptions {
   readonly bus: Bus;
   readonly policies: Policies;
   /**
-   * Its document and policies, once there are any, take the place of `policies`; until then the gateway accepts nobody.
+   * The pool's document and policies take the place of `policies` once there are any. Until then the gateway accepts no
+   * client.
    */
   readonly pool?: Pool;
   readonly registry: Registry;
   readonly logger: Logger;
-  /** Answers HTTP requests that are none of the gateway's own. */
+  /** Answers the HTTP requests that the gateway itself does not serve. */
   readonly site?: RequestListener;
 }
 
@@ -58,8 +59,8 @@ const busRetryMs = 500;
 const topChannelsMax = 20;
 
 /**
- * One process that holds clients' connections: rooms, merging, fan-out. Gets publications from the bus, and answers its
- * calls.
+ * One process that holds clients' connections: rooms, merging, fan-out. It gets publications from the bus, and answers
+ * the bus' calls.
  */
 export class Gateway {
   readonly #options: GatewayOptions;
@@ -134,7 +135,7 @@ export class Gateway {
       logger,
       clock: systemClock,
     };
-    // The socket's own buffer is small: what waits longer waits in a queue that a policy bounds.
+    // The socket's own buffer is small: bytes that wait longer are in a queue that a policy bounds.
     const { server, sockets } = createHttpServer({
       request: (request, response) => this.#request(request, response),
       upgrade: acceptWebSockets({
@@ -157,8 +158,8 @@ export class Gateway {
   }
 
   /**
-   * Listens, and takes a gateway number from the bus: where that is away, as soon as it is back.
-   * @throws an error of the system where the port can't be had
+   * Listens, and takes a gateway number from the bus, as soon as the bus is there.
+   * @throws an error of the system when the port is taken
    */
   static async start(options: GatewayOptions): Promise<Gateway> {
     const gateway = new Gateway(options);
@@ -176,7 +177,7 @@ export class Gateway {
   }
 
   /**
-   * Until the bus is there the gateway is alive, but not ready, and accepts nobody: a bus that is late must not restart
+   * Until the bus is there, the gateway is alive but not ready, and accepts no client: a late bus must not restart
    * gateways.
    */
   async #takeNumber(): Promise<void> {
@@ -220,14 +221,14 @@ export class Gateway {
     this.#rooms.setPolicies(policies);
   }
 
-  /** What the operator may ask and tell, on the admin port. */
+  /** The operator's questions and commands, on the admin port. */
   get adminApi(): AdminApiParts {
     return { status: () => this.#status(), pool: this.#pool, drain: (command) => this.#drainer.follow(command) };
   }
 
   /**
-   * Takes nobody new, asks everybody to go elsewhere, at the rate and within the time of the settings, serves them
-   * meanwhile, and ends.
+   * Drains, and ends. The gateway accepts no new client. It asks the others to go elsewhere, at the rate and within the
+   * time of the settings, and serves them meanwhile.
    */
   async close(): Promise<void> {
     this.#isLeaving = true;
@@ -239,7 +240,7 @@ export class Gateway {
     this.#server.closeIdleConnections();
     await new Promise((resolve) => {
       this.#server.close(resolve);
-      // Who does not answer the closing handshake is cut off.
+      // A client that does not answer the closing handshake is cut off.
       setTimeout(() => {
         this.#connections.terminate();
         this.#server.closeAllConnections();
@@ -247,7 +248,7 @@ export class Gateway {
     });
   }
 
-  /** Lets `close` end without waiting for those who have not left yet. */
+  /** Lets `close` end without waiting for the clients that are still connected. */
   hasten(): void {
     this.#drainer.hasten();
   }
@@ -280,7 +281,7 @@ export class Gateway {
     return this.#isLeaving || this.#drainer.isDraining || this.#isWithoutDocument || this.#ids === undefined;
   }
 
-  /** Before the first document the policies are unknown: who may subscribe to what can't be decided. */
+  /** Before the first document the policies are unknown: no subscription can be judged. */
   get #isWithoutDocument(): boolean {
     return this.#pool.publicKeyPem !== '' && this.#pool.document === undefined;
   }
@@ -319,7 +320,7 @@ export class Gateway {
       { method, url, headers },
       { placement: this.#pool.placement, epoch: this.#pool.epoch, backoff: this.#reception.dialBackoff, crowded },
     );
-    // Any page may ask: what it learns is where anybody may try to connect.
+    // Any page may ask: the answer holds only addresses to which anybody may try to connect.
     const headersOut = {
       'content-type': 'application/json; charset=utf-8',
       'cache-control': 'no-store',

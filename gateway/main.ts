@@ -45,7 +45,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
         );
   logger.info({ host: settings.gatewayHost, port: gateway.port, adminPort: admin?.port ?? gateway.port }, 'the gateway listens');
   return {
-    // Whoever is still connected is sent where the newest document says, under the newest policies.
+    // Clients that are still connected go where the newest document says, under the newest policies.
     close: async () => {
       await gateway.close();
       policyFile?.close();

@@ -32,11 +32,11 @@ interface Occupant {
 /**
  * Finds places in which a comment overlaps no other of its layer, from its entry until it has left.
  *
- * There are two layers: the moving one (scroll above, reverse below) and, over it, the standing one (top down from the
- * upper edge, bottom up from the lower). A row remembers only its last comment. Each follower was admitted because it
- * cannot catch up its leader, so it cannot reach any earlier comment either. Every moving comment takes the same time
- * to cross, whatever its width: wide comments are faster. Times are milliseconds of any one clock; the caller gives
- * `now`.
+ * There are two layers. The moving one has scroll above and reverse below. Over it lies the standing one: top down from
+ * the upper edge, bottom up from the lower. A row remembers only its last comment. Each follower was admitted because
+ * it cannot catch up its leader, so it cannot reach any earlier comment either. Every moving comment takes the same
+ * time to cross, whatever its width: wide comments are faster. Times are milliseconds of any one clock; the caller
+ * gives `now`.
  */
 export class Lanes {
   readonly #stageWidth: number;

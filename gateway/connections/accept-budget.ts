@@ -16,7 +16,7 @@ export interface AcceptBudgetOptions {
 
 /**
  * A gateway's budget of new connections, and the back-off of refused clients. It counts the refused dials that are
- * still to come back: each refusal adds one, and they leave at the rate at which they were told to return. `now` is in
+ * still to come back. Each refusal adds one. They leave at the rate at which they were told to return. `now` is in
  * milliseconds of a monotonic clock.
  */
 export class AcceptBudget {

@@ -26,7 +26,7 @@ export function endOf(lastsMs: number | undefined, clock: Pick<Clock, 'monotonic
 
 /**
  * Ends an identity whose time is over, and the subscriptions that needed it. A client of an encoding that can't tell
- * this is disconnected instead. The call is cheap while no identity is over: it comes before every command and in every
+ * this is disconnected instead. The call is cheap while no identity is over. It comes before every command and in every
  * sweep, in place of a timer for each connection.
  * @param monotonic milliseconds by the clock of `identityEndsAt`
  */
