@@ -21,17 +21,11 @@ export interface RoomCadence {
 }
 
 /**
- * Keeps Σ (flush cost × flushes a second) below `share` of the event loop, by a common level. A room with a demand
- * below the level keeps its policy's window. The window of a room above it is stretched until the demand meets the
- * level. So the costliest rooms are stretched first, and a cheap room never pays for a room of 50,000. A room that
- * would need more than `limits.mergeWindowMsMax` gets that window, and its budgets shrink by the rest.
+ * The cadence of one room at the level of all rooms. At or below the level it keeps its policy's window. Above it, its
+ * window is stretched until its demand meets the level. A room that would need more than `limits.mergeWindowMsMax` gets
+ * that window, and its budgets shrink by the rest.
+ * @param level from `levelOf`
  */
-export function planCadence(rooms: readonly RoomLoad[], share: number): readonly RoomCadence[] {
-  const level = levelOf(rooms.map(demandOf), share);
-  return rooms.map((room) => cadenceAt(room, level));
-}
-
-/** The cadence of one room at a level that `levelOf` gave. */
 export function cadenceAt(room: RoomLoad, level: number): RoomCadence {
   if (demandOf(room) <= level) return { windowMs: room.policy.merge.windowMilliseconds, budgetFactor: 1 };
   const wantedMs = windowWithin(room, level);
@@ -78,7 +72,9 @@ export function flushesUnderWayMax(flushCostMs: number): number {
 }
 
 /**
- * The level L with Σ min(demand, L) = share; Infinity when all demands together fit.
+ * The level L with Σ min(demand, L) = share, by which Σ (flush cost × flushes a second) stays below `share` of the
+ * event loop; Infinity when all demands together fit. The costliest rooms are stretched first: a cheap room never pays
+ * for a room of 50,000.
  * @param demands shares of the loop, of each room
  */
 export function levelOf(demands: readonly number[], share: number): number {

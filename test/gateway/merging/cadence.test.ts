@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { limits } from '../../../core/limits.ts';
 import { defaultPolicy } from '../../../core/policy/policy.ts';
-import { demandAt, demandOf, flushesUnderWayMax, planCadence, type RoomCadence, type RoomLoad } from '../../../gateway/merging/cadence.ts';
+import {
+  cadenceAt,
+  demandAt,
+  demandOf,
+  flushesUnderWayMax,
+  levelOf,
+  type RoomCadence,
+  type RoomLoad,
+} from '../../../gateway/merging/cadence.ts';
 import { windowCaps } from '../../../gateway/merging/merge-window.ts';
 
 const anyRoom: fc.Arbitrary<RoomLoad> = fc
@@ -22,6 +30,12 @@ const anyRoom: fc.Arbitrary<RoomLoad> = fc
     policy: { ...defaultPolicy, merge: { windowMilliseconds, publicationsMax, bytesMax } },
   }));
 const anyShare = fc.double({ min: 0.05, max: 0.95, noNaN: true });
+
+/** What `Rooms` does in slices: the level of all rooms, then the cadence of each. */
+function planCadence(rooms: readonly RoomLoad[], share: number): readonly RoomCadence[] {
+  const level = levelOf(rooms.map(demandOf), share);
+  return rooms.map((room) => cadenceAt(room, level));
+}
 
 function shareOf(room: RoomLoad, cadence: RoomCadence): number {
   return demandAt(room, cadence.windowMs) * cadence.budgetFactor;
