@@ -105,7 +105,7 @@ test('the ACL in docs/bus.md is enough in a Cluster with the one right more that
   const cluster = await newCluster();
   const document = await readFile(new URL('../../docs/bus.md', import.meta.url), 'utf8');
   const rules = /ACL for one prefix: `([^`]+)`/.exec(document)![1]!.replaceAll('P:', 'cluster:').split(' ');
-  const more = /Its ACL needs `([^`]+)`/.exec(document)![1]!;
+  const more = /The ACL of a Cluster needs `([^`]+)`/.exec(document)![1]!;
   for (const master of cluster.masters)
     expect(await master.command('ACL', 'SETUSER', 'tenant', 'on', '>secret', 'resetchannels', ...rules, more)).toBe('+OK');
   const bus = createRedisBus({ ...cluster.access, prefix: 'cluster', username: 'tenant', password: 'secret' });
