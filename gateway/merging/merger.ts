@@ -120,10 +120,13 @@ export class Merger {
     return { epoch: this.#epoch, offset: this.#cut };
   }
 
-  /** Time of the next `tick` by the monotonic clock; `undefined` while the room is quiet. */
+  /**
+   * Time of the next `tick` by the monotonic clock; `undefined` while no cut can become due by time alone. So a room
+   * with one publication a window needs no timer: its window ends unseen, and the next publication looks at the clock.
+   */
   get dueAt(): number | undefined {
     const dueAt = Math.min(this.#windowEndsAt, this.#tellAt);
-    return dueAt === Infinity ? undefined : dueAt;
+    return dueAt === Infinity || (this.#isEmpty && !this.#isSomeoneUntold()) ? undefined : dueAt;
   }
 
   /** Begins a class with its first member. Idempotent. */
@@ -154,6 +157,7 @@ export class Merger {
   }
 
   receive(batch: LogBatch, at: Moment): readonly Cut[] {
+    if (this.#isEmpty && at.monotonic >= this.#windowEndsAt) this.#windowEndsAt = Infinity;
     const isSameOrder = batch.epoch === this.#epoch || isOrderOf(this.position, batch.epoch);
     const continues = isSameOrder && batch.firstOffset <= this.#received + 1;
     let cuts = noCuts;

@@ -30,6 +30,7 @@ test('a window that ends, or is full, while its room is held, is cut when the ro
     expect(room.isWaiting).toBe(true);
     room.setUnderWayMax(2);
     expect(spans(room.written(moment(200)))).toEqual([[1, 1 + publications]]);
+    expect(room.receive(logBatch(2 + publications, some(1)), moment(299))).toEqual([]);
     expect(room.dueAt).toBe(300);
   }
 });

@@ -7,16 +7,27 @@ import { latest, logBatch, moment, publication, sum } from '../../support/public
 test('a quiet room sends at once, then collects for a window, then is quiet again', () => {
   const room = roomOf();
   expect(spans(room.receive(logBatch(1, some(1)), moment(1000)))).toEqual([[0, 1]]);
-  expect(room.dueAt).toBe(1100);
   expect(room.receive(logBatch(2, some(1)), moment(1010))).toEqual([]);
+  expect(room.dueAt).toBe(1100);
   expect(room.receive(logBatch(3, some(2)), moment(1099))).toEqual([]);
   expect(room.position).toEqual({ epoch: 'e', offset: 1 });
   expect(room.tick(moment(1099))).toEqual([]);
   expect(spans(room.tick(moment(1100)))).toEqual([[1, 4]]);
-  expect(room.dueAt).toBe(1200);
   expect(room.tick(moment(1200))).toEqual([]);
   expect(room.dueAt).toBeUndefined();
   expect(spans(room.receive(logBatch(5, some(1)), moment(1201)))).toEqual([[4, 5]]);
+});
+
+test('a window with nothing in it ends by itself: no timer is needed, and the next publication is sent at once', () => {
+  const room = roomOf();
+  room.receive(logBatch(1, some(1)), moment(1000));
+  expect(room.dueAt).toBeUndefined();
+  expect(room.receive(logBatch(2, some(1)), moment(1099))).toEqual([]);
+  expect(spans(room.tick(moment(1100)))).toEqual([[1, 2]]);
+  expect(room.dueAt).toBeUndefined();
+  expect(spans(room.receive(logBatch(3, some(1)), moment(1200)))).toEqual([[2, 3]]);
+  expect(room.receive(logBatch(4, some(1)), moment(1299))).toEqual([]);
+  expect(room.dueAt).toBe(1300);
 });
 
 test('a window is cut at publicationsMax and at bytesMax, not one later', () => {
