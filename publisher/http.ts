@@ -46,10 +46,14 @@ export class HttpApi {
       if (refusal.reason !== 'methodNotAllowed') this.#parts.metrics.count(operation, refusal);
       return respond(response, refusal);
     }
+    const { inFlight } = this.#parts;
     this.#requests++;
+    const body = await readBody(request, limits.requestBytesMax, inFlight);
     try {
-      await this.#answerBody(operation, query, { request, response });
+      if (body.kind === 'whole') respond(response, await this.#run(operation, { bytes: body.bytes, query }, request));
+      else if (body.kind !== 'gone') await this.#refuseBody(operation, body.kind, { request, response });
     } finally {
+      if (body.kind === 'whole') inFlight.leave(body.bytes.length);
       this.#requests--;
     }
   }
@@ -65,34 +69,32 @@ export class HttpApi {
     return undefined;
   }
 
-  async #answerBody(
+  /** Carries out the request of a whole body. */
+  #run(
     operation: Operation,
-    query: string,
+    { bytes, query }: { readonly bytes: Buffer; readonly query: string },
+    request: IncomingMessage,
+  ): Outcome | Promise<Outcome> {
+    const { mesh, metrics } = this.#parts;
+    const parsed = parseBody(bytes);
+    const fields = parsed.kind === 'fault' ? parsed : withQuery(parsed.value, query, queryFields.get(operation) ?? []);
+    if (fields.kind !== 'fault') return mesh.run(operation, fields.value, traceparentOf(request));
+    const refusal = refuse('badArguments', fields.message);
+    metrics.count(operation, refusal);
+    return refusal;
+  }
+
+  async #refuseBody(
+    operation: Operation,
+    fault: 'full' | 'too-large',
     { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
   ): Promise<void> {
-    const { inFlight, mesh, metrics } = this.#parts;
-    const body = await readBody(request, limits.requestBytesMax, inFlight);
-    if (body.kind === 'gone') return;
-    if (body.kind !== 'whole') {
-      const refusal =
-        body.kind === 'full'
-          ? tooMany('too many bytes of requests at one time, repeat', 1)
-          : refuse('tooLarge', 'the body is larger than 2 MiB; a payload may have 1 MiB, and what its channel allows');
-      metrics.count(operation, refusal);
-      return await respondWhileSending(request, response, refusal);
-    }
-    try {
-      const parsed = parseBody(body.bytes);
-      const fields = parsed.kind === 'fault' ? parsed : withQuery(parsed.value, query, queryFields.get(operation) ?? []);
-      if (fields.kind === 'fault') {
-        const refusal = refuse('badArguments', fields.message);
-        metrics.count(operation, refusal);
-        return respond(response, refusal);
-      }
-      respond(response, await mesh.run(operation, fields.value, traceparentOf(request)));
-    } finally {
-      inFlight.leave(body.bytes.length);
-    }
+    const refusal =
+      fault === 'full'
+        ? tooMany('too many bytes of requests at one time, repeat', 1)
+        : refuse('tooLarge', 'the body is larger than 2 MiB; a payload may have 1 MiB, and what its channel allows');
+    this.#parts.metrics.count(operation, refusal);
+    await respondWhileSending(request, response, refusal);
   }
 }
 
