@@ -3,10 +3,10 @@
 command=${1:-}
 [ $# -gt 0 ] && shift
 case "$command" in
-gateway) exec node --max-semi-space-size=2 /app/gateway/main.ts "$@" ;;
+gateway) exec node --max-semi-space-size=4 /app/gateway/main.ts "$@" ;;
 publisher) exec node /app/publisher/main.ts "$@" ;;
 operator) exec node /app/operator/main.ts "$@" ;;
-standalone) exec node --max-semi-space-size=2 /app/standalone/main.ts "$@" ;;
+standalone) exec node --max-semi-space-size=4 /app/standalone/main.ts "$@" ;;
 -h | --help) echo "Usage: barrage gateway | publisher | operator | standalone, each with --help" ;;
 *)
 	echo "barrage: no command '$command': use gateway, publisher, operator or standalone" >&2

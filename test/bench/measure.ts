@@ -146,7 +146,7 @@ export class Stage {
 function serverCommand(bench: Bench, kind: ServerKind): readonly string[] {
   if (kind.kind === 'floor') return [bench.floor];
   // The flag is the product's own (npm run gateway); `ws` gets it too, so that both have the same heap.
-  const node = [process.execPath, '--max-semi-space-size=2', ...bench.nodeArguments];
+  const node = [process.execPath, '--max-semi-space-size=4', ...bench.nodeArguments];
   if (kind.kind === 'ws') return [...node, join(import.meta.dirname, 'ws-server.ts')];
   if (kind.kind === 'pooled-gateway') return [...node, join(import.meta.dirname, 'gateway-server.ts'), 'pooled'];
   const merge = kind.merge === undefined ? [] : [String(kind.merge.windowMilliseconds), String(kind.merge.publicationsMax)];

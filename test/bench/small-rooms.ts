@@ -58,7 +58,7 @@ export function channelOf(index: number): string {
 
 /** One row, once, in fresh processes. @throws BenchProcessFailed */
 export async function measureSmallRooms(bench: Bench, row: SmallRoomsRow): Promise<SmallRoomsResult> {
-  const flags = ['--max-semi-space-size=2', ...bench.nodeArguments];
+  const flags = ['--max-semi-space-size=4', ...bench.nodeArguments];
   const server = new BenchProcess({
     name: `${row.server} server`,
     command: [process.execPath, ...flags, join(import.meta.dirname, 'rooms-server.ts'), row.server],
