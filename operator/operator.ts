@@ -111,7 +111,7 @@ export class Operator implements Running {
     this.#stores = new Stores({ client, clock, random, logger, metrics, namespaces: settings.operatorWatchNamespaces });
     const admin = new AdminClient(options.adminPort ?? ports.admin);
     this.#polls = new Polls({
-      pods: () => this.#stores.pods.all(),
+      pods: () => this.#stores.poolPods(),
       ask: (address) => admin.status(address),
       changed: (pool) => this.#enqueue(pool),
       clock,

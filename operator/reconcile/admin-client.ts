@@ -8,7 +8,8 @@ export type Told =
   | { readonly kind: 'silent' };
 
 const timeoutMs = 2_000;
-const answerBytesMax = 1_048_576;
+/** Bound of an answer, in bytes. The largest status has some 10 kB. */
+const answerBytesMax = 65_536;
 
 /** Client of the pods' admin port. It never throws: a silent pod is an observation. */
 export class AdminClient {

@@ -37,8 +37,8 @@ export class ChannelReconciler {
     const isPaused = exists && poolSpecFaults(pool).length === 0 && pool.spec.paused;
     const policies = exists ? poolPolicies(channels) : undefined;
     const verdicts = policies?.verdicts ?? channels.map(poolNotFound);
-    const gateways = this.#stores.pods
-      .withIndex('pool', poolKey)
+    const gateways = this.#stores
+      .podsOf(poolKey)
       .filter(({ metadata }) => metadata.labels?.[names.label.component] === 'gateway')
       .map((pod) => {
         const poll = this.#polls.of(pod.metadata.uid);

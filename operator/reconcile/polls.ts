@@ -13,7 +13,7 @@ export interface Poll {
 }
 
 export interface PollsOptions {
-  /** Every pod of every pool. */
+  /** Every pod of every pool, and no others. */
   readonly pods: () => readonly PoolPod[];
   readonly ask: (address: string) => Promise<AdminStatus | undefined>;
   /** Called with `namespace/name` of a pool when an answer changes something that decisions depend on. */

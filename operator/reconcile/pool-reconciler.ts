@@ -282,8 +282,7 @@ export class PoolReconciler {
     const { secrets, members, policies, attempts, signal } = about;
     const leaving = new Set<string>();
     let afterMs: number | undefined;
-    const own = this.#podsOf(pool).filter((pod) => !isGateway(pod) || isOwned(pod, pool.metadata.uid));
-    const recipients = own.flatMap((pod): Recipient[] => {
+    const recipients = stores.podsOf(`${pool.metadata.namespace}/${pool.metadata.name}`).flatMap((pod): Recipient[] => {
       const poll = polls.of(pod.metadata.uid);
       const address = addressOf(pod);
       if (poll === undefined || address === undefined) return [];

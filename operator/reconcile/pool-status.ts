@@ -109,8 +109,8 @@ export class PoolStatusWriter {
     const deployment = this.#stores.child(resources.deployment, namespace, childNames.publisher(pool));
     const { status } = (deployment ?? {}) as DeploymentView;
     const refusal = status?.conditions?.find((condition) => condition.type === 'ReplicaFailure' && condition.status === 'True')?.message;
-    const pods = this.#stores.pods
-      .withIndex('pool', `${namespace}/${name}`)
+    const pods = this.#stores
+      .podsOf(`${namespace}/${name}`)
       .filter(({ metadata }) => metadata.labels?.[names.label.component] === 'publisher')
       .map((pod) => observeGateway(pod, undefined));
     return {

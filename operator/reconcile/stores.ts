@@ -5,7 +5,7 @@ import { withDefaults } from '../api/stored-objects.ts';
 import type { ObservedChild } from '../decide/obsolete-children.ts';
 import { poolKeyOf } from '../decide/policies.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
-import { names } from '../desired/labels.ts';
+import { childNames, names } from '../desired/labels.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ClientMetrics } from '../kube/client-metrics.ts';
 import { Partitions } from '../kube/partitions.ts';
@@ -16,6 +16,7 @@ import { Store } from '../kube/store.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { KubeObject, Resource, Selection } from '../runtime/kube-api.ts';
 import { isOfService, slimSlice, type EndpointSlice } from './endpoints.ts';
+import { isPoolPod } from './pod-owner.ts';
 import type { PoolPod } from './pod-view.ts';
 
 export interface StoresOptions {
@@ -52,6 +53,7 @@ export class Stores {
   readonly #children = new Map<string, PartitionedStore<KubeObject>>();
   readonly pools: PartitionedStore<KubeObject & GatewayPool>;
   readonly channels: PartitionedStore<KubeObject & BarrageChannel>;
+  /** Every pod with our labels, whoever owns it. */
   readonly pods: PartitionedStore<PoolPod>;
   readonly #slices: PartitionedStore<EndpointSlice>;
 
@@ -95,6 +97,25 @@ export class Stores {
   /** A child in the store; `undefined` where it is missing or its kind is not watched. */
   child({ kind }: Resource, namespace: string, name: string): KubeObject | undefined {
     return this.#children.get(kind)?.get(`${namespace}/${name}`);
+  }
+
+  /** The pods of all pools, without pods of others that carry our labels. */
+  poolPods(): readonly PoolPod[] {
+    return this.pods.all().filter((pod) => byPool(pod).some((pool) => this.#isOf(pool, pod)));
+  }
+
+  /**
+   * The gateways and publishers of one pool, without pods of others that carry our labels.
+   * @param pool `namespace/name`
+   */
+  podsOf(pool: string): readonly PoolPod[] {
+    return this.pods.withIndex('pool', pool).filter((pod) => this.#isOf(pool, pod));
+  }
+
+  #isOf(key: string, pod: PoolPod): boolean {
+    const pool = this.pools.get(key);
+    if (pool === undefined) return false;
+    return isPoolPod(pod, { pool, publisher: this.child(resources.deployment, pool.metadata.namespace, childNames.publisher(pool)) });
   }
 
   /**

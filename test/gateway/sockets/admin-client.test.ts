@@ -22,6 +22,6 @@ test("an answer without end is given up at the operator's bound, and its connect
   const client = new AdminClient((server.address() as AddressInfo).port);
   expect(await client.status('127.0.0.1')).toBeUndefined();
   await isClosed.promise;
-  // The bound is 1 MiB; sockets and the reader hold some more.
-  expect(bytes).toBeLessThan(32 * 1_048_576);
+  // The bound is 64 KiB; sockets and the reader hold some more.
+  expect(bytes).toBeLessThan(8 * 1_048_576);
 });
