@@ -20,7 +20,7 @@ export function shapeFaults(value: unknown, shape: Shape, path: string): readonl
     return [`${path} ${value === undefined ? 'is missing' : `is ${typeOf(value)}`}, must be ${nounOf(shape.type)}`];
   if (typeof value === 'number') return numberFaults(value, shape, path);
   if (typeof value === 'string' && shape.enum !== undefined && !shape.enum.includes(value))
-    return [`${path} is ${JSON.stringify(value.slice(0, 40))}, must be one of ${shape.enum.join(', ')}`];
+    return [`${path} must be one of ${shape.enum.join(', ')}`];
   if (Array.isArray(value)) return value.flatMap((item, index) => shapeFaults(item, shape.items ?? {}, `${path}[${index}]`));
   if (typeof value !== 'object' || value === null) return [];
   const missing = (shape.required ?? []).filter((name) => !Object.hasOwn(value, name)).map((name) => `${path}.${name} is missing`);
@@ -58,7 +58,9 @@ function isOfType(value: unknown, type: Shape['type']): boolean {
 function typeOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'an object' : JSON.stringify(value).slice(0, 40);
+  if (typeof value === 'object') return 'an object';
+  // A text may be a credential that stands in the wrong place.
+  return typeof value === 'string' ? 'text' : JSON.stringify(value);
 }
 
 function nounOf(type: Shape['type']): string {

@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../../core/credentials.ts';
 import type { GatewayPoolStatusCondition } from '../api/gateway-pool.ts';
 
 /** `metav1.Condition`, as in both kinds. */
@@ -35,7 +36,7 @@ export function nextConditions(
       observedGeneration: generation,
       lastTransitionTime: flips ? timeText(now) : before.lastTransitionTime,
       reason: draft.reason,
-      message: draft.message.slice(0, messageCharactersMax),
+      message: withoutCredentials(draft.message).slice(0, messageCharactersMax),
     };
   });
 }

@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../../core/credentials.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import type { Clock } from '../../core/clock.ts';
 import { defaultEventSeries, EventSeries, type EventSeriesOptions, type Occurrence } from '../runtime/event-series.ts';
@@ -132,7 +133,7 @@ export class EventRecorder implements Recorder {
       reason,
       action,
       regarding,
-      note: note.slice(0, noteMax),
+      note: withoutCredentials(note).slice(0, noteMax),
       reportingController: controller,
       reportingInstance: instance,
     };

@@ -26,7 +26,7 @@ const templateHash = 'pod-template-hash';
 export function isPoolPod(pod: PoolPod, { pool, publisher }: PodOwners): boolean {
   if (pool === undefined) return false;
   const { labels = {} } = pod.metadata;
-  switch (labels[names.label.component]) {
+  switch (labels[names.label.component] ?? '') {
     case 'gateway':
       return controllerOf(pod) === pool.metadata.uid;
     case 'publisher': {

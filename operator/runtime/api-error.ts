@@ -1,3 +1,5 @@
+import { withoutCredentials } from '../../core/credentials.ts';
+
 interface ApiErrorOptions {
   readonly status: number;
   readonly reason: string;
@@ -20,8 +22,9 @@ export class ApiError extends Error {
   /** Paths of the fields that the server refuses. */
   readonly fields: readonly string[];
 
+  /** @param message the refusal; URLs in it lose their credentials, since logs and events quote it */
   constructor(message: string, options: ApiErrorOptions) {
-    super(message, { cause: options.cause });
+    super(withoutCredentials(message), { cause: options.cause });
     this.status = options.status;
     this.reason = options.reason;
     this.retryAfterMs = options.retryAfterMs;

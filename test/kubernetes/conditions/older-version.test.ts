@@ -48,8 +48,8 @@ const oddChannels: readonly (readonly [name: string, spec: unknown, words: strin
 ];
 /** Of these the API server stores no status, whoever asks: events say what is wrong. */
 const mutedChannels: readonly (readonly [name: string, spec: unknown, words: string])[] = [
-  ['wordy', 'everything', 'spec is "everything", must be an object'],
-  ['word-pool', { poolRef: 'bare', channel: 'pool:*' }, 'spec.poolRef is "bare", must be an object'],
+  ['wordy', 'everything', 'spec is text, must be an object'],
+  ['word-pool', { poolRef: 'bare', channel: 'pool:*' }, 'spec.poolRef is text, must be an object'],
   ['numbered', { poolRef: { name: 'bare' }, channel: 7 }, 'spec.channel'],
   ['unnamed', { poolRef: { name: 'bare' } }, 'spec.channel'],
 ];
@@ -58,13 +58,13 @@ const mutedChannels: readonly (readonly [name: string, spec: unknown, words: str
  * server stores no status.
  */
 const oddPools: readonly (readonly [name: string, spec: unknown, words: string, where: 'condition' | 'event'])[] = [
-  ['word-bus', { replicas: 1, bus: 'Redis' }, 'spec.bus is "Redis", must be an object', 'event'],
-  ['word-replicas', { replicas: 'two' }, 'spec.replicas is "two", must be a whole number', 'event'],
+  ['word-bus', { replicas: 1, bus: 'Redis' }, 'spec.bus is text, must be an object', 'event'],
+  ['word-replicas', { replicas: 'two' }, 'spec.replicas is text, must be a whole number', 'event'],
   ['legion', { replicas: 5000, bus: redisBus }, 'spec.replicas is 5000, must be at most 1000', 'condition'],
   [
     'portless',
     { bus: redisBus, exposure: { type: 'URLTemplate', urlTemplate: 'wss://{pod}.example.com:{port}/' } },
-    'spec.exposure.urlTemplate is "wss://{pod}.example.com:{port}/", must be a ws:// or wss:// URL',
+    'spec.exposure.urlTemplate must be a ws:// or wss:// URL',
     'condition',
   ],
   ['listed-drain', { bus: redisBus, drain: ['slowly'] }, 'spec.drain is a list, must be an object', 'event'],

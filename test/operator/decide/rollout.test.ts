@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { gatewayWith, poolWith } from './pool-fixture.ts';
-import { firstDifference, retirable, rolloutState, surgeOf, type RolloutInput } from '../../../operator/decide/rollout.ts';
+import { retirable, rolloutState, surgeOf, type RolloutInput } from '../../../operator/decide/rollout.ts';
 
 const update = 'bbbbb22222';
 const old = (slot: number, fields = {}, polled = {}) => gatewayWith(`web-aaaaa-${slot}`, fields, polled);
@@ -70,13 +70,4 @@ test('the state is told in words with numbers', () => {
     state: 'progressing',
     message: '1 of 2 gateways are of the new revision, 1 of them ready; 1 old one is left, 1 draining',
   });
-});
-
-test('the first difference is named by its path', () => {
-  const pod = { containers: [{ name: 'barrage', image: 'a', env: [{ name: 'X', value: '1' }] }], nodeSelector: { disk: 'fast' } };
-  expect(firstDifference(pod, { ...pod, serviceAccountName: 'default' })).toBeUndefined();
-  expect(firstDifference(pod, { ...pod, nodeSelector: {} })).toBe('spec.nodeSelector.disk is absent, should be "fast"');
-  const other = { ...pod, containers: [{ name: 'sidecar' }, { name: 'barrage', image: 'b', env: [{ name: 'X', value: '1' }] }] };
-  expect(firstDifference(pod, other)).toBe('spec.containers[barrage].image is "b", should be "a"');
-  expect(firstDifference({ args: ['a'] }, { args: ['a', 'b'] })).toBe('spec.args has 2 entries, should have 1');
 });

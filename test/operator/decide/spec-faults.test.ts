@@ -27,18 +27,18 @@ test('a spec with all its defaults has no fault, nor has one with fields that no
 
 test.each([
   [undefined, ['spec is missing, must be an object']],
-  ['text', ['spec is "text", must be an object']],
-  [{ replicas: 'two' }, ['spec.replicas is "two", must be a whole number']],
+  ['text', ['spec is text, must be an object']],
+  [{ replicas: 'two' }, ['spec.replicas is text, must be a whole number']],
   [{ replicas: 1.5 }, ['spec.replicas is 1.5, must be a whole number']],
   [{ replicas: 1001 }, ['spec.replicas is 1001, must be at most 1000']],
   [{ replicas: -1 }, ['spec.replicas is -1, must be at least 0']],
-  [{ bus: 'Redis' }, ['spec.bus is "Redis", must be an object']],
-  [{ bus: { type: 'Carrier' } }, ['spec.bus.type is "Carrier", must be one of Memory, Redis']],
+  [{ bus: 'Redis' }, ['spec.bus is text, must be an object']],
+  [{ bus: { type: 'Carrier' } }, ['spec.bus.type must be one of Memory, Redis']],
   [{ bus: { type: 'Redis', redis: { mode: 'Standalone' } } }, ['spec.bus.redis.addresses is missing']],
   [{ bus: { type: 'Redis', redis: { mode: 'Standalone', addresses: ['a:1', 7] } } }, ['spec.bus.redis.addresses[1] is 7, must be text']],
-  [{ bus: { type: 'Redis', redis: { mode: 'Standalone', addresses: 'a:1' } } }, ['spec.bus.redis.addresses is "a:1", must be a list']],
+  [{ bus: { type: 'Redis', redis: { mode: 'Standalone', addresses: 'a:1' } } }, ['spec.bus.redis.addresses is text, must be a list']],
   [{ disruption: { maxUnavailable: true } }, ['spec.disruption.maxUnavailable is true, must be a whole number or text']],
-  [{ paused: 'yes', drain: [] }, ['spec.paused is "yes", must be true or false', 'spec.drain is a list, must be an object']],
+  [{ paused: 'yes', drain: [] }, ['spec.paused is text, must be true or false', 'spec.drain is a list, must be an object']],
   [{ template: { spec: { anything: ['goes'] } } }, []],
 ])('the spec %j is judged by its fields', (spec, faults) => {
   expect(poolSpecFaults(storedPool(spec))).toEqual(faults);
@@ -54,9 +54,7 @@ test.each([
   ['more than 2048 characters with the name of a pod', `wss://edge/{pod}/${'a'.repeat(2030)}`],
 ])('a URL template with %s is named, with what to write', (_, urlTemplate) => {
   const faults = poolSpecFaults(storedPool({ exposure: { type: 'URLTemplate', urlTemplate } }));
-  expect(faults).toEqual([
-    expect.stringMatching(/^spec\.exposure\.urlTemplate is "\S{1,102}, must be a ws:\/\/ or wss:\/\/ URL .*\{pod\}$/),
-  ]);
+  expect(faults).toEqual([expect.stringMatching(/^spec\.exposure\.urlTemplate must be a ws:\/\/ or wss:\/\/ URL .*\{pod\}$/)]);
 });
 
 test('an exposure that lacks what its URLs are made of is named', () => {
@@ -65,7 +63,7 @@ test('an exposure that lacks what its URLs are made of is named', () => {
     [{ type: 'HTTPRoute' }, 'spec.exposure.httpRoute is missing'],
     [
       { type: 'HTTPRoute', httpRoute: { hostname: '1.2.3.4.5', parentRef: { name: 'edge' } } },
-      'spec.exposure.httpRoute.hostname is "1.2.3.4.5", must be a DNS name',
+      'spec.exposure.httpRoute.hostname must be a DNS name',
     ],
   ] as const)
     expect(poolSpecFaults(storedPool({ exposure }))).toEqual([words]);
@@ -94,9 +92,9 @@ test('a name that every object has is no field of a shape', () => {
 test('a channel that says no pool belongs to none, and is told what it lacks', () => {
   for (const [spec, words] of [
     [undefined, 'spec is missing'],
-    ['text', 'spec is "text"'],
+    ['text', 'spec is text'],
     [{ channel: 'a:*' }, 'spec.poolRef is missing'],
-    [{ channel: 'a:*', poolRef: 'web' }, 'spec.poolRef is "web", must be an object'],
+    [{ channel: 'a:*', poolRef: 'web' }, 'spec.poolRef is text, must be an object'],
     [{ channel: 'a:*', poolRef: {} }, 'spec.poolRef.name is missing'],
     [{ channel: 'a:*', poolRef: { name: null } }, 'spec.poolRef.name is missing'],
   ] as const) {
