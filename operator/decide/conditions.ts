@@ -45,3 +45,8 @@ export function nextConditions(
 export function timeText(now: number): string {
   return new Date(now).toISOString().replace(/\.[0-9]{3}Z$/, 'Z');
 }
+
+/** The stored conditions. An older version may have left any value there. */
+export function storedConditions({ conditions }: { readonly conditions?: unknown }): readonly Condition[] {
+  return Array.isArray(conditions) ? conditions.filter((each): each is Condition => typeof each === 'object' && each !== null) : [];
+}

@@ -8,7 +8,7 @@
  */
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
-import type { Condition, ConditionDraft } from './conditions.ts';
+import { storedConditions, type Condition, type ConditionDraft } from './conditions.ts';
 import { pollOf } from './observed.ts';
 import type { ObservedPool } from './observed.ts';
 import type { PoolPolicies } from './policies.ts';
@@ -260,8 +260,11 @@ function policiesInForce({ observed, policies }: PoolFacts): Omit<ConditionDraft
       'TooManyPolicies',
       `${policies.overflow} BarrageChannels are left out because the policies are too large. Replace single channels by patterns.`,
     );
-  const late = observed.gateways.filter((gateway) => isAvailable(gateway) && pollOf(gateway)?.policiesHash !== policies.hash).length;
-  if (late === 0) return draft('True', 'InForce', 'Every gateway that serves has the newest policies.');
+  const serving = observed.gateways.filter(isAvailable).map((gateway) => pollOf(gateway)?.policiesHash);
+  // An operator that has just started has not heard of its gateways: what the earlier one said holds until then.
+  const stored = storedConditions(observed.pool.status ?? {}).find(({ type }) => type === 'PoliciesInForce')?.status;
+  const isLate = serving.some((hash) => (hash === undefined ? stored !== 'True' : hash !== policies.hash));
+  if (!isLate) return draft('True', 'InForce', 'Every gateway that serves has the newest policies.');
   if (observed.pool.spec.paused) return draft('False', 'Paused', 'spec.paused is true: the gateways get nothing new.');
   return draft('False', 'Pushing', 'The newest policies are on their way to the gateways.');
 }

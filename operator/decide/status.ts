@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PoolPlan } from './actions.ts';
-import { nextConditions, timeText, type Condition, type ConditionDraft } from './conditions.ts';
+import { nextConditions, storedConditions, timeText, type Condition, type ConditionDraft } from './conditions.ts';
 import type { BarrageChannel, BarrageChannelStatus } from '../api/barrage-channel.ts';
 import type { GatewayPool, GatewayPoolStatus } from '../api/gateway-pool.ts';
 import { unreadableConditions } from './pool-conditions.ts';
@@ -87,9 +87,4 @@ export function channelStatus(
 function decide<Status extends { readonly conditions?: readonly Condition[] }>(stored: Status, status: Status): StatusDecision<Status> {
   const ours = (status.conditions ?? []).map(({ type }) => storedConditions(stored).find((condition) => condition.type === type));
   return isDeepStrictEqual({ ...stored, conditions: ours }, status) ? { kind: 'same' } : { kind: 'write', status };
-}
-
-/** The stored conditions. An older version may have left any value there. */
-export function storedConditions({ conditions }: { readonly conditions?: unknown }): readonly Condition[] {
-  return Array.isArray(conditions) ? conditions.filter((each): each is Condition => typeof each === 'object' && each !== null) : [];
 }

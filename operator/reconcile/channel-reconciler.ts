@@ -1,5 +1,8 @@
-import { channelConditions } from '../decide/channel-conditions.ts';
-import { poolNotFound, poolPolicies } from '../decide/policies.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+import { channelConditions, policyReach, type PolicyReach } from '../decide/channel-conditions.ts';
+import type { ObservedGateway } from '../decide/observed.ts';
+import { poolNotFound, poolPolicies, type PoolPolicies } from '../decide/policies.ts';
+import { nextHistory, type PolicyHistory } from '../decide/policy-history.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { channelStatus } from '../decide/status.ts';
 import { names } from '../desired/labels.ts';
@@ -7,7 +10,7 @@ import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Outcome } from '../runtime/outcome.ts';
-import { observeGateway, observePoll } from './pod-view.ts';
+import { observeGateway, observePoll, type PoolPod } from './pod-view.ts';
 import type { Polls } from './polls.ts';
 import type { StatusApplier } from './status-applier.ts';
 import type { Stores } from './stores.ts';
@@ -22,6 +25,8 @@ export class ChannelReconciler {
   readonly #statuses: StatusApplier;
   readonly #polls: Polls;
   readonly #clock: Clock;
+  /** By pool (`namespace/name`), with the pool's uid. */
+  readonly #histories = new Map<string, { readonly uid: string; readonly history: PolicyHistory }>();
 
   constructor(options: { readonly stores: Stores; readonly statuses: StatusApplier; readonly polls: Polls; readonly clock: Clock }) {
     this.#stores = options.stores;
@@ -32,21 +37,15 @@ export class ChannelReconciler {
 
   readonly reconcile = async (poolKey: string, signal: AbortSignal): Promise<Outcome> => {
     const pool = this.#stores.pools.get(poolKey);
-    const exists = pool !== undefined && pool.metadata.deletionTimestamp === undefined;
     const channels = this.#stores.channels.withIndex('pool', poolKey);
-    const isPaused = exists && poolSpecFaults(pool).length === 0 && pool.spec.paused;
+    const exists = pool !== undefined && pool.metadata.deletionTimestamp === undefined;
+    if (!exists) this.#histories.delete(poolKey);
     const policies = exists ? poolPolicies(channels) : undefined;
+    const reach = exists && policies !== undefined ? this.#reach(poolKey, pool, policies) : undefined;
     const verdicts = policies?.verdicts ?? channels.map(poolNotFound);
-    const gateways = this.#stores
-      .podsOf(poolKey)
-      .filter(({ metadata }) => metadata.labels?.[names.label.component] === 'gateway')
-      .map((pod) => {
-        const poll = this.#polls.of(pod.metadata.uid);
-        return observeGateway(pod, poll === undefined ? undefined : observePoll(poll.status, poll.at));
-      });
     const refused: ApiError[] = [];
     for (const verdict of verdicts) {
-      const conditions = channelConditions(verdict, gateways, { hash: policies?.hash, isPaused });
+      const conditions = channelConditions(verdict, reach);
       const decision = channelStatus(verdict.channel, conditions, this.#clock.wall());
       if (decision.kind === 'same') continue;
       const write = { resource: resources.barrageChannel, object: verdict.channel, status: decision.status, summary: verdict.message };
@@ -61,4 +60,19 @@ export class ChannelReconciler {
     if (refused[0] !== undefined) throw refused[0];
     return { kind: 'done' };
   };
+
+  #reach(poolKey: string, pool: GatewayPool, policies: PoolPolicies): PolicyReach {
+    const { uid } = pool.metadata;
+    const known = this.#histories.get(poolKey);
+    const history = nextHistory(known?.uid === uid ? known.history : undefined, policies);
+    this.#histories.set(poolKey, { uid, history });
+    const of = Object.groupBy(this.#stores.podsOf(poolKey), ({ metadata }) => metadata.labels?.[names.label.component] ?? '');
+    const observed = (pods: readonly PoolPod[] = []): readonly ObservedGateway[] =>
+      pods.map((pod) => {
+        const poll = this.#polls.of(pod.metadata.uid);
+        return observeGateway(pod, poll === undefined ? undefined : observePoll(poll.status, poll.at));
+      });
+    const isPaused = poolSpecFaults(pool).length === 0 && pool.spec.paused;
+    return policyReach(history, { gateways: observed(of['gateway']), publishers: observed(of['publisher']) }, isPaused);
+  }
 }

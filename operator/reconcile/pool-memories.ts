@@ -2,7 +2,7 @@ import type { GatewayPool } from '../api/gateway-pool.ts';
 import { toldBy, type OpenComplaint } from '../decide/complaints.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import type { ScalingMemory } from '../decide/scaling.ts';
-import { storedConditions } from '../decide/status.ts';
+import { storedConditions } from '../decide/conditions.ts';
 import type { PodWrite } from './action-shell.ts';
 import type { Children } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';

@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { begin, gatewayWith } from './pool-fixture.ts';
+import { begin } from './pool-fixture.ts';
 import type { BarrageChannel } from '../../../operator/api/barrage-channel.ts';
 import { withDefaults } from '../../../operator/api/stored-objects.ts';
-import { channelConditions } from '../../../operator/decide/channel-conditions.ts';
 import { poolNotFound, poolPolicies } from '../../../operator/decide/policies.ts';
 import { poolLimits, readPolicyParts } from '../../../core/pool/pool-document.ts';
 import { Policies } from '../../../core/policy/policy.ts';
@@ -123,16 +122,4 @@ test('parts stay below their bound, and what does not fit is told, object by obj
   expect(verdicts.filter(({ reason }) => reason === 'TooManyPolicies')).toHaveLength(overflow);
   const entries = parts.flatMap((part) => (JSON.parse(part) as { channels: unknown[] }).channels);
   expect(entries).toHaveLength(many.length - overflow);
-});
-
-test('a channel is in force when every gateway that serves has the policies', () => {
-  const { verdicts } = poolPolicies([channelWith('one', 'video:*')]);
-  const verdict = verdicts[0]!;
-  const inForce = (gateways: Parameters<typeof channelConditions>[1]) =>
-    channelConditions(verdict, gateways, { hash: 'new', isPaused: false })[1];
-  expect(inForce([])).toMatchObject({ type: 'InForce', status: 'Unknown', reason: 'NoGateway' });
-  expect(inForce([gatewayWith('a', {}, { policiesHash: 'new' }), gatewayWith('b')])).toMatchObject({ status: 'False', reason: 'Pushing' });
-  expect(inForce([gatewayWith('a', {}, { policiesHash: 'new' })])).toMatchObject({ status: 'True' });
-  const paused = channelConditions(verdict, [gatewayWith('b')], { hash: 'new', isPaused: true })[1];
-  expect(paused).toMatchObject({ status: 'False', reason: 'Paused' });
 });
