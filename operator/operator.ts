@@ -23,6 +23,7 @@ import { PoolReconciler } from './reconcile/pool-reconciler.ts';
 import { PoolSecretsKeeper } from './reconcile/pool-secrets.ts';
 import { PoolStatusWriter } from './reconcile/pool-status.ts';
 import { Polls } from './reconcile/polls.ts';
+import { Pushes } from './reconcile/pushes.ts';
 import { StatusApplier } from './reconcile/status-applier.ts';
 import { Stores } from './reconcile/stores.ts';
 import { Controller } from './runtime/controller.ts';
@@ -120,7 +121,9 @@ export class Operator implements Running {
       concurrency: pollsAtOnce,
     });
     const children = new Children(api);
-    const documents = new DocumentKeeper({ children, admin });
+    const pushes = new Pushes((address, body, msMax) => admin.putPool(address, body, msMax));
+    pushes.export(this.#registry);
+    const documents = new DocumentKeeper({ children, pushes });
     const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);
     this.#recorder = new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName });
     const statuses = new StatusApplier({ api, recorder: this.#recorder, logger });

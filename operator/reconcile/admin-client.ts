@@ -1,11 +1,9 @@
-import { readAnswer } from '../../core/process/bounded-read.ts';
+import { once } from 'node:events';
+import { request as requestOf, type IncomingMessage } from 'node:http';
+import { readAnswer, readChunks } from '../../core/process/bounded-read.ts';
 import { readAdminStatus, type AdminStatus } from '../../core/pool/admin-status.ts';
-
-/** A pod's answer to a push or a command. `refused` carries the pod's reason in `message`. */
-export type Told =
-  | { readonly kind: 'taken' }
-  | { readonly kind: 'refused'; readonly status: number; readonly message: string }
-  | { readonly kind: 'silent' };
+import { bytesOf, type PushBody } from './pushes.ts';
+import type { Told } from './told.ts';
 
 const timeoutMs = 2_000;
 /** Bound of an answer, in bytes. The largest status has some 10 kB. */
@@ -25,11 +23,29 @@ export class AdminClient {
   }
 
   /**
-   * @param envelope the signed pool document
-   * @param policies the policy parts, in order
+   * Sends a pool document. `fetch` would copy the body for each pod; here the socket writes the shared chunks.
+   * @param body JSON `{"envelope": text, "policies": [text, …]}`
+   * @param msMax time limit in milliseconds, from now
    */
-  async putPool(address: string, envelope: string, policies: readonly string[]): Promise<Told> {
-    return toldBy(await this.#ask(address, 'pool', JSON.stringify({ envelope, policies })));
+  async putPool(address: string, body: PushBody, msMax: number): Promise<Told> {
+    const headers = { 'content-type': 'application/json', 'content-length': bytesOf(body) };
+    const path = '/admin/v1/pool';
+    try {
+      const signal = AbortSignal.timeout(msMax);
+      const request = requestOf({ host: address, port: this.#port, path, method: 'PUT', headers, signal, agent: false });
+      const answered = once(request, 'response', { signal }) as Promise<[IncomingMessage]>;
+      // A pod may close the connection after its answer.
+      request.on('error', () => {});
+      for (const chunk of body) request.write(chunk);
+      request.end();
+      const [response] = await answered;
+      const answer = await readChunks(response as AsyncIterable<Uint8Array>, answerBytesMax);
+      if (answer.kind === 'whole') return toldBy({ status: response.statusCode ?? 0, text: answer.bytes.toString() });
+      request.destroy();
+      return { kind: 'silent' };
+    } catch {
+      return { kind: 'silent' };
+    }
   }
 
   /** @param envelope a signed drain command */

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool/pool-document.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { nextDocument, type DocumentMember } from '../decide/document.ts';
+import { silentMs } from '../decide/blocker.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
+import { planPushes, type PlannedPush, type Recipient } from '../decide/push-plan.ts';
 import { documentConfigMap, policyConfigMaps } from '../desired/config-maps.ts';
 import { gatewayUrl } from '../desired/exposure.ts';
 import { childNames } from '../desired/labels.ts';
@@ -11,16 +13,10 @@ import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { KubeObject } from '../runtime/kube-api.ts';
 import { isOlder } from '../runtime/resource-version.ts';
-import type { AdminClient, Told } from './admin-client.ts';
 import type { Children } from './children.ts';
 import type { PoolSecrets } from './pool-secrets.ts';
-
-/** A pod that should have the document, with the epoch of its last answer. */
-export interface Recipient {
-  readonly name: string;
-  readonly address: string;
-  readonly poolEpoch: number;
-}
+import type { Pushes } from './pushes.ts';
+import type { Told } from './told.ts';
 
 export interface StoredDocument {
   readonly document: PoolDocument;
@@ -40,6 +36,12 @@ interface Written {
   readonly object: KubeObject;
 }
 
+/** A pod's answer to a push. */
+export interface PushResult {
+  readonly to: Recipient;
+  readonly told: Told;
+}
+
 /** Attempts to write a document against other writers. */
 const conflictsMax = 3;
 
@@ -49,7 +51,7 @@ const conflictsMax = 3;
  */
 export class DocumentKeeper {
   readonly #children: Children;
-  readonly #admin: AdminClient;
+  readonly #pushes: Pushes;
   /** The last write of each pool, by pool uid. The store may not have heard of it yet. */
   readonly #written = new Map<string, Written>();
   /**
@@ -58,9 +60,11 @@ export class DocumentKeeper {
    */
   readonly #read = new WeakMap<KubeObject, { readonly publicKey: string; readonly stored: StoredDocument | undefined }>();
 
-  constructor(options: { readonly children: Children; readonly admin: AdminClient }) {
+  readonly #encoded = new WeakMap<PoolPolicies, Buffer>();
+
+  constructor(options: { readonly children: Children; readonly pushes: Pushes }) {
     this.#children = options.children;
-    this.#admin = options.admin;
+    this.#pushes = options.pushes;
   }
 
   /**
@@ -132,21 +136,52 @@ export class DocumentKeeper {
   }
 
   /**
-   * Pushes the document to every pod with a lower epoch.
-   * @returns the pods that did not take it, with their answers
+   * Pushes the document to every pod with a lower epoch, and the policies to those that lack them.
+   * @returns the answer of each of these pods
    */
-  async push(
-    stored: StoredDocument,
-    policies: PoolPolicies,
-    recipients: readonly Recipient[],
-  ): Promise<readonly { readonly name: string; readonly told: Told }[]> {
-    const behind = recipients.filter(({ poolEpoch }) => poolEpoch < stored.document.epoch);
-    const results = await Promise.all(
-      behind.map(async ({ name, address }) => ({ name, told: await this.#admin.putPool(address, stored.envelope, policies.parts) })),
+  async push(stored: StoredDocument, policies: PoolPolicies, recipients: readonly Recipient[]): Promise<readonly PushResult[]> {
+    const { epoch } = stored.document;
+    const planned = planPushes(recipients, { epoch, policiesHash: policies.hash }, silentMs);
+    const results = await this.#carryOut(stored, policies, planned);
+    // A pod that has restarted since its last answer has no policies any more.
+    const lacking = results.filter(({ needsPolicies, told }) => !needsPolicies && told.kind === 'refused' && told.status === 400);
+    if (lacking.length === 0) return results;
+    const again = await this.#carryOut(
+      stored,
+      policies,
+      lacking.map(({ to }) => ({ to, needsPolicies: true })),
     );
-    return results.filter(({ told }) => told.kind !== 'taken');
+    return [...results.filter((result) => !lacking.includes(result)), ...again];
+  }
+
+  async #carryOut(
+    { envelope }: StoredDocument,
+    policies: PoolPolicies,
+    planned: readonly PlannedPush[],
+  ): Promise<readonly (PlannedPush & PushResult)[]> {
+    const head = Buffer.from(`{"envelope":${JSON.stringify(envelope)},"policies":`);
+    const answers = await this.#pushes.all(
+      planned.map(({ to, needsPolicies }) => ({
+        address: to.address,
+        body: [head, needsPolicies ? this.#encodedPolicies(policies) : noPolicies],
+        isSlow: to.silentMs > 0,
+      })),
+    );
+    return planned.map((push, index) => ({ ...push, told: answers[index] ?? { kind: 'silent' } }));
+  }
+
+  /** The end of a body with policies, encoded once for all pods and documents. */
+  #encodedPolicies(policies: PoolPolicies): Buffer {
+    const known = this.#encoded.get(policies);
+    if (known !== undefined) return known;
+    const encoded = Buffer.from(`${JSON.stringify(policies.parts)}}`);
+    this.#encoded.set(policies, encoded);
+    return encoded;
   }
 }
+
+/** The end of a body for a pod that has the policies. */
+const noPolicies = Buffer.from('[]}');
 
 function verified(configMap: KubeObject, publicKey: string): StoredDocument | undefined {
   const envelope = (configMap as { readonly data?: Readonly<Record<string, string>> }).data?.['pool.json'];

@@ -78,6 +78,20 @@ export class Polls {
   }
 
   /**
+   * Notes that a pod took a document. Its next answer comes up to seconds later; until then nobody pushes it again.
+   */
+  tookDocument(uid: string, document: { readonly epoch: number; readonly policiesHash: string }): void {
+    const poll = this.#polls.get(uid);
+    if (poll === undefined) return;
+    const { epoch: poolEpoch, policiesHash } = document;
+    this.#polls.set(uid, { at: poll.at, status: { ...poll.status, poolEpoch, policiesHash } });
+    const { labels, namespace = '' } = this.#pods.get(uid)?.metadata ?? {};
+    const pool = labels?.[names.label.pool];
+    // Conditions tell of documents and policies.
+    if (pool !== undefined) this.#options.changed(`${namespace}/${pool}`);
+  }
+
+  /**
    * For a silent pod that has started: when the first question that it did not answer was asked, in Unix milliseconds.
    * `undefined` for any other pod.
    */
@@ -167,7 +181,7 @@ export class Polls {
 
   /**
    * Records an answer or a silence.
-   * @returns whether the silence has just become long enough for the decisions, or has ended after that
+   * @returns whether a silence has just become long enough for the decisions, or a silence of that length has ended
    */
   #keepAccount(pod: PoolPod, askedAt: number, isAnswer: boolean): boolean {
     const { uid } = pod.metadata;
@@ -175,7 +189,7 @@ export class Polls {
     // A starting pod owes no answer.
     if (isAnswer || !hasStarted(pod)) {
       this.#silences.delete(uid);
-      return silence.isTold;
+      return silence.isTold || this.#options.clock.wall() - silence.since >= silentMs;
     }
     const tells = !silence.isTold && this.#options.clock.wall() - silence.since >= silentMs;
     this.#silences.set(uid, { since: silence.since, isTold: silence.isTold || tells });

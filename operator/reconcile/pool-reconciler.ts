@@ -9,6 +9,7 @@ import { pendingMsMax, withOwnWrites } from '../decide/own-writes.ts';
 import { poolPolicies, type PoolPolicies } from '../decide/policies.ts';
 import { podDifference } from '../decide/pod-difference.ts';
 import { planPool } from '../decide/pool-plan.ts';
+import type { Recipient } from '../decide/push-plan.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
@@ -22,7 +23,7 @@ import { isOlder } from '../runtime/resource-version.ts';
 import type { ActionShell } from './action-shell.ts';
 import { Attempts } from './attempts.ts';
 import { controllerOf, type Children, type DesiredChild } from './children.ts';
-import type { DocumentKeeper, Recipient } from './document-keeper.ts';
+import type { DocumentKeeper } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
 import { isEndpointReady } from './endpoints.ts';
 import type { PoolSecretsKeeper } from './pool-secrets.ts';
@@ -291,7 +292,11 @@ export class PoolReconciler {
         if (clock.wall() - poll.at > lastWordsMs) return [];
         leaving.add(pod.metadata.name);
       }
-      return [{ name: pod.metadata.name, address, poolEpoch: poll.status.poolEpoch }];
+      const { name, uid } = pod.metadata;
+      const silentSince = polls.unansweredSince(uid);
+      const silentMs = silentSince === undefined ? 0 : Math.max(1, clock.wall() - silentSince);
+      const { poolEpoch, policiesHash } = poll.status;
+      return [{ name, uid, address, poolEpoch, policiesHash, silentMs }];
     });
     const subject = `ConfigMap ${childNames.document(pool)}`;
     await attempts.run(subject, async () => {
@@ -309,9 +314,12 @@ export class PoolReconciler {
         return;
       }
       const { stored } = written;
-      for (const { name, told } of await documents.push(stored, policies, recipients)) {
-        if (leaving.has(name)) continue;
-        logger.warn({ pod: name, told, epoch: stored.document.epoch }, 'a pod did not take the pool document');
+      const { epoch } = stored.document;
+      for (const { to, told } of await documents.push(stored, policies, recipients)) {
+        if (told.kind === 'taken') polls.tookDocument(to.uid, { epoch, policiesHash: policies.hash });
+        const { name } = to;
+        if (told.kind === 'taken' || leaving.has(name)) continue;
+        logger.warn({ pod: name, told, epoch }, 'a pod did not take the pool document');
         afterMs = Math.min(afterMs ?? Infinity, told.kind === 'silent' ? silentRetryMs : faultRetryMs);
       }
     });

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import { verifyCommand } from '../../core/pool/drain-command.ts';
-import { decideDocument, verifyDocument, type DocumentMark } from '../../core/pool/pool-document.ts';
+import { decideDocument, policiesHash, verifyDocument, type DocumentMark } from '../../core/pool/pool-document.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { names } from '../../operator/desired/labels.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
@@ -50,6 +50,8 @@ export class StandInPods {
    */
   readonly objections: string[] = [];
   asked = 0;
+  /** Bytes of the pool documents that all pods were sent. */
+  pushedBytes = 0;
 
   /** @param connections how many each gateway has when it begins */
   static async start(kubeconfig: string, connections = 0): Promise<StandInPods> {
@@ -122,7 +124,8 @@ export class StandInPods {
   }
 
   #takeDocument(pod: SimulatedPod, body: string): readonly [number, unknown] {
-    const { envelope } = JSON.parse(body) as { readonly envelope: string };
+    this.pushedBytes += Buffer.byteLength(body);
+    const { envelope, policies: parts } = JSON.parse(body) as { readonly envelope: string; readonly policies: readonly string[] };
     const read = verifyDocument(envelope, publicKeyOf(pod));
     if (read.kind !== 'verified') return this.#object(403, `${pod.metadata.name}: ${read.fault}`);
     const { pool, epoch, policies } = read.document;
@@ -131,6 +134,9 @@ export class StandInPods {
     const decision = decideDocument(state.mark, mark);
     if (decision === 'conflict') return this.#object(409, `${pod.metadata.name}: two documents of epoch ${epoch}`);
     if (decision === 'older') return [409, { message: 'older' }];
+    const isNewPolicies = policies.hash !== state.policiesHash;
+    if (isNewPolicies && policiesHash(parts) !== policies.hash) return this.#object(400, `${pod.metadata.name}: policies are missing`);
+    if (!isNewPolicies && parts.length > 0) this.#object(200, `${pod.metadata.name}: the policies that it has already`);
     state.mark = mark;
     state.policiesHash = policies.hash;
     return [200, { epoch }];

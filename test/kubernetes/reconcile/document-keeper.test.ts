@@ -5,10 +5,10 @@ import type { DocumentMember } from '../../../operator/decide/document.ts';
 import { poolPolicies } from '../../../operator/decide/policies.ts';
 import { childNames } from '../../../operator/desired/labels.ts';
 import { resources } from '../../../operator/kube/resources.ts';
-import { AdminClient } from '../../../operator/reconcile/admin-client.ts';
 import { Children } from '../../../operator/reconcile/children.ts';
 import { DocumentKeeper, type DocumentWrite, type StoredDocument } from '../../../operator/reconcile/document-keeper.ts';
 import type { PoolSecrets } from '../../../operator/reconcile/pool-secrets.ts';
+import { Pushes } from '../../../operator/reconcile/pushes.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { applyDefinitions } from '../../pods/operated-pool.ts';
 import { clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
@@ -16,6 +16,8 @@ import { gatewayPool, Surroundings } from '../conditions/observation.ts';
 import { openRig, type Rig } from '../kube/rig.ts';
 
 vi.setConfig({ testTimeout: clusterTimeoutMs });
+
+const noPushes = new Pushes(() => Promise.resolve({ kind: 'silent' }));
 
 interface Pen {
   readonly write: (wanted: {
@@ -61,7 +63,7 @@ class Desk {
 
   /** An operator that leads, or thinks so. */
   operator(): Pen {
-    const documents = new DocumentKeeper({ children: new Children(this.rig.api), admin: new AdminClient(1) });
+    const documents = new DocumentKeeper({ children: new Children(this.rig.api), pushes: noPushes });
     return {
       write: async ({ gateway, inStore, polledEpochs = [], exposure = this.pool.spec.exposure }) =>
         documents.write({
@@ -82,7 +84,7 @@ class Desk {
 
   /** What a pod that starts now, and trusts the key of now, would read. */
   async read(): Promise<StoredDocument | undefined> {
-    const reader = new DocumentKeeper({ children: new Children(this.rig.api), admin: new AdminClient(1) });
+    const reader = new DocumentKeeper({ children: new Children(this.rig.api), pushes: noPushes });
     return reader.read(await this.stored(), this.keys.publicKey);
   }
 }

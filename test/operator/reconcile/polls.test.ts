@@ -245,3 +245,35 @@ test('of more pods than can be asked each second every one is asked as often as 
   expect(times.flat().length).toBeLessThanOrEqual(60 * 20 + 100);
   for (const each of times) expect(longestGap(each)).toBeLessThan(5_200);
 });
+
+test('a document that a pod took counts before its next answer, and an answer that says otherwise counts again', async () => {
+  const { clock, pods, changes, polls } = world();
+  pods.set('a', podWith('a'));
+  polls.tookDocument('a', { epoch: 7, policiesHash: 'new' });
+  expect(changes).toEqual([]);
+  polls.start();
+  await clock.advance(10, settle);
+  changes.splice(0);
+  polls.tookDocument('a', { epoch: 7, policiesHash: 'new' });
+  expect(polls.of('a')?.status).toMatchObject({ poolEpoch: 7, policiesHash: 'new' });
+  expect(changes).toEqual(['live/web']);
+  await clock.advance(intervalMs, settle);
+  // It has restarted: its answer is believed.
+  expect(polls.of('a')?.status).toMatchObject({ poolEpoch: 1, policiesHash: '' });
+  expect(changes).toEqual(['live/web', 'live/web']);
+  polls.stop();
+});
+
+test('a pod whose long silence ends is told of once: it was not pushed what it missed', async () => {
+  const { clock, pods, dead, changes, polls } = world();
+  pods.set('a', podWith('a', started));
+  polls.start();
+  await clock.advance(10, settle);
+  dead.add('a');
+  await clock.advance(silentMs + 3 * timeLimitMs, settle);
+  dead.delete('a');
+  changes.splice(0);
+  await clock.advance(timeLimitMs + 2 * intervalMs, settle);
+  expect(changes).toEqual(['live/web']);
+  polls.stop();
+});
