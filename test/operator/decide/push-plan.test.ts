@@ -8,7 +8,11 @@ function recipient(name: string, more: Partial<Recipient> = {}): Recipient {
 const document = { epoch: 5, policiesHash: 'new' };
 
 test('policies go only to pods that report another hash', () => {
-  const planned = planPushes([recipient('has', { policiesHash: 'new' }), recipient('lacks'), recipient('empty', { policiesHash: '' })], document, 1);
+  const planned = planPushes(
+    [recipient('has', { policiesHash: 'new' }), recipient('lacks'), recipient('empty', { policiesHash: '' })],
+    document,
+    1,
+  );
   expect(planned.map(({ to, needsPolicies }) => [to.name, needsPolicies])).toEqual([
     ['has', false],
     ['lacks', true],

@@ -6,7 +6,8 @@ import { settle } from '../../support/fake-clock.ts';
 
 /** Pods that answer when the test says so. */
 class Pods {
-  readonly started: { readonly address: string; readonly body: PushBody; readonly msMax: number; readonly answer: (told: Told) => void }[] = [];
+  readonly started: { readonly address: string; readonly body: PushBody; readonly msMax: number; readonly answer: (told: Told) => void }[] =
+    [];
   readonly pushes: Pushes;
 
   constructor(limits?: PushLimits) {
@@ -94,11 +95,19 @@ test('answers come in the order of the pushes, and the metrics tell of all', asy
   const figure = async (name: string): Promise<unknown> =>
     (await registry.getSingleMetric(`barrage_operator_${name}`)?.get())?.values.map(({ value }) => value);
   expect(pods.addresses).toEqual(['a', 'b', 'slow']);
-  expect([await figure('pushes_in_flight'), await figure('push_bytes_in_flight'), await figure('pushes_waiting')]).toEqual([[3], [23], [0]]);
+  expect([await figure('pushes_in_flight'), await figure('push_bytes_in_flight'), await figure('pushes_waiting')]).toEqual([
+    [3],
+    [23],
+    [0],
+  ]);
   await pods.answer(0);
   await pods.answer(1, { kind: 'refused', status: 403, message: '' });
   await pods.answer(2, { kind: 'silent' });
   expect((await answers).map(({ kind }) => kind)).toEqual(['silent', 'taken', 'refused']);
-  expect([await figure('pushes_in_flight'), await figure('push_bytes_in_flight'), await figure('push_bytes_total')]).toEqual([[0], [0], [23]]);
+  expect([await figure('pushes_in_flight'), await figure('push_bytes_in_flight'), await figure('push_bytes_total')]).toEqual([
+    [0],
+    [0],
+    [23],
+  ]);
   expect(await figure('pushes_total')).toEqual([1, 1, 1]);
 });
