@@ -19,6 +19,7 @@ import { ChannelReconciler } from './reconcile/channel-reconciler.ts';
 import { Children } from './reconcile/children.ts';
 import { ControllerTelemetry } from './reconcile/controller-telemetry.ts';
 import { DocumentKeeper } from './reconcile/document-keeper.ts';
+import { KnownPolicies } from './reconcile/known-policies.ts';
 import { PoolReconciler } from './reconcile/pool-reconciler.ts';
 import { PoolSecretsKeeper } from './reconcile/pool-secrets.ts';
 import { PoolStatusWriter } from './reconcile/pool-status.ts';
@@ -123,6 +124,7 @@ export class Operator implements Running {
     const children = new Children(api);
     const pushes = new Pushes((address, body, msMax) => admin.putPool(address, body, msMax));
     pushes.export(this.#registry);
+    const policies = new KnownPolicies();
     const documents = new DocumentKeeper({ children, pushes });
     const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);
     this.#recorder = new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName });
@@ -132,6 +134,7 @@ export class Operator implements Running {
       secrets: new PoolSecretsKeeper({ api, known, now: () => clock.monotonic() }),
       children,
       documents,
+      policies,
       actions: new ActionShell({ api, admin, clock, logger }),
       status: new PoolStatusWriter({ statuses, stores: this.#stores }),
       polls: this.#polls,
@@ -141,7 +144,7 @@ export class Operator implements Running {
       image: settings.operatorImage,
       namespace: settings.operatorNamespace,
     });
-    const channels = new ChannelReconciler({ stores: this.#stores, statuses, polls: this.#polls, clock });
+    const channels = new ChannelReconciler({ stores: this.#stores, statuses, polls: this.#polls, clock, policies });
     const shared = { workers: poolWorkers, paceMs, clock, observer: new ControllerTelemetry(this.#registry, logger) };
     this.#pools = new Controller({ name: 'gatewaypool', reconcile: this.#reconciler.reconcile, ...shared });
     this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared, paceMs: channelPaceMs });

@@ -8,7 +8,6 @@ import type { BarrageChannel } from '../api/barrage-channel.ts';
 import { shapeFaults } from '../api/shape.ts';
 import { specShapes } from '../api/shapes.ts';
 import { policiesHash, poolLimits } from '../../core/pool/pool-document.ts';
-import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import { readPolicy } from '../../core/policy/policy-part.ts';
 import { policyPartsMax } from '../desired/pod-template.ts';
 
@@ -30,17 +29,38 @@ export interface PoolPolicies {
   readonly overflow: number;
 }
 
-/** @param channels the objects whose poolRef is this pool; objects that are being deleted do not count */
-export function poolPolicies(channels: readonly BarrageChannel[]): PoolPolicies {
+/** An object as gateways and publishers read it. It depends on the object's name, creation and spec only. */
+export interface ChannelRead {
+  /** Creation in Unix milliseconds. */
+  readonly createdAt: number;
+  readonly content:
+    | {
+        readonly kind: 'policy';
+        /** The pattern. */
+        readonly pattern: string;
+        /** The policy in JSON. */
+        readonly text: string;
+      }
+    | { readonly kind: 'fault'; readonly fault: string };
+}
+
+/**
+ * @param channels the objects whose poolRef is this pool; objects that are being deleted do not count
+ * @param readOf gives the read of each object; a caller may remember it
+ */
+export function poolPolicies(
+  channels: readonly BarrageChannel[],
+  readOf: (channel: BarrageChannel) => ChannelRead = readChannel,
+): PoolPolicies {
   const alive = channels.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  const entries = alive.toSorted(olderFirst).map((channel) => ({ channel, read: readObject(channel) }));
-  const winners = new Map<string, { readonly channel: BarrageChannel; readonly policy: ChannelPolicy }>();
-  for (const { channel, read } of entries)
-    if (read.kind === 'policy' && !winners.has(read.policy.channel)) winners.set(read.policy.channel, { channel, policy: read.policy });
-  const good = [...winners.values()].toSorted((a, b) => (a.policy.channel < b.policy.channel ? -1 : 1));
-  const { parts, placed } = partsOf(good.map(({ policy }) => JSON.stringify(policy)));
+  const entries = alive.map((channel) => ({ channel, ...readOf(channel) })).toSorted(olderFirst);
+  const winners = new Map<string, { readonly channel: BarrageChannel; readonly pattern: string; readonly text: string }>();
+  for (const { channel, content } of entries)
+    if (content.kind === 'policy' && !winners.has(content.pattern)) winners.set(content.pattern, { channel, ...content });
+  const good = [...winners.values()].toSorted((a, b) => (a.pattern < b.pattern ? -1 : 1));
+  const { parts, placed } = partsOf(good.map(({ text }) => text));
   const inForce = new Set(good.slice(0, placed).map(({ channel }) => channel));
-  const faults = new Map(entries.flatMap(({ channel, read }) => (read.kind === 'fault' ? [[channel, read.fault] as const] : [])));
+  const faults = new Map(entries.flatMap(({ channel, content }) => (content.kind === 'fault' ? [[channel, content.fault] as const] : [])));
   const verdicts = alive.map((channel) =>
     verdictOf(channel, winners.get(channel.spec.channel)?.channel ?? channel, { inForce, fault: faults.get(channel) }),
   );
@@ -84,24 +104,19 @@ function invalid(channel: BarrageChannel, fault: string): ChannelVerdict {
   return { channel, accepted: false, reason: 'InvalidPolicy', message };
 }
 
-type ObjectRead = { readonly kind: 'policy'; readonly policy: ChannelPolicy } | { readonly kind: 'fault'; readonly fault: string };
-
 /**
  * Reads an object as gateways and publishers do. A value that they refuse is a fault. An unknown field is none: the
  * definitions are upgraded before the operator, and fill in the defaults of new fields.
  */
-function readObject({ spec }: BarrageChannel): ObjectRead {
+export function readChannel({ metadata, spec }: BarrageChannel): ChannelRead {
+  const createdAt = Date.parse(metadata.creationTimestamp);
   const { poolRef: _pool, expectedPeak: _peak, ...policy } = spec;
   const read = readPolicy(policy);
   const faults = read.kind === 'policy' ? read.replaced : read.faults;
-  if (read.kind === 'policy' && faults.length === 0) return { kind: 'policy', policy: read.policy };
-  return {
-    kind: 'fault',
-    fault: faults
-      .slice(0, 5)
-      .map(({ path, message }) => `spec.${path}: ${message}`)
-      .join('; '),
-  };
+  if (read.kind === 'policy' && faults.length === 0)
+    return { createdAt, content: { kind: 'policy', pattern: read.policy.channel, text: JSON.stringify(read.policy) } };
+  const words = faults.slice(0, 5).map(({ path, message }) => `spec.${path}: ${message}`);
+  return { createdAt, content: { kind: 'fault', fault: words.join('; ') } };
 }
 
 /** Fills one part after another. `placed`: how many of the texts fit. */
@@ -135,8 +150,10 @@ const partEnd = ']}';
 /** The same bound as in a policy file. */
 const policiesPerPartMax = 10_000;
 
-function olderFirst(a: BarrageChannel, b: BarrageChannel): number {
-  return (
-    Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1)
-  );
+function olderFirst(a: Entry, b: Entry): number {
+  return a.createdAt - b.createdAt || (a.channel.metadata.name < b.channel.metadata.name ? -1 : 1);
+}
+
+interface Entry extends ChannelRead {
+  readonly channel: BarrageChannel;
 }

@@ -1,7 +1,7 @@
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { channelConditions, policyReach, type PolicyReach } from '../decide/channel-conditions.ts';
 import type { ObservedGateway } from '../decide/observed.ts';
-import { poolNotFound, poolPolicies, type PoolPolicies } from '../decide/policies.ts';
+import { poolNotFound, type PoolPolicies } from '../decide/policies.ts';
 import { nextHistory, type PolicyHistory } from '../decide/policy-history.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { channelStatus } from '../decide/status.ts';
@@ -10,6 +10,7 @@ import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Outcome } from '../runtime/outcome.ts';
+import type { KnownPolicies } from './known-policies.ts';
 import { observeGateway, observePoll, type PoolPod } from './pod-view.ts';
 import type { Polls } from './polls.ts';
 import type { StatusApplier } from './status-applier.ts';
@@ -25,10 +26,18 @@ export class ChannelReconciler {
   readonly #statuses: StatusApplier;
   readonly #polls: Polls;
   readonly #clock: Clock;
+  readonly #policies: KnownPolicies;
   /** By pool (`namespace/name`), with the pool's uid. */
   readonly #histories = new Map<string, { readonly uid: string; readonly history: PolicyHistory }>();
 
-  constructor(options: { readonly stores: Stores; readonly statuses: StatusApplier; readonly polls: Polls; readonly clock: Clock }) {
+  constructor(options: {
+    readonly stores: Stores;
+    readonly statuses: StatusApplier;
+    readonly polls: Polls;
+    readonly clock: Clock;
+    readonly policies: KnownPolicies;
+  }) {
+    this.#policies = options.policies;
     this.#stores = options.stores;
     this.#statuses = options.statuses;
     this.#polls = options.polls;
@@ -40,7 +49,7 @@ export class ChannelReconciler {
     const channels = this.#stores.channels.withIndex('pool', poolKey);
     const exists = pool !== undefined && pool.metadata.deletionTimestamp === undefined;
     if (!exists) this.#histories.delete(poolKey);
-    const policies = exists ? poolPolicies(channels) : undefined;
+    const policies = exists ? this.#policies.of(poolKey, channels) : undefined;
     const reach = exists && policies !== undefined ? this.#reach(poolKey, pool, policies) : undefined;
     const verdicts = policies?.verdicts ?? channels.map(poolNotFound);
     const refused: ApiError[] = [];

@@ -186,11 +186,20 @@ export function controllerOf({ metadata }: KubeObject): string | undefined {
   return metadata.ownerReferences?.find(({ controller }) => controller === true)?.uid;
 }
 
+/** `versionOf` of objects in the stores, which never change. */
+const versions = new WeakMap<KubeObject, string>();
+/** `contentHash` of objects, which never change. */
+const contents = new WeakMap<KubeObject, string>();
+
 /**
  * Hash of an object without its status and the fields that only the API server writes. It changes only when somebody
  * changes the desired part.
  */
 function versionOf(object: KubeObject): string {
+  return remembered(versions, object, computedVersion);
+}
+
+function computedVersion(object: KubeObject): string {
   const { status: _status, apiVersion: _version, kind: _kind, ...rest } = object as KubeObject & { readonly status?: unknown };
   const {
     resourceVersion: _resourceVersion,
@@ -198,12 +207,24 @@ function versionOf(object: KubeObject): string {
     managedFields: _fields,
     ...metadata
   } = object.metadata as KubeObject['metadata'] & { readonly managedFields?: unknown };
-  return contentHash({ ...rest, metadata });
+  return computedHash({ ...rest, metadata });
 }
 
 /** Does not depend on the order of keys. */
 function contentHash(object: KubeObject): string {
+  return remembered(contents, object, computedHash);
+}
+
+function computedHash(object: KubeObject): string {
   return createHash('sha256')
     .update(canonical(object as unknown as JsonObject))
     .digest('hex');
+}
+
+function remembered(known: WeakMap<KubeObject, string>, object: KubeObject, compute: (object: KubeObject) => string): string {
+  const found = known.get(object);
+  if (found !== undefined) return found;
+  const hash = compute(object);
+  known.set(object, hash);
+  return hash;
 }

@@ -60,7 +60,10 @@ export class DocumentKeeper {
    */
   readonly #read = new WeakMap<KubeObject, { readonly publicKey: string; readonly stored: StoredDocument | undefined }>();
 
-  readonly #encoded = new WeakMap<PoolPolicies, Buffer>();
+  /** By the parts. */
+  readonly #encoded = new WeakMap<PoolPolicies['parts'], Buffer>();
+  /** By the parts. A pool's uid decides the rest of its objects. */
+  readonly #partObjects = new WeakMap<PoolPolicies['parts'], { readonly poolUid: string; readonly objects: readonly KubeObject[] }>();
 
   constructor(options: { readonly children: Children; readonly pushes: Pushes }) {
     this.#children = options.children;
@@ -96,8 +99,8 @@ export class DocumentKeeper {
   }): Promise<DocumentWrite> {
     const { pool, secrets, members, policies, observed, signal } = wanted;
     const content = contentOf(pool, members, policies);
-    for (const object of policyConfigMaps(pool, policies.parts)) {
-      await this.#children.apply({ resource: resources.configMap, object }, observed(object.metadata.name), signal);
+    for (const object of this.#partObjectsOf(pool, policies)) {
+      await this.#children.apply({ resource: resources.configMap, object }, observed(object.metadata.name ?? ''), signal);
     }
     const inStore = observed(childNames.document(pool));
     for (let conflicts = 0; conflicts < conflictsMax; conflicts++) {
@@ -171,12 +174,22 @@ export class DocumentKeeper {
   }
 
   /** The end of a body with policies, encoded once for all pods and documents. */
-  #encodedPolicies(policies: PoolPolicies): Buffer {
-    const known = this.#encoded.get(policies);
+  #encodedPolicies({ parts }: PoolPolicies): Buffer {
+    const known = this.#encoded.get(parts);
     if (known !== undefined) return known;
-    const encoded = Buffer.from(`${JSON.stringify(policies.parts)}}`);
-    this.#encoded.set(policies, encoded);
+    const encoded = Buffer.from(`${JSON.stringify(parts)}}`);
+    this.#encoded.set(parts, encoded);
     return encoded;
+  }
+
+  /** The policies' ConfigMaps, the same objects as long as the policies are the same: their hashes are remembered. */
+  #partObjectsOf(pool: GatewayPool, { parts }: PoolPolicies): readonly KubeObject[] {
+    const { uid: poolUid } = pool.metadata;
+    const known = this.#partObjects.get(parts);
+    if (known?.poolUid === poolUid) return known.objects;
+    const objects = policyConfigMaps(pool, parts);
+    this.#partObjects.set(parts, { poolUid, objects });
+    return objects;
   }
 }
 
@@ -224,6 +237,13 @@ function contentOf(pool: GatewayPool, members: readonly DocumentMember[], polici
   };
 }
 
+/** `canonicalContent` of documents, which never change. */
+const contents = new WeakMap<PoolDocument, string>();
+
 function canonicalContent(document: PoolDocument): string {
-  return canonical(JSON.parse(JSON.stringify({ ...document, epoch: 0 })) as Parameters<typeof canonical>[0]);
+  const known = contents.get(document);
+  if (known !== undefined) return known;
+  const content = canonical(JSON.parse(JSON.stringify({ ...document, epoch: 0 })) as Parameters<typeof canonical>[0]);
+  contents.set(document, content);
+  return content;
 }

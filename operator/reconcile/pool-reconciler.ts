@@ -6,7 +6,7 @@ import { finishing } from '../decide/finishing.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import { obsoleteChildren } from '../decide/obsolete-children.ts';
 import { pendingMsMax, withOwnWrites } from '../decide/own-writes.ts';
-import { poolPolicies, type PoolPolicies } from '../decide/policies.ts';
+import type { PoolPolicies } from '../decide/policies.ts';
 import { podDifference } from '../decide/pod-difference.ts';
 import { planPool } from '../decide/pool-plan.ts';
 import type { Recipient } from '../decide/push-plan.ts';
@@ -26,6 +26,7 @@ import { controllerOf, type Children, type DesiredChild } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
 import { isEndpointReady } from './endpoints.ts';
+import type { KnownPolicies } from './known-policies.ts';
 import type { PoolSecretsKeeper } from './pool-secrets.ts';
 import { addressOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
 import type { Polls } from './polls.ts';
@@ -38,6 +39,7 @@ export interface PoolReconcilerOptions {
   readonly secrets: PoolSecretsKeeper;
   readonly children: Children;
   readonly documents: DocumentKeeper;
+  readonly policies: KnownPolicies;
   readonly actions: ActionShell;
   readonly status: PoolStatusWriter;
   readonly polls: Polls;
@@ -80,13 +82,14 @@ export class PoolReconciler {
     const pool = stores.pools.get(key);
     if (pool === undefined || pool.metadata.deletionTimestamp !== undefined) {
       this.#memories.forget(key);
+      this.#options.policies.forget(key);
       return { kind: 'done' };
     }
     const memory = this.#memories.of(key, pool);
     const specFaults = poolSpecFaults(pool);
     if (specFaults.length > 0) return this.#refuse(pool, specFaults, { memory, signal });
     const attempts = new Attempts({ signal, logger, now: clock.monotonic(), failing: memory.failing });
-    const policies = poolPolicies(stores.channels.withIndex(ofPool, key));
+    const policies = this.#options.policies.of(key, stores.channels.withIndex(ofPool, key));
     const secrets = await keeper.of(pool, attempts, signal);
     const ingredients: PodIngredients = {
       pool,
