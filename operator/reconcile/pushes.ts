@@ -79,17 +79,25 @@ export class Pushes {
     const registers = [registry];
     const gauge = (name: string, help: string, read: () => number): void =>
       void new Gauge({
-        name: `barrage_operator_${name}`,
+        name,
         help,
         registers,
         collect() {
           this.set(read());
         },
       });
-    gauge('pushes_in_flight', `Pushes of pool documents under way, at most ${this.#limits.atOnceMax}.`, () => this.#underWay);
-    gauge('pushes_waiting', 'Pushes of pool documents that wait for a place.', () => waitingIn(this.#fast) + waitingIn(this.#slow));
     gauge(
-      'push_bytes_in_flight',
+      'barrage_operator_pushes_in_flight',
+      `Pushes of pool documents under way, at most ${this.#limits.atOnceMax}.`,
+      () => this.#underWay,
+    );
+    gauge(
+      'barrage_operator_pushes_waiting',
+      'Pushes of pool documents that wait for a place.',
+      () => waitingIn(this.#fast) + waitingIn(this.#slow),
+    );
+    gauge(
+      'barrage_operator_push_bytes_in_flight',
       `Bytes of the pushes under way, at most ${this.#limits.bytesInFlightMax} unless one push is larger.`,
       () => this.#bytesInFlight,
     );
