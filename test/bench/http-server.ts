@@ -17,7 +17,8 @@ async function start(kind: string | undefined): Promise<number> {
 }
 
 async function startEcho(): Promise<number> {
-  const server = createServer((request, response) => {
+  // Its connections are idle while the other server has its turn.
+  const server = createServer({ keepAliveTimeout: 600_000 }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {

@@ -62,10 +62,7 @@ const body = JSON.stringify({
   d: JSON.stringify({ event: '@video', data: { uid: 1001, msg: 'comments fly '.repeat(12) } }),
 });
 
-/**
- * Requests of one turn. A machine's speed drifts within seconds, so two servers that are compared take short turns. A
- * turn is shorter than the time after which node:http closes an idle connection.
- */
+/** Requests of one turn. A machine's speed drifts within seconds, so two servers that are compared take short turns. */
 const requestsPerTurn = 2_000;
 const settlingRequests = 400;
 

@@ -26,6 +26,16 @@ describe('mesh.publish', () => {
     });
   });
 
+  test('channel and data alone, which are read by themselves, mean what they mean beside a default that is stated', () => {
+    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme', maxLength: 300 }), fc.constant('\ud800'));
+    fc.assert(
+      fc.property(text, text, (c, d) => {
+        expect(parsePublish({ c, d })).toEqual(parsePublish({ c, d, t: 'text' }));
+      }),
+    );
+    expect(parsePublish({ c: 'video:1', d: '\ud800' }).kind).toBe('fault');
+  });
+
   test('an unknown field is refused by its name, so that a misspelt extension is not lost', () => {
     expect(faultOf(parsePublish({ c: 'a', d: '', ttlms: 5 }))).toBe('unknown field "ttlms"');
     expect(faultOf(parsePublish(JSON.parse('{"c":"a","d":"","__proto__":1}')))).toBe('unknown field "__proto__"');
