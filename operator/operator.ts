@@ -61,7 +61,16 @@ const paceMs = 250;
  * write covers several gateways.
  */
 const channelPaceMs = 1_000;
-const stopGraceMs = 30_000;
+/**
+ * Milliseconds for running reconciles when the process stops; then their requests end. What is left undone is the next
+ * leader's.
+ */
+const stopGraceMs = 2_000;
+/**
+ * Longest time of a stop, in milliseconds: reconciles, events and the release of the Lease, each with its own limit. It
+ * is within the chart's `terminationGracePeriodSeconds`.
+ */
+const closeMsMax = 30_000;
 /** Milliseconds for queued events when the process stops. The next leader waits for as long. */
 const eventsGraceMs = 2_000;
 const defaultResyncMs = 600_000;
@@ -71,6 +80,7 @@ const defaultResyncMs = 600_000;
  * not lead is ready too, and only watches.
  */
 export class Operator implements Running {
+  readonly closeMsMax = closeMsMax;
   readonly #options: OperatorOptions;
   readonly #registry = new Registry();
   readonly #leaving = new AbortController();

@@ -7,6 +7,8 @@ export interface Running {
   close(): Promise<void>;
   /** Ends at once the work that `close` waits for; absent when it waits for none. */
   hasten?(): void;
+  /** Longest time of `close`, in milliseconds, where it is more than that of other processes (9.5 s). */
+  readonly closeMsMax?: number;
 }
 
 /** Longest time from a signal to the end of a process, in milliseconds. A longer drain extends it. */
@@ -53,8 +55,8 @@ export function readCommandLine(part: string, about: string, words: readonly str
  * status 2), and starts (a failure is exit status 1). At SIGTERM or SIGINT it closes everything and lets the event loop
  * empty (exit status 0). Another signal hastens it.
  *
- * Remaining work is cut off 9.5 s after the signal. A longer drain gets 4.5 s after its end, and a hastened process 4.5
- * s.
+ * Remaining work is cut off 9.5 s after the signal, or after `closeMsMax` of the process. A longer drain gets 4.5 s
+ * after its end, and a hastened process 4.5 s.
  */
 export async function runProcess(part: string, { about, start, faultsOf = () => [] }: Runnable): Promise<void> {
   const line = readCommandLine(part, about, process.argv.slice(2));
@@ -99,7 +101,7 @@ export async function runProcess(part: string, { about, start, faultsOf = () => 
     if (leavingSince === undefined) {
       leavingSince = now;
       logger.info({ signal }, 'leaving');
-      cutOffAfter(Math.max(leaveMsMax, read.settings.drainMs + closeMsMax));
+      cutOffAfter(Math.max(leaveMsMax, read.settings.drainMs + closeMsMax, running.closeMsMax ?? 0));
       running.close().catch((error: unknown) => logger.error({ err: error }, 'closing failed'));
     } else if (now - leavingSince > echoMsMax) {
       logger.info({ signal }, 'leaving at once');

@@ -92,6 +92,7 @@ export class Reflector<T extends KubeObject> {
   #failures = 0;
   readonly #reachedSync = Promise.withResolvers<void>();
   readonly #wasRefused = Promise.withResolvers<void>();
+  readonly #wasMissing = Promise.withResolvers<void>();
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -107,6 +108,11 @@ export class Reflector<T extends KubeObject> {
   /** Resolves when the API server answers the first list with `Forbidden`. The list is tried again even so. */
   get refused(): Promise<void> {
     return this.#wasRefused.promise;
+  }
+
+  /** Resolves when the cluster lacks the kind, or the operator may not list it. The list is tried again even so. */
+  get unreadable(): Promise<void> {
+    return Promise.race([this.#wasMissing.promise, this.#wasRefused.promise]);
   }
 
   /** Why the store has not been filled yet, in words; `undefined` once it has. */
@@ -152,7 +158,9 @@ export class Reflector<T extends KubeObject> {
     const earlier = this.#failuresInARow;
     const isRefused = isForbidden(error);
     // A refusal lasts until a person mends it: one warning is enough.
-    const level = isRefused && isForbidden(this.#failure) && earlier > 0 ? 'debug' : 'warn';
+    const isMissing = error instanceof ApiError && error.status === 404 && !this.#isSynced;
+    const level = isMissing || (isRefused && isForbidden(this.#failure) && earlier > 0) ? 'debug' : 'warn';
+    if (isMissing) this.#wasMissing.resolve();
     if (isRefused && !this.#isSynced) this.#wasRefused.resolve();
     this.#failure = error;
     this.#failures += 1;

@@ -47,7 +47,7 @@ export class Stores {
   /** Namespaces that were read whole, routes aside. */
   readonly partitions: Partitions;
   readonly #reflectors: NamedReflector[] = [];
-  /** A cluster may lack this kind: the watch begins when the first pool asks for routes. */
+  /** A cluster may lack this kind: no start waits for it. */
   readonly #routeReflectors: NamedReflector[] = [];
   readonly #routesWanted = Promise.withResolvers<void>();
   readonly #children = new Map<string, PartitionedStore<KubeObject>>();
@@ -171,10 +171,24 @@ export class Stores {
   }
 
   async #runRoutes(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#routeReflectors.map((each) => this.#runRoutesOf(each, signal)));
+  }
+
+  /**
+   * Routes are read at the start, wanted or not: a pool may have got another exposure while no operator ran. A cluster
+   * without that kind has no routes, and is asked again once a pool wants some.
+   */
+  async #runRoutesOf({ name, reflector }: NamedReflector, signal: AbortSignal): Promise<void> {
+    const unreadable = new AbortController();
+    void reflector.unreadable.then(() => unreadable.abort());
+    const isWatched = Promise.race([reflector.synced, this.#routesWanted.promise]);
+    void isWatched.then(() => this.#options.metrics.watchReflector(name, () => reflector.figures()));
+    await reflector.run(AbortSignal.any([signal, unreadable.signal]));
     const over = Promise.withResolvers<void>();
+    if (signal.aborted) return;
     signal.addEventListener('abort', () => over.resolve(), { once: true });
     await Promise.race([this.#routesWanted.promise, over.promise]);
-    if (!signal.aborted) await this.#runAll(this.#routeReflectors, signal);
+    await reflector.run(signal);
   }
 
   get #namespaces(): readonly (string | undefined)[] {
