@@ -1,4 +1,5 @@
 import type { DocumentMember } from './document.ts';
+import type { EvictionBudget } from './eviction-budget.ts';
 import type { RolloutState } from './rollout.ts';
 import type { ScalingDecision } from './scaling.ts';
 
@@ -113,8 +114,10 @@ export interface PoolPlan {
   readonly scaling: ScalingDecision;
   readonly rollout: RolloutState;
   readonly counts: GatewayCounts;
-  /** `minAvailable` of the gateways' PodDisruptionBudget. */
+  /** Least number of ready gateways that counts as enough: desired − `disruption.maxUnavailable`. */
   readonly minAvailable: number;
+  /** The gateways' PodDisruptionBudget. It asks for more while more gateways than desired carry clients. */
+  readonly budget: EvictionBudget;
   /**
    * Milliseconds until the next plan even without a change (a deadline, the end of a window); `undefined`: only after a
    * change.

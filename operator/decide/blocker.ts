@@ -4,10 +4,8 @@
  */
 import type { EventReason } from './actions.ts';
 import { busAdvice } from './bus-advice.ts';
-import { pollOf } from './observed.ts';
 import type { ObservedFault } from './fault.ts';
-import type { ObservedGateway } from './observed.ts';
-import { isAvailable } from './observed.ts';
+import { isAvailable, pollOf, silentMs, type ObservedGateway } from './observed.ts';
 import { ports } from '../desired/labels.ts';
 
 export interface Blocker {
@@ -79,9 +77,6 @@ function sentence(words: string): string {
 }
 
 const faultOrder = Object.keys(faultReasons) as readonly ObservedFault['kind'][];
-
-/** Silence of a started gateway that counts as a fault, in milliseconds. */
-export const silentMs = 10_000;
 
 /**
  * The cause that keeps most of the existing gateways from being ready.

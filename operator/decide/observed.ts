@@ -112,9 +112,27 @@ export function isAvailable(gateway: ObservedGateway): boolean {
   return isWanted && gateway.phase === 'Running' && gateway.containersReady && gateway.isReady;
 }
 
-/** Holds no known connection: it has never served, does not run, or reports none. */
-export function isIdle(gateway: ObservedGateway): boolean {
-  if (!gateway.isRunning) return true;
+/** Silence of a started gateway that counts, in milliseconds: as a fault, and as an answer that will not come. */
+export const silentMs = 10_000;
+
+/** Whether this operator has not heard from a gateway, and has not asked it for long. */
+export function owesFirstAnswer(gateway: ObservedGateway, now: number): boolean {
+  const { unansweredSince } = gateway;
+  return pollOf(gateway) === undefined && (unansweredSince === undefined || now - unansweredSince < silentMs);
+}
+
+/**
+ * The connections that a gateway is known to hold; `undefined`: it has not answered the newest question, so it may hold
+ * any number.
+ */
+export function connectionsOf(gateway: ObservedGateway): number | undefined {
   const polled = pollOf(gateway);
-  return polled === undefined ? gateway.serving !== 'True' && !gateway.containersReady : polled.connections === 0;
+  if (!gateway.isRunning) return 0;
+  if (polled === undefined) return gateway.serving !== 'True' && !gateway.containersReady ? 0 : undefined;
+  return gateway.unansweredSince === undefined ? polled.connections : undefined;
+}
+
+/** Holds no connection for sure: it has never served, does not run, or reports none. */
+export function isIdle(gateway: ObservedGateway): boolean {
+  return connectionsOf(gateway) === 0;
 }

@@ -9,11 +9,9 @@
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
 import { storedConditions, type Condition, type ConditionDraft } from './conditions.ts';
-import { pollOf } from './observed.ts';
-import type { ObservedPool } from './observed.ts';
+import { isAvailable, owesFirstAnswer, pollOf, type ObservedPool } from './observed.ts';
 import type { PoolPolicies } from './policies.ts';
 import { joinsGateways } from './rollout.ts';
-import { isAvailable } from './observed.ts';
 
 export const poolConditionTypes = [
   'Ready',
@@ -171,12 +169,23 @@ function draining({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
   );
 }
 
+/** The state of the load's conditions while nobody has told the load yet, neither this operator nor an earlier one. */
+const unheard = { status: 'Unknown', reason: 'NotHeardYet', message: 'Not every serving gateway has reported its load yet.' } as const;
+
+/** The state of a condition in the stored status. */
+function asStored({ pool }: ObservedPool, type: PoolConditionType): Omit<ConditionDraft, 'type'> | undefined {
+  const { conditions } = pool.status ?? {};
+  const before = (Array.isArray(conditions) ? conditions : []).find((each) => each?.type === type);
+  return before === undefined ? undefined : draft(before.status, before.reason, before.message);
+}
+
 function scalingActive({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
   const { scaling, paused } = observed.pool.spec;
   if (paused) return draft('False', 'Paused', 'spec.paused is true.');
   if (scaling.type === 'Fixed') return draft('False', 'Fixed', 'spec.replicas says how many gateways there are.');
   if (scaling.type === 'External') return draft('False', 'External', 'The scale subresource says how many gateways there are.');
-  if (!plan.scaling.metricsAvailable)
+  if (plan.scaling.figures === 'unheard') return asStored(observed, 'ScalingActive') ?? unheard;
+  if (plan.scaling.figures === 'missing')
     return draft('False', 'MetricsUnavailable', 'The load is not known: the number of gateways can only rise.');
   return draft('True', 'Connections', `The number of gateways follows their connections; ${plan.scaling.desired} are desired now.`);
 }
@@ -197,7 +206,8 @@ function scalingLimited({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'ty
 function metricsAvailable({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'type'> {
   if (observed.pool.spec.scaling.type !== 'Connections')
     return draft('True', 'NotNeeded', 'The number of gateways does not follow their load.');
-  if (plan.scaling.metricsAvailable) return draft('True', 'Fresh', 'Every serving gateway has reported its load.');
+  if (plan.scaling.figures === 'unheard') return asStored(observed, 'MetricsAvailable') ?? unheard;
+  if (plan.scaling.figures === 'fresh') return draft('True', 'Fresh', 'Every serving gateway has reported its load.');
   const message =
     "A serving gateway's admin port does not answer: the number of gateways is not lowered. Check the NetworkPolicies between the operator and port 6780.";
   return draft('False', 'GatewaySilent', message);
@@ -208,7 +218,11 @@ const meanConnectionsMin = 100;
 
 function placementBalanced({ observed }: PoolFacts): Omit<ConditionDraft, 'type'> {
   const { maxLoadPercent } = observed.pool.spec.placement;
-  const loads = observed.gateways.filter(isAvailable).flatMap((gateway) => pollOf(gateway)?.connections ?? []);
+  const serving = observed.gateways.filter(isAvailable);
+  const isUnheard = serving.some((gateway) => owesFirstAnswer(gateway, observed.now));
+  const before = isUnheard ? asStored(observed, 'PlacementBalanced') : undefined;
+  if (before !== undefined) return before;
+  const loads = serving.flatMap((gateway) => pollOf(gateway)?.connections ?? []);
   const mean = loads.reduce((sum, load) => sum + load, 0) / Math.max(1, loads.length);
   if (mean < meanConnectionsMin) return draft('True', 'LittleLoad', 'There is too little load to tell.');
   if (Math.max(...loads) * 100 <= mean * maxLoadPercent)

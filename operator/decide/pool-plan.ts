@@ -13,10 +13,11 @@
  */
 import type { ActionEvent, GatewayCounts, PodReference, PoolAction, PoolPlan } from './actions.ts';
 import { drainDeadline, drainState, mayAbort } from './drain.ts';
-import { isAvailable, isIdle, isServable, pollOf, type ObservedGateway, type ObservedPool } from './observed.ts';
+import { evictionBudget } from './eviction-budget.ts';
+import { isAvailable, isIdle, isServable, owesFirstAnswer, pollOf, type ObservedGateway, type ObservedPool } from './observed.ts';
 import { joinsGateways, retirable, rolloutState, surgeOf } from './rollout.ts';
-import { decideScaling, type ScalingDecision } from './scaling.ts';
-import { members, servingActions } from './serving.ts';
+import { decideScaling, type GatewayLoad, type ScalingDecision } from './scaling.ts';
+import { deadGateways, members, servingActions } from './serving.ts';
 import { victimOrder } from './victims.ts';
 import { childLabels, names } from '../desired/labels.ts';
 import { podsOf } from '../desired/amount.ts';
@@ -33,20 +34,30 @@ const lastWordsMs = 10_000;
 export function planPool(observed: ObservedPool): PoolPlan {
   const { pool } = observed;
   const crew = sortCrew(observed);
+  const dead = deadGateways(observed, crew.live);
   const scaling = scale(observed, crew);
   // A paused pool is left as it is, even in the middle of a drain.
   const isPaused = pool.spec.paused;
   const change = isPaused ? { actions: [], live: crew.live, draining: crew.draining } : changeCrew(observed, crew, scaling.desired);
   const progress = crew.draining.flatMap((gateway) => (change.live.includes(gateway) ? [] : drainActions(observed, gateway)));
+  const serving = servingActions(observed, change.live);
   const rolloutInput = { spec: pool.spec, desired: scaling.desired, updateRevision: observed.updateRevision, live: change.live };
   return {
-    actions: isPaused ? [] : [...restoreLabels(observed, crew), ...servingActions(observed, change.live), ...progress, ...change.actions],
+    actions: isPaused ? [] : [...restoreLabels(observed, crew), ...serving, ...progress, ...change.actions],
     events: scalingEvents(observed, scaling),
-    members: members(change.live, [...change.draining, ...crew.leaving]),
+    members: members(
+      change.live.filter((gateway) => !dead.has(gateway)),
+      [...change.draining, ...crew.leaving],
+    ),
     scaling,
     rollout: rolloutState(rolloutInput, change.draining),
     counts: countsOf(crew, observed.updateRevision),
     minAvailable: Math.max(0, scaling.desired - podsOf(pool.spec.disruption.maxUnavailable, scaling.desired, 'up')),
+    budget: evictionBudget(pool.spec.disruption.maxUnavailable, scaling.desired, {
+      live: crew.live.filter((gateway) => !dead.has(gateway)),
+      leaving: crew.leaving.filter((gateway) => endsBy(gateway) > observed.now),
+      beginning: new Set(serving.flatMap((action) => (action.kind === 'set-serving' ? [action.pod.uid] : []))),
+    }),
     requeueAfterMs: isPaused ? undefined : reviewTime(observed, crew, scaling),
   };
 }
@@ -66,12 +77,13 @@ function scaleFreely({ pool, now, scaling: memory }: ObservedPool, crew: Crew): 
       desired: current,
       reason: 'spec.paused is true',
       limited: undefined,
-      metricsAvailable: true,
+      figures: 'fresh',
       reviewAfterMs: undefined,
       memory: kept,
     };
   }
-  const loads = [...crew.live, ...crew.draining].filter(({ isRunning }) => isRunning).map((gateway) => loadOf(gateway));
+  // Clients of a gateway that somebody has deleted move to the others, so they count.
+  const loads = [...crew.live, ...crew.draining, ...crew.leaving].filter(({ isRunning }) => isRunning).map((gateway) => loadOf(gateway));
   return decideScaling({ now, spec: pool.spec, current, memory, loads });
 }
 
@@ -169,6 +181,8 @@ function retire(
   // A share of the existing gateways, not of the desired number, which may be 0.
   const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, crew.live.length + crew.draining.length, 'up'));
   let places = concurrent - crew.draining.length - crew.leaving.filter((gateway) => endsBy(gateway) > now).length;
+  // The order of leaving is by load: it waits until every serving gateway has had its time to tell it.
+  const isUnheard = crew.live.some((gateway) => isServable(gateway) && gateway.serving === 'True' && owesFirstAnswer(gateway, now));
   const removals: PoolAction[] = [];
   const marks: PoolAction[] = [];
   const gone = new Set<ObservedGateway>();
@@ -186,7 +200,7 @@ function retire(
         remove(gateway, 'PodReplaced', `${gateway.name} is of an older revision; on a memory bus the next one is created when it is gone`),
       );
     } else {
-      if (places <= 0) continue;
+      if (places <= 0 || isUnheard) continue;
       places -= 1;
       marked.push(gateway);
       marks.push(mark(observed, gateway, why, now));
@@ -305,9 +319,9 @@ function scalingEvents({ scaling: memory, pool }: ObservedPool, scaling: Scaling
     events.push({ type: 'Normal', reason, message: `From ${before} to ${scaling.desired} gateways: ${scaling.reason}` });
   }
   const metrics = pool.status?.conditions?.find(({ type }) => type === 'MetricsAvailable')?.status;
-  if (metrics === 'True' && !scaling.metricsAvailable)
+  if (metrics === 'True' && scaling.figures === 'missing')
     events.push({ type: 'Warning', reason: 'MetricsUnavailable', message: scaling.reason });
-  if (metrics === 'False' && scaling.metricsAvailable)
+  if (metrics === 'False' && scaling.figures === 'fresh')
     events.push({ type: 'Normal', reason: 'MetricsAvailable', message: 'Every serving gateway reports its load again' });
   return events;
 }
@@ -332,9 +346,10 @@ function reviewTime({ pool, now }: ObservedPool, crew: Crew, scaling: ScalingDec
   return times.length === 0 ? undefined : Math.max(0, Math.min(...times));
 }
 
-function loadOf(gateway: ObservedGateway): { at: number | undefined; connections: number; isServing: boolean } {
+function loadOf(gateway: ObservedGateway): GatewayLoad {
   const polled = pollOf(gateway);
-  return { at: polled?.at, connections: polled?.connections ?? 0, isServing: isServable(gateway) && gateway.serving === 'True' };
+  const isServing = isServable(gateway) && gateway.serving === 'True';
+  return { at: polled?.at, unansweredSince: gateway.unansweredSince, connections: polled?.connections ?? 0, isServing };
 }
 
 function hasEnded({ phase }: ObservedGateway): boolean {

@@ -6,7 +6,9 @@
  *    nothing.
  * 3. Limits and pace: within min and max, and a bounded number of pods in a period.
  *
- * Missing or old figures never scale down: silence does not mean that nobody is connected.
+ * Missing or old figures never scale down: silence does not mean that nobody is connected. A gateway that this operator
+ * has only begun to ask is not silent yet: until it has had its time to answer, the number holds. It rises only where
+ * the others need more.
  */
 import type { GatewayPoolScalingConnections, GatewayPoolSpec, GatewayPoolScalingConnectionsScaleUp } from '../api/gateway-pool.ts';
 
@@ -36,19 +38,32 @@ export interface ScalingInput {
   /** The last decision, from the status; else the number of live gateways. */
   readonly current: number;
   readonly memory: ScalingMemory | undefined;
-  /**
-   * One for each running gateway, serving or draining. `at`: when it answered, in Unix milliseconds; `undefined`:
-   * never.
-   */
-  readonly loads: readonly { readonly at: number | undefined; readonly connections: number; readonly isServing: boolean }[];
+  /** One for each running gateway: serving, draining, or deleted by somebody else. */
+  readonly loads: readonly GatewayLoad[];
 }
+
+export interface GatewayLoad {
+  /** When it answered, in Unix milliseconds; `undefined`: never to this operator. */
+  readonly at: number | undefined;
+  /** Since when it answers no question, in Unix milliseconds; `undefined`: not asked yet, or it has answered. */
+  readonly unansweredSince: number | undefined;
+  readonly connections: number;
+  readonly isServing: boolean;
+}
+
+/**
+ * - `fresh`: every serving gateway has reported its load.
+ * - `unheard`: some have not answered this operator yet, and none is silent.
+ * - `missing`: some are silent.
+ */
+export type Figures = 'fresh' | 'unheard' | 'missing';
 
 export interface ScalingDecision {
   readonly desired: number;
   /** With numbers, for the condition and the event. */
   readonly reason: string;
   readonly limited: 'min' | 'max' | undefined;
-  readonly metricsAvailable: boolean;
+  readonly figures: Figures;
   /** Milliseconds until the same input could lead to another decision. */
   readonly reviewAfterMs: number | undefined;
   readonly memory: ScalingMemory;
@@ -63,7 +78,7 @@ export function decideScaling(input: ScalingInput): ScalingDecision {
     const desired = spec.replicas;
     const reason = spec.scaling.type === 'External' ? `the scale subresource asks for ${desired}` : `spec.replicas is ${desired}`;
     const memory = { since: now, desired, recommendations: [], changes: [] };
-    return { desired, reason, limited: undefined, metricsAvailable: true, reviewAfterMs: undefined, memory };
+    return { desired, reason, limited: undefined, figures: 'fresh', reviewAfterMs: undefined, memory };
   }
   return byConnections(input, scaling, input.memory ?? { since: now, desired: current, recommendations: [], changes: [] });
 }
@@ -74,19 +89,19 @@ function byConnections({ now, loads }: ScalingInput, scaling: GatewayPoolScaling
   const clamped = Math.min(Math.max(need.replicas, scaling.minReplicas), scaling.maxReplicas);
   // Without fresh figures the present number counts as recommended, so the window of scaling down begins when they are
   // back.
-  const recommendations = remember(memory.recommendations, need.isFresh ? clamped : Math.max(clamped, current), scaling, now);
+  const recommendations = remember(memory.recommendations, need.figures === 'fresh' ? clamped : Math.max(clamped, current), scaling, now);
   const windowed = throughWindows({ ...memory, recommendations }, clamped, scaling, now);
   // Limits that a person has changed hold at once, whatever the windows say. Only the pace slows them.
   const wanted = Math.min(Math.max(windowed, scaling.minReplicas), scaling.maxReplicas);
   const paced = withinPace(current, wanted, memory.changes, { scaling, now });
-  const desired = need.isFresh ? paced : Math.max(current, paced);
+  const desired = need.figures === 'fresh' ? paced : Math.max(current, paced);
   const limited = need.replicas > scaling.maxReplicas ? 'max' : need.replicas < scaling.minReplicas ? 'min' : undefined;
   const changes = memory.changes.filter(({ at }) => at > now - periodMax(scaling)).slice(-changesMax);
   return {
     desired,
     reason: reasonOf({ need, clamped, wanted, desired, current, scaling }),
     limited,
-    metricsAvailable: need.isFresh,
+    figures: need.figures,
     reviewAfterMs:
       desired === clamped ? undefined : Math.min(5000, 1000 * Math.min(scaling.scaleUp.periodSeconds, scaling.scaleDown.periodSeconds)),
     memory: {
@@ -101,20 +116,23 @@ function byConnections({ now, loads }: ScalingInput, scaling: GatewayPoolScaling
 interface Need {
   readonly replicas: number;
   readonly connections: number;
-  readonly isFresh: boolean;
+  readonly figures: Figures;
   readonly silent: number;
 }
 
-function needOf(loads: ScalingInput['loads'], scaling: GatewayPoolScalingConnections, now: number): Need {
-  const fresh = loads.filter(({ at }) => at !== undefined && now - at <= scaling.metricsTimeoutSeconds * 1000);
+function needOf(loads: readonly GatewayLoad[], scaling: GatewayPoolScalingConnections, now: number): Need {
+  const timeoutMs = scaling.metricsTimeoutSeconds * 1000;
+  const fresh = loads.filter(({ at }) => at !== undefined && now - at <= timeoutMs);
   const connections = fresh.reduce((sum, load) => sum + load.connections, 0);
   const carriers = Math.ceil(connections / scaling.targetConnectionsPerPod);
   const replicas = Math.ceil((carriers * (100 + scaling.bufferPercent)) / 100);
   // A silent draining gateway takes no new clients, so it hides no lasting need.
-  const silent = loads.filter((load) => load.isServing && !fresh.includes(load)).length;
-  if (silent === 0) return { replicas, connections, isFresh: true, silent };
+  const unknown = loads.filter((load) => load.isServing && !fresh.includes(load));
+  // Silence counts from the first unanswered question: a new operator has not asked before.
+  const silent = unknown.filter(({ at, unansweredSince }) => at !== undefined || now - (unansweredSince ?? now) > timeoutMs).length;
+  if (silent === 0) return { replicas, connections, figures: unknown.length === 0 ? 'fresh' : 'unheard', silent };
   // The others' figures are a lower bound: they and the fallback may raise the number.
-  return { replicas: Math.max(replicas, scaling.fallbackReplicas ?? scaling.minReplicas), connections, isFresh: false, silent };
+  return { replicas: Math.max(replicas, scaling.fallbackReplicas ?? scaling.minReplicas), connections, figures: 'missing', silent };
 }
 
 function remember(
@@ -175,16 +193,18 @@ function reasonOf(step: {
   const { need, clamped, wanted, desired, current, scaling } = step;
   const target = scaling.targetConnectionsPerPod;
   const sum = `${need.connections} connections at ${target} a gateway and ${scaling.bufferPercent} % spare need ${need.replicas}`;
-  const parts = need.isFresh
-    ? [sum]
-    : [
-        `${need.silent} serving ${need.silent === 1 ? 'gateway has' : 'gateways have'} not reported its load for ${scaling.metricsTimeoutSeconds} s, so nothing is scaled down`,
-        `the others report ${need.connections} connections`,
-      ];
+  const parts = {
+    fresh: [sum],
+    unheard: [sum, 'not every serving gateway has been heard yet, so nothing is scaled down'],
+    missing: [
+      `${need.silent} serving ${need.silent === 1 ? 'gateway has' : 'gateways have'} not reported its load for ${scaling.metricsTimeoutSeconds} s, so nothing is scaled down`,
+      `the others report ${need.connections} connections`,
+    ],
+  }[need.figures];
   if (clamped < need.replicas) parts.push(`maxReplicas allows ${clamped}`);
   if (clamped > need.replicas) parts.push(`minReplicas asks for ${clamped}`);
   if (wanted !== clamped) parts.push(`the stabilization window keeps ${wanted}`);
-  if (desired !== wanted && need.isFresh) {
+  if (desired !== wanted && need.figures === 'fresh') {
     const pace = desired > current ? scaling.scaleUp : scaling.scaleDown;
     parts.push(`at most ${pace.maxPodsPerPeriod} in ${pace.periodSeconds} s`);
   }

@@ -1,8 +1,9 @@
 /**
  * Decides which gateway leaves first. The order is total, so the same observation always names the same victims: not
- * ready > old revision > fewest connections > over-represented zone > youngest > name.
+ * ready > old revision > fewest connections > over-represented zone > youngest > name. An unknown number of connections
+ * counts as the highest.
  */
-import { isAvailable, pollOf, type ObservedGateway } from './observed.ts';
+import { connectionsOf, isAvailable, type ObservedGateway } from './observed.ts';
 
 /** All gateways, in the order in which they leave. */
 export function victimOrder(gateways: readonly ObservedGateway[], updateRevision: string): readonly ObservedGateway[] {
@@ -10,7 +11,7 @@ export function victimOrder(gateways: readonly ObservedGateway[], updateRevision
   const rank = (gateway: ObservedGateway): readonly number[] => [
     isAvailable(gateway) ? 1 : 0,
     gateway.revision === updateRevision ? 1 : 0,
-    pollOf(gateway)?.connections ?? 0,
+    connectionsOf(gateway) ?? Number.MAX_SAFE_INTEGER,
     -(zones.get(gateway.zone ?? '')?.length ?? 0),
     -gateway.createdAt,
   ];

@@ -1,3 +1,4 @@
+import type { EvictionBudget } from '../decide/eviction-budget.ts';
 import type { ObservedGateway } from '../decide/observed.ts';
 import { gatewayBudget, publisherBudget } from '../desired/disruption-budgets.ts';
 import { gatewayRoute, poolRoute } from '../desired/exposure.ts';
@@ -27,19 +28,19 @@ const resourceOf = {
 export function desiredChildren(wanted: {
   readonly ingredients: PodIngredients;
   readonly secrets: PoolSecrets;
-  readonly minAvailable: number;
+  readonly budget: EvictionBudget;
   readonly operatorNamespace: string;
   readonly gateways: readonly ObservedGateway[];
   /** Present `spec.replicas` of the publishers' Deployment. */
   readonly publisherReplicas: number | undefined;
 }): readonly DesiredChild[] {
-  const { ingredients, secrets, minAvailable, operatorNamespace } = wanted;
+  const { ingredients, secrets, budget, operatorNamespace } = wanted;
   const { pool } = ingredients;
   const objects: readonly (DesiredObject<keyof typeof resourceOf> | undefined)[] = [
     secrets.settings,
     ...services(pool),
     ...networkPolicies(pool, operatorNamespace),
-    gatewayBudget(pool, minAvailable),
+    gatewayBudget(pool, budget),
     publisherBudget(pool),
     publisherDeployment(ingredients, wanted.publisherReplicas),
     publisherAutoscaler(ingredients),

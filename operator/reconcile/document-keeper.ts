@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool/pool-document.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { nextDocument, type DocumentMember } from '../decide/document.ts';
-import { silentMs } from '../decide/blocker.ts';
+import { silentMs } from '../decide/observed.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import { planPushes, type PlannedPush, type Recipient } from '../decide/push-plan.ts';
 import { documentConfigMap, policyConfigMaps } from '../desired/config-maps.ts';

@@ -1,5 +1,5 @@
 import type { AdminStatus } from '../../core/pool/admin-status.ts';
-import { silentMs } from '../decide/blocker.ts';
+import { silentMs } from '../decide/observed.ts';
 import { names } from '../desired/labels.ts';
 import type { Clock } from '../../core/clock.ts';
 import { DueHeap } from '../runtime/due-heap.ts';

@@ -103,7 +103,7 @@ export class PoolReconciler {
     const wanted = desiredChildren({
       ingredients,
       secrets,
-      minAvailable: plan.minAvailable,
+      budget: plan.budget,
       operatorNamespace: this.#options.namespace,
       gateways: observed.gateways,
       publisherReplicas: this.#publisherReplicas(pool),

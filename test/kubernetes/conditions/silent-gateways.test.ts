@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { silentMs } from '../../../operator/decide/blocker.ts';
+import { silentMs } from '../../../operator/decide/observed.ts';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
 import { OperatedCluster, print } from '../operator/operated-cluster.ts';
 import { Surroundings } from './observation.ts';

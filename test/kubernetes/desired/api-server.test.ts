@@ -39,7 +39,7 @@ function everything(ingredients: PodIngredients): readonly (DesiredObject | unde
     settingsSecret(pool, { redisUrl: 'redis://redis:6379', apiKeys: ['a'.repeat(32)] }),
     ...services(pool),
     ...networkPolicies(pool, 'barrage'),
-    gatewayBudget(pool, 1),
+    gatewayBudget(pool, { minAvailable: 1, unhealthyPods: 'IfHealthyBudget' }),
     publisherBudget(pool),
     publisherDeployment(ingredients),
     publisherAutoscaler(ingredients),

@@ -92,3 +92,82 @@ test('no connection is moved while an EndpointSlice still leads new clients to t
   await operated.untilConverged();
   expect(operated.gateways(pool).map(({ metadata }) => metadata.uid)).not.toContain(uid);
 });
+
+/** Whether deleted pods stay as they are, as those of gateways do that still move their clients. */
+async function hold(pods: readonly PoolPod[], isHeld: boolean): Promise<void> {
+  const patch = JSON.stringify({ metadata: { finalizers: isHeld ? ['barrage.test/clients'] : null } });
+  const paths = pods.map(({ metadata }) => `pod/${metadata.name}`);
+  if (paths.length > 0) await operated.cluster.kubectl(['-n', operated.namespace, 'patch', ...paths, '--type=merge', '-p', patch]);
+}
+
+/** Asks for the eviction of all at the same time, as drains of several nodes do. Returns the evicted ones by name. */
+async function evictAll(pods: readonly PoolPod[]): Promise<readonly string[]> {
+  const evict = async ({ metadata: { name, uid } }: PoolPod): Promise<readonly string[]> => {
+    const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name }, deleteOptions: { preconditions: { uid } } };
+    const path = `/api/v1/namespaces/${operated.namespace}/pods/${name}/eviction`;
+    try {
+      await operated.cluster.kubectl(['create', '--raw', path, '-f', '-'], JSON.stringify(eviction));
+      return [name];
+    } catch (error) {
+      expect(String(error)).toMatch(/disruption budget/);
+      return [];
+    }
+  };
+  return (await Promise.all(pods.map(evict))).flat();
+}
+
+/** Waits until the API server judges evictions of the pool by these figures. */
+async function untilBudget(wanted: { readonly minAvailable: number; readonly healthy: number }): Promise<void> {
+  const path = '{.spec.minAvailable} {.status.desiredHealthy} {.status.currentHealthy}';
+  const look = () => operated.cluster.kubectl(['-n', operated.namespace, 'get', `pdb/${pool}-gateways`, '-o', `jsonpath=${path}`]);
+  await expect.poll(look, { timeout: 30_000, interval: 200 }).toBe(`${wanted.minAvailable} ${wanted.minAvailable} ${wanted.healthy}`);
+}
+
+test('while the bus is away, no gateway is evicted for not being ready', { timeout: 120_000 }, async () => {
+  await operated.applyPool(pool, { replicas: 3, template });
+  const operator = await operated.startOperator();
+  await operated.untilConverged();
+  await untilBudget({ minAvailable: 2, healthy: 3 });
+  // It must hold without an operator too.
+  await operator.kill();
+  // What the kubelet writes when the readiness probes fail.
+  const conditions = ['ContainersReady', 'Ready'].map((type) => ({ type, status: 'False', reason: 'ContainersNotReady' }));
+  const unready = JSON.stringify({ status: { conditions } });
+  const pods = operated.gateways(pool);
+  for (const { metadata } of pods)
+    await operated.cluster.kubectl(['-n', operated.namespace, 'patch', 'pod', metadata.name, '--subresource=status', '-p', unready]);
+  await untilBudget({ minAvailable: 2, healthy: 0 });
+  expect(await evictAll(pods)).toEqual([]);
+  // The kubelet finds them ready again.
+  const ready = JSON.stringify({ status: { conditions: [{ type: 'ContainersReady', status: 'True' }] } });
+  for (const { metadata } of pods)
+    await operated.cluster.kubectl(['-n', operated.namespace, 'patch', 'pod', metadata.name, '--subresource=status', '-p', ready]);
+  await untilBudget({ minAvailable: 2, healthy: 3 });
+});
+
+test('of the gateways that still carry clients in a scale-down or a rollout, the API server evicts one', { timeout: 180_000 }, async () => {
+  // Fifty connections take 10 s to move.
+  const drain = { propagationSeconds: 1, connectionsPerSecond: 5, deadlineSeconds: 60 };
+  await operated.applyPool(pool, { replicas: 6, template, drain });
+  await operated.startOperator();
+  await operated.untilConverged();
+  await untilBudget({ minAvailable: 5, healthy: 6 });
+
+  await operated.applyPool(pool, { replicas: 3, template, drain });
+  await untilBudget({ minAvailable: 4, healthy: 5 });
+  const six = operated.gateways(pool);
+  await hold(six, true);
+  expect(await evictAll(six.filter((pod) => !isMarked(pod)))).toHaveLength(1);
+  await hold(operated.gateways(pool), false);
+
+  await operated.applyPool(pool, { replicas: 6, template, drain });
+  await operated.untilConverged();
+  const next = { ...template, metadata: { annotations: { round: '2' } } };
+  await operated.applyPool(pool, { replicas: 6, template: next, drain });
+  // Two of the new revision serve, and one of the old leaves.
+  await untilBudget({ minAvailable: 6, healthy: 7 });
+  const eight = operated.gateways(pool);
+  await hold(eight, true);
+  expect(await evictAll(eight.filter((pod) => !isMarked(pod)))).toHaveLength(1);
+  await hold(operated.gateways(pool), false);
+});

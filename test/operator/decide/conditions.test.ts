@@ -197,6 +197,29 @@ test('load out of balance is told only where there is load', () => {
   expect(condition('PlacementBalanced', loaded(100, 1100))).toMatchObject({ status: 'False', reason: 'Unbalanced' });
 });
 
+test('an operator that has not heard its gateways yet keeps what the conditions of their load said', () => {
+  const scaling = { type: 'Connections' as const, connections: connectionScaling };
+  const told = (type: string, status: 'True' | 'False', reason: string) =>
+    ({ type, status, reason, message: reason, lastTransitionTime: '2026-01-01T00:00:00Z' }) as const;
+  const gateways = [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, { polled: undefined }));
+  const stored = [
+    told('MetricsAvailable', 'True', 'Fresh'),
+    told('ScalingActive', 'True', 'Connections'),
+    told('PlacementBalanced', 'False', 'Unbalanced'),
+  ];
+  for (const { type, status, reason, message } of stored)
+    expect(condition(type, { pool: poolWith({ scaling }, { desiredReplicas: 2, conditions: stored }), gateways })).toEqual({
+      type,
+      status,
+      reason,
+      message,
+    });
+  const fresh = { pool: poolWith({ scaling }, { desiredReplicas: 2 }), gateways };
+  for (const type of ['MetricsAvailable', 'ScalingActive'])
+    expect(condition(type, fresh)).toMatchObject({ status: 'Unknown', reason: 'NotHeardYet' });
+  expect(condition('PlacementBalanced', fresh)?.reason).toBe('LittleLoad');
+});
+
 test('figures that move with the load change no condition', () => {
   const at = (connections: number) =>
     poolConditions(facts({ gateways: [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, {}, { connections })) }));

@@ -81,6 +81,49 @@ test('one too many: the emptiest is marked, and the document says so', () => {
   expect(plan.members.map(({ state }) => state)).toEqual(['serving', 'draining', 'serving']);
 });
 
+test('no gateway is chosen to leave before every serving one has had its time to tell its load', () => {
+  const crew = (unansweredSince: number | undefined) => [
+    gatewayWith('web-aaaaa-0', {}, { connections: 3 }),
+    gatewayWith('web-aaaaa-1', {}, { connections: 5 }),
+    gatewayWith('web-aaaaa-2', { polled: undefined, unansweredSince }),
+  ];
+  for (const since of [undefined, begin - 9_999]) expect(actionsOf({ gateways: crew(since) })).toEqual([]);
+  // One that does not answer holds nothing up for ever, and goes last.
+  expect(actionsOf({ gateways: crew(begin - 10_000) })).toEqual(['mark-draining web-aaaaa-0']);
+  const rollout = [...crew(undefined).slice(1), gatewayWith('web-bbbbb-0', { revision: 'bbbbb22222' })];
+  expect(actionsOf({ gateways: rollout, updateRevision: 'bbbbb22222' })).toEqual([]);
+  // A gateway that has never served owes no answer, and what serves nobody need not wait.
+  const starting = gatewayWith('web-aaaaa-2', { polled: undefined, serving: 'Unknown', containersReady: false });
+  expect(actionsOf({ gateways: crew(begin).with(2, starting) })).toEqual(['delete-pod web-aaaaa-2']);
+});
+
+test('an old answer of nobody connected is no leave to delete a gateway that has fallen silent', () => {
+  const unready = { containersReady: false, isReady: false };
+  const silent = gatewayWith('web-aaaaa-2', { ...unready, unansweredSince: begin - 60_000 }, { connections: 0, at: begin - 60_000 });
+  const gateways = [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1')];
+  expect(actionsOf({ gateways: [...gateways, silent] })).toEqual(['mark-draining web-aaaaa-2']);
+  expect(actionsOf({ gateways: [...gateways, gatewayWith('web-aaaaa-2', unready, { connections: 0 })] })).toEqual([
+    'delete-pod web-aaaaa-2',
+  ]);
+});
+
+test('connections on gateways that somebody else has deleted are load', () => {
+  const pool = poolWith({ scaling: { type: 'Connections', connections: connectionScaling } }, { desiredReplicas: 4 });
+  const leaving = gatewayWith('web-aaaaa-9', { isTerminating: true, deletedAt: begin }, { connections: 300 });
+  const gateways = [0, 1, 2, 3].map((slot) => gatewayWith(`web-aaaaa-${slot}`, {}, { connections: 25 }));
+  expect(planPool(observedWith({ pool, gateways: [...gateways, leaving] })).scaling.reason).toMatch(/^400 connections .* need 5$/);
+});
+
+test('a change of the leader scales nothing up, tells nothing, and keeps what the conditions said', () => {
+  const condition = { type: 'MetricsAvailable', status: 'True' as const, lastTransitionTime: '', reason: 'Fresh', message: '' };
+  const scaling = { type: 'Connections' as const, connections: { ...connectionScaling, fallbackReplicas: 10 } };
+  const pool = poolWith({ scaling }, { desiredReplicas: 3, conditions: [condition] });
+  const gateways = [0, 1, 2].map((slot) => gatewayWith(`web-aaaaa-${slot}`, { polled: undefined }));
+  const plan = planPool(observedWith({ pool, gateways }));
+  expect(plan.scaling.desired).toBe(3);
+  expect([plan.actions, plan.events]).toEqual([[], []]);
+});
+
 test('several too many: one drains at a time', () => {
   const gateways = [0, 1, 2, 3, 4].map((slot) => gatewayWith(`web-aaaaa-${slot}`));
   expect(actionsOf({ gateways })).toEqual(['mark-draining web-aaaaa-0']);
@@ -250,6 +293,7 @@ test('a plan for a thousand gateways takes milliseconds', () => {
 
 test('the budget for evictions is a whole number and never negative', () => {
   const budget = (replicas: number, maxUnavailable: number | string) =>
-    planPool(observedWith({ pool: poolWith({ replicas, disruption: { maxUnavailable, nodeAutoscalerEviction: 'Allow' } }) })).minAvailable;
+    planPool(observedWith({ gateways: [], pool: poolWith({ replicas, disruption: { maxUnavailable, nodeAutoscalerEviction: 'Allow' } }) }))
+      .budget.minAvailable;
   expect([budget(3, 1), budget(0, 1), budget(10, '25%'), budget(1, '10%'), budget(4, 9)]).toEqual([2, 0, 7, 0, 0]);
 });

@@ -11,7 +11,12 @@ function input(fields: Partial<ScalingInput> & { readonly limits?: Partial<Gatew
 }
 
 function load(connections: number, at = begin): ScalingInput['loads'][number] {
-  return { at, connections, isServing: true };
+  return { at, unansweredSince: undefined, connections, isServing: true };
+}
+
+/** A gateway that this operator has never heard. */
+function unheard(unansweredSince: number | undefined): ScalingInput['loads'][number] {
+  return { at: undefined, unansweredSince, connections: 0, isServing: true };
 }
 
 /** A memory that knows that nothing more was needed for long. */
@@ -21,7 +26,7 @@ function known(desired: number): ScalingMemory {
 
 test('a fixed pool wants what its spec says', () => {
   const { spec } = poolWith({ replicas: 4 });
-  expect(decideScaling({ ...input(), spec })).toMatchObject({ desired: 4, reason: 'spec.replicas is 4', metricsAvailable: true });
+  expect(decideScaling({ ...input(), spec })).toMatchObject({ desired: 4, reason: 'spec.replicas is 4', figures: 'fresh' });
 });
 
 test('an external autoscaler is obeyed through spec.replicas', () => {
@@ -82,12 +87,25 @@ test('an operator that has just begun does not scale down until it has watched f
 });
 
 test('with a silent gateway the number goes up to the fallback and never down', () => {
-  const loads = [load(500), { at: undefined, connections: 0, isServing: true }];
+  const loads = [load(500), unheard(begin - 61_000)];
   const silent = decideScaling(input({ loads: [load(0), load(0, begin - 61_000)], memory: known(3), limits: { fallbackReplicas: 5 } }));
-  expect(silent).toMatchObject({ desired: 5, metricsAvailable: false });
+  expect(silent).toMatchObject({ desired: 5, figures: 'missing' });
   expect(silent.reason).toContain('1 serving gateway has not reported its load for 60 s');
   expect(decideScaling(input({ loads, memory: known(9) })).desired).toBe(9);
   expect(decideScaling(input({ loads, memory: known(2) })).desired).toBe(6);
+});
+
+test('a new operator holds the number until its gateways have had their time to answer, and says nothing of silence', () => {
+  const limits = { fallbackReplicas: 5 };
+  for (const since of [undefined, begin, begin - 60_000]) {
+    const held = decideScaling(input({ loads: [load(10), unheard(since)], memory: known(3), limits }));
+    expect(held).toMatchObject({ desired: 3, figures: 'unheard' });
+    expect(held.reason).toContain('not every serving gateway has been heard yet');
+  }
+  const silent = decideScaling(input({ loads: [load(10), unheard(begin - 60_001)], memory: known(3), limits }));
+  expect(silent).toMatchObject({ desired: 5, figures: 'missing' });
+  // What the others need is known.
+  expect(decideScaling(input({ loads: [load(500), unheard(undefined)], memory: known(3), limits })).desired).toBe(6);
 });
 
 test('a lowered limit takes effect at the usual pace, but not in silence', () => {
@@ -97,8 +115,8 @@ test('a lowered limit takes effect at the usual pace, but not in silence', () =>
 });
 
 test('a draining gateway that is silent does not make the figures stale', () => {
-  const decision = decideScaling(input({ loads: [load(10), { at: undefined, connections: 0, isServing: false }], memory: known(2) }));
-  expect(decision.metricsAvailable).toBe(true);
+  const decision = decideScaling(input({ loads: [load(10), { ...unheard(begin - 61_000), isServing: false }], memory: known(2) }));
+  expect(decision.figures).toBe('fresh');
 });
 
 test('after a silence the window of scaling down begins anew', () => {
@@ -126,10 +144,10 @@ test('over any run: within the limits, never down without news, never faster tha
         now += seconds * 1000;
         const {
           desired,
-          metricsAvailable,
+          figures,
           memory: next,
         } = decideScaling(input({ now, current, memory, loads: [load(connections, isSilent ? now - 100_000 : now)] }));
-        expect(metricsAvailable).toBe(!isSilent);
+        expect(figures).toBe(isSilent ? 'missing' : 'fresh');
         if (isSilent) expect(desired).toBeGreaterThanOrEqual(before);
         expect(desired).toBeGreaterThanOrEqual(1);
         expect(desired).toBeLessThanOrEqual(20);

@@ -26,6 +26,16 @@ test('not ready, then old, then empty, then crowded zone, then young', () => {
   ]);
 });
 
+test('an unknown number of connections counts as the highest, and one that a gateway no longer confirms is unknown', () => {
+  const gateways = [
+    gatewayWith('unheard', { polled: undefined }),
+    gatewayWith('silent', { unansweredSince: begin }, { connections: 0 }),
+    gatewayWith('full', {}, { connections: 20_000 }),
+    gatewayWith('never-served', { polled: undefined, serving: 'Unknown', containersReady: false }),
+  ];
+  expect(victimOrder(gateways, revision).map(({ name }) => name)).toEqual(['never-served', 'full', 'silent', 'unheard']);
+});
+
 const anyGateway = fc
   .record({
     slot: fc.integer({ min: 0, max: 1000 }),

@@ -70,9 +70,9 @@ test('three Services: for clients, for backends, and one by one', () => {
   expect(gateways).toMatchObject({ metadata: { name: 'web-gateways' }, spec: { clusterIP: 'None', publishNotReadyAddresses: true } });
 });
 
-test('budgets: whole numbers, never negative, and broken pods never hold a node', () => {
-  expect(gatewayBudget(poolWith(), 2).spec).toMatchObject({ minAvailable: 2, unhealthyPodEvictionPolicy: 'AlwaysAllow' });
-  expect(gatewayBudget(poolWith(), -1).spec).toMatchObject({ minAvailable: 0 });
+test("the gateways' budget says what the plan has decided", () => {
+  const budget = gatewayBudget(poolWith(), { minAvailable: 2, unhealthyPods: 'IfHealthyBudget' });
+  expect(budget.spec).toMatchObject({ minAvailable: 2, unhealthyPodEvictionPolicy: 'IfHealthyBudget' });
 });
 
 test('the admin port is for the operator and for metrics only', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AdminStatus } from '../../../core/pool/admin-status.ts';
-import { silentMs } from '../../../operator/decide/blocker.ts';
+import { silentMs } from '../../../operator/decide/observed.ts';
 import { names } from '../../../operator/desired/labels.ts';
 import type { PoolPod } from '../../../operator/reconcile/pod-view.ts';
 import { Polls } from '../../../operator/reconcile/polls.ts';

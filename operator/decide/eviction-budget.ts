@@ -1,0 +1,45 @@
+/**
+ * Decides how many gateways the API server may evict: the credit counts the gateways that carry clients.
+ *
+ * - More gateways than desired may carry clients, as in a scale-down or a rollout. A credit below the desired number
+ *   alone would let all of these go at once.
+ * - A gateway that was deleted or evicted still moves its clients. While more than desired serve, it uses up the credit
+ *   until it is empty. Otherwise each eviction would lower the number that the next one is judged by.
+ * - Readiness falls with the bus, for all gateways at the same time. A gateway that serves keeps its clients through
+ *   that, so an unready pod is evicted only where enough others are ready (`IfHealthyBudget`). The stored budget must
+ *   say so before the outage: no operator may be there when it begins. While no gateway serves, nobody has clients, and
+ *   broken pods hold up no node (`AlwaysAllow`).
+ */
+import { isServable, pollOf, type ObservedGateway } from './observed.ts';
+import { podsOf } from '../desired/amount.ts';
+
+export interface EvictionBudget {
+  /** Whole number of gateways; never negative. */
+  readonly minAvailable: number;
+  /** `unhealthyPodEvictionPolicy` of policy/v1. */
+  readonly unhealthyPods: 'IfHealthyBudget' | 'AlwaysAllow';
+}
+
+/** @param crew.live gateways that neither leave nor have left, and are not known to be dead */
+export function evictionBudget(
+  maxUnavailable: number | string,
+  desired: number,
+  crew: {
+    readonly live: readonly ObservedGateway[];
+    /** Deleted gateways that still run and are waited for. */
+    readonly leaving: readonly ObservedGateway[];
+    /** Uids of gateways that this plan lets serve. */
+    readonly beginning: ReadonlySet<string>;
+  },
+): EvictionBudget {
+  const serving = crew.live.filter(
+    (gateway) => isServable(gateway) && (gateway.serving === 'True' || crew.beginning.has(gateway.uid)),
+  ).length;
+  const leaving = crew.leaving.filter((gateway) => pollOf(gateway)?.connections !== 0).length;
+  const credit = podsOf(maxUnavailable, Math.max(desired, serving), 'up');
+  const minAvailable = serving > desired ? serving + Math.min(leaving, credit) - credit : desired - credit;
+  return {
+    minAvailable: Math.max(0, minAvailable),
+    unhealthyPods: serving + leaving > 0 ? 'IfHealthyBudget' : 'AlwaysAllow',
+  };
+}
