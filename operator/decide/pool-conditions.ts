@@ -6,6 +6,7 @@
  * BusSeparate and PoliciesInForce. The others (Progressing, Draining, ScalingActive, ScalingLimited, Paused) describe
  * activity.
  */
+import type { GatewayPool } from '../api/gateway-pool.ts';
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
 import { storedConditions, type Condition, type ConditionDraft } from './conditions.ts';
@@ -213,8 +214,11 @@ function metricsAvailable({ observed, plan }: PoolFacts): Omit<ConditionDraft, '
   return draft('False', 'GatewaySilent', message);
 }
 
-/** Least mean of connections per gateway at which balance is judged. */
+/** Least mean of connections per gateway at which balance is judged, and the mean at which judging begins again. */
 const meanConnectionsMin = 100;
+const meanConnectionsAgain = 110;
+/** Part of the tolerated excess below which an unbalanced pool counts as balanced again. */
+const balancedAgain = 0.8;
 
 function placementBalanced({ observed }: PoolFacts): Omit<ConditionDraft, 'type'> {
   const { maxLoadPercent } = observed.pool.spec.placement;
@@ -224,10 +228,18 @@ function placementBalanced({ observed }: PoolFacts): Omit<ConditionDraft, 'type'
   if (before !== undefined) return before;
   const loads = serving.flatMap((gateway) => pollOf(gateway)?.connections ?? []);
   const mean = loads.reduce((sum, load) => sum + load, 0) / Math.max(1, loads.length);
-  if (mean < meanConnectionsMin) return draft('True', 'LittleLoad', 'There is too little load to tell.');
-  if (Math.max(...loads) * 100 <= mean * maxLoadPercent)
+  const said = storedReason(observed.pool, 'PlacementBalanced');
+  if (mean < (said === 'LittleLoad' ? meanConnectionsAgain : meanConnectionsMin))
+    return draft('True', 'LittleLoad', 'There is too little load to tell.');
+  const percent = said === 'Unbalanced' ? 100 + (maxLoadPercent - 100) * balancedAgain : maxLoadPercent;
+  if (Math.max(...loads) * 100 <= mean * percent)
     return draft('True', 'Balanced', `No gateway has more than ${maxLoadPercent} % of the mean load.`);
   return draft('False', 'Unbalanced', `A gateway has more than ${maxLoadPercent} % of the mean load.`);
+}
+
+/** The reason that is stored: a condition at a threshold keeps it within a margin. */
+function storedReason({ status }: GatewayPool, type: PoolConditionType): string | undefined {
+  return storedConditions(status ?? {}).find((condition) => condition.type === type)?.reason;
 }
 
 function podSecurity({ observed, securityBreaches }: PoolFacts): Omit<ConditionDraft, 'type'> {

@@ -9,6 +9,7 @@ import type { PoolPolicies } from '../decide/policies.ts';
 import { poolConditions, type PoolFacts } from '../decide/pool-conditions.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { isProgress, progressPaceMs, poolStatus, unreadablePoolStatus, type StatusDecision } from '../decide/status.ts';
+import { steadyConditions } from '../decide/steady-conditions.ts';
 import { gatewayTemplate } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
 import type { JsonObject } from '../desired/objects.ts';
@@ -34,6 +35,8 @@ export interface PoolReport {
 /** The content of a pool's status, and its faults. */
 export interface PoolVerdict extends Complaints {
   readonly conditions: readonly ConditionDraft[];
+  /** Milliseconds until a flip that was held back must be judged again. */
+  readonly reviewAfterMs: number | undefined;
 }
 
 /** Writes a pool's status when it differs from the stored one. */
@@ -59,29 +62,31 @@ export class PoolStatusWriter {
       securityBreaches: breachesOf(ingredients),
       overruled: overruledOf(ingredients),
     };
-    const conditions = poolConditions(facts);
-    return { conditions, ...complaintsOf(facts, conditions) };
+    const { conditions, reviewAfterMs } = steadyConditions(pool, poolConditions(facts), observed.now);
+    return { conditions, reviewAfterMs, ...complaintsOf(facts, conditions) };
   }
 
   /**
    * @param pace when this pool's status was last written; the writer updates it
-   * @returns milliseconds until the next look, where the status only tells of progress and the last write is too young
+   * @returns milliseconds until the next look: the status only tells of progress and the last write is too young, or a
+   * flip was held back
    * @throws ApiError
    */
   async write(
     { ingredients, observed, plan, epoch }: PoolReport,
-    { conditions }: PoolVerdict,
+    { conditions, reviewAfterMs }: PoolVerdict,
     { pace, signal }: { readonly pace: StatusPace; readonly signal: AbortSignal },
   ): Promise<number | undefined> {
     const { pool } = ingredients;
     const { now, updateRevision } = observed;
     const decision = poolStatus({ pool, plan, updateRevision, epoch, conditions, now });
-    if (decision.kind === 'same') return undefined;
+    if (decision.kind === 'same') return reviewAfterMs;
     const waitMs = (pace.writtenAt ?? -Infinity) + progressPaceMs - now;
-    if (waitMs > 0 && waitMs <= progressPaceMs && isProgress(pool.status ?? {}, decision.status)) return waitMs;
+    if (waitMs > 0 && waitMs <= progressPaceMs && isProgress(pool.status ?? {}, decision.status))
+      return Math.min(waitMs, reviewAfterMs ?? Infinity);
     pace.writtenAt = now;
     await this.#write(pool, decision, signal);
-    return undefined;
+    return reviewAfterMs;
   }
 
   /**
