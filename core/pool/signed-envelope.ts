@@ -24,6 +24,15 @@ export function sealEnvelope(text: string, privateKeyPem: string): string {
 }
 
 /**
+ * The same text signed with another key.
+ * @param envelope one that `sealEnvelope` made
+ * @throws when it is none, or the key is none
+ */
+export function resealEnvelope(envelope: string, privateKeyPem: string): string {
+  return sealEnvelope(envelopeSchema.parse(JSON.parse(envelope)).document, privateKeyPem);
+}
+
+/**
  * Reads an envelope. Never throws, whatever its content.
  * @param publicKeyPem an Ed25519 key for which `publicKeyFault` is undefined
  */

@@ -89,9 +89,11 @@ class WatchedPoolFolder implements PoolFolder {
   }
 
   #settle(envelope: string, result: OfferResult): void {
-    if (result.kind === 'malformed' || result.kind === 'forged' || result.kind === 'conflict') return this.#blame(result.message);
-    this.#settled = envelope;
-    this.#fault = undefined;
+    const { kind, message } = result;
+    if (kind === 'malformed' || kind === 'forged' || kind === 'conflict') this.#blame(message);
+    else this.#fault = undefined;
+    // A document in another key stays forged: after a new signing key an older pod has it until it is replaced.
+    if (kind !== 'malformed' && kind !== 'conflict') this.#settled = envelope;
   }
 
   /** Logs a fault once for as long as it stays the same. */

@@ -14,6 +14,8 @@ export interface Recipient {
   readonly policiesHash: string;
   /** Milliseconds since the first question that it did not answer; 0 where it answered the last one. */
   readonly silentMs: number;
+  /** The signing key that it trusts, by `trustOf`; empty where its pod does not say. */
+  readonly trusts: string;
 }
 
 export interface PlannedPush {

@@ -22,6 +22,8 @@ export const names = {
   serving: 'barrage.dev/Serving',
   /** The gateway's or publisher's container in its pod. */
   container: 'barrage',
+  /** The container's variable with the public key that it trusts. */
+  publicKeyVariable: 'BARRAGE_POOL_PUBLIC_KEY',
 } as const;
 
 export const ports = { clients: 6790, publish: 6789, admin: 6780 } as const;
@@ -35,6 +37,7 @@ export const childNames = {
   gateways: (pool: GatewayPool) => `${pool.metadata.name}-gateways`,
   publisher: (pool: GatewayPool) => `${pool.metadata.name}-publisher`,
   signing: (pool: GatewayPool) => `${pool.metadata.name}-signing`,
+  keptKeys: (pool: GatewayPool) => `${pool.metadata.name}-signing-kept`,
   apiKey: (pool: GatewayPool) => `${pool.metadata.name}-api-key`,
   settings: (pool: GatewayPool) => `${pool.metadata.name}-settings`,
   document: (pool: GatewayPool) => `${pool.metadata.name}-pool`,

@@ -146,7 +146,7 @@ function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
   return [
     variable('BARRAGE_ADMIN_PORT', String(ports.admin)),
     variable('BARRAGE_POOL_FOLDER', poolFolder),
-    variable('BARRAGE_POOL_PUBLIC_KEY', publicKey.trim().replaceAll('\n', '\\n')),
+    variable(names.publicKeyVariable, publicKey.trim().replaceAll('\n', '\\n')),
     { name: 'BARRAGE_POD_UID', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } } },
     ...(redis === undefined
       ? []

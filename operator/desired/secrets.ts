@@ -16,6 +16,18 @@ export function signingSecret(
   return secret(pool, childNames.signing(pool), { 'private-key': keys.privateKey, 'public-key': keys.publicKey });
 }
 
+/** The pairs that living pods trust, the newest first: `0.private-key`, `0.public-key`, and so on. */
+export function keptKeysSecret(
+  pool: GatewayPool,
+  pairs: readonly { readonly privateKey: string; readonly publicKey: string }[],
+): DesiredObject<'Secret'> {
+  const data = pairs.flatMap(({ privateKey, publicKey }, index) => [
+    [`${index}.private-key`, privateKey],
+    [`${index}.public-key`, publicKey],
+  ]);
+  return secret(pool, childNames.keptKeys(pool), Object.fromEntries(data) as Record<string, string>);
+}
+
 /** The first API key, for a pool that names no Secret: `key`, at least 16 random characters. It is made once. */
 export function apiKeySecret(pool: GatewayPool, key: string): DesiredObject<'Secret'> {
   return secret(pool, childNames.apiKey(pool), { key });

@@ -14,7 +14,8 @@ import { drainAnnotations, type PoolPod } from './pod-view.ts';
 
 export interface ActionSurroundings {
   readonly pool: GatewayPool;
-  readonly privateKey: string;
+  /** The private half of the key that a pod trusts, by the pod's uid. */
+  readonly privateKeyFor: (uid: string) => string;
   readonly makePod: (name: string) => KubeObject;
   readonly addressOf: (uid: string) => string | undefined;
   readonly signal: AbortSignal;
@@ -139,11 +140,11 @@ export class ActionShell {
    * A refusal is logged.
    * @returns whether the pod trusts another signing key, so that no command of ours will ever reach it
    */
-  async #command(command: DrainCommand, { addressOf, privateKey }: ActionSurroundings): Promise<boolean> {
+  async #command(command: DrainCommand, { addressOf, privateKeyFor }: ActionSurroundings): Promise<boolean> {
     const { gateway } = command;
     const address = addressOf(gateway);
     if (address === undefined) return false;
-    const told = await this.#admin.putDrain(address, signCommand(command, privateKey));
+    const told = await this.#admin.putDrain(address, signCommand(command, privateKeyFor(gateway)));
     if (told.kind === 'refused') this.#logger.warn({ gateway, command: command.command, told }, 'a gateway refused a command');
     return told.kind === 'refused' && told.status === 403;
   }

@@ -37,6 +37,7 @@ export function desiredChildren(wanted: {
   const { ingredients, secrets, budget, operatorNamespace } = wanted;
   const { pool } = ingredients;
   const objects: readonly (DesiredObject<keyof typeof resourceOf> | undefined)[] = [
+    secrets.keptKeys,
     secrets.settings,
     ...services(pool),
     ...networkPolicies(pool, operatorNamespace),

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool/pool-document.ts';
+import { resealEnvelope } from '../../core/pool/signed-envelope.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { nextDocument, type DocumentMember } from '../decide/document.ts';
 import { silentMs } from '../decide/observed.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import { planPushes, type PlannedPush, type Recipient } from '../decide/push-plan.ts';
+import { trustOf, type SigningKeys } from '../decide/signing-keys.ts';
 import { documentConfigMap, policyConfigMaps } from '../desired/config-maps.ts';
 import { gatewayUrl } from '../desired/exposure.ts';
 import { childNames } from '../desired/labels.ts';
@@ -111,7 +113,7 @@ export class DocumentKeeper {
       const decision = nextDocument({
         stored: stored === undefined ? undefined : { epoch: stored.document.epoch, content: canonicalContent(stored.document) },
         content: canonicalContent({ ...content, epoch: 0 }),
-        polledEpochs: wanted.polledEpochs,
+        polledEpochs: [...wanted.polledEpochs, ...this.#earlierEpochs(found, secrets.earlierKeys)],
       });
       if (decision.kind === 'keep' && stored !== undefined) {
         // Applied even so: somebody may have changed or deleted the ConfigMap.
@@ -129,6 +131,12 @@ export class DocumentKeeper {
     throw new ApiError('another writer changes it again and again', { status: 409, reason: 'Conflict' });
   }
 
+  /** Epoch of a document that carries an earlier signature: the next one comes after it. */
+  #earlierEpochs(found: KubeObject | undefined, earlierKeys: readonly SigningKeys[]): readonly number[] {
+    if (found === undefined) return [];
+    return earlierKeys.flatMap(({ publicKey }) => verified(found, publicKey)?.document.epoch ?? []);
+  }
+
   forget(poolUid: string): void {
     this.#written.delete(poolUid);
   }
@@ -140,17 +148,23 @@ export class DocumentKeeper {
 
   /**
    * Pushes the document to every pod with a lower epoch, and the policies to those that lack them.
+   * @param secrets the signing keys: each pod is told in the key that it trusts
    * @returns the answer of each of these pods
    */
-  async push(stored: StoredDocument, policies: PoolPolicies, recipients: readonly Recipient[]): Promise<readonly PushResult[]> {
+  async push(
+    stored: StoredDocument,
+    { policies, secrets }: { readonly policies: PoolPolicies; readonly secrets: Pick<PoolSecrets, 'earlierKeys'> },
+    recipients: readonly Recipient[],
+  ): Promise<readonly PushResult[]> {
     const { epoch } = stored.document;
     const planned = planPushes(recipients, { epoch, policiesHash: policies.hash }, silentMs);
-    const results = await this.#carryOut(stored, policies, planned);
+    const headFor = headsOf(stored, secrets.earlierKeys);
+    const results = await this.#carryOut(headFor, policies, planned);
     // A pod that has restarted since its last answer has no policies any more.
     const lacking = results.filter(({ needsPolicies, told }) => !needsPolicies && told.kind === 'refused' && told.status === 400);
     if (lacking.length === 0) return results;
     const again = await this.#carryOut(
-      stored,
+      headFor,
       policies,
       lacking.map(({ to }) => ({ to, needsPolicies: true })),
     );
@@ -158,15 +172,14 @@ export class DocumentKeeper {
   }
 
   async #carryOut(
-    { envelope }: StoredDocument,
+    headFor: (to: Recipient) => Buffer,
     policies: PoolPolicies,
     planned: readonly PlannedPush[],
   ): Promise<readonly (PlannedPush & PushResult)[]> {
-    const head = Buffer.from(`{"envelope":${JSON.stringify(envelope)},"policies":`);
     const answers = await this.#pushes.all(
       planned.map(({ to, needsPolicies }) => ({
         address: to.address,
-        body: [head, needsPolicies ? this.#encodedPolicies(policies) : noPolicies],
+        body: [headFor(to), needsPolicies ? this.#encodedPolicies(policies) : noPolicies],
         isSlow: to.silentMs > 0,
       })),
     );
@@ -191,6 +204,16 @@ export class DocumentKeeper {
     this.#partObjects.set(parts, { poolUid, objects });
     return objects;
   }
+}
+
+/** The beginning of a body for each pod: one buffer for each key that pods trust. */
+function headsOf({ envelope }: StoredDocument, earlierKeys: readonly SigningKeys[]): (to: Recipient) => Buffer {
+  const encode = (text: string): Buffer => Buffer.from(`{"envelope":${JSON.stringify(text)},"policies":`);
+  const present = encode(envelope);
+  const earlier = new Map(
+    earlierKeys.map(({ publicKey, privateKey }) => [trustOf(publicKey), encode(resealEnvelope(envelope, privateKey))]),
+  );
+  return ({ trusts }) => earlier.get(trusts) ?? present;
 }
 
 /** The end of a body for a pod that has the policies. */

@@ -1,11 +1,18 @@
 import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import type { DrainMark, ObservedGateway, PolledGateway } from '../decide/observed.ts';
+import { trustOf } from '../decide/signing-keys.ts';
 import { names } from '../desired/labels.ts';
 import type { KubeObject, ObjectMeta } from '../runtime/kube-api.ts';
 
 /** The fields of a pod that the operator reads. */
 export interface PoolPod extends KubeObject {
   readonly metadata: ObjectMeta & { readonly name: string; readonly uid: string };
+  readonly spec?: {
+    readonly containers?: readonly {
+      readonly name: string;
+      readonly env?: readonly { readonly name: string; readonly value?: string }[];
+    }[];
+  };
   readonly status?: {
     readonly phase?: string;
     readonly reason?: string;
@@ -97,6 +104,12 @@ export function observePoll(
   at: number,
 ): PolledGateway {
   return { at, uid, ready, waitingFor, poolEpoch, policiesHash, connections, drainState: drain.state };
+}
+
+/** The signing key that a pod trusts, by `trustOf`; empty where its spec has none. */
+export function trustedKeyOf({ spec }: PoolPod): string {
+  const container = spec?.containers?.find(({ name }) => name === names.container);
+  return trustOf(container?.env?.find(({ name }) => name === names.publicKeyVariable)?.value ?? '');
 }
 
 /** Address of a pod's admin port, as long as the pod runs. A terminating pod may still answer. */

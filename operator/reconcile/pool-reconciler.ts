@@ -10,6 +10,7 @@ import type { PoolPolicies } from '../decide/policies.ts';
 import { podDifference } from '../decide/pod-difference.ts';
 import { planPool } from '../decide/pool-plan.ts';
 import type { Recipient } from '../decide/push-plan.ts';
+import { trustOf } from '../decide/signing-keys.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
@@ -27,8 +28,8 @@ import type { DocumentKeeper } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
 import { isEndpointReady } from './endpoints.ts';
 import type { KnownPolicies } from './known-policies.ts';
-import type { PoolSecretsKeeper } from './pool-secrets.ts';
-import { addressOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
+import type { PoolSecrets, PoolSecretsKeeper } from './pool-secrets.ts';
+import { addressOf, trustedKeyOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
 import type { Polls } from './polls.ts';
 import { PoolMemories, type PoolMemory } from './pool-memories.ts';
 import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
@@ -90,7 +91,7 @@ export class PoolReconciler {
     if (specFaults.length > 0) return this.#refuse(pool, specFaults, { memory, signal });
     const attempts = new Attempts({ signal, logger, now: clock.monotonic(), failing: memory.failing });
     const policies = this.#options.policies.of(key, stores.channels.withIndex(ofPool, key));
-    const secrets = await keeper.of(pool, attempts, signal);
+    const secrets = await keeper.of(pool, new Set(stores.podsOf(key).map(trustedKeyOf)), attempts, signal);
     const ingredients: PodIngredients = {
       pool,
       image: this.#options.image,
@@ -114,7 +115,7 @@ export class PoolReconciler {
     if (mayChange) await this.#removeObsolete(pool, observed, { wanted, attempts, signal });
     for (const event of plan.events) this.#record(pool, event);
     const actions = isStored ? plan.actions : finishing(plan.actions, observed.gateways);
-    await this.#act(mayChange ? actions : [], { pool, ingredients, privateKey: secrets.privateKey, memory, attempts, signal });
+    await this.#act(mayChange ? actions : [], { pool, ingredients, secrets, memory, attempts, signal });
     const retellAfterMs = mayChange ? await this.#tell(pool, { secrets, members: plan.members, policies, attempts, signal }) : undefined;
     const { faults } = attempts;
     memory.failing = attempts.failing;
@@ -233,13 +234,13 @@ export class PoolReconciler {
   }
 
   async #act(actions: ReturnType<typeof planPool>['actions'], about: ActionContext): Promise<void> {
-    const { pool, ingredients, privateKey, memory, attempts, signal } = about;
+    const { pool, ingredients, secrets, memory, attempts, signal } = about;
     for (const action of actions) {
       const subject = `Pod ${action.kind === 'create-pod' ? action.name : action.pod.name}`;
       const step = await attempts.run(subject, async () => {
         const write = await this.#options.actions.apply(action, {
           pool,
-          privateKey,
+          privateKeyFor: (uid) => this.#privateKeyFor(pool, uid, secrets),
           makePod: (name) => gatewayPod(ingredients, name) as unknown as KubeObject,
           addressOf: (uid) => this.#addressOf(pool, uid),
           signal,
@@ -275,7 +276,7 @@ export class PoolReconciler {
   async #tell(
     pool: GatewayPool & KubeObject,
     about: {
-      readonly secrets: Awaited<ReturnType<PoolSecretsKeeper['of']>>;
+      readonly secrets: PoolSecrets;
       readonly members: ReturnType<typeof planPool>['members'];
       readonly policies: PoolPolicies;
       readonly attempts: Attempts;
@@ -299,7 +300,7 @@ export class PoolReconciler {
       const silentSince = polls.unansweredSince(uid);
       const silentMs = silentSince === undefined ? 0 : Math.max(1, clock.wall() - silentSince);
       const { poolEpoch, policiesHash } = poll.status;
-      return [{ name, uid, address, poolEpoch, policiesHash, silentMs }];
+      return [{ name, uid, address, poolEpoch, policiesHash, silentMs, trusts: trustedKeyOf(pod) }];
     });
     const subject = `ConfigMap ${childNames.document(pool)}`;
     await attempts.run(subject, async () => {
@@ -318,7 +319,7 @@ export class PoolReconciler {
       }
       const { stored } = written;
       const { epoch } = stored.document;
-      for (const { to, told } of await documents.push(stored, policies, recipients)) {
+      for (const { to, told } of await documents.push(stored, { policies, secrets }, recipients)) {
         if (told.kind === 'taken') polls.tookDocument(to.uid, { epoch, policiesHash: policies.hash });
         const { name } = to;
         if (told.kind === 'taken' || leaving.has(name)) continue;
@@ -347,6 +348,13 @@ export class PoolReconciler {
     return pod === undefined ? undefined : addressOf(pod);
   }
 
+  /** The pod's own key for a pod that was made before the present one. */
+  #privateKeyFor({ metadata }: GatewayPool, uid: string, { earlierKeys, privateKey }: PoolSecrets): string {
+    const pod = this.#options.stores.podsOf(`${metadata.namespace}/${metadata.name}`).find((each) => each.metadata.uid === uid);
+    const trusted = pod === undefined ? '' : trustedKeyOf(pod);
+    return earlierKeys.find(({ publicKey }) => trustOf(publicKey) === trusted)?.privateKey ?? privateKey;
+  }
+
   #documentEpoch({ metadata }: GatewayPool, publicKey: string): number | undefined {
     const object = this.#options.stores.child(resources.configMap, metadata.namespace, `${metadata.name}-pool`);
     return this.#options.documents.read(object, publicKey)?.document.epoch;
@@ -356,7 +364,7 @@ export class PoolReconciler {
 interface ActionContext {
   readonly pool: GatewayPool & KubeObject;
   readonly ingredients: PodIngredients;
-  readonly privateKey: string;
+  readonly secrets: PoolSecrets;
   readonly memory: PoolMemory;
   readonly attempts: Attempts;
   readonly signal: AbortSignal;

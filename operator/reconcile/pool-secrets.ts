@@ -1,9 +1,11 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ObservedFault } from '../decide/fault.ts';
+import { keptKeysMax, keysToKeep, type SigningKeys } from '../decide/signing-keys.ts';
 import { childNames } from '../desired/labels.ts';
 import {
   apiKeySecret,
+  keptKeysSecret,
   redisCaKey,
   redisLogin,
   redisUrl,
@@ -29,6 +31,10 @@ export interface PoolSecrets {
   readonly privateKey: string;
   /** PEM; empty without readable signing keys. */
   readonly publicKey: string;
+  /** Earlier signing keys that a living pod trusts, the newest first. */
+  readonly earlierKeys: readonly SigningKeys[];
+  /** The Secret with all signing keys that living pods trust. */
+  readonly keptKeys: DesiredObject<'Secret'>;
   readonly settings: DesiredObject<'Secret'>;
   readonly digests: SettingsDigests;
   /**
@@ -63,15 +69,18 @@ export class PoolSecretsKeeper {
 
   /**
    * A named Secret that is missing, or lacks a key, is a fault. So is a refusal of the API server.
+   * @param trusted the signing keys that living pods trust, by `trustOf`
    * @throws ApiError where the API server is away
    */
-  async of(pool: GatewayPool, attempts: Attempts, signal: AbortSignal): Promise<PoolSecrets> {
+  async of(pool: GatewayPool, trusted: ReadonlySet<string>, attempts: Attempts, signal: AbortSignal): Promise<PoolSecrets> {
     const reading: Reading = { pool, attempts, signal };
     const signing = await this.#ensure(reading, childNames.signing(pool), () => signingSecret(pool, newSigningKeys()));
     const privateKey = valueOf(signing, 'private-key') ?? '';
     const publicKey = readablePublicKey(valueOf(signing, 'public-key')) ?? '';
     const canSign = isKeyPair(privateKey, publicKey);
     if (!canSign && signing !== undefined) attempts.note(spoilt(childNames.signing(pool)));
+    const present = { privateKey, publicKey };
+    const keys = keysToKeep(present, this.#keptKeys(pool), trusted);
     const settings = await this.#settings(reading);
     const { redis } = pool.spec.bus;
     const named = [pool.spec.auth.apiKeysSecret, pool.spec.auth.jwtSecret, redis?.credentialsSecret, redis?.tls?.caSecret];
@@ -79,10 +88,22 @@ export class PoolSecretsKeeper {
       privateKey,
       publicKey,
       canSign,
+      earlierKeys: keys.filter((each) => each !== present),
+      keptKeys: keptKeysSecret(pool, keys),
       reviewAfterMs: named.some((secret) => secret !== undefined) ? reviewMs : undefined,
       settings: settingsSecret(pool, settings),
       digests: settingsDigests(pool, settings, privateKey),
     };
+  }
+
+  /** The pairs in the Secret of kept keys, as far as they can be read. */
+  #keptKeys(pool: GatewayPool): readonly SigningKeys[] {
+    const stored = this.#known(pool.metadata.namespace, childNames.keptKeys(pool)) as SecretObject | undefined;
+    if (stored === undefined || controllerOf(stored) !== pool.metadata.uid) return [];
+    return Array.from({ length: keptKeysMax }, (_, index) => ({
+      privateKey: valueOf(stored, `${index}.private-key`) ?? '',
+      publicKey: valueOf(stored, `${index}.public-key`) ?? '',
+    })).filter(({ privateKey, publicKey }) => isKeyPair(privateKey, publicKey));
   }
 
   async #settings(reading: Reading): Promise<SecretSettings> {

@@ -14,7 +14,7 @@ import { Reflector } from '../../operator/kube/reflector.ts';
 import { resources } from '../../operator/kube/resources.ts';
 import { Store } from '../../operator/kube/store.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
-import { addressOf, type PoolPod } from '../../operator/reconcile/pod-view.ts';
+import { addressOf, trustedKeyOf, type PoolPod } from '../../operator/reconcile/pod-view.ts';
 
 /** What one simulated pod has been told, and has become by it. */
 interface PodState {
@@ -23,12 +23,6 @@ interface PodState {
   connections: number;
   drain: { readonly startedAt: number; readonly connections: number; readonly perSecond: number } | undefined;
   commandIssuedAt: number;
-}
-
-interface SimulatedPod extends PoolPod {
-  readonly spec?: {
-    readonly containers?: readonly { readonly env?: readonly { readonly name: string; readonly value?: string }[] }[];
-  };
 }
 
 /**
@@ -43,7 +37,7 @@ export class StandInPods {
   readonly #connection: KubeConnection;
   readonly #watching: Promise<void>;
   /** Every pod of the operator's, straight from the API server. */
-  readonly pods: Store<SimulatedPod>;
+  readonly pods: Store<PoolPod>;
   /**
    * What no operator should ever have said: documents of one epoch that differ, forged ones, and commands for somebody
    * else.
@@ -65,11 +59,11 @@ export class StandInPods {
     this.#connectionsAtFirst = connections;
     this.#connection = new KubeConnection({ kubeconfig });
     const logger = createLogger({ part: 'test', level: 'silent' });
-    this.pods = new Store<SimulatedPod>({ indexes: { address: (pod) => [addressOf(pod) ?? ''] }, failed: () => {} });
+    this.pods = new Store<PoolPod>({ indexes: { address: (pod) => [addressOf(pod) ?? ''] }, failed: () => {} });
     const shared = { clock: systemClock, random: Math.random };
     const client = new KubeClient({ ...shared, connection: this.#connection, metrics: new ClientMetrics(new Registry()) });
     const selection = { labelSelector: 'app.kubernetes.io/managed-by=barrage-operator' };
-    this.#watching = new Reflector<SimulatedPod>({ ...shared, resource: resources.pod, selection, client, store: this.pods, logger }).run(
+    this.#watching = new Reflector<PoolPod>({ ...shared, resource: resources.pod, selection, client, store: this.pods, logger }).run(
       this.#leaving.signal,
     );
     this.#server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
@@ -116,17 +110,17 @@ export class StandInPods {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   }
 
-  #told(pod: SimulatedPod, what: string, body: string): readonly [number, unknown] {
+  #told(pod: PoolPod, what: string, body: string): readonly [number, unknown] {
     if (what === 'GET /admin/v1/status') return [200, this.#statusOf(pod)];
     if (what === 'PUT /admin/v1/pool') return this.#takeDocument(pod, body);
     if (what === 'PUT /admin/v1/drain') return this.#takeCommand(pod, body);
     return [404, { message: `there is no ${what}` }];
   }
 
-  #takeDocument(pod: SimulatedPod, body: string): readonly [number, unknown] {
+  #takeDocument(pod: PoolPod, body: string): readonly [number, unknown] {
     this.pushedBytes += Buffer.byteLength(body);
     const { envelope, policies: parts } = JSON.parse(body) as { readonly envelope: string; readonly policies: readonly string[] };
-    const read = verifyDocument(envelope, publicKeyOf(pod));
+    const read = verifyDocument(envelope, trustedKeyOf(pod));
     if (read.kind !== 'verified') return this.#object(403, `${pod.metadata.name}: ${read.fault}`);
     const { pool, epoch, policies } = read.document;
     const state = this.#stateOf(pod.metadata.uid, pod);
@@ -142,8 +136,8 @@ export class StandInPods {
     return [200, { epoch }];
   }
 
-  #takeCommand(pod: SimulatedPod, body: string): readonly [number, unknown] {
-    const read = verifyCommand(body, publicKeyOf(pod));
+  #takeCommand(pod: PoolPod, body: string): readonly [number, unknown] {
+    const read = verifyCommand(body, trustedKeyOf(pod));
     if (read.kind !== 'verified') return this.#object(403, `${pod.metadata.name}: ${read.fault}`);
     const { command } = read;
     const { uid } = pod.metadata;
@@ -162,7 +156,7 @@ export class StandInPods {
     return [status, { message }];
   }
 
-  #statusOf(pod: SimulatedPod): AdminStatus {
+  #statusOf(pod: PoolPod): AdminStatus {
     const { metadata } = pod;
     const state = this.#stateOf(metadata.uid, pod);
     const { drain } = state;
@@ -190,7 +184,7 @@ export class StandInPods {
     };
   }
 
-  #stateOf(uid: string, pod?: SimulatedPod): PodState {
+  #stateOf(uid: string, pod?: PoolPod): PodState {
     const known = this.#states.get(uid);
     if (known !== undefined) return known;
     const connections = pod !== undefined && isPublisher(pod) ? 0 : this.#connectionsAtFirst;
@@ -200,15 +194,8 @@ export class StandInPods {
   }
 }
 
-function isPublisher({ metadata }: SimulatedPod): boolean {
+function isPublisher({ metadata }: PoolPod): boolean {
   return metadata.labels?.[names.label.component] === 'publisher';
-}
-
-/** The key that the pod was given, as its process would read it. */
-function publicKeyOf({ spec }: SimulatedPod): string {
-  const variables = spec?.containers?.flatMap(({ env = [] }) => env) ?? [];
-  const value = variables.find(({ name }) => name === 'BARRAGE_POOL_PUBLIC_KEY')?.value ?? '';
-  return value.replaceAll(String.raw`\n`, '\n');
 }
 
 async function readAll(request: IncomingMessage): Promise<string> {

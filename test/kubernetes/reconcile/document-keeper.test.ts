@@ -29,11 +29,12 @@ interface Pen {
   }) => Promise<DocumentWrite>;
 }
 
-function newKeys(): Pick<PoolSecrets, 'privateKey' | 'publicKey'> {
+function newKeys(): Pick<PoolSecrets, 'privateKey' | 'publicKey' | 'earlierKeys'> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   return {
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    earlierKeys: [],
   };
 }
 
@@ -129,6 +130,15 @@ test('a new signing key is a new document, though nothing else has changed: pods
   expect(await desk.read()).toBeUndefined();
   expect(storedIn(await operator.write({ gateway: 'a', inStore: await desk.stored(), polledEpochs: [1] }))).toEqual([2, 'a']);
   expect(summary(await desk.read())).toEqual([2, 'a']);
+});
+
+test('a document in an earlier key gives its epoch, though no pod answers any more', async () => {
+  const desk = await Desk.open();
+  const operator = desk.operator();
+  await operator.write({ gateway: 'a' });
+  await operator.write({ gateway: 'b', inStore: await desk.stored() });
+  desk.keys = { ...newKeys(), earlierKeys: [desk.keys] };
+  expect(storedIn(await operator.write({ gateway: 'b', inStore: await desk.stored() }))).toEqual([3, 'b']);
 });
 
 test('a document that is edited by hand or deleted is put back as it was', async () => {

@@ -1,12 +1,17 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { signDocument, type PoolDocument } from '../../../core/pool/pool-document.ts';
+import { readChunks } from '../../../core/process/bounded-read.ts';
+import { createLogger } from '../../../core/process/logging.ts';
+import { Pool } from '../../../core/process/pool.ts';
 import type { BarrageChannel } from '../../../operator/api/barrage-channel.ts';
 import { withDefaults } from '../../../operator/api/stored-objects.ts';
 import { poolPolicies } from '../../../operator/decide/policies.ts';
 import type { Recipient } from '../../../operator/decide/push-plan.ts';
+import { trustOf, type SigningKeys } from '../../../operator/decide/signing-keys.ts';
 import { AdminClient } from '../../../operator/reconcile/admin-client.ts';
 import type { Children } from '../../../operator/reconcile/children.ts';
 import { DocumentKeeper, type StoredDocument } from '../../../operator/reconcile/document-keeper.ts';
@@ -61,8 +66,30 @@ const document: PoolDocument = {
 };
 const stored: StoredDocument = { document, envelope: signDocument(document, keyPair.privateKey) };
 
+function newPair(): SigningKeys {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  return {
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  };
+}
+
+function recipient(index: number): Recipient {
+  const [found] = recipients('').slice(index);
+  if (found === undefined) throw new Error(`there is no gateway ${index}`);
+  return found;
+}
+
 function recipients(policiesHash: string): readonly Recipient[] {
-  return document.gateways.map(({ name, uid }) => ({ name, uid, address: '127.0.0.1', poolEpoch: 4, policiesHash, silentMs: 0 }));
+  return document.gateways.map(({ name, uid }) => ({
+    name,
+    uid,
+    address: '127.0.0.1',
+    poolEpoch: 4,
+    policiesHash,
+    silentMs: 0,
+    trusts: '',
+  }));
 }
 
 function keeperFor(port: number): DocumentKeeper {
@@ -73,7 +100,7 @@ function keeperFor(port: number): DocumentKeeper {
 
 test('a join costs each gateway the document, and the policies that it has are not sent again', async () => {
   const { got, port } = await startPods();
-  const results = await keeperFor(port).push(stored, policies, recipients(policies.hash));
+  const results = await keeperFor(port).push(stored, { policies, secrets: { earlierKeys: [] } }, recipients(policies.hash));
   expect(results.map(({ told }) => told.kind)).toEqual(document.gateways.map(() => 'taken'));
   expect(got.requests).toBe(gateways);
   expect(got.bytes).toBeLessThanOrEqual(2 * gateways * Buffer.byteLength(JSON.stringify(document)));
@@ -81,7 +108,7 @@ test('a join costs each gateway the document, and the policies that it has are n
 
 test('new policies reach every gateway, and no more pushes than the bound are under way', async () => {
   const { got, port } = await startPods();
-  const results = await keeperFor(port).push(stored, policies, recipients('another'));
+  const results = await keeperFor(port).push(stored, { policies, secrets: { earlierKeys: [] } }, recipients('another'));
   expect(results.filter(({ told }) => told.kind !== 'taken')).toEqual([]);
   const policyBytes = policies.parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   expect(got.bytes).toBeGreaterThan(gateways * policyBytes);
@@ -91,7 +118,38 @@ test('new policies reach every gateway, and no more pushes than the bound are un
 
 test('a pod that has restarted since its last answer refuses a document without policies, and gets both', async () => {
   const { got, port } = await startPods((bytes) => (bytes < 1_000_000 ? 400 : 200));
-  const results = await keeperFor(port).push(stored, policies, recipients(policies.hash).slice(0, 3));
+  const results = await keeperFor(port).push(stored, { policies, secrets: { earlierKeys: [] } }, recipients(policies.hash).slice(0, 3));
   expect(results.map(({ to, told }) => [to.name, told.kind])).toEqual([0, 1, 2].map((index) => [`web-aaaaa-${index}`, 'taken']));
   expect(got.requests).toBe(6);
+});
+
+test('a gateway that trusts an earlier key gets every document in that key, and learns who is gone', async () => {
+  const [earlier, present] = [newPair(), newPair()];
+  const logger = createLogger({ part: 'test', level: 'silent' });
+  // The address says who is asked.
+  const pools = new Map([
+    ['127.0.0.1', new Pool({ publicKeyPem: earlier.publicKey, logger })],
+    ['127.0.0.2', new Pool({ publicKeyPem: present.publicKey, logger })],
+  ]);
+  const server = createServer((request, response) => {
+    void (async () => {
+      const body = await readChunks(request as AsyncIterable<Uint8Array>, 16_777_216);
+      const text = body.kind === 'whole' ? body.bytes.toString() : '';
+      const result = await pools.get(request.socket.localAddress ?? '')?.offer(text);
+      response.writeHead(result?.kind === 'accepted' ? 200 : 403).end(result?.message);
+    })();
+  });
+  server.listen(0, '0.0.0.0');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const keeper = keeperFor((server.address() as AddressInfo).port);
+  const only = { ...document, gateways: document.gateways.slice(0, 2) };
+  const now: StoredDocument = { document: only, envelope: signDocument(only, present.privateKey) };
+  const to = [
+    { ...recipient(0), address: '127.0.0.1', trusts: trustOf(earlier.publicKey) },
+    { ...recipient(1), address: '127.0.0.2', trusts: trustOf(present.publicKey) },
+  ];
+  const results = await keeper.push(now, { policies, secrets: { earlierKeys: [earlier] } }, to);
+  expect(results.map(({ told }) => told.kind)).toEqual(['taken', 'taken']);
+  for (const pool of pools.values()) expect(pool.document?.gateways.map(({ name }) => name)).toEqual(['web-aaaaa-0', 'web-aaaaa-1']);
 });

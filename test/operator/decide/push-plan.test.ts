@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { planPushes, type Recipient } from '../../../operator/decide/push-plan.ts';
 
 function recipient(name: string, more: Partial<Recipient> = {}): Recipient {
-  return { name, uid: `uid-${name}`, address: name, poolEpoch: 4, policiesHash: 'old', silentMs: 0, ...more };
+  return { name, uid: `uid-${name}`, address: name, poolEpoch: 4, policiesHash: 'old', silentMs: 0, trusts: '', ...more };
 }
 
 const document = { epoch: 5, policiesHash: 'new' };
