@@ -29,6 +29,8 @@ const namePrefixMax = 200;
 /** Events that may wait to be written; more are dropped. */
 const waitingMax = 500;
 const controller = 'barrage.dev/operator';
+/** Digits of an event's number in its name: `kubectl describe` sorts by name, and so shows events in their order. */
+const numberDigits = 7;
 /** Kubernetes' own words. */
 const combinedWords = '(combined from similar events):';
 
@@ -48,7 +50,7 @@ interface Written {
 export class EventRecorder implements Recorder {
   readonly #options: EventRecorderOptions;
   readonly #series: EventSeries;
-  /** Part of each event's name. It keeps the events of this process apart from those of an earlier one. */
+  /** Part of each event's name: when this process began. Its events sort after those of an earlier process. */
   readonly #run: string;
   readonly #waiting: Written[] = [];
   readonly #leaving = new AbortController();
@@ -65,7 +67,7 @@ export class EventRecorder implements Recorder {
     const step = this.#series.occurred(occurrence, clock.monotonic());
     if (step.kind === 'keep') return metrics.event('kept');
     if (this.#leaving.signal.aborted || this.#waiting.length >= waitingMax) return metrics.event('dropped');
-    const name = `${occurrence.regarding.name.slice(0, namePrefixMax)}.${this.#run}.${step.id}`;
+    const name = `${occurrence.regarding.name.slice(0, namePrefixMax)}.${this.#run}.${step.id.padStart(numberDigits, '0')}`;
     const note = step.kind === 'create' && step.isCombined ? `${combinedWords} ${occurrence.note}` : occurrence.note;
     this.#waiting.push({ occurrence, name, note, at: clock.wall(), ...(step.kind === 'count' ? { count: step.count } : {}) });
     this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined));

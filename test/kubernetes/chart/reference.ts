@@ -41,12 +41,20 @@ export function valuesDocument(): string {
   return ['| value | default | meaning |', '|---|---|---|', ...rows, ''].join('\n');
 }
 
-/** Every right in these objects: `group/resource: verb, …`, with `core` for the group that has no name. */
+/**
+ * Every right in these objects: `group/resource: verb, …`, with `core` for the group that has no name and `of NAME`
+ * after the verbs where the right ends at one name.
+ */
 export function rights(objects: readonly Manifest[]): readonly string[] {
   const rules = objects.flatMap((object) => object.rules ?? []);
   return rules
-    .flatMap(({ apiGroups, resources, verbs }) =>
-      apiGroups.flatMap((group) => resources.map((resource) => `${group === '' ? 'core' : group}/${resource}: ${verbs.join(', ')}`)),
+    .flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
+      apiGroups.flatMap((group) =>
+        resources.map(
+          (resource) =>
+            `${group === '' ? 'core' : group}/${resource}: ${verbs.join(', ')}${resourceNames === undefined ? '' : ` of ${resourceNames.join(', ')}`}`,
+        ),
+      ),
     )
     .toSorted();
 }

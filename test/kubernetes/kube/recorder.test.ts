@@ -43,6 +43,17 @@ test('an event is shown by kubectl describe; the same again is a count', async (
   expect(described).toMatch(/x3 over.*from 2 to 3 gateways/);
 });
 
+test('kubectl describe shows events in the order in which they happened, also from the tenth on', async () => {
+  const rig = await openRig();
+  const { recorder, occurrence } = await openRecorder(rig);
+  const notes = Array.from({ length: 12 }, (_, index) => `step ${String.fromCodePoint(97 + index)}`);
+  for (const note of notes) recorder.record(occurrence('PodCreated', note));
+  await recorder.flushed();
+  const cluster = await sharedApiServer();
+  const described = await cluster.kubectl(['-n', rig.namespace, 'describe', 'configmap', 'one']);
+  expect([...described.matchAll(/step [a-l]/g)].map(([note]) => note)).toEqual(notes);
+});
+
 test('what an object has too much of is combined, and what can not be told costs nothing', async () => {
   const rig = await openRig();
   const { recorder, occurrence, stored } = await openRecorder(rig, 60_000);

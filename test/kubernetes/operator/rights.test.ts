@@ -56,7 +56,8 @@ async function startOperator(kubeconfig: string, home: string, namespaces: reado
   const read = readSettings({
     BARRAGE_OPERATOR_NAMESPACE: home,
     BARRAGE_OPERATOR_WATCH_NAMESPACES: namespaces.join(','),
-    BARRAGE_OPERATOR_LEASE: 'of-the-test',
+    // The only Lease that the chart's rights name.
+    BARRAGE_OPERATOR_LEASE: 'barrage-operator',
     BARRAGE_OPERATOR_IMAGE: 'barrage:test',
     BARRAGE_OPERATOR_HOST: '127.0.0.1',
     BARRAGE_OPERATOR_PROBE_PORT: String(probes),
