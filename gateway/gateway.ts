@@ -71,6 +71,7 @@ export class Gateway {
   readonly #drainer: Drainer;
   readonly #reception: Reception;
   readonly #load: LoadMeter;
+  #refusedForFullness = 0;
   readonly #refusedPages: RefusedPages;
   readonly #waitingForBus: SparseLog;
   readonly #server: Server;
@@ -125,7 +126,7 @@ export class Gateway {
     });
     this.#refusedPages = new RefusedPages({ logger, clock: systemClock });
     this.#waitingForBus = new SparseLog({ logger, message: 'waiting for the bus', clock: systemClock });
-    this.#load = new LoadMeter(() => this.#metrics.bytesSent);
+    this.#load = new LoadMeter({ bytesSent: () => this.#metrics.bytesSent, refused: () => this.#refusedForFullness });
     this.#surroundings = {
       rooms: this.#rooms,
       authenticate: authenticatorOf(settings, { logger, clock: systemClock }),
@@ -146,7 +147,7 @@ export class Gateway {
       headersMs: limits.handshakeTimeoutMs,
       requestMs: limits.handshakeTimeoutMs,
       socketsMax: settings.connectionsMax,
-      onCrowded: () => this.#metrics.refusedConnections.inc({ reason: 'full' }),
+      onCrowded: () => this.#countRefusal('full'),
       highWaterMark: 16_384,
     });
     this.#server = server;
@@ -335,9 +336,14 @@ export class Gateway {
     const admission = this.#reception.admit({ host, origin }, state, Math.random());
     if (admission.kind === 'admitted') return admission;
     const { reason } = admission;
-    this.#metrics.refusedConnections.inc({ reason });
+    this.#countRefusal(reason);
     if (reason === 'origin' || reason === 'host') this.#refusedPages.refused(reason, { host, origin });
     return admission;
+  }
+
+  #countRefusal(reason: Extract<Admission, { kind: 'refused' }>['reason']): void {
+    this.#metrics.refusedConnections.inc({ reason });
+    if (reason === 'full') this.#refusedForFullness += 1;
   }
 
   #listen(connection: Connection): ClientListener {

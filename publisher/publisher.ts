@@ -48,7 +48,7 @@ export class Publisher {
   readonly #http: HttpApi;
   readonly #sockets: SocketApi;
   readonly #server: Server;
-  readonly #load = new LoadMeter(() => 0);
+  readonly #load = new LoadMeter({ bytesSent: () => 0, refused: () => 0 });
   #port = 0;
   #isLeaving = false;
 

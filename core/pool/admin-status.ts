@@ -19,6 +19,8 @@ const adminStatusSchema = z.object({
   /** Busy share of the event loop in the last seconds, 0 to 1. */
   loopUtilization: z.number().min(0).max(1),
   bytesSentPerSecond: z.number().min(0),
+  /** Connections refused in the last seconds because it has all that it takes. An older gateway does not tell. */
+  refusedPerSecond: z.number().min(0).optional(),
   drain: z.object({
     state: z.enum(['serving', 'draining', 'drained']),
     /** Connections that the current drain told to move or closed. */

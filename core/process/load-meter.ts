@@ -8,17 +8,24 @@ interface Sample {
   readonly at: number;
   readonly loop: EventLoopUtilization;
   readonly bytesSent: number;
+  readonly refused: number;
+}
+
+/** What a process has done since its start. */
+export interface LoadTotals {
+  readonly bytesSent: () => number;
+  /** Connections refused because it has all that it takes. */
+  readonly refused: () => number;
 }
 
 /** Measures a process's load over the last five seconds. */
 export class LoadMeter {
-  readonly #bytesSent: () => number;
+  readonly #totals: LoadTotals;
   readonly #samples: Sample[];
   readonly #timer: NodeJS.Timeout;
 
-  /** @param bytesSent total of bytes sent so far */
-  constructor(bytesSent: () => number) {
-    this.#bytesSent = bytesSent;
+  constructor(totals: LoadTotals) {
+    this.#totals = totals;
     this.#samples = [this.#sample()];
     this.#timer = setInterval(() => {
       this.#samples.push(this.#sample());
@@ -27,13 +34,15 @@ export class LoadMeter {
   }
 
   /** `loopUtilization` is 0 to 1. */
-  read(): { readonly loopUtilization: number; readonly bytesSentPerSecond: number } {
+  read(): { readonly loopUtilization: number; readonly bytesSentPerSecond: number; readonly refusedPerSecond: number } {
     const now = this.#sample();
     const [before = now] = this.#samples;
     const seconds = (now.at - before.at) / 1000;
+    const rate = (total: number): number => (seconds > 0 ? Math.max(0, total / seconds) : 0);
     return {
       loopUtilization: Math.min(1, Math.max(0, performance.eventLoopUtilization(now.loop, before.loop).utilization || 0)),
-      bytesSentPerSecond: seconds > 0 ? Math.max(0, (now.bytesSent - before.bytesSent) / seconds) : 0,
+      bytesSentPerSecond: rate(now.bytesSent - before.bytesSent),
+      refusedPerSecond: rate(now.refused - before.refused),
     };
   }
 
@@ -42,6 +51,11 @@ export class LoadMeter {
   }
 
   #sample(): Sample {
-    return { at: performance.now(), loop: performance.eventLoopUtilization(), bytesSent: this.#bytesSent() };
+    return {
+      at: performance.now(),
+      loop: performance.eventLoopUtilization(),
+      bytesSent: this.#totals.bytesSent(),
+      refused: this.#totals.refused(),
+    };
   }
 }

@@ -236,7 +236,7 @@ export interface GatewayPoolScalingConnections {
   readonly minReplicas: number;
   /** Most gateways. */
   readonly maxReplicas: number;
-  /** Connections that one gateway is meant to hold. */
+  /** Connections that one gateway is meant to hold. It accepts twice as many, at least 20000 and at most 200000. */
   readonly targetConnectionsPerPod: number;
   /** Spare gateways on top, in percent. */
   readonly bufferPercent: number;

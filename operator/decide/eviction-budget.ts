@@ -3,8 +3,9 @@
  *
  * - More gateways than desired may carry clients, as in a scale-down or a rollout. A credit below the desired number
  *   alone would let all of these go at once.
- * - A gateway that was deleted or evicted still moves its clients. While more than desired serve, it uses up the credit
- *   until it is empty. Otherwise each eviction would lower the number that the next one is judged by.
+ * - A deleted or evicted gateway still moves its clients. While more than desired serve, or the operator drains
+ *   one, it uses up the credit until it is empty. Otherwise each eviction would lower the number by which the API
+ *   server judges the next one.
  * - Readiness falls with the bus, for all gateways at the same time. A gateway that serves keeps its clients through
  *   that, so an unready pod is evicted only where enough others are ready (`IfHealthyBudget`). The stored budget must
  *   say so before the outage: no operator may be there when it begins. While no gateway serves, nobody has clients, and
@@ -28,6 +29,8 @@ export function evictionBudget(
     readonly live: readonly ObservedGateway[];
     /** Deleted gateways that still run and are waited for. */
     readonly leaving: readonly ObservedGateway[];
+    /** Number of gateways that the operator drains. */
+    readonly draining: number;
     /** Uids of gateways that this plan lets serve. */
     readonly beginning: ReadonlySet<string>;
   },
@@ -37,9 +40,10 @@ export function evictionBudget(
   ).length;
   const leaving = crew.leaving.filter((gateway) => pollOf(gateway)?.connections !== 0).length;
   const credit = podsOf(maxUnavailable, Math.max(desired, serving), 'up');
-  const minAvailable = serving > desired ? serving + Math.min(leaving, credit) - credit : desired - credit;
+  const isMoving = serving > desired || crew.draining > 0;
+  const carriers = isMoving ? Math.max(desired, serving + Math.min(leaving, credit)) : desired;
   return {
-    minAvailable: Math.max(0, minAvailable),
+    minAvailable: Math.max(0, carriers - credit),
     unhealthyPods: serving + leaving > 0 ? 'IfHealthyBudget' : 'AlwaysAllow',
   };
 }

@@ -93,6 +93,8 @@ export interface PolledGateway {
   readonly poolEpoch: number;
   readonly policiesHash: string;
   readonly connections: number;
+  /** Whether it refused clients in the last seconds because it has all the connections that it takes. */
+  readonly isRefusing: boolean;
   readonly drainState: 'serving' | 'draining' | 'drained';
 }
 

@@ -9,6 +9,8 @@
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
+import { limits as gatewayLimits } from '../../core/limits.ts';
+import { connectionsMax, connectionsMaxVariable } from '../desired/connections-max.ts';
 import { storedConditions, type Condition, type ConditionDraft } from './conditions.ts';
 import { isAvailable, owesFirstAnswer, pollOf, type ObservedPool } from './observed.ts';
 import type { PoolPolicies } from './policies.ts';
@@ -199,8 +201,22 @@ function scalingLimited({ observed, plan }: PoolFacts): Omit<ConditionDraft, 'ty
       'TooManyConnections',
       `More gateways are needed than maxReplicas allows (${limits?.maxReplicas}). Raise maxReplicas.`,
     );
+  const target = observed.pool.spec.scaling.type === 'Connections' ? limits?.targetConnectionsPerPod : undefined;
+  const most = connectionsMax(observed.pool);
+  if (target !== undefined && most !== undefined && target > most)
+    return draft(
+      'True',
+      'TargetAboveBound',
+      `targetConnectionsPerPod (${target}) is more than the ${most} connections that a gateway accepts, which count as the target instead. Lower targetConnectionsPerPod${most < gatewayLimits.connectionsMax ? `, or raise ${connectionsMaxVariable} in spec.template` : ''}.`,
+    );
   if (plan.scaling.limited === 'min')
     return draft('True', 'TooFewConnections', `Fewer gateways than minReplicas (${limits?.minReplicas}) would be enough.`);
+  if (target === undefined && observed.gateways.some((gateway) => isAvailable(gateway) && pollOf(gateway)?.isRefusing === true))
+    return draft(
+      'True',
+      'GatewaysFull',
+      'Gateways refuse clients, because they have all the connections that they accept. More gateways are needed.',
+    );
   return draft('False', 'WithinLimits', 'No limit holds back the number of gateways.');
 }
 

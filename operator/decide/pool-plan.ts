@@ -21,6 +21,7 @@ import { deadGateways, members, servingActions } from './serving.ts';
 import { victimOrder } from './victims.ts';
 import { childLabels, names } from '../desired/labels.ts';
 import { podsOf } from '../desired/amount.ts';
+import { connectionsMax } from '../desired/connections-max.ts';
 
 /** Bound of creations in one plan. The next plan creates the rest. */
 const creationsMax = 64;
@@ -56,6 +57,7 @@ export function planPool(observed: ObservedPool): PoolPlan {
     budget: evictionBudget(pool.spec.disruption.maxUnavailable, scaling.desired, {
       live: crew.live.filter((gateway) => !dead.has(gateway)),
       leaving: crew.leaving.filter((gateway) => endsBy(gateway) > observed.now),
+      draining: crew.draining.length,
       beginning: new Set(serving.flatMap((action) => (action.kind === 'set-serving' ? [action.pod.uid] : []))),
     }),
     requeueAfterMs: isPaused ? undefined : reviewTime(observed, crew, scaling),
@@ -84,7 +86,7 @@ function scaleFreely({ pool, now, scaling: memory }: ObservedPool, crew: Crew): 
   }
   // Clients of a gateway that somebody has deleted move to the others, so they count.
   const loads = [...crew.live, ...crew.draining, ...crew.leaving].filter(({ isRunning }) => isRunning).map((gateway) => loadOf(gateway));
-  return decideScaling({ now, spec: pool.spec, current, memory, loads });
+  return decideScaling({ now, spec: pool.spec, connectionsMax: connectionsMax(pool), current, memory, loads });
 }
 
 /** A pool's pods, sorted by their role in the plan. */
@@ -349,7 +351,13 @@ function reviewTime({ pool, now }: ObservedPool, crew: Crew, scaling: ScalingDec
 function loadOf(gateway: ObservedGateway): GatewayLoad {
   const polled = pollOf(gateway);
   const isServing = isServable(gateway) && gateway.serving === 'True';
-  return { at: polled?.at, unansweredSince: gateway.unansweredSince, connections: polled?.connections ?? 0, isServing };
+  return {
+    at: polled?.at,
+    unansweredSince: gateway.unansweredSince,
+    connections: polled?.connections ?? 0,
+    isRefusing: polled?.isRefusing === true,
+    isServing,
+  };
 }
 
 function hasEnded({ phase }: ObservedGateway): boolean {

@@ -35,6 +35,8 @@ export interface Recommended {
 export interface ScalingInput {
   readonly now: number;
   readonly spec: Pick<GatewayPoolSpec, 'replicas' | 'scaling'>;
+  /** Connections that a gateway accepts at most; `undefined`: unknown. */
+  readonly connectionsMax: number | undefined;
   /** The last decision, from the status; else the number of live gateways. */
   readonly current: number;
   readonly memory: ScalingMemory | undefined;
@@ -48,6 +50,8 @@ export interface GatewayLoad {
   /** Since when it answers no question, in Unix milliseconds; `undefined`: not asked yet, or it has answered. */
   readonly unansweredSince: number | undefined;
   readonly connections: number;
+  /** Whether it refuses clients because it has all the connections that it takes. */
+  readonly isRefusing: boolean;
   readonly isServing: boolean;
 }
 
@@ -83,7 +87,13 @@ export function decideScaling(input: ScalingInput): ScalingDecision {
   return byConnections(input, scaling, input.memory ?? { since: now, desired: current, recommendations: [], changes: [] });
 }
 
-function byConnections({ now, loads }: ScalingInput, scaling: GatewayPoolScalingConnections, memory: ScalingMemory): ScalingDecision {
+function byConnections(
+  { now, loads, connectionsMax = Infinity }: ScalingInput,
+  wished: GatewayPoolScalingConnections,
+  memory: ScalingMemory,
+): ScalingDecision {
+  // A gateway never holds more than it accepts, whatever its target is.
+  const scaling = { ...wished, targetConnectionsPerPod: Math.min(wished.targetConnectionsPerPod, connectionsMax) };
   const current = memory.desired;
   const need = needOf(loads, scaling, now);
   const clamped = Math.min(Math.max(need.replicas, scaling.minReplicas), scaling.maxReplicas);
@@ -118,6 +128,8 @@ interface Need {
   readonly connections: number;
   readonly figures: Figures;
   readonly silent: number;
+  /** Serving gateways that refuse clients because they are full. */
+  readonly refusing: number;
 }
 
 function needOf(loads: readonly GatewayLoad[], scaling: GatewayPoolScalingConnections, now: number): Need {
@@ -125,14 +137,24 @@ function needOf(loads: readonly GatewayLoad[], scaling: GatewayPoolScalingConnec
   const fresh = loads.filter(({ at }) => at !== undefined && now - at <= timeoutMs);
   const connections = fresh.reduce((sum, load) => sum + load.connections, 0);
   const carriers = Math.ceil(connections / scaling.targetConnectionsPerPod);
-  const replicas = Math.ceil((carriers * (100 + scaling.bufferPercent)) / 100);
+  const withSpare = (gateways: number): number => Math.ceil((gateways * (100 + scaling.bufferPercent)) / 100);
+  // Refused clients are no connections: nobody knows how many wait. They are in need of more gateways than serve now.
+  const refusing = fresh.filter(({ isServing, isRefusing }) => isServing && isRefusing).length;
+  const serving = loads.filter(({ isServing }) => isServing).length;
+  const replicas = Math.max(withSpare(carriers), refusing === 0 ? 0 : Math.max(serving + 1, withSpare(serving)));
   // A silent draining gateway takes no new clients, so it hides no lasting need.
   const unknown = loads.filter((load) => load.isServing && !fresh.includes(load));
   // Silence counts from the first unanswered question: a new operator has not asked before.
   const silent = unknown.filter(({ at, unansweredSince }) => at !== undefined || now - (unansweredSince ?? now) > timeoutMs).length;
-  if (silent === 0) return { replicas, connections, figures: unknown.length === 0 ? 'fresh' : 'unheard', silent };
+  if (silent === 0) return { replicas, connections, figures: unknown.length === 0 ? 'fresh' : 'unheard', silent, refusing };
   // The others' figures are a lower bound: they and the fallback may raise the number.
-  return { replicas: Math.max(replicas, scaling.fallbackReplicas ?? scaling.minReplicas), connections, figures: 'missing', silent };
+  return {
+    replicas: Math.max(replicas, scaling.fallbackReplicas ?? scaling.minReplicas),
+    connections,
+    figures: 'missing',
+    silent,
+    refusing,
+  };
 }
 
 function remember(
@@ -201,6 +223,10 @@ function reasonOf(step: {
       `the others report ${need.connections} connections`,
     ],
   }[need.figures];
+  if (need.refusing > 0)
+    parts.push(
+      `${need.refusing} full ${need.refusing === 1 ? 'gateway refuses' : 'gateways refuse'} clients, so more are needed than serve`,
+    );
   if (clamped < need.replicas) parts.push(`maxReplicas allows ${clamped}`);
   if (clamped > need.replicas) parts.push(`minReplicas asks for ${clamped}`);
   if (wanted !== clamped) parts.push(`the stabilization window keeps ${wanted}`);

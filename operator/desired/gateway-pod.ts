@@ -1,3 +1,4 @@
+import { connectionsMaxSetting, connectionsMaxVariable } from './connections-max.ts';
 import { names, ownedBy, ports } from './labels.ts';
 import type { DesiredObject, JsonObject } from './objects.ts';
 import { fromSecret, ownPreStop, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
@@ -18,6 +19,7 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
   const { pool } = ingredients;
   const { drain, exposure, auth, bus, disruption } = pool.spec;
   const isAlone = bus.type === 'Memory';
+  const most = connectionsMaxSetting(pool);
   const clients = {
     name: 'clients',
     containerPort: ports.clients,
@@ -32,6 +34,7 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
       variable('BARRAGE_GATEWAY_PORT', String(ports.clients)),
       { name: 'BARRAGE_GATEWAY_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
       ...drainSettings(drain, isAlone),
+      ...(most === undefined ? [] : [variable(connectionsMaxVariable, String(most))]),
       ...(auth.allowedOrigins === undefined ? [] : [variable('BARRAGE_GATEWAY_ORIGINS', auth.allowedOrigins.join(','))]),
       ...(auth.jwksURL === undefined ? [] : [variable('BARRAGE_JWKS_URL', auth.jwksURL)]),
       ...(auth.jwtSecret === undefined ? [] : [fromSecret('BARRAGE_JWT_SECRET', childNames.settings(pool), 'jwt-secret')]),

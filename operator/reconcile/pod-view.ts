@@ -100,10 +100,10 @@ export function observeGateway(
  * @param at when the answer came, in Unix milliseconds
  */
 export function observePoll(
-  { uid, ready, waitingFor, poolEpoch, policiesHash, connections, drain }: AdminStatus,
+  { uid, ready, waitingFor, poolEpoch, policiesHash, connections, refusedPerSecond = 0, drain }: AdminStatus,
   at: number,
 ): PolledGateway {
-  return { at, uid, ready, waitingFor, poolEpoch, policiesHash, connections, drainState: drain.state };
+  return { at, uid, ready, waitingFor, poolEpoch, policiesHash, connections, isRefusing: refusedPerSecond > 0, drainState: drain.state };
 }
 
 /** The signing key that a pod trusts, by `trustOf`; empty where its spec has none. */

@@ -204,6 +204,7 @@ function isNews(before: AdminStatus, now: AdminStatus): boolean {
     before.poolEpoch !== now.poolEpoch ||
     before.policiesHash !== now.policiesHash ||
     before.connections !== now.connections ||
+    (before.refusedPerSecond ?? 0) > 0 !== (now.refusedPerSecond ?? 0) > 0 ||
     before.drain.state !== now.drain.state ||
     before.waitingFor.join() !== now.waitingFor.join()
   );

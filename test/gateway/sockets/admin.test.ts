@@ -57,6 +57,19 @@ test('the status counts what is here, and the largest channels first', async () 
   expect(status.loopUtilization).toBeLessThanOrEqual(1);
 });
 
+test('the status tells of clients that were refused because the gateway is full', async () => {
+  const pool = await TestPool.start(['a'], { BARRAGE_GATEWAY_CONNECTIONS_MAX: '1' });
+  await pool.pushToAll();
+  const a = pool.member('a');
+  expect((await a.status()).refusedPerSecond).toBe(0);
+  const client = await V1Client.open(a.port);
+  onTestFinished(() => client.socket.terminate());
+  await until(async () => {
+    expect((await refusedUpgrade(a.port)).status).toBe(503);
+    return ((await a.status()).refusedPerSecond ?? 0) > 0;
+  });
+});
+
 test('a pushed policy is in force at once, without a reconnect; a push without the parts that are in force is enough', async () => {
   const pool = await TestPool.start(['a']);
   await pool.pushToAll();

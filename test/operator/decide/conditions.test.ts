@@ -220,6 +220,28 @@ test('an operator that has not heard its gateways yet keeps what the conditions 
   expect(condition('PlacementBalanced', fresh)?.reason).toBe('LittleLoad');
 });
 
+test('a target that no gateway can hold, and gateways that are full, are told', () => {
+  const scaling = (targetConnectionsPerPod: number) => ({
+    type: 'Connections' as const,
+    connections: { ...connectionScaling, targetConnectionsPerPod },
+  });
+  const gateways = [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, {}, { connections: 300_000 }));
+  expect(condition('ScalingLimited', { pool: poolWith({ scaling: scaling(200_000) }), gateways })?.reason).toBe('WithinLimits');
+  expect(condition('ScalingLimited', { pool: poolWith({ scaling: scaling(200_001) }), gateways })).toMatchObject({
+    status: 'True',
+    reason: 'TargetAboveBound',
+    message: expect.stringContaining('targetConnectionsPerPod (200001) is more than the 200000 connections that a gateway accepts'),
+  });
+  const env = [{ name: 'BARRAGE_GATEWAY_CONNECTIONS_MAX', value: '5000' }];
+  const template = { spec: { containers: [{ name: 'barrage', env }] } } as never;
+  const few = gateways.map((gateway) => ({ ...gateway, polled: { ...gateway.polled!, connections: 5_000 } }));
+  const told = condition('ScalingLimited', { pool: poolWith({ scaling: scaling(5_001), template }), gateways: few });
+  expect(told).toMatchObject({ reason: 'TargetAboveBound', message: expect.stringContaining('or raise BARRAGE_GATEWAY_CONNECTIONS_MAX') });
+  const full = gateways.map((gateway) => ({ ...gateway, polled: { ...gateway.polled!, isRefusing: true } }));
+  expect(condition('ScalingLimited', { gateways: full })).toMatchObject({ status: 'True', reason: 'GatewaysFull' });
+  expect(condition('ScalingLimited', { gateways })?.reason).toBe('WithinLimits');
+});
+
 test('figures that move with the load change no condition', () => {
   const at = (connections: number) =>
     poolConditions(facts({ gateways: [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, {}, { connections })) }));

@@ -45,7 +45,12 @@ test('while more than desired serve, a gateway that was evicted uses up the cred
   expect(budgetOf(3, [...left, evicted(7)]).minAvailable).toBe(4);
   expect(budgetOf(3, [...left, evicted(0)]).minAvailable).toBe(3);
   expect(budgetOf(3, [...left, evicted(7, begin - 10_000)]).minAvailable).toBe(3);
-  // With a successor for it, the next one may go.
+  // The operator drains one of eight in a rollout: seven serve, or six after an eviction.
+  const draining = gatewayWith('web-aaaaa-8', marked);
+  expect(budgetOf(6, [...gateways(7), draining]).minAvailable).toBe(6);
+  expect(budgetOf(6, [...gateways(6), draining, evicted(7)]).minAvailable).toBe(6);
+  expect(budgetOf(6, [...gateways(5), draining, evicted(7), evicted(7)]).minAvailable).toBe(5);
+  // Otherwise, with a successor for it, the next one may go.
   expect(budgetOf(4, [...left, evicted(7)]).minAvailable).toBe(3);
 });
 

@@ -7,16 +7,16 @@ import { decideScaling, type ScalingInput, type ScalingMemory } from '../../../o
 function input(fields: Partial<ScalingInput> & { readonly limits?: Partial<GatewayPoolScalingConnections> } = {}): ScalingInput {
   const { limits, ...rest } = fields;
   const { spec } = poolWith({ replicas: 4, scaling: { type: 'Connections', connections: { ...connectionScaling, ...limits } } });
-  return { now: begin, spec, current: 2, memory: undefined, loads: [load(150), load(100)], ...rest };
+  return { now: begin, spec, connectionsMax: 20_000, current: 2, memory: undefined, loads: [load(150), load(100)], ...rest };
 }
 
 function load(connections: number, at = begin): ScalingInput['loads'][number] {
-  return { at, unansweredSince: undefined, connections, isServing: true };
+  return { at, unansweredSince: undefined, connections, isRefusing: false, isServing: true };
 }
 
 /** A gateway that this operator has never heard. */
 function unheard(unansweredSince: number | undefined): ScalingInput['loads'][number] {
-  return { at: undefined, unansweredSince, connections: 0, isServing: true };
+  return { at: undefined, unansweredSince, connections: 0, isRefusing: false, isServing: true };
 }
 
 /** A memory that knows that nothing more was needed for long. */
@@ -106,6 +106,33 @@ test('a new operator holds the number until its gateways have had their time to 
   expect(silent).toMatchObject({ desired: 5, figures: 'missing' });
   // What the others need is known.
   expect(decideScaling(input({ loads: [load(500), unheard(undefined)], memory: known(3), limits })).desired).toBe(6);
+});
+
+test('a gateway that refuses clients because it is full needs more gateways than serve, for as long as it does', () => {
+  const limits = { targetConnectionsPerPod: 30_000, bufferPercent: 0 };
+  const full = { ...load(20_000), isRefusing: true };
+  const decision = decideScaling(input({ loads: [full, load(19_000)], memory: known(2), limits }));
+  expect(decision.desired).toBe(3);
+  expect(decision.reason).toContain('1 full gateway refuses clients, so more are needed than serve');
+  // The new one starts: no further one is asked for until it serves.
+  expect(decideScaling(input({ loads: [full, load(19_000)], memory: known(3), limits })).desired).toBe(3);
+  expect(decideScaling(input({ loads: [full, full, full], memory: known(3), limits })).desired).toBe(4);
+  expect(decideScaling(input({ loads: [full, load(1)], memory: known(2), limits: { ...limits, maxReplicas: 2 } }))).toMatchObject({
+    desired: 2,
+    limited: 'max',
+  });
+  // An old answer, or one of a gateway that leaves, is no need.
+  expect(decideScaling(input({ loads: [{ ...full, isServing: false }, load(1)], memory: known(2), limits })).desired).toBe(2);
+});
+
+test('a target beyond what a gateway accepts counts as what it accepts', () => {
+  const limits = { targetConnectionsPerPod: 30_000, bufferPercent: 0 };
+  const loads = [load(20_000), load(20_000), load(1)];
+  expect(decideScaling(input({ loads, memory: known(2), limits }))).toMatchObject({
+    desired: 3,
+    reason: '40001 connections at 20000 a gateway and 0 % spare need 3',
+  });
+  expect(decideScaling(input({ loads, memory: known(2), limits, connectionsMax: undefined })).desired).toBe(2);
 });
 
 test('a lowered limit takes effect at the usual pace, but not in silence', () => {

@@ -284,6 +284,7 @@ export class SimulatedCluster {
       poolEpoch: pod.poolEpoch,
       policiesHash: '',
       connections: pod.connections,
+      isRefusing: false,
       drainState,
     };
   }

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { containersOf, environmentOf, ingredientsWith, keyPair, ownContainer } from './ingredients.ts';
-import { poolWith } from '../decide/pool-fixture.ts';
+import { connectionScaling, poolWith } from '../decide/pool-fixture.ts';
+import { connectionsMax, connectionsMaxVariable } from '../../../operator/desired/connections-max.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate } from '../../../operator/desired/gateway-pod.ts';
 import { closeMsMax } from '../../../core/process/lifecycle.ts';
 import { readSettings } from '../../../core/process/settings.ts';
@@ -51,6 +52,40 @@ test('its settings come as agreed: names by the downward API, secrets from a Sec
     BARRAGE_AUTH_URL: 'https://auth.example/',
   });
   expect(environmentOf(container)).not.toHaveProperty('BARRAGE_API_KEYS');
+});
+
+test('it accepts twice its target, at least the usual number and at most what a process can hold', () => {
+  const accepted = (target: number) => {
+    const connections = { maxReplicas: 9, targetConnectionsPerPod: target };
+    return environmentOf(podWith({ scaling: { type: 'Connections', connections: { ...connectionScaling, ...connections } } }).container)[
+      'BARRAGE_GATEWAY_CONNECTIONS_MAX'
+    ];
+  };
+  expect([9_999, 10_000, 10_001, 30_000, 100_000, 100_001].map(accepted)).toEqual([
+    undefined,
+    undefined,
+    '20002',
+    '60000',
+    '200000',
+    '200000',
+  ]);
+  expect(environmentOf(podWith().container)).not.toHaveProperty('BARRAGE_GATEWAY_CONNECTIONS_MAX');
+});
+
+test('the number of connections in a template counts instead of the one that follows the target', () => {
+  const variable = { name: connectionsMaxVariable, value: '25000' };
+  const spec = (env: readonly object[]): Spec => ({
+    scaling: { type: 'Connections', connections: { ...connectionScaling, targetConnectionsPerPod: 30_000 } },
+    template: { spec: { containers: [{ name: 'barrage', env }] } } as never,
+  });
+  expect(environmentOf(podWith(spec([variable])).container)).toMatchObject({ BARRAGE_GATEWAY_CONNECTIONS_MAX: '25000' });
+  expect(connectionsMax(poolWith(spec([variable])))).toBe(25_000);
+  expect(connectionsMax(poolWith(spec([{ name: connectionsMaxVariable, valueFrom: { configMapKeyRef: { name: 'a', key: 'b' } } }])))).toBe(
+    undefined,
+  );
+  expect(connectionsMax(poolWith(spec([])))).toBe(60_000);
+  for (const containers of [7, [7], [{ name: 'barrage', env: 'x' }]])
+    expect(connectionsMax(poolWith({ ...spec([]), template: { spec: { containers } } as never }))).toBe(60_000);
 });
 
 test('it ends in its own time: propagation before SIGTERM, then the drain of the pool to its deadline, and a spare', () => {
