@@ -79,6 +79,8 @@ class PooledConfig extends KubeConfig {
  */
 export type KubeSource = { readonly kubeconfig: string } | 'in-cluster' | undefined;
 
+const madeUpServer = 'http://localhost:8080';
+
 /** Kept connections to one API server, as one user. Separate instances never wait for each other's requests. */
 export class KubeConnection {
   readonly #source: KubeSource;
@@ -89,7 +91,7 @@ export class KubeConnection {
   /** The namespace of the source's current context. */
   readonly namespace: string;
 
-  /** @throws Error where the source can't be read or names no cluster */
+  /** @throws Error where the source can't be read, names no cluster, or names one that it can't be reached by */
   constructor(source: KubeSource) {
     this.#source = source;
     if (source === 'in-cluster') this.#config.loadFromCluster();
@@ -97,6 +99,13 @@ export class KubeConnection {
     else this.#config.loadFromFile(source.kubeconfig);
     const cluster = this.#config.getCurrentCluster();
     if (cluster === null) throw new Error('the kubeconfig has no current context with a cluster');
+    // The library makes up this address where it finds nothing, and then refuses every request to it.
+    if (source === undefined && cluster.server === madeUpServer)
+      throw new Error('there is no kubeconfig: set KUBECONFIG to its path, put it at ~/.kube/config, or run in a pod');
+    if (!cluster.server.startsWith('https:') && cluster.skipTLSVerify !== true)
+      throw new Error(
+        `the kubeconfig's server is ${cluster.server}: use https, or set insecure-skip-tls-verify on it if plain HTTP is meant`,
+      );
     this.server = cluster.server;
     this.namespace = this.#config.getContextObject(this.#config.getCurrentContext())?.namespace ?? 'default';
   }
