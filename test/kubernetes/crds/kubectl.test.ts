@@ -38,9 +38,9 @@ test('kubectl explain tells of every field of a drain', async () => {
 
 test('kubectl get shows how many gateways there are and whether the endpoint works', async () => {
   const [header, fixed, full] = cells(await kubectl('get', 'gwp', '--sort-by=.metadata.name'));
-  expect(header).toEqual(['NAME', 'DESIRED', 'CURRENT', 'READY', 'DRAINING', 'STATUS', 'AGE']);
+  expect(header).toEqual(['NAME', 'DESIRED', 'CURRENT', 'READY', 'DRAINING', 'STATUS', 'REASON', 'AGE']);
   expect(fixed?.[0]).toBe('fixed');
-  expect(full?.slice(0, 6)).toEqual(['full', '3', '2', '1', '1', 'True']);
+  expect(full?.slice(0, 7)).toEqual(['full', '3', '2', '1', '1', 'True', 'Working']);
   const [wide, , wideFull] = cells(await kubectl('get', 'gatewaypools', '-o', 'wide', '--sort-by=.metadata.name'));
   expect(wide).toEqual(['NAME', 'DESIRED', 'CURRENT', 'READY', 'DRAINING', 'UP-TO-DATE', 'STATUS', 'REASON', 'AGE']);
   expect(wideFull?.slice(0, 8)).toEqual(['full', '3', '2', '1', '1', '1', 'True', 'Working']);
