@@ -38,6 +38,8 @@ export const eventReasons = [
   'QuotaExceeded',
   'MissingGatewayAPI',
   'NameTaken',
+  'AdmissionDenied',
+  'NamespaceTerminating',
   'Forbidden',
   'ApiServerUnavailable',
   'ApplyFailed',
@@ -63,11 +65,11 @@ export type EventReason = (typeof eventReasons)[number];
 
 /**
  * One step towards the desired state. A step may be applied twice or late without harm, and no step of a plan needs
- * another one's result. Apply them in order, drop the rest of the plan at the first failure, and observe again.
+ * another one's result. Apply them in order; `PlanCourse` says which ones still may after a failure.
  */
 export type PoolAction =
   /** Create the pod. `AlreadyExists` is success where the controller reference is this pool's: the store was late. */
-  | { readonly kind: 'create-pod'; readonly name: string; readonly event: ActionEvent }
+  | { readonly kind: 'create-pod'; readonly name: string; readonly revision: string; readonly event: ActionEvent }
   /**
    * Apply the annotations drain-started and drain-deadline, then the condition Serving=False. Times in Unix
    * milliseconds.

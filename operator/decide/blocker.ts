@@ -55,6 +55,14 @@ const faultReasons: Readonly<
       'Install the definitions of the Gateway API (gateway.networking.k8s.io/v1) in the cluster, or choose another spec.exposure.type.',
   },
   NameTaken: { reason: 'NameTaken', advice: 'Delete the object that has this name, or give it another one.' },
+  AdmissionDenied: {
+    reason: 'AdmissionDenied',
+    advice: "An admission policy of the cluster refuses this. Change the pool to satisfy it, or have the policy's owner exempt the pool.",
+  },
+  NamespaceTerminating: {
+    reason: 'NamespaceTerminating',
+    advice: 'The namespace is being deleted, and the pool goes with it.',
+  },
   Forbidden: { reason: 'Forbidden', advice: "Give the operator's ServiceAccount this permission, as its chart does." },
   Unavailable: {
     reason: 'ApiServerUnavailable',

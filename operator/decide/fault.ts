@@ -4,6 +4,8 @@ export interface ObservedFault {
     | 'QuotaExceeded'
     | 'InvalidTemplate'
     | 'PodSecurity'
+    | 'AdmissionDenied'
+    | 'NamespaceTerminating'
     | 'Forbidden'
     | 'MissingSecret'
     | 'NameTaken'
@@ -39,6 +41,14 @@ function kindOf(code: number, reason: string, message: string): ObservedFault['k
   if (code === 403 && /violates PodSecurity/i.test(message)) return 'PodSecurity';
   // Pod admission answers Forbidden to a template that names a missing object.
   if (code === 403 && /no PriorityClass|error looking up service account/i.test(message)) return 'InvalidTemplate';
+  if (code === 403 && /because it is being terminated/i.test(message)) return 'NamespaceTerminating';
+  // A webhook or an admission policy chooses the status of its denial; the API server's words around it are fixed.
+  if (
+    code >= 400 &&
+    code < 500 &&
+    /^(?:.*: )?admission webhook ".*" denied the request|ValidatingAdmissionPolicy '.*' .*denied request/is.test(message)
+  )
+    return 'AdmissionDenied';
   if (code === 403) return 'Forbidden';
   if (code === 422 || code === 400 || reason === 'Invalid' || reason === 'BadRequest') return 'InvalidTemplate';
   if (code === 409 && reason === 'AlreadyExists') return 'NameTaken';

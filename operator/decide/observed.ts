@@ -12,6 +12,8 @@ export interface ObservedPool {
   readonly pool: GatewayPool;
   /** Revision of the pod that the pool describes now: `gatewayRevision(…)`. */
   readonly updateRevision: string;
+  /** The revision that was complete last, where gateways can be made of it; it may be the update revision. */
+  readonly keptRevision: string | undefined;
   /**
    * The difference between an older pod and the present template, by `podDifference`, for the event of its replacement.
    * `undefined` without older pods.
@@ -27,6 +29,11 @@ export interface ObservedPool {
   readonly scaling: ScalingMemory | undefined;
   /** Faults of the last plan (quota, an invalid template, …). Empty after a plan without failures. */
   readonly faults: readonly ObservedFault[];
+  /**
+   * Names of pods for which an earlier plan's action was refused, as by an admission policy. The rest of the plan is
+   * made as though they could not be changed.
+   */
+  readonly refusedPods: readonly string[];
 }
 
 /** One gateway pod in the API server, with the last answer of its admin port. */
@@ -137,4 +144,9 @@ export function connectionsOf(gateway: ObservedGateway): number | undefined {
 /** Holds no connection for sure: it has never served, does not run, or reports none. */
 export function isIdle(gateway: ObservedGateway): boolean {
   return connectionsOf(gateway) === 0;
+}
+
+/** Has ended, and will not run again. */
+export function hasEnded({ phase }: ObservedGateway): boolean {
+  return phase === 'Failed' || phase === 'Succeeded';
 }

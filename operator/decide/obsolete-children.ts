@@ -10,7 +10,8 @@ export interface ObservedChild {
 
 /**
  * Kinds that are deleted once the spec does not ask for them: without Redis a pool has no publishers, with another
- * exposure no routes. Secrets and ConfigMaps stay: the keys and the last document must survive a mistake.
+ * exposure no routes. An older revision goes when a newer one is complete. Secrets and ConfigMaps stay: the keys and
+ * the last document must survive a mistake.
  */
 export const perishableKinds: ReadonlySet<string> = new Set([
   'Service',
@@ -19,6 +20,7 @@ export const perishableKinds: ReadonlySet<string> = new Set([
   'PodDisruptionBudget',
   'NetworkPolicy',
   'HTTPRoute',
+  'ControllerRevision',
 ]);
 
 /**

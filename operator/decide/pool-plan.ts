@@ -12,10 +12,13 @@
  * creation. Deletions carry the uid. A drain also shows in the pod's own answers.
  */
 import type { ActionEvent, GatewayCounts, PodReference, PoolAction, PoolPlan } from './actions.ts';
+import { createPods } from './creations.ts';
 import { drainDeadline, drainState, mayAbort } from './drain.ts';
 import { evictionBudget } from './eviction-budget.ts';
-import { isAvailable, isIdle, isServable, owesFirstAnswer, pollOf, type ObservedGateway, type ObservedPool } from './observed.ts';
-import { joinsGateways, retirable, rolloutState, surgeOf } from './rollout.ts';
+import type { ObservedFault } from './fault.ts';
+import { hasEnded, isAvailable, isIdle, isServable, owesFirstAnswer, pollOf, type ObservedGateway, type ObservedPool } from './observed.ts';
+import { podOf } from './plan-course.ts';
+import { joinsGateways, provableOf, reviewOf, retirable, rolloutState, surgeOf, type RolloutInput } from './rollout.ts';
 import { decideScaling, type GatewayLoad, type ScalingDecision } from './scaling.ts';
 import { deadGateways, members, servingActions } from './serving.ts';
 import { victimOrder } from './victims.ts';
@@ -23,8 +26,6 @@ import { childLabels, names } from '../desired/labels.ts';
 import { podsOf } from '../desired/amount.ts';
 import { connectionsMax } from '../desired/connections-max.ts';
 
-/** Bound of creations in one plan. The next plan creates the rest. */
-const creationsMax = 64;
 /** Bound of deletions of idle pods in one plan. */
 const removalsMax = 64;
 /** How long an ended pod keeps its place, in milliseconds, so that a pod that can't run is not recreated in a loop. */
@@ -33,16 +34,28 @@ const endedPodDelayMs = 30_000;
 const lastWordsMs = 10_000;
 
 export function planPool(observed: ObservedPool): PoolPlan {
+  const refused = new Set(observed.refusedPods);
+  if (refused.size === 0) return planAround(observed, refused);
+  // What was refused is tried again as often as it is due. The rest goes on without it.
+  const retries = planAround(observed, new Set()).actions.filter((action) => refused.has(podOf(action)));
+  const plan = planAround(observed, refused);
+  return { ...plan, actions: [...retries, ...plan.actions.filter((action) => !refused.has(podOf(action)))] };
+}
+
+/** @param refused names of pods that can't be changed: others leave in their place */
+function planAround(observed: ObservedPool, refused: ReadonlySet<string>): PoolPlan {
   const { pool } = observed;
   const crew = sortCrew(observed);
   const dead = deadGateways(observed, crew.live);
   const scaling = scale(observed, crew);
   // A paused pool is left as it is, even in the middle of a drain.
   const isPaused = pool.spec.paused;
-  const change = isPaused ? { actions: [], live: crew.live, draining: crew.draining } : changeCrew(observed, crew, scaling.desired);
+  const change = isPaused
+    ? { actions: [], live: crew.live, draining: crew.draining }
+    : changeCrew(observed, crew, { desired: scaling.desired, refused });
   const progress = crew.draining.flatMap((gateway) => (change.live.includes(gateway) ? [] : drainActions(observed, gateway)));
   const serving = servingActions(observed, change.live);
-  const rolloutInput = { spec: pool.spec, desired: scaling.desired, updateRevision: observed.updateRevision, live: change.live };
+  const rolloutInput = rolloutOf(observed, change.live, { desired: scaling.desired, refused });
   return {
     actions: isPaused ? [] : [...restoreLabels(observed, crew), ...serving, ...progress, ...change.actions],
     events: scalingEvents(observed, scaling),
@@ -60,8 +73,25 @@ export function planPool(observed: ObservedPool): PoolPlan {
       draining: crew.draining.length,
       beginning: new Set(serving.flatMap((action) => (action.kind === 'set-serving' ? [action.pod.uid] : []))),
     }),
-    requeueAfterMs: isPaused ? undefined : reviewTime(observed, crew, scaling),
+    requeueAfterMs: isPaused ? undefined : reviewTime(observed, crew, { scaling, rollout: rolloutInput }),
   };
+}
+
+interface Aim {
+  readonly desired: number;
+  /** Names of pods that can't be changed. */
+  readonly refused: ReadonlySet<string>;
+}
+
+function rolloutOf(observed: ObservedPool, live: readonly ObservedGateway[], { desired, refused }: Aim): RolloutInput {
+  const { pool, updateRevision, keptRevision, now, faults, gateways } = observed;
+  const isSettled = gateways.every(({ drain, isTerminating }) => drain === undefined && !isTerminating);
+  return { spec: pool.spec, desired, updateRevision, keptRevision, live, refused, now, quotaRefuses: isSettled && faults.some(isOfQuota) };
+}
+
+/** Whether a quota or a limit has refused a gateway. */
+function isOfQuota({ kind, subject }: ObservedFault): boolean {
+  return kind === 'QuotaExceeded' && subject.startsWith('Pod ');
 }
 
 function scale(observed: ObservedPool, crew: Crew): ScalingDecision {
@@ -132,16 +162,16 @@ interface CrewChange {
   readonly draining: readonly ObservedGateway[];
 }
 
-function changeCrew(observed: ObservedPool, crew: Crew, desired: number): CrewChange {
-  const rollout = { spec: observed.pool.spec, desired, updateRevision: observed.updateRevision, live: crew.live };
-  const target = desired + surgeOf(rollout);
+function changeCrew(observed: ObservedPool, crew: Crew, aim: Aim): CrewChange {
+  const rollout = rolloutOf(observed, crew.live, aim);
+  const target = aim.desired + surgeOf(rollout);
   const ended: PoolAction[] = crew.ended.map((gateway) =>
     remove(gateway, 'PodFailed', `${gateway.name} has ended (${gateway.phase}) and is deleted`),
   );
   if (crew.live.length < target) {
     const returned = takeBack(observed, crew, target - crew.live.length);
     const live = [...crew.live, ...returned.gateways];
-    const creations = create(observed, target - live.length);
+    const creations = createPods(observed, target - live.length, provableOf(rollout));
     const rest = retire(rollout, crew, observed, new Set());
     return {
       // Idle pods go first: a creation that a quota refuses ends the plan, and they may be what exhausts the quota.
@@ -150,7 +180,8 @@ function changeCrew(observed: ObservedPool, crew: Crew, desired: number): CrewCh
       draining: [...crew.draining.filter((gateway) => !returned.gateways.includes(gateway)), ...rest.marked],
     };
   }
-  const surplus = new Set(victimOrder(crew.live, observed.updateRevision).slice(0, crew.live.length - target));
+  const victims = victimOrder(crew.live, observed.updateRevision).filter(({ name }) => !aim.refused.has(name));
+  const surplus = new Set(victims.slice(0, crew.live.length - target));
   const { removals, marks, gone, marked } = retire(rollout, crew, observed, surplus);
   return {
     actions: [...ended, ...removals, ...marks],
@@ -173,16 +204,16 @@ interface Retirement {
  * Retires surplus gateways, then old ones. Idle gateways are deleted at once. The others drain, at most
  * `maxConcurrentPods` at a time.
  */
-function retire(
-  rollout: Parameters<typeof retirable>[0],
-  crew: Crew,
-  observed: ObservedPool,
-  surplus: ReadonlySet<ObservedGateway>,
-): Retirement {
+function retire(rollout: RolloutInput, crew: Crew, observed: ObservedPool, surplus: ReadonlySet<ObservedGateway>): Retirement {
   const { pool, now } = observed;
   // A share of the existing gateways, not of the desired number, which may be 0.
   const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, crew.live.length + crew.draining.length, 'up'));
-  let places = concurrent - crew.draining.length - crew.leaving.filter((gateway) => endsBy(gateway) > now).length;
+  // A drained pod that nobody may delete holds no place.
+  const draining = crew.draining.filter((gateway) => {
+    const { state } = drainState(gateway, pool.spec.drain, now);
+    return !(rollout.refused.has(gateway.name) && (state === 'empty' || state === 'overdue'));
+  });
+  let places = concurrent - draining.length - crew.leaving.filter((gateway) => endsBy(gateway) > now).length;
   // The order of leaving is by load: it waits until every serving gateway has had its time to tell it.
   const isUnheard = crew.live.some((gateway) => isServable(gateway) && gateway.serving === 'True' && owesFirstAnswer(gateway, now));
   const removals: PoolAction[] = [];
@@ -250,21 +281,6 @@ function takeBack(
     return isTold ? [{ kind: 'send-abort', pod: reference(gateway) }, unmark] : [unmark];
   });
   return { gateways, actions };
-}
-
-/** New pods take the first free names. So a plan that is made again from a late store asks for the same names. */
-function create(observed: ObservedPool, missing: number): readonly PoolAction[] {
-  const { pool, gateways, foreignNames, updateRevision } = observed;
-  const count = joinsGateways(pool.spec) || gateways.every(hasEnded) ? missing : 0;
-  const taken = new Set([...gateways.map(({ name }) => name), ...foreignNames]);
-  const actions: PoolAction[] = [];
-  for (let slot = 0; actions.length < Math.min(count, creationsMax); slot += 1) {
-    const name = `${pool.metadata.name}-${updateRevision.slice(0, 5)}-${slot}`;
-    if (taken.has(name)) continue;
-    const event: ActionEvent = { type: 'Normal', reason: 'PodCreated', message: `Created gateway ${name}` };
-    actions.push({ kind: 'create-pod', name, event });
-  }
-  return actions;
 }
 
 function drainActions({ pool, now, updateRevision }: ObservedPool, gateway: ObservedGateway): readonly PoolAction[] {
@@ -337,13 +353,18 @@ function countsOf(crew: Crew, updateRevision: string): GatewayCounts {
   };
 }
 
-function reviewTime({ pool, now }: ObservedPool, crew: Crew, scaling: ScalingDecision): number | undefined {
+function reviewTime(
+  { pool, now }: ObservedPool,
+  crew: Crew,
+  { scaling, rollout }: { readonly scaling: ScalingDecision; readonly rollout: RolloutInput },
+): number | undefined {
   const drains = crew.draining.map((gateway) => drainState(gateway, pool.spec.drain, now));
   const times = [
     ...drains.flatMap((drain) => ('changesInMs' in drain ? [drain.changesInMs] : [])),
     ...crew.live.filter(hasEnded).map((gateway) => (gateway.endedAt ?? gateway.createdAt) + endedPodDelayMs - now),
     ...crew.leaving.map((gateway) => endsBy(gateway) - now).filter((ms) => ms > 0),
     ...(scaling.reviewAfterMs === undefined ? [] : [scaling.reviewAfterMs]),
+    ...reviewOf(rollout),
   ];
   return times.length === 0 ? undefined : Math.max(0, Math.min(...times));
 }
@@ -358,10 +379,6 @@ function loadOf(gateway: ObservedGateway): GatewayLoad {
     isRefusing: polled?.isRefusing === true,
     isServing,
   };
-}
-
-function hasEnded({ phase }: ObservedGateway): boolean {
-  return phase === 'Failed' || phase === 'Succeeded';
 }
 
 function remove(gateway: ObservedGateway, reason: ActionEvent['reason'], message: string): PoolAction {

@@ -3,8 +3,9 @@ import { names, ownedBy, ports } from './labels.ts';
 import type { DesiredObject, JsonObject } from './objects.ts';
 import { fromSecret, ownPreStop, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
 import { childNames } from './labels.ts';
+import type { KeptRevision } from './kept-revision.ts';
 import { revisionOf } from './revision.ts';
-import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
+import type { GatewayPool, GatewayPoolSpec } from '../api/gateway-pool.ts';
 
 /** Seconds between the drain's deadline and the kubelet's kill. The process ends some 5 s after its drain. */
 const graceSecondsSpare = 30;
@@ -82,11 +83,15 @@ export function gatewayRevision(ingredients: PodIngredients): string {
   return revisionOf(gatewayTemplate(ingredients), ownPreStop(ingredients.pool.spec.drain.propagationSeconds));
 }
 
-/** The pod of a `create-pod` action. */
+/** A pod of the present revision. */
 export function gatewayPod(ingredients: PodIngredients, name: string): DesiredObject<'Pod'> {
-  const { pool } = ingredients;
-  const { metadata, spec } = gatewayTemplate(ingredients);
-  const revision = gatewayRevision(ingredients);
+  const template = gatewayTemplate(ingredients);
+  return podOfRevision(ingredients.pool, { revision: gatewayRevision(ingredients), template }, name);
+}
+
+/** The pod of a `create-pod` action. */
+export function podOfRevision(pool: GatewayPool, { revision, template }: KeptRevision, name: string): DesiredObject<'Pod'> {
+  const { metadata, spec } = template;
   return {
     apiVersion: 'v1',
     kind: 'Pod',

@@ -146,7 +146,7 @@ function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
   return [
     variable('BARRAGE_ADMIN_PORT', String(ports.admin)),
     variable('BARRAGE_POOL_FOLDER', poolFolder),
-    variable(names.publicKeyVariable, publicKey.trim().replaceAll('\n', '\\n')),
+    publicKeyVariable(publicKey),
     { name: 'BARRAGE_POD_UID', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } } },
     ...(redis === undefined
       ? []
@@ -165,6 +165,11 @@ function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
     ...(hasRedisCa(pool) ? [variable('BARRAGE_REDIS_CA_FILE', `${redisCaFolder}/ca.crt`)] : []),
     ...(webhookURL === undefined ? [] : [variable('BARRAGE_AUTH_URL', webhookURL)]),
   ];
+}
+
+/** @param publicKey PEM */
+export function publicKeyVariable(publicKey: string): JsonObject {
+  return variable(names.publicKeyVariable, publicKey.trim().replaceAll('\n', '\\n'));
 }
 
 /** A variable with exactly this value. A kubelet would expand `$(NAME)` and `$$` (Kubernetes API, EnvVar.value). */
@@ -203,11 +208,16 @@ function hasRedisCa(pool: GatewayPool): boolean {
   return pool.spec.bus.redis?.tls?.caSecret !== undefined;
 }
 
+/** The label that differs between the revisions of a component's pods. Deployments write their own. */
+const revisionLabels: Readonly<Record<Component, string>> = { gateway: names.label.revision, publisher: 'pod-template-hash' };
+
+/** Each revision is spread by itself. Pods that are about to leave would draw the new ones away from their nodes. */
 function spread(pool: GatewayPool, component: Component): readonly JsonObject[] {
   return ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
     maxSkew: 1,
     topologyKey,
     whenUnsatisfiable: 'ScheduleAnyway',
     labelSelector: { matchLabels: { [names.label.pool]: pool.metadata.name, [names.label.component]: component } },
+    matchLabelKeys: [revisionLabels[component]],
   }));
 }

@@ -1,6 +1,10 @@
-import { childMetadata, childNames, podSelector, ports } from './labels.ts';
-import type { DesiredObject, JsonObject } from './objects.ts';
-import { fromSecret, podTemplate, variable, type PodIngredients } from './pod-template.ts';
+import { childMetadata, childNames, names, podSelector, ports } from './labels.ts';
+import type { DesiredObject, Json, JsonObject } from './objects.ts';
+import { isObject } from './overlay.ts';
+import { fromSecret, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
+
+/** CPU request of a publisher whose pool names neither a request nor a limit. */
+const cpuRequest = '100m';
 
 /**
  * The publishers; none on a memory bus, whose single pod publishes too. The autoscaler owns the number of replicas, but
@@ -21,7 +25,7 @@ export function publisherDeployment(ingredients: PodIngredients, replicas?: numb
     ],
     ports: [{ name: 'publish', containerPort: ports.publish, protocol: 'TCP' }],
     resources: (publisher.resources as JsonObject | undefined) ?? {
-      requests: { cpu: '100m', memory: '128Mi' },
+      requests: { cpu: cpuRequest, memory: '128Mi' },
       limits: { memory: '512Mi' },
     },
     spec: {},
@@ -38,9 +42,27 @@ export function publisherDeployment(ingredients: PodIngredients, replicas?: numb
       selector: { matchLabels: podSelector(pool, 'publisher') },
       revisionHistoryLimit: 3,
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-      template,
+      template: withCpuRequest(template),
     },
   };
+}
+
+/**
+ * Gives the publisher's container a CPU request where the pool gives it neither request nor limit: the autoscaler
+ * counts in shares of the request. A limit is the request's default in the API server.
+ */
+function withCpuRequest(template: PodTemplate): PodTemplate {
+  const { containers } = template.spec;
+  if (!Array.isArray(containers)) return template;
+  const filled = containers.map((item: Json): Json => {
+    if (!isObject(item) || item['name'] !== names.container) return item;
+    const resources = item['resources'] ?? {};
+    if (!isObject(resources)) return item;
+    const { requests = {}, limits = {} } = resources;
+    if (!isObject(requests) || requests['cpu'] !== undefined || (isObject(limits) && limits['cpu'] !== undefined)) return item;
+    return { ...item, resources: { ...resources, requests: { ...requests, cpu: cpuRequest } } };
+  });
+  return { ...template, spec: { ...template.spec, containers: filled } };
 }
 
 export function publisherAutoscaler({ pool }: Pick<PodIngredients, 'pool'>): DesiredObject<'HorizontalPodAutoscaler'> | undefined {
@@ -55,7 +77,15 @@ export function publisherAutoscaler({ pool }: Pick<PodIngredients, 'pool'>): Des
       minReplicas,
       maxReplicas,
       metrics: [
-        { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercent } } },
+        {
+          // Only ours: the utilization of a whole pod is unknown where any container lacks a request.
+          type: 'ContainerResource',
+          containerResource: {
+            name: 'cpu',
+            container: names.container,
+            target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercent },
+          },
+        },
       ],
     },
   };

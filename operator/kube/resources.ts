@@ -13,6 +13,7 @@ export const resources = {
   configMap: resource('v1', 'ConfigMap', 'configmaps'),
   secret: resource('v1', 'Secret', 'secrets'),
   deployment: resource('apps/v1', 'Deployment', 'deployments'),
+  controllerRevision: resource('apps/v1', 'ControllerRevision', 'controllerrevisions'),
   horizontalPodAutoscaler: resource('autoscaling/v2', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers'),
   podDisruptionBudget: resource('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
   networkPolicy: resource('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),

@@ -16,7 +16,7 @@ export interface ActionSurroundings {
   readonly pool: GatewayPool;
   /** The private half of the key that a pod trusts, by the pod's uid. */
   readonly privateKeyFor: (uid: string) => string;
-  readonly makePod: (name: string) => KubeObject;
+  readonly makePod: (name: string, revision: string) => KubeObject;
   readonly addressOf: (uid: string) => string | undefined;
   readonly signal: AbortSignal;
 }
@@ -52,7 +52,7 @@ export class ActionShell {
     const { namespace } = pool.metadata;
     switch (action.kind) {
       case 'create-pod':
-        return this.#written(await this.#createPod(about.makePod(action.name), signal));
+        return this.#written(await this.#createPod(about.makePod(action.name, action.revision), signal));
       case 'mark-draining':
         await this.#api.annotatePod({ namespace, ...action.pod }, drainAnnotations(action), signal);
         return this.#written(

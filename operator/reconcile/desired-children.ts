@@ -1,7 +1,10 @@
 import type { EvictionBudget } from '../decide/eviction-budget.ts';
+import { busIdentity } from '../decide/bus-identity.ts';
 import type { ObservedGateway } from '../decide/observed.ts';
 import { gatewayBudget, publisherBudget } from '../desired/disruption-budgets.ts';
 import { gatewayRoute, poolRoute } from '../desired/exposure.ts';
+import { gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
+import { revisionObject, type KeptRevision } from '../desired/kept-revision.ts';
 import { networkPolicies } from '../desired/network-policies.ts';
 import type { DesiredObject } from '../desired/objects.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
@@ -33,6 +36,10 @@ export function desiredChildren(wanted: {
   readonly gateways: readonly ObservedGateway[];
   /** Present `spec.replicas` of the publishers' Deployment. */
   readonly publisherReplicas: number | undefined;
+  /** The stored revision that was complete last. */
+  readonly kept: KeptRevision | undefined;
+  /** Whether every gateway is of the present revision and ready. */
+  readonly isComplete: boolean;
 }): readonly DesiredChild[] {
   const { ingredients, secrets, budget, operatorNamespace } = wanted;
   const { pool } = ingredients;
@@ -48,5 +55,19 @@ export function desiredChildren(wanted: {
     poolRoute(pool),
     ...wanted.gateways.flatMap((gateway) => gatewayRoute(pool, gateway)),
   ];
-  return objects.flatMap((object) => (object === undefined ? [] : [{ resource: resourceOf[object.kind], object }]));
+  const children = objects.flatMap((object) => (object === undefined ? [] : [{ resource: resourceOf[object.kind], object }]));
+  return [...children, ...completed(wanted)];
+}
+
+/** The present revision, to be kept from the moment at which it is complete. */
+function completed({
+  ingredients,
+  kept,
+  isComplete,
+}: Pick<Parameters<typeof desiredChildren>[0], 'ingredients' | 'kept' | 'isComplete'>): readonly DesiredChild[] {
+  const { pool } = ingredients;
+  const revision = gatewayRevision(ingredients);
+  if (!isComplete || kept?.revision === revision) return [];
+  const object = revisionObject(pool, { revision, template: gatewayTemplate(ingredients) }, busIdentity(pool) ?? '');
+  return [{ resource: resources.controllerRevision, object: object as unknown as DesiredChild['object'] }];
 }

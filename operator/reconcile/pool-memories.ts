@@ -8,10 +8,20 @@ import type { Children } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
 import type { StatusPace } from './pool-status.ts';
 
+/** A refused action for a pod. */
+export interface Refusal {
+  /** `undefined`: it may pass by itself. */
+  readonly fault: ObservedFault | undefined;
+  /** Of the last attempt, in milliseconds of the monotonic clock. */
+  readonly at: number;
+}
+
 /** What the operator keeps of a pool between two reconciles. Nothing in it is needed to be right, only to be smooth. */
 export interface PoolMemory {
   scaling: ScalingMemory | undefined;
   faults: readonly ObservedFault[];
+  /** The refused actions, by the name of their pod. */
+  refusals: ReadonlyMap<string, Refusal>;
   /** For each subject that fails for a passing reason: when that began, in milliseconds of the monotonic clock. */
   failing: ReadonlyMap<string, number>;
   /** Our own writes to pods that the store has not heard of. */
@@ -43,6 +53,7 @@ export class PoolMemories {
     const memory: PoolMemory = {
       scaling: undefined,
       faults: [],
+      refusals: new Map(),
       failing: new Map(),
       writes: [],
       complaints: toldBy(storedConditions(status ?? {})),

@@ -12,7 +12,9 @@ import { planPool } from '../decide/pool-plan.ts';
 import type { Recipient } from '../decide/push-plan.ts';
 import { trustOf } from '../decide/signing-keys.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
-import { gatewayPod, gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
+import { busIdentity } from '../decide/bus-identity.ts';
+import { gatewayPod, gatewayRevision, gatewayTemplate, podOfRevision } from '../desired/gateway-pod.ts';
+import { readRevision, type KeptRevision } from '../desired/kept-revision.ts';
 import { childNames, names } from '../desired/labels.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { resources } from '../kube/resources.ts';
@@ -31,6 +33,7 @@ import type { KnownPolicies } from './known-policies.ts';
 import type { PoolSecrets, PoolSecretsKeeper } from './pool-secrets.ts';
 import { addressOf, trustedKeyOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
 import type { Polls } from './polls.ts';
+import { PlanRunner } from './plan-runner.ts';
 import { PoolMemories, type PoolMemory } from './pool-memories.ts';
 import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
 import type { Stores } from './stores.ts';
@@ -72,10 +75,12 @@ const needs: Readonly<Record<string, string>> = {
 export class PoolReconciler {
   readonly #options: PoolReconcilerOptions;
   readonly #memories: PoolMemories;
+  readonly #plans: PlanRunner;
 
   constructor(options: PoolReconcilerOptions) {
     this.#options = options;
     this.#memories = new PoolMemories(options);
+    this.#plans = new PlanRunner(options);
   }
 
   readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
@@ -98,7 +103,8 @@ export class PoolReconciler {
       publicKey: secrets.publicKey,
       settingsDigests: secrets.digests,
     };
-    const observed = this.#observe(pool, ingredients, memory);
+    const kept = this.#keptRevision(pool, ingredients);
+    const observed: ObservedPool = { ...this.#observe(pool, ingredients, memory), keptRevision: kept?.revision };
     const plan = planPool(observed);
     memory.scaling = plan.scaling.memory;
     const wanted = desiredChildren({
@@ -108,6 +114,8 @@ export class PoolReconciler {
       operatorNamespace: this.#options.namespace,
       gateways: observed.gateways,
       publisherReplicas: this.#publisherReplicas(pool),
+      kept,
+      isComplete: plan.rollout.state === 'complete' && plan.counts.updated > 0,
     });
     // Without signing keys no pod would believe the operator: nothing is made or pushed.
     const mayChange = secrets.canSign && !pool.spec.paused;
@@ -115,9 +123,23 @@ export class PoolReconciler {
     if (mayChange) await this.#removeObsolete(pool, observed, { wanted, attempts, signal });
     for (const event of plan.events) this.#record(pool, event);
     const actions = isStored ? plan.actions : finishing(plan.actions, observed.gateways);
-    await this.#act(mayChange ? actions : [], { pool, ingredients, secrets, memory, attempts, signal });
+    await this.#plans.run(mayChange ? actions : [], {
+      gateways: observed.gateways,
+      memory,
+      attempts,
+      surroundings: {
+        pool,
+        privateKeyFor: (uid) => this.#privateKeyFor(pool, uid, secrets),
+        makePod: (name, revision) =>
+          (kept?.revision === revision ? podOfRevision(pool, kept, name) : gatewayPod(ingredients, name)) as unknown as KubeObject,
+        addressOf: (uid) => this.#addressOf(pool, uid),
+        signal,
+      },
+      record: (event) => this.#record(pool, event),
+    });
     const retellAfterMs = mayChange ? await this.#tell(pool, { secrets, members: plan.members, policies, attempts, signal }) : undefined;
-    const { faults } = attempts;
+    const standing = [...memory.refusals.values()].flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
+    const faults = [...new Set([...attempts.faults, ...standing])];
     memory.failing = attempts.failing;
     memory.faults = faults;
     const epoch = this.#documentEpoch(pool, secrets.publicKey) ?? 0;
@@ -128,7 +150,9 @@ export class PoolReconciler {
     const statusAfterMs = await status.write(report, verdict, { pace: memory.statusPace, signal });
     // A passing failure is tried again soon. A fault that a person must mend is reviewed from time to time.
     if (attempts.passing !== undefined) throw attempts.passing;
-    const faultAfterMs = faults.length > 0 ? faultRetryMs : undefined;
+    const isNewlyRefused = [...memory.refusals].some(([name, { fault }]) => fault !== undefined && !observed.refusedPods.includes(name));
+    // The next plan goes on without what was refused.
+    const faultAfterMs = isNewlyRefused ? 0 : faults.length > 0 ? faultRetryMs : undefined;
     // The store may never hear of a write: the next observation finds out.
     const pendingAfterMs = memory.writes.length > 0 ? pendingMsMax : undefined;
     const reviews = [
@@ -179,7 +203,15 @@ export class PoolReconciler {
     return reviewAfterMs;
   }
 
-  #observe(pool: GatewayPool & KubeObject, ingredients: PodIngredients, memory: PoolMemory): ObservedPool {
+  /** The revision that was complete last. Of two the present one counts: the other is about to be removed. */
+  #keptRevision(pool: GatewayPool, ingredients: PodIngredients): KeptRevision | undefined {
+    const { namespace, name, uid } = pool.metadata;
+    const owned = this.#options.stores.revisionsOf(`${namespace}/${name}`).filter((object) => controllerOf(object) === uid);
+    const read = owned.flatMap((object) => readRevision(object, ingredients, busIdentity(pool) ?? '') ?? []);
+    return read.find(({ revision }) => revision === gatewayRevision(ingredients)) ?? read[0];
+  }
+
+  #observe(pool: GatewayPool & KubeObject, ingredients: PodIngredients, memory: PoolMemory): Omit<ObservedPool, 'keptRevision'> {
     const { stores, polls, clock } = this.#options;
     const pods = this.#podsOf(pool);
     const inStore = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
@@ -209,6 +241,7 @@ export class PoolReconciler {
       document: stored === undefined ? undefined : { memberUids: stored.document.gateways.map(({ uid }) => uid) },
       scaling: memory.scaling,
       faults: memory.faults,
+      refusedPods: [...memory.refusals.keys()],
     };
   }
 
@@ -233,34 +266,18 @@ export class PoolReconciler {
     return !failed.has(resources.secret.kind);
   }
 
-  async #act(actions: ReturnType<typeof planPool>['actions'], about: ActionContext): Promise<void> {
-    const { pool, ingredients, secrets, memory, attempts, signal } = about;
-    for (const action of actions) {
-      const subject = `Pod ${action.kind === 'create-pod' ? action.name : action.pod.name}`;
-      const step = await attempts.run(subject, async () => {
-        const write = await this.#options.actions.apply(action, {
-          pool,
-          privateKeyFor: (uid) => this.#privateKeyFor(pool, uid, secrets),
-          makePod: (name) => gatewayPod(ingredients, name) as unknown as KubeObject,
-          addressOf: (uid) => this.#addressOf(pool, uid),
-          signal,
-        });
-        // The latest write of a pod is enough: it contains the earlier ones.
-        if (write !== undefined) memory.writes = [...memory.writes.filter(({ uid }) => uid !== write.uid), write];
-      });
-      // The rest of the plan assumes this action: observe again first.
-      if (step === 'failed') return;
-      if ('event' in action) this.#record(pool, action.event);
-    }
-  }
-
   async #removeObsolete(
     { metadata: { namespace, name, uid } }: GatewayPool,
-    { gateways }: ObservedPool,
+    { gateways, updateRevision, keptRevision }: ObservedPool,
     about: { readonly wanted: readonly DesiredChild[]; readonly attempts: Attempts; readonly signal: AbortSignal },
   ): Promise<void> {
     const { stores, children } = this.#options;
     const wanted = about.wanted.map(({ resource, object }) => ({ kind: resource.kind, name: object.metadata.name ?? '' }));
+    const { kind } = resources.controllerRevision;
+    const revisions = stores
+      .revisionsOf(`${namespace}/${name}`)
+      .filter(({ metadata }) => keptRevision !== updateRevision || metadata.labels?.[names.label.revision] === updateRevision);
+    wanted.push(...revisions.map(({ metadata }) => ({ kind, name: metadata.name ?? '' })));
     const owners = new Set([uid, ...gateways.map((gateway) => gateway.uid)]);
     for (const child of obsoleteChildren(stores.childrenOf(`${namespace}/${name}`), wanted, owners)) {
       await about.attempts.run(`${child.kind} ${child.name}`, () =>
@@ -359,15 +376,6 @@ export class PoolReconciler {
     const object = this.#options.stores.child(resources.configMap, metadata.namespace, `${metadata.name}-pool`);
     return this.#options.documents.read(object, publicKey)?.document.epoch;
   }
-}
-
-interface ActionContext {
-  readonly pool: GatewayPool & KubeObject;
-  readonly ingredients: PodIngredients;
-  readonly secrets: PoolSecrets;
-  readonly memory: PoolMemory;
-  readonly attempts: Attempts;
-  readonly signal: AbortSignal;
 }
 
 const faultRetryMs = 10_000;

@@ -39,6 +39,7 @@ const childResources = [
   resources.horizontalPodAutoscaler,
   resources.podDisruptionBudget,
   resources.networkPolicy,
+  resources.controllerRevision,
 ] as const;
 
 /** The operator's view of the API server, kept up to date by watches. No reconcile lists anything. */
@@ -141,6 +142,14 @@ export class Stores {
         isGoing: metadata.deletionTimestamp !== undefined,
       })),
     );
+  }
+
+  /**
+   * The ControllerRevisions that carry a pool's label, whoever owns them.
+   * @param pool `namespace/name`
+   */
+  revisionsOf(pool: string): readonly KubeObject[] {
+    return this.#children.get(resources.controllerRevision.kind)?.withIndex('pool', pool) ?? [];
   }
 
   /** Calls back with `namespace/name` of a pool after a change of anything that is the pool's. */

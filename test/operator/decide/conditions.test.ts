@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { begin, connectionScaling, gatewayWith, observedWith, poolWith } from './pool-fixture.ts';
-import { gatewayBlocker } from '../../../operator/decide/blocker.ts';
+import { faultBlocker, gatewayBlocker } from '../../../operator/decide/blocker.ts';
 import { nextConditions, type ConditionDraft } from '../../../operator/decide/conditions.ts';
 import { faultOf } from '../../../operator/decide/fault.ts';
 import type { ObservedPool } from '../../../operator/decide/observed.ts';
@@ -360,4 +360,35 @@ test('a status is progress while it counts differently, and more than that when 
   expect(isProgress(stored, { ...next, observedGeneration: 2 })).toBe(false);
   expect(isProgress(stored, { ...next, desiredReplicas: 6 })).toBe(false);
   expect(isProgress({}, next)).toBe(false);
+});
+
+test.each([
+  [
+    403,
+    'Forbidden',
+    'create /api/v1/namespaces/live/pods: admission webhook "validation.gatekeeper.sh" denied the request: [require-team] you must provide labels: {"team"}',
+    'AdmissionDenied',
+  ],
+  [
+    400,
+    'BadRequest',
+    'admission webhook "validate.kyverno.svc-fail" denied the request: \n\npolicy Pod/live/web-1-0 blocked',
+    'AdmissionDenied',
+  ],
+  [
+    422,
+    'Invalid',
+    "patch /api/v1/namespaces/live/pods/web-1-0: pods \"web-1-0\" is forbidden: ValidatingAdmissionPolicy 'keep' with binding 'keep' denied request: hold",
+    'AdmissionDenied',
+  ],
+  [
+    403,
+    'Forbidden',
+    'create /api/v1/namespaces/live/pods: pods "web-1-0" is forbidden: unable to create new content in namespace live because it is being terminated',
+    'NamespaceTerminating',
+  ],
+  [403, 'Forbidden', 'pods is forbidden: User "system:serviceaccount:a:b" cannot create resource "pods"', 'Forbidden'],
+  [422, 'Invalid', 'Pod "web-1-0" is invalid: spec.nodeName: Invalid value', 'InvalidTemplate'],
+])('a refusal with %i %s is told as what it is: %#', (code, reason, message, told) => {
+  expect(faultBlocker([faultOf('Pod web-1-0', code, reason, message)])?.reason).toBe(told);
 });

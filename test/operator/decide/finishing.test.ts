@@ -16,7 +16,7 @@ test('without settings for new pods nothing is begun, and what is on its way out
     { kind: 'set-serving', pod: pod(serving), serving: true, reason: 'Serving', message: '' },
   ];
   const left: readonly PoolAction[] = [
-    { kind: 'create-pod', name: 'web-b-0', event },
+    { kind: 'create-pod', name: 'web-b-0', revision: 'aaaaa11111', event },
     { kind: 'mark-draining', pod: pod(serving), startedAt: begin, deadlineAt: begin + 1000, event },
     { kind: 'delete-pod', pod: pod(serving), event },
   ];

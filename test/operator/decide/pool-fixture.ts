@@ -82,12 +82,14 @@ export function observedWith(fields: Partial<ObservedPool> = {}): ObservedPool {
     now: begin,
     pool: poolWith(),
     updateRevision: 'aaaaa11111',
+    keptRevision: undefined,
     updateDifference: undefined,
     gateways,
     foreignNames: [],
     document: { memberUids: gateways.map(({ uid }) => uid) },
     scaling: undefined,
     faults: [],
+    refusedPods: [],
     ...fields,
   };
 }

@@ -297,3 +297,87 @@ test('the budget for evictions is a whole number and never negative', () => {
       .budget.minAvailable;
   expect([budget(3, 1), budget(0, 1), budget(10, '25%'), budget(1, '10%'), budget(4, 9)]).toEqual([2, 0, 7, 0, 0]);
 });
+
+test('a pod that may not be changed is tried again, and holds up no other (whatever was refused)', () => {
+  const updateRevision = 'bbbbb22222';
+  const gateways = [0, 1, 2].map((slot) => gatewayWith(`web-aaaaa-${slot}`));
+  const surge = gatewayWith('web-bbbbb-0', { revision: updateRevision });
+  const about = { pool: poolWith({ replicas: 3 }), updateRevision, refusedPods: ['web-aaaaa-0'] };
+  expect(actionsOf({ ...about, gateways: [...gateways, surge] })).toEqual(['mark-draining web-aaaaa-0', 'mark-draining web-aaaaa-1']);
+  // One too many: the next one leaves.
+  expect(actionsOf({ gateways, refusedPods: ['web-aaaaa-0'] })).toEqual(['mark-draining web-aaaaa-0', 'mark-draining web-aaaaa-1']);
+  // Nobody may delete a drained one: it holds no place among those that drain.
+  const drained = gatewayWith('web-aaaaa-0', marked, { connections: 0, drainState: 'drained' });
+  expect(
+    actionsOf({ ...about, gateways: [drained, ...gateways.slice(1), surge, gatewayWith('web-bbbbb-1', { revision: updateRevision })] }),
+  ).toEqual(['delete-pod web-aaaaa-0', 'mark-draining web-aaaaa-1']);
+});
+
+test('a quota that refuses the surge: one old gateway makes room, once none is leaving', () => {
+  const faults = [{ kind: 'QuotaExceeded', subject: 'Pod web-bbbbb-0', message: 'exceeded quota: pods' }] as const;
+  const old = [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`));
+  const about = { updateRevision: 'bbbbb22222', pool: poolWith({ replicas: 2 }) };
+  expect(actionsOf({ ...about, gateways: old })).toEqual(['create-pod web-bbbbb-0']);
+  expect(actionsOf({ ...about, gateways: old, faults })).toEqual(['create-pod web-bbbbb-0', 'mark-draining web-aaaaa-0']);
+  const ending = gatewayWith('web-aaaaa-9', { isTerminating: true, isRunning: false });
+  expect(actionsOf({ ...about, gateways: [...old, ending], faults })).toEqual(['create-pod web-bbbbb-0']);
+  const ofPublishers = [{ ...faults[0], subject: 'Deployment web-publisher' }];
+  expect(actionsOf({ ...about, gateways: old, faults: ofPublishers })).toEqual(['create-pod web-bbbbb-0']);
+});
+
+test('a name that a pod without our labels has is left out, and the gateway gets the next one', () => {
+  const faults = [{ kind: 'NameTaken', subject: 'Pod web-aaaaa-1', message: 'a Pod web-aaaaa-1 exists already' }] as const;
+  const about = { gateways: [gatewayWith('web-aaaaa-0')], refusedPods: ['web-aaaaa-1'] };
+  expect(actionsOf(about)).toEqual(['create-pod web-aaaaa-1']);
+  expect(actionsOf({ ...about, faults })).toEqual(['create-pod web-aaaaa-2']);
+});
+
+test('while a new revision has not shown that it works, lost gateways are replaced from the one that was complete last', () => {
+  const updateRevision = 'bbbbb22222';
+  const pool = poolWith({ replicas: 4 });
+  const old = (slot: number) => gatewayWith(`web-aaaaa-${slot}`);
+  const isStarting = {
+    phase: 'Pending',
+    isRunning: false,
+    containersReady: false,
+    isReady: false,
+    serving: 'Unknown',
+    polled: undefined,
+  } as const;
+  const broken = (slot: number) =>
+    gatewayWith(`web-bbbbb-${slot}`, { revision: updateRevision, ...isStarting, obstacle: { reason: 'ImagePullBackOff', message: '' } });
+  const about = { pool, updateRevision, keptRevision: 'aaaaa11111' };
+  const all = [0, 1, 2, 3].map(old);
+  expect(actionsOf({ ...about, gateways: all })).toEqual(['create-pod web-bbbbb-0']);
+  for (const left of [3, 2, 1, 0]) {
+    const plan = planPool(observedWith({ ...about, gateways: [...all.slice(0, left), broken(0)] }));
+    const created = plan.actions.map((action) => action.kind === 'create-pod' && action.revision);
+    expect(created, `${left} left`).toEqual(Array.from({ length: Math.min(3, 4 - left) }, () => 'aaaaa11111'));
+  }
+  // What replaces a lost one is left alone while it starts, whatever its trouble.
+  const starting = gatewayWith('web-aaaaa-4', isStarting);
+  expect(actionsOf({ ...about, gateways: [...all.slice(0, 3), starting, broken(0)] })).toEqual([]);
+  // The new revision works: it alone is made, and the others leave.
+  const works = gatewayWith('web-bbbbb-0', { revision: updateRevision });
+  expect(actionsOf({ ...about, gateways: [...all.slice(0, 3), works] })).toEqual(['create-pod web-bbbbb-1']);
+  expect(actionsOf({ ...about, gateways: [...all.slice(0, 3), starting, works] })).toEqual(['delete-pod web-aaaaa-4']);
+  // Nobody knows a revision that works, or somebody deletes gateways to have them replaced.
+  const lost = { ...about, gateways: [...all.slice(0, 3), broken(0)] };
+  expect(actionsOf({ ...lost, keptRevision: undefined })).toEqual(['create-pod web-bbbbb-1']);
+  const onDelete = poolWith({ replicas: 4, updateStrategy: { type: 'OnDelete', maxSurge: 1 } });
+  expect(actionsOf({ ...about, pool: onDelete, gateways: all.slice(1) })).toEqual(['create-pod web-bbbbb-0']);
+});
+
+test('gateways of the revision that was complete last, none of which starts, make room for one of the new', () => {
+  const updateRevision = 'bbbbb22222';
+  const stuck = [0, 1].map((slot) =>
+    gatewayWith(`web-aaaaa-${slot}`, { phase: 'Pending', isRunning: false, containersReady: false, serving: 'Unknown', polled: undefined }),
+  );
+  const about = { updateRevision, keptRevision: 'aaaaa11111', gateways: stuck };
+  expect(actionsOf({ ...about, pool: poolWith({ replicas: 2 }) })).toEqual(['create-pod web-bbbbb-0']);
+  // Without a surge, and where a quota refuses it.
+  const inPlace = poolWith({ replicas: 2, updateStrategy: { type: 'SurgeAndDrain', maxSurge: 0 } });
+  expect(actionsOf({ ...about, pool: inPlace })).toEqual(['delete-pod web-aaaaa-0']);
+  const faults = [{ kind: 'QuotaExceeded', subject: 'Pod web-bbbbb-0', message: '' }] as const;
+  expect(actionsOf({ ...about, pool: poolWith({ replicas: 2 }), faults })).toEqual(['delete-pod web-aaaaa-0', 'create-pod web-bbbbb-0']);
+});

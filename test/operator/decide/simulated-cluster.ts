@@ -54,6 +54,8 @@ export class SimulatedCluster {
   #seen = 0;
   #document: { epoch: number; memberUids: readonly string[] } | undefined;
   #memory: ObservedPool['scaling'];
+  /** Revision of the ControllerRevision. */
+  #keptRevision: string | undefined;
   #writes: readonly OwnWrite<SimulatedPod>[] = [];
   /** A new operator makes its first plan before any gateway has answered it. */
   #hasAsked = false;
@@ -85,12 +87,14 @@ export class SimulatedCluster {
       now: this.now,
       pool: this.pool,
       updateRevision: this.revision,
+      keptRevision: this.#keptRevision,
       updateDifference: undefined,
       gateways,
       foreignNames: ['web-aaaaa-1'],
       document: this.#document,
       scaling: this.#memory,
       faults: [],
+      refusedPods: [],
     };
   }
 
@@ -108,6 +112,7 @@ export class SimulatedCluster {
       this.restartOperator();
       return { plan, observed };
     }
+    if (plan.rollout.state === 'complete' && plan.counts.updated > 0) this.#keptRevision = observed.updateRevision;
     const memberUids = plan.members.map(({ uid }) => uid);
     if (JSON.stringify(memberUids) !== JSON.stringify(this.#document?.memberUids))
       this.#document = { epoch: (this.#document?.epoch ?? 0) + 1, memberUids };
@@ -117,7 +122,7 @@ export class SimulatedCluster {
 
   apply(action: PoolAction): void {
     if (action.kind === 'create-pod') {
-      this.#create(action.name, this.revision);
+      this.#create(action.name, action.revision);
       return;
     }
     const pod = this.pods.find(({ metadata }) => metadata.uid === action.pod.uid);

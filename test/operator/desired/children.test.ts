@@ -6,6 +6,7 @@ import { podsOf } from '../../../operator/desired/amount.ts';
 import { documentConfigMap, policyConfigMaps } from '../../../operator/desired/config-maps.ts';
 import { gatewayBudget, publisherBudget } from '../../../operator/desired/disruption-budgets.ts';
 import { gatewayRoute, gatewayUrl, poolRoute } from '../../../operator/desired/exposure.ts';
+import { gatewayPod } from '../../../operator/desired/gateway-pod.ts';
 import { networkPolicies } from '../../../operator/desired/network-policies.ts';
 import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
 import { publisherAutoscaler, publisherDeployment } from '../../../operator/desired/publisher.ts';
@@ -202,4 +203,35 @@ test('Sentinels and a Cluster are reached by all their addresses; behind Sentine
   expect(redisLogin(bus('Sentinel'), login)).toEqual(login);
   const { data } = settingsSecret(bus('Sentinel'), { redisUrl: 'redis://a:1', redisLogin: login, apiKeys: [] });
   expect(data).toMatchObject({ 'redis-username': btoa('u'), 'redis-password': btoa('p') });
+});
+
+test('an autoscaler looks at our container alone, which always has a CPU request or limit', () => {
+  const sidecar = { spec: { containers: [{ name: 'logger', image: 'x' }] } };
+  const autoscaler = publisherAutoscaler(ingredientsWith());
+  expect(autoscaler?.spec).toMatchObject({
+    metrics: [{ type: 'ContainerResource', containerResource: { name: 'cpu', container: 'barrage' } }],
+  });
+  const resourcesOf = (resources: object, template: object = sidecar): unknown => {
+    const deployment = publisherDeployment(ingredientsWith({ publisher: { resources, template } as never }));
+    const { template: pod } = (deployment?.spec ?? {}) as { template: { spec: { containers: { name: string; resources?: unknown }[] } } };
+    return pod.spec.containers.find(({ name }) => name === 'barrage')?.resources;
+  };
+  expect(resourcesOf({ limits: { memory: '1Gi' } })).toEqual({ limits: { memory: '1Gi' }, requests: { cpu: '100m' } });
+  expect(resourcesOf({ requests: { memory: '1Gi' } })).toEqual({ requests: { memory: '1Gi', cpu: '100m' } });
+  // The API server makes a limit the request too.
+  expect(resourcesOf({ limits: { cpu: 1 } })).toEqual({ limits: { cpu: 1 } });
+  expect(resourcesOf({ requests: { cpu: '2' } })).toEqual({ requests: { cpu: '2' } });
+  const removing = { spec: { containers: [{ name: 'barrage', resources: { requests: { cpu: null } } }] } };
+  expect(resourcesOf({ requests: { cpu: '2' } }, removing)).toEqual({ requests: { cpu: '100m' } });
+});
+
+test('each revision is spread over nodes and zones by itself', () => {
+  const { spec: gateway } = gatewayPod(ingredientsWith(), 'web-aaaaa-0');
+  const keys = (spec: unknown): unknown =>
+    (spec as { topologySpreadConstraints: { matchLabelKeys: unknown }[] }).topologySpreadConstraints.map(
+      ({ matchLabelKeys }) => matchLabelKeys,
+    );
+  expect(keys(gateway)).toEqual([['barrage.dev/revision'], ['barrage.dev/revision']]);
+  const { template } = (publisherDeployment(ingredientsWith())?.spec ?? {}) as { template: { spec: unknown } };
+  expect(keys(template.spec)).toEqual([['pod-template-hash'], ['pod-template-hash']]);
 });
