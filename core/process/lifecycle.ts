@@ -130,8 +130,21 @@ function startFault(error: unknown): string {
   return error instanceof Error ? message : String(error);
 }
 
-/** Listens, or fails with the system's error. Resolves with the port in use. */
+/**
+ * Listens, or fails with the system's error. Resolves with the port in use. The host `::` takes IPv4 too; on a machine
+ * without IPv6 it becomes `0.0.0.0`.
+ */
 export async function listen(server: Server, options: { readonly host: string; readonly port: number }): Promise<number> {
+  try {
+    return await listenOn(server, options);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (options.host !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL' && code !== 'EINVAL')) throw error;
+    return await listenOn(server, { ...options, host: '0.0.0.0' });
+  }
+}
+
+async function listenOn(server: Server, options: { readonly host: string; readonly port: number }): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: options.host, port: options.port, backlog: 4096 }, () => {

@@ -346,10 +346,10 @@ export const settingsTable = {
   }),
   operatorHost: setting({
     variable: 'BARRAGE_OPERATOR_HOST',
-    fallback: '0.0.0.0',
+    fallback: '::',
     accepts: 'an IP address or a host name, without a port',
     schema: host,
-    meaning: 'Address on which the operator serves its probes and metrics. It has no other endpoints.',
+    meaning: 'Address on which the operator serves its probes and metrics. It has no other endpoints. The default takes IPv6 and IPv4.',
   }),
   operatorProbePort: setting({
     variable: 'BARRAGE_OPERATOR_PROBE_PORT',

@@ -1,6 +1,7 @@
 /** Addresses of single gateways: the URL in the pool document, and the objects that make it reachable. */
 import { childLabels, childMetadata, childNames, names, ports } from './labels.ts';
 import type { ChildMetadata, DesiredObject, JsonObject } from './objects.ts';
+import { ipFamilyPolicy } from './pool-services.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 export interface GatewayAddress {
@@ -47,6 +48,7 @@ export function gatewayRoute(
   };
   const spec: JsonObject = {
     type: 'ClusterIP',
+    ipFamilyPolicy,
     // Clients that are told to move still reach a draining gateway.
     publishNotReadyAddresses: true,
     selector: { [names.label.pool]: pool.metadata.name, [names.label.gateway]: name },

@@ -1,7 +1,7 @@
 import { connectionsMaxSetting, connectionsMaxVariable } from './connections-max.ts';
 import { names, ownedBy, ports } from './labels.ts';
 import type { DesiredObject, JsonObject } from './objects.ts';
-import { fromSecret, ownPreStop, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
+import { anyAddress, fromSecret, ownPreStop, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
 import { childNames } from './labels.ts';
 import type { KeptRevision } from './kept-revision.ts';
 import { revisionOf } from './revision.ts';
@@ -31,7 +31,7 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
     component: 'gateway',
     args: [isAlone ? 'standalone' : 'gateway'],
     env: [
-      variable('BARRAGE_GATEWAY_HOST', '0.0.0.0'),
+      variable('BARRAGE_GATEWAY_HOST', anyAddress),
       variable('BARRAGE_GATEWAY_PORT', String(ports.clients)),
       { name: 'BARRAGE_GATEWAY_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
       ...drainSettings(drain, isAlone),
@@ -43,7 +43,7 @@ export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
       ...(auth.jwtAudience === undefined ? [] : [variable('BARRAGE_JWT_AUDIENCE', auth.jwtAudience)]),
       ...(isAlone
         ? [
-            variable('BARRAGE_PUBLISHER_HOST', '0.0.0.0'),
+            variable('BARRAGE_PUBLISHER_HOST', anyAddress),
             variable('BARRAGE_PUBLISHER_PORT', String(ports.publish)),
             fromSecret('BARRAGE_API_KEYS', childNames.settings(pool), 'api-keys'),
           ]

@@ -19,6 +19,8 @@ export interface PodIngredients {
   readonly settingsDigests: SettingsDigests;
 }
 
+/** Every address of a pod, IPv6 and IPv4. */
+export const anyAddress = '::';
 export const poolFolder = '/etc/barrage/pool';
 const redisCaFolder = '/etc/barrage/redis-ca';
 /** Policy parts that a pod mounts. A pod's volumes can't change, so every part has a place from the start. */

@@ -2,6 +2,9 @@ import { childMetadata, childNames, podSelector, ports } from './labels.ts';
 import type { DesiredObject, JsonObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
+/** Both families where the cluster has both, else the one that it has. */
+export const ipFamilyPolicy = 'PreferDualStack';
+
 /**
  * `<pool>` for clients, `<pool>-publish` for backends, and the headless `<pool>-gateways` with the address of each
  * gateway, ready or not.
@@ -12,9 +15,15 @@ export function services(pool: GatewayPool): readonly DesiredObject<'Service'>[]
   const gateways = podSelector(pool, 'gateway');
   const publishers = pool.spec.bus.type === 'Memory' ? gateways : podSelector(pool, 'publisher');
   return [
-    service(pool, childNames.clients(pool), { type: 'ClusterIP', selector: gateways, ports: [clients] }),
-    service(pool, childNames.publish(pool), { type: 'ClusterIP', selector: publishers, ports: [publish] }),
-    service(pool, childNames.gateways(pool), { clusterIP: 'None', publishNotReadyAddresses: true, selector: gateways, ports: [clients] }),
+    service(pool, childNames.clients(pool), { type: 'ClusterIP', ipFamilyPolicy, selector: gateways, ports: [clients] }),
+    service(pool, childNames.publish(pool), { type: 'ClusterIP', ipFamilyPolicy, selector: publishers, ports: [publish] }),
+    service(pool, childNames.gateways(pool), {
+      clusterIP: 'None',
+      ipFamilyPolicy,
+      publishNotReadyAddresses: true,
+      selector: gateways,
+      ports: [clients],
+    }),
   ];
 }
 

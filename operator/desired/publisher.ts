@@ -1,7 +1,7 @@
 import { childMetadata, childNames, names, podSelector, ports } from './labels.ts';
 import type { DesiredObject, Json, JsonObject } from './objects.ts';
 import { isObject } from './overlay.ts';
-import { fromSecret, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
+import { anyAddress, fromSecret, podTemplate, variable, type PodIngredients, type PodTemplate } from './pod-template.ts';
 
 /** CPU request of a publisher whose pool names neither a request nor a limit. */
 const cpuRequest = '100m';
@@ -19,7 +19,7 @@ export function publisherDeployment(ingredients: PodIngredients, replicas?: numb
     component: 'publisher',
     args: ['publisher'],
     env: [
-      variable('BARRAGE_PUBLISHER_HOST', '0.0.0.0'),
+      variable('BARRAGE_PUBLISHER_HOST', anyAddress),
       variable('BARRAGE_PUBLISHER_PORT', String(ports.publish)),
       fromSecret('BARRAGE_API_KEYS', childNames.settings(pool), 'api-keys'),
     ],

@@ -31,7 +31,7 @@ test('publishers run without privileges, know the keys from a Secret, and their 
   expect(restrictedBreaches(templateSpec(deployment))).toEqual([]);
   expect(deployment?.spec).not.toHaveProperty('replicas');
   expect(environmentOf(ownContainer(templateSpec(deployment)))).toMatchObject({
-    BARRAGE_PUBLISHER_HOST: '0.0.0.0',
+    BARRAGE_PUBLISHER_HOST: '::',
     BARRAGE_API_KEYS: { secretKeyRef: { name: 'web-settings', key: 'api-keys' } },
   });
   const { spec } =
@@ -234,4 +234,10 @@ test('each revision is spread over nodes and zones by itself', () => {
   expect(keys(gateway)).toEqual([['barrage.dev/revision'], ['barrage.dev/revision']]);
   const { template } = (publisherDeployment(ingredientsWith())?.spec ?? {}) as { template: { spec: unknown } };
   expect(keys(template.spec)).toEqual([['pod-template-hash'], ['pod-template-hash']]);
+});
+
+test('every Service takes both families where the cluster has both', () => {
+  const pool = poolWith({ exposure: { type: 'HTTPRoute', httpRoute: { hostname: 'live.example.com', parentRef: { name: 'edge' } } } });
+  const all = [...services(pool), ...gatewayRoute(pool, { name: 'web-aaaaa-0', uid: 'pod' })].filter(({ kind }) => kind === 'Service');
+  expect(all.map(({ spec }) => spec?.['ipFamilyPolicy'])).toEqual(Array.from({ length: 4 }, () => 'PreferDualStack'));
 });

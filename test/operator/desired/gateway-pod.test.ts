@@ -39,7 +39,7 @@ test('its settings come as agreed: names by the downward API, secrets from a Sec
     auth: { allowedOrigins: ['https://a.example', 'https://b.example'], webhookURL: 'https://auth.example/' },
   });
   expect(environmentOf(container)).toMatchObject({
-    BARRAGE_GATEWAY_HOST: '0.0.0.0',
+    BARRAGE_GATEWAY_HOST: '::',
     BARRAGE_GATEWAY_PORT: '6790',
     BARRAGE_ADMIN_PORT: '6780',
     BARRAGE_REDIS_URL: { secretKeyRef: { name: 'web-settings', key: 'redis-url' } },
@@ -154,7 +154,7 @@ test('on a memory bus the one pod is publisher too', () => {
     'web-a-0',
   );
   expect(ownContainer(pod.spec)['args']).toEqual(['standalone']);
-  expect(environmentOf(ownContainer(pod.spec))).toMatchObject({ BARRAGE_PUBLISHER_HOST: '0.0.0.0', BARRAGE_API_KEYS: expect.anything() });
+  expect(environmentOf(ownContainer(pod.spec))).toMatchObject({ BARRAGE_PUBLISHER_HOST: '::', BARRAGE_API_KEYS: expect.anything() });
   expect(environmentOf(ownContainer(pod.spec))).not.toHaveProperty('BARRAGE_REDIS_URL');
   // Who stays with it while it ends hears nothing: publishers do not reach it any more.
   expect(environmentOf(ownContainer(pod.spec))).toMatchObject({ BARRAGE_DRAIN_MS: '5000' });
