@@ -19,7 +19,8 @@ export const poolLimits = {
 
 const podName = z.string().min(1).max(253);
 const gatewayUrl = z.url({ protocol: /^wss?$/ }).max(2_048);
-const gatewaySchema = z.object({
+/** One gateway of a document. */
+export const gatewaySchema = z.object({
   /** The pod's name, which placement hashes and overrides name. */
   name: podName,
   /** The pod's UID. */
@@ -29,6 +30,13 @@ const gatewaySchema = z.object({
   /** Share of channels relative to other gateways. Weight 0 hosts only what no other gateway can. */
   weight: z.number().min(0).max(1_000),
   state: z.enum(['serving', 'draining']),
+});
+
+/** The policies that a document names. */
+export const policiesSchema = z.object({
+  /** @see policiesHash */
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  parts: z.int().min(0).max(poolLimits.policyPartsMax),
 });
 
 /** Unknown fields are ignored: older pods must understand the document of a newer operator. */
@@ -49,11 +57,7 @@ const documentSchema = z
         }),
       )
       .max(poolLimits.overridesMax),
-    policies: z.object({
-      /** @see policiesHash */
-      hash: z.string().regex(/^[0-9a-f]{64}$/),
-      parts: z.int().min(0).max(poolLimits.policyPartsMax),
-    }),
+    policies: policiesSchema,
   })
   .superRefine(({ gateways, overrides }, context) => {
     for (const [path, names] of [

@@ -118,7 +118,7 @@ export class Pool {
 
   async #read(offer: PoolOffer | string): Promise<OfferRead> {
     const now = this.#inForce;
-    const current = now && { pool: now.document.pool, epoch: this.epoch, digest: now.digest, policiesHash: this.policiesHash };
+    const current = now && { pool: now.document.pool, epoch: this.epoch, digest: now.digest, document: now.document };
     const input: OfferInput = { offer, publicKeyPem: this.#publicKeyPem, current };
     if (lengthOf(offer) <= readAtOnceMax) return readOffer(input);
     const read = await runElsewhere<OfferRead>(new URL('./pool-offer-worker.ts', import.meta.url), input);

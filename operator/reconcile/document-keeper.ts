@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool/pool-document.ts';
-import { resealEnvelope } from '../../core/pool/signed-envelope.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
+import { inOrder } from '../../core/pool/document-change.ts';
 import { nextDocument, type DocumentMember } from '../decide/document.ts';
 import { silentMs } from '../decide/observed.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import { planPushes, type PlannedPush, type Recipient } from '../decide/push-plan.ts';
-import { trustOf, type SigningKeys } from '../decide/signing-keys.ts';
+import type { SigningKeys } from '../decide/signing-keys.ts';
 import { documentConfigMap, policyConfigMaps } from '../desired/config-maps.ts';
 import { gatewayUrl } from '../desired/exposure.ts';
 import { childNames } from '../desired/labels.ts';
@@ -17,6 +17,7 @@ import type { KubeObject } from '../runtime/kube-api.ts';
 import { isOlder } from '../runtime/resource-version.ts';
 import type { Children } from './children.ts';
 import type { PoolSecrets } from './pool-secrets.ts';
+import { PushHeads } from './push-heads.ts';
 import type { Pushes } from './pushes.ts';
 import type { Told } from './told.ts';
 
@@ -44,6 +45,10 @@ export interface PushResult {
   readonly told: Told;
 }
 
+type PlannedResult = PlannedPush & PushResult;
+
+/** Remembered documents of a pool. A pod with an older one gets the whole document. */
+const recentDocumentsMax = 4;
 /** Attempts to write a document against other writers. */
 const conflictsMax = 3;
 
@@ -62,6 +67,8 @@ export class DocumentKeeper {
    */
   readonly #read = new WeakMap<KubeObject, { readonly publicKey: string; readonly stored: StoredDocument | undefined }>();
 
+  /** The newest documents of each pool (`namespace/name`), the newest first. */
+  readonly #recent = new Map<string, readonly PoolDocument[]>();
   /** By the parts. */
   readonly #encoded = new WeakMap<PoolPolicies['parts'], Buffer>();
   /** By the parts. A pool's uid decides the rest of its objects. */
@@ -137,13 +144,15 @@ export class DocumentKeeper {
     return earlierKeys.flatMap(({ publicKey }) => verified(found, publicKey)?.document.epoch ?? []);
   }
 
-  forget(poolUid: string): void {
+  /** @param pool `namespace/name` */
+  forget(pool: string, poolUid: string): void {
+    this.#recent.delete(pool);
     this.#written.delete(poolUid);
   }
 
   /** Number of pools whose document is remembered. */
   get size(): number {
-    return this.#written.size;
+    return Math.max(this.#written.size, this.#recent.size);
   }
 
   /**
@@ -158,24 +167,46 @@ export class DocumentKeeper {
   ): Promise<readonly PushResult[]> {
     const { epoch } = stored.document;
     const planned = planPushes(recipients, { epoch, policiesHash: policies.hash }, silentMs);
-    const headFor = headsOf(stored, secrets.earlierKeys);
-    const results = await this.#carryOut(headFor, policies, planned);
-    // A pod that has restarted since its last answer has no policies any more.
-    const lacking = results.filter(({ needsPolicies, told }) => !needsPolicies && told.kind === 'refused' && told.status === 400);
-    if (lacking.length === 0) return results;
-    const again = await this.#carryOut(
-      headFor,
-      policies,
-      lacking.map(({ to }) => ({ to, needsPolicies: true })),
+    const recent = this.#remembered(stored.document);
+    if (planned.length === 0) return [];
+    const heads = new PushHeads(stored, recent, secrets.earlierKeys);
+    const whole = (to: Recipient): Buffer => heads.wholeFor(to);
+    const first = await this.#carryOut((to) => heads.shortFor(to), policies, planned);
+    // A pod of another version may not understand a change. One that has restarted since its last answer has neither
+    // the document before nor policies.
+    const second = await this.#again(
+      first,
+      ({ to }) => heads.shortFor(to) !== whole(to),
+      (lacking) => this.#carryOut(whole, policies, lacking),
     );
-    return [...results.filter((result) => !lacking.includes(result)), ...again];
+    return await this.#again(
+      second,
+      ({ needsPolicies, told }) => !needsPolicies && told.kind === 'refused' && told.status === 400,
+      (lacking) =>
+        this.#carryOut(
+          whole,
+          policies,
+          lacking.map(({ to }) => ({ to, needsPolicies: true })),
+        ),
+    );
+  }
+
+  /** Repeats the pushes that were refused for a lack, and puts the new answers in the place of the old ones. */
+  async #again(
+    results: readonly PlannedResult[],
+    mayLack: (result: PlannedResult) => boolean,
+    repeat: (lacking: readonly PlannedResult[]) => Promise<readonly PlannedResult[]>,
+  ): Promise<readonly PlannedResult[]> {
+    const lacking = results.filter((each) => each.told.kind === 'refused' && each.told.status !== 409 && mayLack(each));
+    if (lacking.length === 0) return results;
+    return [...results.filter((each) => !lacking.includes(each)), ...(await repeat(lacking))];
   }
 
   async #carryOut(
     headFor: (to: Recipient) => Buffer,
     policies: PoolPolicies,
     planned: readonly PlannedPush[],
-  ): Promise<readonly (PlannedPush & PushResult)[]> {
+  ): Promise<readonly PlannedResult[]> {
     const answers = await this.#pushes.all(
       planned.map(({ to, needsPolicies }) => ({
         address: to.address,
@@ -184,6 +215,14 @@ export class DocumentKeeper {
       })),
     );
     return planned.map((push, index) => ({ ...push, told: answers[index] ?? { kind: 'silent' } }));
+  }
+
+  /** The documents that the pool's pods may have, this one included. */
+  #remembered(document: PoolDocument): readonly PoolDocument[] {
+    const before = (this.#recent.get(document.pool) ?? []).filter(({ epoch }) => epoch < document.epoch);
+    const recent = [document, ...before].slice(0, recentDocumentsMax);
+    this.#recent.set(document.pool, recent);
+    return recent;
   }
 
   /** The end of a body with policies, encoded once for all pods and documents. */
@@ -206,16 +245,6 @@ export class DocumentKeeper {
   }
 }
 
-/** The beginning of a body for each pod: one buffer for each key that pods trust. */
-function headsOf({ envelope }: StoredDocument, earlierKeys: readonly SigningKeys[]): (to: Recipient) => Buffer {
-  const encode = (text: string): Buffer => Buffer.from(`{"envelope":${JSON.stringify(text)},"policies":`);
-  const present = encode(envelope);
-  const earlier = new Map(
-    earlierKeys.map(({ publicKey, privateKey }) => [trustOf(publicKey), encode(resealEnvelope(envelope, privateKey))]),
-  );
-  return ({ trusts }) => earlier.get(trusts) ?? present;
-}
-
 /** The end of a body for a pod that has the policies. */
 const noPolicies = Buffer.from('[]}');
 
@@ -229,7 +258,10 @@ function verified(configMap: KubeObject, publicKey: string): StoredDocument | un
 /** @returns the fault of the content where it breaks a bound of the document */
 function signed(document: PoolDocument, privateKey: string): StoredDocument | string {
   try {
-    return { document, envelope: signDocument(document, privateKey) };
+    const envelope = signDocument(document, privateKey);
+    // As pods read it: changes are told between documents in the same form.
+    const { document: text } = JSON.parse(envelope) as { readonly document: string };
+    return { document: JSON.parse(text) as PoolDocument, envelope };
   } catch (error) {
     if (error instanceof z.ZodError) return z.prettifyError(error);
     if (error instanceof RangeError) return error.message;
@@ -251,10 +283,12 @@ function contentOf(pool: GatewayPool, members: readonly DocumentMember[], polici
     version: 1,
     pool: `${namespace}/${name}`,
     hashSeed: pool.spec.placement.hashSeed,
-    gateways: members.flatMap((member) => {
-      const url = gatewayUrl(pool, member);
-      return url === undefined ? [] : [{ name: member.name, uid: member.uid, url, weight: member.weight, state: member.state }];
-    }),
+    gateways: inOrder(
+      members.flatMap((member) => {
+        const url = gatewayUrl(pool, member);
+        return url === undefined ? [] : [{ name: member.name, uid: member.uid, url, weight: member.weight, state: member.state }];
+      }),
+    ),
     overrides: [],
     policies: { hash: policies.hash, parts: policies.parts.length },
   };

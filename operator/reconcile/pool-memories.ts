@@ -68,6 +68,6 @@ export class PoolMemories {
     const known = this.#memories.get(key);
     this.#memories.delete(key);
     this.#children.forgetAllBut(key, new Set());
-    if (known !== undefined) this.#documents.forget(known.uid);
+    if (known !== undefined) this.#documents.forget(key, known.uid);
   }
 }

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import { verifyCommand } from '../../core/pool/drain-command.ts';
-import { decideDocument, policiesHash, verifyDocument, type DocumentMark } from '../../core/pool/pool-document.ts';
+import { envelopeAfter, type DocumentChange } from '../../core/pool/document-change.ts';
+import { decideDocument, policiesHash, verifyDocument, type DocumentMark, type PoolDocument } from '../../core/pool/pool-document.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { names } from '../../operator/desired/labels.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
@@ -16,9 +17,15 @@ import { Store } from '../../operator/kube/store.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
 import { addressOf, trustedKeyOf, type PoolPod } from '../../operator/reconcile/pod-view.ts';
 
+type Offer = { readonly policies: readonly string[] } & (
+  | { readonly envelope: string }
+  | { readonly change: DocumentChange; readonly signature: string }
+);
+
 /** What one simulated pod has been told, and has become by it. */
 interface PodState {
   mark: DocumentMark | undefined;
+  document: PoolDocument | undefined;
   policiesHash: string;
   connections: number;
   drain: { readonly startedAt: number; readonly connections: number; readonly perSecond: number } | undefined;
@@ -119,7 +126,11 @@ export class StandInPods {
 
   #takeDocument(pod: PoolPod, body: string): readonly [number, unknown] {
     this.pushedBytes += Buffer.byteLength(body);
-    const { envelope, policies: parts } = JSON.parse(body) as { readonly envelope: string; readonly policies: readonly string[] };
+    const offer = JSON.parse(body) as Offer;
+    const parts = offer.policies;
+    const before = this.#states.get(pod.metadata.uid)?.document;
+    if ('change' in offer && before?.epoch !== offer.change.from) return [400, { message: 'another document is in force' }];
+    const envelope = 'envelope' in offer ? offer.envelope : envelopeAfter(before as PoolDocument, offer.change, offer.signature);
     const read = verifyDocument(envelope, trustedKeyOf(pod));
     if (read.kind !== 'verified') return this.#object(403, `${pod.metadata.name}: ${read.fault}`);
     const { pool, epoch, policies } = read.document;
@@ -132,6 +143,7 @@ export class StandInPods {
     if (isNewPolicies && policiesHash(parts) !== policies.hash) return this.#object(400, `${pod.metadata.name}: policies are missing`);
     if (!isNewPolicies && parts.length > 0) this.#object(200, `${pod.metadata.name}: the policies that it has already`);
     state.mark = mark;
+    state.document = read.document;
     state.policiesHash = policies.hash;
     return [200, { epoch }];
   }
@@ -188,7 +200,7 @@ export class StandInPods {
     const known = this.#states.get(uid);
     if (known !== undefined) return known;
     const connections = pod !== undefined && isPublisher(pod) ? 0 : this.#connectionsAtFirst;
-    const fresh: PodState = { mark: undefined, policiesHash: '', connections, drain: undefined, commandIssuedAt: 0 };
+    const fresh: PodState = { mark: undefined, document: undefined, policiesHash: '', connections, drain: undefined, commandIssuedAt: 0 };
     this.#states.set(uid, fresh);
     return fresh;
   }

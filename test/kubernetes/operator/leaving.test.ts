@@ -95,6 +95,66 @@ test('no connection is moved while an EndpointSlice still leads new clients to t
   expect(operated.gateways(pool).map(({ metadata }) => metadata.uid)).not.toContain(uid);
 });
 
+/** Waits until the pool's document is newer than an epoch, and every gateway has it. Returns its epoch. */
+async function untilAllToldAfter(keyed: string, epoch: number): Promise<number> {
+  const newest = async (): Promise<number> => {
+    const found = (await operated.pools()).find(({ metadata }) => metadata.name === keyed);
+    return found?.status?.placementEpoch ?? 0;
+  };
+  const told = async (): Promise<readonly number[]> => {
+    const present = await newest();
+    return [...new Set([present, ...operated.gateways(keyed).map(({ metadata }) => operated.pods.epochOf(metadata.uid))])];
+  };
+  await expect.poll(told, { timeout: 30_000 }).toEqual([expect.toSatisfy((present: number) => present > epoch)]);
+  return await newest();
+}
+
+test('after a new signing key each gateway is told in the key that it trusts, also by another operator', { timeout: 180_000 }, async () => {
+  const keyed = 'keyed';
+  const secrets = async (): Promise<number> => {
+    const kept = await operated.api.get<KubeObject & { readonly data?: object }>(resources.secret, {
+      namespace: operated.namespace,
+      name: `${keyed}-signing-kept`,
+    });
+    return Object.keys(kept?.data ?? {}).length;
+  };
+  const addChannel = async (name: string): Promise<void> => {
+    const { apiVersion, kind } = resources.barrageChannel;
+    const spec = { poolRef: { name: keyed }, channel: `${name}:*` };
+    await operated.api.create(resources.barrageChannel, {
+      apiVersion,
+      kind,
+      metadata: { namespace: operated.namespace, name },
+      spec,
+    } as KubeObject);
+  };
+  await operated.applyPool(keyed, { replicas: 3, updateStrategy: { type: 'OnDelete' } });
+  const first = await operated.startOperator();
+  await operated.untilConverged();
+  const before = operated.gateways(keyed);
+  let epoch = await untilAllToldAfter(keyed, 0);
+  expect(await secrets()).toBe(2);
+
+  await operated.cluster.kubectl(['-n', operated.namespace, 'delete', `secret/${keyed}-signing`]);
+  // A new key is a new document.
+  epoch = await untilAllToldAfter(keyed, epoch);
+  await addChannel('gifts');
+  epoch = await untilAllToldAfter(keyed, epoch);
+  expect(await secrets()).toBe(4);
+  await first.kill();
+  await operated.startOperator();
+  await addChannel('likes');
+  epoch = await untilAllToldAfter(keyed, epoch);
+  expect(operated.gateways(keyed).map(({ metadata }) => metadata.uid)).toEqual(before.map(({ metadata }) => metadata.uid));
+
+  for (const { metadata } of before) await operated.cluster.kubectl(['-n', operated.namespace, 'delete', `pod/${metadata.name}`]);
+  await operated.untilConverged();
+  await untilAllToldAfter(keyed, epoch);
+  // Nobody trusts the old key any more.
+  await expect.poll(secrets, { timeout: 30_000 }).toBe(2);
+  expect(operated.pods.objections).toEqual([]);
+});
+
 /** Whether deleted pods stay as they are, as those of gateways do that still move their clients. */
 async function hold(pods: readonly PoolPod[], isHeld: boolean): Promise<void> {
   const patch = JSON.stringify({ metadata: { finalizers: isHeld ? ['barrage.test/clients'] : null } });
@@ -172,64 +232,4 @@ test('of the gateways that still carry clients in a scale-down or a rollout, the
   await hold(eight, true);
   expect(await evictAll(eight.filter((pod) => !isMarked(pod)))).toHaveLength(1);
   await hold(operated.gateways(pool), false);
-});
-
-/** Waits until the pool's document is newer than an epoch, and every gateway has it. Returns its epoch. */
-async function untilAllToldAfter(keyed: string, epoch: number): Promise<number> {
-  const newest = async (): Promise<number> => {
-    const found = (await operated.pools()).find(({ metadata }) => metadata.name === keyed);
-    return found?.status?.placementEpoch ?? 0;
-  };
-  const told = async (): Promise<readonly number[]> => {
-    const present = await newest();
-    return [...new Set([present, ...operated.gateways(keyed).map(({ metadata }) => operated.pods.epochOf(metadata.uid))])];
-  };
-  await expect.poll(told, { timeout: 30_000 }).toEqual([expect.toSatisfy((present: number) => present > epoch)]);
-  return await newest();
-}
-
-test('after a new signing key each gateway is told in the key that it trusts, also by another operator, until it is replaced', async () => {
-  const keyed = 'keyed';
-  const secrets = async (): Promise<number> => {
-    const kept = await operated.api.get<KubeObject & { readonly data?: object }>(resources.secret, {
-      namespace: operated.namespace,
-      name: `${keyed}-signing-kept`,
-    });
-    return Object.keys(kept?.data ?? {}).length;
-  };
-  const addChannel = async (name: string): Promise<void> => {
-    const { apiVersion, kind } = resources.barrageChannel;
-    const spec = { poolRef: { name: keyed }, channel: `${name}:*` };
-    await operated.api.create(resources.barrageChannel, {
-      apiVersion,
-      kind,
-      metadata: { namespace: operated.namespace, name },
-      spec,
-    } as KubeObject);
-  };
-  await operated.applyPool(keyed, { replicas: 3, updateStrategy: { type: 'OnDelete' } });
-  const first = await operated.startOperator();
-  await operated.untilConverged();
-  const before = operated.gateways(keyed);
-  let epoch = await untilAllToldAfter(keyed, 0);
-  expect(await secrets()).toBe(2);
-
-  await operated.cluster.kubectl(['-n', operated.namespace, 'delete', `secret/${keyed}-signing`]);
-  // A new key is a new document.
-  epoch = await untilAllToldAfter(keyed, epoch);
-  await addChannel('gifts');
-  epoch = await untilAllToldAfter(keyed, epoch);
-  expect(await secrets()).toBe(4);
-  await first.kill();
-  await operated.startOperator();
-  await addChannel('likes');
-  epoch = await untilAllToldAfter(keyed, epoch);
-  expect(operated.gateways(keyed).map(({ metadata }) => metadata.uid)).toEqual(before.map(({ metadata }) => metadata.uid));
-
-  for (const { metadata } of before) await operated.cluster.kubectl(['-n', operated.namespace, 'delete', `pod/${metadata.name}`]);
-  await operated.untilConverged();
-  await untilAllToldAfter(keyed, epoch);
-  // Nobody trusts the old key any more.
-  await expect.poll(secrets, { timeout: 30_000 }).toBe(2);
-  expect(operated.pods.objections).toEqual([]);
 });
