@@ -28,7 +28,7 @@ export interface OpenComplaint {
   /** `undefined`: a fault that an earlier operator told of, about any object. */
   readonly subject: string | undefined;
   readonly isFleeting: boolean;
-  /** Milliseconds since 1970. */
+  /** Milliseconds of the monotonic clock. */
   readonly since: number;
   readonly isTold: boolean;
 }
@@ -88,7 +88,7 @@ export function complaintsOf(facts: PoolFacts, drafts: readonly ConditionDraft[]
 
 /**
  * @param open the result of the last decision; after a start of the operator `toldBy` the stored conditions
- * @param now Unix milliseconds
+ * @param now milliseconds of the monotonic clock
  */
 export function decideComplaints(
   open: readonly OpenComplaint[],

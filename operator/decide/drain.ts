@@ -49,9 +49,11 @@ export function drainState(gateway: ObservedGateway, drain: DrainSpec, now: numb
 export function mayAbort(gateway: ObservedGateway, drain: DrainSpec, now: number): boolean {
   if (drain.abortOnDemand === 'Never' || !gateway.isRunning || gateway.isTerminating) return false;
   const { state } = drainState(gateway, drain, now);
-  const hasBegun = state !== 'propagating' || (pollOf(gateway)?.drainState ?? 'serving') !== 'serving';
+  // A mark from the future, of a clock that was set back since, says nothing; the gateway itself does.
+  const waits = state === 'propagating' || state === 'unreadable';
+  const hasBegun = !waits || (pollOf(gateway)?.drainState ?? 'serving') !== 'serving';
   if (drain.abortOnDemand === 'BeforeEvictionStarted') return !hasBegun;
-  return state === 'propagating' || state === 'evicting';
+  return state === 'propagating' || state === 'unreadable' || state === 'evicting';
 }
 
 /** Tolerated clock difference of another leader. A start further in the future was not written by one. */

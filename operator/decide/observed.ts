@@ -7,8 +7,10 @@ import type { GatewayPool } from '../api/gateway-pool.ts';
  * missing or late.
  */
 export interface ObservedPool {
-  /** Unix milliseconds of the operator's clock. */
+  /** Unix milliseconds of the operator's clock, for times that pods and other operators hold. */
   readonly now: number;
+  /** The same moment in milliseconds of the operator's monotonic clock, for windows that it remembers. */
+  readonly monotonic: number;
   readonly pool: GatewayPool;
   /** Revision of the pod that the pool describes now: `gatewayRevision(…)`. */
   readonly updateRevision: string;

@@ -101,7 +101,7 @@ function scale(observed: ObservedPool, crew: Crew): ScalingDecision {
   return { ...scaling, desired: 1, memory: { ...scaling.memory, desired: 1 }, reason: 'a memory bus allows one gateway only' };
 }
 
-function scaleFreely({ pool, now, scaling: memory }: ObservedPool, crew: Crew): ScalingDecision {
+function scaleFreely({ pool, now: unix, monotonic: now, scaling: memory }: ObservedPool, crew: Crew): ScalingDecision {
   const current = memory?.desired ?? pool.status?.desiredReplicas ?? crew.live.length;
   if (pool.spec.paused) {
     const kept = { since: now, desired: current, recommendations: [], changes: [] };
@@ -115,7 +115,9 @@ function scaleFreely({ pool, now, scaling: memory }: ObservedPool, crew: Crew): 
     };
   }
   // Clients of a gateway that somebody has deleted move to the others, so they count.
-  const loads = [...crew.live, ...crew.draining, ...crew.leaving].filter(({ isRunning }) => isRunning).map((gateway) => loadOf(gateway));
+  const loads = [...crew.live, ...crew.draining, ...crew.leaving]
+    .filter(({ isRunning }) => isRunning)
+    .map((gateway) => loadOf(gateway, now - unix));
   return decideScaling({ now, spec: pool.spec, connectionsMax: connectionsMax(pool), current, memory, loads });
 }
 
@@ -369,12 +371,14 @@ function reviewTime(
   return times.length === 0 ? undefined : Math.max(0, Math.min(...times));
 }
 
-function loadOf(gateway: ObservedGateway): GatewayLoad {
+/** @param shift from Unix milliseconds to those of the monotonic clock */
+function loadOf(gateway: ObservedGateway, shift: number): GatewayLoad {
+  const shifted = (at: number | undefined): number | undefined => (at === undefined ? undefined : at + shift);
   const polled = pollOf(gateway);
   const isServing = isServable(gateway) && gateway.serving === 'True';
   return {
-    at: polled?.at,
-    unansweredSince: gateway.unansweredSince,
+    at: shifted(polled?.at),
+    unansweredSince: shifted(gateway.unansweredSince),
     connections: polled?.connections ?? 0,
     isRefusing: polled?.isRefusing === true,
     isServing,

@@ -15,8 +15,8 @@ import type { GatewayPoolScalingConnections, GatewayPoolSpec, GatewayPoolScaling
 /** Memory from one decision to the next. Bounded: one entry a second, for the longest window. */
 export interface ScalingMemory {
   /**
-   * When this memory began, in Unix milliseconds. Earlier times are unknown: a window that reaches further back keeps
-   * `desired`.
+   * When this memory began, in milliseconds of the monotonic clock, as all times here: a wall clock may be set back.
+   * Earlier times are unknown: a window that reaches further back keeps `desired`.
    */
   readonly since: number;
   readonly desired: number;
@@ -26,13 +26,14 @@ export interface ScalingMemory {
 
 /** The least and the highest recommendation within one second. */
 export interface Recommended {
-  /** Beginning of the second, in Unix milliseconds. */
+  /** Beginning of the second, in milliseconds. */
   readonly at: number;
   readonly least: number;
   readonly most: number;
 }
 
 export interface ScalingInput {
+  /** Milliseconds of the monotonic clock. */
   readonly now: number;
   readonly spec: Pick<GatewayPoolSpec, 'replicas' | 'scaling'>;
   /** Connections that a gateway accepts at most; `undefined`: unknown. */
@@ -45,9 +46,9 @@ export interface ScalingInput {
 }
 
 export interface GatewayLoad {
-  /** When it answered, in Unix milliseconds; `undefined`: never to this operator. */
+  /** When it answered, in milliseconds; `undefined`: never to this operator. */
   readonly at: number | undefined;
-  /** Since when it answers no question, in Unix milliseconds; `undefined`: not asked yet, or it has answered. */
+  /** Since when it answers no question, in milliseconds; `undefined`: not asked yet, or it has answered. */
   readonly unansweredSince: number | undefined;
   readonly connections: number;
   /** Whether it refuses clients because it has all the connections that it takes. */

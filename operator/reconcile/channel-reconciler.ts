@@ -12,7 +12,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import type { KnownPolicies } from './known-policies.ts';
 import { observeGateway, observePoll, type PoolPod } from './pod-view.ts';
-import type { Polls } from './polls.ts';
+import { unixTimeOf, type Polls } from './polls.ts';
 import type { StatusApplier } from './status-applier.ts';
 import type { Stores } from './stores.ts';
 
@@ -79,7 +79,7 @@ export class ChannelReconciler {
     const observed = (pods: readonly PoolPod[] = []): readonly ObservedGateway[] =>
       pods.map((pod) => {
         const poll = this.#polls.of(pod.metadata.uid);
-        return observeGateway(pod, poll === undefined ? undefined : observePoll(poll.status, poll.at));
+        return observeGateway(pod, poll === undefined ? undefined : observePoll(poll.status, unixTimeOf(this.#clock, poll.at)));
       });
     const isPaused = poolSpecFaults(pool).length === 0 && pool.spec.paused;
     return policyReach(history, { gateways: observed(of['gateway']), publishers: observed(of['publisher']) }, isPaused);

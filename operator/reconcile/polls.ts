@@ -7,9 +7,14 @@ import { addressOf, hasStarted, type PoolPod } from './pod-view.ts';
 
 /** The newest answer of one pod's admin port. */
 export interface Poll {
-  /** When the answer came, in Unix milliseconds of the operator's clock. */
+  /** When the answer came, in milliseconds of the monotonic clock. */
   readonly at: number;
   readonly status: AdminStatus;
+}
+
+/** A time of the monotonic clock as Unix milliseconds: its age is right even if the wall clock was set meanwhile. */
+export function unixTimeOf(clock: Pick<Clock, 'monotonic' | 'wall'>, at: number): number {
+  return clock.wall() - (clock.monotonic() - at);
 }
 
 export interface PollsOptions {
@@ -41,7 +46,8 @@ export class Polls {
   readonly #options: PollsOptions;
   readonly #polls = new Map<string, Poll>();
   /**
-   * For each silent pod (by uid): when the first question that it did not answer was asked, in Unix milliseconds.
+   * For each silent pod (by uid): when the first question that it did not answer was asked, in milliseconds of the
+   * monotonic clock.
    * `isTold`: the decisions have been called because of it.
    */
   readonly #silences = new Map<string, { readonly since: number; readonly isTold: boolean }>();
@@ -92,7 +98,8 @@ export class Polls {
   }
 
   /**
-   * For a silent pod that has started: when the first question that it did not answer was asked, in Unix milliseconds.
+   * For a silent pod that has started: when the first question that it did not answer was asked, in milliseconds of the
+   * monotonic clock.
    * `undefined` for any other pod.
    */
   unansweredSince(uid: string): number | undefined {
@@ -168,13 +175,13 @@ export class Polls {
     const { uid, labels, namespace = '' } = pod.metadata;
     const pool = labels?.[names.label.pool];
     if (pool === undefined) return;
-    const askedAt = clock.wall();
+    const askedAt = clock.monotonic();
     const status = await ask(address);
     if (!this.#pods.has(uid)) return;
     // Another pod may have the address now; its answer is not about this pod.
     const isAnswer = status?.uid === uid;
     const before = this.#polls.get(uid)?.status;
-    if (isAnswer) this.#polls.set(uid, { at: clock.wall(), status });
+    if (isAnswer) this.#polls.set(uid, { at: clock.monotonic(), status });
     const hasTurned = this.#keepAccount(pod, askedAt, isAnswer);
     if (hasTurned || (isAnswer && (before === undefined || isNews(before, status)))) changed(`${namespace}/${pool}`);
   }
@@ -189,9 +196,9 @@ export class Polls {
     // A starting pod owes no answer.
     if (isAnswer || !hasStarted(pod)) {
       this.#silences.delete(uid);
-      return silence.isTold || this.#options.clock.wall() - silence.since >= silentMs;
+      return silence.isTold || this.#options.clock.monotonic() - silence.since >= silentMs;
     }
-    const tells = !silence.isTold && this.#options.clock.wall() - silence.since >= silentMs;
+    const tells = !silence.isTold && this.#options.clock.monotonic() - silence.since >= silentMs;
     this.#silences.set(uid, { since: silence.since, isTold: silence.isTold || tells });
     return tells;
   }

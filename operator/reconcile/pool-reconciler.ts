@@ -32,7 +32,7 @@ import { isEndpointReady } from './endpoints.ts';
 import type { KnownPolicies } from './known-policies.ts';
 import type { PoolSecrets, PoolSecretsKeeper } from './pool-secrets.ts';
 import { addressOf, trustedKeyOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
-import type { Polls } from './polls.ts';
+import { unixTimeOf, type Polls } from './polls.ts';
 import { PlanRunner } from './plan-runner.ts';
 import { PoolMemories, type PoolMemory } from './pool-memories.ts';
 import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
@@ -146,7 +146,7 @@ export class PoolReconciler {
     const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch };
     const verdict = status.judge(report);
     // Events come before the status: an operator that dies in between records an event twice rather than never.
-    const complainAfterMs = this.#complain(pool, verdict, { memory, now: observed.now });
+    const complainAfterMs = this.#complain(pool, verdict, memory);
     const statusAfterMs = await status.write(report, verdict, { pace: memory.statusPace, signal });
     // A passing failure is tried again soon. A fault that a person must mend is reviewed from time to time.
     if (attempts.passing !== undefined) throw attempts.passing;
@@ -183,7 +183,7 @@ export class PoolReconciler {
     const now = clock.wall();
     const message = `${specFaults.slice(0, 5).join('; ')}. Correct the spec.`;
     const complaints: readonly Complaint[] = [{ reason: 'InvalidSpec', subject: '', message, isFleeting: false }];
-    this.#complain(pool, { complaints, isSettled: false, isTrying: false }, { memory, now });
+    this.#complain(pool, { complaints, isSettled: false, isTrying: false }, memory);
     await status.writeUnreadable(pool, { faults: specFaults, now }, signal);
     return { kind: 'done' };
   }
@@ -192,12 +192,8 @@ export class PoolReconciler {
    * Records faults that have begun and faults that are over.
    * @returns when a fault that has not lasted long enough must be reviewed, in milliseconds
    */
-  #complain(
-    pool: GatewayPool & KubeObject,
-    complaints: Complaints,
-    { memory, now }: { readonly memory: PoolMemory; readonly now: number },
-  ): number | undefined {
-    const { open, events, reviewAfterMs } = decideComplaints(memory.complaints, complaints, now);
+  #complain(pool: GatewayPool & KubeObject, complaints: Complaints, memory: PoolMemory): number | undefined {
+    const { open, events, reviewAfterMs } = decideComplaints(memory.complaints, complaints, this.#options.clock.monotonic());
     memory.complaints = open;
     for (const event of events) this.#record(pool, event);
     return reviewAfterMs;
@@ -228,14 +224,19 @@ export class PoolReconciler {
     const slices = stores.slicesOf(`${pool.metadata.namespace}/${pool.metadata.name}`, childNames.clients(pool));
     return {
       now: clock.wall(),
+      monotonic: clock.monotonic(),
       pool,
       updateRevision,
       updateDifference: old === undefined ? undefined : podDifference(template, old),
       gateways: owned.map((pod) => {
         const { uid } = pod.metadata;
         const poll = polls.of(uid);
-        const polled = poll === undefined ? undefined : observePoll(poll.status, poll.at);
-        return observeGateway(pod, polled, { endpointReady: isEndpointReady(slices, uid), unansweredSince: polls.unansweredSince(uid) });
+        const polled = poll === undefined ? undefined : observePoll(poll.status, unixTimeOf(clock, poll.at));
+        const silentSince = polls.unansweredSince(uid);
+        return observeGateway(pod, polled, {
+          endpointReady: isEndpointReady(slices, uid),
+          unansweredSince: silentSince === undefined ? undefined : unixTimeOf(clock, silentSince),
+        });
       }),
       foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
       document: stored === undefined ? undefined : { memberUids: stored.document.gateways.map(({ uid }) => uid) },
@@ -310,12 +311,12 @@ export class PoolReconciler {
       if (poll === undefined || address === undefined) return [];
       if (pod.metadata.deletionTimestamp !== undefined) {
         // A terminating pod may have ended already: no push waits for it.
-        if (clock.wall() - poll.at > lastWordsMs) return [];
+        if (clock.monotonic() - poll.at > lastWordsMs) return [];
         leaving.add(pod.metadata.name);
       }
       const { name, uid } = pod.metadata;
       const silentSince = polls.unansweredSince(uid);
-      const silentMs = silentSince === undefined ? 0 : Math.max(1, clock.wall() - silentSince);
+      const silentMs = silentSince === undefined ? 0 : Math.max(1, clock.monotonic() - silentSince);
       const { poolEpoch, policiesHash } = poll.status;
       return [{ name, uid, address, poolEpoch, policiesHash, silentMs, trusts: trustedKeyOf(pod) }];
     });

@@ -80,6 +80,7 @@ export function observedWith(fields: Partial<ObservedPool> = {}): ObservedPool {
   const gateways = fields.gateways ?? [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1')];
   return {
     now: begin,
+    monotonic: fields.now ?? begin,
     pool: poolWith(),
     updateRevision: 'aaaaa11111',
     keptRevision: undefined,

@@ -85,6 +85,7 @@ export class SimulatedCluster {
     this.#hasAsked = true;
     return {
       now: this.now,
+      monotonic: this.now - 1_000_000_000,
       pool: this.pool,
       updateRevision: this.revision,
       keptRevision: this.#keptRevision,
