@@ -3,9 +3,9 @@
  *
  * - More gateways than desired may carry clients, as in a scale-down or a rollout. A credit below the desired number
  *   alone would let all of these go at once.
- * - A deleted or evicted gateway still moves its clients. While more than desired serve, or the operator drains
- *   one, it uses up the credit until it is empty. Otherwise each eviction would lower the number by which the API
- *   server judges the next one.
+ * - A deleted or evicted gateway still moves its clients. While more than desired serve, or the operator replaces any,
+ *   it uses up the credit until it is empty. Otherwise each eviction would lower the number by which the API server
+ *   judges the next one.
  * - Readiness falls with the bus, for all gateways at the same time. A gateway that serves keeps its clients through
  *   that, so an unready pod is evicted only where enough others are ready (`IfHealthyBudget`). The stored budget must
  *   say so before the outage: no operator may be there when it begins. While no gateway serves, nobody has clients, and
@@ -29,8 +29,8 @@ export function evictionBudget(
     readonly live: readonly ObservedGateway[];
     /** Deleted gateways that still run and are waited for. */
     readonly leaving: readonly ObservedGateway[];
-    /** Number of gateways that the operator drains. */
-    readonly draining: number;
+    /** Whether the operator itself takes gateways away, as in a rollout. */
+    readonly isMoving: boolean;
     /** Uids of gateways that this plan lets serve. */
     readonly beginning: ReadonlySet<string>;
   },
@@ -40,7 +40,7 @@ export function evictionBudget(
   ).length;
   const leaving = crew.leaving.filter((gateway) => pollOf(gateway)?.connections !== 0).length;
   const credit = podsOf(maxUnavailable, Math.max(desired, serving), 'up');
-  const isMoving = serving > desired || crew.draining > 0;
+  const isMoving = serving > desired || crew.isMoving;
   const carriers = isMoving ? Math.max(desired, serving + Math.min(leaving, credit)) : desired;
   return {
     minAvailable: Math.max(0, carriers - credit),

@@ -70,7 +70,7 @@ function planAround(observed: ObservedPool, refused: ReadonlySet<string>): PoolP
     budget: evictionBudget(pool.spec.disruption.maxUnavailable, scaling.desired, {
       live: crew.live.filter((gateway) => !dead.has(gateway)),
       leaving: crew.leaving.filter((gateway) => endsBy(gateway) > observed.now),
-      draining: crew.draining.length,
+      isMoving: crew.draining.length > 0 || crew.live.some(({ revision }) => revision !== observed.updateRevision),
       beginning: new Set(serving.flatMap((action) => (action.kind === 'set-serving' ? [action.pod.uid] : []))),
     }),
     requeueAfterMs: isPaused ? undefined : reviewTime(observed, crew, { scaling, rollout: rolloutInput }),

@@ -232,4 +232,6 @@ test('of the gateways that still carry clients in a scale-down or a rollout, the
   await hold(eight, true);
   expect(await evictAll(eight.filter((pod) => !isMarked(pod)))).toHaveLength(1);
   await hold(operated.gateways(pool), false);
+  // Nothing waits for the rest of the rollout.
+  await operated.cluster.kubectl(['-n', operated.namespace, 'delete', 'gatewaypool', pool]);
 });

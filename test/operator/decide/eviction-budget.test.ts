@@ -50,6 +50,8 @@ test('while more than desired serve, a gateway that was evicted uses up the cred
   expect(budgetOf(6, [...gateways(7), draining]).minAvailable).toBe(6);
   expect(budgetOf(6, [...gateways(6), draining, evicted(7)]).minAvailable).toBe(6);
   expect(budgetOf(6, [...gateways(5), draining, evicted(7), evicted(7)]).minAvailable).toBe(5);
+  const updateRevision = 'bbbbb22222';
+  expect(budgetOf(6, [...gateways(6), evicted(7)], { updateRevision }).minAvailable).toBe(6);
   // Otherwise, with a successor for it, the next one may go.
   expect(budgetOf(4, [...left, evicted(7)]).minAvailable).toBe(3);
 });

@@ -124,28 +124,6 @@ test('a change of the leader scales nothing up, tells nothing, and keeps what th
   expect([plan.actions, plan.events]).toEqual([[], []]);
 });
 
-test('a wall clock that is set back stops neither a scale-up nor the end of a drain', () => {
-  const pool = poolWith({ scaling: { type: 'Connections', connections: connectionScaling } }, { desiredReplicas: 2 });
-  const crew = (at: number, connections: number) => [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, {}, { at, connections }));
-  let scaling: ObservedPool['scaling'];
-  const desired = (seconds: number, unix: number, connections: number) => {
-    const observed = observedWith({ now: unix, monotonic: seconds * 1000, pool, gateways: crew(unix, connections), scaling });
-    const plan = planPool(observed);
-    scaling = plan.scaling.memory;
-    return plan.scaling.desired;
-  };
-  expect(desired(400, begin, 75)).toBe(3);
-  expect(desired(460, begin + 60_000, 750)).toBe(13);
-  expect(desired(461, begin - 540_000, 1_300)).toBe(13);
-  expect(desired(491, begin - 510_000, 1_300)).toBe(20);
-
-  const future = { drain: { startedAt: begin + 600_000, deadlineAt: begin + 1_140_000 }, serving: 'False' as const };
-  const marked = [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1', future)];
-  expect(actionsOf({ gateways: marked })).toEqual(['unmark-draining web-aaaaa-1']);
-  const begun = [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1', future, { drainState: 'draining' })];
-  expect(actionsOf({ gateways: begun })).toContain('create-pod web-aaaaa-2');
-});
-
 test('several too many: one drains at a time', () => {
   const gateways = [0, 1, 2, 3, 4].map((slot) => gatewayWith(`web-aaaaa-${slot}`));
   expect(actionsOf({ gateways })).toEqual(['mark-draining web-aaaaa-0']);
