@@ -37,6 +37,7 @@ export const eventReasons = [
   'PodSecurityRefused',
   'QuotaExceeded',
   'MissingGatewayAPI',
+  'RouteRefused',
   'NameTaken',
   'AdmissionDenied',
   'NamespaceTerminating',

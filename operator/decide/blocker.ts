@@ -54,6 +54,10 @@ const faultReasons: Readonly<
     advice:
       'Install the definitions of the Gateway API (gateway.networking.k8s.io/v1) in the cluster, or choose another spec.exposure.type.',
   },
+  RouteRefused: {
+    reason: 'RouteRefused',
+    advice: 'Check spec.exposure.httpRoute: parentRef, its sectionName and the hostname must fit the Gateway.',
+  },
   NameTaken: { reason: 'NameTaken', advice: 'Delete the object that has this name, or give it another one.' },
   AdmissionDenied: {
     reason: 'AdmissionDenied',

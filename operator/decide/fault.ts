@@ -10,6 +10,7 @@ export interface ObservedFault {
     | 'MissingSecret'
     | 'NameTaken'
     | 'MissingGatewayAPI'
+    | 'RouteRefused'
     | 'Unavailable'
     | 'Other';
   /** The object: `Pod web-1a2b3-0`, `Secret redis`. */

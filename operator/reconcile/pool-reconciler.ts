@@ -11,6 +11,7 @@ import { podDifference } from '../decide/pod-difference.ts';
 import { planPool } from '../decide/pool-plan.ts';
 import type { Recipient } from '../decide/push-plan.ts';
 import { trustOf } from '../decide/signing-keys.ts';
+import { routeFault } from '../decide/route-fault.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { busIdentity } from '../decide/bus-identity.ts';
 import { gatewayPod, gatewayRevision, gatewayTemplate, podOfRevision } from '../desired/gateway-pod.ts';
@@ -120,6 +121,10 @@ export class PoolReconciler {
     // Without signing keys no pod would believe the operator: nothing is made or pushed.
     const mayChange = secrets.canSign && !pool.spec.paused;
     const isStored = mayChange && (await this.#applyAll(wanted, { attempts, signal }));
+    const routeName = childNames.clients(pool);
+    const isRouted = pool.spec.exposure.type === 'HTTPRoute';
+    const refusal = isRouted ? routeFault(stores.child(resources.httpRoute, pool.metadata.namespace, routeName), routeName) : undefined;
+    if (refusal !== undefined) attempts.note(refusal);
     if (mayChange) await this.#removeObsolete(pool, observed, { wanted, attempts, signal });
     for (const event of plan.events) this.#record(pool, event);
     const actions = isStored ? plan.actions : finishing(plan.actions, observed.gateways);
