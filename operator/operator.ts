@@ -141,7 +141,7 @@ export class Operator implements Running {
     const statuses = new StatusApplier({ api, recorder: this.#recorder, logger });
     this.#reconciler = new PoolReconciler({
       stores: this.#stores,
-      secrets: new PoolSecretsKeeper({ api, known, now: () => clock.monotonic() }),
+      secrets: new PoolSecretsKeeper({ api, known, versionOf: (namespace, name) => this.#stores.secretVersion(namespace, name) }),
       children,
       documents,
       policies,

@@ -39,6 +39,8 @@ export interface KubeRequest {
   /** Value that is sent as JSON. */
   readonly body?: unknown;
   readonly contentType?: string;
+  /** Wanted form of the answer. Absent: `application/json`. */
+  readonly accept?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -83,8 +85,8 @@ export class KubeClient {
    * Yields the lines of a watch, parsed, until the server ends it. `alive` is called for every chunk that arrives.
    * @throws ApiError
    */
-  async *watch(path: string, signal: AbortSignal, alive: () => void): AsyncGenerator<unknown, void> {
-    const request: KubeRequest = { verb: 'watch', path, signal };
+  async *watch(path: string, signal: AbortSignal, alive: () => void, accept?: string): AsyncGenerator<unknown, void> {
+    const request: KubeRequest = { verb: 'watch', path, accept, signal };
     try {
       await this.#awaitTurn(request);
       const response = await this.#send(request, signal);
@@ -108,7 +110,7 @@ export class KubeClient {
   /** Sends the request once and judges the status. */
   async #send(request: KubeRequest, signal: AbortSignal): Promise<ResponseContext> {
     const { connection, clock, metrics } = this.#options;
-    const { verb, path, body, contentType = 'application/json' } = request;
+    const { verb, path, body, accept, contentType = 'application/json' } = request;
     const method = methods[verb];
     const sentAt = clock.monotonic();
     let response: ResponseContext;
@@ -117,6 +119,7 @@ export class KubeClient {
         method,
         path,
         signal,
+        ...(accept === undefined ? {} : { accept }),
         ...(body === undefined ? {} : { body: JSON.stringify(body), contentType }),
       });
     } catch (error) {

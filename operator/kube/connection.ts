@@ -25,6 +25,8 @@ export interface Exchange {
   readonly path: string;
   readonly body?: string;
   readonly contentType?: string;
+  /** Wanted form of the answer. Absent: `application/json`. */
+  readonly accept?: string;
   /** Ends the request, also while the answer's body is read. */
   readonly signal: AbortSignal;
 }
@@ -119,9 +121,9 @@ export class KubeConnection {
    * Sends one request. The answer's body is not read yet.
    * @throws the platform's error where no answer comes
    */
-  async send({ method, path, body, contentType, signal }: Exchange): Promise<ResponseContext> {
+  async send({ method, path, body, contentType, accept = 'application/json', signal }: Exchange): Promise<ResponseContext> {
     const context = new RequestContext(`${this.server}${path}`, HttpMethod[method]);
-    context.setHeaderParam('Accept', 'application/json');
+    context.setHeaderParam('Accept', accept);
     context.setHeaderParam('User-Agent', 'barrage-operator');
     if (body !== undefined) context.setBody(body);
     if (contentType !== undefined) context.setHeaderParam('Content-Type', contentType);

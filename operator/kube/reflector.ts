@@ -46,6 +46,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly random: () => number;
   readonly logger: Logger;
   readonly times?: ReflectorTimes;
+  /** Whether only the metadata of objects is read. Contents then stay in the API server. */
+  readonly isMetadataOnly?: boolean;
   /** Objects in one page of a list. */
   readonly pageSize?: number;
   /** Removes the fields that nobody reads. Absent: removes the managed fields. */
@@ -206,7 +208,7 @@ export class Reflector<T extends KubeObject> {
     let next = '';
     for (;;) {
       const query = this.#query({ limit: String(pageSize), ...(next === '' ? {} : { continue: next }) });
-      const page = (await client.request({ verb: 'list', path: query, signal })) as Page;
+      const page = (await client.request({ verb: 'list', path: query, accept: this.#accept('PartialObjectMetadataList'), signal })) as Page;
       // List items carry no `apiVersion` and no `kind`.
       for (const item of page.items ?? []) objects.push(this.#kept({ ...item, apiVersion: resource.apiVersion, kind: resource.kind } as T));
       next = page.metadata?.continue ?? '';
@@ -252,7 +254,7 @@ export class Reflector<T extends KubeObject> {
     });
     let told = 0;
     try {
-      for await (const event of client.watch(path, over.signal, alive)) {
+      for await (const event of client.watch(path, over.signal, alive, this.#accept('PartialObjectMetadata'))) {
         if (signal.aborted) return;
         this.#apply(event as WatchEvent);
         told += 1;
@@ -293,6 +295,10 @@ export class Reflector<T extends KubeObject> {
 
   #kept(object: T): T {
     return (this.#options.keep ?? withoutManagedFields)(object);
+  }
+
+  #accept(kind: string): string | undefined {
+    return this.#options.isMetadataOnly === true ? `application/json;as=${kind};g=meta.k8s.io;v=v1` : undefined;
   }
 
   #query(parameters: Readonly<Record<string, string>>): string {

@@ -160,15 +160,7 @@ export class PoolReconciler {
     const faultAfterMs = isNewlyRefused ? 0 : faults.length > 0 ? faultRetryMs : undefined;
     // The store may never hear of a write: the next observation finds out.
     const pendingAfterMs = memory.writes.length > 0 ? pendingMsMax : undefined;
-    const reviews = [
-      pendingAfterMs,
-      plan.requeueAfterMs,
-      retellAfterMs,
-      secrets.reviewAfterMs,
-      complainAfterMs,
-      statusAfterMs,
-      faultAfterMs,
-    ];
+    const reviews = [pendingAfterMs, plan.requeueAfterMs, retellAfterMs, complainAfterMs, statusAfterMs, faultAfterMs];
     const afterMs = Math.min(...reviews.map((review) => review ?? Infinity));
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };

@@ -19,6 +19,7 @@ import {
 import type { DesiredObject } from '../desired/objects.ts';
 import { resources } from '../kube/resources.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../runtime/kube-api.ts';
+import { isOlder } from '../runtime/resource-version.ts';
 import type { Attempts } from './attempts.ts';
 import { controllerOf } from './children.ts';
 
@@ -41,30 +42,28 @@ export interface PoolSecrets {
    * Whether the signing keys are usable. Without them no pod can be told anything, and a new pod would trust nobody.
    */
   readonly canSign: boolean;
-  /** Milliseconds until the Secrets that the user named are read again; `undefined` where the pool names none. */
-  readonly reviewAfterMs: number | undefined;
 }
 
 /** Finds a pool's own Secret in the store. */
 export type KnownSecret = (namespace: string, name: string) => KubeObject | undefined;
 
-/** How long a read of a user's Secret counts, in milliseconds: the operator does not watch those Secrets. */
-const freshMs = 10_000;
-/** Milliseconds until a user's Secret is read again even if nothing else happens to the pool. */
-const reviewMs = 20_000;
+/** Finds the present `resourceVersion` of any Secret; `undefined`: there is none. */
+export type SecretVersion = (namespace: string, name: string) => string | undefined;
+
 const apiKeyBytes = 24;
 
 /** Creates the Secrets that a pool needs, once, and reads those of its user. */
 export class PoolSecretsKeeper {
   readonly #api: KubeApi & KubeReader;
   readonly #known: KnownSecret;
-  readonly #now: () => number;
-  readonly #foreign = new Map<string, { readonly at: number; readonly secret: SecretObject | undefined }>();
+  readonly #versionOf: SecretVersion;
+  /** The user's Secrets as they were read, by `namespace/name`. */
+  readonly #foreign = new Map<string, SecretObject>();
 
-  constructor(options: { readonly api: KubeApi & KubeReader; readonly known: KnownSecret; readonly now: () => number }) {
+  constructor(options: { readonly api: KubeApi & KubeReader; readonly known: KnownSecret; readonly versionOf: SecretVersion }) {
     this.#api = options.api;
     this.#known = options.known;
-    this.#now = options.now;
+    this.#versionOf = options.versionOf;
   }
 
   /**
@@ -82,15 +81,12 @@ export class PoolSecretsKeeper {
     const present = { privateKey, publicKey };
     const keys = keysToKeep(present, this.#keptKeys(pool), trusted);
     const settings = await this.#settings(reading);
-    const { redis } = pool.spec.bus;
-    const named = [pool.spec.auth.apiKeysSecret, pool.spec.auth.jwtSecret, redis?.credentialsSecret, redis?.tls?.caSecret];
     return {
       privateKey,
       publicKey,
       canSign,
       earlierKeys: keys.filter((each) => each !== present),
       keptKeys: keptKeysSecret(pool, keys),
-      reviewAfterMs: named.some((secret) => secret !== undefined) ? reviewMs : undefined,
       settings: settingsSecret(pool, settings),
       digests: settingsDigests(pool, settings, privateKey),
     };
@@ -222,21 +218,30 @@ export class PoolSecretsKeeper {
   /** One of the user's Secrets. Its absence is a fault. */
   async #read({ pool, attempts, signal }: Reading, name: string, field: string): Promise<SecretObject | undefined> {
     const { namespace } = pool.metadata;
-    const secret = await attempts.run(`Secret ${name}`, () => this.#readFresh(namespace, name, signal));
+    const secret = await attempts.run(`Secret ${name}`, () => this.#readNewest(namespace, name, signal));
     if (secret === 'failed') return undefined;
     if (secret === undefined) attempts.note(unfit(name, `, which ${field} names, does not exist. Create it, or name another in the pool`));
     return secret;
   }
 
-  async #readFresh(namespace: string, name: string, signal: AbortSignal): Promise<SecretObject | undefined> {
+  /** Reads a Secret once for each of its versions. Its metadata is watched, its contents are not. */
+  async #readNewest(namespace: string, name: string, signal: AbortSignal): Promise<SecretObject | undefined> {
+    const version = this.#versionOf(namespace, name);
+    if (version === undefined) return undefined;
     const key = `${namespace}/${name}`;
-    const now = this.#now();
     const known = this.#foreign.get(key);
-    if (known !== undefined && now - known.at < freshMs) return known.secret;
+    if (known !== undefined && !isOlder(known.metadata.resourceVersion, version)) return known;
+    this.#forgetGone();
     const secret = await this.#api.get<SecretObject>(resources.secret, { namespace, name }, signal);
-    for (const [other, { at }] of this.#foreign) if (now - at >= freshMs) this.#foreign.delete(other);
-    this.#foreign.set(key, { at: now, secret });
+    if (secret !== undefined) this.#foreign.set(key, secret);
     return secret;
+  }
+
+  #forgetGone(): void {
+    for (const key of this.#foreign.keys()) {
+      const [ofNamespace = '', ofName = ''] = key.split('/');
+      if (this.#versionOf(ofNamespace, ofName) === undefined) this.#foreign.delete(key);
+    }
   }
 }
 
@@ -346,4 +351,11 @@ function newSigningKeys(): { readonly privateKey: string; readonly publicKey: st
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
   };
+}
+
+/** `namespace/name` of each Secret that a pool names. The spec must be readable. */
+export function namedSecrets({ metadata: { namespace }, spec: { auth, bus } }: GatewayPool): readonly string[] {
+  const { redis } = bus;
+  const named = [auth.apiKeysSecret, auth.jwtSecret, redis?.credentialsSecret, redis?.tls?.caSecret];
+  return named.flatMap((secret) => (secret === undefined ? [] : [`${namespace}/${secret.name}`]));
 }

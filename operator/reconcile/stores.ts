@@ -17,6 +17,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { KubeObject, Resource, Selection } from '../runtime/kube-api.ts';
 import { isOfService, slimSlice, type EndpointSlice } from './endpoints.ts';
 import { isPoolPod } from './pod-owner.ts';
+import { namedSecrets } from './pool-secrets.ts';
 import type { PoolPod } from './pod-view.ts';
 
 export interface StoresOptions {
@@ -57,11 +58,17 @@ export class Stores {
   /** Every pod with our labels, whoever owns it. */
   readonly pods: PartitionedStore<PoolPod>;
   readonly #slices: PartitionedStore<EndpointSlice>;
+  readonly #secrets: PartitionedStore<KubeObject>;
 
   constructor(options: StoresOptions) {
     this.#options = options;
     this.partitions = new Partitions(this.#namespaces, options.logger);
-    this.pools = this.#watch({ resource: resources.gatewayPool, selection: {}, keep: (pool) => withDefaults('GatewayPool', pool) });
+    this.pools = this.#watch({
+      resource: resources.gatewayPool,
+      selection: {},
+      keep: (pool) => withDefaults('GatewayPool', pool),
+      indexes: { secret: (pool) => (poolSpecFaults(pool).length > 0 ? [] : namedSecrets(pool)) },
+    });
     this.channels = this.#watch({
       resource: resources.barrageChannel,
       selection: {},
@@ -78,6 +85,8 @@ export class Stores {
     });
     for (const resource of childResources)
       this.#children.set(resource.kind, this.#watch({ resource, selection: ours, indexes: { pool: byPool } }));
+    // Pools may name any Secret. Of each only the version is kept; contents and annotations stay in the API server.
+    this.#secrets = this.#watch({ resource: resources.secret, selection: {}, isMetadataOnly: true, keep: versionOnly });
     const routes = { resource: resources.httpRoute, selection: ours, indexes: { pool: byPool }, reflectors: this.#routeReflectors };
     this.#children.set(resources.httpRoute.kind, this.#watch(routes));
     this.pools.onChange((change) => {
@@ -98,6 +107,11 @@ export class Stores {
   /** A child in the store; `undefined` where it is missing or its kind is not watched. */
   child({ kind }: Resource, namespace: string, name: string): KubeObject | undefined {
     return this.#children.get(kind)?.get(`${namespace}/${name}`);
+  }
+
+  /** `resourceVersion` of any Secret; `undefined`: there is none. */
+  secretVersion(namespace: string, name: string): string | undefined {
+    return this.#secrets.get(`${namespace}/${name}`)?.metadata.resourceVersion;
   }
 
   /** The pods of all pools, without pods of others that carry our labels. */
@@ -155,6 +169,9 @@ export class Stores {
   /** Calls back with `namespace/name` of a pool after a change of anything that is the pool's. */
   onPoolChange(changed: (pool: string) => void): void {
     this.pools.onChange(({ key }) => changed(key));
+    this.#secrets.onChange(({ key }) => {
+      for (const { metadata } of this.pools.withIndex('secret', key)) changed(`${metadata.namespace}/${metadata.name}`);
+    });
     this.channels.onChange((change) => {
       changed(poolKeyOf('current' in change ? change.current : change.previous));
     });
@@ -211,7 +228,7 @@ export class Stores {
 
   #watchOne<T extends KubeObject>(watched: Watched<T>, namespace: string | undefined): Store<T> {
     const { client, clock, random, logger } = this.#options;
-    const { resource, selection, keep, indexes, reflectors = this.#reflectors } = watched;
+    const { resource, selection, keep, indexes, isMetadataOnly = false, reflectors = this.#reflectors } = watched;
     const failed = (error: unknown): void =>
       logger.error({ err: error, kind: resource.kind }, 'a listener of a store threw: this is a bug');
     const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), failed });
@@ -221,8 +238,9 @@ export class Stores {
       return (keep === undefined ? slim : keep(slim as T)) as T;
     };
     const where = namespace === undefined ? selection : { ...selection, namespace };
-    const reflector = new Reflector<T>({ resource, selection: where, client, store, clock, random, logger, keep: kept });
-    const name = namespace === undefined ? resource.kind : `${resource.kind} in ${namespace}`;
+    const reflector = new Reflector<T>({ resource, selection: where, client, store, clock, random, logger, keep: kept, isMetadataOnly });
+    const what = isMetadataOnly ? `${resource.kind} metadata` : resource.kind;
+    const name = namespace === undefined ? what : `${what} in ${namespace}`;
     if (reflectors === this.#reflectors) this.partitions.add(namespace, reflector);
     reflectors.push({ name, reflector: reflector as unknown as Reflector<KubeObject> });
     return store;
@@ -234,6 +252,8 @@ interface Watched<T> {
   readonly selection: Selection;
   readonly keep?: (object: T) => object;
   readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
+  /** Whether only the metadata is read. Absent: the whole objects are. */
+  readonly isMetadataOnly?: boolean;
   /** The list that gets its reflectors. Absent: those that always run. */
   readonly reflectors?: NamedReflector[];
 }
@@ -247,4 +267,8 @@ interface NamedReflector {
 function byPool({ metadata }: KubeObject): readonly string[] {
   const pool = metadata.labels?.[names.label.pool];
   return pool === undefined ? [] : [`${metadata.namespace}/${pool}`];
+}
+
+function versionOnly({ apiVersion, kind, metadata: { namespace, name, uid, resourceVersion } }: KubeObject): object {
+  return { apiVersion, kind, metadata: { namespace, name, uid, resourceVersion } };
 }
