@@ -59,6 +59,8 @@ function firstPool(text: string, indent: string): string {
 
 interface Question {
   readonly user: string;
+  /** Absent: any object of the kind. */
+  readonly name?: string;
   readonly namespace?: string;
   readonly verb: string;
   readonly group: string;
@@ -137,21 +139,22 @@ describe('installed with its defaults in a namespace that enforces restricted po
     expect(reads.filter((_, index) => answers[index] !== true)).toEqual([]);
     expect(
       await allowed([
-        { user, verb: 'update', group: 'coordination.k8s.io', resource: 'leases', namespace },
+        { user, verb: 'update', group: 'coordination.k8s.io', resource: 'leases', name: 'barrage-operator', namespace },
         { user, verb: 'create', group: 'events.k8s.io', resource: 'events', namespace: 'default' },
         { user, verb: 'patch', group: '', resource: 'pods', subresource: 'status', namespace: 'default' },
       ]),
     ).toEqual([true, true, true]);
     expect(
       await allowed([
-        { user, verb: 'update', group: 'coordination.k8s.io', resource: 'leases', namespace: 'kube-system' },
+        { user, verb: 'update', group: 'coordination.k8s.io', resource: 'leases', name: 'barrage-operator', namespace: 'kube-system' },
+        { user, verb: 'update', group: 'coordination.k8s.io', resource: 'leases', name: 'another', namespace },
         { user, verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace: 'default' },
         { user, verb: 'delete', group: '', resource: 'nodes' },
         { user, verb: 'delete', group: 'barrage.dev', resource: 'gatewaypools', namespace: 'default' },
         { user, verb: 'create', group: 'rbac.authorization.k8s.io', resource: 'rolebindings', namespace: 'default' },
         { user, verb: 'deletecollection', group: '', resource: 'secrets', namespace: 'default' },
       ]),
-    ).toEqual([false, false, false, false, false, false]);
+    ).toEqual([false, false, false, false, false, false, false]);
   });
 
   test('who may edit or view a namespace may do so with its pools', async () => {
