@@ -93,7 +93,7 @@ export class KubeConnection {
   /** The namespace of the source's current context. */
   readonly namespace: string;
 
-  /** @throws Error where the source can't be read, names no cluster, or names one that it can't be reached by */
+  /** @throws Error where the source can't be read, names no cluster, or names a server that needs TLS by plain HTTP */
   constructor(source: KubeSource) {
     this.#source = source;
     if (source === 'in-cluster') this.#config.loadFromCluster();
