@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { busId } from './pool-document.ts';
 
 const count = z.int().min(0);
 
@@ -30,6 +31,18 @@ const adminStatusSchema = z.object({
     /** `issuedAt` of the last drain command that was followed. Earlier commands are refused. */
     commandIssuedAt: z.number().optional(),
   }),
+  /** Buses of this process. Absent: its settings name none (`BARRAGE_BUS`), or its version is older. */
+  bus: z
+    .object({
+      /** The bus that takes appends now. Empty: the process lacks the bus that the pool publishes to. */
+      publishTo: z.union([busId, z.literal('')]),
+      /**
+       * The buses that are open here. `up`: every channel of this process is subscribed there, and its gateway number
+       * is claimed there.
+       */
+      listening: z.array(z.object({ id: busId, up: z.boolean() })).max(8),
+    })
+    .optional(),
   /** The channels with the most members on this gateway, the largest first. */
   topChannels: z.array(z.object({ channel: z.string().max(253), members: count })).max(20),
 });

@@ -39,6 +39,21 @@ export const policiesSchema = z.object({
   parts: z.int().min(0).max(poolLimits.policyPartsMax),
 });
 
+/** Name of one of a pool's buses. The settings of a process say what it means. */
+export const busId = z.string().regex(/^[a-z0-9]{1,16}$/);
+
+/** The buses of a pool while it changes from one to another. */
+export const poolBusSchema = z
+  .object({
+    /** The bus to which every process appends. */
+    publishTo: busId,
+    /** The buses from which every process receives, `publishTo` among them. */
+    listenTo: z.array(busId).min(1).max(4),
+  })
+  .refine(({ publishTo, listenTo }) => listenTo.includes(publishTo), 'publishTo is not in listenTo')
+  .refine(({ listenTo }) => new Set(listenTo).size === listenTo.length, 'a bus stands twice in listenTo')
+  .readonly();
+
 /** Unknown fields are ignored: older pods must understand the document of a newer operator. */
 const documentSchema = z
   .object({
@@ -58,6 +73,7 @@ const documentSchema = z
       )
       .max(poolLimits.overridesMax),
     policies: policiesSchema,
+    bus: poolBusSchema.optional(),
   })
   .superRefine(({ gateways, overrides }, context) => {
     for (const [path, names] of [
@@ -82,6 +98,13 @@ export interface PoolDocument {
   readonly gateways: readonly PoolGateway[];
   readonly overrides: readonly PlacementOverride[];
   readonly policies: { readonly hash: string; readonly parts: number };
+  /** Absent: each process uses the bus of its own settings alone. */
+  readonly bus?: PoolBus | undefined;
+}
+
+export interface PoolBus {
+  readonly publishTo: string;
+  readonly listenTo: readonly string[];
 }
 
 export type PoolGateway = Readonly<z.output<typeof gatewaySchema>>;

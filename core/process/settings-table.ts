@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
+import { previousBusSettings, redisSettings } from './redis-settings.ts';
+import { setting } from './setting.ts';
 import {
   apiKeys,
   claim,
@@ -9,32 +11,11 @@ import {
   namespaceNames,
   objectName,
   origins,
-  password,
   publicKey,
-  redisUrls,
   sharedSecret,
   webUrl,
   whole,
-  type ValueSchema,
 } from './settings-values.ts';
-
-/** One setting: an environment variable, the values that it accepts in words, and their reading. */
-interface Setting<T> {
-  readonly variable: string;
-  readonly fallback: string;
-  readonly accepts: string;
-  readonly meaning: string;
-  /** Whether the value is secret: no message repeats it, not even about a wrong value. */
-  readonly isSecret?: true;
-  /** Whether spaces around the value are part of it. Otherwise they, and a file's line end, are removed. */
-  readonly isVerbatim?: true;
-  readonly schema: ValueSchema<T>;
-}
-
-/** Keeps the type of the value. */
-function setting<T>(definition: Setting<T>): Setting<T> {
-  return definition;
-}
 
 /** Every setting of every process. `docs/settings.md` is this table in words; a test compares them. */
 export const settingsTable = {
@@ -121,61 +102,8 @@ export const settingsTable = {
     schema: apiKeys,
     meaning: 'Keys for the publish API; a request must present one of them. Empty: only loopback may publish.',
   }),
-  redisUrl: setting({
-    variable: 'BARRAGE_REDIS_URL',
-    isSecret: true,
-    fallback: '',
-    accepts:
-      'redis:// or rediss:// URL, or several with commas between them; in a user or password # / ? @ , are written %23 %2F %3F %40 %2C',
-    schema: redisUrls,
-    meaning:
-      "Redis that joins gateways and publishers: the server, the Sentinels, or some of the Cluster's nodes. Empty: the all-in-one command uses memory.",
-  }),
-  redisMode: setting({
-    variable: 'BARRAGE_REDIS_MODE',
-    fallback: 'Standalone',
-    accepts: 'Standalone, Sentinel or Cluster',
-    schema: z.enum(['Standalone', 'Sentinel', 'Cluster']),
-    meaning: 'Kind of that Redis: one server, a server watched by Sentinels, or a Cluster.',
-  }),
-  redisSentinelName: setting({
-    variable: 'BARRAGE_REDIS_SENTINEL_NAME',
-    fallback: '',
-    accepts: 'at most 253 characters',
-    schema: z.string().max(253),
-    meaning: 'Name by which the Sentinels know the master. The mode Sentinel needs it; the other modes refuse it.',
-  }),
-  redisUsername: setting({
-    variable: 'BARRAGE_REDIS_USERNAME',
-    fallback: '',
-    accepts: 'at most 256 characters',
-    schema: z.string().max(256),
-    meaning: "User of the Redis servers. Empty: the URL's, or the default user.",
-  }),
-  redisPassword: setting({
-    variable: 'BARRAGE_REDIS_PASSWORD',
-    isSecret: true,
-    fallback: '',
-    accepts: 'at most 1024 characters',
-    isVerbatim: true,
-    schema: password,
-    meaning:
-      "Password of the Redis servers, and of Sentinels whose URL has none. Empty: the URL's, which in the mode Sentinel is for the Sentinels.",
-  }),
-  redisCaFile: setting({
-    variable: 'BARRAGE_REDIS_CA_FILE',
-    fallback: '',
-    accepts: 'a path',
-    schema: z.string(),
-    meaning: 'PEM file with the authorities to trust with rediss://. Empty: the usual authorities.',
-  }),
-  redisPrefix: setting({
-    variable: 'BARRAGE_REDIS_PREFIX',
-    fallback: 'barrage',
-    accepts: '1 to 128 characters without spaces or braces',
-    schema: z.string().regex(/^[^\s{}]{1,128}$/),
-    meaning: 'Beginning of every Redis key and bus channel.',
-  }),
+  ...redisSettings,
+  ...previousBusSettings,
   authUrl: setting({
     variable: 'BARRAGE_AUTH_URL',
     isSecret: true,

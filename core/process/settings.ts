@@ -37,7 +37,9 @@ const idlePingIntervalsMin = 2;
 
 /** Contradictions between settings that are each valid alone, in words. */
 function contradictionsIn(settings: Settings): readonly string[] {
-  return [idleFault(settings), ...tokenFaults(settings), redisFault(settings)].filter((fault) => fault !== undefined);
+  return [idleFault(settings), ...tokenFaults(settings), redisFault(settings), ...previousBusFaults(settings)].filter(
+    (fault) => fault !== undefined,
+  );
 }
 
 function idleFault({ idleTimeoutMs, pingIntervalMs }: Settings): string | undefined {
@@ -70,6 +72,38 @@ function redisFault(settings: Settings): string | undefined {
     BARRAGE_REDIS_CA_FILE: settings.redisCaFile,
   });
   return set.length === 0 ? undefined : `${set.join(', ')}: of no use without BARRAGE_REDIS_URL, which is not set`;
+}
+
+/** The faults of a previous bus that could never be used. */
+function previousBusFaults(settings: Settings): readonly string[] {
+  const { bus, redisUrl, previousBus, previousRedisUrl } = settings;
+  if (previousBus === '') {
+    const set = given({ BARRAGE_PREVIOUS_REDIS_URL: previousRedisUrl, ...previousRedis(settings) });
+    return set.length === 0 ? [] : [`${set.join(', ')}: of no use without BARRAGE_PREVIOUS_BUS, which is not set`];
+  }
+  const missing = missingOf({ BARRAGE_BUS: bus, BARRAGE_REDIS_URL: redisUrl, BARRAGE_PREVIOUS_REDIS_URL: previousRedisUrl });
+  return [
+    ...missing.map((variable) => `BARRAGE_PREVIOUS_BUS="${previousBus}": needs ${variable}, which is not set`),
+    ...(previousBus === bus
+      ? [`BARRAGE_PREVIOUS_BUS="${previousBus}": is the same as BARRAGE_BUS, so a pool document could not tell them apart`]
+      : []),
+  ];
+}
+
+function previousRedis(settings: Settings): Readonly<Record<string, string>> {
+  return {
+    BARRAGE_PREVIOUS_REDIS_MODE: settings.previousRedisMode === 'Standalone' ? '' : settings.previousRedisMode,
+    BARRAGE_PREVIOUS_REDIS_SENTINEL_NAME: settings.previousRedisSentinelName,
+    BARRAGE_PREVIOUS_REDIS_USERNAME: settings.previousRedisUsername,
+    BARRAGE_PREVIOUS_REDIS_PASSWORD: settings.previousRedisPassword,
+    BARRAGE_PREVIOUS_REDIS_CA_FILE: settings.previousRedisCaFile,
+    BARRAGE_PREVIOUS_REDIS_PREFIX: settings.previousRedisPrefix === 'barrage' ? '' : settings.previousRedisPrefix,
+  };
+}
+
+/** The variables without a value. */
+function missingOf(values: Readonly<Record<string, string>>): readonly string[] {
+  return Object.keys(values).filter((variable) => values[variable] === '');
 }
 
 /** The variables with a value. */

@@ -62,6 +62,20 @@ test('where more than gateways and policies differ there is no change', () => {
   expect(changeBetween(documentOf(1, ['a']), documentOf(2, ['a'], { overrides: [{ channel: 'x:1', gateways: ['a'] }] }))).toBeUndefined();
 });
 
+test('a document whose buses differ is told whole, and one with the same buses by its change', async () => {
+  const [before, after] = [
+    { publishTo: 'a', listenTo: ['a', 'b'] },
+    { publishTo: 'b', listenTo: ['a', 'b'] },
+  ];
+  const withBus = (epoch: number, bus: PoolDocument['bus'], names = ['x']): PoolDocument => documentOf(epoch, names, bus && { bus });
+  expect(changeBetween(withBus(1, before), withBus(2, after))).toBeUndefined();
+  expect(changeBetween(withBus(1, undefined), withBus(2, before))).toBeUndefined();
+  expect(changeBetween(withBus(1, before), withBus(2, undefined))).toBeUndefined();
+  const pool = await poolWith(withBus(1, before));
+  expect(await pool.offer(bodyOf(withBus(1, before), withBus(2, before, ['x', 'y'])))).toMatchObject({ kind: 'accepted', epoch: 2 });
+  expect(pool.document?.bus).toEqual(before);
+});
+
 test('a change of another document than the one in force changes nothing', async () => {
   const pool = await poolWith(documentOf(2, ['a']));
   const result = await pool.offer(bodyOf(documentOf(1, ['a']), documentOf(3, ['a', 'b'])));

@@ -39,6 +39,19 @@ test('a field that this version does not know is left out: a newer operator is u
   });
 });
 
+test.each([
+  ['publishTo is listened to', { publishTo: 'b', listenTo: ['a'] }],
+  ['no bus stands twice', { publishTo: 'a', listenTo: ['a', 'a'] }],
+  ['at most four', { publishTo: 'a', listenTo: ['a', 'b', 'c', 'd', 'e'] }],
+  ['ids are short', { publishTo: 'A', listenTo: ['A'] }],
+])('of the buses of a document: %s', (_, bus) => {
+  expect(
+    verifyDocument(signDocument(poolDocument({ bus: { publishTo: 'a', listenTo: ['a', 'b'] } }), privateKeyPem), publicKeyPem),
+  ).toMatchObject({ kind: 'verified', document: { bus: { publishTo: 'a', listenTo: ['a', 'b'] } } });
+  const text = JSON.stringify({ ...poolDocument(), bus });
+  expect(verifyDocument(sealEnvelope(text, privateKeyPem), publicKeyPem)).toMatchObject({ kind: 'malformed' });
+});
+
 test("another key's signature, and a document that was changed by one character, are forged", () => {
   const envelope = signDocument(poolDocument({ gateways: [gatewayNamed('a')] }), privateKeyPem);
   expect(verifyDocument(envelope, stranger.publicKeyPem)).toMatchObject({ kind: 'forged' });

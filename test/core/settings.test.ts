@@ -209,6 +209,29 @@ test('a setting that is ignored without another one is a fault', () => {
   expect(faultsOf({ BARRAGE_REDIS_MODE: 'Cluster', BARRAGE_REDIS_URL: 'redis://a' })).toEqual([]);
 });
 
+test('a previous bus is named, is another one, and has an address', () => {
+  const whole = {
+    BARRAGE_REDIS_URL: 'redis://new',
+    BARRAGE_BUS: 'b2',
+    BARRAGE_PREVIOUS_BUS: 'a1',
+    BARRAGE_PREVIOUS_REDIS_URL: 'redis://old',
+  };
+  expect(readSettings(whole)).toMatchObject({ settings: { bus: 'b2', previousBus: 'a1', previousRedisPrefix: 'barrage' } });
+  expect(faultsOf({ BARRAGE_BUS: 'b2' })).toEqual([]);
+  expect(faultsOf({ ...whole, BARRAGE_BUS: 'a1' })).toEqual([
+    'BARRAGE_PREVIOUS_BUS="a1": is the same as BARRAGE_BUS, so a pool document could not tell them apart',
+  ]);
+  expect(faultsOf({ BARRAGE_PREVIOUS_BUS: 'a1' })).toEqual([
+    'BARRAGE_PREVIOUS_BUS="a1": needs BARRAGE_BUS, which is not set',
+    'BARRAGE_PREVIOUS_BUS="a1": needs BARRAGE_REDIS_URL, which is not set',
+    'BARRAGE_PREVIOUS_BUS="a1": needs BARRAGE_PREVIOUS_REDIS_URL, which is not set',
+  ]);
+  expect(faultsOf({ BARRAGE_PREVIOUS_REDIS_URL: 'redis://:hunter2@a', BARRAGE_PREVIOUS_REDIS_PREFIX: 'x' })).toEqual([
+    'BARRAGE_PREVIOUS_REDIS_URL, BARRAGE_PREVIOUS_REDIS_PREFIX: of no use without BARRAGE_PREVIOUS_BUS, which is not set',
+  ]);
+  for (const id of ['B2', 'a-1', 'x'.repeat(17)]) expect(faultsOf({ ...whole, BARRAGE_BUS: id }), id).toHaveLength(1);
+});
+
 test('no text of any variable makes reading throw, and no fault tells a secret', () => {
   const entries = Object.values(settingsTable);
   const text = fc.oneof(
