@@ -1,17 +1,6 @@
 import type { Edits } from './full-objects.ts';
-
-/** A rule, by the field at which it stands, with objects that it accepts and one or more that it refuses. */
-export interface RuleCase {
-  readonly kind: 'GatewayPool' | 'BarrageChannel';
-  /** Way to the rule in the schema, `[]` for an item and `*` for a value. */
-  readonly at: string;
-  /** Beginning of the rule's message. */
-  readonly message: string;
-  /** Changes of the full object, or of the stored one where `isChange` is set. */
-  readonly accepted: readonly Edits[];
-  readonly refused: readonly Edits[];
-  readonly isChange?: boolean;
-}
+import type { RuleCase } from './rule-case.ts';
+import { urlCases } from './url-cases.ts';
 
 const memory: Edits = { 'spec.bus': { type: 'Memory' }, 'spec.scaling': { type: 'Fixed' } };
 const jwks = 'https://example.com/jwks.json';
@@ -26,44 +15,6 @@ function share(at: string, message: string, least: 0 | 1): RuleCase {
     accepted: [{ [at]: least }, { [at]: 3 }, ...texts(`${least}%`, '25%', '100%')],
     refused: texts('25', 'all', '101%', '05%', '-1%', '', '1.5%', ...(least === 1 ? ['0%'] : [])),
   };
-}
-
-function httpUrls(at: string, around: Edits): readonly RuleCase[] {
-  const values = (...all: readonly string[]): readonly Edits[] => all.map((value) => ({ ...around, [at]: value }));
-  return [
-    {
-      kind: 'GatewayPool',
-      at,
-      message: 'must be a URL',
-      accepted: values('http://auth', 'https://auth.example.com:8443/check?a=b', 'http://[fd00::1]:80/', 'http://auth?a'),
-      refused: values(
-        'auth',
-        'ftp://auth',
-        'https://',
-        'https:///path',
-        'https://auth/a b',
-        ' https://auth',
-        'https://user:word@auth/',
-        'https://user@auth',
-        'https://auth:65536/',
-        'https://auth/#part',
-        'https://*.example',
-      ),
-    },
-    {
-      kind: 'GatewayPool',
-      at,
-      message: 'the host of this URL ends like an IP address',
-      accepted: values('http://10.0.0.1:80/', 'http://[::1]', 'http://10.0.0.1.example'),
-      refused: values('http://999.1.1.1', 'http://10.0.0', 'http://auth.0x1/', 'http://[1::2::3]/'),
-    },
-  ];
-}
-
-function urlTemplate(message: string, accepted: readonly string[], refused: readonly string[]): Omit<RuleCase, 'kind'> {
-  const edits = (templates: readonly string[]): readonly Edits[] =>
-    templates.map((template) => ({ 'spec.exposure': { type: 'URLTemplate', urlTemplate: template } }));
-  return { at: 'spec.exposure.urlTemplate', message, accepted: edits(accepted), refused: edits(refused) };
 }
 
 const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
@@ -209,50 +160,6 @@ const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
     accepted: [{}],
     refused: [{ 'spec.exposure': { type: 'HTTPRoute' } }, { 'spec.exposure.type': 'PodIP' }],
   },
-  urlTemplate(
-    'urlTemplate must begin with wss://',
-    ['wss://{pod}.live.example.com/', 'ws://edge/{pod}/'],
-    ['wss://live.example.com', 'https://{pod}', '{pod}', 'wss://{pod} '],
-  ),
-  urlTemplate(
-    "urlTemplate must be a URL with a pod's name",
-    [
-      'ws://{pod}',
-      'wss://{pod}:443',
-      'wss://live-{pod}.example.com:65535/{pod}?token=%20a&b[]=c',
-      'ws://[fd00::1]:8080/{pod}',
-      'wss://xn--fiq228c.example/弹幕/{pod}',
-    ],
-    [
-      'wss://{pod}.example.com:{port}/',
-      'wss://{node}.example.com/{pod}',
-      'wss://live.example.com/{port}/{pod}',
-      'wss://live.example.com:65536/{pod}',
-      'wss://live.example.com:99999/{pod}',
-      'wss://live.example.com:/{pod}',
-      'wss://<host>/{pod}',
-      'wss://a%b/{pod}',
-      'wss://[x]/{pod}',
-      'wss://[{pod}]/',
-      'wss:///{pod}',
-      'wss://x..y/{pod}',
-      'wss://user:word@live.example.com/{pod}',
-      'wss://live.example.com/{pod}#here',
-      'wss://{pod}|x/',
-      String.raw`wss://live.example.com\{pod}`,
-      'wss://弹幕.example/{pod}',
-    ],
-  ),
-  urlTemplate(
-    'the host of urlTemplate ends like an IP address',
-    ['ws://10.0.0.1/{pod}', 'ws://255.255.255.255:80/{pod}', 'ws://[::1]/{pod}', 'ws://1{pod}', 'ws://10.0.0.1.example/{pod}'],
-    ['1.2.3.4.5', '999.1.1.1', '{pod}.1', '{pod}.0x1', '10.0.0', '[1::2::3]', '[:]', '1.2.3.4.5:80'].map((host) => `ws://${host}/{pod}`),
-  ),
-  urlTemplate(
-    'urlTemplate must make URLs of at most',
-    [`ws://edge/${'{pod}'.repeat(39)}${'a'.repeat(49)}`],
-    [`ws://edge/${'{pod}'.repeat(39)}${'a'.repeat(50)}`],
-  ),
   {
     at: 'spec.exposure.httpRoute.hostname',
     message: 'hostname must be a DNS name',
@@ -389,7 +296,6 @@ export const ruleCases: readonly RuleCase[] = [
     share(at, 'must be a whole number, or a percentage from 1%', 1),
   ),
   share('spec.disruption.maxUnavailable', 'must be a whole number, or a percentage from 0%', 0),
-  ...httpUrls('spec.auth.webhookURL', {}),
-  ...httpUrls('spec.auth.jwksURL', { 'spec.auth.webhookURL': undefined }),
+  ...urlCases,
   ...channelRules.map((each): RuleCase => ({ kind: 'BarrageChannel', ...each })),
 ];
