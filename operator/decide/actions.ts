@@ -1,5 +1,6 @@
 import type { DocumentMember } from './document.ts';
 import type { EvictionBudget } from './eviction-budget.ts';
+import type { ObservedGateway } from './observed.ts';
 import type { RolloutState } from './rollout.ts';
 import type { ScalingDecision } from './scaling.ts';
 
@@ -136,4 +137,13 @@ export interface GatewayCounts {
   /** Of these, the ones of the update revision that do not drain. */
   readonly updated: number;
   readonly draining: number;
+}
+
+/** Deletes a gateway, with an event. */
+export function removal(gateway: ObservedGateway, reason: ActionEvent['reason'], message: string): PoolAction {
+  return { kind: 'delete-pod', pod: reference(gateway), event: { type: reason === 'PodFailed' ? 'Warning' : 'Normal', reason, message } };
+}
+
+export function reference({ name, uid }: ObservedGateway): PodReference {
+  return { name, uid };
 }

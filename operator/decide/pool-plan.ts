@@ -11,27 +11,23 @@
  * stopped. A late store does no harm. New pods take the first free names, so that the API server refuses a second
  * creation. Deletions carry the uid. A drain also shows in the pod's own answers.
  */
-import type { ActionEvent, GatewayCounts, PodReference, PoolAction, PoolPlan } from './actions.ts';
+import { reference, removal, type ActionEvent, type PoolAction, type PoolPlan } from './actions.ts';
 import { createPods } from './creations.ts';
-import { drainDeadline, drainState, mayAbort } from './drain.ts';
+import { countsOf, endedPodDelayMs, endsBy, sortCrew, type Crew } from './crew.ts';
+import { drainState } from './drain.ts';
+import { drainActions, takeBack } from './drain-steps.ts';
 import { evictionBudget } from './eviction-budget.ts';
 import type { ObservedFault } from './fault.ts';
-import { hasEnded, isAvailable, isIdle, isServable, owesFirstAnswer, pollOf, type ObservedGateway, type ObservedPool } from './observed.ts';
+import { hasEnded, isServable, pollOf, type ObservedGateway, type ObservedPool } from './observed.ts';
 import { podOf } from './plan-course.ts';
-import { joinsGateways, provableOf, reviewOf, retirable, rolloutState, surgeOf, type RolloutInput } from './rollout.ts';
+import { retire } from './retirement.ts';
+import { joinsGateways, provableOf, reviewOf, rolloutState, surgeOf, type RolloutInput } from './rollout.ts';
 import { decideScaling, type GatewayLoad, type ScalingDecision } from './scaling.ts';
 import { deadGateways, members, servingActions } from './serving.ts';
 import { victimOrder } from './victims.ts';
 import { childLabels, names } from '../desired/labels.ts';
 import { podsOf } from '../desired/amount.ts';
 import { connectionsMax } from '../desired/connections-max.ts';
-
-/** Bound of deletions of idle pods in one plan. */
-const removalsMax = 64;
-/** How long an ended pod keeps its place, in milliseconds, so that a pod that can't run is not recreated in a loop. */
-const endedPodDelayMs = 30_000;
-/** How long a deleted gateway counts as leaving after its deletion or its last answer, in milliseconds. */
-const lastWordsMs = 10_000;
 
 export function planPool(observed: ObservedPool): PoolPlan {
   const refused = new Set(observed.refusedPods);
@@ -121,42 +117,6 @@ function scaleFreely({ pool, now: unix, monotonic: now, scaling: memory }: Obser
   return decideScaling({ now, spec: pool.spec, connectionsMax: connectionsMax(pool), current, memory, loads });
 }
 
-/** A pool's pods, sorted by their role in the plan. */
-interface Crew {
-  /** Pods that neither leave nor have left, ready or not. An ended pod that keeps its place counts. */
-  readonly live: readonly ObservedGateway[];
-  readonly draining: readonly ObservedGateway[];
-  /**
-   * Deleted pods that still run and move their clients by themselves. They count only for the document and for
-   * `maxConcurrentPods`.
-   */
-  readonly leaving: readonly ObservedGateway[];
-  /** Ended pods that are to be deleted. */
-  readonly ended: readonly ObservedGateway[];
-}
-
-function sortCrew({ gateways, now }: ObservedPool): Crew {
-  const standing = gateways.filter(({ isTerminating }) => !isTerminating);
-  const ended = standing.filter((gateway) => hasEnded(gateway) && now >= (gateway.endedAt ?? gateway.createdAt) + endedPodDelayMs);
-  const others = standing.filter((gateway) => !ended.includes(gateway));
-  return {
-    live: others.filter(({ drain }) => drain === undefined),
-    draining: others.filter(({ drain }) => drain !== undefined),
-    leaving: gateways.filter(({ isTerminating, isRunning }) => isTerminating && isRunning),
-    ended,
-  };
-}
-
-/**
- * How long a deleted gateway that still runs counts against `maxConcurrentPods`: the end of that time, in Unix
- * milliseconds. So gateways leave one after another even if one takes long. A gateway that has been silent for a while
- * is not waited for: nobody may ever report that its node is gone. A new operator has asked nobody yet, so the
- * deletion's time counts too.
- */
-function endsBy(gateway: ObservedGateway): number {
-  return Math.max(pollOf(gateway)?.at ?? 0, gateway.deletedAt ?? 0) + lastWordsMs;
-}
-
 interface CrewChange {
   readonly actions: readonly PoolAction[];
   /** The live and the draining gateways after the actions. */
@@ -168,7 +128,7 @@ function changeCrew(observed: ObservedPool, crew: Crew, aim: Aim): CrewChange {
   const rollout = rolloutOf(observed, crew.live, aim);
   const target = aim.desired + surgeOf(rollout);
   const ended: PoolAction[] = crew.ended.map((gateway) =>
-    remove(gateway, 'PodFailed', `${gateway.name} has ended (${gateway.phase}) and is deleted`),
+    removal(gateway, 'PodFailed', `${gateway.name} has ended (${gateway.phase}) and is deleted`),
   );
   if (crew.live.length < target) {
     const returned = takeBack(observed, crew, target - crew.live.length);
@@ -190,133 +150,6 @@ function changeCrew(observed: ObservedPool, crew: Crew, aim: Aim): CrewChange {
     live: crew.live.filter((gateway) => !gone.has(gateway)),
     draining: [...crew.draining, ...marked],
   };
-}
-
-interface Retirement {
-  /** Deletions without a drain. */
-  readonly removals: readonly PoolAction[];
-  readonly marks: readonly PoolAction[];
-  /** Gateways that are not live any more after these actions. */
-  readonly gone: ReadonlySet<ObservedGateway>;
-  /** Of these, the ones that drain. */
-  readonly marked: readonly ObservedGateway[];
-}
-
-/**
- * Retires surplus gateways, then old ones. Idle gateways are deleted at once. The others drain, at most
- * `maxConcurrentPods` at a time.
- */
-function retire(rollout: RolloutInput, crew: Crew, observed: ObservedPool, surplus: ReadonlySet<ObservedGateway>): Retirement {
-  const { pool, now } = observed;
-  // A share of the existing gateways, not of the desired number, which may be 0.
-  const concurrent = Math.max(1, podsOf(pool.spec.drain.maxConcurrentPods, crew.live.length + crew.draining.length, 'up'));
-  // A drained pod that nobody may delete holds no place.
-  const draining = crew.draining.filter((gateway) => {
-    const { state } = drainState(gateway, pool.spec.drain, now);
-    return !(rollout.refused.has(gateway.name) && (state === 'empty' || state === 'overdue'));
-  });
-  let places = concurrent - draining.length - crew.leaving.filter((gateway) => endsBy(gateway) > now).length;
-  // The order of leaving is by load: it waits until every serving gateway has had its time to tell it.
-  const isUnheard = crew.live.some((gateway) => isServable(gateway) && gateway.serving === 'True' && owesFirstAnswer(gateway, now));
-  const removals: PoolAction[] = [];
-  const marks: PoolAction[] = [];
-  const gone = new Set<ObservedGateway>();
-  const marked: ObservedGateway[] = [];
-  const old = retirable(rollout, surplus).map((gateway) => ({ gateway, why: 'replaced' as const }));
-  const leaving = [...[...surplus].map((gateway) => ({ gateway, why: 'surplus' as const })), ...old];
-  for (const { gateway, why } of leaving) {
-    if (!isAvailable(gateway) && isIdle(gateway)) {
-      if (removals.length >= removalsMax) continue;
-      const words = why === 'surplus' ? 'is not needed' : 'is of an older revision';
-      removals.push(remove(gateway, 'PodRemoved', `${gateway.name} serves nobody and ${words}`));
-    } else if (why === 'replaced' && !joinsGateways(pool.spec)) {
-      // No other gateway could take its clients.
-      removals.push(
-        remove(gateway, 'PodReplaced', `${gateway.name} is of an older revision; on a memory bus the next one is created when it is gone`),
-      );
-    } else {
-      if (places <= 0 || isUnheard) continue;
-      places -= 1;
-      marked.push(gateway);
-      marks.push(mark(observed, gateway, why, now));
-    }
-    gone.add(gateway);
-  }
-  return { removals, marks, gone, marked };
-}
-
-function mark(observed: ObservedPool, gateway: ObservedGateway, why: 'surplus' | 'replaced', now: number): PoolAction {
-  const connections = pollOf(gateway)?.connections;
-  const load = connections === undefined ? 'an unknown number of connections' : `${connections} connections`;
-  const difference = observed.updateDifference === undefined ? '' : `: ${observed.updateDifference}`;
-  const message =
-    why === 'surplus'
-      ? `${gateway.name} leaves with ${load}: it is not needed any more`
-      : `${gateway.name} leaves with ${load}: it is of revision ${gateway.revision || '(none)'}, not ${observed.updateRevision}${difference}`;
-  return {
-    kind: 'mark-draining',
-    pod: reference(gateway),
-    startedAt: now,
-    deadlineAt: drainDeadline(now, observed.pool.spec.drain),
-    event: { type: 'Normal', reason: why === 'surplus' ? 'ScaleDownStarted' : 'PodDrainStarted', message },
-  };
-}
-
-/** Aborts drains of gateways that are wanted again. The youngest drain goes first: it has lost the fewest clients. */
-function takeBack(
-  { pool, now, updateRevision }: ObservedPool,
-  crew: Crew,
-  count: number,
-): { readonly gateways: readonly ObservedGateway[]; readonly actions: readonly PoolAction[] } {
-  const gateways = crew.draining
-    .filter((gateway) => gateway.revision === updateRevision && mayAbort(gateway, pool.spec.drain, now))
-    .toSorted((a, b) => (b.drain?.startedAt ?? 0) - (a.drain?.startedAt ?? 0) || (a.name < b.name ? -1 : 1))
-    .slice(0, count);
-  const actions = gateways.flatMap((gateway): readonly PoolAction[] => {
-    const message = `${gateway.name} stays: it is needed again`;
-    const unmark = {
-      kind: 'unmark-draining',
-      pod: reference(gateway),
-      event: { type: 'Normal', reason: 'ScaleDownAborted', message },
-    } as const;
-    const isTold = (pollOf(gateway)?.drainState ?? 'serving') !== 'serving';
-    return isTold ? [{ kind: 'send-abort', pod: reference(gateway) }, unmark] : [unmark];
-  });
-  return { gateways, actions };
-}
-
-function drainActions({ pool, now, updateRevision }: ObservedPool, gateway: ObservedGateway): readonly PoolAction[] {
-  const drain = drainState(gateway, pool.spec.drain, now);
-  const pod = reference(gateway);
-  const unready: readonly PoolAction[] =
-    gateway.serving === 'True'
-      ? [{ kind: 'set-serving', pod, serving: false, reason: 'Draining', message: 'The gateway is leaving.' }]
-      : [];
-  switch (drain.state) {
-    case 'serving':
-      return [];
-    case 'unreadable': {
-      const message = `${gateway.name}: its drain annotations could not be read; the drain begins anew`;
-      const event: ActionEvent = { type: 'Warning', reason: 'PodDrainStarted', message };
-      return [{ kind: 'mark-draining', pod, startedAt: now, deadlineAt: drainDeadline(now, pool.spec.drain), event }];
-    }
-    case 'propagating':
-      return unready;
-    case 'evicting': {
-      const isTold = (pollOf(gateway)?.drainState ?? 'serving') !== 'serving';
-      const { connectionsPerSecond } = pool.spec.drain;
-      return isTold ? unready : [...unready, { kind: 'send-drain', pod, connectionsPerSecond, deadlineSeconds: drain.secondsLeft }];
-    }
-    case 'empty': {
-      const isOld = gateway.revision !== updateRevision;
-      return [remove(gateway, isOld ? 'PodReplaced' : 'PodDrained', `${gateway.name} is empty and is deleted`)];
-    }
-    case 'overdue': {
-      const left = drain.connections === undefined ? 'an unknown number of' : drain.connections;
-      const message = `${gateway.name} still has ${left} connections at its deadline and is deleted; it closes them itself`;
-      return [{ kind: 'delete-pod', pod, event: { type: 'Warning', reason: 'DrainDeadlineExceeded', message } }];
-    }
-  }
 }
 
 function restoreLabels({ pool }: ObservedPool, crew: Crew): readonly PoolAction[] {
@@ -344,15 +177,6 @@ function scalingEvents({ scaling: memory, pool }: ObservedPool, scaling: Scaling
   if (metrics === 'False' && scaling.figures === 'fresh')
     events.push({ type: 'Normal', reason: 'MetricsAvailable', message: 'Every serving gateway reports its load again' });
   return events;
-}
-
-function countsOf(crew: Crew, updateRevision: string): GatewayCounts {
-  return {
-    replicas: crew.live.length + crew.draining.length,
-    ready: crew.live.filter(isAvailable).length,
-    updated: crew.live.filter(({ revision }) => revision === updateRevision).length,
-    draining: crew.draining.length,
-  };
 }
 
 function reviewTime(
@@ -383,12 +207,4 @@ function loadOf(gateway: ObservedGateway, shift: number): GatewayLoad {
     isRefusing: polled?.isRefusing === true,
     isServing,
   };
-}
-
-function remove(gateway: ObservedGateway, reason: ActionEvent['reason'], message: string): PoolAction {
-  return { kind: 'delete-pod', pod: reference(gateway), event: { type: reason === 'PodFailed' ? 'Warning' : 'Normal', reason, message } };
-}
-
-function reference({ name, uid }: ObservedGateway): PodReference {
-  return { name, uid };
 }
