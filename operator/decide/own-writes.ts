@@ -26,17 +26,27 @@ export interface WithOwnWrites<Stored extends VersionedObject> {
 }
 
 /**
- * How long a write may stay unheard of, in milliseconds. After that it is dropped: somebody has deleted the pod, or the
- * write was not done.
+ * How long a write may stay unheard of, in milliseconds. After that it is dropped: it was not done, or the watch is
+ * late.
  */
 export const pendingMsMax = 60_000;
 
-/** @param isOlder compares resourceVersions: `isOlder(a, b)` where a came before b */
+/**
+ * @param isOlder compares resourceVersions: `isOlder(a, b)` where a came before b
+ * @param heard version up to which the store has heard of every change; `undefined`: not known
+ */
 export function withOwnWrites<Stored extends VersionedObject>(
   stored: readonly Stored[],
   writes: readonly OwnWrite<Stored>[],
-  { isOlder, now }: { readonly isOlder: (version: string | undefined, than: string | undefined) => boolean; readonly now: number },
+  about: {
+    readonly isOlder: (version: string | undefined, than: string | undefined) => boolean;
+    readonly heard: string | undefined;
+    readonly now: number;
+  },
 ): WithOwnWrites<Stored> {
+  const { isOlder, heard, now } = about;
+  const isHeard = ({ metadata: { resourceVersion } }: Stored): boolean =>
+    resourceVersion !== undefined && (resourceVersion === heard || isOlder(resourceVersion, heard));
   const objects = new Map(stored.map((object) => [object.metadata.uid, object]));
   const inStore = new Set(objects.keys());
   const pending: OwnWrite<Stored>[] = [];
@@ -48,8 +58,10 @@ export function withOwnWrites<Stored extends VersionedObject>(
       objects.set(write.uid, { ...known, metadata: { ...known.metadata, deletionTimestamp: new Date(write.at).toISOString() } });
     } else {
       const isKnown = known !== undefined && !isOlder(known.metadata.resourceVersion, write.result.metadata.resourceVersion);
-      const isGone = known?.metadata.deletionTimestamp !== undefined;
-      if (isKnown || isGone) continue;
+      const isGoing = known?.metadata.deletionTimestamp !== undefined;
+      // The store has heard of this write and of what came after it: a deletion, or the loss of the labels it asks for.
+      const isGone = known === undefined && isHeard(write.result);
+      if (isKnown || isGoing || isGone) continue;
       objects.set(write.uid, write.result);
     }
     if (inStore.has(write.uid) || write.result !== 'deleted') pending.push(write);

@@ -17,6 +17,14 @@ export class PartitionedStore<T extends KubeObject> {
     return this.#of(key)?.get(key);
   }
 
+  /**
+   * `resourceVersion` up to which every change of a namespace is known.
+   * @param key `namespace/name`
+   */
+  heard(key: string): string | undefined {
+    return this.#of(key)?.heard;
+  }
+
   all(): readonly T[] {
     return [...this.#stores.values()].flatMap((store) => store.all());
   }

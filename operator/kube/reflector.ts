@@ -291,6 +291,7 @@ export class Reflector<T extends KubeObject> {
     this.#heardAt = this.#options.clock.monotonic();
     this.#version = version;
     this.#latest = version;
+    this.#options.store.hear(version);
   }
 
   #kept(object: T): T {

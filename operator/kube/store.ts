@@ -19,6 +19,7 @@ export class Store<T extends KubeObject> {
   readonly #found = new Map<string, Map<string, Set<string>>>();
   readonly #listeners: ((change: Change<T>) => void)[] = [];
   readonly #failed: (error: unknown) => void;
+  #heard: string | undefined;
 
   /** @param failed hears of errors in listeners; the other listeners still run */
   constructor(options: { readonly indexes?: Readonly<Record<string, Index<T>>>; readonly failed: (error: unknown) => void }) {
@@ -29,6 +30,16 @@ export class Store<T extends KubeObject> {
 
   get size(): number {
     return this.#objects.size;
+  }
+
+  /** `resourceVersion` up to which every change is in the store; `undefined` before the first list. */
+  get heard(): string | undefined {
+    return this.#heard;
+  }
+
+  /** Notes that every change up to this version is in the store. */
+  hear(version: string): void {
+    this.#heard = version;
   }
 
   get(key: string): T | undefined {

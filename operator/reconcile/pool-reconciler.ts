@@ -208,7 +208,11 @@ export class PoolReconciler {
     const { stores, polls, clock } = this.#options;
     const pods = this.#podsOf(pool);
     const inStore = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
-    const known = withOwnWrites<PoolPod>(inStore, memory.writes, { isOlder, now: clock.wall() });
+    const known = withOwnWrites<PoolPod>(inStore, memory.writes, {
+      isOlder,
+      heard: stores.pods.heard(`${pool.metadata.namespace}/${pool.metadata.name}`),
+      now: clock.wall(),
+    });
     memory.writes = known.pending;
     const owned = known.objects;
     const owners = new Set([pool.metadata.uid, ...owned.map(({ metadata }) => metadata.uid)]);

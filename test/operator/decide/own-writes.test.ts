@@ -6,8 +6,8 @@ const isOlder = (version: string | undefined, than: string | undefined) => Numbe
 const pod = (uid: string, resourceVersion: string): VersionedObject => ({ metadata: { uid, resourceVersion } });
 const write = (result: OwnWrite<VersionedObject>['result'], uid = 'a', at = now): OwnWrite<VersionedObject> => ({ uid, result, at });
 
-function merged(stored: readonly VersionedObject[], writes: readonly OwnWrite<VersionedObject>[]) {
-  return withOwnWrites(stored, writes, { isOlder, now });
+function merged(stored: readonly VersionedObject[], writes: readonly OwnWrite<VersionedObject>[], heard?: string) {
+  return withOwnWrites(stored, writes, { isOlder, heard, now });
 }
 
 test('what we wrote stands in for what the store has not heard of, until it has', () => {
@@ -19,6 +19,12 @@ test('what we wrote stands in for what the store has not heard of, until it has'
 test('a pod that we made counts before the store has it, for a minute', () => {
   expect(merged([], [write(pod('a', '2'))]).objects).toEqual([pod('a', '2')]);
   expect(merged([], [write(pod('a', '2'), 'a', now - 60_001)])).toEqual({ objects: [], pending: [] });
+});
+
+test('a pod that the store has lost since our write is gone, and one that it has not heard of yet is there', () => {
+  expect(merged([], [write(pod('a', '2'))], '1').objects).toEqual([pod('a', '2')]);
+  expect(merged([], [write(pod('a', '2'))], '2')).toEqual({ objects: [], pending: [] });
+  expect(merged([], [write(pod('a', '2'))], '3')).toEqual({ objects: [], pending: [] });
 });
 
 test('a pod that we deleted is on its way out before the store says so', () => {

@@ -50,7 +50,7 @@ export class SimulatedCluster {
   pods: SimulatedPod[] = [];
   created = 0;
   #version = 1;
-  #snapshots: (readonly SimulatedPod[])[] = [[]];
+  #snapshots: { readonly pods: readonly SimulatedPod[]; readonly version: string }[] = [{ pods: [], version: '1' }];
   #seen = 0;
   #document: { epoch: number; memberUids: readonly string[] } | undefined;
   #memory: ObservedPool['scaling'];
@@ -77,9 +77,9 @@ export class SimulatedCluster {
   observe(): ObservedPool {
     const newest = this.#snapshots.length - 1;
     this.#seen = Math.max(this.#seen, newest - this.random.below(this.world.lagMax + 1));
-    const stored = this.#snapshots[this.#seen] ?? [];
+    const { pods: stored = [], version: heard } = this.#snapshots[this.#seen] ?? {};
     const isOlder = (version: string | undefined, than: string | undefined) => Number(version) < Number(than);
-    const { objects, pending } = withOwnWrites(stored, this.#writes, { isOlder, now: this.now });
+    const { objects, pending } = withOwnWrites(stored, this.#writes, { isOlder, heard, now: this.now });
     this.#writes = pending;
     const gateways = objects.map((pod) => this.#observeGateway(pod));
     this.#hasAsked = true;
@@ -238,7 +238,7 @@ export class SimulatedCluster {
   }
 
   #snapshot(): void {
-    this.#snapshots.push(structuredClone(this.pods));
+    this.#snapshots.push({ pods: structuredClone(this.pods), version: String(this.#version) });
     if (this.#snapshots.length > 50) {
       this.#snapshots.shift();
       this.#seen = Math.max(0, this.#seen - 1);
