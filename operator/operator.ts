@@ -146,7 +146,7 @@ export class Operator implements Running {
       documents,
       policies,
       actions: new ActionShell({ api, admin, clock, logger }),
-      status: new PoolStatusWriter({ statuses, stores: this.#stores }),
+      status: new PoolStatusWriter({ statuses, stores: this.#stores, polls: this.#polls }),
       polls: this.#polls,
       recorder: this.#recorder,
       clock,

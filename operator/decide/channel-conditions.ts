@@ -1,6 +1,6 @@
 import type { BarrageChannel } from '../api/barrage-channel.ts';
 import { storedConditions, type ConditionDraft } from './conditions.ts';
-import { isAvailable, pollOf, type ObservedGateway } from './observed.ts';
+import { isAvailable, isPublishing, pollOf, type ObservedGateway } from './observed.ts';
 import type { ChannelVerdict } from './policies.ts';
 import { spreadOf, type PolicyHistory, type PolicySpread } from './policy-history.ts';
 
@@ -21,9 +21,8 @@ export function policyReach(
   isPaused: boolean,
 ): PolicyReach {
   const serving = gateways.filter(isAvailable);
-  // Publishers enforce the limits of a policy. They have no condition Serving.
-  const publishing = publishers.filter(({ isTerminating, isRunning, isReady }) => !isTerminating && isRunning && isReady);
-  const hashes = [...serving, ...publishing].map((pod) => pollOf(pod)?.policiesHash);
+  // Publishers enforce the limits of a policy.
+  const hashes = [...serving, ...publishers.filter(isPublishing)].map((pod) => pollOf(pod)?.policiesHash);
   return { history, spread: spreadOf(history, hashes), isServed: serving.length > 0, isPaused };
 }
 

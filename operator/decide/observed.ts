@@ -123,6 +123,11 @@ export function isAvailable(gateway: ObservedGateway): boolean {
   return isWanted && gateway.phase === 'Running' && gateway.containersReady && gateway.isReady;
 }
 
+/** A publisher that takes publications: publishers have no condition Serving. */
+export function isPublishing({ isTerminating, isRunning, isReady }: ObservedGateway): boolean {
+  return !isTerminating && isRunning && isReady;
+}
+
 /** Silence of a started gateway that counts, in milliseconds: as a fault, and as an answer that will not come. */
 export const silentMs = 10_000;
 

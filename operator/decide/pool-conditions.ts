@@ -38,17 +38,23 @@ export interface PoolFacts {
   readonly observed: ObservedPool;
   readonly plan: PoolPlan;
   readonly policies: PoolPolicies;
-  /**
-   * `obstacle`: the cause that keeps them from being ready, in a sentence. `undefined` on a memory bus, without
-   * publishers.
-   */
-  readonly publishers: { readonly available: number; readonly obstacle?: string | undefined } | undefined;
+  /** `undefined` on a memory bus, without publishers. */
+  readonly publishers: ObservedPublishers | undefined;
   /** `<namespace>/<name>` of other pools with the same Redis address and key prefix. */
   readonly samePrefix: readonly string[];
   /** `restrictedBreaches` of the gateways' and publishers' pods. */
   readonly securityBreaches: readonly string[];
   /** Fields of the pool's pod templates that the operator overrules. */
   readonly overruled: readonly string[];
+}
+
+/** A pool's publishers, which a Deployment keeps. */
+export interface ObservedPublishers {
+  readonly available: number;
+  /** The cause that keeps them from being ready, in a sentence. */
+  readonly obstacle?: string | undefined;
+  /** `policiesHash` of each one that takes publications; `undefined` where it has not answered. */
+  readonly policiesHashes: readonly (string | undefined)[];
 }
 
 export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
@@ -295,18 +301,22 @@ function drainTimely({ observed }: PoolFacts): Omit<ConditionDraft, 'type'> {
   );
 }
 
-function policiesInForce({ observed, policies }: PoolFacts): Omit<ConditionDraft, 'type'> {
+function policiesInForce({ observed, policies, publishers }: PoolFacts): Omit<ConditionDraft, 'type'> {
   if (policies.overflow > 0)
     return draft(
       'False',
       'TooManyPolicies',
       `${policies.overflow} BarrageChannels are left out because the policies are too large. Replace single channels by patterns.`,
     );
-  const serving = observed.gateways.filter(isAvailable).map((gateway) => pollOf(gateway)?.policiesHash);
-  // An operator that has just started has not heard of its gateways: what the earlier one said holds until then.
+  // Publishers enforce the limits of a policy.
+  const serving = [
+    ...observed.gateways.filter(isAvailable).map((gateway) => pollOf(gateway)?.policiesHash),
+    ...(publishers?.policiesHashes ?? []),
+  ];
+  // An operator that has just started has not heard of its pods: what the earlier one said holds until then.
   const stored = storedConditions(observed.pool.status ?? {}).find(({ type }) => type === 'PoliciesInForce')?.status;
   const isLate = serving.some((hash) => (hash === undefined ? stored !== 'True' : hash !== policies.hash));
-  if (!isLate) return draft('True', 'InForce', 'Every gateway that serves has the newest policies.');
-  if (observed.pool.spec.paused) return draft('False', 'Paused', 'spec.paused is true: the gateways get nothing new.');
-  return draft('False', 'Pushing', 'The newest policies are on their way to the gateways.');
+  if (!isLate) return draft('True', 'InForce', 'Every gateway and publisher that serves has the newest policies.');
+  if (observed.pool.spec.paused) return draft('False', 'Paused', 'spec.paused is true: gateways and publishers get nothing new.');
+  return draft('False', 'Pushing', 'The newest policies are on their way to gateways and publishers.');
 }

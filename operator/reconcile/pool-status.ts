@@ -4,7 +4,7 @@ import { gatewayBlocker } from '../decide/blocker.ts';
 import { busIdentity } from '../decide/bus-identity.ts';
 import { complaintsOf, type Complaints } from '../decide/complaints.ts';
 import type { ConditionDraft } from '../decide/conditions.ts';
-import type { ObservedPool } from '../decide/observed.ts';
+import { isPublishing, type ObservedPool } from '../decide/observed.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import { poolConditions, type PoolFacts } from '../decide/pool-conditions.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
@@ -19,6 +19,7 @@ import type { PodIngredients } from '../desired/pod-template.ts';
 import { publisherDeployment } from '../desired/publisher.ts';
 import { resources } from '../kube/resources.ts';
 import { observeGateway } from './pod-view.ts';
+import type { Polls } from './polls.ts';
 import type { StatusApplier } from './status-applier.ts';
 import type { Stores } from './stores.ts';
 
@@ -43,10 +44,12 @@ export interface PoolVerdict extends Complaints {
 export class PoolStatusWriter {
   readonly #statuses: StatusApplier;
   readonly #stores: Stores;
+  readonly #polls: Polls;
   /** `busIdentity` of each stored pool. A stored pool never changes. */
   readonly #buses = new WeakMap<GatewayPool, string | undefined>();
 
-  constructor(options: { readonly statuses: StatusApplier; readonly stores: Stores }) {
+  constructor(options: { readonly statuses: StatusApplier; readonly stores: Stores; readonly polls: Polls }) {
+    this.#polls = options.polls;
     this.#statuses = options.statuses;
     this.#stores = options.stores;
   }
@@ -121,6 +124,7 @@ export class PoolStatusWriter {
     return {
       available: status?.availableReplicas ?? 0,
       obstacle: refusal ?? gatewayBlocker(pods, now)?.message,
+      policiesHashes: pods.filter(isPublishing).map(({ uid }) => this.#polls.of(uid)?.status.policiesHash),
     };
   }
 

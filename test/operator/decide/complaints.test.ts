@@ -10,7 +10,7 @@ import { planPool } from '../../../operator/decide/pool-plan.ts';
 function factsOf(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = {}): PoolFacts {
   const observed = observedWith(fields);
   const policies = { parts: [], hash: 'hash', verdicts: [], overflow: 0 };
-  const publishers = { available: 2 };
+  const publishers = { available: 2, policiesHashes: [] };
   return { observed, plan: planPool(observed), policies, publishers, samePrefix: [], securityBreaches: [], overruled: [], ...more };
 }
 
@@ -125,7 +125,7 @@ test('a replacement that is stuck is told while the pool stays ready', () => {
 
 test('publishers that can not run are told when something is known to hold them up, not while they start', () => {
   const told = new Told();
-  const mute = (obstacle?: string) => factsOf({}, { publishers: { available: 0, obstacle } });
+  const mute = (obstacle?: string) => factsOf({}, { publishers: { available: 0, obstacle, policiesHashes: [] } });
   told.after(0, mute());
   expect(told.after(60_000, mute())).toEqual([]);
   told.after(0, mute('no node fits.'));

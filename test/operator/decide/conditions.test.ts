@@ -14,7 +14,7 @@ function facts(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = {}
     observed,
     plan: planPool(observed),
     policies: { parts: [], hash: 'hash', verdicts: [], overflow: 0 },
-    publishers: { available: 2 },
+    publishers: { available: 2, policiesHashes: [] },
     samePrefix: [],
     securityBreaches: [],
     overruled: [],
@@ -181,7 +181,7 @@ test('warnings: a drain that can not end in time, a shared prefix, privileges, a
 });
 
 test('nothing is ready without a publisher, or with no gateway wanted', () => {
-  expect(condition('Ready', {}, { publishers: { available: 0 } })).toMatchObject({
+  expect(condition('Ready', {}, { publishers: { available: 0, policiesHashes: [] } })).toMatchObject({
     status: 'False',
     reason: 'PublishersNotReady',
   });
@@ -319,15 +319,6 @@ test('a pool whose spec can not be read says why, keeps what it said before, and
   });
   const fresh = unreadablePoolStatus(poolWith(), ['spec is missing'], begin);
   expect(fresh.kind === 'write' && fresh.status.conditions?.[1]).toMatchObject({ status: 'Unknown', reason: 'InvalidSpec' });
-});
-
-test('a paused pool says that new policies wait for the end of the pause', () => {
-  const policies = { parts: [], hash: 'new', verdicts: [], overflow: 0 };
-  expect(condition('PoliciesInForce', {}, { policies })?.reason).toBe('Pushing');
-  expect(condition('PoliciesInForce', { pool: poolWith({ paused: true }) }, { policies })).toMatchObject({
-    status: 'False',
-    reason: 'Paused',
-  });
 });
 
 test('on a memory bus it is told who has to be gone before the next gateway is made', () => {

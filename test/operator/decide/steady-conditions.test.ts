@@ -25,7 +25,15 @@ class Judged {
     const observed = observedWith({ now, pool: this.pool, gateways });
     const plan = planPool(observed);
     const policies = { parts: [], hash: 'hash', verdicts: [], overflow: 0 };
-    const facts = { observed, plan, policies, publishers: { available: 2 }, samePrefix: [], securityBreaches: [], overruled: [] };
+    const facts = {
+      observed,
+      plan,
+      policies,
+      publishers: { available: 2, policiesHashes: [] },
+      samePrefix: [],
+      securityBreaches: [],
+      overruled: [],
+    };
     const { conditions, reviewAfterMs } = steadyConditions(this.pool, poolConditions(facts), now);
     this.reviewAfterMs = reviewAfterMs;
     const decision = poolStatus({ pool: this.pool, plan, updateRevision: 'aaaaa11111', epoch: 1, conditions, now });
