@@ -4,6 +4,8 @@ import { ApiError } from '../runtime/api-error.ts';
 
 /** How long a passing failure is tolerated before it becomes a fault, in milliseconds. */
 const passingMs = 10_000;
+/** Milliseconds until a refused step is tried again, where nothing else asks for it. */
+export const faultRetryMs = 10_000;
 
 /** The steps of one reconcile. A failed step is noted, and the other steps still run. */
 export class Attempts {

@@ -5,17 +5,12 @@ import { decideComplaints, type Complaint, type Complaints } from '../decide/com
 import { finishing } from '../decide/finishing.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import { obsoleteChildren } from '../decide/obsolete-children.ts';
-import { pendingMsMax, withOwnWrites } from '../decide/own-writes.ts';
-import type { PoolPolicies } from '../decide/policies.ts';
-import { podDifference } from '../decide/pod-difference.ts';
+import { pendingMsMax } from '../decide/own-writes.ts';
 import { planPool } from '../decide/pool-plan.ts';
-import type { Recipient } from '../decide/push-plan.ts';
 import { trustOf } from '../decide/signing-keys.ts';
 import { routeFault } from '../decide/route-fault.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
-import { busIdentity } from '../decide/bus-identity.ts';
-import { gatewayPod, gatewayRevision, gatewayTemplate, podOfRevision } from '../desired/gateway-pod.ts';
-import { readRevision, type KeptRevision } from '../desired/kept-revision.ts';
+import { gatewayPod, podOfRevision } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { resources } from '../kube/resources.ts';
@@ -23,21 +18,21 @@ import type { Recorder } from '../kube/recorder.ts';
 import type { Clock } from '../../core/clock.ts';
 import { regarding, type KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
-import { isOlder } from '../runtime/resource-version.ts';
 import type { ActionShell } from './action-shell.ts';
-import { Attempts } from './attempts.ts';
-import { controllerOf, type Children, type DesiredChild } from './children.ts';
+import { Attempts, faultRetryMs } from './attempts.ts';
+import type { Children, DesiredChild } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
-import { isEndpointReady } from './endpoints.ts';
 import type { KnownPolicies } from './known-policies.ts';
 import type { PoolSecrets, PoolSecretsKeeper } from './pool-secrets.ts';
-import { addressOf, trustedKeyOf, observeGateway, observePoll, type PoolPod } from './pod-view.ts';
-import { unixTimeOf, type Polls } from './polls.ts';
+import { addressOf, trustedKeyOf, type PoolPod } from './pod-view.ts';
+import type { Polls } from './polls.ts';
 import { PlanRunner } from './plan-runner.ts';
 import { PoolMemories, type PoolMemory } from './pool-memories.ts';
 import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
 import type { Stores } from './stores.ts';
+import { DocumentTeller } from './document-teller.ts';
+import { PoolObserver } from './pool-observer.ts';
 
 export interface PoolReconcilerOptions {
   readonly stores: Stores;
@@ -76,10 +71,14 @@ const needs: Readonly<Record<string, string>> = {
 export class PoolReconciler {
   readonly #options: PoolReconcilerOptions;
   readonly #memories: PoolMemories;
+  readonly #observer: PoolObserver;
   readonly #plans: PlanRunner;
+  readonly #teller: DocumentTeller;
 
   constructor(options: PoolReconcilerOptions) {
     this.#options = options;
+    this.#observer = new PoolObserver(options);
+    this.#teller = new DocumentTeller(options);
     this.#memories = new PoolMemories(options);
     this.#plans = new PlanRunner(options);
   }
@@ -104,8 +103,8 @@ export class PoolReconciler {
       publicKey: secrets.publicKey,
       settingsDigests: secrets.digests,
     };
-    const kept = this.#keptRevision(pool, ingredients);
-    const observed: ObservedPool = { ...this.#observe(pool, ingredients, memory), keptRevision: kept?.revision };
+    const kept = this.#observer.keptRevision(pool, ingredients);
+    const observed: ObservedPool = { ...this.#observer.observe(pool, ingredients, memory), keptRevision: kept?.revision };
     const plan = planPool(observed);
     memory.scaling = plan.scaling.memory;
     const wanted = desiredChildren({
@@ -142,12 +141,14 @@ export class PoolReconciler {
       },
       record: (event) => this.#record(pool, event),
     });
-    const retellAfterMs = mayChange ? await this.#tell(pool, { secrets, members: plan.members, policies, attempts, signal }) : undefined;
+    const retellAfterMs = mayChange
+      ? await this.#teller.tell(pool, { secrets, members: plan.members, policies, attempts, signal })
+      : undefined;
     const standing = [...memory.refusals.values()].flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
     const faults = [...new Set([...attempts.faults, ...standing])];
     memory.failing = attempts.failing;
     memory.faults = faults;
-    const epoch = this.#documentEpoch(pool, secrets.publicKey) ?? 0;
+    const epoch = this.#observer.storedDocument(pool, secrets.publicKey)?.document.epoch ?? 0;
     const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch };
     const verdict = status.judge(report);
     // Events come before the status: an operator that dies in between records an event twice rather than never.
@@ -196,57 +197,6 @@ export class PoolReconciler {
     return reviewAfterMs;
   }
 
-  /** The revision that was complete last. Of two the present one counts: the other is about to be removed. */
-  #keptRevision(pool: GatewayPool, ingredients: PodIngredients): KeptRevision | undefined {
-    const { namespace, name, uid } = pool.metadata;
-    const owned = this.#options.stores.revisionsOf(`${namespace}/${name}`).filter((object) => controllerOf(object) === uid);
-    const read = owned.flatMap((object) => readRevision(object, ingredients, busIdentity(pool) ?? '') ?? []);
-    return read.find(({ revision }) => revision === gatewayRevision(ingredients)) ?? read[0];
-  }
-
-  #observe(pool: GatewayPool & KubeObject, ingredients: PodIngredients, memory: PoolMemory): Omit<ObservedPool, 'keptRevision'> {
-    const { stores, polls, clock } = this.#options;
-    const pods = this.#podsOf(pool);
-    const inStore = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
-    const known = withOwnWrites<PoolPod>(inStore, memory.writes, {
-      isOlder,
-      heard: stores.pods.heard(`${pool.metadata.namespace}/${pool.metadata.name}`),
-      now: clock.wall(),
-    });
-    memory.writes = known.pending;
-    const owned = known.objects;
-    const owners = new Set([pool.metadata.uid, ...owned.map(({ metadata }) => metadata.uid)]);
-    this.#options.children.forgetAllBut(`${pool.metadata.namespace}/${pool.metadata.name}`, owners);
-    const template = gatewayTemplate(ingredients);
-    const updateRevision = gatewayRevision(ingredients);
-    const old = owned.find((pod) => pod.metadata.labels?.[names.label.revision] !== updateRevision);
-    const document = stores.child(resources.configMap, pool.metadata.namespace, `${pool.metadata.name}-pool`);
-    const stored = this.#options.documents.read(document, ingredients.publicKey);
-    const slices = stores.slicesOf(`${pool.metadata.namespace}/${pool.metadata.name}`, childNames.clients(pool));
-    return {
-      now: clock.wall(),
-      monotonic: clock.monotonic(),
-      pool,
-      updateRevision,
-      updateDifference: old === undefined ? undefined : podDifference(template, old),
-      gateways: owned.map((pod) => {
-        const { uid } = pod.metadata;
-        const poll = polls.of(uid);
-        const polled = poll === undefined ? undefined : observePoll(poll.status, unixTimeOf(clock, poll.at));
-        const silentSince = polls.unansweredSince(uid);
-        return observeGateway(pod, polled, {
-          endpointReady: isEndpointReady(slices, uid),
-          unansweredSince: silentSince === undefined ? undefined : unixTimeOf(clock, silentSince),
-        });
-      }),
-      foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
-      document: stored === undefined ? undefined : { memberUids: stored.document.gateways.map(({ uid }) => uid) },
-      scaling: memory.scaling,
-      faults: memory.faults,
-      refusedPods: [...memory.refusals.keys()],
-    };
-  }
-
   /**
    * Applies children in their order.
    * @returns whether the settings Secret, with which pods start, is stored
@@ -288,67 +238,6 @@ export class PoolReconciler {
     }
   }
 
-  /**
-   * Writes the document and pushes it to the pods.
-   * @returns milliseconds until the next attempt, where a pod that stays did not take it
-   */
-  async #tell(
-    pool: GatewayPool & KubeObject,
-    about: {
-      readonly secrets: PoolSecrets;
-      readonly members: ReturnType<typeof planPool>['members'];
-      readonly policies: PoolPolicies;
-      readonly attempts: Attempts;
-      readonly signal: AbortSignal;
-    },
-  ): Promise<number | undefined> {
-    const { stores, documents, polls, logger, clock } = this.#options;
-    const { secrets, members, policies, attempts, signal } = about;
-    const leaving = new Set<string>();
-    let afterMs: number | undefined;
-    const recipients = stores.podsOf(`${pool.metadata.namespace}/${pool.metadata.name}`).flatMap((pod): Recipient[] => {
-      const poll = polls.of(pod.metadata.uid);
-      const address = addressOf(pod);
-      if (poll === undefined || address === undefined) return [];
-      if (pod.metadata.deletionTimestamp !== undefined) {
-        // A terminating pod may have ended already: no push waits for it.
-        if (clock.monotonic() - poll.at > lastWordsMs) return [];
-        leaving.add(pod.metadata.name);
-      }
-      const { name, uid } = pod.metadata;
-      const silentSince = polls.unansweredSince(uid);
-      const silentMs = silentSince === undefined ? 0 : Math.max(1, clock.monotonic() - silentSince);
-      const { poolEpoch, policiesHash } = poll.status;
-      return [{ name, uid, address, poolEpoch, policiesHash, silentMs, trusts: trustedKeyOf(pod) }];
-    });
-    const subject = `ConfigMap ${childNames.document(pool)}`;
-    await attempts.run(subject, async () => {
-      const written = await documents.write({
-        pool,
-        secrets,
-        members,
-        policies,
-        polledEpochs: recipients.map(({ poolEpoch }) => poolEpoch),
-        observed: (name) => stores.child(resources.configMap, pool.metadata.namespace, name),
-        signal,
-      });
-      if (written.kind === 'unfit') {
-        attempts.note({ kind: 'InvalidTemplate', subject, message: `no pool document can be made: ${written.fault}` });
-        return;
-      }
-      const { stored } = written;
-      const { epoch } = stored.document;
-      for (const { to, told } of await documents.push(stored, { policies, secrets }, recipients)) {
-        if (told.kind === 'taken') polls.tookDocument(to.uid, { epoch, policiesHash: policies.hash });
-        const { name } = to;
-        if (told.kind === 'taken' || leaving.has(name)) continue;
-        logger.warn({ pod: name, told, epoch }, 'a pod did not take the pool document');
-        afterMs = Math.min(afterMs ?? Infinity, told.kind === 'silent' ? silentRetryMs : faultRetryMs);
-      }
-    });
-    return afterMs;
-  }
-
   #record(pool: KubeObject, { type, reason, message }: ActionEvent): void {
     this.#options.recorder.record({ regarding: regarding(resources.gatewayPool, pool), type, reason, action: reason, note: message });
   }
@@ -373,23 +262,4 @@ export class PoolReconciler {
     const trusted = pod === undefined ? '' : trustedKeyOf(pod);
     return earlierKeys.find(({ publicKey }) => trustOf(publicKey) === trusted)?.privateKey ?? privateKey;
   }
-
-  #documentEpoch({ metadata }: GatewayPool, publicKey: string): number | undefined {
-    const object = this.#options.stores.child(resources.configMap, metadata.namespace, `${metadata.name}-pool`);
-    return this.#options.documents.read(object, publicKey)?.document.epoch;
-  }
-}
-
-const faultRetryMs = 10_000;
-/** Milliseconds until a silent pod gets the document again. */
-const silentRetryMs = 2_000;
-/** A terminating pod gets no push after this many milliseconds without an answer. */
-const lastWordsMs = 1_500;
-
-function isOwned(pod: PoolPod, poolUid: string): boolean {
-  return controllerOf(pod) === poolUid;
-}
-
-function isGateway({ metadata }: PoolPod): boolean {
-  return metadata.labels?.[names.label.component] === 'gateway';
 }

@@ -1,0 +1,110 @@
+import { busIdentity } from '../decide/bus-identity.ts';
+import type { ObservedPool } from '../decide/observed.ts';
+import { withOwnWrites } from '../decide/own-writes.ts';
+import { podDifference } from '../decide/pod-difference.ts';
+import { gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
+import { readRevision, type KeptRevision } from '../desired/kept-revision.ts';
+import { childNames, names } from '../desired/labels.ts';
+import type { PodIngredients } from '../desired/pod-template.ts';
+import { resources } from '../kube/resources.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { KubeObject } from '../runtime/kube-api.ts';
+import { isOlder } from '../runtime/resource-version.ts';
+import { controllerOf, type Children } from './children.ts';
+import type { DocumentKeeper, StoredDocument } from './document-keeper.ts';
+import { isEndpointReady } from './endpoints.ts';
+import { observeGateway, observePoll, type PoolPod } from './pod-view.ts';
+import { unixTimeOf, type Polls } from './polls.ts';
+import type { PoolMemory } from './pool-memories.ts';
+import type { Stores } from './stores.ts';
+
+/** Gathers what a plan is made from: the stores, the polls and what this operator remembers of the pool. */
+export class PoolObserver {
+  readonly #stores: Stores;
+  readonly #polls: Polls;
+  readonly #documents: DocumentKeeper;
+  readonly #children: Children;
+  readonly #clock: Clock;
+
+  constructor(options: {
+    readonly stores: Stores;
+    readonly polls: Polls;
+    readonly documents: DocumentKeeper;
+    readonly children: Children;
+    readonly clock: Clock;
+  }) {
+    this.#stores = options.stores;
+    this.#polls = options.polls;
+    this.#documents = options.documents;
+    this.#children = options.children;
+    this.#clock = options.clock;
+  }
+
+  /** The revision that was complete last. Of two the present one counts: the other is about to be removed. */
+  keptRevision(pool: GatewayPool, ingredients: PodIngredients): KeptRevision | undefined {
+    const { namespace, name, uid } = pool.metadata;
+    const owned = this.#stores.revisionsOf(`${namespace}/${name}`).filter((object) => controllerOf(object) === uid);
+    const read = owned.flatMap((object) => readRevision(object, ingredients, busIdentity(pool) ?? '') ?? []);
+    return read.find(({ revision }) => revision === gatewayRevision(ingredients)) ?? read[0];
+  }
+
+  observe(pool: GatewayPool & KubeObject, ingredients: PodIngredients, memory: PoolMemory): Omit<ObservedPool, 'keptRevision'> {
+    const key = `${pool.metadata.namespace}/${pool.metadata.name}`;
+    const stores = this.#stores;
+    const polls = this.#polls;
+    const clock = this.#clock;
+    const pods = stores.pods.withIndex('pool', key);
+    const inStore = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
+    const known = withOwnWrites<PoolPod>(inStore, memory.writes, {
+      isOlder,
+      heard: stores.pods.heard(key),
+      now: clock.wall(),
+    });
+    memory.writes = known.pending;
+    const owned = known.objects;
+    const owners = new Set([pool.metadata.uid, ...owned.map(({ metadata }) => metadata.uid)]);
+    this.#children.forgetAllBut(key, owners);
+    const template = gatewayTemplate(ingredients);
+    const updateRevision = gatewayRevision(ingredients);
+    const old = owned.find((pod) => pod.metadata.labels?.[names.label.revision] !== updateRevision);
+    const stored = this.storedDocument(pool, ingredients.publicKey);
+    const slices = stores.slicesOf(key, childNames.clients(pool));
+    return {
+      now: clock.wall(),
+      monotonic: clock.monotonic(),
+      pool,
+      updateRevision,
+      updateDifference: old === undefined ? undefined : podDifference(template, old),
+      gateways: owned.map((pod) => {
+        const { uid } = pod.metadata;
+        const poll = polls.of(uid);
+        const polled = poll === undefined ? undefined : observePoll(poll.status, unixTimeOf(clock, poll.at));
+        const silentSince = polls.unansweredSince(uid);
+        return observeGateway(pod, polled, {
+          endpointReady: isEndpointReady(slices, uid),
+          unansweredSince: silentSince === undefined ? undefined : unixTimeOf(clock, silentSince),
+        });
+      }),
+      foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
+      document: stored === undefined ? undefined : { memberUids: stored.document.gateways.map(({ uid }) => uid) },
+      scaling: memory.scaling,
+      faults: memory.faults,
+      refusedPods: [...memory.refusals.keys()],
+    };
+  }
+
+  /** The document in the pool's ConfigMap, if it carries the pool's signature. */
+  storedDocument(pool: GatewayPool, publicKey: string): StoredDocument | undefined {
+    const object = this.#stores.child(resources.configMap, pool.metadata.namespace, childNames.document(pool));
+    return this.#documents.read(object, publicKey);
+  }
+}
+
+function isOwned(pod: PoolPod, poolUid: string): boolean {
+  return controllerOf(pod) === poolUid;
+}
+
+function isGateway({ metadata }: PoolPod): boolean {
+  return metadata.labels?.[names.label.component] === 'gateway';
+}
