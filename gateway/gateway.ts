@@ -43,6 +43,8 @@ import { V1Dialect } from './commands/v1-dialect.ts';
 export interface GatewayOptions {
   readonly settings: Settings;
   readonly bus: Bus;
+  /** The buses of this process for the admin status, where a pool document chooses among them. */
+  readonly inUse?: () => NonNullable<AdminStatus['bus']>;
   readonly policies: Policies;
   /**
    * The pool's document and policies take the place of `policies` once there are any. Until then the gateway accepts no
@@ -274,6 +276,7 @@ export class Gateway {
       rooms: this.#rooms.size,
       ...this.#load.read(),
       drain: this.#drainer.state,
+      bus: this.#options.inUse?.(),
       topChannels: [...topChannels(this.#rooms.allCounts(), topChannelsMax)],
     };
   }

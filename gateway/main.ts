@@ -7,9 +7,8 @@ import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/po
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { Policies } from '../core/policy/policy.ts';
-import { redisAccess } from '../core/redis/access.ts';
-import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
+import { createPoolBus } from '../core/redis/pool-bus.ts';
 import { Gateway } from './gateway.ts';
 
 const about = 'A Barrage gateway: holds the connections of clients, and sends them what is published to their channels.';
@@ -31,9 +30,11 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
   exportPoolDocument(registry, pool);
   const poolFolder = settings.poolFolder === '' ? undefined : await watchPoolFolder(settings.poolFolder, pool, { logger });
-  const bus = createRedisBus({ ...redisAccess(settings), prefix: settings.redisPrefix, logger });
-  exportBusMetrics(registry, bus);
-  const gateway = await Gateway.start({ settings, bus, policies: policyFile?.policies() ?? new Policies([]), pool, registry, logger });
+  const poolBus = createPoolBus({ settings, pool, logger });
+  exportBusMetrics(registry, poolBus);
+  const { bus } = poolBus;
+  const policies = policyFile?.policies() ?? new Policies([]);
+  const gateway = await Gateway.start({ settings, ...poolBus, policies, pool, registry, logger });
   policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
   const admin =
     settings.adminPort === undefined

@@ -7,9 +7,8 @@ import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/po
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { systemClock } from '../core/process/system-clock.ts';
-import { redisAccess } from '../core/redis/access.ts';
-import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
+import { createPoolBus } from '../core/redis/pool-bus.ts';
 import { listenFault } from './access.ts';
 import { exportBusState } from './metrics.ts';
 import { Publisher } from './publisher.ts';
@@ -38,11 +37,12 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
   exportPoolDocument(registry, pool);
   const poolFolder = settings.poolFolder === '' ? undefined : await watchPoolFolder(settings.poolFolder, pool, { logger });
-  const bus = createRedisBus({ ...redisAccess(settings), prefix: settings.redisPrefix, logger, countMembers: true });
-  exportBusMetrics(registry, bus);
+  const poolBus = createPoolBus({ settings, pool, logger, countMembers: true });
+  exportBusMetrics(registry, poolBus);
+  const { bus } = poolBus;
   exportBusState(registry, bus);
   const policies = () => policyFile?.policies() ?? pool.policies;
-  const publisher = await Publisher.start({ settings, bus, policies, pool, registry, logger, clock: systemClock });
+  const publisher = await Publisher.start({ settings, ...poolBus, policies, pool, registry, logger, clock: systemClock });
   const { publisherHost: host, adminPort: port, httpKeepAliveMs: keepAliveMs } = settings;
   const admin = port === undefined ? undefined : await startAdminServer(publisher.admin, { host, port, keepAliveMs }, publisher.adminApi);
   logger.info({ host, port: publisher.port, adminPort: admin?.port ?? publisher.port }, 'the publisher listens');

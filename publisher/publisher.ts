@@ -25,6 +25,8 @@ export interface PublisherOptions {
   readonly settings: Settings;
   /** The bus, which its maker closes. */
   readonly bus: Bus;
+  /** The buses of this process for the admin status, where a pool document chooses among them. */
+  readonly inUse?: () => NonNullable<AdminStatus['bus']>;
   /** Reads the policies in force, at each publication. */
   readonly policies: () => Policies;
   /** The pool, if any: the publisher is not ready before its first document. */
@@ -163,6 +165,7 @@ export class Publisher {
       rooms: 0,
       ...this.#load.read(),
       drain: { state: 'serving', movedConnections: 0 },
+      bus: this.#options.inUse?.(),
       topChannels: [],
     };
   }

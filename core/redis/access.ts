@@ -84,6 +84,35 @@ export function redisAccess(settings: RedisSettings): RedisAccess {
   return access;
 }
 
+interface PreviousRedisSettings {
+  readonly previousRedisUrl: string;
+  readonly previousRedisMode: RedisMode;
+  readonly previousRedisSentinelName: string;
+  readonly previousRedisUsername: string;
+  readonly previousRedisPassword: string;
+  readonly previousRedisCaFile: string;
+}
+
+/**
+ * Reads the way to the pool's previous bus from the settings, and its CA file.
+ * @throws as `redisAccess` does, with the names of its own settings
+ */
+export function previousRedisAccess(settings: PreviousRedisSettings): RedisAccess {
+  try {
+    return redisAccess({
+      redisUrl: settings.previousRedisUrl,
+      redisMode: settings.previousRedisMode,
+      redisSentinelName: settings.previousRedisSentinelName,
+      redisUsername: settings.previousRedisUsername,
+      redisPassword: settings.previousRedisPassword,
+      redisCaFile: settings.previousRedisCaFile,
+    });
+  } catch (error) {
+    const message = (error as Error).message.replaceAll('BARRAGE_REDIS_', 'BARRAGE_PREVIOUS_REDIS_');
+    throw new Error(message, { cause: error });
+  }
+}
+
 /** Whether a text holds a certificate. TLS accepts any text, and then trusts no server. */
 function isCertificate(pem: string): boolean {
   try {

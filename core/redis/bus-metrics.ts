@@ -1,9 +1,9 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { appendFailureReasons } from './append-failures.ts';
-import type { RedisBus } from './bus.ts';
+import type { RedisBusFigures } from './bus.ts';
 
-/** Exports the figures of the Redis bus. Call it once for each registry. */
-export function exportBusMetrics(registry: Registry, bus: RedisBus): void {
+/** Exports the figures of a Redis bus, or the sums of several. Call it once for each registry. */
+export function exportBusMetrics(registry: Registry, bus: { readonly figures: () => RedisBusFigures }): void {
   const registers = [registry];
   void new Gauge({
     name: 'barrage_bus_appends_waiting',

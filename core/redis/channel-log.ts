@@ -44,7 +44,7 @@ export class RedisChannelLog implements ChannelLog {
     this.#names = options.names;
     this.#masters = options.masters;
     this.#refusedEnvelopes = options.refusedEnvelopes;
-    this.#epochs = new ReignEpochs(options.random);
+    this.#epochs = new ReignEpochs(options.names.prefix, options.random);
     const { clock, failures } = options;
     this.#clock = clock;
     this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), clock, failures });

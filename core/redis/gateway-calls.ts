@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import {
   BusUnavailable,
   type CallResult,
-  type GatewayCalls,
   type GatewayReply,
   type GatewayRequest,
   type GatewayServer,
   type RoomCounts,
 } from '../bus/bus.ts';
 import { withDeadline } from '../bus/deadline.ts';
+import type { JoinableCalls } from '../bus/joinable-bus.ts';
 import { readMessage, replyMessage, type GatewayMessage, type ReplyMessage } from './call-messages.ts';
 import { asUnavailable, commandTimeoutMs } from './connection.ts';
+import { NumberClaim, type GatewayLease } from './gateway-lease.ts';
 import { ReportListener } from './report-listener.ts';
 import { ServedGateway, type CallsContext } from './served-gateway.ts';
 import { PlainSubscription } from './subscriptions.ts';
@@ -29,13 +30,14 @@ interface Gathered {
  * Gateway calls over bus channels. Each gateway has one, all gateways share one, each process has one for replies, and
  * one carries reports. While Redis is away every call is unanswered at once.
  */
-export class RedisGatewayCalls implements GatewayCalls {
+export class RedisGatewayCalls implements JoinableCalls {
   readonly #context: CallsContext;
   readonly #listener: ReportListener;
   readonly #waiting = new Map<number, (message: ReplyMessage) => void>();
   readonly #replies: PlainSubscription;
   #repliesWanted = false;
   #served: ServedGateway | undefined;
+  #claim: NumberClaim | undefined;
   #serving = false;
   #nextId = 1;
   #closed = false;
@@ -66,6 +68,20 @@ export class RedisGatewayCalls implements GatewayCalls {
       await served?.close();
       throw asUnavailable(error);
     }
+  }
+
+  claim(server: GatewayServer, number: number): void {
+    assert(!this.#serving, 'a process is one gateway');
+    this.#serving = true;
+    const onTaken: (lease: GatewayLease) => void = (lease) => {
+      this.#served = new ServedGateway(this.#context, server, lease);
+      void this.#served.inForce();
+    };
+    this.#claim = new NumberClaim({ ...this.#context, number, onTaken });
+  }
+
+  get isServing(): boolean {
+    return this.#served?.isReached ?? this.#claim?.isHeldByKin ?? false;
   }
 
   async call(gatewayNumber: number, request: GatewayRequest, deadlineMs: number): Promise<CallResult> {
@@ -125,12 +141,14 @@ export class RedisGatewayCalls implements GatewayCalls {
 
   onOpen(): void {
     this.#served?.onOpen();
+    void this.#claim?.try();
     this.#listener.onOpen();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#listener.close();
+    this.#claim?.end();
     await this.#served?.close();
   }
 

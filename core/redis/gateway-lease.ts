@@ -8,6 +8,8 @@ import type { BusLogger } from '../process/sparse-log.ts';
 /** Time for which a lease holds after its last renewal, in milliseconds. */
 const holdMs = 10_000;
 const renewIntervalMs = 3000;
+/** Interval between attempts to take one number that another gateway has, in milliseconds. */
+const claimIntervalMs = 1000;
 
 /**
  * A gateway number that no other gateway of this bus has. The lease is renewed until `release`. When Redis lost it (a
@@ -50,6 +52,17 @@ export class GatewayLease {
     throw new BusUnavailable('every gateway number is taken');
   }
 
+  /**
+   * Takes this number, if it is free. 'kin': another bus of this process has it, since both lead to the same Redis.
+   * @throws BusUnavailable, or the error of Redis
+   */
+  static async takeOnly(number: number, options: LeaseOptions): Promise<GatewayLease | 'kin' | 'taken'> {
+    const key = options.names.gatewayLease(number);
+    const answer = await options.masters.run(key, ({ client }) => client.barrageLease(key, options.token, holdMs));
+    if (answer === 1) return new GatewayLease(number, options);
+    return answer === 2 ? 'kin' : 'taken';
+  }
+
   /** Renews now. Never fails: the next turn repeats a renewal that Redis could not do. */
   async renew(): Promise<void> {
     try {
@@ -76,6 +89,69 @@ export class GatewayLease {
     if (state === 'lost') this.#logger?.error({ gateway: this.number }, 'another gateway has this gateway number; calls to it go there');
     else this.#logger?.info({ gateway: this.number }, 'this gateway has its number again');
     this.onHeld(state);
+  }
+}
+
+/**
+ * Takes the number that this process has on another bus. Tried again until it has the number, or `end`.
+ */
+export class NumberClaim {
+  readonly #number: number;
+  readonly #options: LeaseOptions;
+  readonly #onTaken: (lease: GatewayLease) => void;
+  readonly #stopTrying: () => void;
+  #state: 'claiming' | 'kin' | 'done' = 'claiming';
+  #isTrying = false;
+  #hasWarned = false;
+
+  constructor(options: LeaseOptions & { readonly number: number; readonly onTaken: (lease: GatewayLease) => void }) {
+    this.#number = options.number;
+    this.#options = options;
+    this.#onTaken = options.onTaken;
+    this.#stopTrying = options.clock.every(claimIntervalMs, () => void this.try());
+    void this.try();
+  }
+
+  /** Whether another bus of this process has the number: calls reach the process there. */
+  get isHeldByKin(): boolean {
+    return this.#state === 'kin';
+  }
+
+  /** Tries now. Never fails. */
+  async try(): Promise<void> {
+    if (this.#isTrying || this.#state === 'done') return;
+    this.#isTrying = true;
+    try {
+      this.#settle(await GatewayLease.takeOnly(this.#number, this.#options));
+    } catch {
+      // The connection reports its own failures.
+    } finally {
+      this.#isTrying = false;
+    }
+  }
+
+  end(): void {
+    this.#state = 'done';
+    this.#stopTrying();
+  }
+
+  #settle(taken: GatewayLease | 'kin' | 'taken'): void {
+    if (taken === 'kin' || taken === 'taken') {
+      if (this.#state !== 'done') this.#state = taken === 'kin' ? 'kin' : 'claiming';
+      if (taken === 'taken') this.#warn();
+    } else if (this.#state === 'done') {
+      void taken.release();
+    } else {
+      this.end();
+      this.#onTaken(taken);
+    }
+  }
+
+  #warn(): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    const gateway = this.#number;
+    this.#options.logger?.warn({ gateway }, 'another gateway of this bus has the gateway number of this process; it is claimed again');
   }
 }
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
  * Redis Cluster. Further keys of a channel (history, idempotency) belong beside `record`.
  */
 export class RedisNames {
-  readonly #prefix: string;
+  readonly prefix: string;
   /** Requests to every gateway. */
   readonly allGateways: string;
   /** The gateways' reports of their rooms' members. */
@@ -13,7 +13,7 @@ export class RedisNames {
 
   constructor(prefix: string) {
     assert(/^[^\s{}]+$/.test(prefix), 'a brace in the prefix would be taken for the hash tag');
-    this.#prefix = prefix;
+    this.prefix = prefix;
     this.allGateways = `${prefix}:gateways`;
     this.reports = `${prefix}:reports`;
   }
@@ -30,27 +30,27 @@ export class RedisNames {
 
   /** Bus channel of the requests to one gateway. */
   gateway(gatewayNumber: number): string {
-    return `${this.#prefix}:gateway:${gatewayNumber}`;
+    return `${this.prefix}:gateway:${gatewayNumber}`;
   }
 
   /** Key of the lease of a gateway number. */
   gatewayLease(gatewayNumber: number): string {
-    return `${this.#prefix}:gateway:${gatewayNumber}:lease`;
+    return `${this.prefix}:gateway:${gatewayNumber}:lease`;
   }
 
   /** Bus channel of the replies to one process. */
   replies(processToken: string): string {
-    return `${this.#prefix}:replies:${processToken}`;
+    return `${this.prefix}:replies:${processToken}`;
   }
 
   /** Bus channel of the member snapshots that one process asked for. */
   snapshots(processToken: string): string {
-    return `${this.#prefix}:snapshots:${processToken}`;
+    return `${this.prefix}:snapshots:${processToken}`;
   }
 
   /** The channel as a hash tag, with braces and `%` encoded: a tag ends at the first closing brace. */
   #tagged(channel: string): string {
     const encoded = channel.replaceAll(/[%{}]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
-    return `${this.#prefix}:{${encoded}}`;
+    return `${this.prefix}:{${encoded}}`;
   }
 }

@@ -10,11 +10,16 @@ const rememberedMax = 64;
  * without any write. The rest is random: a record that is deleted and made anew in the same reign gets another epoch.
  */
 export class ReignEpochs {
+  readonly #prefix: string;
   readonly #random: () => number;
   readonly #beginnings = new Map<string, string>();
 
-  /** @param random a number in [0, 1) */
-  constructor(random: () => number) {
+  /**
+   * @param prefix beginning of the bus's keys: two buses on one server have orders of their own
+   * @param random a number in [0, 1)
+   */
+  constructor(prefix: string, random: () => number) {
+    this.#prefix = prefix;
     this.#random = random;
   }
 
@@ -22,7 +27,11 @@ export class ReignEpochs {
   beginning(reign: string): string {
     let beginning = this.#beginnings.get(reign);
     if (beginning === undefined) {
-      beginning = createHash('sha256').update(reign).digest('base64').replaceAll(/[+/=]/g, '').slice(0, beginningLength);
+      beginning = createHash('sha256')
+        .update(`${this.#prefix} ${reign}`)
+        .digest('base64')
+        .replaceAll(/[+/=]/g, '')
+        .slice(0, beginningLength);
       if (this.#beginnings.size >= rememberedMax) this.#beginnings.clear();
       this.#beginnings.set(reign, beginning);
     }

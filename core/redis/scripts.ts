@@ -18,6 +18,6 @@ export const scripts = {
 export type ScriptedRedis = Redis & {
   barrageAppend(recordKey: string, ...argv: (string | number | Buffer)[]): Promise<[epoch: string, offset: number]>;
   barragePosition(recordKey: string, reign: string, epochBeginning: string): Promise<[epoch: string, offset: number]>;
-  barrageLease(leaseKey: string, token: string, holdMs: number): Promise<0 | 1>;
+  barrageLease(leaseKey: string, token: string, holdMs: number): Promise<0 | 1 | 2>;
   barrageRelease(leaseKey: string, token: string): Promise<1>;
 };

@@ -51,8 +51,11 @@ export class ServedGateway {
   /** Number of processes that the last report reached. */
   #listeners = 1;
   #answering = 0;
+  #hasNumber = true;
+  #isInForce = false;
 
-  private constructor(context: CallsContext, server: GatewayServer, lease: GatewayLease) {
+  /** @param lease the number of the gateway, which it holds */
+  constructor(context: CallsContext, server: GatewayServer, lease: GatewayLease) {
     this.#context = context;
     this.#server = server;
     this.#lease = lease;
@@ -92,9 +95,15 @@ export class ServedGateway {
     return this.#server.roomCounts(channel);
   }
 
+  /** Whether calls to the number reach this gateway. */
+  get isReached(): boolean {
+    return this.#isInForce && this.#hasNumber;
+  }
+
   /** Settles when requests reach this gateway for the first time. */
   async inForce(): Promise<void> {
     await Promise.all([this.#own.inForce, this.#all.inForce]);
+    this.#isInForce = true;
     this.#report();
   }
 
@@ -114,6 +123,7 @@ export class ServedGateway {
   #listen(state: 'held' | 'lost'): void {
     const { masters, names } = this.#context;
     const name = names.gateway(this.#lease.number);
+    this.#hasNumber = state === 'held';
     if (state === 'held') masters.add(name, this.#own);
     else masters.remove(name, this.#own);
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { placesOf, redisAccess, type RedisAccess } from '../../../core/redis/access.ts';
+import { placesOf, previousRedisAccess, redisAccess, type RedisAccess } from '../../../core/redis/access.ts';
 import { readSettings } from '../../../core/process/settings.ts';
 
 test.each<[string, RedisAccess, object]>([
@@ -66,6 +66,30 @@ test('the settings give the way to Redis; a CA file that is not there is a fault
   expect(() => redisAccess({ ...result.settings, redisCaFile: '/nowhere/ca.crt' })).toThrow(/BARRAGE_REDIS_CA_FILE can't be read/);
   expect(() => redisAccess({ ...result.settings, redisCaFile: 'package.json' })).toThrow(
     /BARRAGE_REDIS_CA_FILE holds no certificate in PEM/,
+  );
+});
+
+test('the way to the previous bus has settings of its own, and its faults name them', () => {
+  const result = readSettings({
+    BARRAGE_REDIS_URL: 'redis://new',
+    BARRAGE_BUS: 'b',
+    BARRAGE_PREVIOUS_BUS: 'a',
+    BARRAGE_PREVIOUS_REDIS_URL: 'redis://a,redis://b',
+    BARRAGE_PREVIOUS_REDIS_MODE: 'Sentinel',
+    BARRAGE_PREVIOUS_REDIS_SENTINEL_NAME: 'main',
+    BARRAGE_PREVIOUS_REDIS_USERNAME: 'u',
+    BARRAGE_PREVIOUS_REDIS_PASSWORD: 'p',
+  });
+  if (result.kind !== 'settings') throw new Error(result.faults.join());
+  const { settings } = result;
+  const access = { url: 'redis://a,redis://b', mode: 'Sentinel', sentinelName: 'main', username: 'u', password: 'p' };
+  expect(previousRedisAccess(settings)).toEqual(access);
+  expect(redisAccess(settings)).toEqual({ url: 'redis://new', mode: 'Standalone' });
+  expect(() => previousRedisAccess({ ...settings, previousRedisSentinelName: '' })).toThrow(
+    'BARRAGE_PREVIOUS_REDIS_MODE is Sentinel: set BARRAGE_PREVIOUS_REDIS_SENTINEL_NAME to the name',
+  );
+  expect(() => previousRedisAccess({ ...settings, previousRedisCaFile: '/nowhere/ca.crt' })).toThrow(
+    /^BARRAGE_PREVIOUS_REDIS_CA_FILE can't/,
   );
 });
 
