@@ -73,6 +73,8 @@ const stopGraceMs = 2_000;
 const closeMsMax = 30_000;
 /** Milliseconds for queued events when the process stops. The next leader waits for as long. */
 const eventsGraceMs = 2_000;
+/** Milliseconds for documents that were pushed and not written yet, when the process stops. */
+const documentsGraceMs = 2_000;
 const defaultResyncMs = 600_000;
 
 /**
@@ -89,6 +91,7 @@ export class Operator implements Running {
   readonly #stores: Stores;
   readonly #polls: Polls;
   readonly #recorder: EventRecorder;
+  readonly #documents: DocumentKeeper;
   readonly #reconciler: PoolReconciler;
   readonly #pools: Controller;
   readonly #channels: Controller;
@@ -135,7 +138,7 @@ export class Operator implements Running {
     const pushes = new Pushes((address, body, msMax) => admin.putPool(address, body, msMax));
     pushes.export(this.#registry);
     const policies = new KnownPolicies();
-    const documents = new DocumentKeeper({ children, pushes });
+    this.#documents = new DocumentKeeper({ children, pushes, clock });
     const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);
     this.#recorder = new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName });
     const statuses = new StatusApplier({ api, recorder: this.#recorder, logger });
@@ -143,7 +146,7 @@ export class Operator implements Running {
       stores: this.#stores,
       secrets: new PoolSecretsKeeper({ api, known, versionOf: (namespace, name) => this.#stores.secretVersion(namespace, name) }),
       children,
-      documents,
+      documents: this.#documents,
       policies,
       actions: new ActionShell({ api, admin, clock, logger }),
       status: new PoolStatusWriter({ statuses, stores: this.#stores, polls: this.#polls }),
@@ -195,7 +198,7 @@ export class Operator implements Running {
     this.#polls.stop();
     await Promise.all([this.#pools.stop(stopGraceMs), this.#channels.stop(stopGraceMs)]);
     // Before the Lease is released: without the lead this process may not write.
-    await this.#recorder.close(eventsGraceMs);
+    await Promise.all([this.#recorder.close(eventsGraceMs), this.#documents.flush(AbortSignal.timeout(documentsGraceMs))]);
     await this.#election.stop();
     this.#leaving.abort();
     await this.#watching;

@@ -25,7 +25,7 @@ export interface ObservedPool {
   readonly gateways: readonly ObservedGateway[];
   /** Pods of others whose names look like this pool's. Such names are never used, and such pods never touched. */
   readonly foreignNames: readonly string[];
-  /** The document in the ConfigMap; `undefined` before the first. */
+  /** The newest pool document; `undefined` before the first. */
   readonly document: { readonly memberUids: readonly string[] } | undefined;
   /** Memory of the last scaling decision; `undefined` after a start of the operator. */
   readonly scaling: ScalingMemory | undefined;

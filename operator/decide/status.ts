@@ -13,7 +13,7 @@ export interface PoolStatusInput {
   readonly pool: GatewayPool;
   readonly plan: PoolPlan;
   readonly updateRevision: string;
-  /** Epoch of the document in the ConfigMap; 0 before the first. */
+  /** Epoch of the newest pool document; 0 before the first. */
   readonly epoch: number;
   readonly conditions: readonly ConditionDraft[];
   readonly now: number;

@@ -1,82 +1,95 @@
-import { z } from 'zod';
-import { signDocument, verifyDocument, type PoolDocument } from '../../core/pool/pool-document.ts';
-import type { GatewayPool } from '../api/gateway-pool.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../core/clock.ts';
 import { inOrder } from '../../core/pool/document-change.ts';
-import { nextDocument, type DocumentMember } from '../decide/document.ts';
-import { silentMs } from '../decide/observed.ts';
+import type { PoolDocument } from '../../core/pool/pool-document.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+import { nextDocument, reservedBy, type DocumentContent, type DocumentDecision, type DocumentMember } from '../decide/document.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
-import { planPushes, type PlannedPush, type Recipient } from '../decide/push-plan.ts';
 import type { SigningKeys } from '../decide/signing-keys.ts';
 import { documentConfigMap, policyConfigMaps } from '../desired/config-maps.ts';
 import { gatewayUrl } from '../desired/exposure.ts';
 import { childNames } from '../desired/labels.ts';
+import type { JsonObject } from '../desired/objects.ts';
 import { canonical } from '../desired/revision.ts';
 import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { KubeObject } from '../runtime/kube-api.ts';
 import { isOlder } from '../runtime/resource-version.ts';
-import type { Children } from './children.ts';
+import type { Children, DesiredChild } from './children.ts';
+import { DocumentPusher, type PushResult } from './document-pusher.ts';
 import type { PoolSecrets } from './pool-secrets.ts';
-import { PushHeads } from './push-heads.ts';
 import type { Pushes } from './pushes.ts';
-import type { Told } from './told.ts';
-
-export interface StoredDocument {
-  readonly document: PoolDocument;
-  readonly envelope: string;
-}
+import { envelopeIn, signed, verified, type StoredDocument } from './stored-document.ts';
 
 /** Result of a write. `unfit`: no document can be made from the pool's spec, for the reason in `fault`. */
 export type DocumentWrite =
-  | { readonly kind: 'stored'; readonly stored: StoredDocument }
+  | {
+      readonly kind: 'stored';
+      /** The newest document, for the pods. */
+      readonly stored: StoredDocument;
+      /** Milliseconds until the ConfigMap must get it. Absent where it has it. */
+      readonly writeAfterMs?: number;
+    }
   | { readonly kind: 'unfit'; readonly fault: string };
 
-/** The last document that was written, and the ConfigMap that the API server stored. */
-interface Written {
+/** What a pool's document is made of. */
+export interface WantedDocument {
+  readonly pool: GatewayPool;
+  readonly secrets: PoolSecrets;
+  readonly members: readonly DocumentMember[];
+  readonly policies: PoolPolicies;
+  readonly polledEpochs: readonly number[];
+  /** Reads a ConfigMap of the pool from the store. */
+  readonly observed: (name: string) => KubeObject | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The newest document that this operator gave, and its last write. */
+interface Given {
   /** Public half of the signing key. Pods that start under another key do not believe this document. */
   readonly publicKey: string;
   readonly stored: StoredDocument;
+  /** The ConfigMap as the API server stored it. It may hold an earlier document. */
   readonly object: KubeObject;
+  readonly reservedUntil: number;
+  /** When it was written, in milliseconds of the monotonic clock. */
+  readonly writtenAt: number;
+  /** The ConfigMap with the newest document, where that is not written yet. */
+  readonly unwritten: DesiredChild | undefined;
 }
 
-/** A pod's answer to a push. */
-export interface PushResult {
-  readonly to: Recipient;
-  readonly told: Told;
+interface Next {
+  readonly decision: DocumentDecision;
+  readonly document: StoredDocument;
+  /** What this operator gave before, where the ConfigMap is as it wrote it. */
+  readonly own: Given | undefined;
 }
 
-type PlannedResult = PlannedPush & PushResult;
-
-/** Remembered documents of a pool. A pod with an older one gets the whole document. */
-const recentDocumentsMax = 4;
 /** Attempts to write a document against other writers. */
 const conflictsMax = 3;
 
 /**
- * Writes a pool's document into its ConfigMap, then pushes it to the pods. So no pod has a newer document than the one
- * that a new pod would start from.
+ * Gives each pool its document: in the ConfigMap from which pods start, and by pushes. `nextDocument` decides what goes
+ * where, and says why no epoch is given to two documents.
  */
 export class DocumentKeeper {
   readonly #children: Children;
-  readonly #pushes: Pushes;
-  /** The last write of each pool, by pool uid. The store may not have heard of it yet. */
-  readonly #written = new Map<string, Written>();
+  readonly #pusher: DocumentPusher;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  /** By pool uid. The store may not have heard of the write yet. */
+  readonly #given = new Map<string, Given>();
   /**
    * Documents that were already verified, by ConfigMap. A store's object never changes, and each reconcile reads it
    * several times.
    */
   readonly #read = new WeakMap<KubeObject, { readonly publicKey: string; readonly stored: StoredDocument | undefined }>();
-
-  /** The newest documents of each pool (`namespace/name`), the newest first. */
-  readonly #recent = new Map<string, readonly PoolDocument[]>();
-  /** By the parts. */
-  readonly #encoded = new WeakMap<PoolPolicies['parts'], Buffer>();
   /** By the parts. A pool's uid decides the rest of its objects. */
   readonly #partObjects = new WeakMap<PoolPolicies['parts'], { readonly poolUid: string; readonly objects: readonly KubeObject[] }>();
 
-  constructor(options: { readonly children: Children; readonly pushes: Pushes }) {
+  constructor(options: { readonly children: Children; readonly pushes: Pushes; readonly clock: Pick<Clock, 'monotonic'> }) {
     this.#children = options.children;
-    this.#pushes = options.pushes;
+    this.#pusher = new DocumentPusher(options.pushes);
+    this.#clock = options.clock;
   }
 
   /**
@@ -93,145 +106,106 @@ export class DocumentKeeper {
   }
 
   /**
-   * Brings the ConfigMaps up to date. A new document replaces only the version from which it was made. So two operators
-   * that both believe to lead never give one epoch to two documents.
+   * The newest document of a pool. The ConfigMap may not have it yet.
+   * @param configMap as the store has it
+   */
+  newest({ metadata }: GatewayPool, configMap: KubeObject | undefined, publicKey: string): StoredDocument | undefined {
+    const stored = this.read(configMap, publicKey);
+    const given = this.#given.get(metadata.uid);
+    if (given?.publicKey !== publicKey) return stored;
+    return given.stored.document.epoch > (stored?.document.epoch ?? 0) ? given.stored : stored;
+  }
+
+  /**
+   * Makes the next document where one is due, and brings the ConfigMaps up to date where that is due. A write replaces
+   * only the version from which it was decided.
    * @throws ApiError
    */
-  async write(wanted: {
-    readonly pool: GatewayPool;
-    readonly secrets: PoolSecrets;
-    readonly members: readonly DocumentMember[];
-    readonly policies: PoolPolicies;
-    readonly polledEpochs: readonly number[];
-    readonly observed: (name: string) => KubeObject | undefined;
-    readonly signal: AbortSignal;
-  }): Promise<DocumentWrite> {
-    const { pool, secrets, members, policies, observed, signal } = wanted;
-    const content = contentOf(pool, members, policies);
+  async write(wanted: WantedDocument): Promise<DocumentWrite> {
+    const { pool, secrets, policies, observed, signal } = wanted;
+    const { uid } = pool.metadata;
     for (const object of this.#partObjectsOf(pool, policies)) {
       await this.#children.apply({ resource: resources.configMap, object }, observed(object.metadata.name ?? ''), signal);
     }
     const inStore = observed(childNames.document(pool));
     for (let conflicts = 0; conflicts < conflictsMax; conflicts++) {
-      const written = this.#written.get(pool.metadata.uid);
-      const known = conflicts === 0 ? newerObject(inStore, written?.object) : undefined;
+      // An object that the store lacks may exist without the labels by which the store knows it.
+      const known = conflicts > 0 || inStore === undefined ? undefined : newerObject(inStore, this.#given.get(uid)?.object);
       const found = known ?? (await this.#children.read(resources.configMap, documentConfigMap(pool, ''), signal));
-      const stored = newer(this.read(found, secrets.publicKey), written?.publicKey === secrets.publicKey ? written.stored : undefined);
-      const decision = nextDocument({
-        stored: stored === undefined ? undefined : { epoch: stored.document.epoch, content: canonicalContent(stored.document) },
-        content: canonicalContent({ ...content, epoch: 0 }),
-        polledEpochs: [...wanted.polledEpochs, ...this.#earlierEpochs(found, secrets.earlierKeys)],
-      });
-      if (decision.kind === 'keep' && stored !== undefined) {
-        // Applied even so: somebody may have changed or deleted the ConfigMap.
-        await this.#children.apply({ resource: resources.configMap, object: documentConfigMap(pool, stored.envelope) }, inStore, signal);
-        return { kind: 'stored', stored };
-      }
-      const next = signed({ ...content, epoch: decision.epoch }, secrets.privateKey);
+      const next = this.#next(wanted, found);
       if (typeof next === 'string') return { kind: 'unfit', fault: next };
-      const child = { resource: resources.configMap, object: documentConfigMap(pool, next.envelope) };
-      const object = await this.#children.replace(child, found, signal);
-      if (object === undefined) continue;
-      this.#written.set(pool.metadata.uid, { publicKey: secrets.publicKey, stored: next, object });
-      return { kind: 'stored', stored: next };
+      const { decision, document, own } = next;
+      const isWrite = decision.kind === 'write';
+      const { writeAfterMs } = decision;
+      const answer = { kind: 'stored', stored: document, ...(writeAfterMs === undefined ? {} : { writeAfterMs }) } as const;
+      if (!isWrite && own !== undefined) this.#notePush(own, document, wanted);
+      const object = documentConfigMap(pool, isWrite ? document.envelope : envelopeIn(found));
+      if (found !== undefined && isAsWanted(found, object)) return answer;
+      const replaced = await this.#children.replace({ resource: resources.configMap, object }, found, signal);
+      if (replaced === undefined) continue;
+      if (isWrite) this.#noteWrite(uid, { publicKey: secrets.publicKey, stored: document, object: replaced });
+      return answer;
     }
     throw new ApiError('another writer changes it again and again', { status: 409, reason: 'Conflict' });
   }
 
-  /** Epoch of a document that carries an earlier signature: the next one comes after it. */
-  #earlierEpochs(found: KubeObject | undefined, earlierKeys: readonly SigningKeys[]): readonly number[] {
-    if (found === undefined) return [];
-    return earlierKeys.flatMap(({ publicKey }) => verified(found, publicKey)?.document.epoch ?? []);
+  /**
+   * Writes the documents that no ConfigMap has yet, so that the next leader finds them. What can't be written is left
+   * to it. Never rejects.
+   */
+  async flush(signal: AbortSignal): Promise<void> {
+    const unwritten = [...this.#given.values()].flatMap(({ unwritten: child, object }) => (child === undefined ? [] : [{ child, object }]));
+    await Promise.allSettled(unwritten.map(({ child, object }) => this.#children.replace(child, object, signal)));
   }
 
   /** @param pool `namespace/name` */
   forget(pool: string, poolUid: string): void {
-    this.#recent.delete(pool);
-    this.#written.delete(poolUid);
+    this.#pusher.forget(pool);
+    this.#given.delete(poolUid);
   }
 
   /** Number of pools whose document is remembered. */
   get size(): number {
-    return Math.max(this.#written.size, this.#recent.size);
+    return Math.max(this.#given.size, this.#pusher.size);
+  }
+
+  /** {@link DocumentPusher.push} */
+  push(...about: Parameters<DocumentPusher['push']>): Promise<readonly PushResult[]> {
+    return this.#pusher.push(...about);
   }
 
   /**
-   * Pushes the document to every pod with a lower epoch, and the policies to those that lack them.
-   * @param secrets the signing keys: each pod is told in the key that it trusts
-   * @returns the answer of each of these pods
+   * Decides by the ConfigMap as it was found.
+   * @returns the fault of the content where no document can be made of it
    */
-  async push(
-    stored: StoredDocument,
-    { policies, secrets }: { readonly policies: PoolPolicies; readonly secrets: Pick<PoolSecrets, 'earlierKeys'> },
-    recipients: readonly Recipient[],
-  ): Promise<readonly PushResult[]> {
-    const { epoch } = stored.document;
-    const planned = planPushes(recipients, { epoch, policiesHash: policies.hash }, silentMs);
-    const recent = this.#remembered(stored.document);
-    if (planned.length === 0) return [];
-    const heads = new PushHeads(stored, recent, secrets.earlierKeys);
-    const whole = (to: Recipient): Buffer => heads.wholeFor(to);
-    const first = await this.#carryOut((to) => heads.shortFor(to), policies, planned);
-    // A pod of another version may not understand a change. One that has restarted since its last answer has neither
-    // the document before nor policies.
-    const second = await this.#again(
-      first,
-      ({ to }) => heads.shortFor(to) !== whole(to),
-      (lacking) => this.#carryOut(whole, policies, lacking),
-    );
-    return await this.#again(
-      second,
-      ({ needsPolicies, told }) => !needsPolicies && told.kind === 'refused' && told.status === 400,
-      (lacking) =>
-        this.#carryOut(
-          whole,
-          policies,
-          lacking.map(({ to }) => ({ to, needsPolicies: true })),
-        ),
-    );
+  #next({ pool, secrets, members, policies, polledEpochs }: WantedDocument, found: KubeObject | undefined): Next | string {
+    const { publicKey, privateKey, earlierKeys } = secrets;
+    const content = contentOf(pool, members, policies);
+    const given = this.#given.get(pool.metadata.uid);
+    const own = isVersion(found, given?.object) ? given : undefined;
+    const stored = this.read(found, publicKey);
+    const decision = nextDocument({
+      stored: stored && textsOf(stored.document, publicKey),
+      reservedUntil: own?.reservedUntil ?? reservedIn(found, stored, earlierKeys),
+      own: own && { newest: textsOf(own.stored.document, own.publicKey), sinceWriteMs: this.#clock.monotonic() - own.writtenAt },
+      content: textsOf({ ...content, epoch: 0 }, publicKey),
+      knownEpochs: [...polledEpochs, pool.status?.placementEpoch ?? 0, given?.stored.document.epoch ?? 0],
+    });
+    const newest = own?.stored ?? stored;
+    if (decision.epoch === newest?.document.epoch) return { decision, document: newest, own };
+    const document = signed({ ...content, epoch: decision.epoch }, privateKey);
+    return typeof document === 'string' ? document : { decision, document, own };
   }
 
-  /** Repeats the pushes that were refused for a lack, and puts the new answers in the place of the old ones. */
-  async #again(
-    results: readonly PlannedResult[],
-    mayLack: (result: PlannedResult) => boolean,
-    repeat: (lacking: readonly PlannedResult[]) => Promise<readonly PlannedResult[]>,
-  ): Promise<readonly PlannedResult[]> {
-    const lacking = results.filter((each) => each.told.kind === 'refused' && each.told.status !== 409 && mayLack(each));
-    if (lacking.length === 0) return results;
-    return [...results.filter((each) => !lacking.includes(each)), ...(await repeat(lacking))];
+  #noteWrite(poolUid: string, written: Pick<Given, 'publicKey' | 'stored' | 'object'>): void {
+    const reservedUntil = reservedBy(written.stored.document.epoch);
+    this.#given.set(poolUid, { ...written, reservedUntil, writtenAt: this.#clock.monotonic(), unwritten: undefined });
   }
 
-  async #carryOut(
-    headFor: (to: Recipient) => Buffer,
-    policies: PoolPolicies,
-    planned: readonly PlannedPush[],
-  ): Promise<readonly PlannedResult[]> {
-    const answers = await this.#pushes.all(
-      planned.map(({ to, needsPolicies }) => ({
-        address: to.address,
-        body: [headFor(to), needsPolicies ? this.#encodedPolicies(policies) : noPolicies],
-        isSlow: to.silentMs > 0,
-      })),
-    );
-    return planned.map((push, index) => ({ ...push, told: answers[index] ?? { kind: 'silent' } }));
-  }
-
-  /** The documents that the pool's pods may have, this one included. */
-  #remembered(document: PoolDocument): readonly PoolDocument[] {
-    const before = (this.#recent.get(document.pool) ?? []).filter(({ epoch }) => epoch < document.epoch);
-    const recent = [document, ...before].slice(0, recentDocumentsMax);
-    this.#recent.set(document.pool, recent);
-    return recent;
-  }
-
-  /** The end of a body with policies, encoded once for all pods and documents. */
-  #encodedPolicies({ parts }: PoolPolicies): Buffer {
-    const known = this.#encoded.get(parts);
-    if (known !== undefined) return known;
-    const encoded = Buffer.from(`${JSON.stringify(parts)}}`);
-    this.#encoded.set(parts, encoded);
-    return encoded;
+  #notePush(own: Given, document: StoredDocument, { pool, secrets }: WantedDocument): void {
+    const isWritten = document.envelope === envelopeIn(own.object);
+    const unwritten = isWritten ? undefined : { resource: resources.configMap, object: documentConfigMap(pool, document.envelope) };
+    this.#given.set(pool.metadata.uid, { ...own, publicKey: secrets.publicKey, stored: document, unwritten });
   }
 
   /** The policies' ConfigMaps, the same objects as long as the policies are the same: their hashes are remembered. */
@@ -245,36 +219,33 @@ export class DocumentKeeper {
   }
 }
 
-/** The end of a body for a pod that has the policies. */
-const noPolicies = Buffer.from('[]}');
-
-function verified(configMap: KubeObject, publicKey: string): StoredDocument | undefined {
-  const envelope = (configMap as { readonly data?: Readonly<Record<string, string>> }).data?.['pool.json'];
-  if (envelope === undefined) return undefined;
-  const read = verifyDocument(envelope, publicKey);
-  return read.kind === 'verified' ? { document: read.document, envelope } : undefined;
+/** Last epoch that a ConfigMap reserves, in whichever of the keys its document is signed; 0: no document of ours. */
+function reservedIn(found: KubeObject | undefined, stored: StoredDocument | undefined, earlierKeys: readonly SigningKeys[]): number {
+  if (stored !== undefined) return reservedBy(stored.document.epoch);
+  if (found === undefined) return 0;
+  return Math.max(
+    0,
+    ...earlierKeys.flatMap(({ publicKey }) => verified(found, publicKey) ?? []).map(({ document }) => reservedBy(document.epoch)),
+  );
 }
 
-/** @returns the fault of the content where it breaks a bound of the document */
-function signed(document: PoolDocument, privateKey: string): StoredDocument | string {
-  try {
-    const envelope = signDocument(document, privateKey);
-    // As pods read it: changes are told between documents in the same form.
-    const { document: text } = JSON.parse(envelope) as { readonly document: string };
-    return { document: JSON.parse(text) as PoolDocument, envelope };
-  } catch (error) {
-    if (error instanceof z.ZodError) return z.prettifyError(error);
-    if (error instanceof RangeError) return error.message;
-    throw error;
-  }
+/** Whether an object has all that we set, besides additions of others. */
+function isAsWanted(found: KubeObject, wanted: KubeObject): boolean {
+  const { labels = {}, ownerReferences = [] } = found.metadata;
+  return (
+    envelopeIn(found) === envelopeIn(wanted) &&
+    Object.entries(wanted.metadata.labels ?? {}).every(([name, value]) => labels[name] === value) &&
+    (wanted.metadata.ownerReferences ?? []).every((owner) => ownerReferences.some((each) => isDeepStrictEqual({ ...each }, owner)))
+  );
 }
 
-function newer(one: StoredDocument | undefined, other: StoredDocument | undefined): StoredDocument | undefined {
-  return (one?.document.epoch ?? 0) >= (other?.document.epoch ?? 0) ? one : other;
+function isVersion(found: KubeObject | undefined, written: KubeObject | undefined): boolean {
+  const [one, other] = [found?.metadata, written?.metadata];
+  return one !== undefined && one.uid === other?.uid && one.resourceVersion === other?.resourceVersion;
 }
 
-function newerObject(one: KubeObject | undefined, other: KubeObject | undefined): KubeObject | undefined {
-  return one === undefined || isOlder(one.metadata.resourceVersion, other?.metadata.resourceVersion) ? other : one;
+function newerObject(one: KubeObject, other: KubeObject | undefined): KubeObject {
+  return other !== undefined && isOlder(one.metadata.resourceVersion, other.metadata.resourceVersion) ? other : one;
 }
 
 function contentOf(pool: GatewayPool, members: readonly DocumentMember[], policies: PoolPolicies): Omit<PoolDocument, 'epoch'> {
@@ -294,13 +265,15 @@ function contentOf(pool: GatewayPool, members: readonly DocumentMember[], polici
   };
 }
 
-/** `canonicalContent` of documents, which never change. */
-const contents = new WeakMap<PoolDocument, string>();
+/** `textsOf` of documents, which never change. */
+const texts = new WeakMap<PoolDocument, { readonly publicKey: string; readonly texts: DocumentContent & { readonly epoch: number } }>();
 
-function canonicalContent(document: PoolDocument): string {
-  const known = contents.get(document);
-  if (known !== undefined) return known;
-  const content = canonical(JSON.parse(JSON.stringify({ ...document, epoch: 0 })) as Parameters<typeof canonical>[0]);
-  contents.set(document, content);
-  return content;
+function textsOf(document: PoolDocument, publicKey: string): DocumentContent & { readonly epoch: number } {
+  const known = texts.get(document);
+  if (known?.publicKey === publicKey) return known.texts;
+  const { epoch, gateways, ...rest } = document;
+  const plain = JSON.parse(JSON.stringify({ gateways, rest })) as JsonObject;
+  const made = { epoch, members: canonical(plain['gateways']), rest: `${publicKey}${canonical(plain['rest'])}` };
+  texts.set(document, { publicKey, texts: made });
+  return made;
 }

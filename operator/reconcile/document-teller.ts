@@ -42,8 +42,8 @@ export class DocumentTeller {
   }
 
   /**
-   * Writes the document and pushes it to the pods.
-   * @returns milliseconds until the next attempt, where a pod that stays did not take it
+   * Writes the document where that is due, and pushes it to the pods.
+   * @returns milliseconds until it must be written, or until the next attempt where a pod that stays did not take it
    */
   async tell(
     pool: GatewayPool & KubeObject,
@@ -88,7 +88,8 @@ export class DocumentTeller {
         attempts.note({ kind: 'InvalidTemplate', subject, message: `no pool document can be made: ${written.fault}` });
         return;
       }
-      const { stored } = written;
+      const { stored, writeAfterMs } = written;
+      afterMs = writeAfterMs;
       const { epoch } = stored.document;
       for (const { to, told } of await this.#documents.push(stored, { policies, secrets }, recipients)) {
         if (told.kind === 'taken') this.#polls.tookDocument(to.uid, { epoch, policiesHash: policies.hash });

@@ -12,7 +12,8 @@ import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { KubeObject } from '../runtime/kube-api.ts';
 import { isOlder } from '../runtime/resource-version.ts';
 import { controllerOf, type Children } from './children.ts';
-import type { DocumentKeeper, StoredDocument } from './document-keeper.ts';
+import type { DocumentKeeper } from './document-keeper.ts';
+import type { StoredDocument } from './stored-document.ts';
 import { isEndpointReady } from './endpoints.ts';
 import { observeGateway, observePoll, type PoolPod } from './pod-view.ts';
 import { unixTimeOf, type Polls } from './polls.ts';
@@ -68,7 +69,7 @@ export class PoolObserver {
     const template = gatewayTemplate(ingredients);
     const updateRevision = gatewayRevision(ingredients);
     const old = owned.find((pod) => pod.metadata.labels?.[names.label.revision] !== updateRevision);
-    const stored = this.storedDocument(pool, ingredients.publicKey);
+    const newest = this.newestDocument(pool, ingredients.publicKey);
     const slices = stores.slicesOf(key, childNames.clients(pool));
     return {
       now: clock.wall(),
@@ -87,17 +88,17 @@ export class PoolObserver {
         });
       }),
       foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
-      document: stored === undefined ? undefined : { memberUids: stored.document.gateways.map(({ uid }) => uid) },
+      document: newest === undefined ? undefined : { memberUids: newest.document.gateways.map(({ uid }) => uid) },
       scaling: memory.scaling,
       faults: memory.faults,
       refusedPods: [...memory.refusals.keys()],
     };
   }
 
-  /** The document in the pool's ConfigMap, if it carries the pool's signature. */
-  storedDocument(pool: GatewayPool, publicKey: string): StoredDocument | undefined {
+  /** The pool's newest document, which the ConfigMap may not have yet. */
+  newestDocument(pool: GatewayPool, publicKey: string): StoredDocument | undefined {
     const object = this.#stores.child(resources.configMap, pool.metadata.namespace, childNames.document(pool));
-    return this.#documents.read(object, publicKey);
+    return this.#documents.newest(pool, object, publicKey);
   }
 }
 

@@ -148,7 +148,7 @@ export class PoolReconciler {
     const faults = [...new Set([...attempts.faults, ...standing])];
     memory.failing = attempts.failing;
     memory.faults = faults;
-    const epoch = this.#observer.storedDocument(pool, secrets.publicKey)?.document.epoch ?? 0;
+    const epoch = this.#observer.newestDocument(pool, secrets.publicKey)?.document.epoch ?? 0;
     const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch };
     const verdict = status.judge(report);
     // Events come before the status: an operator that dies in between records an event twice rather than never.

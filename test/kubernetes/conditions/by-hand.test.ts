@@ -55,7 +55,6 @@ const edits: readonly (readonly [what: string, object: string, path: string, cha
   ['label of the Deployment', 'deployment/live-publisher', '.metadata.labels', { metadata: { labels: { 'barrage.dev/pool': 'mine' } } }],
   ["limit of the publishers' autoscaler", 'hpa/live-publisher', '.spec.maxReplicas', { spec: { maxReplicas: 77 } }],
   ["gateways' disruption budget", 'pdb/live-gateways', '.spec', { spec: { minAvailable: 0 } }],
-  ['pool document', 'configmap/live-pool', '.data', { data: { 'pool.json': '{}' } }],
   ['policies', 'configmap/live-policies-0', '.data', { data: { 'policies-0.json': '{"channels":[]}' } }],
   ['NetworkPolicy of the gateways', 'networkpolicy/live-gateways', '.spec.policyTypes', { spec: { policyTypes: ['Egress'] } }],
   ["Secret of the pods' settings", 'secret/live-settings', '.data.api-keys', { data: { 'api-keys': 'bWluZQ==' } }],
@@ -68,6 +67,11 @@ test.each(edits)('the %s (%s) is as it was after somebody has changed it', async
   await at.patch(object, change);
   expect(await at.field(object, '.metadata.resourceVersion')).not.toBe(version);
   await at.untilField(object, path, before);
+});
+
+test('a pool document that somebody has spoilt is written anew', async () => {
+  await at.patch('configmap/live-pool', { data: { 'pool.json': '{}' } });
+  await at.untilField('configmap/live-pool', '.data', /"pool\.json":"\{.{100,}/);
 });
 
 test.each([

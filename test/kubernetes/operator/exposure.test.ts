@@ -54,6 +54,7 @@ async function untilReady(reason: string): Promise<string> {
 }
 
 async function expectNoWrites(operator: OperatorProcess): Promise<void> {
+  await operated.untilDocumentsWritten();
   await vi.waitUntil(() => operator.writes(performance.now() - 2_000).length === 0, { timeout: 60_000, interval: 200 });
   const from = performance.now();
   await pause(idleMs);

@@ -28,6 +28,7 @@ test('converged pools cost no write and no list, however often everything is loo
   print(`by ${countBy(operator.requests())}`);
   await operated.untilPublishersScaled();
   await operated.untilConverged();
+  await operated.untilDocumentsWritten();
   const begun = performance.now();
   const before = await operator.usage();
   await pause(idleMs);

@@ -115,6 +115,23 @@ export class OperatedCluster {
     return performance.now() - startedAt;
   }
 
+  /** Waits until the ConfigMap of every pool has the document that its pods have: the last write of an operator. */
+  async untilDocumentsWritten(): Promise<void> {
+    const areWritten = async (): Promise<boolean> => {
+      const [pools, configMaps] = await Promise.all([
+        this.pools(),
+        this.api.list<KubeObject & { readonly data?: Readonly<Record<string, string>> }>(resources.configMap, {
+          namespace: this.namespace,
+        }),
+      ]);
+      return pools.every(({ metadata: { name }, status }) => {
+        const envelope = configMaps.find(({ metadata }) => metadata.name === `${name}-pool`)?.data?.['pool.json'];
+        return envelope?.includes(`\\"epoch\\":${status?.placementEpoch},`);
+      });
+    };
+    await vi.waitUntil(areWritten, { timeout: 60_000, interval: 500 });
+  }
+
   /**
    * Waits until every pool says that its publishers are as many as the autoscaler, which takes its time, wants at
    * least.

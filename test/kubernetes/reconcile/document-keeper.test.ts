@@ -1,17 +1,21 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test, vi } from 'vitest';
 import type { GatewayPool } from '../../../operator/api/gateway-pool.ts';
-import type { DocumentMember } from '../../../operator/decide/document.ts';
+import { epochsReserved, membersWriteMs, type DocumentMember } from '../../../operator/decide/document.ts';
 import { poolPolicies } from '../../../operator/decide/policies.ts';
 import { childNames } from '../../../operator/desired/labels.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import { Children } from '../../../operator/reconcile/children.ts';
-import { DocumentKeeper, type DocumentWrite, type StoredDocument } from '../../../operator/reconcile/document-keeper.ts';
+import { DocumentKeeper, type DocumentWrite } from '../../../operator/reconcile/document-keeper.ts';
+import type { StoredDocument } from '../../../operator/reconcile/stored-document.ts';
 import type { PoolSecrets } from '../../../operator/reconcile/pool-secrets.ts';
 import { Pushes } from '../../../operator/reconcile/pushes.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { applyDefinitions } from '../../pods/operated-pool.ts';
 import { clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
+import { Random } from '../../simulation/random.ts';
 import { gatewayPool, Surroundings } from '../conditions/observation.ts';
 import { openRig, type Rig } from '../kube/rig.ts';
 
@@ -20,12 +24,15 @@ vi.setConfig({ testTimeout: clusterTimeoutMs });
 const noPushes = new Pushes(() => Promise.resolve({ kind: 'silent' }));
 
 interface Pen {
+  readonly flush: () => Promise<void>;
   readonly write: (wanted: {
     readonly gateway: string;
     /** The document's ConfigMap as this operator's store has it. */
     readonly inStore?: KubeObject | undefined;
     readonly polledEpochs?: readonly number[];
     readonly exposure?: GatewayPool['spec']['exposure'];
+    readonly hashSeed?: number;
+    readonly placementEpoch?: number;
   }) => Promise<DocumentWrite>;
 }
 
@@ -46,6 +53,7 @@ function member(name: string): DocumentMember {
 class Desk {
   readonly rig: Rig;
   readonly pool: GatewayPool;
+  readonly clock = new FakeClock();
   keys = newKeys();
 
   private constructor(rig: Rig, pool: GatewayPool) {
@@ -64,11 +72,16 @@ class Desk {
 
   /** An operator that leads, or thinks so. */
   operator(): Pen {
-    const documents = new DocumentKeeper({ children: new Children(this.rig.api), pushes: noPushes });
+    const documents = new DocumentKeeper({ children: new Children(this.rig.api), pushes: noPushes, clock: this.clock });
     return {
-      write: async ({ gateway, inStore, polledEpochs = [], exposure = this.pool.spec.exposure }) =>
+      flush: async () => documents.flush(AbortSignal.timeout(60_000)),
+      write: async ({ gateway, inStore, polledEpochs = [], exposure = this.pool.spec.exposure, hashSeed = 0, placementEpoch = 0 }) =>
         documents.write({
-          pool: { ...this.pool, spec: { ...this.pool.spec, exposure } },
+          pool: {
+            ...this.pool,
+            spec: { ...this.pool.spec, exposure, placement: { ...this.pool.spec.placement, hashSeed } },
+            status: { placementEpoch },
+          },
           secrets: this.keys as PoolSecrets,
           members: [member(gateway)],
           policies: poolPolicies([]),
@@ -85,7 +98,7 @@ class Desk {
 
   /** What a pod that starts now, and trusts the key of now, would read. */
   async read(): Promise<StoredDocument | undefined> {
-    const reader = new DocumentKeeper({ children: new Children(this.rig.api), pushes: noPushes });
+    const reader = new DocumentKeeper({ children: new Children(this.rig.api), pushes: noPushes, clock: systemClock });
     return reader.read(await this.stored(), this.keys.publicKey);
   }
 }
@@ -104,11 +117,37 @@ test('two operators that both think they lead never give one epoch to two docume
   expect(storedIn(await one.write({ gateway: 'a' }))).toEqual([1, 'a']);
   const first = await desk.stored();
   // Its store has heard of nothing yet.
-  expect(storedIn(await other.write({ gateway: 'b' }))).toEqual([2, 'b']);
-  // This one knows the first document, and its own.
-  expect(storedIn(await one.write({ gateway: 'c', inStore: first }))).toEqual([3, 'c']);
-  expect(summary(await desk.read())).toEqual([3, 'c']);
-  expect(storedIn(await one.write({ gateway: 'c', inStore: await desk.stored() }))).toEqual([3, 'c']);
+  expect(storedIn(await other.write({ gateway: 'b' }))).toEqual([1 + epochsReserved, 'b']);
+  const second = await desk.stored();
+  // This one has not heard of the other: it pushes from its own reservation, and so does the other.
+  expect(storedIn(await one.write({ gateway: 'c', inStore: first }))).toEqual([2, 'c']);
+  expect(storedIn(await other.write({ gateway: 'd', inStore: second }))).toEqual([2 + epochsReserved, 'd']);
+  expect(storedIn(await one.write({ gateway: 'e', inStore: first }))).toEqual([3, 'e']);
+  // With its next write it hears of the other, and begins behind its reservation.
+  await desk.clock.advance(membersWriteMs);
+  expect(storedIn(await one.write({ gateway: 'f', inStore: first }))).toEqual([1 + 2 * epochsReserved, 'f']);
+  expect(summary(await desk.read())).toEqual([1 + 2 * epochsReserved, 'f']);
+  expect(storedIn(await one.write({ gateway: 'f', inStore: await desk.stored() }))).toEqual([1 + 2 * epochsReserved, 'f']);
+});
+
+test('two operators take turns at random, with stores that lag: each document has an epoch of its own', async () => {
+  const desk = await Desk.open();
+  const operators = [desk.operator(), desk.operator()];
+  const stores: (KubeObject | undefined)[] = [undefined, undefined];
+  const given = new Map<number, unknown>();
+  const random = new Random(7);
+  for (let turn = 0; turn < 60; turn++) {
+    const who = random.below(2);
+    if (random.below(3) === 0) stores[who] = await desk.stored();
+    if (random.below(4) === 0) await desk.clock.advance(membersWriteMs / 2);
+    const gateway = `g${random.below(5)}`;
+    const write = await operators[who]?.write({ gateway, inStore: stores[who], hashSeed: random.below(8) === 0 ? 1 : 0 });
+    if (write?.kind !== 'stored') throw new Error('no document');
+    const { epoch, ...content } = write.stored.document;
+    expect(given.get(epoch) ?? content).toEqual(content);
+    given.set(epoch, content);
+  }
+  expect(given.size).toBeGreaterThan(20);
 });
 
 test('many at once: each document that is stored has an epoch of its own', async () => {
@@ -120,6 +159,52 @@ test('many at once: each document that is stored has an epoch of its own', async
   for (const write of writes) if (write.status === 'rejected') expect(write.reason).toMatchObject({ reason: 'Conflict' });
   expect(stored.length).toBeGreaterThan(1);
   expect(new Set(stored.map(({ document }) => document.epoch)).size).toBe(stored.length);
+});
+
+test('members are written once in a while, and the rest at once', async () => {
+  const desk = await Desk.open();
+  const operator = desk.operator();
+  await operator.write({ gateway: 'a' });
+  const first = await desk.stored();
+  for (const [index, gateway] of ['b', 'c', 'd'].entries()) {
+    const write = await operator.write({ gateway, inStore: first });
+    expect(write).toMatchObject({ kind: 'stored', writeAfterMs: membersWriteMs });
+    expect(storedIn(write)).toEqual([2 + index, gateway]);
+  }
+  expect(await desk.stored()).toEqual(first);
+  // The same members: what was pushed is written when it is due.
+  await desk.clock.advance(membersWriteMs);
+  expect(storedIn(await operator.write({ gateway: 'd', inStore: first, polledEpochs: [4] }))).toEqual([4, 'd']);
+  expect(summary(await desk.read())).toEqual([4, 'd']);
+  expect(storedIn(await operator.write({ gateway: 'e', inStore: await desk.stored(), hashSeed: 3 }))).toEqual([5, 'e']);
+  expect(summary(await desk.read())).toEqual([5, 'e']);
+});
+
+test('an operator that stops writes what it has pushed: the next leader goes on without a new document', async () => {
+  const desk = await Desk.open();
+  const [before, next] = [desk.operator(), desk.operator()];
+  await before.write({ gateway: 'a' });
+  expect(storedIn(await before.write({ gateway: 'b', inStore: await desk.stored() }))).toEqual([2, 'b']);
+  await before.flush();
+  expect(summary(await desk.read())).toEqual([2, 'b']);
+  expect(storedIn(await next.write({ gateway: 'b', inStore: await desk.stored(), polledEpochs: [2] }))).toEqual([2, 'b']);
+});
+
+test('a new leader goes on behind what pods and the status know, and writes nothing where all is as it was', async () => {
+  const desk = await Desk.open();
+  const before = desk.operator();
+  await before.write({ gateway: 'a' });
+  const first = await desk.stored();
+  expect(await desk.operator().write({ gateway: 'a', inStore: first, polledEpochs: [1], placementEpoch: 1 })).toMatchObject({
+    kind: 'stored',
+  });
+  expect(await desk.stored()).toEqual(first);
+  // What the one before has pushed is not in the ConfigMap.
+  expect(storedIn(await before.write({ gateway: 'b', inStore: first }))).toEqual([2, 'b']);
+  expect(storedIn(await desk.operator().write({ gateway: 'a', inStore: first, polledEpochs: [2] }))).toEqual([1 + epochsReserved, 'a']);
+  const second = await desk.stored();
+  const next = await desk.operator().write({ gateway: 'a', inStore: second, placementEpoch: 2 + epochsReserved });
+  expect(storedIn(next)).toEqual([1 + 2 * epochsReserved, 'a']);
 });
 
 test('a new signing key is a new document, though nothing else has changed: pods that start now believe it', async () => {
@@ -138,22 +223,43 @@ test('a document in an earlier key gives its epoch, though no pod answers any mo
   await operator.write({ gateway: 'a' });
   await operator.write({ gateway: 'b', inStore: await desk.stored() });
   desk.keys = { ...newKeys(), earlierKeys: [desk.keys] };
-  expect(storedIn(await operator.write({ gateway: 'b', inStore: await desk.stored() }))).toEqual([3, 'b']);
+  expect(storedIn(await desk.operator().write({ gateway: 'b', inStore: await desk.stored() }))).toEqual([1 + epochsReserved, 'b']);
+  expect(storedIn(await operator.write({ gateway: 'b', inStore: await desk.stored() }))).toEqual([1 + epochsReserved, 'b']);
 });
 
-test('a document that is edited by hand or deleted is put back as it was', async () => {
+test('a document that is edited by hand, deleted or restored heals, behind all epochs that are known', async () => {
   const desk = await Desk.open();
   const operator = desk.operator();
   await operator.write({ gateway: 'a' });
   const metadata = { namespace: desk.rig.namespace, name: childNames.document(desk.pool) };
-  await desk.rig.api.overwrite(resources.configMap, { metadata, data: { 'pool.json': '{}' } } as KubeObject);
-  expect(storedIn(await operator.write({ gateway: 'a', inStore: await desk.stored() }))).toEqual([1, 'a']);
-  expect(summary(await desk.read())).toEqual([1, 'a']);
+  const first = await desk.stored();
+  const spoil = async (data: object): Promise<void> => {
+    await desk.rig.api.overwrite(resources.configMap, { metadata, data } as KubeObject);
+  };
+  await spoil({ 'pool.json': '{}' });
+  const afterEdit = 1 + 2 * epochsReserved;
+  expect(storedIn(await operator.write({ gateway: 'a', inStore: await desk.stored() }))).toEqual([afterEdit, 'a']);
+  expect(summary(await desk.read())).toEqual([afterEdit, 'a']);
   await desk.rig.api.delete(resources.configMap, metadata);
+  const afterDeletion = afterEdit + 2 * epochsReserved;
+  expect(storedIn(await operator.write({ gateway: 'a' }))).toEqual([afterDeletion, 'a']);
+  expect(summary(await desk.read())).toEqual([afterDeletion, 'a']);
+  // As a backup had it.
+  await spoil((first as { readonly data?: object }).data ?? {});
+  const restored = desk.operator().write({ gateway: 'b', inStore: await desk.stored(), polledEpochs: [afterDeletion] });
+  expect(storedIn(await restored)).toEqual([afterDeletion + 2 * epochsReserved, 'b']);
+  expect(summary(await desk.read())).toEqual([afterDeletion + 2 * epochsReserved, 'b']);
+});
+
+test('labels that somebody took away are put back, with the document as it is', async () => {
+  const desk = await Desk.open();
+  const operator = desk.operator();
+  await operator.write({ gateway: 'a' });
+  const metadata = { namespace: desk.rig.namespace, name: childNames.document(desk.pool), labels: { 'barrage.dev/pool': 'foreign' } };
+  await desk.rig.api.overwrite(resources.configMap, { metadata } as unknown as KubeObject);
+  // The store knows it by its labels.
   expect(storedIn(await operator.write({ gateway: 'a' }))).toEqual([1, 'a']);
-  await desk.rig.api.delete(resources.configMap, metadata);
-  expect(storedIn(await operator.write({ gateway: 'b' }))).toEqual([2, 'b']);
-  expect(summary(await desk.read())).toEqual([2, 'b']);
+  expect((await desk.stored())?.metadata.labels).toMatchObject({ 'barrage.dev/pool': 'web' });
 });
 
 test('what no document can be made of is told, and leaves the stored one as it is', async () => {

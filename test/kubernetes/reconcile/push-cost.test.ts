@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { inOrder } from '../../../core/pool/document-change.ts';
 import { signDocument, type PoolDocument } from '../../../core/pool/pool-document.ts';
 import { readChunks } from '../../../core/process/bounded-read.ts';
+import { systemClock } from '../../../core/process/system-clock.ts';
 import { createLogger } from '../../../core/process/logging.ts';
 import { Pool } from '../../../core/process/pool.ts';
 import type { BarrageChannel } from '../../../operator/api/barrage-channel.ts';
@@ -15,7 +16,8 @@ import type { Recipient } from '../../../operator/decide/push-plan.ts';
 import { trustOf, type SigningKeys } from '../../../operator/decide/signing-keys.ts';
 import { AdminClient } from '../../../operator/reconcile/admin-client.ts';
 import type { Children } from '../../../operator/reconcile/children.ts';
-import { DocumentKeeper, type StoredDocument } from '../../../operator/reconcile/document-keeper.ts';
+import { DocumentKeeper } from '../../../operator/reconcile/document-keeper.ts';
+import type { StoredDocument } from '../../../operator/reconcile/stored-document.ts';
 import { pushLimits, Pushes } from '../../../operator/reconcile/pushes.ts';
 import { keyPair } from '../../operator/desired/ingredients.ts';
 
@@ -99,7 +101,7 @@ function keeperFor(port: number): DocumentKeeper {
   const admin = new AdminClient(port);
   // A busy machine may stand still for seconds.
   const pushes = new Pushes((address, body) => admin.putPool(address, body, 60_000));
-  return new DocumentKeeper({ children: {} as Children, pushes });
+  return new DocumentKeeper({ children: {} as Children, pushes, clock: systemClock });
 }
 
 test('a join costs each gateway the document, and the policies that it has are not sent again', async () => {

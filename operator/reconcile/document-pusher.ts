@@ -1,0 +1,127 @@
+import type { PoolDocument } from '../../core/pool/pool-document.ts';
+import { silentMs } from '../decide/observed.ts';
+import type { PoolPolicies } from '../decide/policies.ts';
+import { planPushes, type PlannedPush, type Recipient } from '../decide/push-plan.ts';
+import type { StoredDocument } from './stored-document.ts';
+import type { PoolSecrets } from './pool-secrets.ts';
+import { PushHeads } from './push-heads.ts';
+import type { Pushes } from './pushes.ts';
+import type { Told } from './told.ts';
+
+/** A pod's answer to a push. */
+export interface PushResult {
+  readonly to: Recipient;
+  readonly told: Told;
+}
+
+type PlannedResult = PlannedPush & PushResult;
+
+/** Remembered documents of a pool. A pod with an older one gets the whole document. */
+const recentDocumentsMax = 4;
+/**
+ * Pushes documents to pods: the change since the document that a pod has, where the pod can take it, and the policies
+ * where it lacks them.
+ */
+export class DocumentPusher {
+  readonly #pushes: Pushes;
+  /** The newest documents of each pool (`namespace/name`), the newest first. */
+  readonly #recent = new Map<string, readonly PoolDocument[]>();
+  /** By the parts. */
+  readonly #encoded = new WeakMap<PoolPolicies['parts'], Buffer>();
+
+  constructor(pushes: Pushes) {
+    this.#pushes = pushes;
+  }
+
+  /** @param pool `namespace/name` */
+  forget(pool: string): void {
+    this.#recent.delete(pool);
+  }
+
+  /** Number of pools whose documents are remembered. */
+  get size(): number {
+    return this.#recent.size;
+  }
+
+  /**
+   * Pushes the document to every pod with a lower epoch, and the policies to those that lack them.
+   * @param secrets the signing keys: each pod is told in the key that it trusts
+   * @returns the answer of each of these pods
+   */
+  async push(
+    stored: StoredDocument,
+    { policies, secrets }: { readonly policies: PoolPolicies; readonly secrets: Pick<PoolSecrets, 'earlierKeys'> },
+    recipients: readonly Recipient[],
+  ): Promise<readonly PushResult[]> {
+    const { epoch } = stored.document;
+    const planned = planPushes(recipients, { epoch, policiesHash: policies.hash }, silentMs);
+    const recent = this.#remembered(stored.document);
+    if (planned.length === 0) return [];
+    const heads = new PushHeads(stored, recent, secrets.earlierKeys);
+    const whole = (to: Recipient): Buffer => heads.wholeFor(to);
+    const first = await this.#carryOut((to) => heads.shortFor(to), policies, planned);
+    // A pod of another version may not understand a change. One that has restarted since its last answer has neither
+    // the document before nor policies.
+    const second = await this.#again(
+      first,
+      ({ to }) => heads.shortFor(to) !== whole(to),
+      (lacking) => this.#carryOut(whole, policies, lacking),
+    );
+    return await this.#again(
+      second,
+      ({ needsPolicies, told }) => !needsPolicies && told.kind === 'refused' && told.status === 400,
+      (lacking) =>
+        this.#carryOut(
+          whole,
+          policies,
+          lacking.map(({ to }) => ({ to, needsPolicies: true })),
+        ),
+    );
+  }
+
+  /** Repeats the pushes that were refused for a lack, and puts the new answers in the place of the old ones. */
+  async #again(
+    results: readonly PlannedResult[],
+    mayLack: (result: PlannedResult) => boolean,
+    repeat: (lacking: readonly PlannedResult[]) => Promise<readonly PlannedResult[]>,
+  ): Promise<readonly PlannedResult[]> {
+    const lacking = results.filter((each) => each.told.kind === 'refused' && each.told.status !== 409 && mayLack(each));
+    if (lacking.length === 0) return results;
+    return [...results.filter((each) => !lacking.includes(each)), ...(await repeat(lacking))];
+  }
+
+  async #carryOut(
+    headFor: (to: Recipient) => Buffer,
+    policies: PoolPolicies,
+    planned: readonly PlannedPush[],
+  ): Promise<readonly PlannedResult[]> {
+    const answers = await this.#pushes.all(
+      planned.map(({ to, needsPolicies }) => ({
+        address: to.address,
+        body: [headFor(to), needsPolicies ? this.#encodedPolicies(policies) : noPolicies],
+        isSlow: to.silentMs > 0,
+      })),
+    );
+    return planned.map((push, index) => ({ ...push, told: answers[index] ?? { kind: 'silent' } }));
+  }
+
+  /** The documents that the pool's pods may have, this one included. */
+  #remembered(document: PoolDocument): readonly PoolDocument[] {
+    const before = (this.#recent.get(document.pool) ?? []).filter(({ epoch }) => epoch < document.epoch);
+    const recent = [document, ...before].slice(0, recentDocumentsMax);
+    this.#recent.set(document.pool, recent);
+    return recent;
+  }
+
+  /** The end of a body with policies, encoded once for all pods and documents. */
+  #encodedPolicies({ parts }: PoolPolicies): Buffer {
+    const known = this.#encoded.get(parts);
+    if (known !== undefined) return known;
+    const encoded = Buffer.from(`${JSON.stringify(parts)}}`);
+    this.#encoded.set(parts, encoded);
+    return encoded;
+  }
+}
+
+/** The end of a body for a pod that has the policies. */
+const noPolicies = Buffer.from('[]}');
