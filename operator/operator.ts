@@ -21,7 +21,7 @@ import { ControllerTelemetry } from './reconcile/controller-telemetry.ts';
 import { DocumentKeeper } from './reconcile/document-keeper.ts';
 import { KnownPolicies } from './reconcile/known-policies.ts';
 import { PoolReconciler } from './reconcile/pool-reconciler.ts';
-import { PoolSecretsKeeper } from './reconcile/pool-secrets.ts';
+import { PoolSecretsKeeper, type ProvenKey } from './reconcile/pool-secrets.ts';
 import { PoolStatusWriter } from './reconcile/pool-status.ts';
 import { Polls } from './reconcile/polls.ts';
 import { Pushes } from './reconcile/pushes.ts';
@@ -140,11 +140,13 @@ export class Operator implements Running {
     const policies = new KnownPolicies();
     this.#documents = new DocumentKeeper({ children, pushes, clock });
     const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);
+    const isProven: ProvenKey = ({ metadata: { namespace, name } }, publicKey) =>
+      this.#documents.read(this.#stores.child(resources.configMap, namespace, `${name}-pool`), publicKey) !== undefined;
     this.#recorder = new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName });
     const statuses = new StatusApplier({ api, recorder: this.#recorder, logger });
     this.#reconciler = new PoolReconciler({
       stores: this.#stores,
-      secrets: new PoolSecretsKeeper({ api, known, versionOf: (namespace, name) => this.#stores.secretVersion(namespace, name) }),
+      secrets: new PoolSecretsKeeper({ api, known, versionOf: (namespace, name) => this.#stores.secretVersion(namespace, name), isProven }),
       children,
       documents: this.#documents,
       policies,

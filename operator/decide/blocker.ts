@@ -58,7 +58,10 @@ const faultReasons: Readonly<
     reason: 'RouteRefused',
     advice: 'Check spec.exposure.httpRoute: parentRef, its sectionName and the hostname must fit the Gateway.',
   },
-  NameTaken: { reason: 'NameTaken', advice: 'Delete the object that has this name, or give it another one.' },
+  NameTaken: {
+    reason: 'NameTaken',
+    advice: (subject) => `Delete the object that has this name (kubectl delete ${commandName(subject)}), or give it another one.`,
+  },
   AdmissionDenied: {
     reason: 'AdmissionDenied',
     advice: "An admission policy of the cluster refuses this. Change the pool to satisfy it, or have the policy's owner exempt the pool.",
@@ -77,6 +80,12 @@ const faultReasons: Readonly<
 function templateAdvice(subject: string): string {
   if (subject.startsWith('Pod ')) return 'Correct spec.template.';
   return subject.startsWith('Deployment ') ? 'Correct spec.publisher.template or spec.publisher.resources.' : "Correct the pool's spec.";
+}
+
+/** `Secret redis` as kubectl takes it. */
+function commandName(subject: string): string {
+  const [kind = '', name = ''] = subject.split(' ');
+  return `${kind.toLowerCase()}/${name}`;
 }
 
 function isOfPods(subject: string): boolean {

@@ -35,7 +35,8 @@ export function drainState(gateway: ObservedGateway, drain: DrainSpec, now: numb
   // A gateway that does not run holds no connection.
   if (!gateway.isRunning) return { state: 'empty' };
   if (mark.startedAt === undefined || mark.startedAt > now + clockSkewMsMax) return { state: 'unreadable' };
-  const deadlineAt = mark.deadlineAt ?? drainDeadline(mark.startedAt, drain);
+  // Somebody may have put off the mark's deadline by hand: the spec bounds it. An earlier one holds.
+  const deadlineAt = Math.min(mark.deadlineAt ?? Infinity, drainDeadline(mark.startedAt, drain));
   const polled = pollOf(gateway);
   if (now >= deadlineAt) return { state: 'overdue', connections: polled?.connections };
   const propagatedAt = mark.startedAt + drain.propagationSeconds * 1000;

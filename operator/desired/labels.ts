@@ -15,6 +15,8 @@ export const names = {
     drainDeadline: 'barrage.dev/drain-deadline',
     /** Digest of the Secrets with which the pod was made. Another digest is another revision. */
     settingsDigest: 'barrage.dev/settings-digest',
+    /** Hash of a child as the operator applied it. The next operator applies only what differs. */
+    applied: 'barrage.dev/applied',
   },
   /** Prefix of the operator's own labels and annotations. */
   reservedPrefix: 'barrage.dev/',

@@ -3,7 +3,8 @@ import type { Created, ExactRef, KubeApi, KubeObject, KubeReader, ObjectRef, Pod
 import type { KubeClient } from './client.ts';
 import { collectionPath, objectPath, resources } from './resources.ts';
 
-const fieldManager = 'barrage-operator';
+/** Name under which the operator writes; the API server keeps each writer's fields by it. */
+export const fieldManager = 'barrage-operator';
 /**
  * A manager of its own: an apply of the status takes back nothing that an apply of the rest has set, and the other way
  * round.

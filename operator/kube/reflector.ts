@@ -323,7 +323,7 @@ function isForbidden(error: unknown): boolean {
 }
 
 /** Managed fields are most of a small object, and only the API server needs them. */
-function withoutManagedFields<T extends KubeObject>(object: T): T {
+export function withoutManagedFields<T extends KubeObject>(object: T): T {
   const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & { readonly managedFields?: unknown };
   return { ...object, metadata };
 }

@@ -71,7 +71,7 @@ export class Attempts {
     } catch (error) {
       if (!(error instanceof ApiError) || error.status === 0 || this.#signal.aborted) throw error;
       if (error.isPassing) this.#fails(subject, error);
-      else this.note(faultOf(subject, error.status, error.reason, error.message));
+      else this.note(faultOf(error.subject ?? subject, error.status, error.reason, error.message));
       this.#logger.warn({ subject, reason: error.reason, refusal: error.message }, 'the API server refused');
       return 'failed';
     }

@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto';
+import { isOrphan } from '../decide/orphans.ts';
+import { ownsAllOf } from '../decide/ownership.ts';
+import { replacementOf } from '../decide/replacement.ts';
 import { names } from '../desired/labels.ts';
 import type { JsonObject } from '../desired/objects.ts';
 import { canonical } from '../desired/revision.ts';
 import type { KubeApi, KubeObject, KubeReader, Resource } from '../runtime/kube-api.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import { isOlder } from '../runtime/resource-version.ts';
+import { otherWritersOf, ownFieldsOf } from './own-fields.ts';
 
 /** A child as it should be, with its kind. */
 export interface DesiredChild {
@@ -15,18 +19,18 @@ export interface DesiredChild {
 interface Applied {
   /** Hash of the object that we applied. */
   readonly hash: string;
-  /** Hash of the object that the API server stored. */
-  readonly version: string;
+  /** The fields that were ours after it, as JSON. */
+  readonly fields: string | undefined;
   readonly resourceVersion: string | undefined;
   /** Uid of its controller. */
   readonly owner: string | undefined;
 }
 
 /**
- * Keeps children as they should be, without a write while they are. An object is applied in three cases: we want
- * something else than last time, the object is missing, or somebody has changed it since our last apply. After a
- * restart every object is applied once more, which changes nothing. An object with another controller, or with none,
- * belongs to somebody else and is left alone.
+ * Keeps children as they should be, without a write while they are. An object is applied in three cases: it is missing,
+ * its annotation tells of another desired object, or somebody has changed a field that we set. Nothing of this needs
+ * our memory: a new operator writes nothing where nothing has changed. An object with another controller belongs to
+ * somebody else and is left alone. One without a controller is taken over where an earlier pool of this name left it.
  */
 export class Children {
   readonly #api: KubeApi & KubeReader;
@@ -43,17 +47,23 @@ export class Children {
    * @throws ApiError `AlreadyExists` where the name belongs to somebody else
    */
   async apply({ resource, object }: DesiredChild, observed: KubeObject | undefined, signal: AbortSignal): Promise<void> {
-    const key = keyOf(resource, object);
-    const hash = contentHash(object);
-    const applied = this.#applied.get(poolOf(object))?.get(key);
-    if (observed !== undefined && applied?.hash === hash) {
-      // The store may not have heard of our own apply yet.
-      const isLate = isOlder(observed.metadata.resourceVersion, applied.resourceVersion);
-      if (isLate || applied.version === versionOf(observed)) return;
-    }
+    if (observed !== undefined && this.#isInForce({ resource, object }, observed)) return;
     refuseForeign(resource, object, observed ?? (await this.#api.get(resource, exactName(object), signal)));
-    const stored = await this.#applyOver(resource, object, signal);
+    const stored = await this.#applyOver(resource, marked(object), signal);
     this.#remember({ resource, object }, stored);
+  }
+
+  #isInForce({ resource, object }: DesiredChild, observed: KubeObject): boolean {
+    const hash = contentHash(object);
+    const applied = this.#applied.get(poolOf(object))?.get(keyOf(resource, object));
+    const isSame = applied?.hash === hash;
+    // The store may not have heard of our own apply yet.
+    if (isSame && isOlder(observed.metadata.resourceVersion, applied.resourceVersion)) return true;
+    if (observed.metadata.annotations?.[names.annotation.applied] !== hash) return false;
+    const fields = ownFieldsOf(observed)?.text;
+    // An API server may drop a field that it does not know: what our apply came to is all that it can come to.
+    if (isSame && fields === applied.fields) return true;
+    return fields !== undefined && ownsAllOf(fields, marked(object));
   }
 
   /**
@@ -81,40 +91,48 @@ export class Children {
   }
 
   async #create(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined> {
-    const created = await this.#api.create(resource, object, signal);
+    const created = await this.#api.create(resource, marked(object), signal);
     return created.kind === 'created' ? created.object : undefined;
   }
 
   async #applyTo(found: KubeObject, { resource, object }: DesiredChild, signal: AbortSignal): Promise<KubeObject | undefined> {
     const { uid, resourceVersion } = found.metadata;
+    const { metadata, ...rest } = marked(object);
     try {
-      return await this.#api.apply(resource, { ...object, metadata: { ...object.metadata, uid, resourceVersion } } as KubeObject, signal);
+      return await this.#api.apply(resource, { ...rest, metadata: { ...metadata, uid, resourceVersion } } as KubeObject, signal);
     } catch (error) {
       if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return undefined;
-      throw error;
+      throw asFixed(error, resource, object);
     }
   }
 
   #remember({ resource, object }: DesiredChild, stored: KubeObject): void {
     this.#ofPool(object).set(keyOf(resource, object), {
       hash: contentHash(object),
-      version: versionOf(stored),
+      fields: ownFieldsOf(stored)?.text,
       resourceVersion: stored.metadata.resourceVersion,
       owner: controllerOf(object),
     });
   }
 
   /**
-   * An apply keeps the list entries of other managers. Where such an entry makes the object invalid (a second port of
-   * one name), the lists are overwritten.
+   * An apply keeps the fields of other writers. Where such a field makes the object invalid (a second port of one name,
+   * another limit of a budget), the spec is overwritten first.
    */
   async #applyOver(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject> {
     try {
       return await this.#api.apply(resource, object, signal);
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 422 || !error.message.includes('Duplicate value')) throw error;
-      await this.#api.overwrite(resource, object, signal);
-      return await this.#api.apply(resource, object, signal);
+      if (!(error instanceof ApiError) || error.status !== 422) throw error;
+      const found = await this.#api.get(resource, exactName(object), signal);
+      // Nobody else has a part in it: our own fields are what is refused.
+      if (found === undefined || otherWritersOf(found).length === 0) throw asFixed(error, resource, object);
+      try {
+        await this.#api.overwrite(resource, replacementOf(object, found), signal);
+        return await this.#api.apply(resource, object, signal);
+      } catch (again) {
+        throw asFixed(again, resource, object);
+      }
     }
   }
 
@@ -175,10 +193,26 @@ function exactName({ metadata }: KubeObject): { readonly namespace: string; read
  * A forced apply would take over any object of that name.
  * @throws ApiError where the object belongs to somebody else
  */
-function refuseForeign({ kind }: Resource, wanted: KubeObject, found: KubeObject | undefined): void {
+export function refuseForeign(resource: Resource, wanted: KubeObject, found: KubeObject | undefined): void {
   if (found === undefined || controllerOf(found) === controllerOf(wanted)) return;
-  const message = `a ${kind} ${wanted.metadata.name ?? ''} exists already and does not belong to this pool.`;
-  throw new ApiError(message, { status: 409, reason: 'AlreadyExists' });
+  const pool = wanted.metadata.labels?.[names.label.pool] ?? '';
+  if (isOrphan(found, pool, ownFieldsOf(found) !== undefined)) return;
+  throw taken(foreignWords(resource, wanted.metadata), resource, wanted);
+}
+
+export function foreignWords({ kind }: Resource, { name }: KubeObject['metadata']): string {
+  return `a ${kind} ${name} exists already and does not belong to this pool.`;
+}
+
+/** A refusal of a field that can't be changed any more becomes the advice to delete the object. */
+function asFixed(error: unknown, resource: Resource, object: KubeObject): unknown {
+  if (!(error instanceof ApiError) || error.status !== 422 || !/field is immutable/.test(error.message)) return error;
+  const message = `the ${resource.kind} ${object.metadata.name} is not as the operator made it, in a field that can't be changed; it makes a new one in its place.`;
+  return taken(message, resource, object);
+}
+
+function taken(message: string, { kind }: Resource, { metadata: { name } }: KubeObject): ApiError {
+  return new ApiError(message, { status: 409, reason: 'AlreadyExists', subject: `${kind} ${name}` });
 }
 
 /** Uid of the object's controller. */
@@ -186,45 +220,23 @@ export function controllerOf({ metadata }: KubeObject): string | undefined {
   return metadata.ownerReferences?.find(({ controller }) => controller === true)?.uid;
 }
 
-/** `versionOf` of objects in the stores, which never change. */
-const versions = new WeakMap<KubeObject, string>();
 /** `contentHash` of objects, which never change. */
 const contents = new WeakMap<KubeObject, string>();
 
-/**
- * Hash of an object without its status and the fields that only the API server writes. It changes only when somebody
- * changes the desired part.
- */
-function versionOf(object: KubeObject): string {
-  return remembered(versions, object, computedVersion);
-}
-
-function computedVersion(object: KubeObject): string {
-  const { status: _status, apiVersion: _version, kind: _kind, ...rest } = object as KubeObject & { readonly status?: unknown };
-  const {
-    resourceVersion: _resourceVersion,
-    generation: _generation,
-    managedFields: _fields,
-    ...metadata
-  } = object.metadata as KubeObject['metadata'] & { readonly managedFields?: unknown };
-  return computedHash({ ...rest, metadata });
-}
-
 /** Does not depend on the order of keys. */
 function contentHash(object: KubeObject): string {
-  return remembered(contents, object, computedHash);
-}
-
-function computedHash(object: KubeObject): string {
-  return createHash('sha256')
-    .update(canonical(object as unknown as JsonObject))
-    .digest('hex');
-}
-
-function remembered(known: WeakMap<KubeObject, string>, object: KubeObject, compute: (object: KubeObject) => string): string {
-  const found = known.get(object);
-  if (found !== undefined) return found;
-  const hash = compute(object);
-  known.set(object, hash);
+  const known = contents.get(object);
+  if (known !== undefined) return known;
+  const text = canonical(object as unknown as JsonObject);
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, hashCharacters);
+  contents.set(object, hash);
   return hash;
 }
+
+/** The object with its own hash in an annotation. */
+function marked(object: KubeObject): KubeObject {
+  const annotations = { ...object.metadata.annotations, [names.annotation.applied]: contentHash(object) };
+  return { ...object, metadata: { ...object.metadata, annotations } };
+}
+
+const hashCharacters = 32;

@@ -24,10 +24,15 @@ const resourceOf = {
   HTTPRoute: resources.httpRoute,
 } as const;
 
-/**
- * Every child of a pool except gateway pods and ConfigMaps, in the order of applying: an object that others need comes
- * first.
- */
+/** Children in the order of applying: an object that others need comes first. */
+export interface DesiredChildren {
+  /** A dozen at most, however many gateways there are. Pods need some of them. */
+  readonly ofPool: readonly DesiredChild[];
+  /** Of each gateway, which needs none of them to start. */
+  readonly ofGateways: readonly DesiredChild[];
+}
+
+/** Every child of a pool except gateway pods and ConfigMaps. */
 export function desiredChildren(wanted: {
   readonly ingredients: PodIngredients;
   readonly secrets: PoolSecrets;
@@ -40,7 +45,7 @@ export function desiredChildren(wanted: {
   readonly kept: KeptRevision | undefined;
   /** Whether every gateway is of the present revision and ready. */
   readonly isComplete: boolean;
-}): readonly DesiredChild[] {
+}): DesiredChildren {
   const { ingredients, secrets, budget, operatorNamespace } = wanted;
   const { pool } = ingredients;
   const objects: readonly (DesiredObject<keyof typeof resourceOf> | undefined)[] = [
@@ -53,10 +58,14 @@ export function desiredChildren(wanted: {
     publisherDeployment(ingredients, wanted.publisherReplicas),
     publisherAutoscaler(ingredients),
     poolRoute(pool),
-    ...wanted.gateways.flatMap((gateway) => gatewayRoute(pool, gateway)),
   ];
-  const children = objects.flatMap((object) => (object === undefined ? [] : [{ resource: resourceOf[object.kind], object }]));
-  return [...children, ...completed(wanted)];
+  const ofPool = objects.flatMap((object) => (object === undefined ? [] : [childOf(object)]));
+  const ofGateways = wanted.gateways.flatMap((gateway) => gatewayRoute(pool, gateway)).map(childOf);
+  return { ofPool: [...ofPool, ...completed(wanted)], ofGateways };
+}
+
+function childOf(object: DesiredObject<keyof typeof resourceOf>): DesiredChild {
+  return { resource: resourceOf[object.kind], object };
 }
 
 /** The present revision, to be kept from the moment at which it is complete. */

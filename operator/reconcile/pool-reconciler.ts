@@ -119,12 +119,11 @@ export class PoolReconciler {
     });
     // Without signing keys no pod would believe the operator: nothing is made or pushed.
     const mayChange = secrets.canSign && !pool.spec.paused;
-    const isStored = mayChange && (await this.#applyAll(wanted, { attempts, signal }));
+    const isStored = mayChange && (await this.#applyAll(wanted.ofPool, { attempts, signal }));
     const routeName = childNames.clients(pool);
     const isRouted = pool.spec.exposure.type === 'HTTPRoute';
     const refusal = isRouted ? routeFault(stores.child(resources.httpRoute, pool.metadata.namespace, routeName), routeName) : undefined;
     if (refusal !== undefined) attempts.note(refusal);
-    if (mayChange) await this.#removeObsolete(pool, observed, { wanted, attempts, signal });
     for (const event of plan.events) this.#record(pool, event);
     const actions = isStored ? plan.actions : finishing(plan.actions, observed.gateways);
     await this.#plans.run(mayChange ? actions : [], {
@@ -141,6 +140,11 @@ export class PoolReconciler {
       },
       record: (event) => this.#record(pool, event),
     });
+    // Of a thousand gateways these are thousands: what the plan does for clients does not wait for them.
+    if (mayChange) {
+      await this.#applyAll(wanted.ofGateways, { attempts, signal });
+      await this.#removeObsolete(pool, observed, { wanted: [...wanted.ofPool, ...wanted.ofGateways], attempts, signal });
+    }
     const retellAfterMs = mayChange
       ? await this.#teller.tell(pool, { secrets, members: plan.members, policies, attempts, signal })
       : undefined;

@@ -1,8 +1,9 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ObservedFault } from '../decide/fault.ts';
+import { isOrphan } from '../decide/orphans.ts';
 import { keptKeysMax, keysToKeep, type SigningKeys } from '../decide/signing-keys.ts';
-import { childNames } from '../desired/labels.ts';
+import { childMetadata, childNames } from '../desired/labels.ts';
 import {
   apiKeySecret,
   keptKeysSecret,
@@ -21,7 +22,8 @@ import { resources } from '../kube/resources.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../runtime/kube-api.ts';
 import { isOlder } from '../runtime/resource-version.ts';
 import type { Attempts } from './attempts.ts';
-import { controllerOf } from './children.ts';
+import { controllerOf, foreignWords } from './children.ts';
+import { ownFieldsOf } from './own-fields.ts';
 
 interface SecretObject extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
@@ -47,6 +49,12 @@ export interface PoolSecrets {
 /** Finds a pool's own Secret in the store. */
 export type KnownSecret = (namespace: string, name: string) => KubeObject | undefined;
 
+/**
+ * Whether a pool's stored document carries the signature of a key. Who may create Secrets can write our labels on one,
+ * but can't sign a document.
+ */
+export type ProvenKey = (pool: GatewayPool, publicKey: string) => boolean;
+
 /** Finds the present `resourceVersion` of any Secret; `undefined`: there is none. */
 export type SecretVersion = (namespace: string, name: string) => string | undefined;
 
@@ -57,13 +65,20 @@ export class PoolSecretsKeeper {
   readonly #api: KubeApi & KubeReader;
   readonly #known: KnownSecret;
   readonly #versionOf: SecretVersion;
+  readonly #isProven: ProvenKey;
   /** The user's Secrets as they were read, by `namespace/name`. */
   readonly #foreign = new Map<string, SecretObject>();
 
-  constructor(options: { readonly api: KubeApi & KubeReader; readonly known: KnownSecret; readonly versionOf: SecretVersion }) {
+  constructor(options: {
+    readonly api: KubeApi & KubeReader;
+    readonly known: KnownSecret;
+    readonly versionOf: SecretVersion;
+    readonly isProven: ProvenKey;
+  }) {
     this.#api = options.api;
     this.#known = options.known;
     this.#versionOf = options.versionOf;
+    this.#isProven = options.isProven;
   }
 
   /**
@@ -80,7 +95,7 @@ export class PoolSecretsKeeper {
     if (!canSign && signing !== undefined) attempts.note(spoilt(childNames.signing(pool)));
     const present = { privateKey, publicKey };
     const keys = keysToKeep(present, this.#keptKeys(pool), trusted);
-    const settings = await this.#settings(reading);
+    const settings = await this.#settings({ ...reading, publicKey });
     return {
       privateKey,
       publicKey,
@@ -95,7 +110,7 @@ export class PoolSecretsKeeper {
   /** The pairs in the Secret of kept keys, as far as they can be read. */
   #keptKeys(pool: GatewayPool): readonly SigningKeys[] {
     const stored = this.#known(pool.metadata.namespace, childNames.keptKeys(pool)) as SecretObject | undefined;
-    if (stored === undefined || controllerOf(stored) !== pool.metadata.uid) return [];
+    if (stored === undefined || (controllerOf(stored) !== pool.metadata.uid && !isLeft(stored, pool))) return [];
     return Array.from({ length: keptKeysMax }, (_, index) => ({
       privateKey: valueOf(stored, `${index}.private-key`) ?? '',
       publicKey: valueOf(stored, `${index}.public-key`) ?? '',
@@ -192,7 +207,8 @@ export class PoolSecretsKeeper {
    * One of the operator's own Secrets: created where it is missing and the pool is not paused, never applied over an
    * existing one. Its absence is a fault.
    */
-  async #ensure({ pool, attempts, signal }: Reading, name: string, make: () => DesiredObject<'Secret'>): Promise<SecretObject | undefined> {
+  async #ensure(reading: Reading, name: string, make: () => DesiredObject<'Secret'>): Promise<SecretObject | undefined> {
+    const { pool, attempts, signal } = reading;
     const { namespace, uid } = pool.metadata;
     const get = async (): Promise<SecretObject | undefined> => this.#api.get<SecretObject>(resources.secret, { namespace, name }, signal);
     const found = async (): Promise<SecretObject | undefined> => {
@@ -201,18 +217,31 @@ export class PoolSecretsKeeper {
       if (pool.spec.paused) return get();
       const made = make() as unknown as SecretObject;
       const created = await this.#api.create(resources.secret, made, signal);
-      // The store was late: the existing Secret counts.
+      // The store was late, or the Secret has lost our labels: the existing one counts.
       return created.kind === 'created' ? made : get();
     };
-    const secret = await attempts.run(`Secret ${name}`, found);
+    const secret = await attempts.run(`Secret ${name}`, async () => this.#claimed(reading, await found()));
     if (secret === 'failed') return undefined;
     if (secret === undefined) attempts.note(absent(name));
     else if (controllerOf(secret) !== uid) {
-      const message = `a Secret ${name} exists already and does not belong to this pool.`;
+      const message = foreignWords(resources.secret, secret.metadata);
       attempts.note({ kind: 'NameTaken', subject: `Secret ${name}`, message });
       return undefined;
     }
     return secret;
+  }
+
+  /** The Secret with our labels and owner, where somebody removed them or an earlier pool of this name left it. */
+  async #claimed({ pool, signal, publicKey }: Reading, found: SecretObject | undefined): Promise<SecretObject | undefined> {
+    if (found === undefined || pool.spec.paused) return found;
+    const { uid, name = '' } = found.metadata;
+    const { labels, ownerReferences } = childMetadata(pool, name);
+    const isWhole = Object.entries(labels).every(([key, value]) => found.metadata.labels?.[key] === value);
+    if (controllerOf(found) === pool.metadata.uid) {
+      if (isWhole) return found;
+    } else if (!isLeft(found, pool) || !this.#isProven(pool, publicKey ?? valueOf(found, 'public-key') ?? '')) return found;
+    const metadata = { namespace: pool.metadata.namespace, name, uid, labels, ownerReferences };
+    return this.#api.apply<SecretObject>(resources.secret, { metadata } as SecretObject, signal);
   }
 
   /** One of the user's Secrets. Its absence is a fault. */
@@ -250,6 +279,12 @@ interface Reading {
   readonly pool: GatewayPool;
   readonly attempts: Attempts;
   readonly signal: AbortSignal;
+  /** Of the signing keys; `undefined` until they have been read. */
+  readonly publicKey?: string;
+}
+
+function isLeft(found: KubeObject, { metadata: { name } }: GatewayPool): boolean {
+  return isOrphan(found, name, ownFieldsOf(found) !== undefined);
 }
 
 /** @param what the rest of the sentence after the Secret's name, its comma included */

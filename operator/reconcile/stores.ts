@@ -9,13 +9,14 @@ import { childNames, names } from '../desired/labels.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ClientMetrics } from '../kube/client-metrics.ts';
 import { Partitions } from '../kube/partitions.ts';
-import { Reflector } from '../kube/reflector.ts';
+import { Reflector, withoutManagedFields } from '../kube/reflector.ts';
 import { resources } from '../kube/resources.ts';
 import { PartitionedStore } from '../kube/partitioned-store.ts';
 import { Store } from '../kube/store.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { KubeObject, Resource, Selection } from '../runtime/kube-api.ts';
 import { isOfService, slimSlice, type EndpointSlice } from './endpoints.ts';
+import { withOwnFields } from './own-fields.ts';
 import { isPoolPod } from './pod-owner.ts';
 import { namedSecrets } from './pool-secrets.ts';
 import type { PoolPod } from './pod-view.ts';
@@ -84,11 +85,11 @@ export class Stores {
       indexes: { pool: byPool },
     });
     for (const resource of childResources)
-      this.#children.set(resource.kind, this.#watch({ resource, selection: ours, indexes: { pool: byPool } }));
+      this.#children.set(resource.kind, this.#watch({ resource, selection: ours, keep: withOwnFields, indexes: { pool: byPool } }));
     // Pools may name any Secret. Of each only the version is kept; contents and annotations stay in the API server.
     this.#secrets = this.#watch({ resource: resources.secret, selection: {}, isMetadataOnly: true, keep: versionOnly });
-    const routes = { resource: resources.httpRoute, selection: ours, indexes: { pool: byPool }, reflectors: this.#routeReflectors };
-    this.#children.set(resources.httpRoute.kind, this.#watch(routes));
+    const routes = { resource: resources.httpRoute, selection: ours, keep: withOwnFields, indexes: { pool: byPool } };
+    this.#children.set(routes.resource.kind, this.#watch({ ...routes, reflectors: this.#routeReflectors }));
     this.pools.onChange((change) => {
       if (!('current' in change) || poolSpecFaults(change.current).length > 0) return;
       if (change.current.spec.exposure.type === 'HTTPRoute') this.#routesWanted.resolve();
@@ -232,11 +233,7 @@ export class Stores {
     const failed = (error: unknown): void =>
       logger.error({ err: error, kind: resource.kind }, 'a listener of a store threw: this is a bug');
     const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), failed });
-    const kept = (object: T): T => {
-      const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & { managedFields?: unknown };
-      const slim = { ...object, metadata };
-      return (keep === undefined ? slim : keep(slim as T)) as T;
-    };
+    const kept = (object: T): T => withoutManagedFields((keep === undefined ? object : keep(object)) as T);
     const where = namespace === undefined ? selection : { ...selection, namespace };
     const reflector = new Reflector<T>({ resource, selection: where, client, store, clock, random, logger, keep: kept, isMetadataOnly });
     const what = isMetadataOnly ? `${resource.kind} metadata` : resource.kind;

@@ -5,6 +5,7 @@ interface ApiErrorOptions {
   readonly reason: string;
   readonly retryAfterMs?: number | undefined;
   readonly fields?: readonly string[];
+  readonly subject?: string;
   readonly cause?: unknown;
 }
 
@@ -21,6 +22,8 @@ export class ApiError extends Error {
   readonly retryAfterMs: number | undefined;
   /** Paths of the fields that the server refuses. */
   readonly fields: readonly string[];
+  /** The object, as `Secret redis`, where the caller's step has several; `undefined`: the caller knows it. */
+  readonly subject: string | undefined;
 
   /** @param message the refusal; URLs in it lose their credentials, since logs and events quote it */
   constructor(message: string, options: ApiErrorOptions) {
@@ -29,6 +32,7 @@ export class ApiError extends Error {
     this.reason = options.reason;
     this.retryAfterMs = options.retryAfterMs;
     this.fields = options.fields ?? [];
+    this.subject = options.subject;
   }
 
   /** Whether the request's resourceVersion or continue token is too old: list anew. */

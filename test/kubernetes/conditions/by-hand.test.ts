@@ -54,6 +54,24 @@ const edits: readonly (readonly [what: string, object: string, path: string, cha
   ],
   ['label of the Deployment', 'deployment/live-publisher', '.metadata.labels', { metadata: { labels: { 'barrage.dev/pool': 'mine' } } }],
   ["limit of the publishers' autoscaler", 'hpa/live-publisher', '.spec.maxReplicas', { spec: { maxReplicas: 77 } }],
+  ["target of the publishers' autoscaler", 'hpa/live-publisher', '.spec.scaleTargetRef', { spec: { scaleTargetRef: { name: 'mine' } } }],
+  ['type of a Service', 'service/live', '.spec.type', { spec: { type: 'NodePort' } }],
+  ['address of a Service', 'service/live-publish', '.spec.type', { spec: { type: 'ExternalName', externalName: 'example.com' } }],
+  [
+    'strategy of the Deployment',
+    'deployment/live-publisher',
+    '.spec.strategy',
+    { spec: { strategy: { type: 'Recreate', rollingUpdate: null } } },
+  ],
+  // Both fields together are invalid.
+  ["field of the gateways' budget", 'pdb/live-gateways', '.spec', { spec: { minAvailable: null, maxUnavailable: 1 } }],
+  ["field of the publishers' budget", 'pdb/live-publisher', '.spec', { spec: { maxUnavailable: null, minAvailable: 1 } }],
+  [
+    "label of the operator's key",
+    'secret/live-signing',
+    '.metadata.labels',
+    { metadata: { labels: { 'app.kubernetes.io/managed-by': null } } },
+  ],
   ["gateways' disruption budget", 'pdb/live-gateways', '.spec', { spec: { minAvailable: 0 } }],
   ['policies', 'configmap/live-policies-0', '.data', { data: { 'policies-0.json': '{"channels":[]}' } }],
   ['NetworkPolicy of the gateways', 'networkpolicy/live-gateways', '.spec.policyTypes', { spec: { policyTypes: ['Egress'] } }],
@@ -72,6 +90,27 @@ test.each(edits)('the %s (%s) is as it was after somebody has changed it', async
 test('a pool document that somebody has spoilt is written anew', async () => {
   await at.patch('configmap/live-pool', { data: { 'pool.json': '{}' } });
   await at.untilField('configmap/live-pool', '.data', /"pool\.json":"\{.{100,}/);
+});
+
+test('the source of a variable of the publishers is as it was: a value beside it would be invalid', async () => {
+  const env = '.spec.template.spec.containers[0].env';
+  const before = await at.field('deployment/live-publisher', env);
+  const version = await at.field('deployment/live-publisher', '.metadata.resourceVersion');
+  const variable = { name: 'BARRAGE_PUBLISHER_PORT', value: null, valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
+  const spec = { template: { spec: { containers: [{ name: 'barrage', env: [variable] }] } } };
+  await at.kubectl('patch', 'deployment/live-publisher', '--type=strategic', '-p', JSON.stringify({ spec }));
+  expect(await at.field('deployment/live-publisher', '.metadata.resourceVersion')).not.toBe(version);
+  await at.untilField('deployment/live-publisher', env, before);
+});
+
+test('a child that somebody has made unchangeable is named with the command that helps', { timeout: 90_000 }, async () => {
+  await at.patch('configmap/live-policies-0', { immutable: true });
+  await at.apply(channel('stars', 'star:*', 'live'));
+  const { message } = await at.untilReason('gwp/live', 'Ready', 'NameTaken');
+  expect(message).toContain('kubectl delete configmap/live-policies-0');
+  await at.kubectl('delete', 'configmap/live-policies-0');
+  await at.untilReason('gwp/live', 'Ready', 'Unschedulable');
+  await at.untilField('configmap/live-policies-0', '.data', /star/);
 });
 
 test.each([

@@ -53,6 +53,13 @@ test('a mark that nobody can read, or from the far future, begins anew; one with
   expect(stateOf(marked(1, { drain: { startedAt: begin - 60_000, deadlineAt: undefined } }))).toBe('overdue');
 });
 
+test('a deadline that somebody has put off by hand ends where the spec says, and an earlier one holds', () => {
+  const until = (deadlineAt: number): string => stateOf(marked(60, { drain: { startedAt: begin - 60_000, deadlineAt } }));
+  expect(until(begin + 3_600_000)).toBe('overdue');
+  expect(stateOf(marked(30, { drain: { startedAt: begin - 30_000, deadlineAt: begin + 3_600_000 } }))).toBe('evicting');
+  expect(stateOf(marked(30, { drain: { startedAt: begin - 30_000, deadlineAt: begin } }))).toBe('overdue');
+});
+
 test.each([
   ['Never', 5, false],
   ['Never', 30, false],

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createLogger } from '../../../core/process/logging.ts';
+import { childMetadata } from '../../../operator/desired/labels.ts';
 import { Attempts } from '../../../operator/reconcile/attempts.ts';
 import { namedSecrets, PoolSecretsKeeper } from '../../../operator/reconcile/pool-secrets.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../../../operator/runtime/kube-api.ts';
@@ -24,11 +25,11 @@ class Namespace {
       if (found === undefined) return undefined;
       return { metadata: { namespace: 'live', name, resourceVersion: found.version }, data: found.data } as KubeObject;
     };
-    const own = { controller: true, uid: 'pool-uid', apiVersion: 'barrage.dev/v1alpha1', kind: 'GatewayPool', name: 'web' };
     return new PoolSecretsKeeper({
       api: { get } as unknown as KubeApi & KubeReader,
-      known: (namespace, name) => ({ metadata: { namespace, name, ownerReferences: [own] } }),
+      known: (_, name) => ({ metadata: childMetadata(named, name) }),
       versionOf: (_, name) => this.secrets.get(name)?.version,
+      isProven: () => false,
     });
   }
 }
