@@ -1,4 +1,6 @@
 import { runProcess } from '../core/process/lifecycle.ts';
+import { systemClock } from '../core/process/system-clock.ts';
+import { operatorJournal } from './kube/log-lines.ts';
 import { Operator } from './operator.ts';
 
 await runProcess('operator', {
@@ -12,7 +14,7 @@ await runProcess('operator', {
       source: kubeconfig !== undefined && kubeconfig !== '' ? { kubeconfig } : inCluster ? 'in-cluster' : undefined,
       onLost: (reason) => {
         // Another may lead already: whatever this process would still do, it must not.
-        logger.fatal({ reason }, 'this operator has lost the lead: it ends');
+        operatorJournal(logger, systemClock).write('lead-lost', { reason });
         process.exit(1);
       },
     });

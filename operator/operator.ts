@@ -9,6 +9,7 @@ import { ApiServer } from './kube/api-server.ts';
 import { KubeClient } from './kube/client.ts';
 import { ClientMetrics } from './kube/client-metrics.ts';
 import { KubeConnection, type KubeSource } from './kube/connection.ts';
+import { operatorJournal, type OperatorJournal } from './kube/log-lines.ts';
 import { LeaderElection } from './kube/leader-election.ts';
 import { EventRecorder } from './kube/recorder.ts';
 import { resources } from './kube/resources.ts';
@@ -84,6 +85,7 @@ const defaultResyncMs = 600_000;
 export class Operator implements Running {
   readonly closeMsMax = closeMsMax;
   readonly #options: OperatorOptions;
+  readonly #journal: OperatorJournal;
   readonly #registry = new Registry();
   readonly #leaving = new AbortController();
   readonly #election: LeaderElection;
@@ -100,10 +102,12 @@ export class Operator implements Running {
   #callOffResync: (() => void) | undefined;
 
   private constructor(options: OperatorOptions) {
-    const { settings, logger, source } = options;
+    const { settings, source } = options;
     this.#options = options;
     collectDefaultMetrics({ register: this.#registry });
     const clock = systemClock;
+    const journal = operatorJournal(options.logger, clock);
+    this.#journal = journal;
     const random = Math.random;
     const metrics = new ClientMetrics(this.#registry);
     this.#connection = new KubeConnection(source);
@@ -112,7 +116,7 @@ export class Operator implements Running {
     const candidate = candidateOf({ name: settings.operatorName, podUid: settings.podUid, nonce });
     const reachability = new Reachability(clock);
     const own = { connection: this.#connection.separate(), reachability };
-    this.#election = new LeaderElection({ ...own, lease, candidate, clock, random, logger, metrics });
+    this.#election = new LeaderElection({ ...own, lease, candidate, clock, random, journal, metrics });
     const client = new KubeClient({
       reachability,
       connection: this.#connection,
@@ -123,7 +127,7 @@ export class Operator implements Running {
       mayWrite: () => this.#election.isLeader,
     });
     const api = new ApiServer(client);
-    this.#stores = new Stores({ client, clock, random, logger, metrics, namespaces: settings.operatorWatchNamespaces });
+    this.#stores = new Stores({ client, clock, random, journal, metrics, namespaces: settings.operatorWatchNamespaces });
     const admin = new AdminClient(options.adminPort ?? ports.admin);
     this.#polls = new Polls({
       pods: () => this.#stores.poolPods(),
@@ -142,25 +146,25 @@ export class Operator implements Running {
     const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);
     const isProven: ProvenKey = ({ metadata: { namespace, name } }, publicKey) =>
       this.#documents.read(this.#stores.child(resources.configMap, namespace, `${name}-pool`), publicKey) !== undefined;
-    this.#recorder = new EventRecorder({ client, clock, logger, metrics, instance: settings.operatorName });
-    const statuses = new StatusApplier({ api, recorder: this.#recorder, logger });
+    this.#recorder = new EventRecorder({ client, clock, journal, metrics, instance: settings.operatorName });
+    const statuses = new StatusApplier({ api, recorder: this.#recorder, journal });
     this.#reconciler = new PoolReconciler({
       stores: this.#stores,
       secrets: new PoolSecretsKeeper({ api, known, versionOf: (namespace, name) => this.#stores.secretVersion(namespace, name), isProven }),
       children,
       documents: this.#documents,
       policies,
-      actions: new ActionShell({ api, admin, clock, logger }),
+      actions: new ActionShell({ api, admin, clock, journal }),
       status: new PoolStatusWriter({ statuses, stores: this.#stores, polls: this.#polls }),
       polls: this.#polls,
       recorder: this.#recorder,
       clock,
-      logger,
+      journal,
       image: settings.operatorImage,
       namespace: settings.operatorNamespace,
     });
     const channels = new ChannelReconciler({ stores: this.#stores, statuses, polls: this.#polls, clock, policies });
-    const shared = { workers: poolWorkers, paceMs, clock, observer: new ControllerTelemetry(this.#registry, logger) };
+    const shared = { workers: poolWorkers, paceMs, clock, observer: new ControllerTelemetry(this.#registry, journal) };
     this.#pools = new Controller({ name: 'gatewaypool', reconcile: this.#reconciler.reconcile, ...shared });
     this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared, paceMs: channelPaceMs });
     this.#stores.onPoolChange((pool) => this.#enqueue(pool));
@@ -213,13 +217,12 @@ export class Operator implements Running {
    * API server has no limit: a restarted process would wait too, and for the kubelet's back-off as well.
    */
   async #lead(): Promise<void> {
-    const { logger, onLost } = this.#options;
+    const { onLost } = this.#options;
     const { signal } = this.#leaving;
     await this.#stores.partitions.enough;
     this.#election.start();
     await this.#election.elected;
     if (signal.aborted) return;
-    logger.info('this operator leads');
     void this.#election.lost.then(onLost);
     this.#polls.start();
     this.#pools.start();
@@ -248,12 +251,12 @@ export class Operator implements Running {
   }
 
   async #serve(): Promise<void> {
-    const { settings, logger } = this.#options;
+    const { settings } = this.#options;
     const sources = { registry: this.#registry, waitingFor: () => this.#stores.waitingFor() };
     const host = settings.operatorHost;
     for (const port of [settings.operatorProbePort, settings.operatorMetricsPort])
       this.#servers.push(await startAdminServer(sources, { host, port, keepAliveMs: settings.httpKeepAliveMs }));
     const [probes, metrics] = this.#servers;
-    logger.info({ host, port: probes?.port, metricsPort: metrics?.port, server: this.#connection.server }, 'the operator listens');
+    this.#journal.write('operator-listens', { host, port: probes?.port, metricsPort: metrics?.port, server: this.#connection.server });
   }
 }

@@ -40,20 +40,22 @@ export class SparseLog {
   /**
    * Counts one occurrence. `times` in the line counts the occurrences since the line before.
    * @param fields further fields of the line, if there is one
+   * @returns whether it was logged
    */
-  warn(error: unknown, fields: Readonly<Record<string, unknown>> = {}): void {
+  warn(error: unknown, fields: Readonly<Record<string, unknown>> = {}): boolean {
     this.#total++;
     this.#unlogged++;
     const now = this.#clock.monotonic();
     const reason = reasonOf(error);
     const begins = reason !== this.#loggedReason || now - this.#happenedAt >= quietMs;
     this.#happenedAt = now;
-    if (now - this.#loggedAt < (begins ? distance.baseMs : backoffCeilingMs(this.#repeats, distance))) return;
+    if (now - this.#loggedAt < (begins ? distance.baseMs : backoffCeilingMs(this.#repeats, distance))) return false;
     this.#repeats = begins ? 0 : this.#repeats + 1;
     this.#logger?.warn({ ...fields, reason, times: this.#unlogged }, this.#message);
     this.#loggedReason = reason;
     this.#loggedAt = now;
     this.#unlogged = 0;
+    return true;
   }
 }
 

@@ -90,7 +90,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   const token = options.token ?? randomBytes(12).toString('hex');
   const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, logger, random, clock });
   if (options.countMembers === true) calls.watch();
-  const changes = new StateChanges(masters, logger);
+  const changes = new StateChanges(masters, { logger, clock });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await calls.close();
@@ -121,16 +121,22 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
   };
 }
 
-/** Notifies listeners when the masters go up or down. */
+/**
+ * Notifies listeners when the masters go up or down. A bus that goes down again and again is logged ever more rarely.
+ */
 class StateChanges {
   readonly #masters: Masters;
   #logger: BusLogger | undefined;
   readonly #listeners: ((state: BusState) => void)[] = [];
+  readonly #down: SparseLog;
   #isUp: boolean;
+  /** Whether the last line said that it is not up. */
+  #isToldDown = true;
 
-  constructor(masters: Masters, logger: BusLogger | undefined) {
+  constructor(masters: Masters, { logger, clock }: { readonly logger: BusLogger | undefined; readonly clock: Clock }) {
     this.#masters = masters;
     this.#logger = logger;
+    this.#down = new SparseLog({ logger, message: 'the bus is down', clock });
     this.#isUp = masters.state.up;
   }
 
@@ -147,8 +153,15 @@ class StateChanges {
     const { state } = this.#masters;
     if (state.up === this.#isUp) return;
     this.#isUp = state.up;
-    if (state.up) this.#logger?.info('the bus is up');
-    else this.#logger?.warn({ reason: state.reason }, 'the bus is down');
+    if (this.#logger !== undefined) this.#tell(state, this.#logger);
     for (const listener of this.#listeners) listener(state);
+  }
+
+  #tell(state: BusState, logger: BusLogger): void {
+    if (!state.up) this.#isToldDown = this.#down.warn(state.reason) || this.#isToldDown;
+    else if (this.#isToldDown) {
+      logger.info('the bus is up');
+      this.#isToldDown = false;
+    }
   }
 }

@@ -53,8 +53,8 @@ const settledTogether = 64;
 export class Rooms {
   readonly #log: ChannelLog;
   readonly #surroundings: RoomSurroundings;
-  readonly #logger: Logger;
   readonly #unopened: SparseLog;
+  readonly #stretching: SparseLog;
   readonly #share: number;
   readonly #coldRooms: ColdRooms;
   #policies: Policies;
@@ -82,10 +82,14 @@ export class Rooms {
     this.#log = options.log;
     this.#policies = options.policies;
     this.#surroundings = options.surroundings;
-    this.#logger = options.logger;
     this.#unopened = new SparseLog({
       logger: options.logger,
       message: 'a room could not be opened: the bus did not take the subscription',
+      clock: options.surroundings.clock,
+    });
+    this.#stretching = new SparseLog({
+      logger: options.logger,
+      message: 'the windows of the costliest rooms are stretched',
       clock: options.surroundings.clock,
     });
     this.#share = options.share;
@@ -378,9 +382,7 @@ export class Rooms {
   }
 
   #warnOfStretching(): void {
-    this.#logger.warn(
-      { rooms: this.#stretched.size, demand: this.#demand, share: this.#share },
-      'fan-out needs more CPU than it may take: the windows of the costliest rooms are stretched',
-    );
+    const figures = { rooms: this.#stretched.size, demand: this.#demand, share: this.#share };
+    this.#stretching.warn('fan-out needs more CPU than it may take', figures);
   }
 }

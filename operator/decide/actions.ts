@@ -16,6 +16,8 @@ export interface ActionEvent {
   /** One of {@link eventReasons}. */
   readonly reason: EventReason;
   readonly message: string;
+  /** The fault that is over, where the event tells of one. */
+  readonly ended?: EventReason;
 }
 
 export const eventReasons = [

@@ -159,5 +159,5 @@ function isAbout(open: OpenComplaint, { reason, subject }: Pick<Complaint, 'reas
 function recovery(reason: EventReason, over: readonly OpenComplaint[]): ActionEvent {
   const subjects = over.flatMap(({ subject }) => (subject === undefined || subject === '' ? [] : [subject]));
   const about = subjects.length === 0 ? '' : ` (${subjects.slice(0, 3).join(', ')}${subjects.length > 3 ? ', …' : ''})`;
-  return { type: 'Normal', reason: 'Recovered', message: `${reason} is over${about}` };
+  return { type: 'Normal', reason: 'Recovered', message: `${reason} is over${about}`, ended: reason };
 }

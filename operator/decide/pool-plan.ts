@@ -175,7 +175,12 @@ function scalingEvents({ scaling: memory, pool }: ObservedPool, scaling: Scaling
   if (metrics === 'True' && scaling.figures === 'missing')
     events.push({ type: 'Warning', reason: 'MetricsUnavailable', message: scaling.reason });
   if (metrics === 'False' && scaling.figures === 'fresh')
-    events.push({ type: 'Normal', reason: 'MetricsAvailable', message: 'Every serving gateway reports its load again' });
+    events.push({
+      type: 'Normal',
+      reason: 'MetricsAvailable',
+      message: 'Every serving gateway reports its load again',
+      ended: 'MetricsUnavailable',
+    });
   return events;
 }
 

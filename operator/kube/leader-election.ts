@@ -1,5 +1,3 @@
-import { SparseLog } from '../../core/process/sparse-log.ts';
-import type { Logger } from '../../core/process/logging.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../../core/clock.ts';
 import {
@@ -16,6 +14,7 @@ import {
 import type { KubeObject, ObjectRef } from '../runtime/kube-api.ts';
 import { microTime } from '../runtime/micro-time.ts';
 import type { Reachability } from '../runtime/reachability.ts';
+import type { OperatorJournal } from './log-lines.ts';
 import { KubeClient } from './client.ts';
 import type { ClientMetrics } from './client-metrics.ts';
 import type { KubeConnection } from './connection.ts';
@@ -38,7 +37,7 @@ export interface LeaderElectionOptions {
   readonly candidate: Candidate;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: Logger;
+  readonly journal: OperatorJournal;
   readonly metrics: ClientMetrics;
   readonly times?: ElectionTimes;
   /** Shared by all clients of a process. Absent: the election has its own. */
@@ -114,7 +113,7 @@ export class LeaderElection {
           renewTime: microTime(this.#options.clock.wall()),
         });
       } catch (error) {
-        this.#options.logger.warn({ err: error }, 'the Lease could not be released: the next leader waits until it runs out');
+        this.#options.journal.writeTrouble('lease-kept', '', error, { lease: this.#options.lease.name });
       }
     }
     this.#state = nothingObserved;
@@ -123,8 +122,7 @@ export class LeaderElection {
   }
 
   async #stand(): Promise<void> {
-    const { clock, candidate, random, logger } = this.#options;
-    const unreached = new SparseLog({ logger, message: 'the Lease could not be read or written', clock });
+    const { clock, candidate, random, journal, lease } = this.#options;
     const { signal } = this.#leaving;
     while (!signal.aborted && !this.#hasLost) {
       let pauseMs = this.#times.retryMs * (this.#state.renewedAt === undefined ? 1 + 0.2 * random() : 1);
@@ -138,7 +136,7 @@ export class LeaderElection {
       } catch (error) {
         if (signal.aborted) return;
         this.#mustRead = true;
-        unreached.warn(error, { isLeader: this.isLeader });
+        journal.writeTrouble('lease-unreached', '', error, { lease: lease.name, isLeader: this.isLeader });
       }
       await this.#client.reachability.pause(pauseMs, signal);
     }
@@ -160,7 +158,7 @@ export class LeaderElection {
   }
 
   async #take(step: 'create' | 'acquire' | 'renew'): Promise<void> {
-    const { clock, candidate, lease, logger, metrics } = this.#options;
+    const { clock, candidate, lease, journal, metrics } = this.#options;
     const { identity } = candidate;
     const sentAt = clock.monotonic();
     const written = microTime(clock.wall());
@@ -176,7 +174,7 @@ export class LeaderElection {
     const leftMs = sentAt + this.#times.renewDeadlineMs - clock.monotonic();
     this.#callOffDeadline = clock.after(Math.max(0, leftMs), () => this.#lose('the Lease could not be renewed in time'));
     if (!isNew) return;
-    logger.info({ lease: lease.name, identity }, 'this process leads now');
+    journal.write('lead-taken', { lease: lease.name, identity });
     metrics.leading(lease.name, true);
     this.#elected.resolve();
   }
@@ -198,8 +196,7 @@ export class LeaderElection {
     if (this.#hasLost) return;
     this.#hasLost = true;
     this.#callOffDeadline();
-    const { logger, metrics, lease } = this.#options;
-    logger.error({ lease: lease.name, reason }, 'this process has lost the lead and must end');
+    const { metrics, lease } = this.#options;
     metrics.leading(lease.name, false);
     this.#lost.resolve(reason);
   }

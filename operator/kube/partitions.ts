@@ -1,4 +1,4 @@
-import type { Logger } from '../../core/process/logging.ts';
+import type { OperatorJournal } from './log-lines.ts';
 
 /** The part of a reflector that is needed here. */
 interface Reading {
@@ -20,14 +20,14 @@ interface Partition {
  */
 export class Partitions {
   readonly #partitions: readonly Partition[];
-  readonly #logger: Logger;
+  readonly #journal: OperatorJournal;
   readonly #listeners: (() => void)[] = [];
   readonly #reachedEnough = Promise.withResolvers<void>();
 
   /** @param namespaces `undefined` for all together */
-  constructor(namespaces: readonly (string | undefined)[], logger: Logger) {
+  constructor(namespaces: readonly (string | undefined)[], journal: OperatorJournal) {
     this.#partitions = namespaces.map((namespace) => ({ namespace, readings: [], state: 'unread' }));
-    this.#logger = logger;
+    this.#journal = journal;
   }
 
   add(namespace: string | undefined, reading: Reading): void {
@@ -71,14 +71,14 @@ export class Partitions {
     if (partition.state !== 'unread') return;
     partition.state = 'refused';
     const { namespace } = partition;
-    this.#logger.warn({ namespace }, 'a namespace can not be read whole, so nothing is done there; does it exist, with its Roles?');
+    this.#journal.write('namespace-refused', { namespace });
     this.#tellEnough();
   }
 
   #complete(partition: Partition): void {
     const { namespace, state } = partition;
     partition.state = 'whole';
-    if (state === 'refused') this.#logger.info({ namespace }, 'a namespace that was refused has been read');
+    if (state === 'refused') this.#journal.write('namespace-read', { namespace });
     for (const listener of this.#listeners) listener();
     this.#tellEnough();
   }

@@ -1,10 +1,10 @@
 import { withoutCredentials } from '../../core/credentials.ts';
-import type { Logger } from '../../core/process/logging.ts';
 import type { Clock } from '../../core/clock.ts';
 import { defaultEventSeries, EventSeries, type EventSeriesOptions, type Occurrence } from '../runtime/event-series.ts';
 import { microTime } from '../runtime/micro-time.ts';
 import type { KubeClient } from './client.ts';
 import type { ClientMetrics } from './client-metrics.ts';
+import type { OperatorJournal } from './log-lines.ts';
 import { collectionPath, objectPath, resources } from './resources.ts';
 
 /** Records what a user should see in `kubectl describe`. */
@@ -16,7 +16,7 @@ export interface Recorder {
 export interface EventRecorderOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly journal: OperatorJournal;
   readonly metrics: ClientMetrics;
   /** Name of this process' pod. */
   readonly instance: string;
@@ -90,7 +90,7 @@ export class EventRecorder implements Recorder {
   }
 
   async #writeAll(): Promise<void> {
-    const { logger, metrics } = this.#options;
+    const { journal, metrics } = this.#options;
     const { signal } = this.#leaving;
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       try {
@@ -103,7 +103,8 @@ export class EventRecorder implements Recorder {
           continue;
         }
         metrics.event('failed');
-        logger.warn({ err: error, reason: next.occurrence.reason }, 'an event could not be written');
+        const { namespace, kind, name } = next.occurrence.regarding;
+        journal.writeTrouble('event-lost', '', error, { namespace, kind, name, lost: next.occurrence.reason });
       }
     }
   }

@@ -1,10 +1,10 @@
-import type { Logger } from '../../core/process/logging.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import { backoffMs, type BackoffBounds } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
 import { pause } from '../runtime/deadline.ts';
 import { keyOf, type KubeObject, type Resource, type Selection } from '../runtime/kube-api.ts';
 import { isOlder } from '../runtime/resource-version.ts';
+import type { OperatorJournal } from './log-lines.ts';
 import type { KubeClient } from './client.ts';
 import type { ReflectorFigures } from './reflector-figures.ts';
 import { collectionPath } from './resources.ts';
@@ -44,7 +44,7 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly store: Store<T>;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: Logger;
+  readonly journal: OperatorJournal;
   readonly times?: ReflectorTimes;
   /** Whether only the metadata of objects is read. Contents then stay in the API server. */
   readonly isMetadataOnly?: boolean;
@@ -150,7 +150,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #failed(error: unknown, signal: AbortSignal): Promise<void> {
-    const { resource, clock, random, logger, client } = this.#options;
+    const { resource, clock, random, journal, client } = this.#options;
     if (error instanceof ApiError && error.isExpired) this.#version = undefined;
     const { backoff, unreachableCapMs } = this.#times;
     const isUnreachable = isUnanswered(error);
@@ -161,7 +161,7 @@ export class Reflector<T extends KubeObject> {
     const isRefused = isForbidden(error);
     // A refusal lasts until a person mends it: one warning is enough.
     const isMissing = error instanceof ApiError && error.status === 404 && !this.#isSynced;
-    const level = isMissing || (isRefused && isForbidden(this.#failure) && earlier > 0) ? 'debug' : 'warn';
+    const isKnown = isMissing || (isRefused && isForbidden(this.#failure) && earlier > 0);
     if (isMissing) this.#wasMissing.resolve();
     if (isRefused && !this.#isSynced) this.#wasRefused.resolve();
     this.#failure = error;
@@ -174,10 +174,8 @@ export class Reflector<T extends KubeObject> {
     const delayMs = Math.max(ownMs, error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
     const { namespace } = this.#options.selection;
     const failures = this.#failuresInARow;
-    logger[level](
-      { kind: resource.kind, namespace, failures, delayMs: Math.round(delayMs), err: error },
-      'a watch failed and is tried again',
-    );
+    const fields = { kind: resource.kind, namespace, failures, delayMs: Math.round(delayMs) };
+    if (!isKnown) journal.writeTrouble('watch-failed', `${resource.kind} ${namespace ?? ''}`, error, fields);
     const isServersFault = error instanceof ApiError && (isUnreachable || error.status >= 500) && error.retryAfterMs === undefined;
     await (isServersFault ? client.reachability.pause(delayMs, signal) : pause(clock, delayMs, signal));
   }

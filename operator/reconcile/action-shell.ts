@@ -1,8 +1,8 @@
 import { signCommand, type DrainCommand } from '../../core/pool/drain-command.ts';
-import type { Logger } from '../../core/process/logging.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
-import type { PoolAction } from '../decide/actions.ts';
+import type { PodReference, PoolAction } from '../decide/actions.ts';
 import { names } from '../desired/labels.ts';
+import type { OperatorJournal } from '../kube/log-lines.ts';
 import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -29,15 +29,15 @@ export class ActionShell {
   readonly #api: KubeApi & KubeReader;
   readonly #admin: AdminClient;
   readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #journal: OperatorJournal;
 
   constructor(options: {
     readonly api: KubeApi & KubeReader;
     readonly admin: AdminClient;
     readonly clock: Clock;
-    readonly logger: Logger;
+    readonly journal: OperatorJournal;
   }) {
-    this.#logger = options.logger;
+    this.#journal = options.journal;
     this.#api = options.api;
     this.#admin = options.admin;
     this.#clock = options.clock;
@@ -67,13 +67,13 @@ export class ActionShell {
       case 'send-drain': {
         const { pod, connectionsPerSecond, deadlineSeconds } = action;
         const command = { command: 'drain', gateway: pod.uid, connectionsPerSecond, deadlineSeconds, issuedAt: this.#issueTime() } as const;
-        const isStranger = await this.#command(command, about);
+        const isStranger = await this.#command(pod, command, about);
         // A pod with another signing key refuses every command. It obeys its kubelet, and drains after its deletion at
         // the pool's rate.
         return isStranger ? this.#deletePod(namespace, pod, signal) : undefined;
       }
       case 'send-abort':
-        await this.#command({ command: 'abort-drain', gateway: action.pod.uid, issuedAt: this.#issueTime() }, about);
+        await this.#command(action.pod, { command: 'abort-drain', gateway: action.pod.uid, issuedAt: this.#issueTime() }, about);
         return undefined;
       case 'set-serving':
         return this.#written(await this.#setServing({ namespace, ...action.pod }, action, signal));
@@ -140,12 +140,16 @@ export class ActionShell {
    * A refusal is logged.
    * @returns whether the pod trusts another signing key, so that no command of ours will ever reach it
    */
-  async #command(command: DrainCommand, { addressOf, privateKeyFor }: ActionSurroundings): Promise<boolean> {
+  async #command(pod: PodReference, command: DrainCommand, about: ActionSurroundings): Promise<boolean> {
     const { gateway } = command;
-    const address = addressOf(gateway);
+    const address = about.addressOf(gateway);
     if (address === undefined) return false;
-    const told = await this.#admin.putDrain(address, signCommand(command, privateKeyFor(gateway)));
-    if (told.kind === 'refused') this.#logger.warn({ gateway, command: command.command, told }, 'a gateway refused a command');
+    const told = await this.#admin.putDrain(address, signCommand(command, about.privateKeyFor(gateway)));
+    if (told.kind === 'refused') {
+      const { namespace, name: pool } = about.pool.metadata;
+      const fields = { namespace, pool, pod: pod.name, command: command.command, status: told.status };
+      this.#journal.writeTrouble('command-refused', `${namespace}/${pool}`, told.message, fields);
+    }
     return told.kind === 'refused' && told.status === 403;
   }
 }

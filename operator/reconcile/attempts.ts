@@ -1,5 +1,5 @@
-import type { Logger } from '../../core/process/logging.ts';
 import { faultOf, type ObservedFault } from '../decide/fault.ts';
+import type { OperatorJournal } from '../kube/log-lines.ts';
 import { ApiError } from '../runtime/api-error.ts';
 
 /** How long a passing failure is tolerated before it becomes a fault, in milliseconds. */
@@ -10,7 +10,8 @@ export const faultRetryMs = 10_000;
 /** The steps of one reconcile. A failed step is noted, and the other steps still run. */
 export class Attempts {
   readonly #signal: AbortSignal;
-  readonly #logger: Logger;
+  readonly #pool: { readonly namespace: string; readonly name: string };
+  readonly #journal: OperatorJournal;
   readonly #now: number;
   readonly #before: ReadonlyMap<string, number>;
   readonly #failing = new Map<string, number>();
@@ -23,12 +24,14 @@ export class Attempts {
    */
   constructor(options: {
     readonly signal: AbortSignal;
-    readonly logger: Logger;
+    readonly pool: { readonly namespace: string; readonly name: string };
+    readonly journal: OperatorJournal;
     readonly now: number;
     readonly failing: ReadonlyMap<string, number>;
   }) {
     this.#signal = options.signal;
-    this.#logger = options.logger;
+    this.#pool = options.pool;
+    this.#journal = options.journal;
     this.#now = options.now;
     this.#before = options.failing;
   }
@@ -72,7 +75,9 @@ export class Attempts {
       if (!(error instanceof ApiError) || error.status === 0 || this.#signal.aborted) throw error;
       if (error.isPassing) this.#fails(subject, error);
       else this.note(faultOf(error.subject ?? subject, error.status, error.reason, error.message));
-      this.#logger.warn({ subject, reason: error.reason, refusal: error.message }, 'the API server refused');
+      const { namespace, name: pool } = this.#pool;
+      const fields = { namespace, pool, subject: error.subject ?? subject, status: error.status };
+      this.#journal.writeTrouble('request-refused', `${namespace}/${pool} ${fields.subject}`, error, fields);
       return 'failed';
     }
   }

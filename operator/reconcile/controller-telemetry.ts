@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Logger } from '../../core/process/logging.ts';
+import type { OperatorJournal } from '../kube/log-lines.ts';
 import type { ControllerObserver, Retry } from '../runtime/controller-observer.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import type { WorkQueueFigures } from '../runtime/work-queue.ts';
@@ -24,7 +24,7 @@ interface Watched {
  * alerts work here.
  */
 export class ControllerTelemetry implements ControllerObserver {
-  readonly #logger: Logger;
+  readonly #journal: OperatorJournal;
   readonly #watched: Watched[] = [];
   readonly #reconciles: Counter<'controller' | 'result'>;
   readonly #errors: Counter<'controller'>;
@@ -36,8 +36,8 @@ export class ControllerTelemetry implements ControllerObserver {
   readonly #queueTime: Histogram<'name'>;
   readonly #workTime: Histogram<'name'>;
 
-  constructor(registry: Registry, logger: Logger) {
-    this.#logger = logger;
+  constructor(registry: Registry, journal: OperatorJournal) {
+    this.#journal = journal;
     const registers = [registry];
     const labelNames = ['controller'] as const;
     const counter = (name: string, help: string): Counter<'controller'> =>
@@ -99,7 +99,7 @@ export class ControllerTelemetry implements ControllerObserver {
 
   panicked(controller: string, key: string, error: unknown): void {
     this.#panics.inc({ controller });
-    this.#logger.error({ controller, key, err: error }, 'a reconcile threw: this is a bug');
+    this.#journal.writeTrouble('reconcile-threw', `${controller} ${key}`, error, { controller, ...poolOf(key), err: error });
   }
 
   timedOut(controller: string): void {
@@ -107,7 +107,12 @@ export class ControllerTelemetry implements ControllerObserver {
   }
 
   backedOff(controller: string, { key, cause, delayMs, failures }: Retry): void {
-    this.#logger.warn({ controller, key, err: cause, delayMs, failures }, 'a reconcile failed and is tried again');
+    this.#journal.writeTrouble('reconcile-failed', `${controller} ${key}`, cause, {
+      controller,
+      ...poolOf(key),
+      delayMs: Math.round(delayMs),
+      failures,
+    });
   }
 
   /** Figures of the queues, read at each scrape. */
@@ -145,4 +150,10 @@ export class ControllerTelemetry implements ControllerObserver {
     counter('adds_total', 'Keys that were added.', ({ adds }) => adds);
     counter('retries_total', 'Keys that were added again after a failure.', ({ retries }) => retries);
   }
+}
+
+/** The fields of a line, from a controller's key. */
+function poolOf(key: string): { readonly namespace: string; readonly pool: string } {
+  const [namespace = '', pool = ''] = key.split('/');
+  return { namespace, pool };
 }

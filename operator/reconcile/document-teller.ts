@@ -1,10 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
-import type { Logger } from '../../core/process/logging.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { DocumentMember } from '../decide/document.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import type { Recipient } from '../decide/push-plan.ts';
 import { childNames } from '../desired/labels.ts';
+import type { OperatorJournal } from '../kube/log-lines.ts';
 import { resources } from '../kube/resources.ts';
 import type { KubeObject } from '../runtime/kube-api.ts';
 import { faultRetryMs, type Attempts } from './attempts.ts';
@@ -24,20 +24,20 @@ export class DocumentTeller {
   readonly #stores: Stores;
   readonly #documents: DocumentKeeper;
   readonly #polls: Polls;
-  readonly #logger: Logger;
+  readonly #journal: OperatorJournal;
   readonly #clock: Clock;
 
   constructor(options: {
     readonly stores: Stores;
     readonly documents: DocumentKeeper;
     readonly polls: Polls;
-    readonly logger: Logger;
+    readonly journal: OperatorJournal;
     readonly clock: Clock;
   }) {
     this.#stores = options.stores;
     this.#documents = options.documents;
     this.#polls = options.polls;
-    this.#logger = options.logger;
+    this.#journal = options.journal;
     this.#clock = options.clock;
   }
 
@@ -95,7 +95,9 @@ export class DocumentTeller {
         if (told.kind === 'taken') this.#polls.tookDocument(to.uid, { epoch, policiesHash: policies.hash });
         const { name } = to;
         if (told.kind === 'taken' || leaving.has(name)) continue;
-        this.#logger.warn({ pod: name, told, epoch }, 'a pod did not take the pool document');
+        const reason = told.kind === 'refused' ? `${told.status}: ${told.message}` : told.kind;
+        const fields = { namespace: pool.metadata.namespace, pool: pool.metadata.name, pod: name, epoch };
+        this.#journal.writeTrouble('document-not-taken', pool.metadata.uid, reason, fields);
         afterMs = Math.min(afterMs ?? Infinity, told.kind === 'silent' ? silentRetryMs : faultRetryMs);
       }
     });

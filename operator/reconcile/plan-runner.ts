@@ -1,4 +1,4 @@
-import type { ActionEvent, PoolAction } from '../decide/actions.ts';
+import type { PoolAction } from '../decide/actions.ts';
 import type { ObservedGateway } from '../decide/observed.ts';
 import { PlanCourse, podOf } from '../decide/plan-course.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -14,7 +14,7 @@ interface PlanContext {
   readonly memory: Pick<PoolMemory, 'writes' | 'refusals'>;
   readonly attempts: Attempts;
   readonly surroundings: ActionSurroundings;
-  readonly record: (event: ActionEvent) => void;
+  readonly taken: (action: PoolAction) => void;
 }
 
 /** Carries out the actions of a plan, and remembers what was refused. */
@@ -28,7 +28,7 @@ export class PlanRunner {
   }
 
   /** @throws errors without an answer of the API server */
-  async run(actions: readonly PoolAction[], { gateways, memory, attempts, surroundings, record }: PlanContext): Promise<void> {
+  async run(actions: readonly PoolAction[], { gateways, memory, attempts, surroundings, taken }: PlanContext): Promise<void> {
     const draining = gateways.filter(({ drain }) => drain !== undefined).map(({ name }) => name);
     const course = new PlanCourse(memory.refusals.keys(), draining);
     const refusals = this.#standing(gateways, memory.refusals);
@@ -48,7 +48,7 @@ export class PlanRunner {
       }
       course.done(action);
       refusals.delete(name);
-      if ('event' in action) record(action.event);
+      taken(action);
     }
     memory.refusals = refusals;
   }

@@ -1,6 +1,7 @@
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { toldBy, type OpenComplaint } from '../decide/complaints.ts';
 import type { ObservedFault } from '../decide/fault.ts';
+import type { RolloutMemory } from '../decide/rollout-progress.ts';
 import type { ScalingMemory } from '../decide/scaling.ts';
 import { storedConditions } from '../decide/conditions.ts';
 import type { PodWrite } from './action-shell.ts';
@@ -29,6 +30,8 @@ export interface PoolMemory {
   /** Faults that have begun and are not over. */
   complaints: readonly OpenComplaint[];
   readonly statusPace: StatusPace;
+  /** The rollout under way; `undefined` after a start. */
+  rollout: RolloutMemory | 'none' | undefined;
 }
 
 /** The memories of all pools, by `namespace/name`. A new pool under an old name starts with a new memory. */
@@ -58,6 +61,7 @@ export class PoolMemories {
       writes: [],
       complaints: toldBy(storedConditions(status ?? {})),
       statusPace: { writtenAt: undefined },
+      rollout: undefined,
     };
     this.#memories.set(key, { uid: metadata.uid, memory });
     return memory;

@@ -1,7 +1,5 @@
-import type { Logger } from '../../core/process/logging.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
-import type { ActionEvent } from '../decide/actions.ts';
-import { decideComplaints, type Complaint, type Complaints } from '../decide/complaints.ts';
+import type { Complaint } from '../decide/complaints.ts';
 import { finishing } from '../decide/finishing.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import { obsoleteChildren } from '../decide/obsolete-children.ts';
@@ -14,12 +12,14 @@ import { gatewayPod, podOfRevision } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { resources } from '../kube/resources.ts';
+import type { OperatorJournal } from '../kube/log-lines.ts';
 import type { Recorder } from '../kube/recorder.ts';
 import type { Clock } from '../../core/clock.ts';
-import { regarding, type KubeObject } from '../runtime/kube-api.ts';
+import type { KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import type { ActionShell } from './action-shell.ts';
 import { Attempts, faultRetryMs } from './attempts.ts';
+import { Chronicle } from './chronicle.ts';
 import type { Children, DesiredChild } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
@@ -45,7 +45,7 @@ export interface PoolReconcilerOptions {
   readonly polls: Polls;
   readonly recorder: Recorder;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly journal: OperatorJournal;
   /** The product's image. */
   readonly image: string;
   /** The operator's own namespace. */
@@ -73,6 +73,7 @@ export class PoolReconciler {
   readonly #memories: PoolMemories;
   readonly #observer: PoolObserver;
   readonly #plans: PlanRunner;
+  readonly #chronicle: Chronicle;
   readonly #teller: DocumentTeller;
 
   constructor(options: PoolReconcilerOptions) {
@@ -81,10 +82,11 @@ export class PoolReconciler {
     this.#teller = new DocumentTeller(options);
     this.#memories = new PoolMemories(options);
     this.#plans = new PlanRunner(options);
+    this.#chronicle = new Chronicle(options);
   }
 
   readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
-    const { stores, secrets: keeper, status, clock, logger } = this.#options;
+    const { stores, secrets: keeper, status, clock, journal } = this.#options;
     const pool = stores.pools.get(key);
     if (pool === undefined || pool.metadata.deletionTimestamp !== undefined) {
       this.#memories.forget(key);
@@ -94,7 +96,7 @@ export class PoolReconciler {
     const memory = this.#memories.of(key, pool);
     const specFaults = poolSpecFaults(pool);
     if (specFaults.length > 0) return this.#refuse(pool, specFaults, { memory, signal });
-    const attempts = new Attempts({ signal, logger, now: clock.monotonic(), failing: memory.failing });
+    const attempts = new Attempts({ signal, pool: pool.metadata, journal, now: clock.monotonic(), failing: memory.failing });
     const policies = this.#options.policies.of(key, stores.channels.withIndex(ofPool, key));
     const secrets = await keeper.of(pool, new Set(stores.podsOf(key).map(trustedKeyOf)), attempts, signal);
     const ingredients: PodIngredients = {
@@ -124,7 +126,8 @@ export class PoolReconciler {
     const isRouted = pool.spec.exposure.type === 'HTTPRoute';
     const refusal = isRouted ? routeFault(stores.child(resources.httpRoute, pool.metadata.namespace, routeName), routeName) : undefined;
     if (refusal !== undefined) attempts.note(refusal);
-    for (const event of plan.events) this.#record(pool, event);
+    for (const event of plan.events) this.#chronicle.event(pool, event);
+    this.#chronicle.rollout(pool, observed, plan, memory);
     const actions = isStored ? plan.actions : finishing(plan.actions, observed.gateways);
     await this.#plans.run(mayChange ? actions : [], {
       gateways: observed.gateways,
@@ -138,7 +141,7 @@ export class PoolReconciler {
         addressOf: (uid) => this.#addressOf(pool, uid),
         signal,
       },
-      record: (event) => this.#record(pool, event),
+      taken: (action) => this.#chronicle.action(pool, action),
     });
     // Of a thousand gateways these are thousands: what the plan does for clients does not wait for them.
     if (mayChange) {
@@ -156,7 +159,7 @@ export class PoolReconciler {
     const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch };
     const verdict = status.judge(report);
     // Events come before the status: an operator that dies in between records an event twice rather than never.
-    const complainAfterMs = this.#complain(pool, verdict, memory);
+    const complainAfterMs = this.#chronicle.complain(pool, verdict, memory);
     const statusAfterMs = await status.write(report, verdict, { pace: memory.statusPace, signal });
     // A passing failure is tried again soon. A fault that a person must mend is reviewed from time to time.
     if (attempts.passing !== undefined) throw attempts.passing;
@@ -185,20 +188,9 @@ export class PoolReconciler {
     const now = clock.wall();
     const message = `${specFaults.slice(0, 5).join('; ')}. Correct the spec.`;
     const complaints: readonly Complaint[] = [{ reason: 'InvalidSpec', subject: '', message, isFleeting: false }];
-    this.#complain(pool, { complaints, isSettled: false, isTrying: false }, memory);
+    this.#chronicle.complain(pool, { complaints, isSettled: false, isTrying: false }, memory);
     await status.writeUnreadable(pool, { faults: specFaults, now }, signal);
     return { kind: 'done' };
-  }
-
-  /**
-   * Records faults that have begun and faults that are over.
-   * @returns when a fault that has not lasted long enough must be reviewed, in milliseconds
-   */
-  #complain(pool: GatewayPool & KubeObject, complaints: Complaints, memory: PoolMemory): number | undefined {
-    const { open, events, reviewAfterMs } = decideComplaints(memory.complaints, complaints, this.#options.clock.monotonic());
-    memory.complaints = open;
-    for (const event of events) this.#record(pool, event);
-    return reviewAfterMs;
   }
 
   /**
@@ -240,10 +232,6 @@ export class PoolReconciler {
         children.remove(child.resource, { namespace, pool: name, name: child.name, uid: child.uid }, about.signal),
       );
     }
-  }
-
-  #record(pool: KubeObject, { type, reason, message }: ActionEvent): void {
-    this.#options.recorder.record({ regarding: regarding(resources.gatewayPool, pool), type, reason, action: reason, note: message });
   }
 
   #publisherReplicas(pool: GatewayPool): number | undefined {

@@ -1,4 +1,4 @@
-import type { Logger } from '../../core/process/logging.ts';
+import type { OperatorJournal } from '../kube/log-lines.ts';
 import type { Recorder } from '../kube/recorder.ts';
 import { ApiError } from '../runtime/api-error.ts';
 import { regarding, type KubeApi, type KubeObject, type Resource } from '../runtime/kube-api.ts';
@@ -19,13 +19,13 @@ export interface StatusWrite {
 export class StatusApplier {
   readonly #api: KubeApi;
   readonly #recorder: Recorder;
-  readonly #logger: Logger;
+  readonly #journal: OperatorJournal;
   readonly #refused = new WeakSet<KubeObject>();
 
-  constructor(options: { readonly api: KubeApi; readonly recorder: Recorder; readonly logger: Logger }) {
+  constructor(options: { readonly api: KubeApi; readonly recorder: Recorder; readonly journal: OperatorJournal }) {
     this.#api = options.api;
     this.#recorder = options.recorder;
-    this.#logger = options.logger;
+    this.#journal = options.journal;
   }
 
   /** @throws ApiError where the write failed and another attempt may help */
@@ -37,10 +37,11 @@ export class StatusApplier {
     } catch (error) {
       if (!(error instanceof ApiError) || (error.status !== 422 && error.status !== 400)) throw error;
       this.#refused.add(object);
-      this.#logger.warn(
-        { kind: resource.kind, namespace, name, refusal: error.message },
-        'the API server refuses the status of this object',
-      );
+      this.#journal.writeTrouble('status-refused', `${resource.kind} ${namespace}/${name}`, error, {
+        kind: resource.kind,
+        namespace,
+        name,
+      });
       const note = `${summary} The API server refused this status: ${error.message}`;
       const about = regarding(resource, object);
       this.#recorder.record({ regarding: about, type: 'Warning', reason: 'StatusRefused', action: 'StatusRefused', note });

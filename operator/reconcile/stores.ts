@@ -1,4 +1,3 @@
-import type { Logger } from '../../core/process/logging.ts';
 import type { BarrageChannel } from '../api/barrage-channel.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import { withDefaults } from '../api/stored-objects.ts';
@@ -6,6 +5,7 @@ import type { ObservedChild } from '../decide/obsolete-children.ts';
 import { poolKeyOf } from '../decide/policies.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { childNames, names } from '../desired/labels.ts';
+import type { OperatorJournal } from '../kube/log-lines.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ClientMetrics } from '../kube/client-metrics.ts';
 import { Partitions } from '../kube/partitions.ts';
@@ -25,7 +25,7 @@ export interface StoresOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: Logger;
+  readonly journal: OperatorJournal;
   readonly metrics: ClientMetrics;
   /** Empty: every namespace. */
   readonly namespaces: readonly string[];
@@ -63,7 +63,7 @@ export class Stores {
 
   constructor(options: StoresOptions) {
     this.#options = options;
-    this.partitions = new Partitions(this.#namespaces, options.logger);
+    this.partitions = new Partitions(this.#namespaces, options.journal);
     this.pools = this.#watch({
       resource: resources.gatewayPool,
       selection: {},
@@ -228,14 +228,14 @@ export class Stores {
   }
 
   #watchOne<T extends KubeObject>(watched: Watched<T>, namespace: string | undefined): Store<T> {
-    const { client, clock, random, logger } = this.#options;
+    const { client, clock, random, journal } = this.#options;
     const { resource, selection, keep, indexes, isMetadataOnly = false, reflectors = this.#reflectors } = watched;
     const failed = (error: unknown): void =>
-      logger.error({ err: error, kind: resource.kind }, 'a listener of a store threw: this is a bug');
+      journal.writeTrouble('listener-threw', resource.kind, error, { kind: resource.kind, err: error });
     const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), failed });
     const kept = (object: T): T => withoutManagedFields((keep === undefined ? object : keep(object)) as T);
     const where = namespace === undefined ? selection : { ...selection, namespace };
-    const reflector = new Reflector<T>({ resource, selection: where, client, store, clock, random, logger, keep: kept, isMetadataOnly });
+    const reflector = new Reflector<T>({ resource, selection: where, client, store, clock, random, journal, keep: kept, isMetadataOnly });
     const what = isMetadataOnly ? `${resource.kind} metadata` : resource.kind;
     const name = namespace === undefined ? what : `${what} in ${namespace}`;
     if (reflectors === this.#reflectors) this.partitions.add(namespace, reflector);

@@ -1,9 +1,9 @@
 import { globSync, readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { createLogger } from '../../core/process/logging.ts';
 import { ClientMetrics } from '../../operator/kube/client-metrics.ts';
 import { ControllerTelemetry } from '../../operator/reconcile/controller-telemetry.ts';
+import { silentJournal } from '../support/silent-journal.ts';
 
 const family = /^(?:barrage|controller_runtime|workqueue|rest_client|leader_election)_[a-z0-9_]*[a-z0-9]$/;
 
@@ -13,7 +13,7 @@ async function namesInCode(): Promise<readonly string[]> {
   const quoted = files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/'([a-z0-9_]+)'/g)].map(([, word = '']) => word));
   const registry = new Registry();
   void new ClientMetrics(registry);
-  void new ControllerTelemetry(registry, createLogger({ part: 'test', level: 'silent' }));
+  void new ControllerTelemetry(registry, silentJournal);
   const registered = (await registry.getMetricsAsJSON()).map(({ name }) => name);
   return [...new Set([...quoted.filter((word) => family.test(word)), ...registered])].toSorted();
 }

@@ -6,7 +6,6 @@ import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import { verifyCommand } from '../../core/pool/drain-command.ts';
 import { envelopeAfter, type DocumentChange } from '../../core/pool/document-change.ts';
 import { decideDocument, policiesHash, verifyDocument, type DocumentMark, type PoolDocument } from '../../core/pool/pool-document.ts';
-import { createLogger } from '../../core/process/logging.ts';
 import { names } from '../../operator/desired/labels.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { ClientMetrics } from '../../operator/kube/client-metrics.ts';
@@ -16,6 +15,7 @@ import { resources } from '../../operator/kube/resources.ts';
 import { Store } from '../../operator/kube/store.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
 import { addressOf, trustedKeyOf, type PoolPod } from '../../operator/reconcile/pod-view.ts';
+import { silentJournal } from './silent-journal.ts';
 
 type Offer = { readonly policies: readonly string[] } & (
   | { readonly envelope: string }
@@ -65,14 +65,18 @@ export class StandInPods {
   private constructor(kubeconfig: string, connections: number) {
     this.#connectionsAtFirst = connections;
     this.#connection = new KubeConnection({ kubeconfig });
-    const logger = createLogger({ part: 'test', level: 'silent' });
     this.pods = new Store<PoolPod>({ indexes: { address: (pod) => [addressOf(pod) ?? ''] }, failed: () => {} });
     const shared = { clock: systemClock, random: Math.random };
     const client = new KubeClient({ ...shared, connection: this.#connection, metrics: new ClientMetrics(new Registry()) });
     const selection = { labelSelector: 'app.kubernetes.io/managed-by=barrage-operator' };
-    this.#watching = new Reflector<PoolPod>({ ...shared, resource: resources.pod, selection, client, store: this.pods, logger }).run(
-      this.#leaving.signal,
-    );
+    this.#watching = new Reflector<PoolPod>({
+      ...shared,
+      resource: resources.pod,
+      selection,
+      client,
+      store: this.pods,
+      journal: silentJournal,
+    }).run(this.#leaving.signal);
     this.#server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
       this.#answer(request, response).catch(() => response.destroy());
     });

@@ -1,11 +1,11 @@
 import { setInterval } from 'node:timers';
 import { Registry } from 'prom-client';
-import { createLogger } from '../../../core/process/logging.ts';
 import { ClientMetrics } from '../../../operator/kube/client-metrics.ts';
 import { KubeConnection } from '../../../operator/kube/connection.ts';
 import { LeaderElection } from '../../../operator/kube/leader-election.ts';
 import { systemClock } from '../../../core/process/system-clock.ts';
 import type { ElectionTimes } from '../../../operator/runtime/election.ts';
+import { silentJournal } from '../../support/silent-journal.ts';
 
 /** A candidate in a process of its own: says `elected`, `leads` in each turn in which it does, and `lost`. */
 const [kubeconfig = '', namespace = '', identity = '', times = ''] = process.argv.slice(2);
@@ -16,7 +16,7 @@ const election = new LeaderElection({
   candidate: { identity },
   clock: systemClock,
   random: Math.random,
-  logger: createLogger({ part: 'candidate', level: 'silent' }),
+  journal: silentJournal,
   metrics: new ClientMetrics(new Registry()),
   times: JSON.parse(times) as ElectionTimes,
 });

@@ -12,7 +12,8 @@ import { candidateOf, defaultElectionTimes, type Candidate, type ElectionTimes }
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { sharedApiServer } from '../../support/cluster.ts';
 import type { SeenRequest } from '../../support/fault-proxy.ts';
-import { eventually, logger, openRig, type Rig } from './rig.ts';
+import { eventually, openRig, type Rig } from './rig.ts';
+import { silentJournal } from '../../support/silent-journal.ts';
 
 /** A fifth of the product's. */
 const times: ElectionTimes = { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryMs: 400 };
@@ -38,7 +39,7 @@ function candidate(
     candidate: typeof who === 'string' ? { identity: who } : who,
     clock: systemClock,
     random: Math.random,
-    logger,
+    journal: silentJournal,
     metrics: new ClientMetrics(new Registry()),
     times: pace,
   });

@@ -5,7 +5,8 @@ import { systemClock } from '../../../core/process/system-clock.ts';
 import type { Occurrence } from '../../../operator/runtime/event-series.ts';
 import { regarding, type KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { sharedApiServer } from '../../support/cluster.ts';
-import { configMap, logger, openRig, type Rig } from './rig.ts';
+import { configMap, openRig, type Rig } from './rig.ts';
+import { silentJournal } from '../../support/silent-journal.ts';
 
 interface StoredEvent extends KubeObject {
   readonly reason: string;
@@ -17,7 +18,14 @@ interface StoredEvent extends KubeObject {
 async function openRecorder(rig: Rig, countEveryMs = 0) {
   const about = regarding(resources.configMap, await rig.direct.apply(resources.configMap, configMap(rig.namespace, 'one')));
   const series = { windowMs: 60_000, countEveryMs, perReason: { ratePerSecond: 1 / 300, burst: 25 }, rememberedMax: 100 };
-  const recorder = new EventRecorder({ client: rig.client, clock: systemClock, logger, metrics: rig.metrics, instance: 'test', series });
+  const recorder = new EventRecorder({
+    client: rig.client,
+    clock: systemClock,
+    journal: silentJournal,
+    metrics: rig.metrics,
+    instance: 'test',
+    series,
+  });
   const occurrence = (reason: string, note: string): Occurrence => ({ regarding: about, type: 'Normal', reason, action: 'Scale', note });
   const stored = () => rig.direct.list<StoredEvent>(resources.event, { namespace: rig.namespace });
   return { recorder, occurrence, stored };

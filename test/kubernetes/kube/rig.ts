@@ -1,6 +1,5 @@
 import { Registry } from 'prom-client';
 import { onTestFinished, vi } from 'vitest';
-import { createLogger } from '../../../core/process/logging.ts';
 import { KubeClient, type KubeClientOptions } from '../../../operator/kube/client.ts';
 import { ClientMetrics } from '../../../operator/kube/client-metrics.ts';
 import { KubeConnection } from '../../../operator/kube/connection.ts';
@@ -13,8 +12,7 @@ import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { sharedApiServer } from '../../support/cluster.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
 import { ListingApi } from '../../support/listing-api.ts';
-
-export const logger = createLogger({ part: 'test', level: 'silent' });
+import { silentJournal } from '../../support/silent-journal.ts';
 
 /** As fast as the machine allows: what a test waits for should not be the rate. */
 const noRate = { ratePerSecond: 10_000, burst: 10_000 };
@@ -98,7 +96,7 @@ export function reflectConfigMaps(rig: Rig, also: Partial<ReflectorOptions<Confi
     store,
     clock: systemClock,
     random: Math.random,
-    logger,
+    journal: silentJournal,
     times: fastTimes,
     ...also,
   });

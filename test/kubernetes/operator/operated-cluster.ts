@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
 import { onTestFinished, vi } from 'vitest';
@@ -178,10 +179,22 @@ export interface SentRequest extends SeenRequest {
   readonly at: number;
 }
 
+/** A line of a log, with the fields that its event has. */
+export interface LogLine {
+  readonly level: string;
+  readonly time: string;
+  readonly part: string;
+  readonly event: string;
+  readonly message: string;
+  readonly [field: string]: unknown;
+}
+
 export class OperatorProcess {
   readonly proxy: FaultProxy;
   /** Resolves when the process has ended. */
   readonly ended: Promise<void>;
+  /** The lines of its log so far, where the test asked for a level. */
+  readonly log: LogLine[] = [];
   readonly #child: ChildProcess;
   readonly #requests: SentRequest[] = [];
   /** Called right before a request is handed on. */
@@ -201,7 +214,12 @@ export class OperatorProcess {
     const told: OperatorArguments = { ...options, kubeconfig: proxy.kubeconfig };
     // The heap that Node takes in the chart's container, of 512 MiB.
     const execArgv = ['--expose-gc', '--max-old-space-size=256'];
-    this.#child = fork(main, [JSON.stringify(told)], { env: Object.fromEntries(inherited), execArgv, stdio: 'inherit' });
+    this.#child = fork(main, [JSON.stringify(told)], {
+      env: Object.fromEntries(inherited),
+      execArgv,
+      stdio: ['inherit', 'inherit', options.logLevel === undefined ? 'inherit' : 'pipe', 'ipc'],
+    });
+    if (this.#child.stderr !== null) createInterface(this.#child.stderr).on('line', (line) => this.log.push(JSON.parse(line) as LogLine));
     this.#child.on('error', () => {});
     this.ended = new Promise((resolve) => this.#child.once('exit', () => resolve()));
   }

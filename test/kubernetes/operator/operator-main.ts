@@ -12,6 +12,8 @@ export interface OperatorArguments {
   readonly resyncMs?: number;
   /** Requests a second to the API server. */
   readonly apiRate?: number;
+  /** Least level of its log, which the test reads. */
+  readonly logLevel?: string;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface OperatorUsage {
   readonly cpuMs: number;
 }
 
-const { kubeconfig, adminPort, name, lease, podUid, apiRate, ...rest } = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
+const { kubeconfig, adminPort, name, lease, podUid, apiRate, logLevel, ...rest } = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
 const read = readSettings({
   BARRAGE_OPERATOR_NAME: name,
   BARRAGE_OPERATOR_LEASE: lease,
@@ -35,7 +37,7 @@ const read = readSettings({
   BARRAGE_OPERATOR_PROBE_PORT: '0',
   BARRAGE_OPERATOR_METRICS_PORT: '0',
   ...(apiRate === undefined ? {} : { BARRAGE_OPERATOR_API_RATE: String(apiRate) }),
-  BARRAGE_LOG_LEVEL: process.env['BARRAGE_TEST_LOG_LEVEL'] ?? 'silent',
+  BARRAGE_LOG_LEVEL: logLevel ?? process.env['BARRAGE_TEST_LOG_LEVEL'] ?? 'silent',
 });
 if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
 const { settings } = read;

@@ -7,7 +7,8 @@ import { systemClock } from '../../../core/process/system-clock.ts';
 import { Controller } from '../../../operator/runtime/controller.ts';
 import { defaultElectionTimes } from '../../../operator/runtime/election.ts';
 import type { Outcome } from '../../../operator/runtime/outcome.ts';
-import { configMap, eventually, logger, openRig, reflectConfigMaps, type Rig } from '../kube/rig.ts';
+import { configMap, eventually, openRig, reflectConfigMaps, type Rig } from '../kube/rig.ts';
+import { silentJournal } from '../../support/silent-journal.ts';
 
 /** The smallest controller there is: it says in each ConfigMap how long its `word` is. */
 async function startLengths(rig: Rig) {
@@ -21,7 +22,7 @@ async function startLengths(rig: Rig) {
     await rig.api.apply(resources.configMap, configMap(rig.namespace, found.metadata.name ?? '', length), signal);
     return { kind: 'done' };
   };
-  const observer = new ControllerTelemetry(registry, logger);
+  const observer = new ControllerTelemetry(registry, silentJournal);
   const controller = new Controller({ name: 'lengths', reconcile, workers: 4, clock: systemClock, observer });
   onTestFinished(() => controller.stop(1000));
   store.onChange(({ key }) => controller.enqueue(key));
@@ -56,7 +57,7 @@ test('a converged operator asks for nothing but its watch, and writes nothing bu
     candidate: { identity: 'one' },
     clock: systemClock,
     random: Math.random,
-    logger,
+    journal: silentJournal,
     metrics: rig.metrics,
     times: { ...defaultElectionTimes, retryMs: 100 },
   });

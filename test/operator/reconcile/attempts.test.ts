@@ -1,16 +1,21 @@
 import { expect, test } from 'vitest';
-import { createLogger } from '../../../core/process/logging.ts';
 import { Attempts } from '../../../operator/reconcile/attempts.ts';
 import { ApiError } from '../../../operator/runtime/api-error.ts';
+import { silentJournal } from '../../support/silent-journal.ts';
 
-const logger = createLogger({ part: 'test', level: 'silent' });
 const done = (): Promise<string> => Promise.resolve('done');
 const failing = (status: number, reason = 'Some'): (() => Promise<never>) => {
   return () => Promise.reject(new ApiError('no', { status, reason }));
 };
 
 function attemptsAt(now: number, before?: Attempts, signal = new AbortController().signal): Attempts {
-  return new Attempts({ signal, logger, now, failing: before?.failing ?? new Map() });
+  return new Attempts({
+    signal,
+    pool: { namespace: 'games', name: 'live' },
+    journal: silentJournal,
+    now,
+    failing: before?.failing ?? new Map(),
+  });
 }
 
 test('a step that is refused is a fault, and the next one is tried', async () => {

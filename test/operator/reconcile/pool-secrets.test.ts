@@ -1,12 +1,10 @@
 import { expect, test } from 'vitest';
-import { createLogger } from '../../../core/process/logging.ts';
 import { childMetadata } from '../../../operator/desired/labels.ts';
 import { Attempts } from '../../../operator/reconcile/attempts.ts';
 import { namedSecrets, PoolSecretsKeeper } from '../../../operator/reconcile/pool-secrets.ts';
 import type { KubeApi, KubeObject, KubeReader } from '../../../operator/runtime/kube-api.ts';
 import { poolWith } from '../decide/pool-fixture.ts';
-
-const logger = createLogger({ part: 'operator', level: 'silent' });
+import { silentJournal } from '../../support/silent-journal.ts';
 
 /** The user's Secrets of one namespace, as an API server with watches of their versions. */
 class Namespace {
@@ -41,7 +39,7 @@ const named = poolWith({
 
 async function pass(keeper: PoolSecretsKeeper): Promise<readonly string[]> {
   const { signal } = new AbortController();
-  const attempts = new Attempts({ signal, logger, now: 0, failing: new Map() });
+  const attempts = new Attempts({ signal, pool: { namespace: 'games', name: 'live' }, journal: silentJournal, now: 0, failing: new Map() });
   await keeper.of(named, new Set(), attempts, signal);
   return attempts.faults.map(({ subject }) => subject).filter((subject) => subject !== 'Secret web-signing');
 }

@@ -1,14 +1,12 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { createLogger } from '../../../core/process/logging.ts';
 import { ControllerTelemetry } from '../../../operator/reconcile/controller-telemetry.ts';
 import { ApiError } from '../../../operator/runtime/api-error.ts';
 import { Controller } from '../../../operator/runtime/controller.ts';
 import type { Outcome, Reconcile } from '../../../operator/runtime/outcome.ts';
 import { Random } from '../../simulation/random.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
-
-const logger = createLogger({ part: 'test', level: 'silent' });
+import { silentJournal } from '../../support/silent-journal.ts';
 
 /** A started controller whose reconciles are the test's. */
 function startController(
@@ -17,7 +15,7 @@ function startController(
 ) {
   const clock = new FakeClock();
   const registry = new Registry();
-  const observer = new ControllerTelemetry(registry, logger);
+  const observer = new ControllerTelemetry(registry, silentJournal);
   const controller = new Controller({ name: 'pools', reconcile, workers: 2, clock, observer, ...also });
   controller.start();
   const metric = async (name: string): Promise<string> => await registry.getSingleMetricAsString(name);
@@ -204,7 +202,7 @@ test('keys that come before the start wait for it', async () => {
     reconcile,
     workers: 1,
     clock,
-    observer: new ControllerTelemetry(new Registry(), logger),
+    observer: new ControllerTelemetry(new Registry(), silentJournal),
   });
   controller.enqueue('a');
   controller.enqueue('b');
