@@ -267,6 +267,7 @@ export class Gateway {
       role: 'gateway',
       name: this.#options.settings.gatewayName,
       uid: this.#uid,
+      time: systemClock.wall(),
       poolEpoch: this.#pool.epoch,
       policiesHash: this.#pool.policiesHash,
       ready: waitingFor.length === 0,

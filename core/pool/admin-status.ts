@@ -8,6 +8,8 @@ const adminStatusSchema = z.object({
   role: z.enum(['gateway', 'publisher']),
   name: z.string().max(253),
   uid: z.string().max(253),
+  /** The pod's wall clock, in Unix milliseconds. An older version does not tell. */
+  time: z.number().optional(),
   /** Epoch of the pool document in force; 0 = none yet. */
   poolEpoch: count,
   /** @see policiesHash; empty without a document. */

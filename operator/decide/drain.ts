@@ -1,6 +1,6 @@
 /**
- * State of one gateway's drain. Nothing is remembered: the annotations hold its beginning, the clock its progress, and
- * the admin port whether connections are left. So a new operator continues a drain in the middle.
+ * State of one gateway's drain. Only its duration is remembered (`withSteadyTimes`): the annotations hold its
+ * beginning, and the admin port tells whether connections are left. So a new operator continues a drain in the middle.
  *
  * ```
  *  serving ──mark──▶ propagating ──time and endpoints──▶ evicting ──empty──▶ empty ─┐
@@ -34,7 +34,7 @@ export function drainState(gateway: ObservedGateway, drain: DrainSpec, now: numb
   if (mark === undefined) return { state: 'serving' };
   // A gateway that does not run holds no connection.
   if (!gateway.isRunning) return { state: 'empty' };
-  if (mark.startedAt === undefined || mark.startedAt > now + clockSkewMsMax) return { state: 'unreadable' };
+  if (mark.startedAt === undefined) return { state: 'unreadable' };
   // Somebody may have put off the mark's deadline by hand: the spec bounds it. An earlier one holds.
   const deadlineAt = Math.min(mark.deadlineAt ?? Infinity, drainDeadline(mark.startedAt, drain));
   const polled = pollOf(gateway);
@@ -50,12 +50,8 @@ export function drainState(gateway: ObservedGateway, drain: DrainSpec, now: numb
 export function mayAbort(gateway: ObservedGateway, drain: DrainSpec, now: number): boolean {
   if (drain.abortOnDemand === 'Never' || !gateway.isRunning || gateway.isTerminating) return false;
   const { state } = drainState(gateway, drain, now);
-  // A mark from the future, of a clock that was set back since, says nothing; the gateway itself does.
   const waits = state === 'propagating' || state === 'unreadable';
   const hasBegun = !waits || (pollOf(gateway)?.drainState ?? 'serving') !== 'serving';
   if (drain.abortOnDemand === 'BeforeEvictionStarted') return !hasBegun;
   return state === 'propagating' || state === 'unreadable' || state === 'evicting';
 }
-
-/** Tolerated clock difference of another leader. A start further in the future was not written by one. */
-const clockSkewMsMax = 60_000;

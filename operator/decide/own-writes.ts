@@ -15,8 +15,10 @@ export interface VersionedObject {
 export interface OwnWrite<Stored extends VersionedObject> {
   readonly uid: string;
   readonly result: Stored | 'deleted';
-  /** Milliseconds since 1970. */
+  /** Milliseconds of the monotonic clock. */
   readonly at: number;
+  /** The same moment in Unix milliseconds. */
+  readonly unix: number;
 }
 
 export interface WithOwnWrites<Stored extends VersionedObject> {
@@ -41,6 +43,7 @@ export function withOwnWrites<Stored extends VersionedObject>(
   about: {
     readonly isOlder: (version: string | undefined, than: string | undefined) => boolean;
     readonly heard: string | undefined;
+    /** Milliseconds of the monotonic clock. */
     readonly now: number;
   },
 ): WithOwnWrites<Stored> {
@@ -55,7 +58,7 @@ export function withOwnWrites<Stored extends VersionedObject>(
     const known = objects.get(write.uid);
     if (write.result === 'deleted') {
       if (known === undefined || known.metadata.deletionTimestamp !== undefined) continue;
-      objects.set(write.uid, { ...known, metadata: { ...known.metadata, deletionTimestamp: new Date(write.at).toISOString() } });
+      objects.set(write.uid, { ...known, metadata: { ...known.metadata, deletionTimestamp: new Date(write.unix).toISOString() } });
     } else {
       const isKnown = known !== undefined && !isOlder(known.metadata.resourceVersion, write.result.metadata.resourceVersion);
       const isGoing = known?.metadata.deletionTimestamp !== undefined;

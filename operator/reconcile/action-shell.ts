@@ -18,6 +18,8 @@ export interface ActionSurroundings {
   readonly privateKeyFor: (uid: string) => string;
   readonly makePod: (name: string, revision: string) => KubeObject;
   readonly addressOf: (uid: string) => string | undefined;
+  /** When a command to this pod counts as issued, in Unix milliseconds. */
+  readonly issuedAt: (uid: string) => number;
   readonly signal: AbortSignal;
 }
 
@@ -66,14 +68,19 @@ export class ActionShell {
         return this.#written(await this.#api.annotatePod({ namespace, ...action.pod }, {}, signal));
       case 'send-drain': {
         const { pod, connectionsPerSecond, deadlineSeconds } = action;
-        const command = { command: 'drain', gateway: pod.uid, connectionsPerSecond, deadlineSeconds, issuedAt: this.#issueTime() } as const;
+        const issuedAt = about.issuedAt(pod.uid);
+        const command = { command: 'drain', gateway: pod.uid, connectionsPerSecond, deadlineSeconds, issuedAt } as const;
         const isStranger = await this.#command(pod, command, about);
         // A pod with another signing key refuses every command. It obeys its kubelet, and drains after its deletion at
         // the pool's rate.
         return isStranger ? this.#deletePod(namespace, pod, signal) : undefined;
       }
       case 'send-abort':
-        await this.#command(action.pod, { command: 'abort-drain', gateway: action.pod.uid, issuedAt: this.#issueTime() }, about);
+        await this.#command(
+          action.pod,
+          { command: 'abort-drain', gateway: action.pod.uid, issuedAt: about.issuedAt(action.pod.uid) },
+          about,
+        );
         return undefined;
       case 'set-serving':
         return this.#written(await this.#setServing({ namespace, ...action.pod }, action, signal));
@@ -88,16 +95,14 @@ export class ActionShell {
 
   async #deletePod(namespace: string, pod: { readonly name: string; readonly uid: string }, signal: AbortSignal): Promise<PodWrite> {
     await this.#api.delete(resources.pod, { namespace, name: pod.name, uid: pod.uid }, signal);
-    return { uid: pod.uid, result: 'deleted', at: this.#clock.wall() };
-  }
-
-  #issueTime(): number {
-    return Math.floor(this.#clock.wall());
+    return { uid: pod.uid, result: 'deleted', at: this.#clock.monotonic(), unix: this.#clock.wall() };
   }
 
   #written(pod: KubeObject | undefined): PodWrite | undefined {
     const { uid, name } = pod?.metadata ?? {};
-    return uid === undefined || name === undefined ? undefined : { uid, result: pod as PoolPod, at: this.#clock.wall() };
+    return uid === undefined || name === undefined
+      ? undefined
+      : { uid, result: pod as PoolPod, at: this.#clock.monotonic(), unix: this.#clock.wall() };
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { AdminStatus } from '../../core/pool/admin-status.ts';
+import { commandTime } from '../decide/command-time.ts';
 import { silentMs } from '../decide/observed.ts';
 import { names } from '../desired/labels.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -15,6 +16,13 @@ export interface Poll {
 /** A time of the monotonic clock as Unix milliseconds: its age is right even if the wall clock was set meanwhile. */
 export function unixTimeOf(clock: Pick<Clock, 'monotonic' | 'wall'>, at: number): number {
   return clock.wall() - (clock.monotonic() - at);
+}
+
+/** When a command to the pod of a poll counts as issued, in Unix milliseconds. */
+export function commandTimeOf(poll: Poll | undefined, clock: Pick<Clock, 'monotonic' | 'wall'>): number {
+  const { time, drain } = poll?.status ?? {};
+  const since = clock.monotonic() - (poll?.at ?? 0);
+  return commandTime(clock.wall(), { clock: time === undefined ? undefined : time + since, lastIssuedAt: drain?.commandIssuedAt });
 }
 
 export interface PollsOptions {

@@ -3,6 +3,7 @@ import { toldBy, type OpenComplaint } from '../decide/complaints.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import type { RolloutMemory } from '../decide/rollout-progress.ts';
 import type { ScalingMemory } from '../decide/scaling.ts';
+import type { TimeMemory } from '../decide/steady-times.ts';
 import { storedConditions } from '../decide/conditions.ts';
 import type { PodWrite } from './action-shell.ts';
 import type { Children } from './children.ts';
@@ -32,6 +33,8 @@ export interface PoolMemory {
   readonly statusPace: StatusPace;
   /** The rollout under way; `undefined` after a start. */
   rollout: RolloutMemory | 'none' | undefined;
+  /** The times of its gateways; `undefined` after a start. */
+  times: TimeMemory | undefined;
 }
 
 /** The memories of all pools, by `namespace/name`. A new pool under an old name starts with a new memory. */
@@ -62,6 +65,7 @@ export class PoolMemories {
       complaints: toldBy(storedConditions(status ?? {})),
       statusPace: { writtenAt: undefined },
       rollout: undefined,
+      times: undefined,
     };
     this.#memories.set(key, { uid: metadata.uid, memory });
     return memory;

@@ -1,7 +1,8 @@
 import { busIdentity } from '../decide/bus-identity.ts';
-import type { ObservedPool } from '../decide/observed.ts';
+import type { ObservedGateway, ObservedPool } from '../decide/observed.ts';
 import { withOwnWrites } from '../decide/own-writes.ts';
 import { podDifference } from '../decide/pod-difference.ts';
+import { withSteadyTimes } from '../decide/steady-times.ts';
 import { gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
 import { readRevision, type KeptRevision } from '../desired/kept-revision.ts';
 import { childNames, names } from '../desired/labels.ts';
@@ -53,14 +54,13 @@ export class PoolObserver {
   observe(pool: GatewayPool & KubeObject, ingredients: PodIngredients, memory: PoolMemory): Omit<ObservedPool, 'keptRevision'> {
     const key = `${pool.metadata.namespace}/${pool.metadata.name}`;
     const stores = this.#stores;
-    const polls = this.#polls;
     const clock = this.#clock;
     const pods = stores.pods.withIndex('pool', key);
     const inStore = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
     const known = withOwnWrites<PoolPod>(inStore, memory.writes, {
       isOlder,
       heard: stores.pods.heard(key),
-      now: clock.wall(),
+      now: clock.monotonic(),
     });
     memory.writes = known.pending;
     const owned = known.objects;
@@ -71,28 +71,33 @@ export class PoolObserver {
     const old = owned.find((pod) => pod.metadata.labels?.[names.label.revision] !== updateRevision);
     const newest = this.newestDocument(pool, ingredients.publicKey);
     const slices = stores.slicesOf(key, childNames.clients(pool));
+    const moment = { now: clock.wall(), monotonic: clock.monotonic() };
+    const gateways = owned.map((pod) => this.#observeGateway(pod, slices));
+    const steady = withSteadyTimes(gateways, memory.times, moment);
+    memory.times = steady.memory;
     return {
-      now: clock.wall(),
-      monotonic: clock.monotonic(),
+      ...moment,
       pool,
       updateRevision,
       updateDifference: old === undefined ? undefined : podDifference(template, old),
-      gateways: owned.map((pod) => {
-        const { uid } = pod.metadata;
-        const poll = polls.of(uid);
-        const polled = poll === undefined ? undefined : observePoll(poll.status, unixTimeOf(clock, poll.at));
-        const silentSince = polls.unansweredSince(uid);
-        return observeGateway(pod, polled, {
-          endpointReady: isEndpointReady(slices, uid),
-          unansweredSince: silentSince === undefined ? undefined : unixTimeOf(clock, silentSince),
-        });
-      }),
+      gateways: steady.gateways,
       foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
       document: newest === undefined ? undefined : { memberUids: newest.document.gateways.map(({ uid }) => uid) },
       scaling: memory.scaling,
       faults: memory.faults,
       refusedPods: [...memory.refusals.keys()],
     };
+  }
+
+  #observeGateway(pod: PoolPod, slices: Parameters<typeof isEndpointReady>[0]): ObservedGateway {
+    const { uid } = pod.metadata;
+    const poll = this.#polls.of(uid);
+    const polled = poll === undefined ? undefined : observePoll(poll.status, unixTimeOf(this.#clock, poll.at));
+    const silentSince = this.#polls.unansweredSince(uid);
+    return observeGateway(pod, polled, {
+      endpointReady: isEndpointReady(slices, uid),
+      unansweredSince: silentSince === undefined ? undefined : unixTimeOf(this.#clock, silentSince),
+    });
   }
 
   /** The pool's newest document, which the ConfigMap may not have yet. */

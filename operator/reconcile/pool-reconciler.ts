@@ -26,7 +26,7 @@ import { desiredChildren } from './desired-children.ts';
 import type { KnownPolicies } from './known-policies.ts';
 import type { PoolSecrets, PoolSecretsKeeper } from './pool-secrets.ts';
 import { addressOf, trustedKeyOf, type PoolPod } from './pod-view.ts';
-import type { Polls } from './polls.ts';
+import { commandTimeOf, type Polls } from './polls.ts';
 import { PlanRunner } from './plan-runner.ts';
 import { PoolMemories, type PoolMemory } from './pool-memories.ts';
 import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
@@ -139,6 +139,7 @@ export class PoolReconciler {
         makePod: (name, revision) =>
           (kept?.revision === revision ? podOfRevision(pool, kept, name) : gatewayPod(ingredients, name)) as unknown as KubeObject,
         addressOf: (uid) => this.#addressOf(pool, uid),
+        issuedAt: (uid) => commandTimeOf(this.#options.polls.of(uid), clock),
         signal,
       },
       taken: (action) => this.#chronicle.action(pool, action),

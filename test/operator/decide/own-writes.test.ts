@@ -4,7 +4,12 @@ import { withOwnWrites, type OwnWrite, type VersionedObject } from '../../../ope
 const now = 1_000_000;
 const isOlder = (version: string | undefined, than: string | undefined) => Number(version) < Number(than);
 const pod = (uid: string, resourceVersion: string): VersionedObject => ({ metadata: { uid, resourceVersion } });
-const write = (result: OwnWrite<VersionedObject>['result'], uid = 'a', at = now): OwnWrite<VersionedObject> => ({ uid, result, at });
+const write = (result: OwnWrite<VersionedObject>['result'], uid = 'a', at = now): OwnWrite<VersionedObject> => ({
+  uid,
+  result,
+  at,
+  unix: at,
+});
 
 function merged(stored: readonly VersionedObject[], writes: readonly OwnWrite<VersionedObject>[], heard?: string) {
   return withOwnWrites(stored, writes, { isOlder, heard, now });

@@ -5,6 +5,7 @@ import type { PoolAction, PoolPlan } from '../../../operator/decide/actions.ts';
 import type { ObservedGateway, ObservedPool, PolledGateway } from '../../../operator/decide/observed.ts';
 import { withOwnWrites, type OwnWrite } from '../../../operator/decide/own-writes.ts';
 import { planPool } from '../../../operator/decide/pool-plan.ts';
+import { withSteadyTimes, type TimeMemory } from '../../../operator/decide/steady-times.ts';
 import { isAvailable } from '../../../operator/decide/observed.ts';
 import { podsOf } from '../../../operator/desired/amount.ts';
 import { childLabels, names } from '../../../operator/desired/labels.ts';
@@ -43,6 +44,8 @@ export class SimulatedCluster {
   readonly random: Random;
   readonly world: World;
   now = Date.parse('2026-06-01T12:00:00Z');
+  /** How far the operator's wall clock is ahead of everybody else's, in milliseconds. */
+  aheadMs = 0;
   pool: GatewayPool = poolWith();
   revision = 'aaaaa11111';
   /** What went against the promises, in words. */
@@ -54,6 +57,7 @@ export class SimulatedCluster {
   #seen = 0;
   #document: { epoch: number; memberUids: readonly string[] } | undefined;
   #memory: ObservedPool['scaling'];
+  #times: TimeMemory | undefined;
   /** Revision of the ControllerRevision. */
   #keptRevision: string | undefined;
   #writes: readonly OwnWrite<SimulatedPod>[] = [];
@@ -68,6 +72,7 @@ export class SimulatedCluster {
   /** The operator dies and another begins: only pods and document remain. */
   restartOperator(): void {
     this.#memory = undefined;
+    this.#times = undefined;
     this.#writes = [];
     this.#hasAsked = false;
     // A new operator lists what is there now.
@@ -81,16 +86,21 @@ export class SimulatedCluster {
     const isOlder = (version: string | undefined, than: string | undefined) => Number(version) < Number(than);
     const { objects, pending } = withOwnWrites(stored, this.#writes, { isOlder, heard, now: this.now });
     this.#writes = pending;
-    const gateways = objects.map((pod) => this.#observeGateway(pod));
+    const moment = { now: this.now + this.aheadMs, monotonic: this.now - 1_000_000_000 };
+    const steady = withSteadyTimes(
+      objects.map((pod) => this.#observeGateway(pod)),
+      this.#times,
+      moment,
+    );
+    this.#times = steady.memory;
     this.#hasAsked = true;
     return {
-      now: this.now,
-      monotonic: this.now - 1_000_000_000,
+      ...moment,
       pool: this.pool,
       updateRevision: this.revision,
       keptRevision: this.#keptRevision,
       updateDifference: undefined,
-      gateways,
+      gateways: steady.gateways,
       foreignNames: ['web-aaaaa-1'],
       document: this.#document,
       scaling: this.#memory,
@@ -132,7 +142,7 @@ export class SimulatedCluster {
       case 'delete-pod':
         this.#judgeDeletion(pod);
         this.delete(pod);
-        this.#writes = [...this.#writes, { uid: pod.metadata.uid, result: 'deleted', at: this.now }];
+        this.#writes = [...this.#writes, { uid: pod.metadata.uid, result: 'deleted', at: this.now, unix: this.now }];
         return;
       case 'mark-draining':
         this.#write(pod, { drain: { startedAt: action.startedAt, deadlineAt: action.deadlineAt }, serving: 'False' });
@@ -227,7 +237,7 @@ export class SimulatedCluster {
 
   #write(pod: SimulatedPod, change: Partial<SimulatedPod>): void {
     this.#change(pod, change);
-    this.#writes = [...this.#writes, { uid: pod.metadata.uid, result: structuredClone(pod), at: this.now }];
+    this.#writes = [...this.#writes, { uid: pod.metadata.uid, result: structuredClone(pod), at: this.now, unix: this.now }];
   }
 
   #change(pod: SimulatedPod, change: Partial<SimulatedPod>): void {
@@ -283,7 +293,7 @@ export class SimulatedCluster {
     if (pod === undefined) return undefined;
     const drainState = pod.isTold ? (pod.connections === 0 ? 'drained' : 'draining') : 'serving';
     return {
-      at: this.now,
+      at: this.now + this.aheadMs,
       uid,
       ready,
       waitingFor: [],
@@ -304,7 +314,7 @@ export class SimulatedCluster {
     ).length;
     const ending = observed.gateways.filter(
       ({ isTerminating, isRunning, polled, deletedAt = 0 }) =>
-        isTerminating && isRunning && (polled !== undefined || this.now - deletedAt < 10_000),
+        isTerminating && isRunning && (polled !== undefined || observed.now - deletedAt < 10_000),
     );
     const leaving = draining.length + ending.length + begun;
     const { gateways, pool } = observed;

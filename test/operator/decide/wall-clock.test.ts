@@ -3,7 +3,7 @@ import { begin, connectionScaling, gatewayWith, observedWith, poolWith } from '.
 import type { ObservedPool } from '../../../operator/decide/observed.ts';
 import { planPool } from '../../../operator/decide/pool-plan.ts';
 
-test('a wall clock that is set back stops neither a scale-up nor the end of a drain', () => {
+test('a wall clock that is set back does not stop a scale-up', () => {
   const pool = poolWith({ scaling: { type: 'Connections', connections: connectionScaling } }, { desiredReplicas: 2 });
   const crew = (at: number, connections: number) => [0, 1].map((slot) => gatewayWith(`web-aaaaa-${slot}`, {}, { at, connections }));
   let scaling: ObservedPool['scaling'];
@@ -17,11 +17,4 @@ test('a wall clock that is set back stops neither a scale-up nor the end of a dr
   expect(desired(460, begin + 60_000, 750)).toBe(13);
   expect(desired(461, begin - 540_000, 1_300)).toBe(13);
   expect(desired(491, begin - 510_000, 1_300)).toBe(20);
-
-  const future = { drain: { startedAt: begin + 600_000, deadlineAt: begin + 1_140_000 }, serving: 'False' as const };
-  const kindsOf = (gateways: ObservedPool['gateways']) => planPool(observedWith({ gateways })).actions.map(({ kind }) => kind);
-  const marked = [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1', future)];
-  expect(kindsOf(marked)).toEqual(['unmark-draining']);
-  const begun = [gatewayWith('web-aaaaa-0'), gatewayWith('web-aaaaa-1', future, { drainState: 'draining' })];
-  expect(kindsOf(begun)).toContain('create-pod');
 });
