@@ -41,6 +41,7 @@ export const eventReasons = [
   'QuotaExceeded',
   'MissingGatewayAPI',
   'RouteRefused',
+  'RouteUnanswered',
   'NameTaken',
   'AdmissionDenied',
   'NamespaceTerminating',

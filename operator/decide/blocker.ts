@@ -58,6 +58,11 @@ const faultReasons: Readonly<
     reason: 'RouteRefused',
     advice: 'Check spec.exposure.httpRoute: parentRef, its sectionName and the hostname must fit the Gateway.',
   },
+  RouteUnanswered: {
+    reason: 'RouteUnanswered',
+    advice:
+      'Check that this Gateway exists and that a controller looks after it (kubectl get gateways -A), or correct spec.exposure.httpRoute.parentRef.',
+  },
   NameTaken: {
     reason: 'NameTaken',
     advice: (subject) => `Delete the object that has this name (kubectl delete ${commandName(subject)}), or give it another one.`,

@@ -11,6 +11,7 @@ export interface ObservedFault {
     | 'NameTaken'
     | 'MissingGatewayAPI'
     | 'RouteRefused'
+    | 'RouteUnanswered'
     | 'Unavailable'
     | 'Other';
   /** The object: `Pod web-1a2b3-0`, `Secret redis`. */

@@ -6,7 +6,6 @@ import { obsoleteChildren } from '../decide/obsolete-children.ts';
 import { pendingMsMax } from '../decide/own-writes.ts';
 import { planPool } from '../decide/pool-plan.ts';
 import { trustOf } from '../decide/signing-keys.ts';
-import { routeFault } from '../decide/route-fault.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { gatewayPod, podOfRevision } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
@@ -30,6 +29,7 @@ import { commandTimeOf, type Polls } from './polls.ts';
 import { PlanRunner } from './plan-runner.ts';
 import { PoolMemories, type PoolMemory } from './pool-memories.ts';
 import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
+import { judgedRoutes } from './pool-routes.ts';
 import type { Stores } from './stores.ts';
 import { DocumentTeller } from './document-teller.ts';
 import { PoolObserver } from './pool-observer.ts';
@@ -122,10 +122,8 @@ export class PoolReconciler {
     // Without signing keys no pod would believe the operator: nothing is made or pushed.
     const mayChange = secrets.canSign && !pool.spec.paused;
     const isStored = mayChange && (await this.#applyAll(wanted.ofPool, { attempts, signal }));
-    const routeName = childNames.clients(pool);
-    const isRouted = pool.spec.exposure.type === 'HTTPRoute';
-    const refusal = isRouted ? routeFault(stores.child(resources.httpRoute, pool.metadata.namespace, routeName), routeName) : undefined;
-    if (refusal !== undefined) attempts.note(refusal);
+    const routes = judgedRoutes(pool, observed.gateways, { stores, now: clock.wall() });
+    if (routes.fault !== undefined) attempts.note(routes.fault);
     for (const event of plan.events) this.#chronicle.event(pool, event);
     this.#chronicle.rollout(pool, observed, plan, memory);
     const actions = isStored ? plan.actions : finishing(plan.actions, observed.gateways);
@@ -169,7 +167,15 @@ export class PoolReconciler {
     const faultAfterMs = isNewlyRefused ? 0 : faults.length > 0 ? faultRetryMs : undefined;
     // The store may never hear of a write: the next observation finds out.
     const pendingAfterMs = memory.writes.length > 0 ? pendingMsMax : undefined;
-    const reviews = [pendingAfterMs, plan.requeueAfterMs, retellAfterMs, complainAfterMs, statusAfterMs, faultAfterMs];
+    const reviews = [
+      pendingAfterMs,
+      plan.requeueAfterMs,
+      retellAfterMs,
+      complainAfterMs,
+      statusAfterMs,
+      faultAfterMs,
+      routes.reviewAfterMs,
+    ];
     const afterMs = Math.min(...reviews.map((review) => review ?? Infinity));
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
-import { httpRouteDefinition } from '../../support/gateway-api.ts';
+import { httpRouteDefinition, StandInGateway } from '../../support/gateway-api.ts';
 import { countBy, OperatedCluster, print, type OperatorProcess } from './operated-cluster.ts';
 
 let operated: OperatedCluster;
@@ -71,9 +71,17 @@ test('what a pool is made of follows its exposure and its bus, and what it has n
 
   // Without a restart, and without a touch of the pool.
   await operated.cluster.kubectl(['apply', '--server-side', '-f', await httpRouteDefinition()]);
-  await untilReady('Ready');
-  expect(podNames()).toHaveLength(2);
   await untilNames('httproutes', () => ['live', ...podNames()]);
+  expect(podNames()).toHaveLength(2);
+
+  // No Gateway, then one that refuses, then one that accepts.
+  expect(await untilReady('RouteUnanswered')).toContain('no controller has accepted it for the Gateway infra/edge');
+  const edge = new StandInGateway(operated.cluster, operated.namespace);
+  onTestFinished(() => edge.close());
+  edge.answer = 'False';
+  expect(await untilReady('RouteRefused')).toContain('the listener takes no routes of this namespace');
+  edge.answer = 'True';
+  await untilReady('Ready');
   const [gateway = ''] = podNames();
   const stored = JSON.parse(
     await operated.cluster.kubectl(['-n', operated.namespace, 'get', 'httproute', gateway, '-o', 'json']),

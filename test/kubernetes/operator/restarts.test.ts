@@ -135,9 +135,17 @@ test('what somebody changed while no operator ran is mended, and nothing else is
 test('routes go also where the exposure changed while no operator ran, and no pool wants any', { timeout: 240_000 }, async () => {
   const httpRoute = { hostname: 'live.example.com', parentRef: { name: 'edge', namespace: 'infra' } };
   const routes = async (): Promise<string> => operated.cluster.kubectl(['-n', operated.namespace, 'get', 'httproutes', '-o', 'name']);
-  await operated.applyPool('calm', { replicas: 2, exposure: { type: 'HTTPRoute', httpRoute } });
+  const gateways = new Set(operated.gateways('calm').map(({ metadata }) => metadata.name));
+  await operated.applyPool('calm', { replicas: 3, exposure: { type: 'HTTPRoute', httpRoute } });
   const operator = await operated.startOperator();
-  await expect.poll(async () => (await routes()).trim().split('\n').length, { timeout: 60_000, interval: 200 }).toBe(3);
+  await expect.poll(async () => (await routes()).trim().split('\n').length, { timeout: 60_000, interval: 200 }).toBe(4);
+  // Children of gateways, two for each, wait for the plan's actions.
+  const writes = operator.writes();
+  const creation = writes.findIndex(({ verb, resource }) => verb === 'create' && resource === 'pods');
+  const child = writes.findIndex(({ path }) => gateways.has(/\/(?:services|httproutes)\/([^/?]+)/.exec(path)?.[1] ?? ''));
+  print(`the first pod is the operator's write ${creation + 1}, the first child of a gateway its write ${child + 1}`);
+  expect(creation).toBeGreaterThanOrEqual(0);
+  expect(creation).toBeLessThan(child);
   await operator.close();
   await operated.applyPool('calm', { replicas: 2, exposure: { type: 'PodIP' } });
   await operated.startOperator();
