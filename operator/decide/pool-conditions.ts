@@ -3,10 +3,11 @@
  * converged pool writes nothing.
  *
  * True is good for Ready, Available, MetricsAvailable, PlacementBalanced, PodSecurity, TemplateApplied, DrainTimely,
- * BusSeparate and PoliciesInForce. The others (Progressing, Draining, ScalingActive, ScalingLimited, Paused) describe
- * activity.
+ * BusSeparate and PoliciesInForce. The others (Progressing, Draining, ScalingActive, ScalingLimited, Paused,
+ * BusChanging) describe activity.
  */
 import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { BusChange } from './bus-change.ts';
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
 import { limits as gatewayLimits } from '../../core/limits.ts';
@@ -31,6 +32,7 @@ export const poolConditionTypes = [
   'DrainTimely',
   'BusSeparate',
   'PoliciesInForce',
+  'BusChanging',
 ] as const;
 export type PoolConditionType = (typeof poolConditionTypes)[number];
 
@@ -38,6 +40,7 @@ export interface PoolFacts {
   readonly observed: ObservedPool;
   readonly plan: PoolPlan;
   readonly policies: PoolPolicies;
+  readonly busChange: Pick<BusChange, 'stage' | 'waitingFor'>;
   /** `undefined` on a memory bus, without publishers. */
   readonly publishers: ObservedPublishers | undefined;
   /** `<namespace>/<name>` of other pools with the same Redis address and key prefix. */
@@ -82,6 +85,7 @@ export function poolConditions(facts: PoolFacts): readonly ConditionDraft[] {
             `${facts.samePrefix.join(', ')} ${facts.samePrefix.length === 1 ? 'uses' : 'use'} the same Redis and key prefix: every publication reaches all of these pools. Set spec.bus.redis.keyPrefix to separate them.`,
           ),
     PoliciesInForce: policiesInForce(facts),
+    BusChanging: busChanging(facts),
   };
   return poolConditionTypes.map((type) => ({ type, ...drafts[type] }));
 }
@@ -319,4 +323,22 @@ function policiesInForce({ observed, policies, publishers }: PoolFacts): Omit<Co
   if (!isLate) return draft('True', 'InForce', 'Every gateway and publisher that serves has the newest policies.');
   if (observed.pool.spec.paused) return draft('False', 'Paused', 'spec.paused is true: gateways and publishers get nothing new.');
   return draft('False', 'Pushing', 'The newest policies are on their way to gateways and publishers.');
+}
+
+/** Names that a message holds at most. */
+const namesMax = 5;
+
+function busChanging({ observed, busChange: { stage, waitingFor } }: PoolFacts): Omit<ConditionDraft, 'type'> {
+  if (stage === 'settled') return draft('False', 'Settled', 'Gateways and publishers use one bus, the one in spec.bus.');
+  if (observed.pool.spec.paused) return draft('True', 'Paused', 'spec.paused is true: the change of the bus waits.');
+  const names = `${waitingFor.slice(0, namesMax).join(', ')}${waitingFor.length > namesMax ? ', …' : ''}`;
+  const waits = waitingFor.length === 0 ? '' : ` Waiting for ${names}.`;
+  switch (stage) {
+    case 'joining':
+      return draft('True', 'Joining', `Publications go over the earlier bus until every gateway and publisher listens to both.${waits}`);
+    case 'moving':
+      return draft('True', 'Moving', `Gateways and publishers listen to both buses, and publish to the new one.${waits}`);
+    case 'leaving':
+      return draft('True', 'Leaving', `Nobody publishes to the earlier bus any more.${waits}`);
+  }
 }

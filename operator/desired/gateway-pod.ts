@@ -15,8 +15,15 @@ const graceSecondsSpare = 30;
  */
 const aloneDrainMsMax = 5000;
 
-/** The template of all gateways of a pool. Its hash is their revision. */
-export function gatewayTemplate(ingredients: PodIngredients): PodTemplate {
+/**
+ * The template of all gateways of a pool. Its hash is their revision. A previous bus is no part of it: gateways that
+ * were made during a change of the bus stay after it.
+ */
+export function gatewayTemplate({ buses, ...others }: PodIngredients): PodTemplate {
+  return templateOf(buses === undefined ? others : { ...others, buses: { main: buses.main } });
+}
+
+function templateOf(ingredients: PodIngredients): PodTemplate {
   const { pool } = ingredients;
   const { drain, exposure, auth, bus, disruption } = pool.spec;
   const isAlone = bus.type === 'Memory';
@@ -85,8 +92,7 @@ export function gatewayRevision(ingredients: PodIngredients): string {
 
 /** A pod of the present revision. */
 export function gatewayPod(ingredients: PodIngredients, name: string): DesiredObject<'Pod'> {
-  const template = gatewayTemplate(ingredients);
-  return podOfRevision(ingredients.pool, { revision: gatewayRevision(ingredients), template }, name);
+  return podOfRevision(ingredients.pool, { revision: gatewayRevision(ingredients), template: templateOf(ingredients) }, name);
 }
 
 /** The pod of a `create-pod` action. */

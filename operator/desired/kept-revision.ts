@@ -20,7 +20,7 @@ export interface KeptRevision {
   readonly template: PodTemplate;
 }
 
-/** @param bus identity of the pool's bus: gateways of another bus are no replacement */
+/** @param bus id of the bus of these gateways; empty: memory */
 export function revisionObject(pool: GatewayPool, { revision, template }: KeptRevision, bus: string): RevisionObject {
   const metadata = childMetadata(pool, `${pool.metadata.name}-${revision}`, 'gateway');
   return {
@@ -34,12 +34,13 @@ export function revisionObject(pool: GatewayPool, { revision, template }: KeptRe
 
 /**
  * Reads a stored ControllerRevision. The pods made from it trust the present signing key.
+ * @param bus id of the only bus whose gateways are a replacement now; `undefined`: none are
  * @returns `undefined` where somebody has spoilt it, or where it is of another bus
  */
 export function readRevision(
   stored: { readonly metadata: { readonly labels?: Readonly<Record<string, string>> } },
   { publicKey }: Pick<PodIngredients, 'publicKey'>,
-  bus: string,
+  bus: string | undefined,
 ): KeptRevision | undefined {
   const revision = stored.metadata.labels?.[names.label.revision] ?? '';
   const { data } = stored as { readonly data?: Json };

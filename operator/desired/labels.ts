@@ -17,6 +17,10 @@ export const names = {
     settingsDigest: 'barrage.dev/settings-digest',
     /** Hash of a child as the operator applied it. The next operator applies only what differs. */
     applied: 'barrage.dev/applied',
+    /** Id of the pod's own bus. */
+    bus: 'barrage.dev/bus',
+    /** Id of the bus to which the pod was made to listen besides. */
+    previousBus: 'barrage.dev/previous-bus',
   },
   /** Prefix of the operator's own labels and annotations. */
   reservedPrefix: 'barrage.dev/',

@@ -2,10 +2,11 @@
  * The common part of gateway and publisher pods: a container that the Pod Security level `restricted` admits, its
  * settings, its probes and its pool folder.
  */
+import { busKey, type PodBus } from './bus-settings.ts';
 import { childLabels, childNames, names, ports, type Component } from './labels.ts';
 import type { Json, JsonObject } from './objects.ts';
 import { isObject, overlaid } from './overlay.ts';
-import { redisCaKey, type SettingsDigests } from './secrets.ts';
+import type { SettingsDigests } from './secrets.ts';
 import type { GatewayPool, GatewayPoolTemplate } from '../api/gateway-pool.ts';
 
 /** Everything that goes into a pod. */
@@ -17,6 +18,15 @@ export interface PodIngredients {
   readonly publicKey: string;
   /** Digests of the settings from Secrets. */
   readonly settingsDigests: SettingsDigests;
+  /** Absent on a memory bus. */
+  readonly buses?: PodBuses | undefined;
+}
+
+/** The buses of a pod. */
+export interface PodBuses {
+  readonly main: PodBus;
+  /** The bus to which the pod listens besides while the pool goes from one to another. */
+  readonly previous?: PodBus | undefined;
 }
 
 /** Every address of a pod, IPv6 and IPv4. */
@@ -62,14 +72,19 @@ export function podTemplate(ingredients: PodIngredients, shape: PodShape): PodTe
     },
     topologySpreadConstraints: spread(pool, shape.component),
     containers: [container(ingredients, shape, env)],
-    volumes: volumes(pool),
+    volumes: volumes(ingredients),
     ...shape.spec,
   };
   const { labels = {}, annotations = {} } = shape.overlay.metadata ?? {};
   return {
     metadata: {
       labels: { ...withoutReserved(labels), ...childLabels(pool, shape.component) },
-      annotations: { ...withoutReserved(annotations), [names.annotation.settingsDigest]: settingsDigests[shape.component] },
+      annotations: {
+        ...withoutReserved(annotations),
+        [names.annotation.settingsDigest]: settingsDigests[shape.component],
+        ...(ingredients.buses === undefined ? {} : { [names.annotation.bus]: ingredients.buses.main.id }),
+        ...(ingredients.buses?.previous === undefined ? {} : { [names.annotation.previousBus]: ingredients.buses.previous.id }),
+      },
     },
     spec: { ...withOurs(overlaid(base, (shape.overlay.spec ?? {}) as JsonObject), env, shape), ...shape.fixedSpec },
   };
@@ -104,7 +119,8 @@ function isList(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value);
 }
 
-function container({ image, pool }: PodIngredients, shape: PodShape, env: readonly JsonObject[]): JsonObject {
+function container(ingredients: PodIngredients, shape: PodShape, env: readonly JsonObject[]): JsonObject {
+  const { image } = ingredients;
   const probe = (path: string, timing: JsonObject) => ({ httpGet: { path, port: 'admin' }, ...timing });
   return {
     name: names.container,
@@ -127,7 +143,7 @@ function container({ image, pool }: PodIngredients, shape: PodShape, env: readon
     lifecycle: { preStop: ownPreStop(shape.preStopSeconds) },
     volumeMounts: [
       { name: 'pool', mountPath: poolFolder, readOnly: true },
-      ...(hasRedisCa(pool) ? [{ name: 'redis-ca', mountPath: redisCaFolder, readOnly: true }] : []),
+      ...(busesWithCa(ingredients).length > 0 ? [{ name: 'redis-ca', mountPath: redisCaFolder, readOnly: true }] : []),
     ],
     terminationMessagePolicy: 'FallbackToLogsOnError',
   };
@@ -141,31 +157,39 @@ export function ownPreStop(seconds: number): JsonObject {
   return { sleep: { seconds } };
 }
 
-function sharedEnv({ pool, publicKey }: PodIngredients): readonly JsonObject[] {
-  const { redis } = pool.spec.bus;
+function sharedEnv({ pool, publicKey, buses }: PodIngredients): readonly JsonObject[] {
   const { webhookURL } = pool.spec.auth;
-  const { namespace, name } = pool.metadata;
   return [
     variable('BARRAGE_ADMIN_PORT', String(ports.admin)),
     variable('BARRAGE_POOL_FOLDER', poolFolder),
     publicKeyVariable(publicKey),
     { name: 'BARRAGE_POD_UID', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } } },
-    ...(redis === undefined
-      ? []
-      : [
-          fromSecret('BARRAGE_REDIS_URL', childNames.settings(pool), 'redis-url'),
-          variable('BARRAGE_REDIS_PREFIX', redis.keyPrefix ?? `${namespace}/${name}`),
-          ...(redis.mode === 'Standalone' ? [] : [variable('BARRAGE_REDIS_MODE', redis.mode)]),
-          ...(redis.sentinelName === undefined ? [] : [variable('BARRAGE_REDIS_SENTINEL_NAME', redis.sentinelName)]),
-          ...(redis.mode === 'Sentinel' && redis.credentialsSecret !== undefined
-            ? [
-                fromSecret('BARRAGE_REDIS_USERNAME', childNames.settings(pool), 'redis-username', 'optional'),
-                fromSecret('BARRAGE_REDIS_PASSWORD', childNames.settings(pool), 'redis-password'),
-              ]
-            : []),
-        ]),
-    ...(hasRedisCa(pool) ? [variable('BARRAGE_REDIS_CA_FILE', `${redisCaFolder}/ca.crt`)] : []),
+    ...(buses === undefined ? [] : busEnv(pool, buses.main, 'BARRAGE_')),
+    ...(buses?.previous === undefined ? [] : busEnv(pool, buses.previous, 'BARRAGE_PREVIOUS_')),
     ...(webhookURL === undefined ? [] : [variable('BARRAGE_AUTH_URL', webhookURL)]),
+  ];
+}
+
+/** The settings of one bus of a pod. */
+function busEnv(
+  pool: GatewayPool,
+  { id, mode, prefix, sentinelName, hasLogin, hasCa }: PodBus,
+  beginning: 'BARRAGE_' | 'BARRAGE_PREVIOUS_',
+): readonly JsonObject[] {
+  const secret = childNames.settings(pool);
+  return [
+    variable(`${beginning}BUS`, id),
+    fromSecret(`${beginning}REDIS_URL`, secret, busKey(id, 'url')),
+    variable(`${beginning}REDIS_PREFIX`, prefix),
+    ...(mode === 'Standalone' ? [] : [variable(`${beginning}REDIS_MODE`, mode)]),
+    ...(sentinelName === undefined ? [] : [variable(`${beginning}REDIS_SENTINEL_NAME`, sentinelName)]),
+    ...(hasLogin
+      ? [
+          fromSecret(`${beginning}REDIS_USERNAME`, secret, busKey(id, 'username'), 'optional'),
+          fromSecret(`${beginning}REDIS_PASSWORD`, secret, busKey(id, 'password')),
+        ]
+      : []),
+    ...(hasCa ? [variable(`${beginning}REDIS_CA_FILE`, `${redisCaFolder}/${id}.crt`)] : []),
   ];
 }
 
@@ -188,12 +212,13 @@ export function fromSecret(name: string, secret: string, key: string, presence: 
  * One volume holds document and policies, so that they change together. All sources are optional: the pod may exist
  * before them.
  */
-function volumes(pool: GatewayPool): readonly JsonObject[] {
+function volumes(ingredients: PodIngredients): readonly JsonObject[] {
+  const { pool } = ingredients;
   const source = (name: string, key: string) => ({ configMap: { name, optional: true, items: [{ key, path: key }] } });
   const parts = Array.from({ length: policyPartsMax }, (_, part) => source(childNames.policies(pool, part), `policies-${part}.json`));
   return [
     { name: 'pool', projected: { defaultMode: 0o444, sources: [source(childNames.document(pool), 'pool.json'), ...parts] } },
-    ...(hasRedisCa(pool) ? [redisCaVolume(pool)] : []),
+    ...redisCaVolume(pool, busesWithCa(ingredients)),
   ];
 }
 
@@ -201,13 +226,15 @@ function volumes(pool: GatewayPool): readonly JsonObject[] {
  * The volume mounts the settings Secret and not the user's. The pod's digest describes the former, and the latter may
  * be missing.
  */
-function redisCaVolume(pool: GatewayPool): JsonObject {
-  const items = [{ key: redisCaKey, path: 'ca.crt' }];
-  return { name: 'redis-ca', secret: { secretName: childNames.settings(pool), defaultMode: 0o444, items } };
+function redisCaVolume(pool: GatewayPool, ids: readonly string[]): readonly JsonObject[] {
+  if (ids.length === 0) return [];
+  const items = ids.map((id) => ({ key: busKey(id, 'ca'), path: `${id}.crt` }));
+  return [{ name: 'redis-ca', secret: { secretName: childNames.settings(pool), defaultMode: 0o444, items } }];
 }
 
-function hasRedisCa(pool: GatewayPool): boolean {
-  return pool.spec.bus.redis?.tls?.caSecret !== undefined;
+/** Ids of a pod's buses that have an authority of their own. */
+function busesWithCa({ buses }: PodIngredients): readonly string[] {
+  return [buses?.main, buses?.previous].flatMap((bus) => (bus?.hasCa === true ? [bus.id] : []));
 }
 
 /** The label that differs between the revisions of a component's pods. Deployments write their own. */

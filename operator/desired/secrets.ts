@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { canonical } from './revision.ts';
 import { childMetadata, childNames } from './labels.ts';
 import type { DesiredObject } from './objects.ts';
+import { busData, unnamedBusData, type BusSettings } from './bus-settings.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
 /**
@@ -33,41 +34,29 @@ export function apiKeySecret(pool: GatewayPool, key: string): DesiredObject<'Sec
   return secret(pool, childNames.apiKey(pool), { key });
 }
 
-/** Content of the credentials Secret. */
-export interface RedisLogin {
-  readonly username?: string;
-  readonly password?: string;
-}
-
 export interface SecretSettings {
-  /** `BARRAGE_REDIS_URL`; `undefined` on a memory bus. */
-  readonly redisUrl: string | undefined;
+  /** The bus of new pods; `undefined` on a memory bus. */
+  readonly bus: BusSettings | undefined;
+  /** Other buses that living pods know, or that the pool document names. */
+  readonly otherBuses?: readonly BusSettings[];
   /**
-   * `BARRAGE_REDIS_USERNAME` and `BARRAGE_REDIS_PASSWORD` behind Sentinels: a login in the URL would be the Sentinels'
-   * own.
+   * Whether some living pod is of a release that knows one bus only. The keys that it reads are there too, so that it
+   * can start again.
    */
-  readonly redisLogin?: RedisLogin;
-  /**
-   * PEM of the authority to trust; absent without one in the pool. It is public, but changes together with the secrets.
-   */
-  readonly redisCa?: string;
+  readonly hasPodsOfOneBus?: boolean;
   /** Every value of the API keys' Secret. Without any, publishers wait. */
   readonly apiKeys: readonly string[];
   /** `BARRAGE_JWT_SECRET`; absent without a readable one. */
   readonly jwtSecret?: string;
 }
 
-/** Key of the authority in the settings Secret. */
-export const redisCaKey = 'redis-ca';
-
 /** Secret settings of the pods. */
 export function settingsSecret(pool: GatewayPool, settings: SecretSettings): DesiredObject<'Secret'> {
-  const { redisUrl, redisLogin, redisCa, apiKeys, jwtSecret } = settings;
+  const { bus, otherBuses = [], apiKeys, jwtSecret } = settings;
+  const buses = [...otherBuses, ...(bus === undefined ? [] : [bus])];
   return secret(pool, childNames.settings(pool), {
-    ...(redisUrl === undefined ? {} : { 'redis-url': redisUrl }),
-    ...(redisLogin?.username === undefined ? {} : { 'redis-username': redisLogin.username }),
-    ...(redisLogin?.password === undefined ? {} : { 'redis-password': redisLogin.password }),
-    ...(redisCa === undefined ? {} : { [redisCaKey]: redisCa }),
+    ...Object.assign({}, ...buses.map(busData)),
+    ...(settings.hasPodsOfOneBus === true && bus !== undefined ? unnamedBusData(bus) : {}),
     ...(apiKeys.length === 0
       ? {}
       : {
@@ -86,9 +75,12 @@ export interface SettingsDigests {
   readonly publisher: string;
 }
 
-/** The digests of a pool's pods. On a memory bus the gateway publishes too, so it has the API keys. */
+/**
+ * The digests of a pool's pods, each of its own bus. On a memory bus the gateway publishes too, so it has the API keys.
+ */
 export function settingsDigests(pool: GatewayPool, settings: SecretSettings, privateKey: string): SettingsDigests {
-  const { apiKeys, jwtSecret, ...redis } = settings;
+  const { bus, apiKeys, jwtSecret } = settings;
+  const redis = bus === undefined ? {} : { bus };
   const gateway = { ...redis, ...(jwtSecret === undefined ? {} : { jwtSecret }) };
   return {
     gateway: settingsDigest(pool.spec.bus.type === 'Memory' ? { ...gateway, apiKeys } : gateway, privateKey),
@@ -98,29 +90,15 @@ export function settingsDigests(pool: GatewayPool, settings: SecretSettings, pri
 
 /** Keyed digest of secret settings: nobody can try passwords against it. */
 export function settingsDigest(settings: Partial<SecretSettings>, privateKey: string): string {
+  const { bus } = settings;
   const text = canonical({
-    redisUrl: settings.redisUrl,
-    redisLogin: settings.redisLogin === undefined ? undefined : { ...settings.redisLogin },
-    redisCa: settings.redisCa,
+    redisUrl: bus?.url,
+    redisLogin: bus?.login === undefined ? undefined : { ...bus.login },
+    redisCa: bus?.ca,
     apiKeys: settings.apiKeys?.toSorted(),
     jwtSecret: settings.jwtSecret,
   });
   return createHmac('sha256', privateKey).update(text).digest('hex').slice(0, 16);
-}
-
-/** `BARRAGE_REDIS_URL` for a pool's bus: one address, or all addresses of Sentinels or a Cluster. */
-export function redisUrl(pool: GatewayPool, credentials: RedisLogin | undefined): string | undefined {
-  const { redis } = pool.spec.bus;
-  if (redis === undefined) return undefined;
-  const { username = '', password = '' } = redis.mode === 'Sentinel' ? {} : (credentials ?? {});
-  const login = username === '' && password === '' ? '' : `${encodeURIComponent(username)}:${encodeURIComponent(password)}@`;
-  const scheme = redis.tls === undefined ? 'redis' : 'rediss';
-  return redis.addresses.map((address) => `${scheme}://${login}${address}`).join(',');
-}
-
-/** The login behind Sentinels, where the URL can't carry it. */
-export function redisLogin(pool: GatewayPool, credentials: RedisLogin | undefined): RedisLogin | undefined {
-  return pool.spec.bus.redis?.mode === 'Sentinel' ? credentials : undefined;
 }
 
 function secret(pool: GatewayPool, name: string, values: Readonly<Record<string, string>>): DesiredObject<'Secret'> {

@@ -1,5 +1,4 @@
 import type { EvictionBudget } from '../decide/eviction-budget.ts';
-import { busIdentity } from '../decide/bus-identity.ts';
 import type { ObservedGateway } from '../decide/observed.ts';
 import { gatewayBudget, publisherBudget } from '../desired/disruption-budgets.ts';
 import { gatewayRoute, poolRoute } from '../desired/exposure.ts';
@@ -77,6 +76,6 @@ function completed({
   const { pool } = ingredients;
   const revision = gatewayRevision(ingredients);
   if (!isComplete || kept?.revision === revision) return [];
-  const object = revisionObject(pool, { revision, template: gatewayTemplate(ingredients) }, busIdentity(pool) ?? '');
+  const object = revisionObject(pool, { revision, template: gatewayTemplate(ingredients) }, ingredients.buses?.main.id ?? '');
   return [{ resource: resources.controllerRevision, object: object as unknown as DesiredChild['object'] }];
 }

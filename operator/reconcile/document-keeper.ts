@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { inOrder } from '../../core/pool/document-change.ts';
 import type { PoolDocument } from '../../core/pool/pool-document.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { DocumentBuses } from '../decide/bus-change.ts';
 import { nextDocument, reservedBy, type DocumentContent, type DocumentDecision, type DocumentMember } from '../decide/document.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import type { SigningKeys } from '../decide/signing-keys.ts';
@@ -38,6 +39,8 @@ export interface WantedDocument {
   readonly secrets: PoolSecrets;
   readonly members: readonly DocumentMember[];
   readonly policies: PoolPolicies;
+  /** `undefined` on a memory bus. */
+  readonly buses: DocumentBuses | undefined;
   readonly polledEpochs: readonly number[];
   /** Reads a ConfigMap of the pool from the store. */
   readonly observed: (name: string) => KubeObject | undefined;
@@ -178,9 +181,9 @@ export class DocumentKeeper {
    * Decides by the ConfigMap as it was found.
    * @returns the fault of the content where no document can be made of it
    */
-  #next({ pool, secrets, members, policies, polledEpochs }: WantedDocument, found: KubeObject | undefined): Next | string {
+  #next({ pool, secrets, members, policies, buses, polledEpochs }: WantedDocument, found: KubeObject | undefined): Next | string {
     const { publicKey, privateKey, earlierKeys } = secrets;
-    const content = contentOf(pool, members, policies);
+    const content = { ...contentOf(pool, members, policies), ...(buses === undefined ? {} : { bus: buses }) };
     const given = this.#given.get(pool.metadata.uid);
     const own = isVersion(found, given?.object) ? given : undefined;
     const stored = this.read(found, publicKey);

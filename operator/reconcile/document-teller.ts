@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { DocumentBuses } from '../decide/bus-change.ts';
 import type { DocumentMember } from '../decide/document.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import type { Recipient } from '../decide/push-plan.ts';
@@ -51,11 +52,12 @@ export class DocumentTeller {
       readonly secrets: PoolSecrets;
       readonly members: readonly DocumentMember[];
       readonly policies: PoolPolicies;
+      readonly buses: DocumentBuses | undefined;
       readonly attempts: Attempts;
       readonly signal: AbortSignal;
     },
   ): Promise<number | undefined> {
-    const { secrets, members, policies, attempts, signal } = about;
+    const { secrets, members, policies, buses, attempts, signal } = about;
     const leaving = new Set<string>();
     let afterMs: number | undefined;
     const recipients = this.#stores.podsOf(`${pool.metadata.namespace}/${pool.metadata.name}`).flatMap((pod): Recipient[] => {
@@ -80,6 +82,7 @@ export class DocumentTeller {
         secrets,
         members,
         policies,
+        buses,
         polledEpochs: recipients.map(({ poolEpoch }) => poolEpoch),
         observed: (name) => this.#stores.child(resources.configMap, pool.metadata.namespace, name),
         signal,

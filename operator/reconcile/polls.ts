@@ -221,6 +221,7 @@ function isNews(before: AdminStatus, now: AdminStatus): boolean {
     before.connections !== now.connections ||
     (before.refusedPerSecond ?? 0) > 0 !== (now.refusedPerSecond ?? 0) > 0 ||
     before.drain.state !== now.drain.state ||
+    JSON.stringify(before.bus) !== JSON.stringify(now.bus) ||
     before.waitingFor.join() !== now.waitingFor.join()
   );
 }

@@ -1,4 +1,5 @@
 import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { BusMemory } from '../decide/bus-change.ts';
 import { toldBy, type OpenComplaint } from '../decide/complaints.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import type { RolloutMemory } from '../decide/rollout-progress.ts';
@@ -35,6 +36,7 @@ export interface PoolMemory {
   rollout: RolloutMemory | 'none' | undefined;
   /** The times of its gateways; `undefined` after a start. */
   times: TimeMemory | undefined;
+  bus: BusMemory;
 }
 
 /** The memories of all pools, by `namespace/name`. A new pool under an old name starts with a new memory. */
@@ -66,6 +68,7 @@ export class PoolMemories {
       statusPace: { writtenAt: undefined },
       rollout: undefined,
       times: undefined,
+      bus: { movedSince: undefined, awaySince: undefined },
     };
     this.#memories.set(key, { uid: metadata.uid, memory });
     return memory;

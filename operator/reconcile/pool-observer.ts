@@ -1,5 +1,5 @@
-import { busIdentity } from '../decide/bus-identity.ts';
-import type { ObservedGateway, ObservedPool } from '../decide/observed.ts';
+import { decideBusChange, type BusChange, type BusMemory, type BusUser } from '../decide/bus-change.ts';
+import { silentMs, type ObservedGateway, type ObservedPool } from '../decide/observed.ts';
 import { withOwnWrites } from '../decide/own-writes.ts';
 import { podDifference } from '../decide/pod-difference.ts';
 import { withSteadyTimes } from '../decide/steady-times.ts';
@@ -16,7 +16,8 @@ import { controllerOf, type Children } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
 import type { StoredDocument } from './stored-document.ts';
 import { isEndpointReady } from './endpoints.ts';
-import { observeGateway, observePoll, type PoolPod } from './pod-view.ts';
+import type { PoolSecrets, SecretNeeds } from './pool-secrets.ts';
+import { observeGateway, observePoll, trustedKeyOf, type PoolPod } from './pod-view.ts';
 import { unixTimeOf, type Polls } from './polls.ts';
 import type { PoolMemory } from './pool-memories.ts';
 import type { Stores } from './stores.ts';
@@ -43,11 +44,14 @@ export class PoolObserver {
     this.#clock = options.clock;
   }
 
-  /** The revision that was complete last. Of two the present one counts: the other is about to be removed. */
-  keptRevision(pool: GatewayPool, ingredients: PodIngredients): KeptRevision | undefined {
+  /**
+   * The revision that was complete last. Of two the present one counts: the other is about to be removed.
+   * @param bus id of the bus whose gateways are a replacement now, by `readRevision`
+   */
+  keptRevision(pool: GatewayPool, ingredients: PodIngredients, bus: string | undefined): KeptRevision | undefined {
     const { namespace, name, uid } = pool.metadata;
     const owned = this.#stores.revisionsOf(`${namespace}/${name}`).filter((object) => controllerOf(object) === uid);
-    const read = owned.flatMap((object) => readRevision(object, ingredients, busIdentity(pool) ?? '') ?? []);
+    const read = owned.flatMap((object) => readRevision(object, ingredients, bus) ?? []);
     return read.find(({ revision }) => revision === gatewayRevision(ingredients)) ?? read[0];
   }
 
@@ -98,6 +102,44 @@ export class PoolObserver {
       endpointReady: isEndpointReady(slices, uid),
       unansweredSince: silentSince === undefined ? undefined : unixTimeOf(this.#clock, silentSince),
     });
+  }
+
+  /** What the pool's living pods need of its Secrets. */
+  secretNeeds(pool: GatewayPool): SecretNeeds {
+    const pods = this.#podsOf(pool);
+    const known = pods.map(({ metadata: { annotations = {} } }) => annotations);
+    return {
+      trusted: new Set(pods.map(trustedKeyOf)),
+      buses: new Set(known.flatMap((each) => [each[names.annotation.bus] ?? [], each[names.annotation.previousBus] ?? []].flat())),
+      hasPodsOfOneBus: known.some((each) => each[names.annotation.bus] === undefined),
+    };
+  }
+
+  /** The next step of a change of the pool's bus. */
+  busChange(pool: GatewayPool, { publicKey, bus, buses }: PoolSecrets, memory: BusMemory): BusChange {
+    return decideBusChange({
+      wanted: bus?.id,
+      stored: this.newestDocument(pool, publicKey)?.document.bus,
+      known: new Set(buses.map(({ id }) => id)),
+      users: this.#podsOf(pool).flatMap((pod) => this.#busUser(pod)),
+      memory,
+      now: this.#clock.monotonic(),
+    });
+  }
+
+  /** A pod as a user of buses; nothing for a pod that does not run, or is lost. */
+  #busUser(pod: PoolPod): readonly BusUser[] {
+    const { name, uid } = pod.metadata;
+    const { isRunning, isTerminating, containersReady } = observeGateway(pod, undefined);
+    const since = this.#polls.unansweredSince(uid);
+    const isSilent = since !== undefined && this.#clock.monotonic() - since >= silentMs;
+    if (!isRunning || (isSilent && (isTerminating || !containersReady))) return [];
+    const { bus } = this.#polls.of(uid)?.status ?? {};
+    return [{ name, publishTo: bus?.publishTo, listening: bus?.listening ?? [] }];
+  }
+
+  #podsOf({ metadata: { namespace, name } }: GatewayPool): readonly PoolPod[] {
+    return this.#stores.podsOf(`${namespace}/${name}`);
   }
 
   /** The pool's newest document, which the ConfigMap may not have yet. */

@@ -1,5 +1,6 @@
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { Complaint } from '../decide/complaints.ts';
+import type { BusChange } from '../decide/bus-change.ts';
 import { finishing } from '../decide/finishing.ts';
 import type { ObservedPool } from '../decide/observed.ts';
 import { obsoleteChildren } from '../decide/obsolete-children.ts';
@@ -9,6 +10,7 @@ import { trustOf } from '../decide/signing-keys.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { gatewayPod, podOfRevision } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
+import { podBuses, type BusSettings } from '../desired/bus-settings.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { resources } from '../kube/resources.ts';
 import type { OperatorJournal } from '../kube/log-lines.ts';
@@ -98,14 +100,17 @@ export class PoolReconciler {
     if (specFaults.length > 0) return this.#refuse(pool, specFaults, { memory, signal });
     const attempts = new Attempts({ signal, pool: pool.metadata, journal, now: clock.monotonic(), failing: memory.failing });
     const policies = this.#options.policies.of(key, stores.channels.withIndex(ofPool, key));
-    const secrets = await keeper.of(pool, new Set(stores.podsOf(key).map(trustedKeyOf)), attempts, signal);
+    const secrets = await keeper.of(pool, this.#observer.secretNeeds(pool), attempts, signal);
+    const busChange = this.#observer.busChange(pool, secrets, memory.bus);
+    const buses = busesOfPods(busChange, secrets);
     const ingredients: PodIngredients = {
       pool,
       image: this.#options.image,
       publicKey: secrets.publicKey,
-      settingsDigests: secrets.digests,
+      settingsDigests: secrets.digestsOf(buses?.main),
+      buses: buses === undefined ? undefined : podBuses(buses),
     };
-    const kept = this.#observer.keptRevision(pool, ingredients);
+    const kept = this.#observer.keptRevision(pool, ingredients, keptBusOf(busChange));
     const observed: ObservedPool = { ...this.#observer.observe(pool, ingredients, memory), keptRevision: kept?.revision };
     const plan = planPool(observed);
     memory.scaling = plan.scaling.memory;
@@ -124,8 +129,9 @@ export class PoolReconciler {
     const isStored = mayChange && (await this.#applyAll(wanted.ofPool, { attempts, signal }));
     const routes = judgedRoutes(pool, observed.gateways, { stores, now: clock.wall() });
     if (routes.fault !== undefined) attempts.note(routes.fault);
-    for (const event of plan.events) this.#chronicle.event(pool, event);
     this.#chronicle.rollout(pool, observed, plan, memory);
+    for (const event of [...plan.events, ...(mayChange ? busChange.events : [])]) this.#chronicle.event(pool, event);
+    memory.bus = busChange.memory;
     const actions = isStored ? plan.actions : finishing(plan.actions, observed.gateways);
     await this.#plans.run(mayChange ? actions : [], {
       gateways: observed.gateways,
@@ -148,14 +154,14 @@ export class PoolReconciler {
       await this.#removeObsolete(pool, observed, { wanted: [...wanted.ofPool, ...wanted.ofGateways], attempts, signal });
     }
     const retellAfterMs = mayChange
-      ? await this.#teller.tell(pool, { secrets, members: plan.members, policies, attempts, signal })
+      ? await this.#teller.tell(pool, { secrets, members: plan.members, policies, buses: busChange.buses, attempts, signal })
       : undefined;
     const standing = [...memory.refusals.values()].flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
     const faults = [...new Set([...attempts.faults, ...standing])];
     memory.failing = attempts.failing;
     memory.faults = faults;
     const epoch = this.#observer.newestDocument(pool, secrets.publicKey)?.document.epoch ?? 0;
-    const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch };
+    const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch, busChange };
     const verdict = status.judge(report);
     // Events come before the status: an operator that dies in between records an event twice rather than never.
     const complainAfterMs = this.#chronicle.complain(pool, verdict, memory);
@@ -168,6 +174,7 @@ export class PoolReconciler {
     // The store may never hear of a write: the next observation finds out.
     const pendingAfterMs = memory.writes.length > 0 ? pendingMsMax : undefined;
     const reviews = [
+      busChange.reviewAfterMs,
       pendingAfterMs,
       plan.requeueAfterMs,
       retellAfterMs,
@@ -261,4 +268,23 @@ export class PoolReconciler {
     const trusted = pod === undefined ? '' : trustedKeyOf(pod);
     return earlierKeys.find(({ publicKey }) => trustOf(publicKey) === trusted)?.privateKey ?? privateKey;
   }
+}
+
+/** The buses of new pods. */
+function busesOfPods(
+  { pods }: BusChange,
+  { bus, buses }: PoolSecrets,
+): { readonly main: BusSettings; readonly previous?: BusSettings } | undefined {
+  const settingsOf = (id: string | undefined): BusSettings | undefined => buses.find((each) => each.id === id);
+  const main = settingsOf(pods?.main) ?? bus;
+  const previous = settingsOf(pods?.previous);
+  return main === undefined ? undefined : { main, ...(previous === undefined ? {} : { previous }) };
+}
+
+/**
+ * Id of the bus whose gateways may replace lost ones: the one to which all publish. Once the pool moves to another,
+ * nobody may come who does not listen to both.
+ */
+function keptBusOf({ stage, buses }: BusChange): string | undefined {
+  return stage === 'settled' || stage === 'joining' ? (buses?.publishTo ?? '') : undefined;
 }

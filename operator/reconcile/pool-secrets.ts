@@ -1,19 +1,17 @@
-import { createPublicKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import { isOrphan } from '../decide/orphans.ts';
+import { isApiKey, isCertificate, isJwtSecret } from '../decide/secret-values.ts';
 import { keptKeysMax, keysToKeep, type SigningKeys } from '../decide/signing-keys.ts';
+import { busesIn, busId, busSettings, loginIn, type BusSettings, type RedisLogin } from '../desired/bus-settings.ts';
 import { childMetadata, childNames } from '../desired/labels.ts';
 import {
   apiKeySecret,
   keptKeysSecret,
-  redisCaKey,
-  redisLogin,
-  redisUrl,
   settingsDigests,
   settingsSecret,
   signingSecret,
-  type RedisLogin,
   type SecretSettings,
   type SettingsDigests,
 } from '../desired/secrets.ts';
@@ -39,11 +37,26 @@ export interface PoolSecrets {
   /** The Secret with all signing keys that living pods trust. */
   readonly keptKeys: DesiredObject<'Secret'>;
   readonly settings: DesiredObject<'Secret'>;
-  readonly digests: SettingsDigests;
+  /** The bus that the spec names; `undefined` on a memory bus. */
+  readonly bus: BusSettings | undefined;
+  /** Every bus in the settings Secret, the spec's too. */
+  readonly buses: readonly BusSettings[];
+  /** The digests of pods with this bus. */
+  readonly digestsOf: (bus: BusSettings | undefined) => SettingsDigests;
   /**
    * Whether the signing keys are usable. Without them no pod can be told anything, and a new pod would trust nobody.
    */
   readonly canSign: boolean;
+}
+
+/** What the living pods of a pool need of its Secrets. */
+export interface SecretNeeds {
+  /** The signing keys that they trust, by `trustOf`. */
+  readonly trusted: ReadonlySet<string>;
+  /** Ids of the buses that they, or the pool document, know. */
+  readonly buses: ReadonlySet<string>;
+  /** Whether some pod is of a release that knows one bus only. */
+  readonly hasPodsOfOneBus: boolean;
 }
 
 /** Finds a pool's own Secret in the store. */
@@ -83,10 +96,9 @@ export class PoolSecretsKeeper {
 
   /**
    * A named Secret that is missing, or lacks a key, is a fault. So is a refusal of the API server.
-   * @param trusted the signing keys that living pods trust, by `trustOf`
    * @throws ApiError where the API server is away
    */
-  async of(pool: GatewayPool, trusted: ReadonlySet<string>, attempts: Attempts, signal: AbortSignal): Promise<PoolSecrets> {
+  async of(pool: GatewayPool, needs: SecretNeeds, attempts: Attempts, signal: AbortSignal): Promise<PoolSecrets> {
     const reading: Reading = { pool, attempts, signal };
     const signing = await this.#ensure(reading, childNames.signing(pool), () => signingSecret(pool, newSigningKeys()));
     const privateKey = valueOf(signing, 'private-key') ?? '';
@@ -94,8 +106,8 @@ export class PoolSecretsKeeper {
     const canSign = isKeyPair(privateKey, publicKey);
     if (!canSign && signing !== undefined) attempts.note(spoilt(childNames.signing(pool)));
     const present = { privateKey, publicKey };
-    const keys = keysToKeep(present, this.#keptKeys(pool), trusted);
-    const settings = await this.#settings({ ...reading, publicKey });
+    const keys = keysToKeep(present, this.#keptKeys(pool), needs.trusted);
+    const settings = await this.#settings({ ...reading, publicKey }, needs);
     return {
       privateKey,
       publicKey,
@@ -103,7 +115,9 @@ export class PoolSecretsKeeper {
       earlierKeys: keys.filter((each) => each !== present),
       keptKeys: keptKeysSecret(pool, keys),
       settings: settingsSecret(pool, settings),
-      digests: settingsDigests(pool, settings, privateKey),
+      bus: settings.bus,
+      buses: [...(settings.bus === undefined ? [] : [settings.bus]), ...(settings.otherBuses ?? [])],
+      digestsOf: (bus) => settingsDigests(pool, { ...settings, bus }, privateKey),
     };
   }
 
@@ -117,10 +131,13 @@ export class PoolSecretsKeeper {
     })).filter(({ privateKey, publicKey }) => isKeyPair(privateKey, publicKey));
   }
 
-  async #settings(reading: Reading): Promise<SecretSettings> {
+  async #settings(reading: Reading, needs: SecretNeeds): Promise<SecretSettings> {
     const { pool, attempts } = reading;
     const stored = this.#known(pool.metadata.namespace, childNames.settings(pool)) as SecretObject | undefined;
     const kept = stored === undefined ? undefined : settingsIn(stored);
+    const keptBuses = busesIn(textOf(stored));
+    // Another bus may have the same login.
+    const keptBus = keptBuses.find(({ id }) => id === busId(pool, keptBuses)) ?? keptBuses[0];
     // Running pods keep their settings: a Secret that was deleted by mistake must not replace every gateway. The other
     // Secrets are still followed.
     const orKept = async <T>(read: Promise<T>, keptValue: T | undefined): Promise<T | undefined> => {
@@ -129,14 +146,14 @@ export class PoolSecretsKeeper {
       return attempts.troubles > before ? keptValue : value;
     };
     const apiKeys = (await orKept(this.#apiKeys(reading), kept?.apiKeys)) ?? [];
-    const credentials = await orKept(this.#credentials(reading), kept === undefined ? undefined : loginIn(kept));
+    const credentials = await orKept(this.#credentials(reading), keptBus === undefined ? undefined : loginIn(keptBus));
     const jwtSecret = await orKept(this.#jwtSecret(reading), kept?.jwtSecret);
-    const redisCa = await orKept(this.#redisCa(reading), kept?.redisCa);
-    const login = redisLogin(pool, credentials);
+    const redisCa = await orKept(this.#redisCa(reading), keptBus?.ca);
+    const bus = busSettings(pool, { credentials, ca: redisCa }, keptBuses);
     return {
-      redisUrl: redisUrl(pool, credentials),
-      ...(login === undefined ? {} : { redisLogin: login }),
-      ...(redisCa === undefined ? {} : { redisCa }),
+      bus,
+      otherBuses: keptBuses.filter(({ id }) => id !== bus?.id && needs.buses.has(id)),
+      hasPodsOfOneBus: needs.hasPodsOfOneBus,
       apiKeys,
       ...(jwtSecret === undefined ? {} : { jwtSecret }),
     };
@@ -296,51 +313,18 @@ function lacking(name: string, field: string, key: string): ObservedFault {
   return unfit(name, `, which ${field} names, has no key ${key}. Add it, or name another Secret in the pool`);
 }
 
-/** Whether `BARRAGE_API_KEYS` takes the value as one of its keys. */
-function isApiKey(value: string): boolean {
-  return /^[\x21-\x2b\x2d-\x7e]{16,256}$/.test(value);
-}
-
-/** The login inside stored settings. */
-function loginIn({ redisLogin: login, redisUrl: url = '' }: SecretSettings): RedisLogin | undefined {
-  const first = url.split(',', 1)[0] ?? '';
-  if (login !== undefined || !URL.canParse(first)) return login;
-  const { username, password } = new URL(first);
-  const text = decodeURIComponent;
-  return { ...(username === '' ? {} : { username: text(username) }), ...(password === '' ? {} : { password: text(password) }) };
-}
-
-/** Whether the first certificate can be parsed. A pod would take any text as an authority, and then trust no server. */
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).subject !== '';
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Whether a gateway starts with the value as `BARRAGE_JWT_SECRET`. An environment variable does not carry bytes that
- * are no text.
- */
-function isJwtSecret(value: string): boolean {
-  return value.length >= 32 && value.length <= 4096 && !/[\0\uFFFD]/.test(value);
-}
-
-/** The settings inside a Secret that `settingsSecret` made. */
-function settingsIn(secret: SecretObject): SecretSettings {
+/** The settings without buses inside a Secret that `settingsSecret` made. */
+function settingsIn(secret: SecretObject): Pick<SecretSettings, 'apiKeys' | 'jwtSecret'> {
   const jwtSecret = valueOf(secret, 'jwt-secret');
-  const username = valueOf(secret, 'redis-username');
-  const password = valueOf(secret, 'redis-password');
-  const redisCa = valueOf(secret, redisCaKey);
-  const login = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
   return {
-    redisUrl: valueOf(secret, 'redis-url'),
-    ...(password === undefined ? {} : { redisLogin: login }),
-    ...(redisCa === undefined ? {} : { redisCa }),
     apiKeys: (valueOf(secret, 'api-keys') ?? '').split(',').filter((key) => key !== ''),
     ...(jwtSecret === undefined ? {} : { jwtSecret }),
   };
+}
+
+/** The values of a Secret. */
+function textOf(secret: SecretObject | undefined): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.keys(secret?.data ?? {}).map((key) => [key, valueOf(secret, key) ?? '']));
 }
 
 function absent(name: string): ObservedFault {

@@ -1,7 +1,8 @@
 import type { GatewayPool, GatewayPoolStatus } from '../api/gateway-pool.ts';
 import type { PoolPlan } from '../decide/actions.ts';
 import { gatewayBlocker } from '../decide/blocker.ts';
-import { busIdentity } from '../decide/bus-identity.ts';
+import { busIdentity } from '../desired/bus-identity.ts';
+import type { BusChange } from '../decide/bus-change.ts';
 import { complaintsOf, type Complaints } from '../decide/complaints.ts';
 import type { ConditionDraft } from '../decide/conditions.ts';
 import { isPublishing, type ObservedPool } from '../decide/observed.ts';
@@ -31,6 +32,7 @@ export interface PoolReport {
   readonly policies: PoolPolicies;
   /** Epoch of the document in the ConfigMap; 0 before the first. */
   readonly epoch: number;
+  readonly busChange: BusChange;
 }
 
 /** The content of a pool's status, and its faults. */
@@ -54,12 +56,13 @@ export class PoolStatusWriter {
     this.#stores = options.stores;
   }
 
-  judge({ ingredients, observed, plan, policies }: PoolReport): PoolVerdict {
+  judge({ ingredients, observed, plan, policies, busChange }: PoolReport): PoolVerdict {
     const { pool } = ingredients;
     const facts: PoolFacts = {
       observed,
       plan,
       policies,
+      busChange,
       publishers: this.#publishers(pool, observed.now),
       samePrefix: this.#samePrefix(pool),
       securityBreaches: breachesOf(ingredients),

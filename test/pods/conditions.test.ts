@@ -92,9 +92,7 @@ test('what Secrets hold is in no other object, event or log', async () => {
     'Ready',
     'RedisUnreachable|GatewayCrashes|GatewayNotReady|GatewaysStarting|PublishersNotReady|Ready',
   );
-  const address = async (): Promise<string> =>
-    Buffer.from(await at.field('secret/discreet-settings', '.data.redis-url'), 'base64').toString();
-  await expect.poll(address, { timeout: 30_000 }).toContain(password);
+  await expect.poll(async () => (await at.redisUrls('discreet')).join(), { timeout: 30_000 }).toContain(password);
   const kinds = 'gwp,bch,pods,services,configmaps,deployments,replicasets,hpa,pdb,networkpolicies,events';
   const objects = await at.kubectl('get', kinds, '-o', 'yaml', '--show-managed-fields');
   const signing = await at.field('secret/discreet-signing', '.data.private-key');

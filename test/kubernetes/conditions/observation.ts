@@ -46,6 +46,13 @@ export class Surroundings {
     return this.kubectl('get', object, '--ignore-not-found', '-o', `jsonpath={${path}}`);
   }
 
+  /** The Redis URLs that the settings Secret of a pool holds. */
+  async redisUrls(pool: string): Promise<readonly string[]> {
+    const { data = {} } = ((await this.read(`secret/${pool}-settings`)) ?? {}) as { readonly data?: Readonly<Record<string, string>> };
+    const urls = Object.entries(data).filter(([key]) => key.endsWith('.redis-url'));
+    return urls.map(([, value]) => Buffer.from(value, 'base64').toString());
+  }
+
   async condition(object: string, type: string): Promise<ConditionView | undefined> {
     const found = (await this.read(object)) as { readonly status?: { readonly conditions?: readonly ConditionView[] } } | undefined;
     return found?.status?.conditions?.find((each) => each.type === type);

@@ -8,6 +8,7 @@ import { networkPolicies } from '../../../operator/desired/network-policies.ts';
 import type { DesiredObject } from '../../../operator/desired/objects.ts';
 import type { PodIngredients } from '../../../operator/desired/pod-template.ts';
 import { publisherAutoscaler, publisherDeployment } from '../../../operator/desired/publisher.ts';
+import { busSettings } from '../../../operator/desired/bus-settings.ts';
 import { apiKeySecret, settingsSecret, signingSecret } from '../../../operator/desired/secrets.ts';
 import { services } from '../../../operator/desired/pool-services.ts';
 
@@ -36,7 +37,7 @@ function everything(ingredients: PodIngredients): readonly (DesiredObject | unde
   return [
     signingSecret(pool, keyPair),
     apiKeySecret(pool, 'a'.repeat(32)),
-    settingsSecret(pool, { redisUrl: 'redis://redis:6379', apiKeys: ['a'.repeat(32)] }),
+    settingsSecret(pool, { bus: busSettings(pool, { credentials: undefined, ca: undefined }, []), apiKeys: ['a'.repeat(32)] }),
     ...services(pool),
     ...networkPolicies(pool, 'barrage'),
     gatewayBudget(pool, { minAvailable: 1, unhealthyPods: 'IfHealthyBudget' }),

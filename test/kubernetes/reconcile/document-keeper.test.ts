@@ -85,6 +85,7 @@ class Desk {
           secrets: this.keys as PoolSecrets,
           members: [member(gateway)],
           policies: poolPolicies([]),
+          buses: undefined,
           polledEpochs,
           observed: () => inStore,
           signal: AbortSignal.timeout(60_000),

@@ -11,7 +11,17 @@ function factsOf(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = 
   const observed = observedWith(fields);
   const policies = { parts: [], hash: 'hash', verdicts: [], overflow: 0 };
   const publishers = { available: 2, policiesHashes: [] };
-  return { observed, plan: planPool(observed), policies, publishers, samePrefix: [], securityBreaches: [], overruled: [], ...more };
+  return {
+    observed,
+    plan: planPool(observed),
+    policies,
+    publishers,
+    busChange: { stage: 'settled' as const, waitingFor: [] },
+    samePrefix: [],
+    securityBreaches: [],
+    overruled: [],
+    ...more,
+  };
 }
 
 /** What a pool tells as time passes and it is seen in one state after another. */

@@ -15,6 +15,7 @@ function facts(fields: Partial<ObservedPool> = {}, more: Partial<PoolFacts> = {}
     plan: planPool(observed),
     policies: { parts: [], hash: 'hash', verdicts: [], overflow: 0 },
     publishers: { available: 2, policiesHashes: [] },
+    busChange: { stage: 'settled', waitingFor: [] },
     samePrefix: [],
     securityBreaches: [],
     overruled: [],
@@ -58,6 +59,7 @@ test('a pool that runs is ready, and nothing is said against it', () => {
     BusSeparate: 'True',
     TemplateApplied: 'True',
     PoliciesInForce: 'True',
+    BusChanging: 'False',
   });
 });
 

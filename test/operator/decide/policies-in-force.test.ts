@@ -8,7 +8,16 @@ import { planPool } from '../../../operator/decide/pool-plan.ts';
 function said(fields: Partial<ObservedPool>, about: Pick<PoolFacts, 'policies'> & Partial<PoolFacts>): ConditionDraft | undefined {
   const observed = observedWith(fields);
   const publishers = { available: 2, policiesHashes: [] };
-  const facts = { observed, plan: planPool(observed), publishers, samePrefix: [], securityBreaches: [], overruled: [], ...about };
+  const facts = {
+    observed,
+    plan: planPool(observed),
+    publishers,
+    busChange: { stage: 'settled' as const, waitingFor: [] },
+    samePrefix: [],
+    securityBreaches: [],
+    overruled: [],
+    ...about,
+  };
   return poolConditions(facts).find(({ type }) => type === 'PoliciesInForce');
 }
 

@@ -30,6 +30,7 @@ class Judged {
       plan,
       policies,
       publishers: { available: 2, policiesHashes: [] },
+      busChange: { stage: 'settled' as const, waitingFor: [] },
       samePrefix: [],
       securityBreaches: [],
       overruled: [],

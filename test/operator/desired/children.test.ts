@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { environmentOf, ingredientsWith, keyPair, ownContainer, templateSpec } from './ingredients.ts';
 import { poolWith } from '../decide/pool-fixture.ts';
 import type { GatewayPool } from '../../../operator/api/gateway-pool.ts';
+import type { BusSettings } from '../../../operator/desired/bus-settings.ts';
 import { podsOf } from '../../../operator/desired/amount.ts';
 import { documentConfigMap, policyConfigMaps } from '../../../operator/desired/config-maps.ts';
 import { gatewayBudget, publisherBudget } from '../../../operator/desired/disruption-budgets.ts';
@@ -10,19 +11,10 @@ import { gatewayPod } from '../../../operator/desired/gateway-pod.ts';
 import { networkPolicies } from '../../../operator/desired/network-policies.ts';
 import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
 import { publisherAutoscaler, publisherDeployment } from '../../../operator/desired/publisher.ts';
-import {
-  apiKeySecret,
-  redisLogin,
-  redisUrl,
-  settingsDigest,
-  settingsDigests,
-  settingsSecret,
-  signingSecret,
-} from '../../../operator/desired/secrets.ts';
+import { apiKeySecret, settingsDigest, settingsDigests, settingsSecret, signingSecret } from '../../../operator/desired/secrets.ts';
 import { services } from '../../../operator/desired/pool-services.ts';
 
 const memoryPool: GatewayPool = { ...poolWith(), spec: { ...poolWith().spec, replicas: 1, bus: { type: 'Memory' } } };
-const redis = { mode: 'Standalone' as const, addresses: ['redis:6379'] };
 
 test('publishers run without privileges, know the keys from a Secret, and their number is the autoscaler’s', () => {
   const deployment = publisherDeployment(
@@ -96,35 +88,28 @@ test('ConfigMaps lie where the pods mount them', () => {
   ]);
 });
 
+const bus: BusSettings = { id: '1a', mode: 'Standalone', prefix: 'p', hasLogin: false, hasCa: false, url: 'redis://:secret@r:1' };
+
 test('Secrets hold what is secret, in base64', () => {
   const decode = (object: { readonly data?: Readonly<Record<string, string>> }) =>
     Object.fromEntries(Object.entries(object.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
   expect(decode(signingSecret(poolWith(), keyPair))).toEqual({ 'private-key': keyPair.privateKey, 'public-key': keyPair.publicKey });
   expect(decode(apiKeySecret(poolWith(), 'k'.repeat(32)))).toEqual({ key: 'k'.repeat(32) });
-  expect(decode(settingsSecret(poolWith(), { redisUrl: 'redis://r:1', apiKeys: ['b', ' a\n'] }))).toEqual({
-    'redis-url': 'redis://r:1',
+  expect(decode(settingsSecret(poolWith(), { bus, apiKeys: ['b', ' a\n'] }))).toEqual({
+    '1a.redis-url': 'redis://:secret@r:1',
+    '1a.redis-mode': 'Standalone',
+    '1a.redis-prefix': 'p',
     'api-keys': 'a,b',
-  });
-  expect(decode(settingsSecret(poolWith(), { redisUrl: 'rediss://r:1', redisCa: 'PEM\n', apiKeys: [] }))).toMatchObject({
-    'redis-ca': 'PEM\n',
   });
 });
 
 test('the digest of settings changes with them, tells nothing, and not without the key', () => {
-  const digest = settingsDigest({ redisUrl: 'redis://:secret@r:1' }, 'key');
+  const digest = settingsDigest({ bus }, 'key');
   expect(digest).toMatch(/^[0-9a-f]{16}$/);
-  expect(settingsDigest({ redisUrl: 'redis://:other@r:1' }, 'key')).not.toBe(digest);
-  expect(settingsDigest({ redisUrl: 'redis://:secret@r:1' }, 'another')).not.toBe(digest);
-  expect(settingsDigest({ redisUrl: 'redis://:secret@r:1', redisCa: 'PEM' }, 'key')).not.toBe(digest);
+  expect(settingsDigest({ bus: { ...bus, url: 'redis://:other@r:1' } }, 'key')).not.toBe(digest);
+  expect(settingsDigest({ bus }, 'another')).not.toBe(digest);
+  expect(settingsDigest({ bus: { ...bus, ca: 'PEM' } }, 'key')).not.toBe(digest);
   expect(settingsDigest({ apiKeys: ['a', 'b'] }, 'key')).toBe(settingsDigest({ apiKeys: ['b', 'a'] }, 'key'));
-});
-
-test('the URL of Redis holds any user name and password', () => {
-  expect(redisUrl(poolWith(), undefined)).toBe('redis://redis:6379');
-  const url = new URL(redisUrl(poolWith(), { username: 'a:b', password: 'p@ss/w?rd' }) ?? '');
-  expect([decodeURIComponent(url.username), decodeURIComponent(url.password), url.host]).toEqual(['a:b', 'p@ss/w?rd', 'redis:6379']);
-  expect(redisUrl(poolWith({ bus: { type: 'Redis', redis: { ...redis, tls: {} } } }), { password: 'x' })).toBe('rediss://:x@redis:6379');
-  expect(redisUrl(memoryPool, undefined)).toBeUndefined();
 });
 
 const address = { name: 'web-aaaaa-0', ip: '10.0.0.7', hostIp: '192.168.0.7' };
@@ -159,7 +144,7 @@ test('with HTTPRoute each gateway has a Service and a route that go with its pod
 test('a pod is replaced when what it reads from Secrets changes: gateways have no API keys, but those of a memory bus, and publishers no JWT secret', () => {
   const redis = poolWith();
   const memory = poolWith({ bus: { type: 'Memory' } });
-  const settings = { redisUrl: 'redis://r:1', apiKeys: ['a'], jwtSecret: 'j' };
+  const settings = { bus, apiKeys: ['a'], jwtSecret: 'j' };
   const changed = (pool: typeof redis, change: Partial<typeof settings>): readonly string[] => {
     const before = settingsDigests(pool, settings, 'key');
     const after = settingsDigests(pool, { ...settings, ...change }, 'key');
@@ -167,12 +152,12 @@ test('a pod is replaced when what it reads from Secrets changes: gateways have n
   };
   expect(changed(redis, { apiKeys: ['a', 'b'] })).toEqual(['publisher']);
   expect(changed(redis, { jwtSecret: 'k' })).toEqual(['gateway']);
-  expect(changed(redis, { redisUrl: 'redis://r:2' })).toEqual(['gateway', 'publisher']);
+  expect(changed(redis, { bus: { ...bus, url: 'redis://r:2' } })).toEqual(['gateway', 'publisher']);
   expect(changed(memory, { apiKeys: ['a', 'b'] })).toContain('gateway');
 });
 
 test('nothing but Secrets holds a secret', () => {
-  const settings = { redisUrl: 'redis://:hunter2@r:1', apiKeys: ['hunter2-hunter2-hunter2'] };
+  const settings = { bus: { ...bus, url: 'redis://:hunter2@r:1' }, apiKeys: ['hunter2-hunter2-hunter2'] };
   const ingredients = ingredientsWith({}, { settingsDigests: settingsDigests(poolWith(), settings, keyPair.privateKey) });
   const { pool } = ingredients;
   const others = [publisherDeployment(ingredients), publisherAutoscaler(ingredients), ...services(pool), ...networkPolicies(pool, 'x')];
@@ -189,20 +174,6 @@ test.each([
   [-1, 10, 'up', 0],
 ] as const)('%s of %d, rounded %s, is %d', (value, total, round, expected) => {
   expect(podsOf(value, total, round)).toBe(expected);
-});
-
-test('Sentinels and a Cluster are reached by all their addresses; behind Sentinels the login is a setting of its own', () => {
-  const bus = (mode: 'Sentinel' | 'Cluster') =>
-    poolWith({
-      bus: { type: 'Redis', redis: { mode, addresses: ['a:1', 'b:2'], ...(mode === 'Sentinel' ? { sentinelName: 'main' } : {}) } },
-    });
-  const login = { username: 'u', password: 'p' };
-  expect(redisUrl(bus('Cluster'), login)).toBe('redis://u:p@a:1,redis://u:p@b:2');
-  expect(redisLogin(bus('Cluster'), login)).toBeUndefined();
-  expect(redisUrl(bus('Sentinel'), login)).toBe('redis://a:1,redis://b:2');
-  expect(redisLogin(bus('Sentinel'), login)).toEqual(login);
-  const { data } = settingsSecret(bus('Sentinel'), { redisUrl: 'redis://a:1', redisLogin: login, apiKeys: [] });
-  expect(data).toMatchObject({ 'redis-username': btoa('u'), 'redis-password': btoa('p') });
 });
 
 test('an autoscaler looks at our container alone, which always has a CPU request or limit', () => {

@@ -42,7 +42,7 @@ test('its settings come as agreed: names by the downward API, secrets from a Sec
     BARRAGE_GATEWAY_HOST: '::',
     BARRAGE_GATEWAY_PORT: '6790',
     BARRAGE_ADMIN_PORT: '6780',
-    BARRAGE_REDIS_URL: { secretKeyRef: { name: 'web-settings', key: 'redis-url' } },
+    BARRAGE_REDIS_URL: { secretKeyRef: { name: 'web-settings', key: expect.stringMatching(/^[0-9a-f]{10}\.redis-url$/) } },
     BARRAGE_REDIS_PREFIX: 'live/web',
     BARRAGE_POOL_FOLDER: '/etc/barrage/pool',
     BARRAGE_POOL_PUBLIC_KEY: keyPair.publicKey.trim().replaceAll('\n', String.raw`\n`),
@@ -135,11 +135,15 @@ test('document and policies lie in one folder, and a pod starts before they are 
 test('Redis by TLS trusts the authority of the Secret', () => {
   const redis = { mode: 'Standalone' as const, addresses: ['redis:6379'], tls: { caSecret: { name: 'redis-ca' } } };
   const { container, spec } = podWith({ bus: { type: 'Redis', redis } });
-  expect(environmentOf(container)).toMatchObject({ BARRAGE_REDIS_CA_FILE: '/etc/barrage/redis-ca/ca.crt' });
+  const { BARRAGE_BUS: id, BARRAGE_REDIS_CA_FILE: file } = environmentOf(container);
+  expect(file).toBe(`/etc/barrage/redis-ca/${String(id)}.crt`);
   expect(spec?.['volumes']).toContainEqual(
     expect.objectContaining({
       name: 'redis-ca',
-      secret: expect.objectContaining({ secretName: 'web-settings', items: [{ key: 'redis-ca', path: 'ca.crt' }] }),
+      secret: expect.objectContaining({
+        secretName: 'web-settings',
+        items: [{ key: `${String(id)}.redis-ca`, path: `${String(id)}.crt` }],
+      }),
     }),
   );
 });
@@ -150,7 +154,7 @@ test('a host port is taken where the exposure asks for it, and nowhere else', ()
 
 test('on a memory bus the one pod is publisher too', () => {
   const pod = gatewayPod(
-    { ...ingredientsWith(), pool: { ...poolWith(), spec: { ...poolWith().spec, bus: { type: 'Memory' } } } },
+    { ...ingredientsWith(), buses: undefined, pool: { ...poolWith(), spec: { ...poolWith().spec, bus: { type: 'Memory' } } } },
     'web-a-0',
   );
   expect(ownContainer(pod.spec)['args']).toEqual(['standalone']);

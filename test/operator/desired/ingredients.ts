@@ -1,5 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { poolWith } from '../decide/pool-fixture.ts';
+import type { GatewayPool } from '../../../operator/api/gateway-pool.ts';
+import { busSettings, podBuses } from '../../../operator/desired/bus-settings.ts';
 import { names } from '../../../operator/desired/labels.ts';
 import type { DesiredObject, JsonObject } from '../../../operator/desired/objects.ts';
 import type { PodIngredients } from '../../../operator/desired/pod-template.ts';
@@ -11,13 +13,21 @@ export const keyPair = generateKeyPairSync('ed25519', {
 
 /** What the pods of a pool with this spec are made from. */
 export function ingredientsWith(spec: Parameters<typeof poolWith>[0] = {}, more: Partial<PodIngredients> = {}): PodIngredients {
+  const pool = poolWith(spec);
   return {
-    pool: poolWith(spec),
+    pool,
+    buses: busesOf(pool),
     image: 'barrage:test',
     publicKey: keyPair.publicKey,
     settingsDigests: { gateway: '0123456789abcdef', publisher: '0123456789abcdef' },
     ...more,
   };
+}
+
+/** The bus that a pool's spec names, as its pods have it. */
+export function busesOf(pool: GatewayPool): PodIngredients['buses'] {
+  const main = busSettings(pool, { credentials: undefined, ca: undefined }, []);
+  return main === undefined ? undefined : podBuses({ main });
 }
 
 /** The container named barrage of a pod spec. */

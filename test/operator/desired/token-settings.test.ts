@@ -48,8 +48,8 @@ test('another way to check tokens, and another secret, are another revision', ()
 });
 
 test('the shared secret is in the Secret of settings and nowhere else', () => {
-  const { data } = settingsSecret(poolWith(), { redisUrl: undefined, apiKeys: [], jwtSecret });
+  const { data } = settingsSecret(poolWith(), { bus: undefined, apiKeys: [], jwtSecret });
   expect(Buffer.from(data?.['jwt-secret'] ?? '', 'base64').toString()).toBe(jwtSecret);
-  expect(settingsSecret(poolWith(), { redisUrl: undefined, apiKeys: [] }).data).not.toHaveProperty('jwt-secret');
+  expect(settingsSecret(poolWith(), { bus: undefined, apiKeys: [] }).data).not.toHaveProperty('jwt-secret');
   expect(settingsDigest({ jwtSecret }, 'key')).not.toContain('hunter2');
 });

@@ -40,7 +40,7 @@ const named = poolWith({
 async function pass(keeper: PoolSecretsKeeper): Promise<readonly string[]> {
   const { signal } = new AbortController();
   const attempts = new Attempts({ signal, pool: { namespace: 'games', name: 'live' }, journal: silentJournal, now: 0, failing: new Map() });
-  await keeper.of(named, new Set(), attempts, signal);
+  await keeper.of(named, { trusted: new Set(), buses: new Set(), hasPodsOfOneBus: false }, attempts, signal);
   return attempts.faults.map(({ subject }) => subject).filter((subject) => subject !== 'Secret web-signing');
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { poolWith } from './pool-fixture.ts';
-import { busIdentity } from '../../../operator/decide/bus-identity.ts';
+import { poolWith } from '../decide/pool-fixture.ts';
+import { busIdentity } from '../../../operator/desired/bus-identity.ts';
 
 function identity(
   addresses: readonly string[],

@@ -9,8 +9,13 @@ const clusterSuffix = /\.svc(?:\.[a-z0-9.-]+)?$/;
 export function busIdentity({ spec, metadata: { namespace, name } }: GatewayPool): string | undefined {
   const { redis } = spec.bus;
   if (redis === undefined) return undefined;
-  const places = redis.addresses.map((address) => placeOf(address, namespace)).toSorted();
+  const places = placesOf(redis.addresses, namespace).toSorted();
   return [...places, redis.sentinelName ?? '', redis.keyPrefix ?? `${namespace}/${name}`].join(' ');
+}
+
+/** Addresses in a form in which equal ones are equal texts. */
+export function placesOf(addresses: readonly string[], namespace: string): readonly string[] {
+  return addresses.map((address) => placeOf(address, namespace));
 }
 
 /** A name without a dot is a Service of the pool's namespace. The same name in another namespace is another server. */
