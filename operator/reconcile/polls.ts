@@ -37,7 +37,10 @@ export interface PollsOptions {
    * longer.
    */
   readonly intervalMs: number;
-  /** Questions a second to all pods together. More pods are asked less often each. Absent: no limit. */
+  /**
+   * Questions a second to all pods together: more pods are asked less often each. Pods that start or drain share as many
+   * again, since others wait for them. Absent: no limit.
+   */
   readonly perSecondMax?: number;
   /** Slots: questions under way at once. */
   readonly concurrency: number;
@@ -66,6 +69,8 @@ export class Polls {
   readonly #heldBack = new Set<string>();
   /** Pods (by uid) whose last question took longer than an interval. */
   readonly #slow = new Set<string>();
+  /** Pods (by uid) whose last answer is not that of a gateway or publisher that just serves. */
+  readonly #unsettled = new Set<string>();
   /** Pods (by uid) whose question is under way. */
   readonly #asking = new Set<string>();
   #isClosed = false;
@@ -125,8 +130,12 @@ export class Polls {
     const now = clock.monotonic();
     const before = this.#pods;
     this.#pods = new Map(pods().map((pod) => [pod.metadata.uid, pod]));
-    for (const uid of this.#pods.keys()) if (!before.has(uid)) this.#due.set(uid, now);
-    for (const known of [this.#polls, this.#silences, this.#slow, this.#heldBack])
+    for (const uid of this.#pods.keys()) {
+      if (before.has(uid)) continue;
+      this.#due.set(uid, now);
+      this.#unsettled.add(uid);
+    }
+    for (const known of [this.#polls, this.#silences, this.#slow, this.#heldBack, this.#unsettled])
       for (const uid of known.keys()) if (!this.#pods.has(uid)) known.delete(uid);
     this.#callOffLook = clock.after(intervalMs, () => this.#look());
     this.#askDue();
@@ -157,14 +166,13 @@ export class Polls {
   }
 
   #ask(uid: string): void {
-    const { clock, intervalMs, perSecondMax = Infinity } = this.#options;
+    const { clock, intervalMs } = this.#options;
     const askedAt = clock.monotonic();
     const pod = this.#pods.get(uid);
     if (pod === undefined) return;
-    const nextAt = askedAt + Math.max(intervalMs, (this.#pods.size * 1000) / perSecondMax);
     const address = addressOf(pod);
     if (address === undefined) {
-      this.#due.set(uid, nextAt);
+      this.#due.set(uid, askedAt + this.#pauseMs(uid));
       return;
     }
     this.#asking.add(uid);
@@ -172,10 +180,17 @@ export class Polls {
       this.#asking.delete(uid);
       if (clock.monotonic() > askedAt + intervalMs) this.#slow.add(uid);
       else this.#slow.delete(uid);
-      if (this.#pods.has(uid)) this.#due.set(uid, Math.max(nextAt, clock.monotonic()));
+      if (this.#pods.has(uid)) this.#due.set(uid, Math.max(askedAt + this.#pauseMs(uid), clock.monotonic()));
       else this.#slow.delete(uid);
       this.#askDue();
     });
+  }
+
+  /** Milliseconds between two questions to this pod. */
+  #pauseMs(uid: string): number {
+    const { intervalMs, perSecondMax = Infinity } = this.#options;
+    const sharers = this.#unsettled.has(uid) ? this.#unsettled : this.#pods;
+    return Math.max(intervalMs, (sharers.size * 1000) / perSecondMax);
   }
 
   async #put(pod: PoolPod, address: string): Promise<void> {
@@ -189,7 +204,11 @@ export class Polls {
     // Another pod may have the address now; its answer is not about this pod.
     const isAnswer = status?.uid === uid;
     const before = this.#polls.get(uid)?.status;
-    if (isAnswer) this.#polls.set(uid, { at: clock.monotonic(), status });
+    if (isAnswer) {
+      this.#polls.set(uid, { at: clock.monotonic(), status });
+      if (isSettled(status)) this.#unsettled.delete(uid);
+      else this.#unsettled.add(uid);
+    }
     const hasTurned = this.#keepAccount(pod, askedAt, isAnswer);
     if (hasTurned || (isAnswer && (before === undefined || isNews(before, status)))) changed(`${namespace}/${pool}`);
   }
@@ -210,6 +229,10 @@ export class Polls {
     this.#silences.set(uid, { since: silence.since, isTold: silence.isTold || tells });
     return tells;
   }
+}
+
+function isSettled({ ready, poolEpoch, drain }: AdminStatus): boolean {
+  return ready && poolEpoch > 0 && drain.state === 'serving';
 }
 
 /** Whether the new answer could change a decision. */

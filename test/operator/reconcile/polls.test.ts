@@ -246,6 +246,23 @@ test('of more pods than can be asked each second every one is asked as often as 
   for (const each of times) expect(longestGap(each)).toBeLessThan(5_200);
 });
 
+test('a pod that starts among many is asked at every interval until it serves', async () => {
+  const { clock, pods, askedAt, polls } = world({ perSecondMax: 20 });
+  for (let index = 0; index < 100; index += 1) pods.set(`10.0.0.${index}`, podWith(`10.0.0.${index}`));
+  polls.start();
+  await clock.advance(30_000, settle);
+  pods.set('new', podWith('new', { phase: 'Pending' }));
+  await clock.advance(4_500, settle);
+  pods.set('new', podWith('new'));
+  await clock.advance(30_000, settle);
+  polls.stop();
+  const times = askedAt.get('new') ?? [];
+  expect(times[0]).toBeGreaterThan(34_500);
+  expect(times[0]).toBeLessThanOrEqual(34_500 + 2 * intervalMs);
+  // It serves with its first answer.
+  expect((times[2] ?? 0) - (times[1] ?? 0)).toBeGreaterThanOrEqual(5_000);
+});
+
 test('a document that a pod took counts before its next answer, and an answer that says otherwise counts again', async () => {
   const { clock, pods, changes, polls } = world();
   pods.set('a', podWith('a'));
