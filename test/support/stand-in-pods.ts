@@ -5,7 +5,14 @@ import { Registry } from 'prom-client';
 import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import { verifyCommand } from '../../core/pool/drain-command.ts';
 import { envelopeAfter, type DocumentChange } from '../../core/pool/document-change.ts';
-import { decideDocument, policiesHash, verifyDocument, type DocumentMark, type PoolDocument } from '../../core/pool/pool-document.ts';
+import {
+  decideDocument,
+  policiesHash,
+  verifyDocument,
+  type DocumentMark,
+  type PoolDocument,
+  type VerifiedDocument,
+} from '../../core/pool/pool-document.ts';
 import { names } from '../../operator/desired/labels.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { ClientMetrics } from '../../operator/kube/client-metrics.ts';
@@ -17,10 +24,21 @@ import { systemClock } from '../../core/process/system-clock.ts';
 import { addressOf, trustedKeyOf, type PoolPod } from '../../operator/reconcile/pod-view.ts';
 import { silentJournal } from './silent-journal.ts';
 
+/** Bodies that are remembered: pods of a pool get the same ones. */
+const bodiesMax = 8;
+
 type Offer = { readonly policies: readonly string[] } & (
   | { readonly envelope: string }
   | { readonly change: DocumentChange; readonly signature: string }
 );
+
+/** A body that was read, with what it means to a pod by the pod's key and document. Reading it once is enough for all. */
+interface ReadBody {
+  readonly bytes: Buffer;
+  readonly offer: Offer;
+  readonly hash: string;
+  readonly verified: Map<string, VerifiedDocument>;
+}
 
 /** What one simulated pod has been told, and has become by it. */
 interface PodState {
@@ -40,6 +58,7 @@ export class StandInPods {
   readonly #connectionsAtFirst: number;
   readonly #server: Server;
   readonly #states = new Map<string, PodState>();
+  #bodies: readonly ReadBody[] = [];
   readonly #leaving = new AbortController();
   readonly #connection: KubeConnection;
   readonly #watching: Promise<void>;
@@ -65,7 +84,10 @@ export class StandInPods {
   private constructor(kubeconfig: string, connections: number) {
     this.#connectionsAtFirst = connections;
     this.#connection = new KubeConnection({ kubeconfig });
-    this.pods = new Store<PoolPod>({ indexes: { address: (pod) => [addressOf(pod) ?? ''] }, failed: () => {} });
+    this.pods = new Store<PoolPod>({
+      indexes: { address: (pod) => [addressOf(pod) ?? ''], pool: (pod) => [poolOf(pod)] },
+      failed: () => {},
+    });
     const shared = { clock: systemClock, random: Math.random };
     const client = new KubeClient({ ...shared, connection: this.#connection, metrics: new ClientMetrics(new Registry()) });
     const selection = { labelSelector: 'app.kubernetes.io/managed-by=barrage-operator' };
@@ -89,6 +111,11 @@ export class StandInPods {
   /** The epoch that a pod has; 0 before its first. */
   epochOf(uid: string): number {
     return this.#states.get(uid)?.mark?.epoch ?? 0;
+  }
+
+  /** The document that a pod has. */
+  documentOf(uid: string): PoolDocument | undefined {
+    return this.#states.get(uid)?.document;
   }
 
   /** Of a gateway that was asked for its status. */
@@ -121,21 +148,25 @@ export class StandInPods {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   }
 
-  #told(pod: PoolPod, what: string, body: string): readonly [number, unknown] {
+  #told(pod: PoolPod, what: string, body: Buffer): readonly [number, unknown] {
     if (what === 'GET /admin/v1/status') return [200, this.#statusOf(pod)];
     if (what === 'PUT /admin/v1/pool') return this.#takeDocument(pod, body);
-    if (what === 'PUT /admin/v1/drain') return this.#takeCommand(pod, body);
+    if (what === 'PUT /admin/v1/drain') return this.#takeCommand(pod, body.toString());
     return [404, { message: `there is no ${what}` }];
   }
 
-  #takeDocument(pod: PoolPod, body: string): readonly [number, unknown] {
-    this.pushedBytes += Buffer.byteLength(body);
-    const offer = JSON.parse(body) as Offer;
+  #takeDocument(pod: PoolPod, body: Buffer): readonly [number, unknown] {
+    this.pushedBytes += body.length;
+    const { offer, hash, verified } = this.#read(body);
     const parts = offer.policies;
-    const before = this.#states.get(pod.metadata.uid)?.document;
+    const { document: before, mark: markBefore } = this.#stateOf(pod.metadata.uid, pod);
     if ('change' in offer && before?.epoch !== offer.change.from) return [400, { message: 'another document is in force' }];
-    const envelope = 'envelope' in offer ? offer.envelope : envelopeAfter(before as PoolDocument, offer.change, offer.signature);
-    const read = verifyDocument(envelope, trustedKeyOf(pod));
+    const key = trustedKeyOf(pod);
+    const known = `${key} ${markBefore?.digest ?? ''}`;
+    const envelope = (): string =>
+      'envelope' in offer ? offer.envelope : envelopeAfter(before as PoolDocument, offer.change, offer.signature);
+    const read = verified.get(known) ?? verifyDocument(envelope(), key);
+    verified.set(known, read);
     if (read.kind !== 'verified') return this.#object(403, `${pod.metadata.name}: ${read.fault}`);
     const { pool, epoch, policies } = read.document;
     const state = this.#stateOf(pod.metadata.uid, pod);
@@ -144,12 +175,21 @@ export class StandInPods {
     if (decision === 'conflict') return this.#object(409, `${pod.metadata.name}: two documents of epoch ${epoch}`);
     if (decision === 'older') return [409, { message: 'older' }];
     const isNewPolicies = policies.hash !== state.policiesHash;
-    if (isNewPolicies && policiesHash(parts) !== policies.hash) return this.#object(400, `${pod.metadata.name}: policies are missing`);
+    if (isNewPolicies && hash !== policies.hash) return this.#object(400, `${pod.metadata.name}: policies are missing`);
     if (!isNewPolicies && parts.length > 0) this.#object(200, `${pod.metadata.name}: the policies that it has already`);
     state.mark = mark;
     state.document = read.document;
     state.policiesHash = policies.hash;
     return [200, { epoch }];
+  }
+
+  #read(bytes: Buffer): ReadBody {
+    const known = this.#bodies.find((each) => each.bytes.equals(bytes));
+    if (known !== undefined) return known;
+    const offer = JSON.parse(bytes.toString()) as Offer;
+    const read = { bytes, offer, hash: policiesHash(offer.policies), verified: new Map() };
+    this.#bodies = [read, ...this.#bodies].slice(0, bodiesMax);
+    return read;
   }
 
   #takeCommand(pod: PoolPod, body: string): readonly [number, unknown] {
@@ -214,8 +254,13 @@ function isPublisher({ metadata }: PoolPod): boolean {
   return metadata.labels?.[names.label.component] === 'publisher';
 }
 
-async function readAll(request: IncomingMessage): Promise<string> {
+/** `namespace/name` of the pool. */
+function poolOf({ metadata }: PoolPod): string {
+  return `${metadata.namespace}/${metadata.labels?.[names.label.pool] ?? ''}`;
+}
+
+async function readAll(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }

@@ -96,18 +96,16 @@ export class OperatedCluster {
 
   /** The gateways of a pool as the API server told last. */
   gateways(pool: string): readonly PoolPod[] {
-    return this.pods.pods.all().filter(({ metadata }) => {
-      const { [names.label.pool]: of, [names.label.component]: component } = metadata.labels ?? {};
-      return metadata.namespace === this.namespace && of === pool && component === 'gateway';
-    });
+    const pods = this.pods.pods.withIndex('pool', `${this.namespace}/${pool}`);
+    return pods.filter(({ metadata }) => metadata.labels?.[names.label.component] === 'gateway');
   }
 
   /** Waits until every pool is what its spec says, and says so. Returns how long that took, in milliseconds. */
-  async untilConverged(timeoutMs = 120_000): Promise<number> {
+  async untilConverged(timeoutMs = 120_000, intervalMs = 100): Promise<number> {
     const startedAt = performance.now();
     let missing = '';
     try {
-      await vi.waitUntil(async () => (missing = await this.missing()) === '', { timeout: timeoutMs, interval: 100 });
+      await vi.waitUntil(async () => (missing = await this.missing()) === '', { timeout: timeoutMs, interval: intervalMs });
     } catch {
       const pods = await this.cluster.kubectl(['-n', this.namespace, 'get', 'pods', '-L', names.label.revision, '-o', 'wide']);
       const nodes = await this.cluster.kubectl(['get', 'nodes']);
@@ -222,6 +220,10 @@ export class OperatorProcess {
     if (this.#child.stderr !== null) createInterface(this.#child.stderr).on('line', (line) => this.log.push(JSON.parse(line) as LogLine));
     this.#child.on('error', () => {});
     this.ended = new Promise((resolve) => this.#child.once('exit', () => resolve()));
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   get isOver(): boolean {

@@ -25,7 +25,19 @@ export interface OperatorUsage {
   readonly rss: number;
   readonly heapUsed: number;
   readonly cpuMs: number;
+  /** CPU of the longest turn of the loop since the last question, and up to `sampleMs` more. */
+  readonly turnMs: number;
 }
+
+const sampleMs = 20;
+/** A turn that takes longer than a sample delays the next one: the CPU between the two is the turn's. */
+let turnMs = 0;
+let before = process.threadCpuUsage();
+setInterval(() => {
+  const { user, system } = process.threadCpuUsage(before);
+  turnMs = Math.max(turnMs, (user + system) / 1000);
+  before = process.threadCpuUsage();
+}, sampleMs);
 
 const { kubeconfig, adminPort, name, lease, podUid, apiRate, logLevel, ...rest } = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
 const read = readSettings({
@@ -55,8 +67,12 @@ process.on('message', (question) => {
   else {
     const { user, system } = process.cpuUsage();
     const { rss } = process.memoryUsage();
+    const longest = turnMs;
     globalThis.gc?.();
     const { heapUsed } = process.memoryUsage();
-    process.send?.({ isLeader: operator.isLeader, rss, heapUsed, cpuMs: (user + system) / 1000 } satisfies OperatorUsage);
+    process.send?.({ isLeader: operator.isLeader, rss, heapUsed, cpuMs: (user + system) / 1000, turnMs: longest } satisfies OperatorUsage);
+    // The collection above is the question's.
+    before = process.threadCpuUsage();
+    turnMs = 0;
   }
 });
