@@ -38,8 +38,8 @@ export interface PollsOptions {
    */
   readonly intervalMs: number;
   /**
-   * Questions a second to all pods together: more pods are asked less often each. Pods that start or drain share as many
-   * again, since others wait for them. Absent: no limit.
+   * Questions a second to all pods together: more pods are asked less often each. Pods that start or drain share as
+   * many again, since others wait for them. Absent: no limit.
    */
   readonly perSecondMax?: number;
   /** Slots: questions under way at once. */

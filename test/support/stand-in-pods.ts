@@ -32,7 +32,7 @@ type Offer = { readonly policies: readonly string[] } & (
   | { readonly change: DocumentChange; readonly signature: string }
 );
 
-/** A body that was read, with what it means to a pod by the pod's key and document. Reading it once is enough for all. */
+/** A body that was read, with what it means to a pod by the pod's key and document. It is read once for all pods. */
 interface ReadBody {
   readonly bytes: Buffer;
   readonly offer: Offer;
