@@ -70,6 +70,11 @@ export interface ChannelLog {
    */
   subscribe(channel: string, subscriber: LogSubscriber): Promise<Position>;
   /**
+   * A position that no client has, while a client's position proves nothing here: batches of several buses came, and
+   * another gateway may have had them in another order. Otherwise undefined; a single bus does not have this.
+   */
+  doubtfulPosition?(channel: string): Position | undefined;
+  /**
    * Ends a subscription: no batch is delivered after this returns. Never fails; the bus hears of it as soon as it can.
    */
   unsubscribe(channel: string): void;

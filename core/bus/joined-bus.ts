@@ -10,11 +10,14 @@ import { JoinedCalls } from './joined-calls.ts';
 import { JoinedSubscription } from './joined-subscription.ts';
 import { OpenBus } from './open-bus.ts';
 
+/** Longest wait of a batch on a bus that this process does not publish to, in milliseconds. */
+const heldMs = 1000;
+
 export interface JoinedBusOptions {
   readonly own: OwnBuses;
   /** Opens one of the own buses. It may be opened again after it was closed. */
   readonly open: (id: string) => JoinableBus;
-  readonly clock: Pick<Clock, 'every' | 'monotonic' | 'soon'>;
+  readonly clock: Pick<Clock, 'after' | 'every' | 'monotonic' | 'soon'>;
   /** Random number in [0, 1), for the names of epochs. */
   readonly random: () => number;
 }
@@ -35,6 +38,8 @@ export interface BusesInUse {
  *   up. On a bus that is away it comes into force later.
  * - Each bus has orders of its own. A subscriber that gets batches of two buses sees other epochs, as after a loss of
  *   the log; it never sees a batch twice.
+ * - While several processes change from one bus to another, gateways may have batches of both in different orders. A
+ *   client that comes from another gateway in that time is told of a gap (`doubtfulPosition`).
  * - Subscribers are told of a new position where something may be missing: a bus came late and is published to by then,
  *   or this process has no connection to the bus that the pool publishes to.
  */
@@ -47,6 +52,8 @@ export class JoinedBus implements Bus {
   readonly #closing = new Set<Promise<void>>();
   readonly #subscriptions = new Map<string, JoinedSubscription>();
   readonly #listeners: ((state: BusState) => void)[] = [];
+  /** Subscriptions with batches that wait for their turn. */
+  #holding = new Set<JoinedSubscription>();
   #plan: BusPlan = waitingPlan;
   #publishing: OpenBus | undefined;
   #wasUp = false;
@@ -58,6 +65,9 @@ export class JoinedBus implements Bus {
     this.log = {
       append: (channel, publications) => this.#append(channel, publications),
       subscribe: (channel, subscriber) => this.#subscribe(channel, subscriber),
+      doubtfulPosition: (channel) => {
+        return this.#subscriptions.get(channel)?.isDoubtful === true ? this.#nobodysPosition() : undefined;
+      },
       unsubscribe: (channel) => this.#unsubscribe(channel),
     };
     this.calls = new JoinedCalls({
@@ -129,7 +139,14 @@ export class JoinedBus implements Bus {
   async #subscribe(channel: string, subscriber: LogSubscriber): Promise<Position> {
     if (this.#publishing === undefined) throw new BusUnavailable(this.#reason);
     assert(!this.#subscriptions.has(channel), 'a process subscribes to a channel once');
-    const subscription = new JoinedSubscription(channel, subscriber, this.#isAlone);
+    const subscription = new JoinedSubscription({
+      channel,
+      subscriber,
+      publishing: () => this.#publishing,
+      onHeld: (holding) => this.#hold(holding),
+      clock: this.#options.clock,
+      isAlone: this.#isAlone,
+    });
     this.#subscriptions.set(channel, subscription);
     try {
       await this.#enterAll(subscription);
@@ -137,7 +154,7 @@ export class JoinedBus implements Bus {
       const position = this.#publishing === undefined ? undefined : subscription.positionOn(this.#publishing);
       // Meanwhile the pool may have begun to publish to another bus, which has not taken the subscription.
       if (position === undefined) throw new BusUnavailable('the bus has changed before the subscription was in force');
-      subscription.isOpened = true;
+      subscription.open(position);
       return position;
     } catch (error) {
       if (this.#subscriptions.get(channel) === subscription) this.#unsubscribe(channel);
@@ -166,7 +183,7 @@ export class JoinedBus implements Bus {
     const subscription = this.#subscriptions.get(channel);
     if (subscription === undefined) return;
     this.#subscriptions.delete(channel);
-    subscription.isEnded = true;
+    subscription.end();
     for (const open of this.#buses.values()) open.leave(subscription);
   }
 
@@ -195,18 +212,35 @@ export class JoinedBus implements Bus {
   }
 
   #cameLate({ open, subscription, position }: { open: OpenBus; subscription: JoinedSubscription; position: Position }): void {
-    if (open === this.#publishing) subscription.subscriber.onResubscribed(position);
+    if (open === this.#publishing) subscription.tell(position);
   }
 
   /** Tells every subscriber of an order that nobody has: a gap, of which nobody knows what is in it. */
   #tellGaps(): void {
-    const { clock, random } = this.#options;
-    const position = { epoch: newEpoch(random), offset: 0 };
+    const { clock } = this.#options;
+    const position = this.#nobodysPosition();
     inSlices(this.#subscriptions.values(), {
       clock,
-      step: ({ subscriber, isOpened, isEnded }) => {
-        if (isOpened && !isEnded) subscriber.onResubscribed(position);
+      step: (subscription) => {
+        if (subscription.isOpened) subscription.tell(position);
       },
+    });
+  }
+
+  #nobodysPosition(): Position {
+    return { epoch: newEpoch(this.#options.random), offset: 0 };
+  }
+
+  /** Batches that wait for their turn go all together: the orders of two buses alternate no faster than this. */
+  #hold(subscription: JoinedSubscription): void {
+    const { clock } = this.#options;
+    const isDue = this.#holding.size > 0;
+    this.#holding.add(subscription);
+    if (isDue) return;
+    clock.after(heldMs, () => {
+      const holding = this.#holding;
+      this.#holding = new Set();
+      inSlices(holding, { clock, step: (held) => held.release() });
     });
   }
 

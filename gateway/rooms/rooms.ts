@@ -244,7 +244,8 @@ export class Rooms {
     const member: Member = { connection, room, memberClass, asked, active: true, index: -1 };
     room.join(member);
     this.#subscriptions++;
-    return { kind: 'joined', member, position: room.position };
+    const doubtful = request.hasPosition === true ? this.#log.doubtfulPosition?.(room.channel) : undefined;
+    return { kind: 'joined', member, position: doubtful ?? room.position };
   }
 
   async #open(channel: string): Promise<Room | undefined> {
