@@ -1,52 +1,9 @@
 import { expect, test } from 'vitest';
 import { BusUnavailable } from '../../../core/bus/bus.ts';
-import { neededBuses, planOf, type OwnBuses } from '../../../core/bus/bus-plan.ts';
-import { JoinedBus } from '../../../core/bus/joined-bus.ts';
-import { FakeClock, settle } from '../../support/fake-clock.ts';
+import { neededBuses, planOf } from '../../../core/bus/bus-plan.ts';
+import { settle } from '../../support/fake-clock.ts';
 import { AnsweringGateway, Listener, publication, question } from '../world.ts';
-import { StandInServer, type StandInBus } from './stand-in-server.ts';
-
-const joining = { publishTo: 'a', listenTo: ['a', 'b'] };
-const moving = { publishTo: 'b', listenTo: ['a', 'b'] };
-const leaving = { publishTo: 'b', listenTo: ['b'] };
-
-/** A pool with a previous bus `a` and a main bus `b`, and processes that have both. */
-class Rig {
-  readonly a: StandInServer;
-  readonly b: StandInServer;
-  readonly clock = new FakeClock();
-  readonly #opened = new Map<JoinedBus, Map<string, StandInBus>>();
-
-  /** @param options isTwin: both ids lead to the same server */
-  constructor({ isTwin = false } = {}) {
-    this.a = new StandInServer('eA');
-    this.b = isTwin ? this.a : new StandInServer('eB');
-  }
-
-  process(name: string, own: OwnBuses = { main: 'b', previous: 'a' }): JoinedBus {
-    const opened = new Map<string, StandInBus>();
-    const open = (id: string): StandInBus => {
-      const bus = (id === 'a' ? this.a : this.b).connect(name);
-      opened.set(id, bus);
-      return bus;
-    };
-    const joined = new JoinedBus({ own, open, clock: this.clock, random: () => 0.5 });
-    this.#opened.set(joined, opened);
-    return joined;
-  }
-
-  /** The connection of a process that it opened last. */
-  connection(process: JoinedBus, id: string): StandInBus {
-    const bus = this.#opened.get(process)?.get(id);
-    if (bus === undefined) throw new Error(`${id} was never opened`);
-    return bus;
-  }
-}
-
-/** What a listener heard in short: texts, and `=epoch offset` for a position. */
-function story({ heard }: Listener): string {
-  return heard.map((item) => (item.kind === 'publication' ? item.text : `=${item.position.epoch}${item.position.offset}`)).join(' ');
-}
+import { joining, leaving, moving, Rig, story } from './joined-rig.ts';
 
 test('a publication on either bus reaches every process while both are listened to, and after the move B alone is open', async () => {
   const rig = new Rig();
@@ -352,69 +309,4 @@ test('many subscriptions enter a bus that is opened late, some at a time, and al
   rig.a.append('c999', [publication('1')]);
   await rig.clock.advance(1000);
   expect(story(listeners[999]!)).toBe('1');
-});
-
-test('while some publish to one bus and some to the other, the orders change at most twice a second, and nothing is lost', async () => {
-  const rig = new Rig();
-  const gateway = rig.process('gateway');
-  gateway.follow(joining);
-  const listener = new Listener();
-  await gateway.log.subscribe('c', listener);
-  const published: string[] = [];
-  const publish = (server: StandInServer): void => {
-    const text = `${server.epoch}${published.length}`;
-    published.push(text);
-    server.append('c', [publication(text)]);
-  };
-  for (let turn = 0; turn < 50; turn++) {
-    if (turn === 25) gateway.follow(moving);
-    publish(rig.a);
-    publish(rig.b);
-    await rig.clock.advance(100);
-  }
-  await rig.clock.advance(1000);
-  expect(listener.texts.toSorted()).toEqual(published.toSorted());
-  // Each order by itself is as it was published.
-  for (const { epoch } of [rig.a, rig.b])
-    expect(listener.texts.filter((text) => text.startsWith(epoch))).toEqual(published.filter((text) => text.startsWith(epoch)));
-  const changes = listener.batches.filter(({ epoch }, index) => index > 0 && epoch !== listener.batches[index - 1]?.epoch);
-  expect(changes.length).toBeLessThanOrEqual(2 * 6);
-});
-
-test('batches that wait are bounded, and go before a later one of their bus', async () => {
-  const rig = new Rig();
-  const gateway = rig.process('gateway');
-  gateway.follow(joining);
-  const listener = new Listener();
-  await gateway.log.subscribe('c', listener);
-  rig.a.append('c', [publication('a')]);
-  for (let each = 0; each < 199; each++) rig.b.append('c', [publication('b')]);
-  expect(listener.texts).toEqual(['a']);
-  rig.b.append('c', [publication('b')]);
-  expect(listener.texts).toHaveLength(201);
-  rig.a.append('c', [publication('a')]);
-  rig.b.append('c', [publication('early')]);
-  gateway.follow(moving);
-  rig.b.append('c', [publication('late')]);
-  expect(listener.texts.slice(-3)).toEqual(['a', 'early', 'late']);
-  gateway.log.unsubscribe('c');
-  await rig.clock.advance(2000);
-  expect(listener.texts).toHaveLength(204);
-});
-
-test('after a change of the order a position from another gateway proves nothing, for some seconds', async () => {
-  const rig = new Rig();
-  const gateway = rig.process('gateway');
-  gateway.follow(joining);
-  await gateway.log.subscribe('c', new Listener());
-  rig.a.append('c', [publication('1')]);
-  expect(gateway.log.doubtfulPosition?.('c')).toBeUndefined();
-  gateway.follow(moving);
-  expect(gateway.log.doubtfulPosition?.('c')).toBeUndefined();
-  rig.b.append('c', [publication('2')]);
-  await rig.clock.advance(4999);
-  expect(gateway.log.doubtfulPosition?.('c')).toMatchObject({ offset: 0, epoch: expect.not.stringMatching(/^e[AB]$/) });
-  await rig.clock.advance(1);
-  expect(gateway.log.doubtfulPosition?.('c')).toBeUndefined();
-  expect(gateway.log.doubtfulPosition?.('nobody is here')).toBeUndefined();
 });
