@@ -16,6 +16,9 @@ import { unixTimeOf, type Polls } from './polls.ts';
 import type { StatusApplier } from './status-applier.ts';
 import type { Stores } from './stores.ts';
 
+/** Milliseconds after which the pass over a pool's channels lets other work have its turn. */
+const sliceMs = 20;
+
 /**
  * Writes the status of all BarrageChannels of one pool; the key is the pool's. One channel's verdict depends on the
  * pool's other channels, so one pass judges all of them. The policies themselves reach the gateways with the pool
@@ -53,7 +56,12 @@ export class ChannelReconciler {
     const reach = exists && policies !== undefined ? this.#reach(poolKey, pool, policies) : undefined;
     const verdicts = policies?.verdicts ?? channels.map(poolNotFound);
     const refused: ApiError[] = [];
+    let sliceBegan = this.#clock.monotonic();
     for (const verdict of verdicts) {
+      if (this.#clock.monotonic() - sliceBegan >= sliceMs) {
+        await new Promise<void>((resolve) => this.#clock.soon(resolve));
+        sliceBegan = this.#clock.monotonic();
+      }
       const conditions = channelConditions(verdict, reach);
       const decision = channelStatus(verdict.channel, conditions, this.#clock.wall());
       if (decision.kind === 'same') continue;

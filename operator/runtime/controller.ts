@@ -23,6 +23,14 @@ export interface ControllerOptions {
 }
 
 const defaultTimeoutMs = 120_000;
+/** Milliseconds after which a turn of the loop begins no further key. */
+const turnMsMax = 20;
+
+/** A turn of the loop in which keys were begun. */
+interface Turn {
+  readonly startedAt: number;
+  readonly callOff: () => void;
+}
 
 /** Workers that reconcile the keys of one kind of object. Keys may be added before `start`. */
 export class Controller {
@@ -34,6 +42,8 @@ export class Controller {
   readonly #begun = new Map<string, number>();
   #isStarted = false;
   #callOffWake: (() => void) | undefined;
+  /** The present turn of the loop, where keys were begun in it. */
+  #turn: Turn | undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -71,18 +81,23 @@ export class Controller {
   async stop(graceMs: number): Promise<void> {
     this.#isStarted = false;
     this.#callOffWake?.();
+    this.#turn?.callOff();
     const callOff = this.#options.clock.after(graceMs, () => this.#leaving.abort(new Error('the process is leaving')));
     await Promise.all(this.#running);
     callOff();
   }
 
-  /** Gives keys to idle workers, and sets the alarm for the next delayed key. */
+  /**
+   * Gives keys to idle workers, and sets the alarm for the next delayed key. A reconcile that sends no request ends in
+   * the turn of the loop in which it began, and there may be hundreds: the rest waits for the next turn.
+   */
   #run(): void {
     if (!this.#isStarted) return;
     const { clock, workers } = this.#options;
-    while (this.#running.size < workers) {
+    while (this.#running.size < workers && !this.#isTurnFull) {
       const taken = this.#queue.take(clock.monotonic());
       if (taken === undefined) break;
+      this.#turn ??= this.#noteTurn();
       this.#options.observer.taken(this.#options.name, taken.waitedMs);
       this.#begin(taken.key);
       const run = this.#work(taken.key).finally(() => {
@@ -95,8 +110,22 @@ export class Controller {
     this.#callOffWake?.();
     this.#callOffWake = undefined;
     const nextAt = this.#queue.nextAt(clock.monotonic());
-    if (nextAt === undefined || this.#running.size >= workers) return;
+    if (nextAt === undefined || this.#running.size >= workers || this.#isTurnFull) return;
     this.#callOffWake = clock.after(Math.max(0, nextAt - clock.monotonic()), () => this.#run());
+  }
+
+  /** Whether this turn of the loop has taken so long that the next key waits for another one. */
+  get #isTurnFull(): boolean {
+    return this.#turn !== undefined && this.#options.clock.monotonic() - this.#turn.startedAt >= turnMsMax;
+  }
+
+  #noteTurn(): Turn {
+    const { clock } = this.#options;
+    const callOff = clock.soon(() => {
+      this.#turn = undefined;
+      this.#run();
+    });
+    return { startedAt: clock.monotonic(), callOff };
   }
 
   #begin(key: string): void {

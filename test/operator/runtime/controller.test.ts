@@ -246,3 +246,18 @@ test('whatever happens when, no key is reconciled twice at once and the last cha
     expect(controller.isIdle).toBe(true);
   }
 });
+
+test('reconciles without a request share no turn of the loop longer than it may be, and all of them come', async () => {
+  const begun: string[] = [];
+  const { clock, controller } = startController((key) => {
+    begun.push(key);
+    // CPU of the reconcile.
+    clock.time += 6;
+    return Promise.resolve(done);
+  });
+  for (let index = 0; index < 100; index += 1) controller.enqueue(`live/${index}`);
+  await settle();
+  expect(begun.length).toBeLessThanOrEqual(4);
+  await clock.advance(1_000, settle);
+  expect(begun).toHaveLength(100);
+});
