@@ -3,7 +3,7 @@ import type { Bus, GatewayCalls, GatewayServer } from './bus.ts';
 /** A bus that can be one of several of a process. */
 export interface JoinableBus extends Bus {
   readonly calls: JoinableCalls;
-  /** Whether everything that this process has subscribed to is in force now. */
+  /** Whether no subscription of this process is interrupted. One that was just asked for does not count. */
   isWhole(): boolean;
 }
 

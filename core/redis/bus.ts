@@ -102,7 +102,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     calls,
     state: () => masters.state,
     onStateChange: (listener) => changes.listen(listener),
-    isWhole: () => masters.subscriptionCounts().waiting === 0,
+    isWhole: () => masters.isWhole(),
     close: () => (closing ??= close()),
     figures: () => ({
       appendsWaiting: log.appendsWaiting,

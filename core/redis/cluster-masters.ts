@@ -103,6 +103,12 @@ export class ClusterMasters implements Masters {
     return { inForce, waiting: Math.max(0, this.#wanted.size - inForce) };
   }
 
+  /** A master that is away, or a slot without one, leaves subscriptions out. */
+  isWhole(): boolean {
+    for (const { master } of this.#wanted.values()) if (master?.isWhole() !== true) return false;
+    return this.state.up;
+  }
+
   close(): void {
     this.#closed = true;
     this.#topology.close();

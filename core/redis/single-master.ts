@@ -48,6 +48,10 @@ export class SingleMaster implements Masters {
     return this.#subscriptions.counts();
   }
 
+  isWhole(): boolean {
+    return this.state.up && this.#subscriptions.isWhole;
+  }
+
   async run<T>(_name: string, command: (master: OpenMaster) => Promise<T>): Promise<T> {
     const reign = await this.#commands.use();
     return command({ client: this.#commands.client, reign });

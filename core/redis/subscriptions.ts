@@ -61,6 +61,8 @@ export class Subscriptions {
   readonly #inForce = new Set<string>();
   /** Names with an unanswered command: they may be in force or not. */
   readonly #doubtful = new Set<string>();
+  /** Names that were in force, or were refused, and are to be made again. */
+  readonly #interrupted = new Set<string>();
   /** Number of subscriptions that the server ended, or may have ended. */
   #endings = 0;
   #lookingForEnded = false;
@@ -90,6 +92,11 @@ export class Subscriptions {
     return { inForce, waiting: this.#wanted.size - inForce };
   }
 
+  /** Whether no subscription is to be made again. One that was just asked for does not count. */
+  get isWhole(): boolean {
+    return this.#interrupted.size === 0;
+  }
+
   add(name: string, subscription: Subscription): void {
     assert(!this.#wanted.has(name), 'a process subscribes to a bus channel once');
     this.#wanted.set(name, subscription);
@@ -103,6 +110,7 @@ export class Subscriptions {
   remove(name: string, subscription: Subscription): 'idle' | 'active' {
     if (this.#wanted.get(name) !== subscription) return 'idle';
     this.#wanted.delete(name);
+    this.#interrupted.delete(name);
     const wasRefused = this.#refusedNames.delete(name);
     this.#change(name);
     return wasRefused ? 'idle' : 'active';
@@ -117,6 +125,7 @@ export class Subscriptions {
   onLost(reason: BusUnavailable): void {
     for (const [name, subscription] of this.#wanted) {
       if (subscription.onLost(reason) === 'drop') this.#wanted.delete(name);
+      else this.#interrupted.add(name);
     }
     this.#changed.clear();
     this.#inForce.clear();
@@ -187,6 +196,7 @@ export class Subscriptions {
     try {
       await this.#connection.client.ssubscribe(name);
       this.#inForce.add(name);
+      this.#interrupted.delete(name);
       this.#doubtful.delete(name);
     } catch (error) {
       if (!(error instanceof ReplyError)) this.#doubtful.add(name);
@@ -226,6 +236,7 @@ export class Subscriptions {
       return;
     }
     this.#refusedNames.add(name);
+    this.#interrupted.add(name);
     this.#stopRetry ??= this.#surroundings.clock.after(retryMs, () => {
       this.#stopRetry = undefined;
       for (const refused of this.#refusedNames) if (this.#wanted.has(refused)) this.#change(refused);
@@ -255,8 +266,13 @@ export class Subscriptions {
       if (subscription === undefined) continue;
       this.#surroundings.subscriptionFaults.ended.warn(reason);
       if (subscription.onLost(reason) === 'drop') this.remove(name, subscription);
-      else this.#change(name);
+      else this.#makeAgain(name);
     }
+  }
+
+  #makeAgain(name: string): void {
+    this.#interrupted.add(name);
+    this.#change(name);
   }
 
   /** Counts turns and not time: after a pause of this process's event loop only one turn has passed. */
