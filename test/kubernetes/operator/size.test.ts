@@ -111,8 +111,8 @@ async function report(what: string, operator: OperatorProcess): Promise<void> {
   print(
     `${what}; longest turn ${Math.round(turnMs)} ms, ${seconds(cpuMs)} of CPU so far, ${mebibytes(peak)} at most, ${mebibytes(heapUsed)} heap`,
   );
-  expect(turnMs, `the longest turn: ${what}`).toBeLessThan(turnMsMax);
-  expect(peak).toBeLessThan(memoryMax);
+  expect.soft(turnMs, `the longest turn: ${what}`).toBeLessThan(turnMsMax);
+  expect.soft(peak).toBeLessThan(memoryMax);
 }
 
 test('many pools, one of them large, with thousands of channels', { timeout: timeoutMs }, async () => {
@@ -147,7 +147,7 @@ test('many pools, one of them large, with thousands of channels', { timeout: tim
   print(countBy(sent));
   await report('converged', operator);
   // Of each gateway: its creation, its condition, an event. Of each channel: its status, twice. The rest is for pools.
-  expect(sent.length).toBeLessThan(gateways * 6 + channels.length * 4 + (smallPools + 1) * 60);
+  expect.soft(sent.length).toBeLessThan(gateways * 6 + channels.length * 4 + (smallPools + 1) * 60);
   await untilQuiet(operator);
 
   // A join: the others get what changed, and the new gateway gets everything.
@@ -163,8 +163,8 @@ test('many pools, one of them large, with thousands of channels', { timeout: tim
   const joinBytes = operated.pods.pushedBytes - bytes;
   const joinBytesMax = 2 * (sizeOf.large * changed + whole + policies);
   await report(`a join in force after ${seconds(joinMs)} with ${joinBytes} bytes, ${joinBytesMax} allowed`, operator);
-  expect(joinMs).toBeLessThan(inForceMsMax);
-  expect(joinBytes).toBeLessThanOrEqual(joinBytesMax);
+  expect.soft(joinMs).toBeLessThan(inForceMsMax);
+  expect.soft(joinBytes).toBeLessThanOrEqual(joinBytesMax);
   await untilQuiet(operator);
 
   // An edit of one policy.
@@ -174,7 +174,7 @@ test('many pools, one of them large, with thousands of channels', { timeout: tim
   await operated.api.apply(resources.barrageChannel, channel(large, 7, 200));
   const editMs = await inForceMs(large, since, (document) => document.policies.hash !== hash);
   await report(`an edit in force after ${seconds(editMs)} with ${mebibytes(operated.pods.pushedBytes - bytes)}`, operator);
-  expect(editMs).toBeLessThan(inForceMsMax);
+  expect.soft(editMs).toBeLessThan(inForceMsMax);
   await untilChannelsInForce();
   await untilQuiet(operator);
 
@@ -188,8 +188,8 @@ test('many pools, one of them large, with thousands of channels', { timeout: tim
     interval: 500,
   });
   await report(`a restart: ${countBy(operator.writes()) || 'no write'}; ${operated.pods.pushedBytes - bytes} bytes pushed`, operator);
-  expect(operator.requests(isStatusWrite)).toEqual([]);
-  expect(operated.pods.pushedBytes - bytes).toBe(0);
+  expect.soft(operator.requests(isStatusWrite)).toEqual([]);
+  expect.soft(operated.pods.pushedBytes - bytes).toBe(0);
 
   // What changed while no operator ran is in force soon after one is back.
   await operator.close();
@@ -205,7 +205,7 @@ test('many pools, one of them large, with thousands of channels', { timeout: tim
     ])),
   );
   await report(`changes of before in force ${seconds(backMs)} after a start`, operator);
-  expect(backMs).toBeLessThan(inForceMsMax);
+  expect.soft(backMs).toBeLessThan(inForceMsMax);
 
   await operated.untilConverged(120_000, 500);
   await untilQuiet(operator);
