@@ -39,7 +39,19 @@ export function slimSlice(slice: EndpointSlice): EndpointSlice {
  */
 export function isEndpointReady(slices: readonly EndpointSlice[], podUid: string): boolean | undefined {
   if (slices.length === 0) return undefined;
-  const found = slices.flatMap(({ endpoints }) => (endpoints ?? []).filter(({ targetRef }) => targetRef?.uid === podUid));
+  return slices.some((slice) => readyIn(slice).has(podUid));
+}
+
+/** `readyIn` of slices, which never change. A pool of 1,000 gateways asks for each of them in each reconcile. */
+const ready = new WeakMap<EndpointSlice, ReadonlySet<string>>();
+
+/** The uids of the pods that a slice does not call unready. */
+function readyIn(slice: EndpointSlice): ReadonlySet<string> {
+  const known = ready.get(slice);
+  if (known !== undefined) return known;
   // Kubernetes defines an absent condition as ready.
-  return found.some(({ conditions }) => conditions?.ready !== false);
+  const found = (slice.endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false);
+  const uids = new Set(found.flatMap(({ targetRef }) => targetRef?.uid ?? []));
+  ready.set(slice, uids);
+  return uids;
 }
