@@ -15,6 +15,7 @@ import { FanOut } from '../../../gateway/rooms/fan-out.ts';
 import { GatewayMetrics } from '../../../gateway/accounts/metrics.ts';
 import type { Member } from '../../../gateway/rooms/members.ts';
 import { Rooms, type JoinResult } from '../../../gateway/rooms/rooms.ts';
+import type { Position } from '../../../core/publication.ts';
 import { CostedClock } from '../../support/costed-clock.ts';
 import { publication } from '../../support/publications.ts';
 import { gauges } from '../../simulation/gateway.ts';
@@ -40,10 +41,13 @@ class Gateway {
   unsubscribeMs = 0;
   gate: Promise<void> = Promise.resolve();
   isAway = false;
+  /** What the log says of a position from another gateway. */
+  doubtful: Position | undefined;
   readonly warnings: unknown[][] = [];
   readonly connections = new Map<number, Connection>();
   readonly #memory = createMemoryBus().log;
   readonly log: ChannelLog = {
+    doubtfulPosition: () => this.doubtful,
     append: (channel, publications) => this.#memory.append(channel, publications),
     unsubscribe: (channel) => {
       this.clock.time += this.unsubscribeMs;
@@ -102,6 +106,19 @@ test('a backend’s subscribe finds out that the client has become another user 
   resolve();
   expect(await reply).toMatchObject({ kind: 'failed', reason: expect.stringContaining("another user's channel") });
   expect([connection.members, said, gateway.rooms.size]).toEqual([[], [], 0]);
+});
+
+test('a joiner with a position that proves nothing here is given one that nobody has; other joiners get the true one', async () => {
+  const gateway = new Gateway();
+  const join = async (hasPosition: boolean): Promise<unknown> =>
+    gateway.rooms.join(gateway.connect().connection, { channel: 'video:1', by: 'client', hasPosition });
+  await join(false);
+  const position = gateway.rooms.find('video:1')?.position;
+  gateway.doubtful = { epoch: 'nobodys', offset: 0 };
+  expect(await join(true)).toMatchObject({ kind: 'joined', position: gateway.doubtful });
+  expect(await join(false)).toMatchObject({ kind: 'joined', position });
+  gateway.doubtful = undefined;
+  expect(await join(true)).toMatchObject({ kind: 'joined', position });
 });
 
 test('a policy that admits fewer is applied to a large room some members at a time, and to all of them', async () => {
