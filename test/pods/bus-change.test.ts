@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Barrage } from '../../client/barrage.ts';
+import { Surroundings } from '../kubernetes/conditions/observation.ts';
+import { clusterTimeoutMs } from '../support/cluster.ts';
+import { askRedis } from '../support/redis-command.ts';
+import { joinCluster } from '../support/redis-slots.ts';
+import { OperatedPool, poolMain } from './operated-pool.ts';
+import { openServer, startRedisPod } from './redis-pod.ts';
+
+const channel = 'video:1';
+const ports = [7001, 7002, 7003];
+/** Publications a second. */
+const rate = 200;
+
+let pool: OperatedPool;
+let at: Surroundings;
+
+beforeAll(async () => {
+  pool = await OperatedPool.open('bus-change');
+  at = new Surroundings(pool.cluster, pool.namespace);
+  await startRedisPod(pool.cluster, pool.namespace, { name: 'other', containers: [{ name: 'redis', port: 6379, args: openServer }] });
+  await startCluster();
+  await pool.startOperator();
+  await pool.apply(poolMain('  replicas: 2\n'));
+  await pool.untilCondition('gwp/main', 'Ready');
+}, clusterTimeoutMs);
+afterAll(async () => {
+  await pool?.close();
+});
+
+/** Three masters behind the Service `nodes`. */
+async function startCluster(): Promise<void> {
+  const args = [...openServer, '--cluster-enabled', 'yes', '--cluster-announce-ip', '$(POD_IP)'];
+  const host = await startRedisPod(pool.cluster, pool.namespace, {
+    name: 'nodes',
+    containers: ports.map((port) => ({ name: `node-${port}`, port, args: [...args, '--cluster-config-file', `nodes-${port}.conf`] })),
+  });
+  const command =
+    (port: number) =>
+    (...words: string[]) =>
+      askRedis({ host, port }, words);
+  await joinCluster(ports.map((port) => ({ host, port, clusterPort: port + 10_000, command: command(port) })));
+}
+
+/** A viewer of the SDK: the numbers that it got, and the gaps that it was told of, each after one of the numbers. */
+class Viewer {
+  readonly numbers = new Set<number>();
+  readonly gaps: { readonly reason: string; readonly missing: number }[] = [];
+  readonly client: Barrage;
+  repeated = 0;
+  readonly #subscription;
+
+  constructor(url: string) {
+    this.client = new Barrage(url);
+    this.#subscription = this.client.subscribe(channel);
+    this.#subscription.on('batch', ({ publications }) => {
+      for (const { data } of publications) {
+        if (this.numbers.has(Number(data))) this.repeated += 1;
+        this.numbers.add(Number(data));
+      }
+    });
+    this.#subscription.on('gap', ({ reason, from, to }) => {
+      const isOneOrder = from !== undefined && from.epoch === to.epoch;
+      this.gaps.push({ reason, missing: isOneOrder ? to.offset - from.offset : 0 });
+    });
+  }
+
+  get isSubscribed(): boolean {
+    return this.#subscription.state === 'subscribed' && this.client.state === 'open';
+  }
+}
+
+/** Publishes numbers at the rate, whatever the answers, and remembers those that were accepted. */
+class Publications {
+  readonly accepted: number[] = [];
+  readonly refused: string[] = [];
+  next = 0;
+  readonly #timer: NodeJS.Timeout;
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor() {
+    const startedAt = performance.now();
+    this.#timer = setInterval(() => {
+      const due = Math.floor(((performance.now() - startedAt) * rate) / 1000);
+      while (this.next < due && this.#underWay.size < 100) this.#publish(this.next++);
+    }, 5);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#underWay);
+  }
+
+  #publish(number: number): void {
+    const done = pool.publish(channel, String(number)).then(
+      ({ E: fault }) => {
+        if (fault === null) this.accepted.push(number);
+        else this.refused.push(`${number}: ${fault.m}`);
+      },
+      (error: unknown) => void this.refused.push(`${number}: ${String(error)}`),
+    );
+    this.#underWay.add(done);
+    void done.finally(() => this.#underWay.delete(done));
+  }
+}
+
+const standalone = { mode: 'Standalone', addresses: ['redis:6379'], keyPrefix: null, sentinelName: null };
+
+test.each([
+  ['another prefix', { ...standalone, keyPrefix: 'second' }],
+  ['another server', { ...standalone, addresses: ['other:6379'] }],
+  ['another mode', { ...standalone, mode: 'Cluster', addresses: ports.map((port) => `nodes:${port}`) }],
+])(
+  '%s: what is published meanwhile reaches every client, whose gateway is replaced under it',
+  async (what, redis) => {
+    const url = await pool.clientsUrl();
+    const viewers = Array.from({ length: 4 }, () => new Viewer(url));
+    onTestFinished(() => viewers.forEach(({ client }) => client.close()));
+    await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed), { timeout: 20_000 }).toBe(true);
+    const before = await at.field('gwp/main', '.status.currentRevision');
+    const publications = new Publications();
+    onTestFinished(() => publications.stop());
+    await expect.poll(() => viewers.every(({ numbers }) => numbers.size > 100), { timeout: 20_000 }).toBe(true);
+
+    const startedAt = performance.now();
+    await pool.patch({ bus: { redis } });
+    await at.untilReason('gwp/main', 'BusChanging', 'Joining');
+    await expect.poll(async () => (await at.condition('gwp/main', 'BusChanging'))?.reason, { timeout: 120_000 }).toBe('Settled');
+    const tookMs = Math.round(performance.now() - startedAt);
+    await pool.kubectl(['wait', '--for=condition=Progressing=False', 'gwp/main', '--timeout=60s']);
+    await publications.stop();
+    const { accepted, refused } = publications;
+    const missing = (): readonly (readonly number[])[] => viewers.map(({ numbers }) => accepted.filter((number) => !numbers.has(number)));
+    const told = viewers.map(({ gaps }) => gaps.reduce((sum, gap) => sum + gap.missing, 0));
+    await expect.poll(() => missing().every((numbers, index) => numbers.length <= (told[index] ?? 0)), { timeout: 10_000 }).toBe(true);
+    const accounts = viewers.map(({ gaps, repeated }, index) => ({
+      missing: missing()[index]?.length,
+      told: told[index],
+      repeated,
+      gaps: gaps.length,
+    }));
+    process.stdout.write(
+      `${what}: settled after ${tookMs} ms; ${accepted.length} accepted, ${refused.length} refused; ${JSON.stringify(accounts)}\n`,
+    );
+    expect(refused).toEqual([]);
+    expect(viewers.map(({ repeated }) => repeated)).toEqual(viewers.map(() => 0));
+    expect(await at.field('gwp/main', '.status.currentRevision')).not.toBe(before);
+    const reasons = (await at.events('GatewayPool/main')).map(({ reason }) => reason);
+    expect(reasons).toEqual(expect.arrayContaining(['BusChangeStarted', 'BusMoved', 'BusChanged']));
+    expect(reasons).not.toContain('BusMoveForced');
+  },
+  240_000,
+);
