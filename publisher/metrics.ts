@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { readGauge } from '../core/process/read-metrics.ts';
+import { Counter, type Registry } from 'prom-client';
 import type { Bus } from '../core/bus/bus.ts';
 import type { Outcome, RefusalReason } from './errors.ts';
 import { OperationSeconds, type Operation } from './operation-seconds.ts';
@@ -49,30 +50,19 @@ export class PublisherMetrics {
       name: 'barrage_publisher_request_seconds',
       help: 'Time from the last byte of a request to its answer, wait included.',
     });
-    new Gauge({
-      name: 'barrage_publisher_api_connections',
-      help: 'Open connections of the WebSocket API.',
-      registers,
-      collect() {
-        this.set(sources.socketConnections());
-      },
-    });
-    new Gauge({
-      name: 'barrage_publisher_request_bytes',
-      help: 'Bytes of the requests that are being received or answered.',
-      registers,
-      collect() {
-        this.set(sources.requestBytesInFlight());
-      },
-    });
-    new Gauge({
-      name: 'barrage_publisher_sockets',
-      help: 'Open sockets on the port of the publish API, whatever they speak.',
-      registers,
-      collect() {
-        this.set(sources.sockets());
-      },
-    });
+    readGauge(registry, { name: 'barrage_publisher_api_connections', help: 'Open connections of the WebSocket API.' }, () =>
+      sources.socketConnections(),
+    );
+    readGauge(
+      registry,
+      { name: 'barrage_publisher_request_bytes', help: 'Bytes of the requests that are being received or answered.' },
+      () => sources.requestBytesInFlight(),
+    );
+    readGauge(
+      registry,
+      { name: 'barrage_publisher_sockets', help: 'Open sockets on the port of the publish API, whatever they speak.' },
+      () => sources.sockets(),
+    );
     this.#crowded = new Counter({
       name: 'barrage_publisher_sockets_closed_total',
       help: 'Sockets without a request that were closed because there were too many.',
@@ -101,12 +91,5 @@ export class PublisherMetrics {
 
 /** Registers `barrage_bus_up` for a process with only a publisher: a gateway in the same process registers it too. */
 export function exportBusState(registry: Registry, bus: Bus): void {
-  new Gauge({
-    name: 'barrage_bus_up',
-    help: '1 while the bus can be used.',
-    registers: [registry],
-    collect() {
-      this.set(bus.state().up ? 1 : 0);
-    },
-  });
+  readGauge(registry, { name: 'barrage_bus_up', help: '1 while the bus can be used.' }, () => (bus.state().up ? 1 : 0));
 }

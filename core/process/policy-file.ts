@@ -1,4 +1,5 @@
-import { Gauge, type Registry } from 'prom-client';
+import { readGauge } from './read-metrics.ts';
+import type { Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import { Policies, type ChannelPolicy } from '../policy/policy.ts';
 import { readTextFile } from './bounded-read.ts';
@@ -58,14 +59,11 @@ export async function watchPolicyFile(
 
 /** Registers `barrage_policy_file_valid`: 1, or 0 when the file's present content can't be used. */
 export function exportPolicyFileValidity(registry: Registry, file: PolicyFile): void {
-  new Gauge({
-    name: 'barrage_policy_file_valid',
-    help: '0 while the policy file is wrong and older policies are in force; otherwise 1.',
-    registers: [registry],
-    collect() {
-      this.set(file.valid() ? 1 : 0);
-    },
-  });
+  readGauge(
+    registry,
+    { name: 'barrage_policy_file_valid', help: '0 while the policy file is wrong and older policies are in force; otherwise 1.' },
+    () => (file.valid() ? 1 : 0),
+  );
 }
 
 type Content = { readonly kind: 'content'; readonly text: string } | { readonly kind: 'unreadable'; readonly fault: string };

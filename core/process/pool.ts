@@ -1,3 +1,4 @@
+import { readGauge } from './read-metrics.ts';
 import { Gauge, type Registry } from 'prom-client';
 import { Placement } from '../pool/placement.ts';
 import { Policies } from '../policy/policy.ts';
@@ -150,14 +151,11 @@ function lengthOf(offer: PoolOffer | string): number {
 
 /** Registers `barrage_pool_document_epoch` and `barrage_pool_policy_misfits`. */
 export function exportPoolDocument(registry: Registry, pool: Pool): void {
-  new Gauge({
-    name: 'barrage_pool_document_epoch',
-    help: 'Epoch of the pool document in force; 0 before the first.',
-    registers: [registry],
-    collect() {
-      this.set(pool.epoch);
-    },
-  });
+  readGauge(
+    registry,
+    { name: 'barrage_pool_document_epoch', help: 'Epoch of the pool document in force; 0 before the first.' },
+    () => pool.epoch,
+  );
   new Gauge({
     name: 'barrage_pool_policy_misfits',
     help: 'Policies in force that this version does not understand in full: field (left out), value (replaced), policy (left out).',

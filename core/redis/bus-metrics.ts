@@ -1,3 +1,4 @@
+import { readCounter, readGauge } from '../process/read-metrics.ts';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { appendFailureReasons } from './append-failures.ts';
 import type { RedisBusFigures } from './bus.ts';
@@ -5,22 +6,16 @@ import type { RedisBusFigures } from './bus.ts';
 /** Exports the figures of a Redis bus, or the sums of several. Call it once for each registry. */
 export function exportBusMetrics(registry: Registry, bus: { readonly figures: () => RedisBusFigures }): void {
   const registers = [registry];
-  void new Gauge({
-    name: 'barrage_bus_appends_waiting',
-    help: 'Publications that wait for Redis or are under way.',
-    registers,
-    collect() {
-      this.set(bus.figures().appendsWaiting);
-    },
-  });
-  void new Gauge({
-    name: 'barrage_bus_reports_waiting',
-    help: 'Rooms here whose members have changed since their last report.',
-    registers,
-    collect() {
-      this.set(bus.figures().reportsWaiting);
-    },
-  });
+  readGauge(
+    registry,
+    { name: 'barrage_bus_appends_waiting', help: 'Publications that wait for Redis or are under way.' },
+    () => bus.figures().appendsWaiting,
+  );
+  readGauge(
+    registry,
+    { name: 'barrage_bus_reports_waiting', help: 'Rooms here whose members have changed since their last report.' },
+    () => bus.figures().reportsWaiting,
+  );
   void new Counter({
     name: 'barrage_bus_append_failures_total',
     help: 'Publications that could not be appended, by reason: unavailable, late, full, or the first word of the answer of Redis.',
@@ -53,17 +48,7 @@ export function exportBusMetrics(registry: Registry, bus: { readonly figures: ()
       for (const [kind, count] of Object.entries(bus.figures().subscriptionFaults)) this.inc({ kind }, count);
     },
   });
-  const counted = (name: string, help: string, read: () => number): void => {
-    void new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  };
+  const counted = (name: string, help: string, read: () => number): void => readCounter(registry, { name, help }, read);
   counted('barrage_bus_envelopes_refused_total', 'Batches on the bus that could not be decoded.', () => bus.figures().envelopesRefused);
   counted(
     'barrage_bus_messages_refused_total',

@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
+import { readCounter, readGauge } from '../../core/process/read-metrics.ts';
 import { priorities, type PlacedPublication, type Publication } from '../../core/publication.ts';
 import type { Cut } from '../merging/cut.ts';
 import { Distribution } from './distribution.ts';
@@ -40,16 +41,8 @@ export class GatewayMetrics {
 
   constructor(registry: Registry, gauges: GatewayGauges) {
     const registers = [registry];
-    const gauge = (name: string, help: string, read: () => number): void => {
-      void new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(read());
-        },
-      });
-    };
+    const gauge = (name: string, help: string, read: () => number): void => readGauge(registry, { name, help }, read);
+    const counted = (name: string, help: string, read: () => number): void => readCounter(registry, { name, help }, read);
     gauge('barrage_gateway_connections', 'Open client connections.', gauges.connections);
     gauge('barrage_gateway_sockets', "Open sockets on the clients' port, whatever they speak.", gauges.sockets);
     gauge('barrage_gateway_subscriptions', 'Subscriptions of all client connections.', gauges.subscriptions);
@@ -65,7 +58,7 @@ export class GatewayMetrics {
       gauges.fanOutShare,
     );
     gauge('barrage_bus_up', '1 while the bus can be used.', () => (gauges.busUp() ? 1 : 0));
-    counted(registry, 'barrage_gateway_publications_received_total', 'Publications received from the bus.', () => this.#received);
+    counted('barrage_gateway_publications_received_total', 'Publications received from the bus.', () => this.#received);
     this.busGaps = new Counter({
       name: 'barrage_gateway_bus_gaps_total',
       help: 'Rooms that missed publications because the bus was interrupted.',
@@ -106,7 +99,7 @@ export class GatewayMetrics {
       labelNames: ['result'],
       registers,
     });
-    counted(registry, 'barrage_gateway_flushes_total', 'Merge windows that were flushed.', () => this.#flushes);
+    counted('barrage_gateway_flushes_total', 'Merge windows that were flushed.', () => this.#flushes);
     this.#mergePublications = new Distribution(registry, {
       name: 'barrage_gateway_merge_publications',
       help: 'Publications per flush.',
@@ -135,21 +128,13 @@ export class GatewayMetrics {
       registers,
     });
     const { tally } = this;
-    counted(registry, 'barrage_gateway_frames_sent_total', 'Frames of publications handed to sockets.', () => this.#framesSent);
-    counted(
-      registry,
-      'barrage_gateway_bytes_sent_total',
-      'Bytes of publications handed to sockets, frame headers included.',
-      () => this.#bytesSent,
-    );
-    counted(registry, 'barrage_gateway_publications_delivered_total', 'Publications × members handed to sockets.', () =>
+    counted('barrage_gateway_frames_sent_total', 'Frames of publications handed to sockets.', () => this.#framesSent);
+    counted('barrage_gateway_bytes_sent_total', 'Bytes of publications handed to sockets, frame headers included.', () => this.#bytesSent);
+    counted('barrage_gateway_publications_delivered_total', 'Publications × members handed to sockets.', () =>
       priorities.reduce((sum, priority) => sum + tally.count('delivered', priority), 0),
     );
-    counted(
-      registry,
-      'barrage_gateway_publications_offered_total',
-      'Publications × members at each cut: delivered + dropped + pending.',
-      () => priorities.reduce((sum, priority) => sum + tally.count('offered', priority), 0),
+    counted('barrage_gateway_publications_offered_total', 'Publications × members at each cut: delivered + dropped + pending.', () =>
+      priorities.reduce((sum, priority) => sum + tally.count('offered', priority), 0),
     );
     gauge('barrage_gateway_publications_pending', "Publications × members that wait in the gateway's queues.", () =>
       priorities.reduce((sum, priority) => sum + tally.pending(priority), 0),
@@ -209,16 +194,4 @@ export class GatewayMetrics {
 /** Latency of a publication, never negative: a publisher's clock that is ahead counts as no delay. */
 function latencyOf({ acceptedAt }: Publication, now: number): number {
   return Math.max(0, now - acceptedAt) / 1000;
-}
-
-function counted(registry: Registry, name: string, help: string, read: () => number): void {
-  void new Counter({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(read());
-    },
-  });
 }

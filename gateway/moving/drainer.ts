@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { readGauge } from '../../core/process/read-metrics.ts';
+import { Counter, type Registry } from 'prom-client';
 import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import { closeCodes } from '../../core/close-codes.ts';
 import { decideCommand, type DrainCommand } from '../../core/pool/drain-command.ts';
@@ -80,14 +81,11 @@ export class Drainer {
       registers,
     });
     const state = (): number => ['serving', 'draining', 'drained'].indexOf(this.state.state);
-    void new Gauge({
-      name: 'barrage_gateway_drain_state',
-      help: '0 = serving, 1 = draining, 2 = drained: no connection is left.',
-      registers,
-      collect() {
-        this.set(state());
-      },
-    });
+    readGauge(
+      options.registry,
+      { name: 'barrage_gateway_drain_state', help: '0 = serving, 1 = draining, 2 = drained: no connection is left.' },
+      state,
+    );
   }
 
   get isDraining(): boolean {

@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
+import { readCounter, readGauge } from '../../core/process/read-metrics.ts';
 import type { Told } from './told.ts';
 
 export interface PushLimits {
@@ -77,15 +78,7 @@ export class Pushes {
 
   export(registry: Registry): void {
     const registers = [registry];
-    const gauge = (name: string, help: string, read: () => number): void =>
-      void new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(read());
-        },
-      });
+    const gauge = (name: string, help: string, read: () => number): void => readGauge(registry, { name, help }, read);
     gauge(
       'barrage_operator_pushes_in_flight',
       `Pushes of pool documents under way, at most ${this.#limits.atOnceMax}.`,
@@ -101,7 +94,7 @@ export class Pushes {
       `Bytes of the pushes under way, at most ${this.#limits.bytesInFlightMax} unless one push is larger.`,
       () => this.#bytesInFlight,
     );
-    const [results, sent] = [this.#results, (): number => this.#bytesSent];
+    const results = this.#results;
     void new Counter({
       name: 'barrage_operator_pushes_total',
       help: 'Pushes of pool documents by the answer: taken, refused, silent.',
@@ -112,15 +105,7 @@ export class Pushes {
         for (const [result, count] of Object.entries(results)) this.inc({ result }, count);
       },
     });
-    void new Counter({
-      name: 'barrage_operator_push_bytes_total',
-      help: 'Bytes of the bodies of all pushes.',
-      registers,
-      collect() {
-        this.reset();
-        this.inc(sent());
-      },
-    });
+    readCounter(registry, { name: 'barrage_operator_push_bytes_total', help: 'Bytes of the bodies of all pushes.' }, () => this.#bytesSent);
   }
 
   /** Starts pushes while there is a place. */
