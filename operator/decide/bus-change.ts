@@ -29,6 +29,8 @@ export interface BusUser {
   readonly publishTo: string | undefined;
   /** Every bus to which it listens, with whether all of its subscriptions there are in force. */
   readonly listening: readonly { readonly id: string; readonly up: boolean }[];
+  /** Whether it is not ready because of a bus. One master of a Cluster that is away is no such reason. */
+  readonly isCutOff: boolean;
 }
 
 /** What an operator remembers between two decisions, in milliseconds of its monotonic clock. */
@@ -108,7 +110,7 @@ function join(input: BusChangeInput, { publishTo, listenTo }: DocumentBuses): Bu
   const { wanted = '', users, memory, now } = input;
   const waitingFor = users.filter((user) => !hears(user, wanted)).map(({ name }) => name);
   if (waitingFor.length === 0 && listenTo.includes(wanted)) return move(input, undefined);
-  const isAway = users.some((user) => hears(user, wanted)) && users.every((user) => !hears(user, publishTo));
+  const isAway = users.some((user) => hears(user, wanted)) && users.every((user) => user.isCutOff && !hears(user, publishTo));
   const awaySince = isAway ? (memory.awaySince ?? now) : undefined;
   if (awaySince !== undefined && now - awaySince >= awayMs) return move(input, 'nobody reaches the earlier one');
   const message = `spec.bus names another bus (${wanted}): gateways and publishers are replaced by ones that listen to both`;

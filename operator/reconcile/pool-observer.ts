@@ -134,8 +134,9 @@ export class PoolObserver {
     const since = this.#polls.unansweredSince(uid);
     const isSilent = since !== undefined && this.#clock.monotonic() - since >= silentMs;
     if (!isRunning || (isSilent && (isTerminating || !containersReady))) return [];
-    const { bus } = this.#polls.of(uid)?.status ?? {};
-    return [{ name, publishTo: bus?.publishTo, listening: bus?.listening ?? [] }];
+    const { bus, waitingFor = [] } = this.#polls.of(uid)?.status ?? {};
+    const isCutOff = waitingFor.some((each) => each.startsWith('the bus'));
+    return [{ name, publishTo: bus?.publishTo, listening: bus?.listening ?? [], isCutOff }];
   }
 
   #podsOf({ metadata: { namespace, name } }: GatewayPool): readonly PoolPod[] {

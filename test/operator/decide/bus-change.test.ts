@@ -27,7 +27,7 @@ function decide(input: Partial<BusChangeInput>): BusChange {
 /** A process that publishes to the first bus and listens to all. A bus that is down has a `!` after it. */
 function user(name: string, ...buses: readonly string[]): BusUser {
   const listening = buses.map((bus) => ({ id: bus.slice(0, 1), up: !bus.endsWith('!') }));
-  return { name, publishTo: buses[0]?.slice(0, 1), listening };
+  return { name, publishTo: buses[0]?.slice(0, 1), listening, isCutOff: buses[0]?.endsWith('!') ?? true };
 }
 
 test('a pool without a document, or on the bus of its document, has nothing to do', () => {
@@ -105,6 +105,9 @@ test('a pool whose old bus is away from everybody for ten seconds moves without 
   expect(decide({ stored, users, memory: begun.memory, now: 6 + awayMs }).stage).toBe('joining');
   const forced = decide({ stored, users, memory: begun.memory, now: 7 + awayMs });
   expect(forced).toMatchObject({ stage: 'moving', buses: { publishTo: 'b' }, events: [{ type: 'Warning', reason: 'BusMoveForced' }] });
+  // As of a Cluster of which one master is away.
+  const limping = users.map((each) => ({ ...each, isCutOff: false }));
+  expect(decide({ stored, users: limping, memory: begun.memory, now: 7 + awayMs }).stage).toBe('joining');
   const back = decide({ stored, users: [user('old', 'a'), user('new', 'a!', 'b')], memory: begun.memory, now: 7 + awayMs });
   expect(back).toMatchObject({ stage: 'joining', memory: { awaySince: undefined } });
   const nowhere = decide({ stored, users: [user('old', 'a!'), user('new', 'a!', 'b!')], memory: begun.memory, now: 7 + awayMs });
@@ -173,7 +176,7 @@ class Pool {
 
   #told({ name, has, took }: { name: string; has: readonly string[]; took: { publishTo: string; listenTo: readonly string[] } }): BusUser {
     const listening = has.filter((bus) => took.listenTo.includes(bus)).map((id) => ({ id, up: true }));
-    return { name, publishTo: has.includes(took.publishTo) ? took.publishTo : '', listening };
+    return { name, publishTo: has.includes(took.publishTo) ? took.publishTo : '', listening, isCutOff: false };
   }
 
   #add(): void {
