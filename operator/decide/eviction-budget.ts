@@ -10,8 +10,11 @@
  *   that, so an unready pod is evicted only where enough others are ready (`IfHealthyBudget`). The stored budget must
  *   say so before the outage: no operator may be there when it begins. While no gateway serves, nobody has clients, and
  *   broken pods hold up no node (`AlwaysAllow`).
+ * - The budget falls only as gateways stop being ready in the API server's own account. A marked gateway is still ready
+ *   for a moment, and would count as one more that may go. The other way round needs no wait: the API server evicts
+ *   nobody before it has seen the newest budget, and the budget rises before a gateway may become ready.
  */
-import { isServable, pollOf, type ObservedGateway } from './observed.ts';
+import { isServable, pollOf, type ObservedGateway, type StoredBudget } from './observed.ts';
 import { podsOf } from '../desired/amount.ts';
 
 export interface EvictionBudget {
@@ -33,7 +36,10 @@ export function evictionBudget(
     readonly isMoving: boolean;
     /** Uids of gateways that this plan lets serve. */
     readonly beginning: ReadonlySet<string>;
+    /** Gateways that are ready and not deleted, marked ones too. */
+    readonly ready: number;
   },
+  stored: StoredBudget | undefined,
 ): EvictionBudget {
   const serving = crew.live.filter(
     (gateway) => isServable(gateway) && (gateway.serving === 'True' || crew.beginning.has(gateway.uid)),
@@ -42,8 +48,10 @@ export function evictionBudget(
   const credit = podsOf(maxUnavailable, Math.max(desired, serving), 'up');
   const isMoving = serving > desired || crew.isMoving;
   const carriers = isMoving ? Math.max(desired, serving + Math.min(leaving, credit)) : desired;
+  const counted = Math.max(crew.ready, stored?.currentHealthy ?? 0);
+  const held = Math.min(stored?.minAvailable ?? 0, counted - credit);
   return {
-    minAvailable: Math.max(0, carriers - credit),
+    minAvailable: Math.max(0, carriers - credit, held),
     unhealthyPods: serving + leaving > 0 ? 'IfHealthyBudget' : 'AlwaysAllow',
   };
 }

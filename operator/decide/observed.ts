@@ -27,6 +27,8 @@ export interface ObservedPool {
   readonly foreignNames: readonly string[];
   /** The newest pool document; `undefined` before the first. */
   readonly document: { readonly memberUids: readonly string[] } | undefined;
+  /** The gateways' PodDisruptionBudget; `undefined` before the first. */
+  readonly budget: StoredBudget | undefined;
   /** Memory of the last scaling decision; `undefined` after a start of the operator. */
   readonly scaling: ScalingMemory | undefined;
   /** Faults of the last plan (quota, an invalid template, …). Empty after a plan without failures. */
@@ -36,6 +38,13 @@ export interface ObservedPool {
    * made as though they could not be changed.
    */
   readonly refusedPods: readonly string[];
+}
+
+/** The gateways' PodDisruptionBudget as the API server has it. */
+export interface StoredBudget {
+  readonly minAvailable: number;
+  /** The ready gateways that it has counted last. */
+  readonly currentHealthy: number;
 }
 
 /** One gateway pod in the API server, with the last answer of its admin port. */

@@ -63,12 +63,18 @@ function planAround(observed: ObservedPool, refused: ReadonlySet<string>): PoolP
     rollout: rolloutState(rolloutInput, change.draining),
     counts: countsOf(crew, observed.updateRevision),
     minAvailable: Math.max(0, scaling.desired - podsOf(pool.spec.disruption.maxUnavailable, scaling.desired, 'up')),
-    budget: evictionBudget(pool.spec.disruption.maxUnavailable, scaling.desired, {
-      live: crew.live.filter((gateway) => !dead.has(gateway)),
-      leaving: crew.leaving.filter((gateway) => endsBy(gateway) > observed.now),
-      isMoving: crew.draining.length > 0 || crew.live.some(({ revision }) => revision !== observed.updateRevision),
-      beginning: new Set(serving.flatMap((action) => (action.kind === 'set-serving' ? [action.pod.uid] : []))),
-    }),
+    budget: evictionBudget(
+      pool.spec.disruption.maxUnavailable,
+      scaling.desired,
+      {
+        live: crew.live.filter((gateway) => !dead.has(gateway)),
+        leaving: crew.leaving.filter((gateway) => endsBy(gateway) > observed.now),
+        isMoving: crew.draining.length > 0 || crew.live.some(({ revision }) => revision !== observed.updateRevision),
+        beginning: new Set(serving.flatMap((action) => (action.kind === 'set-serving' ? [action.pod.uid] : []))),
+        ready: observed.gateways.filter(({ isTerminating, isReady }) => !isTerminating && isReady).length,
+      },
+      observed.budget,
+    ),
     requeueAfterMs: isPaused ? undefined : reviewTime(observed, crew, { scaling, rollout: rolloutInput }),
   };
 }

@@ -1,5 +1,5 @@
 import { decideBusChange, type BusChange, type BusMemory, type BusUser } from '../decide/bus-change.ts';
-import { silentMs, type ObservedGateway, type ObservedPool } from '../decide/observed.ts';
+import { silentMs, type ObservedGateway, type ObservedPool, type StoredBudget } from '../decide/observed.ts';
 import { withOwnWrites } from '../decide/own-writes.ts';
 import { podDifference } from '../decide/pod-difference.ts';
 import { withSteadyTimes } from '../decide/steady-times.ts';
@@ -87,6 +87,7 @@ export class PoolObserver {
       gateways: steady.gateways,
       foreignNames: pods.filter((pod) => !isOwned(pod, pool.metadata.uid)).map(({ metadata }) => metadata.name),
       document: newest === undefined ? undefined : { memberUids: newest.document.gateways.map(({ uid }) => uid) },
+      budget: storedBudget(stores.child(resources.podDisruptionBudget, pool.metadata.namespace, childNames.gateways(pool))),
       scaling: memory.scaling,
       faults: memory.faults,
       refusedPods: [...memory.refusals.keys()],
@@ -156,4 +157,14 @@ function isOwned(pod: PoolPod, poolUid: string): boolean {
 
 function isGateway({ metadata }: PoolPod): boolean {
   return metadata.labels?.[names.label.component] === 'gateway';
+}
+
+/** A budget that somebody wrote otherwise says nothing: it is about to be written again. */
+function storedBudget(object: KubeObject | undefined): StoredBudget | undefined {
+  const { spec, status } = (object ?? {}) as {
+    readonly spec?: { readonly minAvailable?: unknown };
+    readonly status?: { readonly currentHealthy?: unknown };
+  };
+  const { minAvailable, currentHealthy } = { ...spec, ...status };
+  return typeof minAvailable === 'number' && typeof currentHealthy === 'number' ? { minAvailable, currentHealthy } : undefined;
 }

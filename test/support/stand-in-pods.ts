@@ -141,7 +141,11 @@ export class StandInPods {
     this.asked += 1;
     const body = await readAll(request);
     const address = request.socket.localAddress?.replace('::ffff:', '') ?? '';
-    const pod = this.pods.withIndex('address', address).find(({ metadata }) => metadata.deletionTimestamp === undefined);
+    const found = this.pods.withIndex('address', address);
+    // The address of a pod that is gone may be another one's. A deleted pod that something holds still runs.
+    const pod =
+      found.find(({ metadata }) => metadata.deletionTimestamp === undefined) ??
+      found.find(({ metadata }) => (metadata as { readonly finalizers?: readonly string[] }).finalizers !== undefined);
     // A real pod that is gone does not answer either.
     if (pod === undefined) return void response.destroy();
     const [status, answer] = this.#told(pod, `${request.method} ${request.url}`, body);

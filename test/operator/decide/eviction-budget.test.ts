@@ -56,6 +56,22 @@ test('while more than desired serve, a gateway that was evicted uses up the cred
   expect(budgetOf(4, [...left, evicted(7)]).minAvailable).toBe(3);
 });
 
+test('the budget falls only as the API server counts a marked gateway out, and rises at once', () => {
+  const six = gateways(6);
+  const leaving = (isReady: boolean) => six.with(5, gatewayWith('web-aaaaa-5', { ...marked, isReady }));
+  const budget = (crew: readonly ObservedGateway[], minAvailable: number, currentHealthy: number) =>
+    budgetOf(3, crew, { budget: { minAvailable, currentHealthy } }).minAvailable;
+  // Marked, and ready still: by the operator's sight, or by the API server's.
+  expect(budget(leaving(true), 5, 6)).toBe(5);
+  expect(budget(leaving(false), 5, 6)).toBe(5);
+  expect(budget(leaving(true), 5, 5)).toBe(5);
+  expect(budget(leaving(false), 5, 5)).toBe(4);
+  expect(budget(six, 2, 3)).toBe(5);
+  // Nothing is held of what was never asked for, nor for a gateway that is lost.
+  expect(budget(leaving(true), 4, 6)).toBe(4);
+  expect(budget(gateways(3), 5, 3)).toBe(2);
+});
+
 test('a share of the gateways is a share of those that serve', () => {
   const budget = (replicas: number, count: number) =>
     planPool(

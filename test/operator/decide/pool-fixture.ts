@@ -88,6 +88,7 @@ export function observedWith(fields: Partial<ObservedPool> = {}): ObservedPool {
     gateways,
     foreignNames: [],
     document: { memberUids: gateways.map(({ uid }) => uid) },
+    budget: undefined,
     scaling: undefined,
     faults: [],
     refusedPods: [],

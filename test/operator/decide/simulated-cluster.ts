@@ -103,6 +103,7 @@ export class SimulatedCluster {
       gateways: steady.gateways,
       foreignNames: ['web-aaaaa-1'],
       document: this.#document,
+      budget: undefined,
       scaling: this.#memory,
       faults: [],
       refusedPods: [],
