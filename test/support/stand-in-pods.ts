@@ -48,6 +48,8 @@ interface PodState {
   connections: number;
   drain: { readonly startedAt: number; readonly connections: number; readonly perSecond: number } | undefined;
   commandIssuedAt: number;
+  isSilent: boolean;
+  isRefusing: boolean;
 }
 
 /**
@@ -128,6 +130,16 @@ export class StandInPods {
     this.#stateOf(uid).connections = connections;
   }
 
+  /** The pod answers nothing until it is no longer silent. */
+  setSilent(uid: string, isSilent: boolean): void {
+    this.#stateOf(uid).isSilent = isSilent;
+  }
+
+  /** Whether a gateway says that it refuses clients because it is full. */
+  setRefusing(uid: string, isRefusing: boolean): void {
+    this.#stateOf(uid).isRefusing = isRefusing;
+  }
+
   async close(): Promise<void> {
     this.#leaving.abort();
     await this.#watching;
@@ -147,7 +159,7 @@ export class StandInPods {
       found.find(({ metadata }) => metadata.deletionTimestamp === undefined) ??
       found.find(({ metadata }) => (metadata as { readonly finalizers?: readonly string[] }).finalizers !== undefined);
     // A real pod that is gone does not answer either.
-    if (pod === undefined) return void response.destroy();
+    if (pod === undefined || this.#stateOf(pod.metadata.uid, pod).isSilent) return void response.destroy();
     const [status, answer] = this.#told(pod, `${request.method} ${request.url}`, body);
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   }
@@ -235,6 +247,7 @@ export class StandInPods {
       rooms: 0,
       loopUtilization: 0,
       bytesSentPerSecond: 0,
+      refusedPerSecond: state.isRefusing ? 1 : 0,
       drain: {
         state: drain === undefined ? 'serving' : state.connections === 0 ? 'drained' : 'draining',
         movedConnections: (drain?.connections ?? 0) - (drain === undefined ? 0 : state.connections),
@@ -248,7 +261,16 @@ export class StandInPods {
     const known = this.#states.get(uid);
     if (known !== undefined) return known;
     const connections = pod !== undefined && isPublisher(pod) ? 0 : this.#connectionsAtFirst;
-    const fresh: PodState = { mark: undefined, document: undefined, policiesHash: '', connections, drain: undefined, commandIssuedAt: 0 };
+    const fresh: PodState = {
+      mark: undefined,
+      document: undefined,
+      policiesHash: '',
+      connections,
+      drain: undefined,
+      commandIssuedAt: 0,
+      isSilent: false,
+      isRefusing: false,
+    };
     this.#states.set(uid, fresh);
     return fresh;
   }
