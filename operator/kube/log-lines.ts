@@ -11,6 +11,7 @@ export const logLines = {
   'lease-kept': { level: 'warn', message: 'the Lease could not be released: the next leader waits until it runs out' },
   'action-taken': { level: 'info', message: 'an action was taken' },
   'pool-scaled': { level: 'info', message: 'the desired number of gateways has changed' },
+  'bus-change-step': { level: 'info', message: 'a pool goes from one bus to another' },
   'rollout-began': { level: 'info', message: 'a rollout begins' },
   'rollout-resumed': { level: 'info', message: 'a rollout goes on under this operator' },
   'rollout-progressed': { level: 'info', message: 'a rollout makes progress' },

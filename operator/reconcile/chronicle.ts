@@ -44,7 +44,7 @@ export class Chronicle {
     if (event !== undefined) this.#record(pool, event);
   }
 
-  /** An event about the pool itself: its number of gateways, or whether their load is known. */
+  /** An event about the pool itself: its number of gateways, a step from one bus to another, or a fault. */
   event(pool: GatewayPool & KubeObject, event: ActionEvent): void {
     this.#log(pool, event);
     this.#record(pool, event);
@@ -69,8 +69,9 @@ export class Chronicle {
     this.#journal.write(`rollout-${kind}`, { namespace: metadata.namespace, pool: metadata.name, ...figures, note: rollout.message });
   }
 
-  #log({ metadata: { namespace, name } }: GatewayPool, { type, reason, message, ended }: ActionEvent): void {
-    const line = ended !== undefined ? 'fault-ended' : type === 'Warning' ? 'fault-began' : 'pool-scaled';
+  #log({ metadata: { namespace, name } }: GatewayPool, event: ActionEvent): void {
+    const { reason, message, ended } = event;
+    const line = lineOf(event);
     const fields = { namespace, pool: name, reason: ended ?? reason, note: message };
     // The next observation may not have heard of the status that told of the same.
     this.#journal.writeChange(line, { subject: `${namespace}/${name} ${fields.reason}`, change: `${line} ${message}` }, fields);
@@ -79,4 +80,11 @@ export class Chronicle {
   #record(pool: KubeObject, { type, reason, message }: ActionEvent): void {
     this.#recorder.record({ regarding: regarding(resources.gatewayPool, pool), type, reason, action: reason, note: message });
   }
+}
+
+/** The name of an event's line in the log. */
+function lineOf({ type, reason, ended }: ActionEvent): 'fault-began' | 'fault-ended' | 'pool-scaled' | 'bus-change-step' {
+  if (ended !== undefined) return 'fault-ended';
+  if (reason.startsWith('Bus')) return 'bus-change-step';
+  return type === 'Warning' ? 'fault-began' : 'pool-scaled';
 }
