@@ -98,6 +98,14 @@ function hasServing(count: number): (document: PoolDocument) => boolean {
   return ({ gateways }) => gateways.length === count && gateways.every(({ state }) => state === 'serving');
 }
 
+/** Fails when the operator ends first: nobody else would finish what is waited for. */
+async function whileItLives(operator: OperatorProcess, wait: Promise<unknown>): Promise<void> {
+  const over = operator.ended.then(() => {
+    throw new Error('the operator has ended');
+  });
+  await Promise.race([wait, over]);
+}
+
 /** Waits until nothing has been written for some seconds: statuses and documents are written at a pace. */
 async function untilQuiet(operator: OperatorProcess): Promise<void> {
   await operated.untilDocumentsWritten();
@@ -138,9 +146,9 @@ test('many pools, one of them large, with thousands of channels', { timeout: tim
 
   const startedAt = performance.now();
   let operator = await start();
-  await operated.untilConverged(timeoutMs, 500);
+  await whileItLives(operator, operated.untilConverged(timeoutMs, 500));
   const gatewaysMs = performance.now() - startedAt;
-  await untilChannelsInForce();
+  await whileItLives(operator, untilChannelsInForce());
   const sent = operator.requests();
   const gateways = sizeOf.large + sizeOf.small;
   print(`${gateways} gateways after ${seconds(gatewaysMs)}, ${channels.length} channels after ${seconds(performance.now() - startedAt)}`);
