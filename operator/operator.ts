@@ -17,7 +17,7 @@ import { systemClock } from '../core/process/system-clock.ts';
 import { ActionShell } from './reconcile/action-shell.ts';
 import { AdminClient } from './reconcile/admin-client.ts';
 import { ChannelReconciler } from './reconcile/channel-reconciler.ts';
-import { Children } from './reconcile/children.ts';
+import { Children, controllerOf } from './reconcile/children.ts';
 import { ControllerTelemetry } from './reconcile/controller-telemetry.ts';
 import { DocumentKeeper } from './reconcile/document-keeper.ts';
 import { KnownPolicies } from './reconcile/known-policies.ts';
@@ -27,6 +27,7 @@ import { PoolStatusWriter } from './reconcile/pool-status.ts';
 import { Polls } from './reconcile/polls.ts';
 import { Pushes } from './reconcile/pushes.ts';
 import { StatusApplier } from './reconcile/status-applier.ts';
+import { Strays } from './reconcile/strays.ts';
 import { Stores } from './reconcile/stores.ts';
 import { Controller } from './runtime/controller.ts';
 import { candidateOf } from './runtime/election.ts';
@@ -144,8 +145,10 @@ export class Operator implements Running {
     const policies = new KnownPolicies();
     this.#documents = new DocumentKeeper({ children, pushes, clock });
     const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);
-    const isProven: ProvenKey = ({ metadata: { namespace, name } }, publicKey) =>
-      this.#documents.read(this.#stores.child(resources.configMap, namespace, `${name}-pool`), publicKey) !== undefined;
+    const isProven: ProvenKey = ({ metadata: { namespace, name } }, publicKey) => {
+      const document = this.#stores.child(resources.configMap, namespace, `${name}-pool`);
+      return document !== undefined && controllerOf(document) === undefined && this.#documents.read(document, publicKey) !== undefined;
+    };
     this.#recorder = new EventRecorder({ client, clock, journal, metrics, instance: settings.operatorName });
     const statuses = new StatusApplier({ api, recorder: this.#recorder, journal });
     this.#reconciler = new PoolReconciler({
@@ -154,6 +157,7 @@ export class Operator implements Running {
       children,
       documents: this.#documents,
       policies,
+      strays: new Strays({ api, stores: this.#stores, clock }),
       actions: new ActionShell({ api, admin, clock, journal }),
       status: new PoolStatusWriter({ statuses, stores: this.#stores, polls: this.#polls }),
       polls: this.#polls,

@@ -33,6 +33,7 @@ export const eventReasons = [
   'PodFailed',
   'PodRemoved',
   'PodLabelsRestored',
+  'PodAdopted',
   'BusChangeStarted',
   'BusMoved',
   'BusMoveForced',

@@ -82,3 +82,18 @@ export function ownedBy(pool: GatewayPool): OwnerReference {
 export function childMetadata(pool: GatewayPool, name: string, component?: Component): ChildMetadata {
   return { name, namespace: pool.metadata.namespace, labels: childLabels(pool, component), ownerReferences: [ownedBy(pool)] };
 }
+
+/**
+ * The metadata by which an existing pod is a gateway of its pool. Labels and owner belong together: an apply takes back
+ * what an earlier one set and this one leaves out. A pod without its revision gets none: nobody knows its template, and
+ * it is replaced.
+ */
+export function claimedGateway(
+  pool: GatewayPool,
+  { name, uid, labels = {} }: { readonly name: string; readonly uid: string; readonly labels?: Readonly<Record<string, string>> },
+): ChildMetadata & { readonly uid: string } {
+  const revision = labels[names.label.revision];
+  const known = revision === undefined ? {} : { [names.label.revision]: revision };
+  const metadata = childMetadata(pool, name, 'gateway');
+  return { ...metadata, uid, labels: { ...metadata.labels, [names.label.gateway]: name, ...known } };
+}

@@ -1,5 +1,15 @@
 import { ApiError } from '../runtime/api-error.ts';
-import type { Created, ExactRef, KubeApi, KubeObject, KubeReader, ObjectRef, PodCondition, Resource } from '../runtime/kube-api.ts';
+import type {
+  Created,
+  ExactRef,
+  KubeApi,
+  KubeObject,
+  KubeReader,
+  ObjectRef,
+  PodCondition,
+  Resource,
+  Selection,
+} from '../runtime/kube-api.ts';
 import type { KubeClient } from './client.ts';
 import { collectionPath, objectPath, resources } from './resources.ts';
 
@@ -33,6 +43,22 @@ export class ApiServer implements KubeApi, KubeReader {
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;
+    }
+  }
+
+  async listMetadata(
+    resource: Resource,
+    { namespace, labelSelector = '' }: Selection,
+    signal?: AbortSignal,
+  ): Promise<readonly KubeObject[]> {
+    const objects: KubeObject[] = [];
+    for (let next = ''; ;) {
+      const query = new URLSearchParams({ limit: '500', labelSelector, continue: next });
+      const path = `${collectionPath(resource, namespace)}?${query.toString()}`;
+      const page = (await this.#client.request({ verb: 'list', path, accept: metadataList, signal })) as MetadataPage;
+      objects.push(...(page.items ?? []));
+      next = page.metadata?.continue ?? '';
+      if (next === '') return objects;
     }
   }
 
@@ -124,6 +150,13 @@ interface ApplyOptions {
   readonly subresource?: 'status';
   readonly signal?: AbortSignal | undefined;
 }
+
+interface MetadataPage {
+  readonly metadata?: { readonly continue?: string };
+  readonly items?: readonly KubeObject[];
+}
+
+const metadataList = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
 /** The object with the `apiVersion` and `kind` that the API server asks for. */
 function identified({ apiVersion, kind }: Resource, object: KubeObject): unknown {

@@ -1,7 +1,7 @@
 import { signCommand, type DrainCommand } from '../../core/pool/drain-command.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { PodReference, PoolAction } from '../decide/actions.ts';
-import { names } from '../desired/labels.ts';
+import { claimedGateway, names } from '../desired/labels.ts';
 import type { OperatorJournal } from '../kube/log-lines.ts';
 import { resources } from '../kube/resources.ts';
 import { ApiError } from '../runtime/api-error.ts';
@@ -85,8 +85,8 @@ export class ActionShell {
       case 'set-serving':
         return this.#written(await this.#setServing({ namespace, ...action.pod }, action, signal));
       case 'restore-labels': {
-        const { name, uid } = action.pod;
-        return this.#written(await this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels: action.labels } }, signal));
+        const metadata = claimedGateway(pool, { ...action.pod, labels: action.labels });
+        return this.#written(await this.#api.apply(resources.pod, { metadata }, signal));
       }
       case 'delete-pod':
         return this.#deletePod(namespace, action.pod, signal);
@@ -111,7 +111,7 @@ export class ActionShell {
    * @throws ApiError `AlreadyExists` where the pod belongs to somebody else
    */
   async #createPod(pod: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined> {
-    const { namespace = '', name = '', labels } = pod.metadata;
+    const { namespace = '', name = '', labels, ownerReferences } = pod.metadata;
     const created = await this.#api.create(resources.pod, pod, signal);
     if (created.kind === 'created') return created.object;
     const found = await this.#api.get(resources.pod, { namespace, name }, signal);
@@ -120,7 +120,7 @@ export class ActionShell {
       throw new ApiError(`a Pod ${name} exists already and does not belong to this pool.`, { status: 409, reason: 'AlreadyExists' });
     const { uid = '' } = found.metadata;
     if (Object.entries(labels ?? {}).some(([key, value]) => found.metadata.labels?.[key] !== value))
-      return this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels } } as KubeObject, signal);
+      return this.#api.apply(resources.pod, { metadata: { namespace, name, uid, labels, ownerReferences } } as KubeObject, signal);
     return found;
   }
 

@@ -21,7 +21,8 @@ const templateHash = 'pod-template-hash';
  * our labels. Other pods are asked nothing, told nothing, and count for nothing.
  *
  * A gateway's controller is the pool. A publisher's is a ReplicaSet of the pool's Deployment: the operator has no right
- * to read ReplicaSets, so it knows this one by the name that the Deployment controller makes.
+ * to read ReplicaSets, so it knows this one by the name that the Deployment controller makes. Who may create pods can
+ * name a true owner, whose uid stands on the other pods. Reading ReplicaSets would not show that.
  */
 export function isPoolPod(pod: PoolPod, { pool, publisher }: PodOwners): boolean {
   if (pool === undefined) return false;

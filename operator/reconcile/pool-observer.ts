@@ -60,7 +60,8 @@ export class PoolObserver {
     const stores = this.#stores;
     const clock = this.#clock;
     const pods = stores.pods.withIndex('pool', key);
-    const inStore = pods.filter((pod) => isOwned(pod, pool.metadata.uid) && isGateway(pod));
+    // Their labels may have been changed by hand. Any pod of this owner is a gateway.
+    const inStore = stores.pods.withIndex('owner', `${pool.metadata.namespace}/${pool.metadata.uid}`);
     const known = withOwnWrites<PoolPod>(inStore, memory.writes, {
       isOlder,
       heard: stores.pods.heard(key),
@@ -105,14 +106,17 @@ export class PoolObserver {
     });
   }
 
-  /** What the pool's living pods need of its Secrets. */
-  secretNeeds(pool: GatewayPool): SecretNeeds {
-    const pods = this.#podsOf(pool);
+  /** What the pool's living pods need of its Secrets. A pod without an owner may be about to get one. */
+  secretNeeds(pool: GatewayPool, { writes }: PoolMemory): SecretNeeds {
+    const written = writes.flatMap(({ result }) => (result === 'deleted' ? [] : [result]));
+    const labelled = this.#stores.pods.withIndex('pool', `${pool.metadata.namespace}/${pool.metadata.name}`);
+    const own = this.#podsOf(pool);
+    const pods = [...own, ...written, ...labelled.filter((pod) => controllerOf(pod) === undefined)];
     const known = pods.map(({ metadata: { annotations = {} } }) => annotations);
     return {
       trusted: new Set(pods.map(trustedKeyOf)),
       buses: new Set(known.flatMap((each) => [each[names.annotation.bus] ?? [], each[names.annotation.previousBus] ?? []].flat())),
-      hasPodsOfOneBus: known.some((each) => each[names.annotation.bus] === undefined),
+      hasPodsOfOneBus: [...own, ...written].some(({ metadata }) => metadata.annotations?.[names.annotation.bus] === undefined),
     };
   }
 
@@ -153,10 +157,6 @@ export class PoolObserver {
 
 function isOwned(pod: PoolPod, poolUid: string): boolean {
   return controllerOf(pod) === poolUid;
-}
-
-function isGateway({ metadata }: PoolPod): boolean {
-  return metadata.labels?.[names.label.component] === 'gateway';
 }
 
 /** A budget that somebody wrote otherwise says nothing: it is about to be written again. */

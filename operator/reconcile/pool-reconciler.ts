@@ -21,7 +21,7 @@ import type { Outcome } from '../runtime/outcome.ts';
 import type { ActionShell } from './action-shell.ts';
 import { Attempts, faultRetryMs } from './attempts.ts';
 import { Chronicle } from './chronicle.ts';
-import type { Children, DesiredChild } from './children.ts';
+import { type Children, type DesiredChild } from './children.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
 import { desiredChildren } from './desired-children.ts';
 import type { KnownPolicies } from './known-policies.ts';
@@ -32,6 +32,7 @@ import { PlanRunner } from './plan-runner.ts';
 import { PoolMemories, type PoolMemory } from './pool-memories.ts';
 import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
 import { judgedRoutes } from './pool-routes.ts';
+import type { Returned, Strays } from './strays.ts';
 import type { Stores } from './stores.ts';
 import { DocumentTeller } from './document-teller.ts';
 import { PoolObserver } from './pool-observer.ts';
@@ -43,6 +44,7 @@ export interface PoolReconcilerOptions {
   readonly documents: DocumentKeeper;
   readonly policies: KnownPolicies;
   readonly actions: ActionShell;
+  readonly strays: Strays;
   readonly status: PoolStatusWriter;
   readonly polls: Polls;
   readonly recorder: Recorder;
@@ -100,7 +102,13 @@ export class PoolReconciler {
     if (specFaults.length > 0) return this.#refuse(pool, specFaults, { memory, signal });
     const attempts = new Attempts({ signal, pool: pool.metadata, journal, now: clock.monotonic(), failing: memory.failing });
     const policies = this.#options.policies.of(key, stores.channels.withIndex(ofPool, key));
-    const secrets = await keeper.of(pool, this.#observer.secretNeeds(pool), attempts, signal);
+    this.#takeBack(pool, memory, pool.spec.paused ? [] : await this.#options.strays.lost(pool, attempts, signal));
+    const secrets = await keeper.of(pool, this.#observer.secretNeeds(pool, memory), attempts, signal);
+    if (!pool.spec.paused && secrets.canSign) {
+      const members = this.#observer.newestDocument(pool, secrets.publicKey)?.document.gateways ?? [];
+      const uids = new Set(members.map(({ uid }) => uid));
+      this.#takeBack(pool, memory, await this.#options.strays.orphaned(pool, uids, { attempts, signal }));
+    }
     const busChange = this.#observer.busChange(pool, secrets, memory.bus);
     const buses = busesOfPods(busChange, secrets);
     const ingredients: PodIngredients = {
@@ -190,6 +198,12 @@ export class PoolReconciler {
   /** For tests: how many pools, documents and children the memory holds. */
   get remembered(): { readonly pools: number; readonly documents: number; readonly children: number } {
     return { pools: this.#memories.size, documents: this.#options.documents.size, children: this.#options.children.size };
+  }
+
+  #takeBack(pool: GatewayPool & KubeObject, memory: PoolMemory, returned: readonly Returned[]): void {
+    const uids = new Set(returned.map(({ write }) => write.uid));
+    memory.writes = [...memory.writes.filter(({ uid }) => !uids.has(uid)), ...returned.map(({ write }) => write)];
+    for (const { event } of returned) this.#chronicle.event(pool, event);
   }
 
   /** Leaves a pool with an unreadable spec as it is, and says so in a condition and an event. */

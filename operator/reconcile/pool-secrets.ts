@@ -63,8 +63,8 @@ export interface SecretNeeds {
 export type KnownSecret = (namespace: string, name: string) => KubeObject | undefined;
 
 /**
- * Whether a pool's stored document carries the signature of a key. Who may create Secrets can write our labels on one,
- * but can't sign a document.
+ * Whether the document of an earlier pool, which nobody owns yet, carries the signature of a key. Who may create
+ * Secrets can write our labels on one, but can't sign a document. The present pool's own document proves nothing.
  */
 export type ProvenKey = (pool: GatewayPool, publicKey: string) => boolean;
 

@@ -44,7 +44,7 @@ const childResources = [
   resources.controllerRevision,
 ] as const;
 
-/** The operator's view of the API server, kept up to date by watches. No reconcile lists anything. */
+/** The operator's view of the API server, kept up to date by watches. */
 export class Stores {
   readonly #options: StoresOptions;
   /** Namespaces that were read whole, routes aside. */
@@ -76,7 +76,7 @@ export class Stores {
       keep: (channel) => withDefaults('BarrageChannel', channel),
       indexes: { pool: (channel) => [poolKeyOf(channel)] },
     });
-    this.pods = this.#watch<PoolPod>({ resource: resources.pod, selection: ours, indexes: { pool: byPool } });
+    this.pods = this.#watch<PoolPod>({ resource: resources.pod, selection: ours, indexes: { pool: byPool, owner: byOwner } });
     // A slice carries the labels of its Service.
     this.#slices = this.#watch<EndpointSlice>({
       resource: resources.endpointSlice,
@@ -264,6 +264,11 @@ interface NamedReflector {
 function byPool({ metadata }: KubeObject): readonly string[] {
   const pool = metadata.labels?.[names.label.pool];
   return pool === undefined ? [] : [`${metadata.namespace}/${pool}`];
+}
+
+/** `namespace/uid` of the controller. */
+function byOwner({ metadata: { namespace, ownerReferences = [] } }: KubeObject): readonly string[] {
+  return ownerReferences.flatMap(({ controller, uid }) => (controller === true ? [`${namespace}/${uid}`] : []));
 }
 
 function versionOnly({ apiVersion, kind, metadata: { namespace, name, uid, resourceVersion } }: KubeObject): object {

@@ -100,6 +100,8 @@ export interface KubeApi {
 export interface KubeReader {
   /** @returns `undefined` where the object does not exist */
   get<T extends KubeObject>(resource: Resource, ref: ObjectRef, signal?: AbortSignal): Promise<T | undefined>;
+  /** The metadata of all selected objects, read in pages. */
+  listMetadata(resource: Resource, where: Selection, signal?: AbortSignal): Promise<readonly KubeObject[]>;
 }
 
 /** Selects objects of a kind. Absent fields select all. */

@@ -8,6 +8,7 @@ import { documentConfigMap, policyConfigMaps } from '../../../operator/desired/c
 import { gatewayBudget, publisherBudget } from '../../../operator/desired/disruption-budgets.ts';
 import { gatewayRoute, gatewayUrl, poolRoute } from '../../../operator/desired/exposure.ts';
 import { gatewayPod } from '../../../operator/desired/gateway-pod.ts';
+import { claimedGateway } from '../../../operator/desired/labels.ts';
 import { networkPolicies } from '../../../operator/desired/network-policies.ts';
 import { restrictedBreaches } from '../../../operator/desired/pod-security.ts';
 import { publisherAutoscaler, publisherDeployment } from '../../../operator/desired/publisher.ts';
@@ -211,4 +212,16 @@ test('every Service takes both families where the cluster has both', () => {
   const pool = poolWith({ exposure: { type: 'HTTPRoute', httpRoute: { hostname: 'live.example.com', parentRef: { name: 'edge' } } } });
   const all = [...services(pool), ...gatewayRoute(pool, { name: 'web-aaaaa-0', uid: 'pod' })].filter(({ kind }) => kind === 'Service');
   expect(all.map(({ spec }) => spec?.['ipFamilyPolicy'])).toEqual(Array.from({ length: 4 }, () => 'PreferDualStack'));
+});
+
+test('an existing pod is claimed with the labels and the owner that a new one has, and keeps its revision', () => {
+  const pool = poolWith({});
+  const { metadata } = gatewayPod(ingredientsWith({}), 'web-aaaaa-0');
+  const { labels, ownerReferences } = metadata;
+  const claimed = claimedGateway(pool, { name: 'web-aaaaa-0', uid: 'uid', labels: { ...labels, 'barrage.dev/pool': 'mine', more: '1' } });
+  expect(claimed).toMatchObject({ name: 'web-aaaaa-0', namespace: pool.metadata.namespace, uid: 'uid', ownerReferences });
+  const ours = Object.keys(claimed.labels);
+  expect(claimed.labels).toEqual(Object.fromEntries(Object.entries(labels).filter(([name]) => ours.includes(name))));
+  expect(claimed.labels['barrage.dev/revision']).toBe(labels['barrage.dev/revision']);
+  expect(claimedGateway(pool, { name: 'web-aaaaa-0', uid: 'uid' }).labels).not.toHaveProperty('barrage.dev/revision');
 });
