@@ -118,6 +118,8 @@ test.each([
     onTestFinished(() => viewers.forEach(({ client }) => client.close()));
     await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed), { timeout: 20_000 }).toBe(true);
     const before = await at.field('gwp/main', '.status.currentRevision');
+    // Finds the publishers' address, once.
+    expect((await pool.publish('video:0', '0')).E).toBeNull();
     const publications = new Publications();
     onTestFinished(() => publications.stop());
     await expect.poll(() => viewers.every(({ numbers }) => numbers.size > 100), { timeout: 20_000 }).toBe(true);
@@ -151,3 +153,37 @@ test.each([
   },
   240_000,
 );
+
+test('a bus that does not work stops the change, nothing is published there, and the earlier bus is taken back', async () => {
+  const viewer = new Viewer(await pool.clientsUrl());
+  onTestFinished(() => viewer.client.close());
+  await expect.poll(() => viewer.isSubscribed, { timeout: 20_000 }).toBe(true);
+  const addresses = ports.map((port) => `nodes:${port}`);
+  await pool.patch({ bus: { redis: { ...standalone, addresses: ['nowhere:6379'] } } });
+  await at.untilReason('gwp/main', 'Progressing', 'RedisUnreachable');
+  expect(await at.condition('gwp/main', 'BusChanging')).toMatchObject({ status: 'True', reason: 'Joining' });
+  expect((await pool.publish(channel, '1')).E).toBeNull();
+  await expect.poll(() => [...viewer.numbers], { timeout: 15_000 }).toEqual([1]);
+  await pool.patch({ bus: { redis: { ...standalone, mode: 'Cluster', addresses } } });
+  await at.untilReason('gwp/main', 'BusChanging', 'Settled');
+  await pool.kubectl(['wait', '--for=condition=Progressing=False', 'gwp/main', '--timeout=60s']);
+  expect((await pool.publish(channel, '2')).E).toBeNull();
+  await expect.poll(() => [...viewer.numbers], { timeout: 15_000 }).toEqual([1, 2]);
+  expect(viewer.gaps).toEqual([]);
+}, 240_000);
+
+test('a pool whose bus is dead moves to another, says so, and tells its clients of a gap', async () => {
+  const viewer = new Viewer(await pool.clientsUrl());
+  onTestFinished(() => viewer.client.close());
+  await expect.poll(() => viewer.isSubscribed, { timeout: 20_000 }).toBe(true);
+  await pool.kubectl(['delete', 'pod', 'nodes', '--grace-period=0', '--force']);
+  await pool.patch({ bus: { redis: standalone } });
+  await expect
+    .poll(async () => (await at.events('GatewayPool/main')).map(({ reason }) => reason), { timeout: 90_000 })
+    .toContain('BusMoveForced');
+  await expect.poll(async () => (await at.condition('gwp/main', 'BusChanging'))?.reason, { timeout: 120_000 }).toBe('Settled');
+  await pool.untilCondition('gwp/main', 'Ready');
+  await expect.poll(async () => (await pool.publish(channel, '7')).E, { timeout: 20_000 }).toBeNull();
+  await expect.poll(() => viewer.numbers.has(7), { timeout: 20_000 }).toBe(true);
+  expect(viewer.gaps.length).toBeGreaterThan(0);
+}, 300_000);
