@@ -4,11 +4,13 @@ import { installRequirements } from './requirements.ts';
 import { leftOutParts, unitFolders, withoutVariable } from './suite.ts';
 
 /**
- * Runs the suite: `check` (types, lint, format, unused code), `unit` (check and what needs no server), or `all`. Each
- * check counts as one test. The last line is `N passed, N failed`, after what was left out by the developer's choice;
- * the exit status is 0 only when nothing failed and something passed.
+ * Runs the suite: `check` (types, lint, format, unused code), `unit` (check and what needs no server), or `all`; or
+ * `size`, the long form of the operator's size test alone. Each check counts as one test. The last line is
+ * `N passed, N failed`, after what was left out by the developer's choice. The exit status is 0 only when nothing
+ * failed and something passed.
  */
-const scopes = ['check', 'unit', 'all'] as const;
+const scopes = ['check', 'unit', 'all', 'size'] as const;
+const sizeTest = 'test/kubernetes/operator/size.test.ts';
 const resultFile = '.cache/vitest.json';
 
 const checks: readonly (readonly [name: string, command: readonly string[]])[] = [
@@ -52,9 +54,12 @@ async function main(): Promise<void> {
   if (scope === undefined) throw new Error(`usage: node test/run.ts ${scopes.join(' | ')}`);
   const outcomes: Outcome[] = [];
   const leftOut = scope === 'all' ? leftOutParts(process.env[withoutVariable] ?? '') : [];
-  if (scope === 'all') await installRequirements(leftOut);
-  for (const [name, command] of checks) outcomes.push(runCheck(name, command));
-  if (scope !== 'check')
+  if (scope === 'all' || scope === 'size') await installRequirements(leftOut);
+  if (scope !== 'size') for (const [name, command] of checks) outcomes.push(runCheck(name, command));
+  if (scope === 'size') {
+    process.env['BARRAGE_TEST_SIZE'] = 'long';
+    outcomes.push(runVitest([sizeTest], []));
+  } else if (scope !== 'check')
     outcomes.push(
       runVitest(
         scope === 'unit' ? unitFolders : [],

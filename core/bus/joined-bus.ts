@@ -97,7 +97,7 @@ export class JoinedBus implements Bus {
     if (plan.kind !== 'following') return { up: false, reason: plan.reason };
     for (const id of neededBuses(plan, this.#options.own)) {
       const state = this.#buses.get(id)?.bus.state();
-      if (state?.up === false) return { up: false, reason: `${this.#wordsFor(id)}: ${state.reason}` };
+      if (state?.up === false) return { up: false, reason: this.#isAlone ? state.reason : `${this.#wordsFor(id)}: ${state.reason}` };
     }
     return { up: true };
   }
