@@ -6,7 +6,7 @@ import { noMisfits, type PolicyMisfits } from '../policy/policy-part.ts';
 import type { PoolDocument } from '../pool/pool-document.ts';
 import { runElsewhere } from './elsewhere.ts';
 import type { Logger } from './logging.ts';
-import { readOffer, type OfferInput, type OfferRead, type PoolOffer } from './pool-offer.ts';
+import { readOffer, readOfferText, type AnyOffer, type OfferInput, type OfferRead, type PoolOffer } from './pool-offer.ts';
 import type { Settings } from './settings.ts';
 
 /** Result of an offer; `epoch` is the one in force afterwards, 0 without any. */
@@ -21,6 +21,8 @@ interface InForce {
   readonly document: PoolDocument;
   readonly digest: string;
   readonly policies: Policies;
+  /** The texts of the policies, to which a change of them is told. */
+  readonly parts: readonly string[];
   readonly misfits: PolicyMisfits;
   readonly placement: Placement;
 }
@@ -119,18 +121,22 @@ export class Pool {
 
   async #read(offer: PoolOffer | string): Promise<OfferRead> {
     const now = this.#inForce;
-    const current = now && { pool: now.document.pool, epoch: this.epoch, digest: now.digest, document: now.document };
-    const input: OfferInput = { offer, publicKeyPem: this.#publicKeyPem, current };
-    if (lengthOf(offer) <= readAtOnceMax) return readOffer(input);
+    const { document, digest, parts = [] } = now ?? {};
+    const current = document && { pool: document.pool, epoch: document.epoch, digest: digest ?? '', document, parts };
+    const isLong = lengthOf(offer) > readAtOnceMax;
+    const given = isLong || typeof offer !== 'string' ? offer : (readOfferText(offer) ?? offer);
+    const input: OfferInput = { offer: given, publicKeyPem: this.#publicKeyPem, current };
+    if (!isLong && policiesLength(given, parts) <= readAtOnceMax) return readOffer(input);
     const read = await runElsewhere<OfferRead>(new URL('./pool-offer-worker.ts', import.meta.url), input);
     return read.kind === 'done' ? read.output : { kind: 'malformed', fault: read.fault };
   }
 
-  #enforce({ document, digest, policies, misfits }: Extract<OfferRead, { kind: 'accept' }>): void {
+  #enforce({ document, digest, policies, parts, misfits }: Extract<OfferRead, { kind: 'accept' }>): void {
     this.#inForce = {
       document,
       digest,
       policies: policies === undefined ? this.policies : new Policies(policies),
+      parts: parts ?? this.#inForce?.parts ?? [],
       misfits: misfits ?? this.misfits,
       placement: new Placement(document),
     };
@@ -145,8 +151,20 @@ export class Pool {
   }
 }
 
-function lengthOf(offer: PoolOffer | string): number {
-  return typeof offer === 'string' ? offer.length : offer.policies.reduce((sum, part) => sum + part.length, offer.envelope.length);
+function lengthOf(offer: AnyOffer | string): number {
+  if (typeof offer === 'string') return offer.length;
+  return ('envelope' in offer ? offer.envelope.length : 0) + policiesLength(offer, []);
+}
+
+/**
+ * Code units of the policies that must be read for an offer. For a change that is all of them.
+ * @param parts the texts in force
+ */
+function policiesLength(offer: AnyOffer | string, parts: readonly string[]): number {
+  if (typeof offer === 'string') return 0;
+  const { policies } = offer;
+  const texts = 'from' in policies ? [policies.text, ...parts] : policies;
+  return texts.reduce((sum, text) => sum + text.length, 0);
 }
 
 /** Registers `barrage_pool_document_epoch` and `barrage_pool_policy_misfits`. */

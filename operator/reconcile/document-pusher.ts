@@ -5,6 +5,7 @@ import { planPushes, type PlannedPush, type Recipient } from '../decide/push-pla
 import type { StoredDocument } from './stored-document.ts';
 import type { PoolSecrets } from './pool-secrets.ts';
 import { PushHeads } from './push-heads.ts';
+import { PushTails } from './push-tails.ts';
 import type { Pushes } from './pushes.ts';
 import type { Told } from './told.ts';
 
@@ -15,19 +16,23 @@ export interface PushResult {
 }
 
 type PlannedResult = PlannedPush & PushResult;
+type Body = readonly [head: Buffer, tail: Buffer];
 
-/** Remembered documents of a pool. A pod with an older one gets the whole document. */
-const recentDocumentsMax = 4;
+/** Remembered documents, and sets of policies, of a pool. A pod with an older one gets the whole. */
+const recentMax = 4;
+
 /**
- * Pushes documents to pods: the change since the document that a pod has, where the pod can take it, and the policies
- * where it lacks them.
+ * Pushes documents to pods: the change since the document that a pod has, where the pod can take it, and the policies,
+ * or their change, where it lacks them.
  */
 export class DocumentPusher {
   readonly #pushes: Pushes;
   /** The newest documents of each pool (`namespace/name`), the newest first. */
   readonly #recent = new Map<string, readonly PoolDocument[]>();
-  /** By the parts. */
-  readonly #encoded = new WeakMap<PoolPolicies['parts'], Buffer>();
+  /** The newest policies of each pool, the newest first. */
+  readonly #recentPolicies = new Map<string, readonly PoolPolicies[]>();
+  /** The ends of the bodies with the newest policies of each pool, encoded once for all pods and documents. */
+  readonly #tails = new Map<string, PushTails>();
 
   constructor(pushes: Pushes) {
     this.#pushes = pushes;
@@ -36,6 +41,8 @@ export class DocumentPusher {
   /** @param pool `namespace/name` */
   forget(pool: string): void {
     this.#recent.delete(pool);
+    this.#recentPolicies.delete(pool);
+    this.#tails.delete(pool);
   }
 
   /** Number of pools whose documents are remembered. */
@@ -53,27 +60,25 @@ export class DocumentPusher {
     { policies, secrets }: { readonly policies: PoolPolicies; readonly secrets: Pick<PoolSecrets, 'earlierKeys'> },
     recipients: readonly Recipient[],
   ): Promise<readonly PushResult[]> {
-    const { epoch } = stored.document;
+    const { epoch, pool } = stored.document;
     const planned = planPushes(recipients, { epoch, policiesHash: policies.hash }, silentMs);
     const recent = this.#remembered(stored.document);
+    const tails = this.#tailsOf(pool, policies);
     if (planned.length === 0) return [];
     const heads = new PushHeads(stored, recent, secrets.earlierKeys);
-    const whole = (to: Recipient): Buffer => heads.wholeFor(to);
-    const first = await this.#carryOut((to) => heads.shortFor(to), policies, planned);
+    const short = (push: PlannedPush): Body => [heads.shortFor(push.to), tails.shortFor(push)];
+    const whole = (push: PlannedPush): Body => [heads.wholeFor(push.to), tails.wholeFor(push)];
+    const isShort = (push: PlannedPush): boolean => short(push).some((piece, index) => piece !== whole(push)[index]);
+    const first = await this.#carryOut(short, planned);
     // A pod of another version may not understand a change. One that has restarted since its last answer has neither
     // the document before nor policies.
-    const second = await this.#again(
-      first,
-      ({ to }) => heads.shortFor(to) !== whole(to),
-      (lacking) => this.#carryOut(whole, policies, lacking),
-    );
+    const second = await this.#again(first, isShort, (lacking) => this.#carryOut(whole, lacking));
     return await this.#again(
       second,
       ({ needsPolicies, told }) => !needsPolicies && told.kind === 'refused' && told.status === 400,
       (lacking) =>
         this.#carryOut(
           whole,
-          policies,
           lacking.map(({ to }) => ({ to, needsPolicies: true })),
         ),
     );
@@ -90,17 +95,9 @@ export class DocumentPusher {
     return [...results.filter((each) => !lacking.includes(each)), ...(await repeat(lacking))];
   }
 
-  async #carryOut(
-    headFor: (to: Recipient) => Buffer,
-    policies: PoolPolicies,
-    planned: readonly PlannedPush[],
-  ): Promise<readonly PlannedResult[]> {
+  async #carryOut(bodyFor: (push: PlannedPush) => Body, planned: readonly PlannedPush[]): Promise<readonly PlannedResult[]> {
     const answers = await this.#pushes.all(
-      planned.map(({ to, needsPolicies }) => ({
-        address: to.address,
-        body: [headFor(to), needsPolicies ? this.#encodedPolicies(policies) : noPolicies],
-        isSlow: to.silentMs > 0,
-      })),
+      planned.map((push) => ({ address: push.to.address, body: bodyFor(push), isSlow: push.to.silentMs > 0 })),
     );
     return planned.map((push, index) => ({ ...push, told: answers[index] ?? { kind: 'silent' } }));
   }
@@ -108,20 +105,18 @@ export class DocumentPusher {
   /** The documents that the pool's pods may have, this one included. */
   #remembered(document: PoolDocument): readonly PoolDocument[] {
     const before = (this.#recent.get(document.pool) ?? []).filter(({ epoch }) => epoch < document.epoch);
-    const recent = [document, ...before].slice(0, recentDocumentsMax);
+    const recent = [document, ...before].slice(0, recentMax);
     this.#recent.set(document.pool, recent);
     return recent;
   }
 
-  /** The end of a body with policies, encoded once for all pods and documents. */
-  #encodedPolicies({ parts }: PoolPolicies): Buffer {
-    const known = this.#encoded.get(parts);
-    if (known !== undefined) return known;
-    const encoded = Buffer.from(`${JSON.stringify(parts)}}`);
-    this.#encoded.set(parts, encoded);
-    return encoded;
+  #tailsOf(pool: string, policies: PoolPolicies): PushTails {
+    const known = this.#tails.get(pool);
+    if (known?.hash === policies.hash) return known;
+    const before = (this.#recentPolicies.get(pool) ?? []).filter(({ hash }) => hash !== policies.hash);
+    this.#recentPolicies.set(pool, [policies, ...before].slice(0, recentMax));
+    const tails = new PushTails(policies, before);
+    this.#tails.set(pool, tails);
+    return tails;
   }
 }
-
-/** The end of a body for a pod that has the policies. */
-const noPolicies = Buffer.from('[]}');

@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 import type { AdminStatus } from '../../core/pool/admin-status.ts';
 import { verifyCommand } from '../../core/pool/drain-command.ts';
 import { envelopeAfter, type DocumentChange } from '../../core/pool/document-change.ts';
+import { policiesAfter, type PolicyChange } from '../../core/pool/policy-change.ts';
 import {
   decideDocument,
   policiesHash,
@@ -27,16 +28,23 @@ import { silentJournal } from './silent-journal.ts';
 /** Bodies that are remembered: pods of a pool get the same ones. */
 const bodiesMax = 8;
 
-type Offer = { readonly policies: readonly string[] } & (
+type Offer = { readonly policies: readonly string[] | PolicyChange } & (
   | { readonly envelope: string }
   | { readonly change: DocumentChange; readonly signature: string }
 );
+
+/** The parts of policies, with their hash. Pods share them. */
+interface Policies {
+  readonly hash: string;
+  readonly parts: readonly string[];
+}
 
 /** A body that was read, with what it means to a pod by the pod's key and document. It is read once for all pods. */
 interface ReadBody {
   readonly bytes: Buffer;
   readonly offer: Offer;
-  readonly hash: string;
+  /** The policies that the pod then has; `undefined` until a change was applied to those before. */
+  policies: Policies | undefined;
   readonly verified: Map<string, VerifiedDocument>;
 }
 
@@ -44,7 +52,7 @@ interface ReadBody {
 interface PodState {
   mark: DocumentMark | undefined;
   document: PoolDocument | undefined;
-  policiesHash: string;
+  policies: Policies;
   connections: number;
   drain: { readonly startedAt: number; readonly connections: number; readonly perSecond: number } | undefined;
   commandIssuedAt: number;
@@ -173,8 +181,8 @@ export class StandInPods {
 
   #takeDocument(pod: PoolPod, body: Buffer): readonly [number, unknown] {
     this.pushedBytes += body.length;
-    const { offer, hash, verified } = this.#read(body);
-    const parts = offer.policies;
+    const readBody = this.#read(body);
+    const { offer, verified } = readBody;
     const { document: before, mark: markBefore } = this.#stateOf(pod.metadata.uid, pod);
     if ('change' in offer && before?.epoch !== offer.change.from) return [400, { message: 'another document is in force' }];
     const key = trustedKeyOf(pod);
@@ -190,12 +198,15 @@ export class StandInPods {
     const decision = decideDocument(state.mark, mark);
     if (decision === 'conflict') return this.#object(409, `${pod.metadata.name}: two documents of epoch ${epoch}`);
     if (decision === 'older') return [409, { message: 'older' }];
-    const isNewPolicies = policies.hash !== state.policiesHash;
-    if (isNewPolicies && hash !== policies.hash) return this.#object(400, `${pod.metadata.name}: policies are missing`);
-    if (!isNewPolicies && parts.length > 0) this.#object(200, `${pod.metadata.name}: the policies that it has already`);
+    const isNewPolicies = policies.hash !== state.policies.hash;
+    const given = policiesOf(readBody, state.policies);
+    if (isNewPolicies && given === undefined) return [400, { message: 'other policies are in force' }];
+    if (isNewPolicies && given?.hash !== policies.hash) return this.#object(400, `${pod.metadata.name}: policies are missing`);
+    if (!isNewPolicies && given !== undefined && given.parts.length > 0)
+      this.#object(200, `${pod.metadata.name}: the policies that it has already`);
     state.mark = mark;
     state.document = read.document;
-    state.policiesHash = policies.hash;
+    if (isNewPolicies && given !== undefined) state.policies = given;
     return [200, { epoch }];
   }
 
@@ -203,7 +214,9 @@ export class StandInPods {
     const known = this.#bodies.find((each) => each.bytes.equals(bytes));
     if (known !== undefined) return known;
     const offer = JSON.parse(bytes.toString()) as Offer;
-    const read = { bytes, offer, hash: policiesHash(offer.policies), verified: new Map() };
+    const { policies: given } = offer;
+    const policies = 'from' in given ? undefined : { hash: policiesHash(given), parts: given };
+    const read = { bytes, offer, policies, verified: new Map() };
     this.#bodies = [read, ...this.#bodies].slice(0, bodiesMax);
     return read;
   }
@@ -239,7 +252,7 @@ export class StandInPods {
       name: metadata.name,
       uid: metadata.uid,
       poolEpoch: state.mark?.epoch ?? 0,
-      policiesHash: state.policiesHash,
+      policiesHash: state.policies.hash,
       ready: true,
       waitingFor: [],
       connections: state.connections,
@@ -264,7 +277,7 @@ export class StandInPods {
     const fresh: PodState = {
       mark: undefined,
       document: undefined,
-      policiesHash: '',
+      policies: { hash: '', parts: [] },
       connections,
       drain: undefined,
       commandIssuedAt: 0,
@@ -289,4 +302,16 @@ async function readAll(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
+}
+
+/** The policies of a body, for a pod that has others; `undefined` where it changes yet others. */
+function policiesOf(body: ReadBody, before: Policies): Policies | undefined {
+  const { policies: given } = body.offer;
+  if (!('from' in given)) return body.policies;
+  if (given.from !== before.hash) return undefined;
+  if (body.policies === undefined) {
+    const parts = policiesAfter(before.parts, given) ?? [];
+    body.policies = { hash: policiesHash(parts), parts };
+  }
+  return body.policies;
 }

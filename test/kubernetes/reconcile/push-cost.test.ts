@@ -22,6 +22,7 @@ import { pushLimits, Pushes } from '../../../operator/reconcile/pushes.ts';
 import { keyPair } from '../../operator/desired/ingredients.ts';
 
 const [gateways, channels] = [150, 4_000];
+const defaultWindowMs = 100;
 
 /** Pods behind one port, which take every document and count what they get. */
 async function startPods(answer: (bytes: number) => number = () => 200) {
@@ -191,4 +192,65 @@ test('a pod that does not understand a change, as of an older version, gets the 
   // The document before, the change, and the document, without the policies that it has.
   expect(got.requests).toBe(3);
   expect(got.bytes).toBeLessThan(3 * whole);
+});
+
+/** The policies with another merge window for one channel, or without it, or with one more. */
+function editedPolicies(change: 'edit' | 'remove' | 'add'): typeof policies {
+  const indexes = Array.from({ length: channels + (change === 'add' ? 1 : 0) }, (_, index) => index);
+  return poolPolicies(
+    indexes.flatMap((index) => {
+      if (change === 'remove' && index === 7) return [];
+      const merge = change === 'edit' && index === 7 ? { merge: { windowMilliseconds: 123 } } : {};
+      return withDefaults('BarrageChannel', {
+        metadata: { name: `c${index}`, namespace: 'live', uid: `c${index}`, creationTimestamp: '2026-01-01T00:00:00Z' },
+        spec: { poolRef: { name: 'web' }, channel: index === channels ? 'video:00' : `video:${index}`, ...merge },
+      } as unknown as BarrageChannel);
+    }),
+  );
+}
+
+test.each(['edit', 'remove', 'add'] as const)(
+  'to %s one channel of thousands costs each gateway a thousand bytes, and a real process takes it',
+  async (change) => {
+    const process = new Pool({ publicKeyPem: keyPair.publicKey, logger: createLogger({ part: 'test', level: 'silent' }) });
+    const only = { ...document, gateways: document.gateways.slice(0, 1) };
+    const first = { document: only, envelope: signDocument(only, keyPair.privateKey) };
+    let bytes = 0;
+    const pushes = new Pushes(async (_, body) => {
+      const text = Buffer.concat([...body]).toString();
+      bytes += text.length;
+      const { kind, message } = await process.offer(text);
+      return kind === 'accepted' ? { kind: 'taken' } : { kind: 'refused', status: 400, message };
+    });
+    const keeper = new DocumentKeeper({ children: {} as Children, pushes, clock: systemClock });
+    const to = { ...recipient(0), poolEpoch: 0, policiesHash: '' };
+    const secrets = { earlierKeys: [] };
+    await keeper.push(first, { policies, secrets }, [to]);
+    expect([process.epoch, process.policiesHash]).toEqual([5, policies.hash]);
+    const edited = editedPolicies(change);
+    const next = { ...only, epoch: 6, policies: { hash: edited.hash, parts: edited.parts.length } };
+    bytes = 0;
+    await keeper.push({ document: next, envelope: signDocument(next, keyPair.privateKey) }, { policies: edited, secrets }, [
+      { ...to, poolEpoch: 5, policiesHash: policies.hash },
+    ]);
+    expect([process.epoch, process.policiesHash]).toEqual([6, edited.hash]);
+    expect(bytes).toBeLessThan(1_000);
+    const window = process.policies.of('video:7').merge.windowMilliseconds;
+    expect(window).toBe(change === 'edit' ? 123 : defaultWindowMs);
+  },
+);
+
+test('a pod with other policies than it told refuses their change, and gets all of them', async () => {
+  const { got, port } = await startPods((bytes) => (bytes < 1_000_000 ? 400 : 200));
+  const keeper = keeperFor(port);
+  const secrets = { earlierKeys: [] };
+  await keeper.push(stored, { policies, secrets }, recipients('').slice(0, 1));
+  const edited = editedPolicies('edit');
+  const next = { ...document, epoch: 6, policies: { hash: edited.hash, parts: edited.parts.length } };
+  const before = got.requests;
+  const told = await keeper.push({ document: next, envelope: signDocument(next, keyPair.privateKey) }, { policies: edited, secrets }, [
+    { ...recipient(0), poolEpoch: 5, policiesHash: policies.hash },
+  ]);
+  expect(told.map(({ told: { kind } }) => kind)).toEqual(['taken']);
+  expect(got.requests - before).toBe(2);
 });
