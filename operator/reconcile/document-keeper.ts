@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../core/clock.ts';
 import { inOrder } from '../../core/pool/document-change.ts';
-import type { PoolDocument } from '../../core/pool/pool-document.ts';
+import { policiesHash, type PoolDocument } from '../../core/pool/pool-document.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { DocumentBuses } from '../decide/bus-change.ts';
 import { nextDocument, reservedBy, type DocumentContent, type DocumentDecision, type DocumentMember } from '../decide/document.ts';
@@ -127,6 +127,7 @@ export class DocumentKeeper {
   async write(wanted: WantedDocument): Promise<DocumentWrite> {
     const { pool, secrets, policies, observed, signal } = wanted;
     const { uid } = pool.metadata;
+    this.#recall(wanted);
     for (const object of this.#partObjectsOf(pool, policies)) {
       await this.#children.apply({ resource: resources.configMap, object }, observed(object.metadata.name ?? ''), signal);
     }
@@ -150,6 +151,16 @@ export class DocumentKeeper {
       return answer;
     }
     throw new ApiError('another writer changes it again and again', { status: 409, reason: 'Conflict' });
+  }
+
+  /** After a start: what the pods have is in the ConfigMaps, as long as nothing is written there. */
+  #recall({ pool, secrets, observed }: WantedDocument): void {
+    if (this.#pusher.knows(`${pool.metadata.namespace}/${pool.metadata.name}`)) return;
+    const stored = this.read(observed(childNames.document(pool)), secrets.publicKey);
+    if (stored === undefined) return;
+    const { policies } = stored.document;
+    const parts = Array.from({ length: policies.parts }, (_, part) => policiesIn(observed(childNames.policies(pool, part)), part));
+    this.#pusher.recall(stored.document, policiesHash(parts) === policies.hash ? { hash: policies.hash, parts } : undefined);
   }
 
   /**
@@ -220,6 +231,11 @@ export class DocumentKeeper {
     this.#partObjects.set(parts, { poolUid, objects });
     return objects;
   }
+}
+
+/** One part of the policies; empty where the ConfigMap has none. */
+function policiesIn(configMap: KubeObject | undefined, part: number): string {
+  return (configMap as { readonly data?: Readonly<Record<string, string>> } | undefined)?.data?.[`policies-${part}.json`] ?? '';
 }
 
 /** Last epoch that a ConfigMap reserves, in whichever of the keys its document is signed; 0: no document of ours. */

@@ -5,7 +5,7 @@ import { planPushes, type PlannedPush, type Recipient } from '../decide/push-pla
 import type { StoredDocument } from './stored-document.ts';
 import type { PoolSecrets } from './pool-secrets.ts';
 import { PushHeads } from './push-heads.ts';
-import { PushTails } from './push-tails.ts';
+import { PushTails, type PolicyTexts } from './push-tails.ts';
 import type { Pushes } from './pushes.ts';
 import type { Told } from './told.ts';
 
@@ -30,7 +30,7 @@ export class DocumentPusher {
   /** The newest documents of each pool (`namespace/name`), the newest first. */
   readonly #recent = new Map<string, readonly PoolDocument[]>();
   /** The newest policies of each pool, the newest first. */
-  readonly #recentPolicies = new Map<string, readonly PoolPolicies[]>();
+  readonly #recentPolicies = new Map<string, readonly PolicyTexts[]>();
   /** The ends of the bodies with the newest policies of each pool, encoded once for all pods and documents. */
   readonly #tails = new Map<string, PushTails>();
 
@@ -43,6 +43,20 @@ export class DocumentPusher {
     this.#recent.delete(pool);
     this.#recentPolicies.delete(pool);
     this.#tails.delete(pool);
+  }
+
+  /** Whether any document of this pool (`namespace/name`) is remembered. */
+  knows(pool: string): boolean {
+    return this.#recent.has(pool);
+  }
+
+  /**
+   * Notes what an earlier operator told the pods.
+   * @param policies `undefined` where they are not known
+   */
+  recall(document: PoolDocument, policies: PolicyTexts | undefined): void {
+    this.#recent.set(document.pool, [document]);
+    if (policies !== undefined) this.#recentPolicies.set(document.pool, [policies]);
   }
 
   /** Number of pools whose documents are remembered. */

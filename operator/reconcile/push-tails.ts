@@ -2,7 +2,8 @@ import { policyChangeBetween } from '../../core/pool/policy-change.ts';
 import type { PoolPolicies } from '../decide/policies.ts';
 import type { PlannedPush } from '../decide/push-plan.ts';
 
-type PolicyTexts = Pick<PoolPolicies, 'hash' | 'parts'>;
+/** Policies as they are told. */
+export type PolicyTexts = Pick<PoolPolicies, 'hash' | 'parts'>;
 
 /** The end of a body for a pod that has the policies. */
 const none = Buffer.from('[]}');

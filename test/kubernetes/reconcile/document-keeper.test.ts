@@ -1,8 +1,11 @@
+import { withDefaults } from '../../../operator/api/stored-objects.ts';
+import type { BarrageChannel } from '../../../operator/api/barrage-channel.ts';
+import type { Recipient } from '../../../operator/decide/push-plan.ts';
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test, vi } from 'vitest';
 import type { GatewayPool } from '../../../operator/api/gateway-pool.ts';
 import { epochsReserved, membersWriteMs, type DocumentMember } from '../../../operator/decide/document.ts';
-import { poolPolicies } from '../../../operator/decide/policies.ts';
+import { poolPolicies, type PoolPolicies } from '../../../operator/decide/policies.ts';
 import { childNames } from '../../../operator/desired/labels.ts';
 import { systemClock } from '../../../core/process/system-clock.ts';
 import { resources } from '../../../operator/kube/resources.ts';
@@ -271,4 +274,48 @@ test('what no document can be made of is told, and leaves the stored one as it i
   const write = await operator.write({ gateway: 'b', inStore: await desk.stored(), exposure });
   expect(write).toMatchObject({ kind: 'unfit', fault: expect.stringContaining('gateways[0].url') });
   expect(summary(await desk.read())).toEqual([1, 'a']);
+});
+
+test('an operator that has just started tells pods the change from what the ConfigMaps held', async () => {
+  const desk = await Desk.open();
+  const policiesWith = (windowMilliseconds: number): PoolPolicies =>
+    poolPolicies(
+      Array.from({ length: 200 }, (_, index) =>
+        withDefaults('BarrageChannel', {
+          metadata: { name: `c${index}`, namespace: 'live', uid: `c${index}`, creationTimestamp: '2026-01-01T00:00:00Z' },
+          spec: { poolRef: { name: 'web' }, channel: `video:${index}`, ...(index === 7 ? { merge: { windowMilliseconds } } : {}) },
+        } as unknown as BarrageChannel),
+      ),
+    );
+  let bytes = 0;
+  const pushes = new Pushes(async (_, body) => {
+    bytes += body.reduce((sum, { length }) => sum + length, 0);
+    return { kind: 'taken' };
+  });
+  /** What an operator that begins now writes and pushes. */
+  const begin = async (policies: PoolPolicies, to: Pick<Recipient, 'poolEpoch' | 'policiesHash'>): Promise<number> => {
+    const { namespace } = desk.rig;
+    const found = await desk.rig.api.list<KubeObject>(resources.configMap, { namespace });
+    const documents = new DocumentKeeper({ children: new Children(desk.rig.api), pushes, clock: desk.clock });
+    const written = await documents.write({
+      pool: desk.pool,
+      secrets: desk.keys as PoolSecrets,
+      members: Array.from({ length: 50 }, (_, index) => member(`web-${index}`)),
+      policies,
+      buses: undefined,
+      polledEpochs: [],
+      observed: (name) => found.find(({ metadata }) => metadata.name === name),
+      signal: AbortSignal.timeout(60_000),
+    });
+    if (written.kind !== 'stored') throw new Error(written.fault);
+    const recipient = { name: 'web-0', uid: 'uid-web-0', address: '127.0.0.1', silentMs: 0, trusts: '', ...to };
+    await documents.push(written.stored, { policies, secrets: { earlierKeys: [] } }, [recipient]);
+    return written.stored.document.epoch;
+  };
+  const before = policiesWith(50);
+  const poolEpoch = await begin(before, { poolEpoch: 0, policiesHash: '' });
+  expect(bytes).toBeGreaterThan(20_000);
+  bytes = 0;
+  await begin(policiesWith(70), { poolEpoch, policiesHash: before.hash });
+  expect(bytes).toBeLessThan(1_000);
 });
