@@ -107,10 +107,17 @@ export function observePoll(
 }
 
 /** The signing key that a pod trusts, by `trustOf`; empty where its spec has none. */
-export function trustedKeyOf({ spec }: PoolPod): string {
-  const container = spec?.containers?.find(({ name }) => name === names.container);
-  return trustOf(container?.env?.find(({ name }) => name === names.publicKeyVariable)?.value ?? '');
+export function trustedKeyOf(pod: PoolPod): string {
+  const known = trustedKeys.get(pod);
+  if (known !== undefined) return known;
+  const container = pod.spec?.containers?.find(({ name }) => name === names.container);
+  const key = trustOf(container?.env?.find(({ name }) => name === names.publicKeyVariable)?.value ?? '');
+  trustedKeys.set(pod, key);
+  return key;
 }
+
+/** `trustedKeyOf` of pods in the stores, which never change. */
+const trustedKeys = new WeakMap<PoolPod, string>();
 
 /** Address of a pod's admin port, as long as the pod runs. A terminating pod may still answer. */
 export function addressOf({ status }: PoolPod): string | undefined {

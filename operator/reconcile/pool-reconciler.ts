@@ -109,6 +109,7 @@ export class PoolReconciler {
       const uids = new Set(members.map(({ uid }) => uid));
       this.#takeBack(pool, memory, await this.#options.strays.orphaned(pool, uids, { attempts, signal }));
     }
+    await this.#nextTurn();
     const busChange = this.#observer.busChange(pool, secrets, memory.bus);
     const buses = busesOfPods(busChange, secrets);
     const ingredients: PodIngredients = {
@@ -120,7 +121,9 @@ export class PoolReconciler {
     };
     const kept = this.#observer.keptRevision(pool, ingredients, keptBusOf(busChange));
     const observed: ObservedPool = { ...this.#observer.observe(pool, ingredients, memory), keptRevision: kept?.revision };
+    await this.#nextTurn();
     const plan = planPool(observed);
+    await this.#nextTurn();
     memory.scaling = plan.scaling.memory;
     const wanted = desiredChildren({
       ingredients,
@@ -164,6 +167,7 @@ export class PoolReconciler {
     const retellAfterMs = mayChange
       ? await this.#teller.tell(pool, { secrets, members: plan.members, policies, buses: busChange.buses, attempts, signal })
       : undefined;
+    await this.#nextTurn();
     const standing = [...memory.refusals.values()].flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
     const faults = [...new Set([...attempts.faults, ...standing])];
     memory.failing = attempts.failing;
@@ -194,6 +198,11 @@ export class PoolReconciler {
     const afterMs = Math.min(...reviews.map((review) => review ?? Infinity));
     return afterMs === Infinity ? { kind: 'done' } : { kind: 'retry-after', afterMs };
   };
+
+  /** The steps of a pool of a thousand gateways are turns of their own: together they would hold up everything else. */
+  async #nextTurn(): Promise<void> {
+    await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
+  }
 
   /** For tests: how many pools, documents and children the memory holds. */
   get remembered(): { readonly pools: number; readonly documents: number; readonly children: number } {

@@ -125,7 +125,10 @@ export class Stores {
    * @param pool `namespace/name`
    */
   podsOf(pool: string): readonly PoolPod[] {
-    return this.pods.withIndex('pool', pool).filter((pod) => this.#isOf(pool, pod));
+    const owner = this.pools.get(pool);
+    if (owner === undefined) return [];
+    const publisher = this.child(resources.deployment, owner.metadata.namespace, childNames.publisher(owner));
+    return this.pods.withIndex('pool', pool).filter((pod) => isPoolPod(pod, { pool: owner, publisher }));
   }
 
   #isOf(key: string, pod: PoolPod): boolean {
