@@ -117,7 +117,7 @@ export class Stores {
 
   /** The pods of all pools, without pods of others that carry our labels. */
   poolPods(): readonly PoolPod[] {
-    return this.pods.all().filter((pod) => byPool(pod).some((pool) => this.#isOf(pool, pod)));
+    return this.pools.all().flatMap(({ metadata: { namespace, name } }) => this.podsOf(`${namespace}/${name}`));
   }
 
   /**
@@ -129,12 +129,6 @@ export class Stores {
     if (owner === undefined) return [];
     const publisher = this.child(resources.deployment, owner.metadata.namespace, childNames.publisher(owner));
     return this.pods.withIndex('pool', pool).filter((pod) => isPoolPod(pod, { pool: owner, publisher }));
-  }
-
-  #isOf(key: string, pod: PoolPod): boolean {
-    const pool = this.pools.get(key);
-    if (pool === undefined) return false;
-    return isPoolPod(pod, { pool, publisher: this.child(resources.deployment, pool.metadata.namespace, childNames.publisher(pool)) });
   }
 
   /**
