@@ -89,6 +89,7 @@ export class Gateway {
     this.#pool.onChange(() => this.#poolChanged());
     this.#metrics = new GatewayMetrics(registry, {
       connections: () => this.#connections.size,
+      connectionsMax: () => settings.connectionsMax,
       sockets: () => sockets.open,
       subscriptions: () => this.#rooms.subscriptions,
       rooms: () => this.#rooms.size,

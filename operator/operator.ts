@@ -21,6 +21,7 @@ import { Children, controllerOf } from './reconcile/children.ts';
 import { ControllerTelemetry } from './reconcile/controller-telemetry.ts';
 import { DocumentKeeper } from './reconcile/document-keeper.ts';
 import { KnownPolicies } from './reconcile/known-policies.ts';
+import { exportPoolMetrics } from './reconcile/pool-metrics.ts';
 import { PoolReconciler } from './reconcile/pool-reconciler.ts';
 import { PoolSecretsKeeper, type ProvenKey } from './reconcile/pool-secrets.ts';
 import { PoolStatusWriter } from './reconcile/pool-status.ts';
@@ -142,6 +143,7 @@ export class Operator implements Running {
     const children = new Children(api);
     const pushes = new Pushes((address, body, msMax) => admin.putPool(address, body, msMax));
     pushes.export(this.#registry);
+    exportPoolMetrics(this.#registry, { pools: () => this.#stores.pools.all(), isLeader: () => this.#election.isLeader });
     const policies = new KnownPolicies();
     this.#documents = new DocumentKeeper({ children, pushes, clock });
     const known = (namespace: string, name: string) => this.#stores.child(resources.secret, namespace, name);

@@ -1,3 +1,4 @@
+import { earliest } from './earliest.ts';
 import type { RedisBus, RedisBusFigures } from './bus.ts';
 
 const none: RedisBusFigures = {
@@ -9,6 +10,7 @@ const none: RedisBusFigures = {
   appendFailures: new Map(),
   subscriptions: { inForce: 0, waiting: 0 },
   subscriptionFaults: { ended: 0, refused: 0, unproved: 0 },
+  certificateEndsAt: undefined,
 };
 
 /** The figures of all buses that a process has or had: a count never falls because a bus was closed. */
@@ -23,7 +25,7 @@ export class SummedFigures {
   /** The bus is closed: what it has counted is kept. */
   retire(bus: RedisBus): void {
     if (!this.#open.delete(bus)) return;
-    const nothingNow = { appendsWaiting: 0, reportsWaiting: 0, subscriptions: none.subscriptions };
+    const nothingNow = { appendsWaiting: 0, reportsWaiting: 0, subscriptions: none.subscriptions, certificateEndsAt: undefined };
     this.#closed = sumOf(this.#closed, { ...bus.figures(), ...nothingNow });
   }
 
@@ -51,5 +53,6 @@ function sumOf(a: RedisBusFigures, b: RedisBusFigures): RedisBusFigures {
       refused: a.subscriptionFaults.refused + b.subscriptionFaults.refused,
       unproved: a.subscriptionFaults.unproved + b.subscriptionFaults.unproved,
     },
+    certificateEndsAt: earliest([a.certificateEndsAt, b.certificateEndsAt]),
   };
 }

@@ -48,6 +48,16 @@ export function exportBusMetrics(registry: Registry, bus: { readonly figures: ()
       for (const [kind, count] of Object.entries(bus.figures().subscriptionFaults)) this.inc({ kind }, count);
     },
   });
+  void new Gauge({
+    name: 'barrage_bus_certificate_expiry_timestamp_seconds',
+    help: 'Earliest end of the certificates of the Redis servers, in Unix seconds. Without TLS there is no sample.',
+    registers,
+    collect() {
+      const { certificateEndsAt } = bus.figures();
+      if (certificateEndsAt === undefined) this.remove();
+      else this.set(certificateEndsAt / 1000);
+    },
+  });
   const counted = (name: string, help: string, read: () => number): void => readCounter(registry, { name, help }, read);
   counted('barrage_bus_envelopes_refused_total', 'Batches on the bus that could not be decoded.', () => bus.figures().envelopesRefused);
   counted(

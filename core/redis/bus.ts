@@ -49,6 +49,8 @@ export interface RedisBusFigures {
   readonly subscriptions: SubscriptionCounts;
   /** Subscription faults, by kind. */
   readonly subscriptionFaults: Readonly<Record<keyof SubscriptionFaults, number>>;
+  /** The earliest end of the servers' certificates, in Unix milliseconds; `undefined` without TLS. */
+  readonly certificateEndsAt: number | undefined;
 }
 
 export interface RedisBus extends JoinableBus {
@@ -117,6 +119,7 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
         refused: subscriptionFaults.refused.total,
         unproved: subscriptionFaults.unproved.total,
       },
+      certificateEndsAt: masters.certificateEndsAt(),
     }),
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { RedisPlaces } from './access.ts';
 import { ClusterTopology } from './cluster-topology.ts';
+import { earliest } from './earliest.ts';
 import type { Masters, MastersListener, OpenMaster } from './masters.ts';
 import { redirectOf } from './redirect.ts';
 import { SingleMaster } from './single-master.ts';
@@ -101,6 +102,10 @@ export class ClusterMasters implements Masters {
   subscriptionCounts(): SubscriptionCounts {
     const inForce = [...this.#byAddress.values()].reduce((sum, master) => sum + master.subscriptionCounts().inForce, 0);
     return { inForce, waiting: Math.max(0, this.#wanted.size - inForce) };
+  }
+
+  certificateEndsAt(): number | undefined {
+    return earliest(Array.from(this.#byAddress.values(), (master) => master.certificateEndsAt()));
   }
 
   /** A master that is away, or a slot without one, leaves subscriptions out. */

@@ -1,3 +1,4 @@
+import { TLSSocket } from 'node:tls';
 import { Redis } from 'ioredis';
 import { backoffMs } from '../backoff.ts';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
@@ -67,6 +68,7 @@ export class RedisConnection {
   #attempted = false;
   /** The last fault of the server's output buffer bound that was warned of. */
   #warnedOf: string | undefined;
+  #certificateEndsAt: number | undefined;
   #closed = false;
 
   constructor(options: {
@@ -126,6 +128,14 @@ export class RedisConnection {
     return this.#state;
   }
 
+  /**
+   * End of the certificate that the server showed last, in Unix milliseconds; `undefined` without TLS, or before the
+   * first connection.
+   */
+  get certificateEndsAt(): number | undefined {
+    return this.#certificateEndsAt;
+  }
+
   /** The reign of the connected server; `undefined` without a connection. */
   get reign(): string | undefined {
     return this.#reign;
@@ -168,6 +178,7 @@ export class RedisConnection {
       const fault = serverFault(server, this.#kind) ?? replicationFault(replication) ?? connectionFault(String(connection));
       if (fault !== undefined) throw new Error(fault);
       this.#refusals = 0;
+      this.#certificateEndsAt = certificateEnd(this.client.stream);
       this.#mastership = mastershipOf(replication);
       this.#reign = `${runIdOf(server)}${this.#mastership?.slice(0, 20)}`;
       this.#silentTurns = 0;
@@ -255,6 +266,11 @@ export class RedisConnection {
     this.#state = state;
     this.#listener?.onStateChange(state);
   }
+}
+
+/** End of the peer's certificate, in Unix milliseconds; `undefined` for a socket without TLS. */
+function certificateEnd(socket: object): number | undefined {
+  return socket instanceof TLSSocket ? Date.parse(socket.getPeerCertificate().valid_to) : undefined;
 }
 
 /** Any failure between this process and Redis, as the only error that callers of the bus know. */

@@ -30,6 +30,8 @@ export interface Masters {
   /** Ends delivery to this subscription. Does nothing for a subscription that has ended. */
   remove(name: string, subscription: Subscription): void;
   subscriptionCounts(): SubscriptionCounts;
+  /** The earliest end of the servers' certificates, in Unix milliseconds; `undefined` without TLS. */
+  certificateEndsAt(): number | undefined;
   /** Whether every subscription is in force that was once, on every master. */
   isWhole(): boolean;
   close(): void;

@@ -2,6 +2,7 @@ import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
 import { RedisConnection } from './connection.ts';
 import type { Masters, MastersListener, OpenMaster } from './masters.ts';
+import { earliest } from './earliest.ts';
 import type { ServerKind } from './server-answers.ts';
 import { Subscriptions, type Subscription, type SubscriptionCounts } from './subscriptions.ts';
 import type { RedisSurroundings } from './surroundings.ts';
@@ -46,6 +47,10 @@ export class SingleMaster implements Masters {
 
   subscriptionCounts(): SubscriptionCounts {
     return this.#subscriptions.counts();
+  }
+
+  certificateEndsAt(): number | undefined {
+    return earliest([this.#commands.certificateEndsAt, this.#subscriber.certificateEndsAt]);
   }
 
   isWhole(): boolean {

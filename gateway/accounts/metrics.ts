@@ -8,6 +8,8 @@ import { dropReasons, Tally } from './tally.ts';
 /** Sources of the gauges, read at a scrape. */
 export interface GatewayGauges {
   readonly connections: () => number;
+  /** Most connections that this gateway accepts. */
+  readonly connectionsMax: () => number;
   readonly sockets: () => number;
   readonly subscriptions: () => number;
   readonly rooms: () => number;
@@ -24,6 +26,8 @@ export class GatewayMetrics {
   readonly tally = new Tally();
   readonly busGaps: Counter;
   readonly heldFlushes: Counter;
+  readonly openedConnections: Counter;
+  readonly endedConnections: Counter<'how'>;
   readonly refusedConnections: Counter<'reason'>;
   readonly closedConnections: Counter<'code'>;
   readonly commands: Counter<'result'>;
@@ -44,6 +48,7 @@ export class GatewayMetrics {
     const gauge = (name: string, help: string, read: () => number): void => readGauge(registry, { name, help }, read);
     const counted = (name: string, help: string, read: () => number): void => readCounter(registry, { name, help }, read);
     gauge('barrage_gateway_connections', 'Open client connections.', gauges.connections);
+    gauge('barrage_gateway_connections_max', 'Connections that this gateway accepts.', gauges.connectionsMax);
     gauge('barrage_gateway_sockets', "Open sockets on the clients' port, whatever they speak.", gauges.sockets);
     gauge('barrage_gateway_subscriptions', 'Subscriptions of all client connections.', gauges.subscriptions);
     gauge('barrage_gateway_rooms', 'Channels with a member here.', gauges.rooms);
@@ -69,6 +74,18 @@ export class GatewayMetrics {
       help: 'Flushes that were due and waited, because their room had the most flushes that may be under way.',
       registers,
     });
+    this.openedConnections = new Counter({
+      name: 'barrage_gateway_connections_opened_total',
+      help: 'Client connections that were opened.',
+      registers,
+    });
+    this.endedConnections = new Counter({
+      name: 'barrage_gateway_connections_ended_total',
+      help: 'Client connections that ended: closed by the gateway, left by the client, or cut (neither sent a close frame).',
+      labelNames: ['how'],
+      registers,
+    });
+    for (const how of ['closed', 'left', 'cut']) this.endedConnections.inc({ how }, 0);
     this.refusedConnections = new Counter({
       name: 'barrage_gateway_connections_refused_total',
       help: 'Refused connections, and sockets without a request that were closed because there were too many.',

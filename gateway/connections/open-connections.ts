@@ -84,6 +84,7 @@ export class OpenConnections {
       },
     });
     this.#connections.set(id, connection);
+    metrics.openedConnections.inc();
     const listener = listen(connection);
     return {
       message: (data, kind) => listener.message(data, kind),
@@ -92,7 +93,8 @@ export class OpenConnections {
         connection.lastSeenAt = clock.monotonic();
       },
       broken: (code) => connection.close({ code, reason: '', reconnect: false }),
-      ended: () => {
+      ended: (code) => {
+        metrics.endedConnections.inc({ how: howEnded(connection, code) });
         this.#leaveAll(connection);
         connection.ended();
         this.#connections.delete(id);
@@ -159,4 +161,13 @@ export class OpenConnections {
     if (verdict === 'close') connection.close(this.#idleClose);
     else if (verdict === 'ping') connection.sendControl(connection.encoding.ping);
   }
+}
+
+/** No close frame came: the WebSocket was cut off (RFC 6455, 7.1.5). */
+const withoutFrame = 1006;
+
+/** Whether the gateway closed a connection, the client left it, or something between them cut it. */
+function howEnded({ isClosed }: Connection, code: number): 'closed' | 'left' | 'cut' {
+  if (isClosed) return 'closed';
+  return code === withoutFrame ? 'cut' : 'left';
 }

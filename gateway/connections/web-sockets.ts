@@ -28,8 +28,11 @@ export interface SocketListener {
   pong(): void;
   /** The client broke RFC 6455, and was sent this close code. */
   broken(code: number): void;
-  /** The last call: the socket has ended. */
-  ended(): void;
+  /**
+   * The last call: the socket has ended.
+   * @param code of the client's close frame; 1005 for a frame without a code, 1006 without a frame
+   */
+  ended(code: number): void;
 }
 
 /** Gives a reason when `ws` closes a connection by itself: a code alone does not tell a client its fault. */
@@ -93,7 +96,7 @@ function listen(webSocket: WebSocket, socket: Duplex, events: SocketEvents): voi
   webSocket.on('ping', (data: Buffer) => listener.ping(data));
   webSocket.on('pong', () => listener.pong());
   webSocket.on('error', (error: NodeJS.ErrnoException) => listener.broken(protocolErrors[error.code ?? ''] ?? 1002));
-  webSocket.on('close', () => listener.ended());
+  webSocket.on('close', (code) => listener.ended(code));
 }
 
 /** The close codes of `ws`, by the codes of its errors. Any other error has 1002, a protocol error. */

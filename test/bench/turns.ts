@@ -82,6 +82,7 @@ const logger = createLogger({ part: 'bench', level: 'silent' });
 const registry = new Registry();
 const metrics = new GatewayMetrics(registry, {
   connections: () => connections.size,
+  connectionsMax: () => connectionsCount,
   sockets: () => connections.size,
   subscriptions: () => rooms.subscriptions,
   rooms: () => rooms.size,
@@ -143,9 +144,9 @@ function open(): void {
     socket: { writableLength: 0, write, once() {} } as unknown as Duplex,
     close: () => {
       write();
-      setImmediate(() => listener.ended());
+      setImmediate(() => listener.ended(1000));
     },
-    terminate: () => listener.ended(),
+    terminate: () => listener.ended(1006),
   });
 }
 

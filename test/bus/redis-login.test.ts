@@ -8,6 +8,7 @@ import { RedisSentinels } from '../support/redis-sentinels.ts';
 import { RedisServer, type RedisServerOptions } from '../support/redis-server.ts';
 import { AnsweringGateway, Listener, publication, question, until } from './world.ts';
 
+const dayMs = 86_400_000;
 const password = 'p@ss:w/ord,%';
 
 let certificates: Certificates;
@@ -35,6 +36,10 @@ async function expectAtWork(access: RedisAccess): Promise<void> {
   await until('heard', () => listener.texts.length === 1);
   const number = await bus.calls.serve(new AnsweringGateway('g'));
   expect(await bus.calls.call(number, question, 5000)).toMatchObject({ kind: 'reply' });
+  const { certificateEndsAt } = bus.figures();
+  if (!access.url.startsWith('rediss:')) expect(certificateEndsAt).toBeUndefined();
+  // The test's certificates are good for two days.
+  else expect(Math.round(((certificateEndsAt ?? 0) - Date.now()) / dayMs)).toBe(2);
 }
 
 /** Why a bus that is reached this way does not come up, as it says it and as it is logged. */

@@ -21,6 +21,7 @@ const logger = pino({ level: 'silent' });
 /** What the process around the rooms would say of itself. */
 export const gauges = {
   connections: () => 0,
+  connectionsMax: () => 0,
   sockets: () => 0,
   subscriptions: () => 0,
   rooms: () => 0,

@@ -18,6 +18,7 @@ import { logBatch, publication } from '../../support/publications.ts';
 const zero = (): number => 0;
 const gauges = {
   connections: zero,
+  connectionsMax: zero,
   sockets: zero,
   subscriptions: zero,
   rooms: zero,
