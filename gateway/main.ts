@@ -1,4 +1,4 @@
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { Registry } from 'prom-client';
 import { startAdminServer } from '../core/process/admin-server.ts';
 import { runProcess, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
@@ -6,6 +6,7 @@ import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/polic
 import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/pool.ts';
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import type { Settings } from '../core/process/settings.ts';
+import { collectProcessMetrics } from '../core/process/process-metrics.ts';
 import { Policies } from '../core/policy/policy.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { createPoolBus } from '../core/redis/pool-bus.ts';
@@ -24,7 +25,7 @@ function faultsOf(settings: Settings): readonly string[] {
 
 async function start(settings: Settings, logger: Logger): Promise<Running> {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
   const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });

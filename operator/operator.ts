@@ -1,8 +1,9 @@
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { startAdminServer, type AdminServer } from '../core/process/admin-server.ts';
 import type { Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import type { Settings } from '../core/process/settings.ts';
+import { collectProcessMetrics } from '../core/process/process-metrics.ts';
 import { poolKeyOf } from './decide/policies.ts';
 import { ports } from './desired/labels.ts';
 import { ApiServer } from './kube/api-server.ts';
@@ -106,7 +107,7 @@ export class Operator implements Running {
   private constructor(options: OperatorOptions) {
     const { settings, source } = options;
     this.#options = options;
-    collectDefaultMetrics({ register: this.#registry });
+    collectProcessMetrics(this.#registry);
     const clock = systemClock;
     const journal = operatorJournal(options.logger, clock);
     this.#journal = journal;

@@ -1,16 +1,17 @@
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { Registry } from 'prom-client';
 import { startAdminServer } from '../core/process/admin-server.ts';
 import { runProcess, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { exportPolicyFileValidity, watchPolicyFile } from '../core/process/policy-file.ts';
 import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/pool.ts';
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
+import { exportBusUp } from '../core/process/read-metrics.ts';
 import type { Settings } from '../core/process/settings.ts';
+import { collectProcessMetrics } from '../core/process/process-metrics.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { createPoolBus } from '../core/redis/pool-bus.ts';
 import { listenFault } from './access.ts';
-import { exportBusState } from './metrics.ts';
 import { Publisher } from './publisher.ts';
 
 const about = 'A Barrage publisher: takes publications over HTTP and WebSocket, and gives them to the bus.';
@@ -31,7 +32,7 @@ function faultsOf(settings: Settings): readonly string[] {
 
 async function start(settings: Settings, logger: Logger): Promise<Running> {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
   const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
@@ -40,7 +41,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const poolBus = createPoolBus({ settings, pool, logger, countMembers: true });
   exportBusMetrics(registry, poolBus);
   const { bus } = poolBus;
-  exportBusState(registry, bus);
+  exportBusUp(registry, () => bus.state().up);
   const policies = () => policyFile?.policies() ?? pool.policies;
   const publisher = await Publisher.start({ settings, ...poolBus, policies, pool, registry, logger, clock: systemClock });
   const { publisherHost: host, adminPort: port, httpKeepAliveMs: keepAliveMs } = settings;

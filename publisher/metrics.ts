@@ -1,6 +1,6 @@
 import { readGauge } from '../core/process/read-metrics.ts';
 import { Counter, type Registry } from 'prom-client';
-import type { Bus } from '../core/bus/bus.ts';
+import { publisherBounds } from './bounds.ts';
 import type { Outcome, RefusalReason } from './errors.ts';
 import { OperationSeconds, type Operation } from './operation-seconds.ts';
 
@@ -38,7 +38,7 @@ export class PublisherMetrics {
     for (const result of ['accepted', ...Object.values(publicationResults)]) publications.set(result, 0);
     new Counter({
       name: 'barrage_publisher_publications_total',
-      help: 'Publications asked for, by result.',
+      help: 'Publications asked for, by result: `accepted`, `invalid`, `too_large`, `rate_limited`, `unauthorized`, `unavailable`.',
       labelNames: ['result'],
       registers,
       collect() {
@@ -48,7 +48,7 @@ export class PublisherMetrics {
     });
     this.#seconds = new OperationSeconds(registry, {
       name: 'barrage_publisher_request_seconds',
-      help: 'Time from the last byte of a request to its answer, wait included.',
+      help: 'Time from the last byte of a request to its answer, `wait` included.',
     });
     readGauge(registry, { name: 'barrage_publisher_api_connections', help: 'Open connections of the WebSocket API.' }, () =>
       sources.socketConnections(),
@@ -65,7 +65,7 @@ export class PublisherMetrics {
     );
     this.#crowded = new Counter({
       name: 'barrage_publisher_sockets_closed_total',
-      help: 'Sockets without a request that were closed because there were too many.',
+      help: `Sockets without a request that were closed because there were too many (${publisherBounds.socketsMax}).`,
       registers,
     });
   }
@@ -87,9 +87,4 @@ export class PublisherMetrics {
     this.#seconds.observe(operation, milliseconds / 1000);
     this.count(operation, outcome);
   }
-}
-
-/** Registers `barrage_bus_up` for a process with only a publisher: a gateway in the same process registers it too. */
-export function exportBusState(registry: Registry, bus: Bus): void {
-  readGauge(registry, { name: 'barrage_bus_up', help: '1 while the bus can be used.' }, () => (bus.state().up ? 1 : 0));
 }

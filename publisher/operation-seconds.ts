@@ -28,7 +28,8 @@ export class OperationSeconds {
     const none = (): Times => ({ counts: Array.from({ length: upperBounds.length + 1 }, () => 0), sum: 0 });
     this.#times = { 'mesh.publish': none(), 'mesh.send': none(), 'conn.call': none() };
     // A registry only reads a metric's name and values; the library's type demands one of its own classes.
-    registry.registerMetric({ name, get: async () => this.#read() } as unknown as Metric);
+    const described = { name, help, type: 'histogram', labelNames: ['operation'] };
+    registry.registerMetric({ ...described, get: async () => this.#read() } as unknown as Metric);
   }
 
   observe(operation: Operation, seconds: number): void {

@@ -1,4 +1,4 @@
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { Registry } from 'prom-client';
 import type { Bus } from '../core/bus/bus.ts';
 import { createMemoryBus } from '../core/bus/memory.ts';
 import { startAdminServer } from '../core/process/admin-server.ts';
@@ -9,6 +9,7 @@ import { Pool, exportPoolDocument, poolSettingsFaults } from '../core/process/po
 import { watchPoolFolder } from '../core/process/pool-folder.ts';
 import { isLoopbackHost } from '../core/process/loopback.ts';
 import type { Settings } from '../core/process/settings.ts';
+import { collectProcessMetrics } from '../core/process/process-metrics.ts';
 import { Policies, defaultPolicy } from '../core/policy/policy.ts';
 import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
@@ -51,7 +52,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   const [fault] = standaloneFaults(settings);
   if (fault !== undefined) throw new Error(fault);
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   const policyFile = settings.policyFile === '' ? undefined : await watchPolicyFile(settings.policyFile, logger);
   if (policyFile !== undefined) exportPolicyFileValidity(registry, policyFile);
   const isInPool = settings.poolPublicKey !== '';

@@ -58,7 +58,7 @@ export async function watchPolicyFile(
 }
 
 /** Registers `barrage_policy_file_valid`: 1, or 0 when the file's present content can't be used. */
-export function exportPolicyFileValidity(registry: Registry, file: PolicyFile): void {
+export function exportPolicyFileValidity(registry: Registry, file: Pick<PolicyFile, 'valid'>): void {
   readGauge(
     registry,
     { name: 'barrage_policy_file_valid', help: '0 while the policy file is wrong and older policies are in force; otherwise 1.' },

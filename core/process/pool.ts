@@ -171,12 +171,12 @@ function policiesLength(offer: AnyOffer | string, parts: readonly string[]): num
 export function exportPoolDocument(registry: Registry, pool: Pool): void {
   readGauge(
     registry,
-    { name: 'barrage_pool_document_epoch', help: 'Epoch of the pool document in force; 0 before the first.' },
+    { name: 'barrage_pool_document_epoch', help: 'Epoch of the pool document in force; 0 before the first, or without an operator.' },
     () => pool.epoch,
   );
   new Gauge({
     name: 'barrage_pool_policy_misfits',
-    help: 'Policies in force that this version does not understand in full: field (left out), value (replaced), policy (left out).',
+    help: 'Policies in force that this version does not understand in full, because a newer operator wrote them: `field` (left out), `value` (replaced), `policy` (left out).',
     labelNames: ['what'],
     registers: [registry],
     collect() {

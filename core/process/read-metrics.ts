@@ -18,6 +18,13 @@ export function readGauge(registry: Registry, { name, help }: ReadMetric, read: 
   });
 }
 
+/** Registers `barrage_bus_up`, once in a registry: a gateway and a publisher in one process share it. */
+export function exportBusUp(registry: Registry, isUp: () => boolean): void {
+  const help =
+    '1 while the bus can be used: the one that the pool publishes to, and while the pool joins the main bus of this process, that one too.';
+  readGauge(registry, { name: 'barrage_bus_up', help }, () => (isUp() ? 1 : 0));
+}
+
 /**
  * Registers a counter whose value is read at each scrape.
  * @param read a sum since the start of the process, which never falls

@@ -6,6 +6,10 @@ import type { RedisBusFigures } from './bus.ts';
 /** Exports the figures of a Redis bus, or the sums of several. Call it once for each registry. */
 export function exportBusMetrics(registry: Registry, bus: { readonly figures: () => RedisBusFigures }): void {
   const registers = [registry];
+  const answerWords = appendFailureReasons
+    .slice(3)
+    .map((word) => `\`${word}\``)
+    .join(', ');
   readGauge(
     registry,
     { name: 'barrage_bus_appends_waiting', help: 'Publications that wait for Redis or are under way.' },
@@ -13,12 +17,15 @@ export function exportBusMetrics(registry: Registry, bus: { readonly figures: ()
   );
   readGauge(
     registry,
-    { name: 'barrage_bus_reports_waiting', help: 'Rooms here whose members have changed since their last report.' },
+    {
+      name: 'barrage_bus_reports_waiting',
+      help: "Rooms here whose members have changed since their last report. Above 0 for long: counts of this gateway's rooms are older than a second.",
+    },
     () => bus.figures().reportsWaiting,
   );
   void new Counter({
     name: 'barrage_bus_append_failures_total',
-    help: 'Publications that could not be appended, by reason: unavailable, late, full, or the first word of the answer of Redis.',
+    help: `Publications that could not be appended, by reason: \`unavailable\` (Redis is away), \`late\` (no answer in time), \`full\` (too many wait), or the first word of Redis' answer: ${answerWords}. The log has its words.`,
     labelNames: ['reason'],
     registers,
     collect() {
@@ -29,7 +36,7 @@ export function exportBusMetrics(registry: Registry, bus: { readonly figures: ()
   });
   void new Gauge({
     name: 'barrage_bus_subscriptions',
-    help: 'Bus channels of this process: in force (Redis confirmed them), or waiting.',
+    help: 'Bus channels of this process: `in_force` (Redis confirmed them), or `waiting`. Waiting for more than some seconds: Redis refuses them, or no master has their slot.',
     labelNames: ['state'],
     registers,
     collect() {
@@ -40,7 +47,7 @@ export function exportBusMetrics(registry: Registry, bus: { readonly figures: ()
   });
   void new Counter({
     name: 'barrage_bus_subscription_faults_total',
-    help: 'Subscriptions that Redis ended or refused, and connections made anew because their subscriptions could not be proved.',
+    help: 'Subscriptions `ended` by Redis (a slot moved or was set anew) and made again; `refused` by Redis and tried again. `unproved`: connections made anew because their subscriptions could not be proved.',
     labelNames: ['kind'],
     registers,
     collect() {
@@ -50,7 +57,7 @@ export function exportBusMetrics(registry: Registry, bus: { readonly figures: ()
   });
   void new Gauge({
     name: 'barrage_bus_certificate_expiry_timestamp_seconds',
-    help: 'Earliest end of the certificates of the Redis servers, in Unix seconds. Without TLS there is no sample.',
+    help: 'Earliest end of the certificates of the Redis servers, in Unix seconds, as read with each new connection. Without TLS there is no sample.',
     registers,
     collect() {
       const { certificateEndsAt } = bus.figures();

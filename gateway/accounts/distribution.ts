@@ -15,7 +15,14 @@ export class Distribution {
     this.#buckets = options.buckets;
     this.#counts = new Float64Array(options.buckets.length + 1);
     const { name, help } = options;
-    const metric = { name, help, type: 'histogram', aggregator: 'sum', get: async () => ({ ...metric, values: this.#values(name) }) };
+    const metric = {
+      name,
+      help,
+      type: 'histogram',
+      labelNames: [],
+      aggregator: 'sum',
+      get: async () => ({ ...metric, values: this.#values(name) }),
+    };
     registry.registerMetric(metric as unknown as Metric);
   }
 

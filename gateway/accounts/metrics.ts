@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { readCounter, readGauge } from '../../core/process/read-metrics.ts';
+import { exportBusUp, readCounter, readGauge } from '../../core/process/read-metrics.ts';
 import { priorities, type PlacedPublication, type Publication } from '../../core/publication.ts';
 import type { Cut } from '../merging/cut.ts';
 import { Distribution } from './distribution.ts';
@@ -48,10 +48,18 @@ export class GatewayMetrics {
     const gauge = (name: string, help: string, read: () => number): void => readGauge(registry, { name, help }, read);
     const counted = (name: string, help: string, read: () => number): void => readCounter(registry, { name, help }, read);
     gauge('barrage_gateway_connections', 'Open client connections.', gauges.connections);
-    gauge('barrage_gateway_connections_max', 'Connections that this gateway accepts.', gauges.connectionsMax);
-    gauge('barrage_gateway_sockets', "Open sockets on the clients' port, whatever they speak.", gauges.sockets);
+    gauge(
+      'barrage_gateway_connections_max',
+      'Connections that this gateway accepts (`BARRAGE_GATEWAY_CONNECTIONS_MAX`).',
+      gauges.connectionsMax,
+    );
+    gauge(
+      'barrage_gateway_sockets',
+      "Open sockets on the clients' port, whatever they speak: WebSocket, HTTP, half a handshake.",
+      gauges.sockets,
+    );
     gauge('barrage_gateway_subscriptions', 'Subscriptions of all client connections.', gauges.subscriptions);
-    gauge('barrage_gateway_rooms', 'Channels with a member here.', gauges.rooms);
+    gauge('barrage_gateway_rooms', 'Rooms: channels with a member here.', gauges.rooms);
     gauge(
       'barrage_gateway_rooms_stretched',
       'Rooms whose merge window is longer than their policy says, for want of CPU.',
@@ -59,10 +67,10 @@ export class GatewayMetrics {
     );
     gauge(
       'barrage_gateway_fan_out_share',
-      'Share of the event loop that fan-out would take at the windows of the policies.',
+      'Share of the event loop that fan-out would take at the windows of the policies, which may be full before their end. Above `BARRAGE_FAN_OUT_PERCENT` windows stretch.',
       gauges.fanOutShare,
     );
-    gauge('barrage_bus_up', '1 while the bus can be used.', () => (gauges.busUp() ? 1 : 0));
+    exportBusUp(registry, gauges.busUp);
     counted('barrage_gateway_publications_received_total', 'Publications received from the bus.', () => this.#received);
     this.busGaps = new Counter({
       name: 'barrage_gateway_bus_gaps_total',
@@ -71,7 +79,7 @@ export class GatewayMetrics {
     });
     this.heldFlushes = new Counter({
       name: 'barrage_gateway_flushes_held_total',
-      help: 'Flushes that were due and waited, because their room had the most flushes that may be under way.',
+      help: 'Flushes that were due and waited, because their room had the most flushes that may be under way. A few now and then are a burst. A steady rise is a process that cannot keep up.',
       registers,
     });
     this.openedConnections = new Counter({
@@ -81,14 +89,14 @@ export class GatewayMetrics {
     });
     this.endedConnections = new Counter({
       name: 'barrage_gateway_connections_ended_total',
-      help: 'Client connections that ended: closed by the gateway, left by the client, or cut (neither sent a close frame).',
+      help: 'Client connections that ended: `closed` by the gateway, `left` by the client, or `cut`: neither sent a close frame, so the network or a proxy ended it.',
       labelNames: ['how'],
       registers,
     });
     for (const how of ['closed', 'left', 'cut']) this.endedConnections.inc({ how }, 0);
     this.refusedConnections = new Counter({
       name: 'barrage_gateway_connections_refused_total',
-      help: 'Refused connections, and sockets without a request that were closed because there were too many.',
+      help: 'Refused connections by reason: `full` (also sockets without a request that were closed because there were too many), `rate` (more than `BARRAGE_GATEWAY_ACCEPTS_PER_SECOND` at once), `origin`, `host`, `unready`, `request` (not an HTTP request, or too slow).',
       labelNames: ['reason'],
       registers,
     });
@@ -100,26 +108,26 @@ export class GatewayMetrics {
     });
     this.commands = new Counter({
       name: 'barrage_gateway_commands_total',
-      help: 'Commands of clients, by result.',
+      help: 'Commands of clients by result: `done`, `refused`, `too_many`, `bad`.',
       labelNames: ['result'],
       registers,
     });
     this.refusedRooms = new Counter({
       name: 'barrage_gateway_rooms_refused_total',
-      help: 'Channels without a member here that were not opened: the connection or the gateway opened too many.',
+      help: 'Channels without a member here that were not opened: the connection (`connection_rate`) or the gateway (`gateway_rate`) opened too many.',
       labelNames: ['reason'],
       registers,
     });
     this.counts = new Counter({
       name: 'barrage_gateway_counts_total',
-      help: 'Answers to counts: answered, or unknown (a gateway has not reported, or the bus is away).',
+      help: 'Answers to `counts`: `answered`, or `unknown` (a gateway has not reported, or the bus is away).',
       labelNames: ['result'],
       registers,
     });
     counted('barrage_gateway_flushes_total', 'Merge windows that were flushed.', () => this.#flushes);
     this.#mergePublications = new Distribution(registry, {
       name: 'barrage_gateway_merge_publications',
-      help: 'Publications per flush.',
+      help: 'Publications per flush: the merge rate.',
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
     });
     this.#mergeWindow = new Distribution(registry, {
@@ -129,17 +137,17 @@ export class GatewayMetrics {
     });
     this.#latency = new Distribution(registry, {
       name: 'barrage_delivery_latency_seconds',
-      help: "Time from a publication's acceptance by a publisher until it is written to all members here. Across machines it is right to within their clock skew.",
+      help: "Time from a publication's acceptance by a publisher until it is written to all members here. Across machines it is right to within their clock skew (NTP: some milliseconds), as is `ttlMs`.",
       buckets: seconds,
     });
     this.#slice = new Distribution(registry, {
       name: 'barrage_gateway_fan_out_slice_seconds',
-      help: 'Time that one slice of fan-out held the event loop.',
+      help: 'Time that one slice of fan-out held the event loop (bound: 20 ms).',
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1],
     });
     this.#loopSlice = new Histogram({
       name: 'barrage_gateway_loop_slice_seconds',
-      help: 'Time that one slice of a loop over connections, members or rooms held the event loop.',
+      help: 'Time that one slice of another loop held the event loop (bound: 20 ms). `sweep` goes over all connections once in a ping interval, `cadence` over the rooms with recent traffic, `policies` over rooms and members, `drain` and `end` over the connections that must end.',
       labelNames: ['loop'],
       buckets: [0.001, 0.005, 0.01, 0.02, 0.05, 0.1],
       registers,
@@ -150,15 +158,17 @@ export class GatewayMetrics {
     counted('barrage_gateway_publications_delivered_total', 'Publications × members handed to sockets.', () =>
       priorities.reduce((sum, priority) => sum + tally.count('delivered', priority), 0),
     );
-    counted('barrage_gateway_publications_offered_total', 'Publications × members at each cut: delivered + dropped + pending.', () =>
-      priorities.reduce((sum, priority) => sum + tally.count('offered', priority), 0),
+    counted(
+      'barrage_gateway_publications_offered_total',
+      'Publications × members at each cut = delivered + dropped + pending, exactly.',
+      () => priorities.reduce((sum, priority) => sum + tally.count('offered', priority), 0),
     );
     gauge('barrage_gateway_publications_pending', "Publications × members that wait in the gateway's queues.", () =>
       priorities.reduce((sum, priority) => sum + tally.pending(priority), 0),
     );
     void new Counter({
       name: 'barrage_gateway_publications_dropped_total',
-      help: 'Publications × members not sent: left out on purpose (budget, conflated, expired) or lost (slow, disconnected).',
+      help: 'Publications × members not sent. Left out on purpose: `budget`, `conflated`, `expired`. Lost: `slow` (the client reads too slowly), `disconnected` (the client was gone, or had left, before its turn).',
       labelNames: ['reason', 'priority'],
       registers,
       collect() {

@@ -76,14 +76,14 @@ export class Drainer {
     const registers = [options.registry];
     this.#moves = new Counter({
       name: 'barrage_gateway_connections_moved_total',
-      help: 'Connections that a drain told to move (hint), closed (close), or closed because they stayed when told (overdue).',
+      help: 'Connections that a drain told to move (`hint`), closed with 1012 (`close`), or closed because they stayed when told (`overdue`). Moved connections are `hint` + `close`.',
       labelNames: ['how'],
       registers,
     });
     const state = (): number => ['serving', 'draining', 'drained'].indexOf(this.state.state);
     readGauge(
       options.registry,
-      { name: 'barrage_gateway_drain_state', help: '0 = serving, 1 = draining, 2 = drained: no connection is left.' },
+      { name: 'barrage_gateway_drain_state', help: '0 serving, 1 draining, 2 drained: no connection is left.' },
       state,
     );
   }

@@ -33,7 +33,7 @@ export class ClientMetrics {
     this.#limited = new Histogram({
       ...timed,
       name: 'rest_client_rate_limiter_duration_seconds',
-      help: 'Time that requests wait for the rate limit.',
+      help: 'Time that requests wait for `BARRAGE_OPERATOR_API_RATE`.',
     });
     this.#leads = new Gauge({
       name: 'leader_election_master_status',
@@ -43,7 +43,7 @@ export class ClientMetrics {
     });
     this.#events = new Counter({
       name: 'barrage_operator_events_total',
-      help: 'Kubernetes events by result: created, counted, kept, dropped, failed.',
+      help: 'Kubernetes events by result: `created`, `counted` (its count was written), `kept` (counted, and not written yet), `dropped` (more than 500 wait, or the operator ends), `failed`.',
       labelNames: ['result'],
       registers,
     });
@@ -81,7 +81,7 @@ export class ClientMetrics {
     const read: NamespaceRefusals = () => this.#refusals();
     void new Gauge({
       name: 'barrage_operator_namespace_refused',
-      help: '1 for a watched namespace that the operator may not read.',
+      help: '1 for a namespace in `watchNamespaces` that the operator may not read, for example because it was deleted with its Roles. The operator does nothing there, and tries again every 10 s at most.',
       labelNames: ['namespace'],
       registers: [registry],
       collect() {
@@ -115,8 +115,12 @@ export class ClientMetrics {
       });
     };
     gauge('objects', 'Known objects of a kind.', ({ objects }) => objects);
-    gauge('age_seconds', 'Time since the last object, bookmark or list of a kind; about a minute is usual.', ({ ageMs }) => ageMs / 1000);
-    gauge('synced', 'Whether all objects of a kind have been read once.', ({ isSynced }) => (isSynced ? 1 : 0));
+    gauge(
+      'age_seconds',
+      'Time since the last news of a kind: an object, a bookmark or a list. Bookmarks come about every minute, so minutes mean a watch that gets nothing.',
+      ({ ageMs }) => ageMs / 1000,
+    );
+    gauge('synced', '1 once all objects of a kind have been read.', ({ isSynced }) => (isSynced ? 1 : 0));
     counter('lists_total', 'Full reads of a kind.', ({ lists }) => lists);
     counter('watches_total', 'Watches begun or resumed.', ({ watches }) => watches);
     counter('failures_total', 'Lists and watches that failed.', ({ failures }) => failures);

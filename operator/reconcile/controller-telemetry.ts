@@ -44,12 +44,12 @@ export class ControllerTelemetry implements ControllerObserver {
       new Counter({ name: `controller_runtime_${name}`, help, labelNames, registers });
     this.#reconciles = new Counter({
       name: 'controller_runtime_reconcile_total',
-      help: 'Reconciles by result: success, requeue_after, error.',
+      help: 'Reconciles of `gatewaypool` and `barragechannel` by result: `success`, `requeue_after`, `error`.',
       labelNames: ['controller', 'result'],
       registers,
     });
-    this.#errors = counter('reconcile_errors_total', 'Reconciles that failed.');
-    this.#panics = counter('reconcile_panics_total', 'Reconciles that threw: each is a bug.');
+    this.#errors = counter('reconcile_errors_total', 'Reconciles that failed and are tried again.');
+    this.#panics = counter('reconcile_panics_total', 'Reconciles that threw: each is a bug, please report it.');
     this.#timeouts = counter('reconcile_timeouts_total', 'Reconciles that exceeded their time limit.');
     const time = { name: 'controller_runtime_reconcile_time_seconds', help: 'Duration of a reconcile.', buckets: reconcileSeconds };
     this.#time = new Histogram({ ...time, labelNames, registers });

@@ -37,7 +37,7 @@ export function exportPoolMetrics(registry: Registry, { pools, isLeader }: PoolM
   });
   void new Gauge({
     name: 'barrage_operator_pool_gateways',
-    help: 'Gateways of a pool: desired, existing, and of these ready, updated, draining. Only the leader exports it.',
+    help: 'Gateways of a pool, from its status: `desired`, `existing`, and of these `ready`, `updated`, `draining`. Only the leader exports it.',
     labelNames: ['namespace', 'pool', 'state'],
     registers,
     collect() {

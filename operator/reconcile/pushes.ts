@@ -81,7 +81,7 @@ export class Pushes {
     const gauge = (name: string, help: string, read: () => number): void => readGauge(registry, { name, help }, read);
     gauge(
       'barrage_operator_pushes_in_flight',
-      `Pushes of pool documents under way, at most ${this.#limits.atOnceMax}.`,
+      `Pushes of pool documents under way: at most ${this.#limits.atOnceMax}, of which ${this.#limits.slowAtOnceMax} to pods that did not answer last time.`,
       () => this.#underWay,
     );
     gauge(
@@ -91,13 +91,13 @@ export class Pushes {
     );
     gauge(
       'barrage_operator_push_bytes_in_flight',
-      `Bytes of the pushes under way, at most ${this.#limits.bytesInFlightMax} unless one push is larger.`,
+      `Bytes of the pushes under way: at most ${this.#limits.bytesInFlightMax / 1_048_576} MiB, unless one push is larger.`,
       () => this.#bytesInFlight,
     );
     const results = this.#results;
     void new Counter({
       name: 'barrage_operator_pushes_total',
-      help: 'Pushes of pool documents by the answer: taken, refused, silent.',
+      help: "Pushes of pool documents by the pod's answer: `taken`, `refused`, `silent`.",
       labelNames: ['result'],
       registers,
       collect() {

@@ -80,6 +80,15 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
   'operator/kube': ['core', 'core/process', 'operator/runtime'],
   'operator/runtime': ['core'],
   'operator/api': ['core'],
+  'monitoring/metrics': [
+    'core/process',
+    'core/redis',
+    'gateway/accounts',
+    'gateway/moving',
+    'publisher',
+    'operator/kube',
+    'operator/reconcile',
+  ],
 };
 
 /** A browser loads the client: of core it may have what is free of Node, at run time. */

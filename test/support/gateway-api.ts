@@ -1,11 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
-
+import { join } from 'node:path';
 import type { Cluster } from './cluster.ts';
+import { goModuleFolder } from './go-module.ts';
 
 const gatewayApi = 'sigs.k8s.io/gateway-api@v1.4.1';
 
@@ -14,16 +10,7 @@ const gatewayApi = 'sigs.k8s.io/gateway-api@v1.4.1';
  * @throws Error with Go's own words
  */
 export async function httpRouteDefinition(): Promise<string> {
-  // Beyond any module: nothing of a go.mod decides then.
-  const folder = await mkdtemp(join(tmpdir(), 'barrage-gateway-api-'));
-  try {
-    const env = { ...process.env, PATH: [process.env['PATH'], '/usr/local/go/bin'].join(delimiter) };
-    const { stdout } = await promisify(execFile)('go', ['mod', 'download', '-json', gatewayApi], { cwd: folder, env });
-    const { Dir } = JSON.parse(stdout) as { readonly Dir: string };
-    return join(Dir, 'config/crd/standard/gateway.networking.k8s.io_httproutes.yaml');
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  return join(await goModuleFolder(gatewayApi), 'config/crd/standard/gateway.networking.k8s.io_httproutes.yaml');
 }
 
 interface Route {
