@@ -1,16 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { installRequirements } from './requirements.ts';
-import { leftOutParts, unitFolders, withoutVariable } from './suite.ts';
+import { formVariable, leftOutParts, longForms, unitFolders, withoutVariable } from './suite.ts';
 
 /**
  * Runs the suite: `check` (types, lint, format, unused code), `unit` (check and what needs no server), or `all`; or
- * `size`, the long form of the operator's size test alone. Each check counts as one test. The last line is
+ * one file of `longForms` alone, in its long form. Each check counts as one test. The last line is
  * `N passed, N failed`, after what was left out by the developer's choice. The exit status is 0 only when nothing
  * failed and something passed.
  */
-const scopes = ['check', 'unit', 'all', 'size'] as const;
-const sizeTest = 'test/kubernetes/operator/size.test.ts';
+const scopes = ['check', 'unit', 'all'] as const;
 const resultFile = '.cache/vitest.json';
 
 const checks: readonly (readonly [name: string, command: readonly string[]])[] = [
@@ -50,19 +49,20 @@ function runVitest(folders: readonly string[], leftOut: readonly string[]): Outc
 }
 
 async function main(): Promise<void> {
-  const scope = scopes.find((each) => each === process.argv[2]);
-  if (scope === undefined) throw new Error(`usage: node test/run.ts ${scopes.join(' | ')}`);
+  const wish = process.argv[2] ?? '';
+  const scope = scopes.find((each) => each === wish);
+  const longForm = longForms.get(wish);
+  if (scope === undefined && longForm === undefined)
+    throw new Error(`usage: node test/run.ts ${[...scopes, ...longForms.keys()].join(' | ')}`);
   const outcomes: Outcome[] = [];
   const leftOut = scope === 'all' ? leftOutParts(process.env[withoutVariable] ?? '') : [];
-  if (scope === 'all' || scope === 'size') await installRequirements(leftOut);
-  if (scope !== 'size') for (const [name, command] of checks) outcomes.push(runCheck(name, command));
-  if (scope === 'size') {
-    process.env['BARRAGE_TEST_SIZE'] = 'long';
-    outcomes.push(runVitest([sizeTest], []));
-  } else if (scope !== 'check')
+  if (scope === 'all' || longForm !== undefined) await installRequirements(leftOut);
+  if (longForm === undefined) for (const [name, command] of checks) outcomes.push(runCheck(name, command));
+  else process.env[formVariable] = 'long';
+  if (scope !== 'check')
     outcomes.push(
       runVitest(
-        scope === 'unit' ? unitFolders : [],
+        longForm === undefined ? (scope === 'unit' ? unitFolders : []) : [longForm],
         leftOut.map(({ folder }) => folder),
       ),
     );

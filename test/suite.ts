@@ -18,6 +18,15 @@ export const unitFolders: readonly string[] = [
   'test/simulation',
 ];
 
+/** Files that have a long form, by the npm script that runs it. `npm test` runs their short form. */
+export const longForms: ReadonlyMap<string, string> = new Map([
+  ['size', 'test/kubernetes/operator/size.test.ts'],
+  ['idle', 'test/kubernetes/operator/idle.test.ts'],
+]);
+
+/** The variable that `long` asks the long form of a file by. */
+export const formVariable = 'BARRAGE_TEST_FORM';
+
 /** The variable by which a developer leaves parts of the suite out, and what can be named in it. */
 export const withoutVariable = 'BARRAGE_TEST_WITHOUT';
 

@@ -87,8 +87,15 @@ function drainSettings(drain: GatewayPoolSpec['drain'], isAlone: boolean): reado
 
 /** Revision of a pool's gateways: ten hexadecimal digits. */
 export function gatewayRevision(ingredients: PodIngredients): string {
-  return revisionOf(gatewayTemplate(ingredients), ownPreStop(ingredients.pool.spec.drain.propagationSeconds));
+  const known = revisions.get(ingredients);
+  if (known !== undefined) return known;
+  const revision = revisionOf(gatewayTemplate(ingredients), ownPreStop(ingredients.pool.spec.drain.propagationSeconds));
+  revisions.set(ingredients, revision);
+  return revision;
 }
+
+/** A reconcile asks several times for the revision of the same ingredients. */
+const revisions = new WeakMap<PodIngredients, string>();
 
 /** A pod of the present revision. */
 export function gatewayPod(ingredients: PodIngredients, name: string): DesiredObject<'Pod'> {

@@ -1,4 +1,5 @@
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import { isOrphan } from '../decide/orphans.ts';
@@ -72,6 +73,8 @@ export type ProvenKey = (pool: GatewayPool, publicKey: string) => boolean;
 export type SecretVersion = (namespace: string, name: string) => string | undefined;
 
 const apiKeyBytes = 24;
+/** For each pool its present pair and those that are kept, of some hundreds of pools. */
+const pairsKnownMax = 4_096;
 
 /** Creates the Secrets that a pool needs, once, and reads those of its user. */
 export class PoolSecretsKeeper {
@@ -81,6 +84,9 @@ export class PoolSecretsKeeper {
   readonly #isProven: ProvenKey;
   /** The user's Secrets as they were read, by `namespace/name`. */
   readonly #foreign = new Map<string, SecretObject>();
+
+  /** By both keys. The Secrets that hold them are in memory too. */
+  readonly #pairs = new LRUCache<string, boolean>({ max: pairsKnownMax });
 
   constructor(options: {
     readonly api: KubeApi & KubeReader;
@@ -103,7 +109,7 @@ export class PoolSecretsKeeper {
     const signing = await this.#ensure(reading, childNames.signing(pool), () => signingSecret(pool, newSigningKeys()));
     const privateKey = valueOf(signing, 'private-key') ?? '';
     const publicKey = readablePublicKey(valueOf(signing, 'public-key')) ?? '';
-    const canSign = isKeyPair(privateKey, publicKey);
+    const canSign = this.#isKeyPair(privateKey, publicKey);
     if (!canSign && signing !== undefined) attempts.note(spoilt(childNames.signing(pool)));
     const present = { privateKey, publicKey };
     const keys = keysToKeep(present, this.#keptKeys(pool), needs.trusted);
@@ -128,7 +134,17 @@ export class PoolSecretsKeeper {
     return Array.from({ length: keptKeysMax }, (_, index) => ({
       privateKey: valueOf(stored, `${index}.private-key`) ?? '',
       publicKey: valueOf(stored, `${index}.public-key`) ?? '',
-    })).filter(({ privateKey, publicKey }) => isKeyPair(privateKey, publicKey));
+    })).filter(({ privateKey, publicKey }) => this.#isKeyPair(privateKey, publicKey));
+  }
+
+  /** Each reconcile asks for the same pairs, and deriving a public key is slow. */
+  #isKeyPair(privateKey: string, publicKey: string): boolean {
+    const pair = `${privateKey}\n${publicKey}`;
+    const known = this.#pairs.get(pair);
+    if (known !== undefined) return known;
+    const isPair = isKeyPair(privateKey, publicKey);
+    this.#pairs.set(pair, isPair);
+    return isPair;
   }
 
   async #settings(reading: Reading, needs: SecretNeeds): Promise<SecretSettings> {

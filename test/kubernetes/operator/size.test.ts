@@ -5,10 +5,11 @@ import { resources } from '../../../operator/kube/resources.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
 import { MemoryGroup, peakResidentBytes } from '../../support/memory-group.ts';
+import { formVariable } from '../../suite.ts';
 import { countBy, OperatedCluster, print, type OperatorProcess, type SentRequest } from './operated-cluster.ts';
 
 /** `npm run size` takes the long form: the largest cluster that docs/operator.md tells of. */
-const isLong = process.env['BARRAGE_TEST_SIZE'] === 'long';
+const isLong = process.env[formVariable] === 'long';
 const smallPools = isLong ? 99 : 19;
 const sizeOf = {
   /** Gateways of the large pool, and of all others together. */
