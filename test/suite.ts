@@ -12,6 +12,7 @@ export const unitFolders: readonly string[] = [
   'test/core',
   'test/demo/unit',
   ...['commands', 'connections', 'identity', 'merging', 'moving', 'rooms'].map((room) => `test/gateway/${room}`),
+  'test/monitoring/unit',
   'test/operator',
   'test/publisher/unit',
   'test/replay/unit',

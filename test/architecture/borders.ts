@@ -80,6 +80,7 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
   'operator/kube': ['core', 'core/process', 'operator/runtime'],
   'operator/runtime': ['core'],
   'operator/api': ['core'],
+  monitoring: [],
   'monitoring/metrics': [
     'core/process',
     'core/redis',
