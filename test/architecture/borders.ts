@@ -81,6 +81,7 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
   'operator/runtime': ['core'],
   'operator/api': ['core'],
   monitoring: [],
+  'monitoring/alerts': [],
   'monitoring/metrics': [
     'core/process',
     'core/redis',

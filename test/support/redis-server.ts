@@ -84,6 +84,11 @@ export class RedisServer {
     return this.#tls === undefined ? this.#port : this.#tlsPort;
   }
 
+  /** Process id of the running server. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** Of that port; `rediss://` where it serves by TLS. */
   get url(): string {
     return `${this.#tls === undefined ? 'redis' : 'rediss'}://127.0.0.1:${this.port}`;
