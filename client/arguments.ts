@@ -12,6 +12,8 @@ export interface PublishOptions {
   readonly conflate?: 'Latest' | 'Sum';
   /** The count that this publication adds to a `Sum`. */
   readonly count?: number;
+  /** W3C `traceparent` of a trace that goes on with this publication. Gateways of an earlier version refuse it. */
+  readonly traceparent?: string;
 }
 
 /** A payload as a `publish` command carries it: text, or bytes as base64. */
@@ -53,11 +55,13 @@ export function channelOf(channel: unknown): string {
 
 /** @throws TypeError for an option of another type */
 export function publishOptionsOf(options: unknown): PublishOptions {
-  const { ttlMs, conflateKey, conflate, count } = optionsOf(options) as { readonly [Name in keyof PublishOptions]: unknown };
+  const { ttlMs, conflateKey, conflate, count, traceparent } = optionsOf(options) as { readonly [Name in keyof PublishOptions]: unknown };
   if (conflateKey !== undefined && typeof conflateKey !== 'string')
     throw new TypeError(`conflateKey is text, and not ${nameOf(conflateKey)}`);
   if (conflate !== undefined && conflate !== 'Latest' && conflate !== 'Sum') throw new TypeError(`conflate is 'Latest' or 'Sum'`);
-  return { ttlMs: numberOf('ttlMs', ttlMs), conflateKey, conflate, count: numberOf('count', count) } as PublishOptions;
+  if (traceparent !== undefined && typeof traceparent !== 'string')
+    throw new TypeError(`traceparent is text, and not ${nameOf(traceparent)}`);
+  return { ttlMs: numberOf('ttlMs', ttlMs), conflateKey, conflate, count: numberOf('count', count), traceparent } as PublishOptions;
 }
 
 /** @throws TypeError for a density that is neither a number nor absent */

@@ -31,7 +31,7 @@ export interface Publication {
   readonly conflation: Conflation | undefined;
   /** Client id of the connection that published it; `undefined` for a backend. */
   readonly sender: number | undefined;
-  /** W3C `traceparent` of the request, if it had one. */
+  /** W3C `traceparent` under which gateways go on with its trace; `undefined` unless the trace is sampled. */
   readonly traceparent: string | undefined;
 }
 

@@ -25,6 +25,7 @@ import { OpenConnections, type ClientListener } from './connections/open-connect
 import { Drainer } from './moving/drainer.ts';
 import { askForWebSocket, isForPublisher, sendToPublisher } from './connections/plain-requests.ts';
 import { DoneFlushes } from './rooms/done-flushes.ts';
+import { noTracer, type Tracer } from '../core/trace.ts';
 import { FanOut } from './rooms/fan-out.ts';
 import { GatewayMetrics } from './accounts/metrics.ts';
 import { MemberCounter } from './commands/member-counter.ts';
@@ -53,6 +54,8 @@ export interface GatewayOptions {
   readonly pool?: Pool;
   readonly registry: Registry;
   readonly logger: Logger;
+  /** Absent: no traces. */
+  readonly tracer?: Tracer;
   /** Answers the HTTP requests that the gateway itself does not serve. */
   readonly site?: RequestListener;
 }
@@ -83,7 +86,7 @@ export class Gateway {
   #isLeaving = false;
 
   private constructor(options: GatewayOptions) {
-    const { bus, registry, settings, logger } = options;
+    const { bus, registry, settings, logger, tracer = noTracer } = options;
     this.#options = options;
     this.#pool = options.pool ?? new Pool({ publicKeyPem: '', logger });
     this.#pool.onChange(() => this.#poolChanged());
@@ -104,7 +107,7 @@ export class Gateway {
     this.#rooms = new Rooms({
       log: bus.log,
       policies: this.#pool.document === undefined ? options.policies : this.#pool.policies,
-      surroundings: { fanOut, metrics: this.#metrics, clock: systemClock, done: new DoneFlushes() },
+      surroundings: { fanOut, metrics: this.#metrics, clock: systemClock, done: new DoneFlushes(), tracer },
       logger,
       share: settings.fanOutPercent / 100,
     });
@@ -138,6 +141,7 @@ export class Gateway {
       metrics: this.#metrics,
       logger,
       clock: systemClock,
+      tracer,
     };
     // The socket's own buffer is small: bytes that wait longer are in a queue that a policy bounds.
     const { server, sockets } = createHttpServer({

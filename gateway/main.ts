@@ -10,6 +10,7 @@ import { collectProcessMetrics } from '../core/process/process-metrics.ts';
 import { Policies } from '../core/policy/policy.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { createPoolBus } from '../core/redis/pool-bus.ts';
+import { startTracing } from '../core/process/tracing.ts';
 import { Gateway } from './gateway.ts';
 
 const about = 'A Barrage gateway: holds the connections of clients, and sends them what is published to their channels.';
@@ -35,7 +36,9 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   exportBusMetrics(registry, poolBus);
   const { bus } = poolBus;
   const policies = policyFile?.policies() ?? new Policies([]);
-  const gateway = await Gateway.start({ settings, ...poolBus, policies, pool, registry, logger });
+  const traces = { part: 'gateway', instance: settings.gatewayName, sampler: 'parentbased_traceidratio' } as const;
+  const { tracer, close: endTracing } = await startTracing({ settings, ...traces, registry, logger });
+  const gateway = await Gateway.start({ settings, ...poolBus, policies, pool, registry, logger, tracer });
   policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
   const admin =
     settings.adminPort === undefined
@@ -54,6 +57,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
       poolFolder?.close();
       await bus.close();
       await admin?.close();
+      await endTracing();
     },
     hasten: () => gateway.hasten(),
   };

@@ -4,6 +4,8 @@ import type { Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { collectProcessMetrics } from '../core/process/process-metrics.ts';
+import type { Tracing } from '../core/process/open-telemetry.ts';
+import { startTracing } from '../core/process/tracing.ts';
 import { poolKeyOf } from './decide/policies.ts';
 import { ports } from './desired/labels.ts';
 import { ApiServer } from './kube/api-server.ts';
@@ -29,10 +31,12 @@ import { PoolStatusWriter } from './reconcile/pool-status.ts';
 import { Polls } from './reconcile/polls.ts';
 import { Pushes } from './reconcile/pushes.ts';
 import { StatusApplier } from './reconcile/status-applier.ts';
+import { tracedReconcile } from './reconcile/traced-reconcile.ts';
 import { Strays } from './reconcile/strays.ts';
 import { Stores } from './reconcile/stores.ts';
 import { Controller } from './runtime/controller.ts';
 import { candidateOf } from './runtime/election.ts';
+import type { Reconcile } from './runtime/outcome.ts';
 import { Reachability } from './runtime/reachability.ts';
 
 export interface OperatorOptions {
@@ -89,7 +93,8 @@ export class Operator implements Running {
   readonly closeMsMax = closeMsMax;
   readonly #options: OperatorOptions;
   readonly #journal: OperatorJournal;
-  readonly #registry = new Registry();
+  readonly #registry: Registry;
+  readonly #tracing: Tracing;
   readonly #leaving = new AbortController();
   readonly #election: LeaderElection;
   readonly #connection: KubeConnection;
@@ -104,9 +109,12 @@ export class Operator implements Running {
   #watching: Promise<void> | undefined;
   #callOffResync: (() => void) | undefined;
 
-  private constructor(options: OperatorOptions) {
+  private constructor(options: OperatorOptions, registry: Registry, tracing: Tracing) {
     const { settings, source } = options;
+    const { tracer } = tracing;
     this.#options = options;
+    this.#registry = registry;
+    this.#tracing = tracing;
     collectProcessMetrics(this.#registry);
     const clock = systemClock;
     const journal = operatorJournal(options.logger, clock);
@@ -128,6 +136,7 @@ export class Operator implements Running {
       random,
       rate: { ratePerSecond: settings.operatorApiRate, burst: 2 * settings.operatorApiRate },
       mayWrite: () => this.#election.isLeader,
+      tracer,
     });
     const api = new ApiServer(client);
     this.#stores = new Stores({ client, clock, random, journal, metrics, namespaces: settings.operatorWatchNamespaces });
@@ -167,13 +176,16 @@ export class Operator implements Running {
       recorder: this.#recorder,
       clock,
       journal,
+      tracer,
       image: settings.operatorImage,
       namespace: settings.operatorNamespace,
     });
     const channels = new ChannelReconciler({ stores: this.#stores, statuses, polls: this.#polls, clock, policies });
-    const shared = { workers: poolWorkers, paceMs, clock, observer: new ControllerTelemetry(this.#registry, journal) };
-    this.#pools = new Controller({ name: 'gatewaypool', reconcile: this.#reconciler.reconcile, ...shared });
-    this.#channels = new Controller({ name: 'barragechannel', reconcile: channels.reconcile, ...shared, paceMs: channelPaceMs });
+    const shared = { workers: poolWorkers, clock, observer: new ControllerTelemetry(this.#registry, journal) };
+    const controller = (name: string, reconcile: Reconcile, pace: number): Controller =>
+      new Controller({ ...shared, name, reconcile: tracedReconcile(tracer, name, reconcile), paceMs: pace });
+    this.#pools = controller('gatewaypool', this.#reconciler.reconcile, paceMs);
+    this.#channels = controller('barragechannel', channels.reconcile, channelPaceMs);
     this.#stores.onPoolChange((pool) => this.#enqueue(pool));
     this.#stores.partitions.onWhole(() => this.#review());
     // Keys that failed during an outage wait out their back-off: the API server is back, so they are tried now.
@@ -185,7 +197,11 @@ export class Operator implements Running {
    * @throws where a port is taken or no source names the API server
    */
   static async start(options: OperatorOptions): Promise<Operator> {
-    const operator = new Operator(options);
+    const { settings, logger } = options;
+    const registry = new Registry();
+    const traces = { part: 'operator', instance: settings.operatorName, sampler: 'parentbased_always_on' } as const;
+    const tracing = await startTracing({ settings, ...traces, registry, logger });
+    const operator = new Operator(options, registry, tracing);
     await operator.#serve();
     operator.#watching = operator.#stores.run(operator.#leaving.signal);
     operator.#lead().catch((error: unknown) => options.onLost(error instanceof Error ? error.message : String(error)));
@@ -217,6 +233,7 @@ export class Operator implements Running {
     await this.#watching;
     this.#connection.close();
     await Promise.all(this.#servers.map((server) => server.close()));
+    await this.#tracing.close();
   }
 
   /**

@@ -6,15 +6,20 @@ import type { Access } from './access.ts';
 import { publisherBounds } from './bounds.ts';
 import { discardBody, parseBody } from './body.ts';
 import { answerBody, refusals, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
-import type { Mesh } from './mesh.ts';
+import type { Mesh, RequestTrace } from './mesh.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import type { Operation } from './operation-seconds.ts';
+import type { Span, SpanName, Tracer } from '../core/trace.ts';
 import { withQuery } from './request.ts';
 
 export const socketPath = '/ws/v1';
 const operations = new Map<string, Operation>([
   ['/v1/mesh/publish', 'mesh.publish'],
   ['/v1/mesh/send', 'mesh.send'],
+]);
+const spans = new Map<string, SpanName>([
+  ['/v1/mesh/publish', 'POST /v1/mesh/publish'],
+  ['/v1/mesh/send', 'POST /v1/mesh/send'],
 ]);
 
 /** Fields that may stand in the query instead of the body: those about the request, not about the publication. */
@@ -25,6 +30,7 @@ interface HttpParts {
   readonly mesh: Mesh;
   readonly inFlight: BytesInFlight;
   readonly metrics: PublisherMetrics;
+  readonly tracer: Tracer;
 }
 
 /** The HTTP half of the publish API: `POST /v1/mesh/publish` and `POST /v1/mesh/send`. */
@@ -47,11 +53,20 @@ export class HttpApi {
       return respond(response, refusal);
     }
     const { inFlight } = this.#parts;
+    const span = this.#span(path, request);
     this.#requests++;
     const body = await readBody(request, limits.requestBytesMax, inFlight);
     try {
-      if (body.kind === 'whole') respond(response, await this.#run(operation, { bytes: body.bytes, query }, request));
-      else if (body.kind !== 'gone') await this.#refuseBody(operation, body.kind, { request, response });
+      if (body.kind === 'whole') {
+        const outcome = await this.#run(operation, { bytes: body.bytes, query }, { span, traceparent: traceparentOf(request) });
+        respond(response, outcome);
+        if (span !== undefined) endSpan(span, outcome);
+      } else if (body.kind === 'gone') {
+        span?.end({ fault: 'the sender went away' });
+      } else {
+        const refusal = await this.#refuseBody(operation, body.kind, { request, response });
+        if (span !== undefined) endSpan(span, refusal);
+      }
     } finally {
       if (body.kind === 'whole') inFlight.leave(body.bytes.length);
       this.#requests--;
@@ -69,16 +84,26 @@ export class HttpApi {
     return undefined;
   }
 
+  /** The span of an admitted request, if it is sampled. */
+  #span(path: string, request: IncomingMessage): Span | undefined {
+    const { tracer } = this.#parts;
+    const name = spans.get(path);
+    if (!tracer.isOn || name === undefined) return undefined;
+    const span = tracer.request(name, 'backend', traceparentOf(request));
+    span?.set({ 'http.request.method': 'POST', 'http.route': path });
+    return span;
+  }
+
   /** Carries out the request of a whole body. */
   #run(
     operation: Operation,
     { bytes, query }: { readonly bytes: Buffer; readonly query: string },
-    request: IncomingMessage,
+    trace: RequestTrace,
   ): Outcome | Promise<Outcome> {
     const { mesh, metrics } = this.#parts;
     const parsed = parseBody(bytes);
     const fields = parsed.kind === 'fault' ? parsed : withQuery(parsed.value, query, queryFields.get(operation) ?? []);
-    if (fields.kind !== 'fault') return mesh.run(operation, fields.value, traceparentOf(request));
+    if (fields.kind !== 'fault') return mesh.run(operation, fields.value, trace);
     const refusal = refuse('badArguments', fields.message);
     metrics.count(operation, refusal);
     return refusal;
@@ -88,13 +113,14 @@ export class HttpApi {
     operation: Operation,
     fault: 'full' | 'too-large',
     { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
-  ): Promise<void> {
+  ): Promise<Refusal> {
     const refusal =
       fault === 'full'
         ? tooMany('too many bytes of requests at one time, repeat', 1)
         : refuse('tooLarge', 'the body is larger than 2 MiB; a payload may have 1 MiB, and what its channel allows');
     this.#parts.metrics.count(operation, refusal);
     await respondWhileSending(request, response, refusal);
+    return refusal;
   }
 }
 
@@ -128,7 +154,19 @@ export function isJson(contentType: string | undefined): boolean {
 
 function traceparentOf(request: IncomingMessage): string | undefined {
   const value = request.headers['traceparent'];
-  return typeof value === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value) ? value : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Ends a request's span. A refusal is its sender's affair; a failure of this side marks the span as an error. */
+function endSpan(span: Span, outcome: Outcome): void {
+  const status = outcome.kind === 'done' ? 200 : refusals[outcome.reason].status;
+  span.set({ 'http.response.status_code': status, ...resultOf(outcome) });
+  span.end(status >= 500 ? { fault: resultOf(outcome)['barrage.result'] } : {});
+}
+
+/** The result of a request as an attribute. */
+export function resultOf(outcome: Outcome): { readonly 'barrage.result': string } {
+  return { 'barrage.result': outcome.kind === 'done' ? 'done' : outcome.reason };
 }
 
 /** Status, headers and body of an answer; the upgrade listener writes them to a bare socket. */

@@ -9,6 +9,7 @@ import { exportBusUp } from '../core/process/read-metrics.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { collectProcessMetrics } from '../core/process/process-metrics.ts';
 import { systemClock } from '../core/process/system-clock.ts';
+import { startTracing } from '../core/process/tracing.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { createPoolBus } from '../core/redis/pool-bus.ts';
 import { listenFault } from './access.ts';
@@ -43,7 +44,9 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const { bus } = poolBus;
   exportBusUp(registry, () => bus.state().up);
   const policies = () => policyFile?.policies() ?? pool.policies;
-  const publisher = await Publisher.start({ settings, ...poolBus, policies, pool, registry, logger, clock: systemClock });
+  const traces = { part: 'publisher', instance: settings.gatewayName, sampler: 'parentbased_traceidratio' } as const;
+  const { tracer, close: endTracing } = await startTracing({ settings, ...traces, registry, logger });
+  const publisher = await Publisher.start({ settings, ...poolBus, policies, pool, registry, logger, clock: systemClock, tracer });
   const { publisherHost: host, adminPort: port, httpKeepAliveMs: keepAliveMs } = settings;
   const admin = port === undefined ? undefined : await startAdminServer(publisher.admin, { host, port, keepAliveMs }, publisher.adminApi);
   logger.info({ host, port: publisher.port, adminPort: admin?.port ?? publisher.port }, 'the publisher listens');
@@ -54,6 +57,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
       await publisher.close();
       await admin?.close();
       await bus.close();
+      await endTracing();
     },
   };
 }

@@ -4,6 +4,9 @@ import type { Clock } from '../core/clock.ts';
 import type { Policies } from '../core/policy/policy.ts';
 import type { Logger } from '../core/process/logging.ts';
 import type { Position } from '../core/publication.ts';
+import { appendTraced } from '../core/bus/traced-append.ts';
+import type { Span, Tracer } from '../core/trace.ts';
+import { sampledTraceparent } from '../core/traceparent.ts';
 import { publisherBounds } from './bounds.ts';
 import { refuse, temporarilyUnavailable, tooMany, type Outcome, type RefusalReason } from './errors.ts';
 import type { PublisherMetrics } from './metrics.ts';
@@ -17,7 +20,18 @@ interface MeshParts {
   readonly metrics: PublisherMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly tracer: Pick<Tracer, 'isOn'>;
 }
+
+/** The trace of one request. */
+export interface RequestTrace {
+  /** The request's span; `undefined`: not sampled. */
+  readonly span?: Span | undefined;
+  /** The sender's `traceparent`, which a publisher without traces passes on. */
+  readonly traceparent?: string | undefined;
+}
+
+const untraced: RequestTrace = {};
 
 /** Carries out the requests of both transports: `mesh.publish`, `mesh.send` and `conn.call`. */
 export class Mesh {
@@ -26,6 +40,7 @@ export class Mesh {
   readonly #metrics: PublisherMetrics;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #tracer: Pick<Tracer, 'isOn'>;
   readonly #rates = new ChannelRates({ channelsMax: publisherBounds.rateChannelsMax });
 
   constructor(parts: MeshParts) {
@@ -34,17 +49,18 @@ export class Mesh {
     this.#metrics = parts.metrics;
     this.#logger = parts.logger;
     this.#clock = parts.clock;
+    this.#tracer = parts.tracer;
   }
 
   /**
    * Carries out one request; never rejects. A publication reaches the bus before this returns, so that one caller's
    * publications keep their order.
    */
-  async run(operation: Operation, fields: unknown, traceparent?: string): Promise<Outcome> {
+  async run(operation: Operation, fields: unknown, trace: RequestTrace = untraced): Promise<Outcome> {
     const startedAt = this.#clock.monotonic();
     let outcome: Outcome;
     try {
-      outcome = await this.#carryOut(operation, fields, traceparent);
+      outcome = await this.#carryOut(operation, fields, trace);
     } catch (error) {
       outcome = this.#failure(error);
     }
@@ -52,10 +68,10 @@ export class Mesh {
     return outcome;
   }
 
-  #carryOut(operation: Operation, fields: unknown, traceparent: string | undefined): Promise<Outcome> {
+  #carryOut(operation: Operation, fields: unknown, trace: RequestTrace): Promise<Outcome> {
     switch (operation) {
       case 'mesh.publish':
-        return this.#publish(fields, traceparent);
+        return this.#publish(fields, trace);
       case 'mesh.send':
         return this.#send(fields);
       case 'conn.call':
@@ -63,12 +79,13 @@ export class Mesh {
     }
   }
 
-  async #publish(fields: unknown, traceparent: string | undefined): Promise<Outcome> {
+  async #publish(fields: unknown, { span, traceparent }: RequestTrace): Promise<Outcome> {
     const read = parsePublish(fields);
     if (read.kind === 'fault') return refuse('badArguments', read.message);
     const request = read.value;
     const { channel, kind, payload, priority, ttlMs, conflation } = request;
-    const { limits } = this.#policies().of(channel);
+    const { limits, channel: pattern } = this.#policies().of(channel);
+    span?.set({ 'barrage.policy': pattern, 'barrage.payload.bytes': payload.length, 'barrage.priority': priority });
     if (payload.length > limits.payloadBytesMax)
       return refuse('tooLarge', `d: ${payload.length} bytes are more than the ${limits.payloadBytesMax} that channel "${channel}" takes`);
     const acceptedAt = this.#clock.wall();
@@ -81,10 +98,15 @@ export class Mesh {
         );
     }
     const members = this.#bus.calls.memberCounts(channel);
-    const publication = { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent };
-    const { epoch, firstOffset: offset } = await this.#bus.log.append(channel, [publication]);
+    span?.set({ 'barrage.members': members.ready + members.full });
+    const passedOn = this.#tracer.isOn ? undefined : sampledTraceparent(traceparent);
+    const publication = { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent: passedOn };
+    const { epoch, firstOffset: offset } = await appendTraced(this.#bus.log, channel, publication, span);
     if (request.waitMs === undefined) return { kind: 'done', result: { s: members.ready, f: members.full, offset, epoch } };
+    const wait = span?.child('wait');
     const delivered = await this.#delivered(channel, { epoch, offset }, request.waitMs);
+    wait?.set({ 'barrage.wait.unanswered': delivered.unanswered.length });
+    wait?.end();
     return { kind: 'done', result: { ...delivered, offset, epoch } };
   }
 

@@ -13,6 +13,7 @@ import { listen } from '../core/process/lifecycle.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { Pool } from '../core/process/pool.ts';
+import { noTracer, type Tracer } from '../core/trace.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { Access } from './access.ts';
 import { publisherBounds, serverTimes } from './bounds.ts';
@@ -34,6 +35,8 @@ export interface PublisherOptions {
   readonly registry: Registry;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Absent: no traces. */
+  readonly tracer?: Tracer;
   /** Sources of `/readyz` and `/metrics` on the publisher's port when there is no admin port; absent: its own. */
   readonly admin?: AdminSources;
   readonly pingIntervalMs?: number;
@@ -55,7 +58,7 @@ export class Publisher {
   #isLeaving = false;
 
   private constructor(options: PublisherOptions) {
-    const { bus, policies, registry, logger, clock, settings } = options;
+    const { bus, policies, registry, logger, clock, settings, tracer = noTracer } = options;
     this.#options = options;
     this.#pool = options.pool ?? new Pool({ publicKeyPem: '', logger });
     const access = new Access(settings.apiKeys);
@@ -65,10 +68,10 @@ export class Publisher {
       requestBytesInFlight: () => inFlight.bytes,
       sockets: () => sockets.open,
     });
-    const mesh = new Mesh({ bus, policies, metrics, logger, clock });
-    this.#http = new HttpApi({ access, mesh, inFlight, metrics });
+    const mesh = new Mesh({ bus, policies, metrics, logger, clock, tracer });
+    this.#http = new HttpApi({ access, mesh, inFlight, metrics, tracer });
     const pingIntervalMs = options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs;
-    this.#sockets = new SocketApi({ access, mesh, inFlight, metrics, pingIntervalMs });
+    this.#sockets = new SocketApi({ access, mesh, inFlight, metrics, pingIntervalMs, tracer });
     const { server, sockets } = createHttpServer({
       request: (request, response) => this.#request(request, response),
       upgrade: (request, socket, head) => this.#sockets.upgrade(request, socket, head),

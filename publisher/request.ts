@@ -211,6 +211,7 @@ export type RequestNumber = number | string | null;
 export interface SocketRequest {
   readonly method: string;
   readonly params: unknown;
+  readonly traceparent: string | undefined;
 }
 
 const requestNumberCharactersMax = 128;
@@ -219,7 +220,7 @@ const requestNumberCharactersMax = 128;
 export function parseSocketRequest(text: string): { readonly number: RequestNumber; readonly request: Parsed<SocketRequest> } {
   const parsed = parseJsonObject(text);
   if (parsed.kind === 'fault') return { number: null, request: parsed };
-  const { m, p, i, id, ...others } = parsed.value;
+  const { m, p, i, id, traceparent, ...others } = parsed.value;
   const number = i ?? id ?? null;
   const fault = (message: string): { number: RequestNumber; request: Parsed<SocketRequest> } => ({
     number: isRequestNumber(number) ? number : null,
@@ -229,9 +230,10 @@ export function parseSocketRequest(text: string): { readonly number: RequestNumb
     return fault(`i: must be an integer within ±(2^53−1), or a string of at most ${requestNumberCharactersMax} characters`);
   if (i !== undefined && id !== undefined) return fault('i and id are two names of one field: send one');
   const unknown = Object.keys(others)[0];
-  if (unknown !== undefined) return fault(`unknown field ${shown(unknown)} (a request has m, p and i)`);
+  if (unknown !== undefined) return fault(`unknown field ${shown(unknown)} (a request has m, p, i and traceparent)`);
   if (typeof m !== 'string') return fault(`m: ${m === undefined ? 'is missing' : 'must be a string'}`);
-  return { number, request: { kind: 'valid', value: { method: m, params: p } } };
+  if (traceparent !== undefined && typeof traceparent !== 'string') return fault('traceparent: must be a string');
+  return { number, request: { kind: 'valid', value: { method: m, params: p, traceparent } } };
 }
 
 function isRequestNumber(value: unknown): value is RequestNumber {

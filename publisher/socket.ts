@@ -6,12 +6,13 @@ import { limits } from '../core/limits.ts';
 import type { BytesInFlight } from '../core/process/bounded-read.ts';
 import type { Access } from './access.ts';
 import { publisherBounds } from './bounds.ts';
-import { answerBody, leaving, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
-import { answerOf, socketPath } from './http.ts';
+import { answerBody, leaving, refusals, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
+import { answerOf, resultOf, socketPath } from './http.ts';
 import type { Mesh } from './mesh.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import type { Operation } from './operation-seconds.ts';
-import { parseSocketRequest, shown, type RequestNumber } from './request.ts';
+import type { Tracer } from '../core/trace.ts';
+import { parseSocketRequest, shown, type RequestNumber, type SocketRequest } from './request.ts';
 
 interface SocketParts {
   readonly access: Access;
@@ -19,6 +20,7 @@ interface SocketParts {
   readonly inFlight: BytesInFlight;
   readonly metrics: PublisherMetrics;
   readonly pingIntervalMs: number;
+  readonly tracer: Tracer;
 }
 
 const operations = new Map<string, Operation>([
@@ -120,13 +122,25 @@ export class SocketApi {
         this.#parts.metrics.count(operation, refusal);
         return answer(connection, number, refusal);
       }
-      void this.#parts.mesh.run(operation, request.value.params).then((outcome) => {
+      void this.#run(operation, request.value).then((outcome) => {
         this.#parts.inFlight.leave(bytes.length);
         this.#addInFlight(connection, -1);
         answer(connection, number, outcome);
         this.#leaveIfAnswered(connection);
       });
     });
+  }
+
+  /** Carries out one request, inside a span if its trace is sampled. Never rejects. */
+  async #run(operation: Operation, { params, traceparent }: SocketRequest): Promise<Outcome> {
+    const { mesh, tracer } = this.#parts;
+    const span = tracer.request(operation, 'backend', traceparent);
+    if (span === undefined) return await mesh.run(operation, params, { traceparent });
+    const outcome = await mesh.run(operation, params, { span, traceparent });
+    span.set(resultOf(outcome));
+    const isOurs = outcome.kind !== 'done' && refusals[outcome.reason].status >= 500;
+    span.end(isOurs ? { fault: outcome.reason } : {});
+    return outcome;
   }
 
   /** Accepts a request, or returns the reason for refusing it. */

@@ -15,6 +15,7 @@ import { redisAccess } from '../core/redis/access.ts';
 import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { systemClock } from '../core/process/system-clock.ts';
+import { startTracing } from '../core/process/tracing.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { listenFault } from '../publisher/access.ts';
 import { Publisher } from '../publisher/publisher.ts';
@@ -61,8 +62,10 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   const poolFolder = settings.poolFolder === '' ? undefined : await watchPoolFolder(settings.poolFolder, pool, { logger });
   const builtIn = standalonePolicies(settings.gatewayHost);
   const policies = (): Policies => policyFile?.policies() ?? (isInPool ? pool.policies : builtIn);
+  const traces = { part: 'standalone', instance: settings.gatewayName, sampler: 'parentbased_always_on' } as const;
+  const { tracer, close: endTracing } = await startTracing({ settings, ...traces, registry, logger });
   const bus = createBus(settings, registry, logger);
-  const closers: (() => Promise<void>)[] = [() => bus.close()];
+  const closers: (() => Promise<void>)[] = [endTracing, () => bus.close()];
   let leaving: Gateway | undefined;
   // The gateway drains slowly for its connected clients; everything else stays up for them until then.
   const close = async (): Promise<void> => {
@@ -75,10 +78,10 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     let publisherPort = settings.publisherPort;
     const site = isInPool ? undefined : await loadDemo(() => ({ publisherPort }), logger);
     const pages = site === undefined ? {} : { site };
-    const gateway = await Gateway.start({ settings, bus, policies: policies(), pool, registry, logger, ...pages });
+    const gateway = await Gateway.start({ settings, bus, policies: policies(), pool, registry, logger, tracer, ...pages });
     leaving = gateway;
     policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
-    const publishing = { settings, bus, policies, pool, registry, logger, clock: systemClock };
+    const publishing = { settings, bus, policies, pool, registry, logger, clock: systemClock, tracer };
     // The gateway's drain has already sent backends elsewhere.
     const publisher = await Publisher.start({ ...publishing, admin: gateway.admin, farewellMs: 0 });
     publisherPort = publisher.port;

@@ -44,6 +44,18 @@ export interface AppendResult {
   readonly epoch: string;
   readonly firstOffset: number;
   readonly lastOffset: number;
+  /** The batch that it went with; absent without a sampled publication in it, and on a bus without batches. */
+  readonly batch?: AppendBatch;
+}
+
+/** One round trip of a batch to a remote bus. */
+export interface AppendBatch {
+  readonly publications: number;
+  /** Payload bytes. */
+  readonly bytes: number;
+  /** Monotonic milliseconds. */
+  readonly sentAt: number;
+  readonly answeredAt: number;
 }
 
 export interface LogSubscriber {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
+import { openMetricsOf, wantsOpenMetrics } from './open-metrics.ts';
 
 /** Conditions that a process still waits for before it can serve, in words; empty = ready. */
 export type Waiting = readonly string[];
@@ -28,8 +29,9 @@ export function answerAdmin(sources: AdminSources, request: IncomingMessage, res
       .writeHead(waiting.length === 0 ? 200 : 503, { 'content-type': 'text/plain' })
       .end(waiting.length === 0 ? 'ready\n' : `waiting for: ${waiting.join('; ')}\n`);
   } else {
-    void sources.registry.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': sources.registry.contentType }).end(text),
+    const registry = wantsOpenMetrics(request.headers.accept) ? openMetricsOf(sources.registry) : sources.registry;
+    void registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': registry.contentType, vary: 'accept' }).end(text),
       () => response.writeHead(500).end(),
     );
   }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { previousBusSettings, redisSettings } from './redis-settings.ts';
 import { setting } from './setting.ts';
+import { traceSettings } from './trace-settings.ts';
 import {
   apiKeys,
   claim,
@@ -300,4 +301,5 @@ export const settingsTable = {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
     meaning: 'Least severity that is logged.',
   }),
+  ...traceSettings,
 } as const;

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { settingsTable } from './settings-table.ts';
 import { messageOf } from './settings-values.ts';
+import { traceFaults } from './trace-settings.ts';
 
 type Table = typeof settingsTable;
 export type Settings = { readonly [Name in keyof Table]: z.output<Table[Name]['schema']> };
@@ -37,9 +38,13 @@ const idlePingIntervalsMin = 2;
 
 /** Contradictions between settings that are each valid alone, in words. */
 function contradictionsIn(settings: Settings): readonly string[] {
-  return [idleFault(settings), ...tokenFaults(settings), redisFault(settings), ...previousBusFaults(settings)].filter(
-    (fault) => fault !== undefined,
-  );
+  return [
+    idleFault(settings),
+    ...tokenFaults(settings),
+    redisFault(settings),
+    ...previousBusFaults(settings),
+    ...traceFaults(settings),
+  ].filter((fault) => fault !== undefined);
 }
 
 function idleFault({ idleTimeoutMs, pingIntervalMs }: Settings): string | undefined {

@@ -31,6 +31,8 @@ export type Command =
       readonly conflateKey?: string | undefined;
       readonly conflate?: 'Latest' | 'Sum' | undefined;
       readonly count?: number | undefined;
+      /** W3C `traceparent` of a trace that the publication belongs to. */
+      readonly traceparent?: string | undefined;
     }
   | { readonly id: number; readonly op: 'counts'; readonly channel: string }
   | { readonly id: number; readonly op: 'ping' };

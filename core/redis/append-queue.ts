@@ -107,16 +107,20 @@ export class AppendQueue {
   /** Sends a batch and settles it. On failure returns the reason, with nothing settled. */
   async #sendBatch(channel: string, batch: readonly Append[]): Promise<Failure | undefined> {
     const publications = batch.length === 1 ? batch[0]!.publications : batch.flatMap((append) => append.publications);
-    const remainingMs = Math.max(1, appendDeadlineMs - (this.#clock.monotonic() - batch[0]!.since));
+    const sentAt = this.#clock.monotonic();
+    const remainingMs = Math.max(1, appendDeadlineMs - (sentAt - batch[0]!.since));
     try {
       const outcome = await withDeadline(this.#send(channel, publications), remainingMs, this.#clock);
       if (outcome.kind === 'late') return { reason: 'late', error: new BusUnavailable('the bus did not answer in time') };
       const { epoch, offset } = outcome.value;
+      const sampled = publications.some(({ traceparent }) => traceparent !== undefined)
+        ? { batch: { publications: publications.length, bytes: payloadBytesOf(publications), sentAt, answeredAt: this.#clock.monotonic() } }
+        : undefined;
       let lastOffset = offset - publications.length;
       for (const append of batch) {
         const firstOffset = lastOffset + 1;
         lastOffset += append.publications.length;
-        append.resolve({ epoch, firstOffset, lastOffset });
+        append.resolve({ epoch, firstOffset, lastOffset, ...sampled });
       }
       return undefined;
     } catch (error) {

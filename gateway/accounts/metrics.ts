@@ -216,6 +216,11 @@ export class GatewayMetrics {
   observeLatency(publications: readonly PlacedPublication[], now: number): void {
     for (const { publication } of publications) this.#latency.observe(latencyOf(publication, now));
   }
+
+  /** Keeps a publication's trace as the exemplar of its latency, which was observed before. */
+  latencyExemplar(publication: Publication, now: number, traceId: string): void {
+    this.#latency.exemplify(latencyOf(publication, now), traceId, now);
+  }
 }
 
 /** Latency of a publication, never negative: a publisher's clock that is ahead counts as no delay. */

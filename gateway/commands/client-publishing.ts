@@ -2,8 +2,10 @@ import type { LRUCache } from 'lru-cache';
 import { boundedCache } from '../../core/bounded-cache.ts';
 import { BusUnavailable, type AppendResult, type ChannelLog } from '../../core/bus/bus.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
+import { appendTraced } from '../../core/bus/traced-append.ts';
 import type { Publication } from '../../core/publication.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
+import type { Span } from '../../core/trace.ts';
 
 export type PublishResult =
   | { readonly kind: 'published'; readonly result: AppendResult }
@@ -41,8 +43,10 @@ export class ClientPublishing {
     readonly publication: Publication;
     /** Milliseconds of a monotonic clock. */
     readonly now: number;
+    /** The command's span; absent: not sampled. */
+    readonly span?: Span | undefined;
   }): Promise<PublishResult> {
-    const { channel, policy, publication, now } = request;
+    const { channel, policy, publication, now, span } = request;
     const paced = `${channel} ${request.author}`;
     const lastAt = this.#lastAt.get(paced);
     const slow = slowModeWait(lastAt, policy.access.slowModeSeconds, now);
@@ -50,7 +54,7 @@ export class ClientPublishing {
     if (!this.#takeRate(channel, policy.limits.publicationsPerSecond, now)) return { kind: 'channel_rate' };
     if (policy.access.slowModeSeconds > 0) this.#lastAt.set(paced, now);
     try {
-      return { kind: 'published', result: await this.#log.append(channel, [publication]) };
+      return { kind: 'published', result: await appendTraced(this.#log, channel, publication, span) };
     } catch (error) {
       // A client that is told to try again must not have to wait for having tried.
       this.#giveBack(paced, now, lastAt);

@@ -3,6 +3,7 @@ import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
+import type { Tracer } from '../../core/trace.ts';
 import type { Connection } from '../connections/connection.ts';
 import type { MemberCounter } from './member-counter.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
@@ -21,6 +22,8 @@ export interface SessionSurroundings {
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Absent: no traces. */
+  readonly tracer?: Tracer;
 }
 
 /** The answers of one protocol. */

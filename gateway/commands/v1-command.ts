@@ -3,6 +3,7 @@ import { channelNameFault } from '../../core/channel.ts';
 import { parseJsonObject } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import type { Command, CommandError } from '../../core/protocol/barrage-v1.ts';
+import { traceparentCharactersMax } from '../../core/traceparent.ts';
 import { densityMin } from '../merging/density.ts';
 
 const id = z.int().min(0);
@@ -34,6 +35,7 @@ const commands = {
       conflateKey: key.optional(),
       conflate: z.enum(['Latest', 'Sum']).optional(),
       count: z.int().min(1).max(1000).optional(),
+      traceparent: z.string().max(traceparentCharactersMax).optional(),
     })
     .superRefine(({ conflateKey, conflate, count }, context) => {
       const needs = (field: string, message: string): void => context.addIssue({ code: 'custom', path: [field], message });

@@ -147,7 +147,7 @@ export class V1Dialect implements Dialect {
   }
 
   async #publish(command: Of<'publish'>): Promise<Outcome> {
-    const { rooms, publishing, clock } = this.#surroundings;
+    const { rooms, publishing, clock, tracer } = this.#surroundings;
     const { channel } = command;
     const policy = rooms.policies.of(channel);
     const access = mayPublish(policy, this.#connection.uid);
@@ -161,7 +161,14 @@ export class V1Dialect implements Dialect {
       );
     }
     const author = this.#connection.uid === undefined ? `client ${this.#connection.id}` : `user ${this.#connection.uid}`;
-    const published = await publishing.publish({ channel, author, policy, publication, now: clock.monotonic() });
+    const span = tracer?.request('client publish', 'client', command.traceparent);
+    const published = await publishing.publish({ channel, author, policy, publication, now: clock.monotonic(), span });
+    span?.set({
+      'barrage.policy': policy.channel,
+      'barrage.payload.bytes': publication.payload.length,
+      'barrage.result': published.kind === 'published' ? 'done' : published.kind,
+    });
+    span?.end(published.kind === 'unavailable' ? { fault: published.kind } : {});
     switch (published.kind) {
       case 'published':
         return { result: { epoch: published.result.epoch, offset: published.result.firstOffset } };

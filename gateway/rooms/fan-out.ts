@@ -9,10 +9,18 @@ export interface FannedOut {
   spentMs: number;
 }
 
+/** First and last write of a flush, by the monotonic clock in milliseconds. */
+export interface WriteMarks {
+  firstAt: number | undefined;
+  lastAt: number;
+}
+
 /** The frames of one cut, one for each class that is sent something. */
 export interface Flush {
   readonly room: FannedOut;
   readonly deliveries: readonly Delivery<Member>[];
+  /** Filled in by the fan-out; `undefined`: nobody wants to know. */
+  readonly marks?: WriteMarks | undefined;
   /** Called when all members were served, queued or passed over. */
   onDone(): void;
 }
@@ -74,6 +82,7 @@ export class FanOut {
       if (queue.length > 0) this.#flushes.set(room, queue);
       const now = this.#options.clock.monotonic();
       room.spentMs += now - at;
+      if (flush?.marks !== undefined) mark(flush.marks, at, now);
       at = now;
       if (isDone) {
         flush?.onDone();
@@ -84,6 +93,11 @@ export class FanOut {
     }
     this.#options.onSlice(at - startedAt);
   }
+}
+
+function mark(marks: WriteMarks, from: number, to: number): void {
+  marks.firstAt ??= from;
+  marks.lastAt = to;
 }
 
 /** Writes to at most a quantum of members; `true` when the flush is done. */

@@ -16,7 +16,7 @@ export interface ClassRecord {
   /** Number of members of the class. */
   readonly members: number;
   /** Publications left out for the class; `undefined` = none. */
-  readonly dropped: Pick<LeftOut, 'reasonOf'> | undefined;
+  readonly dropped: Pick<LeftOut, 'reasonOf' | 'total'> | undefined;
   /** Delivery of the class's frame; `undefined` = nothing was sent. */
   readonly delivery: { result(): DeliveryResult } | undefined;
 }

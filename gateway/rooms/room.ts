@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import { priorities, type LogBatch, type Position } from '../../core/publication.ts';
+import { noTracer, type Tracer } from '../../core/trace.ts';
 import type { EncodedItems, Encoding, MemberClass } from '../encoding/encoding.ts';
 import { flushesUnderWayMax, type RoomLoad } from '../merging/cadence.ts';
 import type { ClassCut, Cut, Missing, Moment } from '../merging/cut.ts';
@@ -13,6 +14,7 @@ import { Delivery } from './delivery.ts';
 import type { DoneFlushes } from './done-flushes.ts';
 import type { FanOut } from './fan-out.ts';
 import { FlushRecords, type ClassRecord } from './flush-records.ts';
+import { FlushTrace, stillWaiting, withSampled, type SampledPublication, type TracedFlush } from './flush-traces.ts';
 import { Handovers } from './handovers.ts';
 import { RoomMeter } from './room-meter.ts';
 import { MemberList, type Member, type MemberRoom } from './members.ts';
@@ -23,6 +25,8 @@ export interface RoomSurroundings {
   readonly clock: Clock;
   /** Finished flushes of all rooms. */
   readonly done: DoneFlushes<readonly ClassRecord[]>;
+  /** Absent: no traces. */
+  readonly tracer?: Tracer;
 }
 
 /**
@@ -50,6 +54,8 @@ export class Room implements MemberRoom {
   #isClosed = false;
   readonly #meter: RoomMeter;
   #size = 0;
+  /** Sampled publications that are not cut yet; `undefined` = none. */
+  #sampled: readonly SampledPublication[] | undefined;
 
   constructor(options: {
     readonly channel: string;
@@ -152,7 +158,9 @@ export class Room implements MemberRoom {
   receive(batch: LogBatch): void {
     this.#endHandovers();
     this.#meter.received(batch.publications);
-    this.#surroundings.metrics.received(batch.publications.length);
+    const { metrics, clock, tracer } = this.#surroundings;
+    metrics.received(batch.publications.length);
+    if (tracer?.isOn === true) this.#sampled = withSampled(this.#sampled, batch, clock.monotonic(), tracer);
     this.#emit(this.#merger.receive(batch, this.#moment()));
   }
 
@@ -287,14 +295,30 @@ export class Room implements MemberRoom {
     this.#meter.begun();
     this.#meter.spentMs += clock.monotonic() - startedAt;
     metrics.flushed(cut, this.#merger.windowMs);
+    const trace = this.#sampled === undefined ? undefined : this.#trace(this.#sampled, { cut, classes, deliveries, cutAt: startedAt });
     fanOut.add({
       room: this.#meter,
       deliveries,
+      marks: trace?.marks,
       onDone: () => {
         this.records.done();
+        if (trace !== undefined) this.#endTrace(trace);
         this.#written(cut);
       },
     });
+  }
+
+  /** Begins the spans of the sampled publications in a flush, if there are any. */
+  #trace(sampled: readonly SampledPublication[], flush: Omit<TracedFlush, 'policy' | 'windowMs'>): FlushTrace | undefined {
+    this.#sampled = stillWaiting(sampled, flush.cut);
+    const about = { ...flush, policy: this.policy.channel, windowMs: this.#merger.windowMs };
+    return FlushTrace.begin(this.#surroundings.tracer ?? noTracer, sampled, about);
+  }
+
+  #endTrace(trace: FlushTrace): void {
+    const { clock, metrics } = this.#surroundings;
+    trace.end(clock.monotonic());
+    for (const { publication, traceId } of trace.sent) metrics.latencyExemplar(publication, clock.wall(), traceId);
   }
 
   #delivery(options: {

@@ -2,7 +2,7 @@ import type { ListedMetric } from './list.ts';
 
 const introduction = `# Metrics
 
-Every process answers \`GET /metrics\` in Prometheus' text format: gateway and publisher on the main port or on \`BARRAGE_ADMIN_PORT\`, the operator on port 8080. Next to it are two probes:
+Every process answers \`GET /metrics\` in Prometheus' text format, or in OpenMetrics with the exemplars of [traces](traces.md) where the reader prefers that (\`Accept\`): gateway and publisher on the main port or on \`BARRAGE_ADMIN_PORT\`, the operator on port 8080. Next to it are two probes:
 
 - \`/livez\`: the event loop turns. It never looks at Redis.
 - \`/readyz\`: 200, or 503 with the missing condition.
@@ -39,7 +39,7 @@ const parts: readonly Part[] = [
       'The names from `controller_runtime` to `rest_client`, and `leader_election`, are those of controller-runtime and client-go, with the same meaning. So dashboards for other operators show this one.',
     has: isOf('operator'),
   },
-  { title: 'Every process', about: '', has: isOfNode },
+  { title: 'Every process', about: '', has: (metric) => isOfNode(metric) || isOf('gateway', 'publisher', 'operator')(metric) },
 ];
 
 /** The text of `docs/metrics.md`: a table for each kind of process. */

@@ -5,6 +5,7 @@ import { Pool, exportPoolDocument } from '../../core/process/pool.ts';
 import { collectProcessMetrics } from '../../core/process/process-metrics.ts';
 import { exportBusUp } from '../../core/process/read-metrics.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
+import { exportTraceCounts } from '../../core/process/tracing.ts';
 import { exportBusMetrics } from '../../core/redis/bus-metrics.ts';
 import { GatewayMetrics } from '../../gateway/accounts/metrics.ts';
 import { Drainer } from '../../gateway/moving/drainer.ts';
@@ -55,6 +56,7 @@ function publisherRegistry(): Registry {
 function sharedRegistry(): Registry {
   const registry = new Registry();
   collectProcessMetrics(registry);
+  exportTraceCounts(registry);
   exportPolicyFileValidity(registry, { valid: () => true });
   exportPoolDocument(registry, new Pool({ publicKeyPem: '', logger }));
   exportBusMetrics(registry, {
@@ -68,6 +70,7 @@ function sharedRegistry(): Registry {
 function operatorRegistry(): Registry {
   const registry = new Registry();
   collectProcessMetrics(registry);
+  exportTraceCounts(registry);
   void new ClientMetrics(registry);
   void new ControllerTelemetry(registry, operatorJournal(logger, systemClock));
   new Pushes(async () => ({ kind: 'silent' })).export(registry);

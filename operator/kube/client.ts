@@ -1,6 +1,7 @@
 import type { ResponseContext } from '@kubernetes/client-node';
 import { ApiError } from '../runtime/api-error.ts';
 import type { Clock } from '../../core/clock.ts';
+import { noTracer, type Tracer } from '../../core/trace.ts';
 import { pause, TimeOver, within } from '../runtime/deadline.ts';
 import { RateLimit, type RateLimitOptions } from '../runtime/rate-limit.ts';
 import { Reachability } from '../runtime/reachability.ts';
@@ -30,6 +31,8 @@ export interface KubeClientOptions {
   readonly mayWrite?: () => boolean;
   /** Shared by all clients of a process. Absent: the client has its own. */
   readonly reachability?: Reachability;
+  /** Absent: no traces. */
+  readonly tracer?: Tracer;
 }
 
 export interface KubeRequest {
@@ -64,6 +67,22 @@ export class KubeClient {
    * @throws ApiError
    */
   async request(request: KubeRequest): Promise<unknown> {
+    const { tracer = noTracer } = this.#options;
+    if (!tracer.isOn || request.verb === 'watch') return await this.#request(request);
+    const attributes = { 'http.request.method': methods[request.verb], 'url.path': withoutQuery(request.path) };
+    return await tracer.within(`kube ${request.verb}`, { attributes }, async (span) => {
+      try {
+        const answer = await this.#request(request);
+        span?.set({ 'barrage.result': 'done' });
+        return answer;
+      } catch (error) {
+        if (error instanceof ApiError) span?.set({ 'http.response.status_code': error.status, 'barrage.result': error.reason });
+        throw error;
+      }
+    });
+  }
+
+  async #request(request: KubeRequest): Promise<unknown> {
     const { clock, random, timeoutMs = defaultTimeoutMs } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       try {

@@ -16,6 +16,7 @@ import { resources } from '../kube/resources.ts';
 import type { OperatorJournal } from '../kube/log-lines.ts';
 import type { Recorder } from '../kube/recorder.ts';
 import type { Clock } from '../../core/clock.ts';
+import { noTracer, type Tracer } from '../../core/trace.ts';
 import type { KubeObject } from '../runtime/kube-api.ts';
 import type { Outcome } from '../runtime/outcome.ts';
 import type { ActionShell } from './action-shell.ts';
@@ -50,6 +51,8 @@ export interface PoolReconcilerOptions {
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly journal: OperatorJournal;
+  /** Absent: no traces. */
+  readonly tracer?: Tracer;
   /** The product's image. */
   readonly image: string;
   /** The operator's own namespace. */
@@ -90,7 +93,7 @@ export class PoolReconciler {
   }
 
   readonly reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
-    const { stores, secrets: keeper, status, clock, journal } = this.#options;
+    const { stores, secrets: keeper, status, clock, journal, tracer = noTracer } = this.#options;
     const pool = stores.pools.get(key);
     if (pool === undefined || pool.metadata.deletionTimestamp !== undefined) {
       this.#memories.forget(key);
@@ -122,7 +125,16 @@ export class PoolReconciler {
     const kept = this.#observer.keptRevision(pool, ingredients, keptBusOf(busChange));
     const observed: ObservedPool = { ...this.#observer.observe(pool, ingredients, memory), keptRevision: kept?.revision };
     await this.#nextTurn();
-    const plan = planPool(observed);
+    const plan = await tracer.within('plan', {}, async (span) => {
+      const planned = planPool(observed);
+      const { scaling, actions } = planned;
+      span?.set({
+        'barrage.plan.gateways': observed.gateways.length,
+        'barrage.plan.desired': scaling.desired,
+        'barrage.plan.actions': actions.length,
+      });
+      return planned;
+    });
     await this.#nextTurn();
     memory.scaling = plan.scaling.memory;
     const wanted = desiredChildren({

@@ -102,6 +102,12 @@ const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
   jose: (path) => path === 'gateway/identity/token-verifier.ts',
   ioredis: (path) => path.startsWith('core/redis/'),
   '@kubernetes/client-node': (path) => path.startsWith('operator/kube/'),
+  ...Object.fromEntries(
+    ['api', 'exporter-trace-otlp-http', 'exporter-trace-otlp-proto', 'sdk-node'].map((name) => [
+      `@opentelemetry/${name}`,
+      (path: string) => path === 'core/process/open-telemetry.ts',
+    ]),
+  ),
 };
 
 /** Packages that a decision may use: they compute. */

@@ -24,12 +24,17 @@ export class BenchProcess {
   #ended = false;
   #changed: () => void = () => {};
 
-  constructor(options: { readonly name: string; readonly command: readonly string[]; readonly cpu: number | undefined }) {
+  constructor(options: {
+    readonly name: string;
+    readonly command: readonly string[];
+    readonly cpu: number | undefined;
+    readonly variables?: Readonly<Record<string, string>>;
+  }) {
     // taskset replaces itself by the command: the pid is the command's.
     const [program, ...args] = options.cpu === undefined ? options.command : ['taskset', '-c', String(options.cpu), ...options.command];
     assert(program !== undefined);
     this.#name = options.name;
-    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...options.variables } });
     this.#child.stdin.on('error', () => {});
     const end = (): void => {
       this.#ended = true;

@@ -10,15 +10,17 @@ import { httpRows, measureHttp } from './publish-http.ts';
 import { report, unmeasured } from './report.ts';
 import type { Outcome } from './tables.ts';
 import { measureSmallRooms, smallRoomsRows } from './small-rooms.ts';
+import { measureTraces, tracesRows } from './traces.ts';
 import { drainRows, fanOutRows, memoryRows, throughputRows } from './rows.ts';
 
-const allRows = [...fanOutRows, ...memoryRows, ...throughputRows, ...drainRows, ...httpRows, ...smallRoomsRows];
+const allRows = [...fanOutRows, ...memoryRows, ...throughputRows, ...drainRows, ...httpRows, ...smallRoomsRows, ...tracesRows];
 
 const usage = `npm run bench -- [options]
   --rounds N      rounds of every row, interleaved (3)
   --seconds N     measured seconds of a fan-out row (4)
   --only NAMES    comma-separated rows, or what stands before the - of several: a1,d20-plain,memory
   --quick         one short round of everything, for trying the bench itself
+  --before DIR    another checkout, whose server is measured beside this one's in the row traces
   --node-args A   comma-separated arguments for the servers' Node, such as --cpu-prof
 rows: ${allRows.map(({ name }) => name).join(' ')}
 `;
@@ -30,6 +32,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     'node-args': { type: 'string' },
+    before: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -111,6 +114,7 @@ async function run(): Promise<void> {
     drain: await measureRows(drainRows, rounds, (row) => measureDrain(bench, row)),
     http: await measureRows(httpRows, rounds, (row) => measureHttp(bench, row)),
     smallRooms: await measureRows(smallRoomsRows, rounds, (row) => measureSmallRooms(bench, row)),
+    traces: await measureRows(tracesRows, 1, () => measureTraces(bench, { turns: rounds * 5, before: options.before })),
   };
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`;
   const conditions = `${machine}; ${pinned ? 'server on CPU 0, clients on CPU 1' : 'not pinned: taskset or a second CPU is missing'}; ${bench.members} members, 200-byte payloads, ${rounds} rounds of ${seconds} s; memory at ${bench.idleConnections} connections`;

@@ -1,6 +1,7 @@
 import type { DrainResult } from './drain.ts';
 import type { FanOutResult, MemoryResult } from './measure.ts';
 import { smallRoomsTable, type SmallRoomsResult } from './small-rooms.ts';
+import { tracesTable, type TracesResult } from './traces.ts';
 import { httpTable, type HttpResult } from './publish-http.ts';
 import { drainRows, drainToleranceMax, fanOutRows, memoryRows, throughputRows, type FanOutRow } from './rows.ts';
 import { goalText, results, spreadText, table, type Outcome } from './tables.ts';
@@ -14,6 +15,7 @@ export interface Measurements {
   readonly drain: ReadonlyMap<string, readonly Outcome<DrainResult>[]>;
   readonly http: ReadonlyMap<string, readonly Outcome<HttpResult>[]>;
   readonly smallRooms: ReadonlyMap<string, readonly Outcome<SmallRoomsResult>[]>;
+  readonly traces: ReadonlyMap<string, readonly Outcome<TracesResult>[]>;
 }
 
 /**
@@ -28,6 +30,7 @@ export function report(measurements: Measurements): string {
   if (measurements.drain.size > 0) parts.push(drainTable(measurements.drain));
   if (measurements.http.size > 0) parts.push(httpTable(measurements.http));
   if (measurements.smallRooms.size > 0) parts.push(smallRoomsTable(measurements.smallRooms));
+  if (measurements.traces.size > 0) parts.push(tracesTable(measurements.traces));
   const remarks = [...unmeasured(measurements), ...surprises(measurements)];
   if (remarks.length > 0) parts.push(remarks.map((remark) => `- ${remark}\n`).join(''));
   return parts.join('\n');

@@ -9,6 +9,7 @@ import { listen } from '../../core/process/lifecycle.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
+import { startTracing } from '../../core/process/tracing.ts';
 import { subprotocol } from '../../core/protocol/barrage-v1.ts';
 import { textFrame } from '../../gateway/encoding/frame.ts';
 import { Gateway } from '../../gateway/gateway.ts';
@@ -75,6 +76,8 @@ async function startBare(isRaw: boolean): Promise<Started> {
 
 async function startBarrage(): Promise<Started> {
   const read = readSettings({
+    // Traces, where the row is about them.
+    ...process.env,
     BARRAGE_GATEWAY_PORT: '0',
     BARRAGE_PUBLISHER_PORT: '0',
     BARRAGE_LOG_LEVEL: 'warn',
@@ -90,8 +93,11 @@ async function startBarrage(): Promise<Started> {
   collectDefaultMetrics({ register: registry });
   const policies = new Policies([]);
   const logger = createLogger({ part: 'bench', level: settings.logLevel });
-  const gateway = await Gateway.start({ settings, bus, policies, registry, logger });
-  const publisher = await Publisher.start({ settings, bus, policies: () => policies, registry, logger, clock: systemClock });
+  const traces = { part: 'bench', instance: 'bench', sampler: 'parentbased_traceidratio' } as const;
+  const { tracer } = await startTracing({ settings, ...traces, registry, logger });
+  const shared = { settings, bus, registry, logger, tracer };
+  const gateway = await Gateway.start({ ...shared, policies });
+  const publisher = await Publisher.start({ ...shared, policies: () => policies, clock: systemClock });
   process.stdout.write(`http ${publisher.port}\n`);
   const rest = { kind: 'text', priority: 'normal', ttlMs: 0, conflation: undefined, sender: undefined, traceparent: undefined } as const;
   return [gateway.port, (channel, payload) => void bus.log.append(channel, [{ ...rest, payload, acceptedAt: Date.now() }])];

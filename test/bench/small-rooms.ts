@@ -58,45 +58,78 @@ export function channelOf(index: number): string {
 
 /** One row, once, in fresh processes. @throws BenchProcessFailed */
 export async function measureSmallRooms(bench: Bench, row: SmallRoomsRow): Promise<SmallRoomsResult> {
-  const flags = ['--max-semi-space-size=4', ...bench.nodeArguments];
-  const server = new BenchProcess({
-    name: `${row.server} server`,
-    command: [process.execPath, ...flags, join(import.meta.dirname, 'rooms-server.ts'), row.server],
-    cpu: bench.pinned ? 0 : undefined,
-  });
-  let sink: BenchProcess | undefined;
-  let http: HttpLoad | undefined;
+  const stage = new SmallRooms(bench, { kind: row.server });
   try {
-    const [, httpPort] = (await server.line(startMs)).split(' ');
-    const [, port = ''] = (await server.line(startMs)).split(' ');
-    sink = new BenchProcess({
+    await stage.fill(row.by);
+    await stage.warmUp();
+    return await stage.measure(publicationsPerSecond * bench.seconds);
+  } finally {
+    await stage.stop();
+  }
+}
+
+/** A server with all its members, and what publishes to them. */
+export class SmallRooms {
+  readonly #bench: Bench;
+  readonly #server: BenchProcess;
+  #sink: BenchProcess | undefined;
+  #http: HttpLoad | undefined;
+
+  /**
+   * @param options.folder of another version of this bench, beside which that version's product is measured
+   * @param options.variables further variables of the server's environment
+   */
+  constructor(
+    bench: Bench,
+    options: { readonly kind: SmallRoomsRow['server']; readonly folder?: string; readonly variables?: Readonly<Record<string, string>> },
+  ) {
+    const { kind, folder = import.meta.dirname, variables = {} } = options;
+    const flags = ['--max-semi-space-size=4', ...bench.nodeArguments];
+    this.#bench = bench;
+    this.#server = new BenchProcess({
+      name: `${kind} server`,
+      command: [process.execPath, ...flags, join(folder, 'rooms-server.ts'), kind],
+      cpu: bench.pinned ? 0 : undefined,
+      variables,
+    });
+  }
+
+  async fill(by: SmallRoomsRow['by']): Promise<void> {
+    const [, httpPort] = (await this.#server.line(startMs)).split(' ');
+    const [, port = ''] = (await this.#server.line(startMs)).split(' ');
+    this.#sink = new BenchProcess({
       name: 'sink',
       command: [process.execPath, join(import.meta.dirname, 'rooms-sink.ts'), port, String(rooms * membersOfEach)],
-      cpu: bench.pinned ? 1 : undefined,
+      cpu: this.#bench.pinned ? 1 : undefined,
     });
-    await sink.line(connectMs);
-    if (row.by === 'http') {
-      http = new HttpLoad(
-        '/v1/mesh/publish',
-        Array.from({ length: rooms }, (_, index) => JSON.stringify({ c: channelOf(index), d: text })),
-      );
-      await http.connect(Number(httpPort), httpConnections);
-    }
-    const run = (count: number, perSecond: number): Promise<void> =>
-      http === undefined ? loop(server, count, perSecond) : http.run(count, perSecond);
-    // By their number, not by time: the engine compiles what runs often.
-    await run(warmUpPublications, warmUpPerSecond);
+    await this.#sink.line(connectMs);
+    if (by === 'loop') return;
+    this.#http = new HttpLoad(
+      '/v1/mesh/publish',
+      Array.from({ length: rooms }, (_, index) => JSON.stringify({ c: channelOf(index), d: text })),
+    );
+    await this.#http.connect(Number(httpPort), httpConnections);
+  }
+
+  /** By a number of publications, not by time: the engine compiles what runs often. */
+  async warmUp(): Promise<void> {
+    await this.#run(warmUpPublications, warmUpPerSecond);
     await sleep(1_000);
-    return await measured({
-      server,
-      sink,
-      run: (count) => run(count, publicationsPerSecond),
-      count: publicationsPerSecond * bench.seconds,
-    });
-  } finally {
-    http?.close();
-    await sink?.stop();
-    await server.stop();
+  }
+
+  async measure(count: number): Promise<SmallRoomsResult> {
+    if (this.#sink === undefined) throw new BenchProcessFailed('there are no members');
+    return await measured({ server: this.#server, sink: this.#sink, run: (each) => this.#run(each, publicationsPerSecond), count });
+  }
+
+  async stop(): Promise<void> {
+    this.#http?.close();
+    await this.#sink?.stop();
+    await this.#server.stop();
+  }
+
+  #run(count: number, perSecond: number): Promise<void> {
+    return this.#http === undefined ? loop(this.#server, count, perSecond) : this.#http.run(count, perSecond);
   }
 }
 

@@ -51,9 +51,12 @@ describe('POST /v1/mesh/publish', () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     await rig.post('/v1/mesh/publish', { c: 'video:1', d: 'x', conflateKey: 'like', conflate: 'Sum', count: 3 }, { traceparent });
     await rig.post('/v1/mesh/publish', { c: 'video:1', d: 'x', conflateKey: 'price' }, { traceparent: 'no such thing' });
+    // Nobody records it: it needs no bytes on the bus.
+    await rig.post('/v1/mesh/publish', { c: 'video:1', d: 'x' }, { traceparent: traceparent.replace(/01$/, '00') });
     expect(log).toMatchObject([
       { conflation: { key: 'like', mode: 'Sum', count: 3 }, traceparent },
       { conflation: { key: 'price', mode: 'Latest', count: 1 }, traceparent: undefined },
+      { conflation: undefined, traceparent: undefined },
     ]);
   });
 

@@ -56,6 +56,7 @@ export class Prometheus {
       'storage.tsdb.path': join(folder, 'data'),
       'web.listen-address': `127.0.0.1:${port}`,
       'log.level': 'warn',
+      'enable-feature': 'exemplar-storage',
     };
     const args = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
     this.#child = spawn('prometheus', args, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -92,6 +93,17 @@ export class Prometheus {
   /** Values of a label among the series that a selector matches. */
   async labelValues(label: string, selector: string): Promise<readonly string[]> {
     return this.#ask<readonly string[]>(`label/${label}/values`, { 'match[]': selector });
+  }
+
+  /** Trace ids of the exemplars among the series that a selector matches. */
+  async exemplars(selector: string): Promise<readonly string[]> {
+    const now = Date.now() / 1000;
+    const found = await this.#ask<readonly SeriesExemplars[]>('query_exemplars', {
+      query: selector,
+      start: String(now - 3600),
+      end: String(now + 60),
+    });
+    return found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels['trace_id'] ?? ''));
   }
 
   /** Alerts that are pending or firing. */
@@ -148,6 +160,10 @@ type QueryData =
       readonly resultType: 'vector';
       readonly result: readonly { readonly metric: Readonly<Record<string, string>>; readonly value: readonly [number, string] }[];
     };
+
+interface SeriesExemplars {
+  readonly exemplars: readonly { readonly labels: Readonly<Record<string, string>> }[];
+}
 
 interface ActiveTarget {
   readonly scrapeUrl: string;

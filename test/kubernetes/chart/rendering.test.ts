@@ -22,6 +22,8 @@ const odd = {
   replicas: 1,
   logLevel: 'debug',
   apiRate: 200,
+  extraEnv: [{ name: 'OTEL_EXPORTER_OTLP_HEADERS', valueFrom: { secretKeyRef: { name: 'collector', key: 'headers' } } }],
+  tracing: { endpoint: 'https://collector.example/otlp' },
   rbac: { aggregate: false },
   serviceAccount: { create: false, name: 'mine' },
   resources: {},
@@ -115,6 +117,7 @@ test('odd values are all heeded', async () => {
   });
   const podUid = { name: 'BARRAGE_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } };
   expect(spec.containers[0].env).toContainEqual(podUid);
+  expect(spec.containers[0].env.slice(-2)).toEqual([{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: odd.tracing.endpoint }, ...odd.extraEnv]);
   expect(only(objects, 'NetworkPolicy').spec?.['ingress']).toEqual([
     { ports: [{ port: 'probes' }] },
     { ports: [{ port: 'metrics' }], from: odd.networkPolicy.metricsFrom },

@@ -3,7 +3,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { applyDefinitions } from '../../pods/operated-pool.ts';
 import { clusterTimeoutMs, sharedApiServer, type Cluster } from '../../support/cluster.ts';
 
-const blocks = [...readFileSync('docs/operator.md', 'utf8').matchAll(/```yaml\n([^]*?)```/g)].map(([, block = '']) => block);
+const pages = ['docs/operator.md', 'docs/traces.md'].map((page) => readFileSync(page, 'utf8')).join('\n');
+const blocks = [...pages.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = '']) => block);
 
 let cluster: Cluster;
 let namespace: string;
@@ -22,7 +23,7 @@ function asPool(block: string): string {
   return head + block.replaceAll(/^/gm, '      ');
 }
 
-test('every example of a pool on the operator’s page is one that the API server takes, field for field', async () => {
+test('every example of a pool on the pages of the operator and of traces is one that the API server takes, field for field', async () => {
   expect(blocks.filter((block) => block.includes('mode:')).length).toBeGreaterThanOrEqual(4);
   for (const block of blocks) {
     const create = ['-n', namespace, 'create', '--dry-run=server', '--validate=strict', '-o', 'name', '-f', '-'];

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { logLines } from '../../../operator/kube/log-lines.ts';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
+import { OtlpCollector, type CollectedSpan } from '../../support/otlp-collector.ts';
 import { OperatedCluster, type LogLine } from './operated-cluster.ts';
 
 let operated: OperatedCluster;
@@ -83,4 +84,51 @@ test('the log of an operator tells each action, rollout and fault of a pool once
     if (line.event === 'action-taken') expect(line).toMatchObject({ namespace: operated.namespace, pool, pod: expect.any(String) });
   }
   expect(JSON.stringify(operator.log)).not.toContain('nobody may read');
+});
+
+test('each reconcile is a trace, with its plan and its requests to the API server in it', { timeout: 120_000 }, async () => {
+  await using collector = await OtlpCollector.start();
+  await operated.applyPool('traced', { replicas: 2 });
+  const variables = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_BSP_SCHEDULE_DELAY: '200',
+  };
+  const operator = await operated.startOperator({ variables });
+  await operated.untilConverged();
+  await operator.close();
+
+  const { spans } = collector;
+  expect(new Set(spans.map(({ service, instance }) => `${service} ${instance}`))).toEqual(new Set(['barrage-operator operator']));
+  const byId = new Map(spans.map((span) => [span.spanId, span]));
+  const rootOf = (span: CollectedSpan): CollectedSpan => {
+    const parent = byId.get(span.parentSpanId);
+    return parent === undefined ? span : rootOf(parent);
+  };
+  const reconciles = spans.filter(({ name }) => name === 'reconcile');
+  for (const reconcile of reconciles) {
+    expect(reconcile.parentSpanId).toBe('');
+    expect([pool, 'traced']).toContain(reconcile.attributes['barrage.pool']);
+    expect(reconcile.attributes['k8s.namespace.name']).toBe(operated.namespace);
+  }
+  const plans = spans.filter(({ name }) => name === 'plan');
+  expect(plans.map(({ attributes }) => attributes['barrage.plan.desired'])).toContain(2);
+  expect(plans.some(({ attributes }) => Number(attributes['barrage.plan.actions']) >= 2)).toBe(true);
+  for (const plan of plans) expect(rootOf(plan).attributes['barrage.controller']).toBe('gatewaypool');
+
+  const createdPods = spans.filter(({ name, attributes }) => name === 'kube create' && String(attributes['url.path']).endsWith('/pods'));
+  expect(createdPods.length).toBeGreaterThanOrEqual(2);
+  for (const { attributes, fault } of createdPods) {
+    expect(attributes).toMatchObject({ 'http.request.method': 'POST', 'barrage.result': 'done' });
+    expect(fault).toBeUndefined();
+  }
+  expect(new Set(createdPods.map((span) => rootOf(span).name))).toEqual(new Set(['reconcile']));
+  const statuses = spans.filter(
+    ({ name, attributes }) => name === 'kube apply' && String(attributes['url.path']).endsWith('/traced/status'),
+  );
+  expect(new Set(statuses.map((span) => rootOf(span).name))).toEqual(new Set(['reconcile']));
+  // The Lease is renewed every few seconds: it would be all that one sees.
+  expect(spans.filter(({ attributes }) => String(attributes['url.path']).includes('/leases'))).toEqual([]);
+  const sent = collector.requests.map(({ body }) => body.toString()).join('\n');
+  for (const secret of ['BEGIN PRIVATE KEY', 'redis://']) expect(sent).not.toContain(secret);
 });

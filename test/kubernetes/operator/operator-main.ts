@@ -14,6 +14,8 @@ export interface OperatorArguments {
   readonly apiRate?: number;
   /** Least level of its log, which the test reads. */
   readonly logLevel?: string;
+  /** Further variables of its environment. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -39,8 +41,21 @@ setInterval(() => {
   before = process.threadCpuUsage();
 }, sampleMs);
 
-const { kubeconfig, adminPort, name, lease, podUid, apiRate, logLevel, ...rest } = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
+const {
+  kubeconfig,
+  adminPort,
+  name,
+  lease,
+  podUid,
+  apiRate,
+  logLevel,
+  variables = {},
+  ...rest
+} = JSON.parse(process.argv[2] ?? '{}') as OperatorArguments;
+// The library of traces reads the environment itself.
+Object.assign(process.env, variables);
 const read = readSettings({
+  ...variables,
   BARRAGE_OPERATOR_NAME: name,
   BARRAGE_OPERATOR_LEASE: lease,
   BARRAGE_POD_UID: podUid,

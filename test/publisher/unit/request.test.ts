@@ -232,6 +232,7 @@ describe('frames of the WebSocket API', () => {
     ['{"m":5,"i":3}', 3, /^m: must be a string/],
     ['{"m":"x","i":1,"id":1}', 1, /two names/],
     ['{"m":"x","i":3,"method":"y"}', 3, /^unknown field "method"/],
+    ['{"m":"x","i":3,"traceparent":1}', 3, /^traceparent: must be a string/],
     ['{"m":"x","i":9007199254740993}', null, /^i: must be/],
     ['{"m":"x","i":1.5}', null, /^i: must be/],
     ['{"m":"x","i":{}}', null, /^i: must be/],

@@ -1,0 +1,33 @@
+import type { Publication } from '../publication.ts';
+import type { Span } from '../trace.ts';
+import type { AppendResult, ChannelLog } from './bus.ts';
+
+/**
+ * Appends one publication, inside a span if its trace is sampled. Gateways go on with the trace as children of that
+ * span.
+ * @param span the request's
+ * @throws as `ChannelLog.append`
+ */
+export async function appendTraced(
+  log: ChannelLog,
+  channel: string,
+  publication: Publication,
+  span: Span | undefined,
+): Promise<AppendResult> {
+  if (span === undefined) return await log.append(channel, [publication]);
+  const append = span.child('append');
+  try {
+    const result = await log.append(channel, [{ ...publication, traceparent: append.traceparent }]);
+    const { batch } = result;
+    if (batch !== undefined) {
+      const attributes = { 'barrage.batch.publications': batch.publications, 'barrage.batch.bytes': batch.bytes };
+      append.child('bus', { at: batch.sentAt, attributes }).end({ at: batch.answeredAt });
+    }
+    span.set({ 'barrage.offset': result.firstOffset });
+    append.end();
+    return result;
+  } catch (error) {
+    append.end({ fault: error instanceof Error ? error.message : String(error) });
+    throw error;
+  }
+}
