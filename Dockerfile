@@ -1,4 +1,5 @@
-# One image, four commands: gateway, publisher, operator, and standalone, which is gateway and publisher in one.
+# One image, five commands: gateway, publisher, operator, standalone, which is gateway and publisher in one, and trial,
+# which publishes a message and receives it.
 #   docker build -t barrage .
 #   docker run barrage gateway
 # test/cluster/image.ts builds the same from this file for the tests: it knows the instructions used here, and no others.
@@ -11,6 +12,7 @@ COPY gateway ./gateway
 COPY publisher ./publisher
 COPY operator ./operator
 COPY standalone ./standalone
+COPY client ./client
 COPY entrypoint.sh ./
 ENV NODE_ENV=production
 USER 10001:10001

@@ -7,9 +7,10 @@ gateway) exec node --max-semi-space-size=4 /app/gateway/main.ts "$@" ;;
 publisher) exec node /app/publisher/main.ts "$@" ;;
 operator) exec node /app/operator/main.ts "$@" ;;
 standalone) exec node --max-semi-space-size=4 /app/standalone/main.ts "$@" ;;
--h | --help) echo "Usage: barrage gateway | publisher | operator | standalone, each with --help" ;;
+trial) exec node /app/client/trial/main.ts "$@" ;;
+-h | --help) echo "Usage: barrage gateway | publisher | operator | standalone | trial, each with --help" ;;
 *)
-	echo "barrage: no command '$command': use gateway, publisher, operator or standalone" >&2
+	echo "barrage: no command '$command': use gateway, publisher, operator, standalone or trial" >&2
 	exit 2
 	;;
 esac

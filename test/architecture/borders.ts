@@ -68,6 +68,7 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
   client: ['core', 'core/protocol'],
   'client/demo': ['client'],
   'client/replay': ['core', 'core/process'],
+  'client/trial': ['client', 'client/replay'],
   standalone: [...coreOfProcesses, 'gateway', 'publisher', 'client/demo'],
   operator: ['core', 'core/process', ...['decide', 'desired', 'kube', 'reconcile', 'runtime'].map((name) => `operator/${name}`)],
   'operator/reconcile': [
@@ -147,7 +148,8 @@ function importBreaches({ path, imports }: SourceFile): readonly string[] {
     const to = folderOf(target);
     if (to !== folder && !allowed.includes(to)) return [`${path} reaches into ${to}/ (${target})`];
     if (target.endsWith('/main.ts')) return [`${path} imports a main.ts (${target})`];
-    const isBrowserCode = path.startsWith('client/') && folder !== 'client/replay' && path !== 'client/demo/site.ts';
+    const isBrowserCode =
+      path.startsWith('client/') && !['client/replay', 'client/trial'].includes(folder) && path !== 'client/demo/site.ts';
     if (isBrowserCode && target.startsWith('core/') && !isTypeOnly && !browserSafe.has(target))
       return [`${path} brings ${target} into the browser`];
     return [];

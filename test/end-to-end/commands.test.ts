@@ -43,6 +43,7 @@ test('the image’s commands are told with --help, and pass on what stands behin
   for (const args of [[], ['gatway']]) expect(await run('sh', ['entrypoint.sh', ...args])).toMatchObject({ status: 2, stdout: '' });
   for (const command of ['gateway', 'publisher', 'operator', 'standalone'])
     expect(readFileSync('entrypoint.sh', 'utf8')).toContain(`/app/${command}/main.ts "$@"`);
+  expect(readFileSync('entrypoint.sh', 'utf8')).toContain('/app/client/trial/main.ts "$@"');
 });
 
 test('a Node that can’t read TypeScript says what to do: every npm script asks first', async () => {

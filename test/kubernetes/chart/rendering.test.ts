@@ -36,6 +36,7 @@ const odd = {
   priorityClassName: 'system-cluster-critical',
   metrics: { service: false },
   networkPolicy: { enabled: true, metricsFrom: [{ namespaceSelector: { matchLabels: { metrics: 'enabled' } } }] },
+  test: { pool: { name: 'big', namespace: 'shows' }, channel: 'a', apiKeySecret: { name: 'k', key: 'b' }, tokenSecret: { name: 't' } },
 };
 
 interface PodSpec {
@@ -70,6 +71,7 @@ test('the defaults make two operators with their rights, their budget and the AP
     'CustomResourceDefinition barragechannels.barrage.dev',
     'CustomResourceDefinition gatewaypools.barrage.dev',
     'Deployment barrage-operator',
+    'Pod barrage-operator-trial',
     'PodDisruptionBudget barrage-operator',
     'Role barrage-operator-election',
     'RoleBinding barrage-operator-election',
@@ -86,6 +88,7 @@ test('odd values are all heeded', async () => {
   expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`).toSorted()).toEqual([
     `Deployment system/${name}`,
     `NetworkPolicy system/${name}`,
+    `Pod shows/${name}-trial`,
     `Role one/${name}`,
     `Role system/${name}-election`,
     `Role two/${name}`,
@@ -122,6 +125,37 @@ test('odd values are all heeded', async () => {
     { ports: [{ port: 'probes' }] },
     { ports: [{ port: 'metrics' }], from: odd.networkPolicy.metricsFrom },
   ]);
+});
+
+test('helm test tries the pool of the notes, or the one that the values name', async () => {
+  const trialOf = (objects: readonly Manifest[]): PodSpec['containers'][0] =>
+    (only(objects, 'Pod').spec as unknown as PodSpec).containers[0];
+  expect(trialOf(plain)).toMatchObject({
+    image: 'barrage:0.1.0',
+    args: [
+      'trial',
+      '--gateway=ws://live.system:6790',
+      '--publisher=http://live-publish.system:6789',
+      '--channel=trial',
+      expect.any(String),
+    ],
+  });
+  const other = trialOf(await rendered(odd));
+  expect(other['args']).toEqual([
+    'trial',
+    '--gateway=ws://big.shows:6790',
+    '--publisher=http://big-publish.shows:6789',
+    '--channel=a',
+    expect.stringMatching(/^--needs-key=Secret k with key b is missing in namespace shows\. Create GatewayPool big there/),
+  ]);
+  const secrets = [
+    { name: 'BARRAGE_API_KEY', valueFrom: { secretKeyRef: { name: 'k', key: 'b', optional: true } } },
+    { name: 'BARRAGE_TOKEN', valueFrom: { secretKeyRef: { name: 't', key: 'token', optional: true } } },
+  ];
+  expect(other.env).toEqual(secrets);
+  const watching = await rendered({ watchNamespaces: ['one', 'two'] });
+  expect(only(watching, 'Pod').metadata.namespace).toBe('one');
+  expect((await rendered({ test: { enabled: false } })).some(({ kind }) => kind === 'Pod')).toBe(false);
 });
 
 test('names keep two releases in one cluster apart, and no longer than a label', async () => {
