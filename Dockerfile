@@ -11,6 +11,7 @@ COPY core ./core
 COPY gateway ./gateway
 COPY publisher ./publisher
 COPY operator ./operator
+COPY ops ./ops
 COPY standalone ./standalone
 COPY client ./client
 COPY entrypoint.sh ./

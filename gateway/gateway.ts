@@ -29,6 +29,7 @@ import { noTracer, type Tracer } from '../core/trace.ts';
 import { FanOut } from './rooms/fan-out.ts';
 import { GatewayMetrics } from './accounts/metrics.ts';
 import { MemberCounter } from './commands/member-counter.ts';
+import { GatewayOperations } from './operations.ts';
 import { PlainDialect } from './commands/plain-dialect.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { Session, type SessionSurroundings } from './commands/session.ts';
@@ -232,6 +233,13 @@ export class Gateway {
   /** The operator's questions and commands, on the admin port. */
   get adminApi(): AdminApiParts {
     return { status: () => this.#status(), pool: this.#pool, drain: (command) => this.#drainer.follow(command) };
+  }
+
+  /** The gateway's part of the operations page. */
+  operations(): GatewayOperations {
+    const { registry, settings } = this.#options;
+    const parts = { rooms: this.#rooms, connections: this.#connections, metrics: this.#metrics };
+    return new GatewayOperations({ ...parts, registry, clock: systemClock, settings, drain: () => this.#drainer.state });
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { Registry } from 'prom-client';
 import { startAdminServer } from '../core/process/admin-server.ts';
 import { runProcess, type Running } from '../core/process/lifecycle.ts';
@@ -11,6 +12,13 @@ import { Policies } from '../core/policy/policy.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { createPoolBus } from '../core/redis/pool-bus.ts';
 import { startTracing } from '../core/process/tracing.ts';
+import { systemClock } from '../core/process/system-clock.ts';
+import { BusOperations } from '../ops/bus-operations.ts';
+import { LatePage } from '../ops/late-page.ts';
+import { OperationsPage } from '../ops/operations-page.ts';
+import { ProcessOperations } from '../ops/process-operations.ts';
+import { RegistryReader } from '../ops/registry-reader.ts';
+import { askForWebSocket } from './connections/plain-requests.ts';
 import { Gateway } from './gateway.ts';
 
 const about = 'A Barrage gateway: holds the connections of clients, and sends them what is published to their channels.';
@@ -38,21 +46,36 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const policies = policyFile?.policies() ?? new Policies([]);
   const traces = { part: 'gateway', instance: settings.gatewayName, sampler: 'parentbased_traceidratio' } as const;
   const { tracer, close: endTracing } = await startTracing({ settings, ...traces, registry, logger });
-  const gateway = await Gateway.start({ settings, ...poolBus, policies, pool, registry, logger, tracer });
+  const pages = new LatePage();
+  const site: RequestListener = (request, response) => {
+    if (!pages.answer(request, response)) askForWebSocket(response);
+  };
+  const gateway = await Gateway.start({ settings, ...poolBus, policies, pool, registry, logger, tracer, site });
+  const { gatewayHost: host, adminPort } = settings;
+  const reader = new RegistryReader(registry);
+  const source = new ProcessOperations({
+    role: 'gateway',
+    name: settings.gatewayName,
+    waitingFor: gateway.admin.waitingFor,
+    parts: [gateway.operations(), new BusOperations({ reader, state: () => bus.state(), inUse: poolBus.inUse })],
+    clock: systemClock,
+  });
+  pages.page = new OperationsPage({ source, place: { host, isAdminPort: adminPort !== undefined }, registry, clock: systemClock });
   policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
   const admin =
     settings.adminPort === undefined
       ? undefined
       : await startAdminServer(
           gateway.admin,
-          { host: settings.gatewayHost, port: settings.adminPort, keepAliveMs: settings.httpKeepAliveMs },
-          gateway.adminApi,
+          { host, port: settings.adminPort, keepAliveMs: settings.httpKeepAliveMs },
+          { api: gateway.adminApi, pages },
         );
-  logger.info({ host: settings.gatewayHost, port: gateway.port, adminPort: admin?.port ?? gateway.port }, 'the gateway listens');
+  logger.info({ host, port: gateway.port, adminPort: admin?.port ?? gateway.port }, 'the gateway listens');
   return {
     // Clients that are still connected go where the newest document says, under the newest policies.
     close: async () => {
       await gateway.close();
+      pages.close();
       policyFile?.close();
       poolFolder?.close();
       await bus.close();

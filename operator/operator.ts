@@ -6,6 +6,7 @@ import type { Settings } from '../core/process/settings.ts';
 import { collectProcessMetrics } from '../core/process/process-metrics.ts';
 import type { Tracing } from '../core/process/open-telemetry.ts';
 import { startTracing } from '../core/process/tracing.ts';
+import { OperationsPage } from '../ops/operations-page.ts';
 import { poolKeyOf } from './decide/policies.ts';
 import { ports } from './desired/labels.ts';
 import { ApiServer } from './kube/api-server.ts';
@@ -25,6 +26,7 @@ import { ControllerTelemetry } from './reconcile/controller-telemetry.ts';
 import { DocumentKeeper } from './reconcile/document-keeper.ts';
 import { KnownPolicies } from './reconcile/known-policies.ts';
 import { exportPoolMetrics } from './reconcile/pool-metrics.ts';
+import { PoolOperations } from './reconcile/pool-operations.ts';
 import { PoolReconciler } from './reconcile/pool-reconciler.ts';
 import { PoolSecretsKeeper, type ProvenKey } from './reconcile/pool-secrets.ts';
 import { PoolStatusWriter } from './reconcile/pool-status.ts';
@@ -106,6 +108,7 @@ export class Operator implements Running {
   readonly #pools: Controller;
   readonly #channels: Controller;
   readonly #servers: AdminServer[] = [];
+  #page: OperationsPage | undefined;
   #watching: Promise<void> | undefined;
   #callOffResync: (() => void) | undefined;
 
@@ -212,6 +215,11 @@ export class Operator implements Running {
     return this.#election.isLeader;
   }
 
+  /** The port of metrics and of the operations page. */
+  get metricsPort(): number {
+    return this.#servers[1]?.port ?? 0;
+  }
+
   /** For tests: whether no reconcile runs and no key waits, delayed keys aside. */
   get isIdle(): boolean {
     return this.#pools.isIdle && this.#channels.isIdle;
@@ -232,8 +240,24 @@ export class Operator implements Running {
     this.#leaving.abort();
     await this.#watching;
     this.#connection.close();
+    this.#page?.close();
     await Promise.all(this.#servers.map((server) => server.close()));
     await this.#tracing.close();
+  }
+
+  #operationsPage(): OperationsPage {
+    const { settings } = this.#options;
+    const source = new PoolOperations({
+      stores: this.#stores,
+      polls: this.#polls,
+      decisionOf: (pool) => this.#reconciler.decisionOf(pool),
+      isLeader: () => this.#election.isLeader,
+      registry: this.#registry,
+      clock: systemClock,
+      name: settings.operatorName,
+    });
+    const place = { host: settings.operatorHost, isAdminPort: true };
+    return new OperationsPage({ source, place, registry: this.#registry, clock: systemClock });
   }
 
   /**
@@ -278,8 +302,11 @@ export class Operator implements Running {
     const { settings } = this.#options;
     const sources = { registry: this.#registry, waitingFor: () => this.#stores.waitingFor() };
     const host = settings.operatorHost;
-    for (const port of [settings.operatorProbePort, settings.operatorMetricsPort])
-      this.#servers.push(await startAdminServer(sources, { host, port, keepAliveMs: settings.httpKeepAliveMs }));
+    const page = this.#operationsPage();
+    this.#page = page;
+    const keepAliveMs = settings.httpKeepAliveMs;
+    this.#servers.push(await startAdminServer(sources, { host, port: settings.operatorProbePort, keepAliveMs }));
+    this.#servers.push(await startAdminServer(sources, { host, port: settings.operatorMetricsPort, keepAliveMs }, { pages: page }));
     const [probes, metrics] = this.#servers;
     this.#journal.write('operator-listens', { host, port: probes?.port, metricsPort: metrics?.port, server: this.#connection.server });
   }

@@ -12,6 +12,11 @@ import { systemClock } from '../core/process/system-clock.ts';
 import { startTracing } from '../core/process/tracing.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { createPoolBus } from '../core/redis/pool-bus.ts';
+import { BusOperations } from '../ops/bus-operations.ts';
+import { LatePage } from '../ops/late-page.ts';
+import { OperationsPage } from '../ops/operations-page.ts';
+import { ProcessOperations } from '../ops/process-operations.ts';
+import { RegistryReader } from '../ops/registry-reader.ts';
 import { listenFault } from './access.ts';
 import { Publisher } from './publisher.ts';
 
@@ -46,14 +51,26 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const policies = () => policyFile?.policies() ?? pool.policies;
   const traces = { part: 'publisher', instance: settings.gatewayName, sampler: 'parentbased_traceidratio' } as const;
   const { tracer, close: endTracing } = await startTracing({ settings, ...traces, registry, logger });
-  const publisher = await Publisher.start({ settings, ...poolBus, policies, pool, registry, logger, clock: systemClock, tracer });
+  const pages = new LatePage();
+  const publisher = await Publisher.start({ settings, ...poolBus, policies, pool, registry, logger, clock: systemClock, tracer, pages });
   const { publisherHost: host, adminPort: port, httpKeepAliveMs: keepAliveMs } = settings;
-  const admin = port === undefined ? undefined : await startAdminServer(publisher.admin, { host, port, keepAliveMs }, publisher.adminApi);
+  const reader = new RegistryReader(registry);
+  const source = new ProcessOperations({
+    role: 'publisher',
+    name: settings.gatewayName,
+    waitingFor: publisher.admin.waitingFor,
+    parts: [publisher.operations(), new BusOperations({ reader, state: () => bus.state(), inUse: poolBus.inUse })],
+    clock: systemClock,
+  });
+  pages.page = new OperationsPage({ source, place: { host, isAdminPort: port !== undefined }, registry, clock: systemClock });
+  const api = publisher.adminApi;
+  const admin = port === undefined ? undefined : await startAdminServer(publisher.admin, { host, port, keepAliveMs }, { api, pages });
   logger.info({ host, port: publisher.port, adminPort: admin?.port ?? publisher.port }, 'the publisher listens');
   return {
     close: async () => {
       policyFile?.close();
       poolFolder?.close();
+      pages.close();
       await publisher.close();
       await admin?.close();
       await bus.close();

@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Policies } from '../core/policy/policy.ts';
 import type { AdminStatus } from '../core/pool/admin-status.ts';
 import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
+import type { Pages } from '../core/process/admin-server.ts';
 import type { AdminApiParts } from '../core/process/admin-api.ts';
 import { BytesInFlight } from '../core/process/bounded-read.ts';
 import { createHttpServer } from '../core/process/http-server.ts';
@@ -15,11 +16,13 @@ import type { Logger } from '../core/process/logging.ts';
 import { Pool } from '../core/process/pool.ts';
 import { noTracer, type Tracer } from '../core/trace.ts';
 import type { Settings } from '../core/process/settings.ts';
+import { RegistryReader } from '../ops/registry-reader.ts';
 import { Access } from './access.ts';
 import { publisherBounds, serverTimes } from './bounds.ts';
 import { HttpApi } from './http.ts';
 import { Mesh } from './mesh.ts';
 import { PublisherMetrics } from './metrics.ts';
+import { PublisherOperations } from './operations.ts';
 import { SocketApi } from './socket.ts';
 
 export interface PublisherOptions {
@@ -39,6 +42,8 @@ export interface PublisherOptions {
   readonly tracer?: Tracer;
   /** Sources of `/readyz` and `/metrics` on the publisher's port when there is no admin port; absent: its own. */
   readonly admin?: AdminSources;
+  /** Answers requests before the publish API does. */
+  readonly pages?: Pages;
   readonly pingIntervalMs?: number;
   readonly requestMs?: number;
   readonly socketsMax?: number;
@@ -115,6 +120,12 @@ export class Publisher {
     return { status: () => this.#status(), pool: this.#pool };
   }
 
+  /** The publisher's part of the operations page. */
+  operations(): PublisherOperations {
+    const { registry, clock } = this.#options;
+    return new PublisherOperations({ reader: new RegistryReader(registry), clock });
+  }
+
   /**
    * Sends backends elsewhere, answers the accepted requests, and ends. Each answer ends its connection from now on. So
    * a backend that publishes often leaves by itself, and no request meets a closing connection.
@@ -136,8 +147,9 @@ export class Publisher {
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
-    const { settings, admin } = this.#options;
+    const { settings, admin, pages } = this.#options;
     if (settings.adminPort === undefined && answerAdmin(admin ?? this.admin, request, response)) return;
+    if (settings.adminPort === undefined && pages?.answer(request, response) === true) return;
     if (this.#isLeaving) response.shouldKeepAlive = false;
     void this.#http.answer(request, response);
   }

@@ -16,7 +16,13 @@ import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { startTracing } from '../core/process/tracing.ts';
+import { askForWebSocket } from '../gateway/connections/plain-requests.ts';
 import { Gateway } from '../gateway/gateway.ts';
+import { BusOperations } from '../ops/bus-operations.ts';
+import { LatePage } from '../ops/late-page.ts';
+import { OperationsPage } from '../ops/operations-page.ts';
+import { ProcessOperations } from '../ops/process-operations.ts';
+import { RegistryReader } from '../ops/registry-reader.ts';
 import { listenFault } from '../publisher/access.ts';
 import { Publisher } from '../publisher/publisher.ts';
 import { loadDemo } from './demo.ts';
@@ -77,8 +83,22 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
   try {
     let publisherPort = settings.publisherPort;
     const site = isInPool ? undefined : await loadDemo(() => ({ publisherPort }), logger);
-    const pages = site === undefined ? {} : { site };
-    const gateway = await Gateway.start({ settings, bus, policies: policies(), pool, registry, logger, tracer, ...pages });
+    const pages = new LatePage();
+    closers.push(async () => pages.close());
+    const gateway = await Gateway.start({
+      settings,
+      bus,
+      policies: policies(),
+      pool,
+      registry,
+      logger,
+      tracer,
+      site: (request, response) => {
+        if (settings.adminPort === undefined && pages.answer(request, response)) return;
+        if (site === undefined) askForWebSocket(response);
+        else site(request, response);
+      },
+    });
     leaving = gateway;
     policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
     const publishing = { settings, bus, policies, pool, registry, logger, clock: systemClock, tracer };
@@ -86,10 +106,26 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     const publisher = await Publisher.start({ ...publishing, admin: gateway.admin, farewellMs: 0 });
     publisherPort = publisher.port;
     closers.push(() => publisher.close());
+    pages.page = new OperationsPage({
+      source: new ProcessOperations({
+        role: 'gateway and publisher',
+        name: settings.gatewayName,
+        waitingFor: gateway.admin.waitingFor,
+        parts: [
+          gateway.operations(),
+          publisher.operations(),
+          new BusOperations({ reader: new RegistryReader(registry), state: () => bus.state() }),
+        ],
+        clock: systemClock,
+      }),
+      place: { host: settings.gatewayHost, isAdminPort: settings.adminPort !== undefined },
+      registry,
+      clock: systemClock,
+    });
     let adminPort = gateway.port;
     if (settings.adminPort !== undefined) {
       const address = { host: settings.gatewayHost, port: settings.adminPort, keepAliveMs: settings.httpKeepAliveMs };
-      const admin = await startAdminServer(gateway.admin, address, gateway.adminApi);
+      const admin = await startAdminServer(gateway.admin, address, { api: gateway.adminApi, pages });
       closers.push(() => admin.close());
       adminPort = admin.port;
     }

@@ -14,6 +14,7 @@ export const unitFolders: readonly string[] = [
   ...['commands', 'connections', 'identity', 'merging', 'moving', 'rooms'].map((room) => `test/gateway/${room}`),
   'test/monitoring/unit',
   'test/operator',
+  'test/ops/unit',
   'test/publisher/unit',
   'test/replay/unit',
   'test/simulation',

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { answerAdmin, type AdminSources } from './admin.ts';
 import { AdminApi, type AdminApiParts } from './admin-api.ts';
 import { createHttpServer } from './http-server.ts';
@@ -8,6 +9,11 @@ const socketsMax = 256;
 const headersMs = 10_000;
 const requestMs = 30_000;
 
+/** Answers the requests that are its own; `false` for any other. */
+export interface Pages {
+  answer(request: IncomingMessage, response: ServerResponse): boolean;
+}
+
 /** The admin endpoints on a port of their own. */
 export interface AdminServer {
   readonly port: number;
@@ -15,19 +21,21 @@ export interface AdminServer {
 }
 
 /**
- * Serves `/livez`, `/readyz` and `/metrics`, and with `api` the operator's endpoints.
+ * Serves `/livez`, `/readyz` and `/metrics`, with `api` the operator's endpoints, and with `pages` the operations page.
  * @throws the system's error when the port is taken
  */
 export async function startAdminServer(
   sources: AdminSources,
   address: { readonly host: string; readonly port: number; readonly keepAliveMs: number },
-  api?: AdminApiParts,
+  { api, pages }: { readonly api?: AdminApiParts; readonly pages?: Pages } = {},
 ): Promise<AdminServer> {
   const operatorApi = api === undefined ? undefined : new AdminApi(api);
   const { server } = createHttpServer({
     request: (request, response) => {
       if (answerAdmin(sources, request, response) || operatorApi?.answer(request, response) === true) return;
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('here are /livez, /readyz and /metrics\n');
+      if (pages?.answer(request, response) === true) return;
+      const here = pages === undefined ? '/livez, /readyz and /metrics' : '/livez, /readyz, /metrics and /ops';
+      response.writeHead(404, { 'content-type': 'text/plain' }).end(`here are ${here}\n`);
     },
     keepAliveMs: address.keepAliveMs,
     headersMs,

@@ -85,7 +85,7 @@ export const settingsTable = {
     accepts: 'empty, or 0 to 65535',
     schema: z.union([z.literal('').transform(() => undefined), whole(0, 65_535)]),
     meaning:
-      "Port for /livez, /readyz, /metrics and the operator's /admin/v1, on the main port's address. Empty: the first three are on the main port, and there is no /admin/v1.",
+      "Port for /livez, /readyz, /metrics, /ops and the operator's /admin/v1, on the main port's address. Empty: the first three are on the main port, /ops too if that is on loopback, and there is no /admin/v1.",
   }),
   httpKeepAliveMs: setting({
     variable: 'BARRAGE_HTTP_KEEP_ALIVE_MS',
@@ -278,7 +278,8 @@ export const settingsTable = {
     fallback: '::',
     accepts: 'an IP address or a host name, without a port',
     schema: host,
-    meaning: 'Address on which the operator serves its probes and metrics. It has no other endpoints. The default takes IPv6 and IPv4.',
+    meaning:
+      'Address on which the operator serves its probes, metrics and operations page. It has no other endpoints. The default takes IPv6 and IPv4.',
   }),
   operatorProbePort: setting({
     variable: 'BARRAGE_OPERATOR_PROBE_PORT',
@@ -292,7 +293,7 @@ export const settingsTable = {
     fallback: '8080',
     accepts: '0 to 65535',
     schema: whole(0, 65_535),
-    meaning: "Port of the operator's /metrics.",
+    meaning: "Port of the operator's /metrics and /ops.",
   }),
   logLevel: setting({
     variable: 'BARRAGE_LOG_LEVEL',

@@ -73,6 +73,16 @@ export class Connection implements Subscriber {
     return this.#isClosed;
   }
 
+  /** Bytes that wait for the client, in the queue and in the socket. */
+  get waitingBytes(): number {
+    return (this.#queue?.bytes ?? 0) + this.#socket.writableLength;
+  }
+
+  /** Address of the socket's other end: the client, or a proxy in front of the gateway. */
+  get peerAddress(): string | undefined {
+    return (this.#socket as Duplex & { readonly remoteAddress?: string }).remoteAddress;
+  }
+
   memberOf(channel: string): Member | undefined {
     return this.members.find(({ room }) => room.channel === channel);
   }

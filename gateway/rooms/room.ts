@@ -85,6 +85,11 @@ export class Room implements MemberRoom {
     return this.#size;
   }
 
+  /** Merge window in force, in milliseconds. */
+  get windowMs(): number {
+    return this.#merger.windowMs;
+  }
+
   /** A copy of the list of members, which stays the same while members come and go. */
   everyone(): readonly Member[] {
     return [...this.#members.values()].flatMap((list) => [...list]);

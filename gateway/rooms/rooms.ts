@@ -62,6 +62,8 @@ export class Rooms {
   /** Rooms with input or writes since the cadence was last planned. */
   #active = new Set<Room>();
   #stretched = new Set<Room>();
+  /** Loads of the rooms with traffic, by the last plan of the cadence, which replaces the map. */
+  loads: ReadonlyMap<Room, RoomLoad> = new Map();
   #demand = 0;
   #isPlanning = false;
   readonly #cadenceSlices: Pick<SliceOptions<Room>, 'clock' | 'onSlice'>;
@@ -202,6 +204,10 @@ export class Rooms {
   counts(channel: string): RoomCounts {
     const room = this.find(channel);
     return room === undefined ? { ready: 0, full: 0 } : { ready: room.size - room.fullMembers, full: room.fullMembers };
+  }
+
+  *openRooms(): Iterable<Room> {
+    for (const entry of this.#rooms.values()) if (entry.state === 'open') yield entry.room;
   }
 
   *allCounts(): Iterable<readonly [channel: string, counts: RoomCounts]> {
@@ -357,6 +363,7 @@ export class Rooms {
   }
 
   #setCadences(loads: ReadonlyMap<Room, RoomLoad>): void {
+    this.loads = loads;
     const demands = [...loads.values()].map(demandOf);
     this.#demand = demands.reduce((sum, demand) => sum + demand, 0);
     const level = levelOf(demands, this.#share);

@@ -14,6 +14,8 @@ import { operatorJournal } from '../../operator/kube/log-lines.ts';
 import { ControllerTelemetry } from '../../operator/reconcile/controller-telemetry.ts';
 import { exportPoolMetrics } from '../../operator/reconcile/pool-metrics.ts';
 import { Pushes } from '../../operator/reconcile/pushes.ts';
+import { EventStreams } from '../../ops/event-streams.ts';
+import { exportStreams } from '../../ops/operations-page.ts';
 import { PublisherMetrics } from '../../publisher/metrics.ts';
 
 /** The processes that export metrics. `npm start` is a gateway and a publisher in one. */
@@ -59,6 +61,7 @@ function sharedRegistry(): Registry {
   exportTraceCounts(registry);
   exportPolicyFileValidity(registry, { valid: () => true });
   exportPoolDocument(registry, new Pool({ publicKeyPem: '', logger }));
+  exportStreams(registry, new EventStreams(systemClock));
   exportBusMetrics(registry, {
     figures: () => {
       throw new Error('this registry is never scraped');
@@ -75,5 +78,6 @@ function operatorRegistry(): Registry {
   void new ControllerTelemetry(registry, operatorJournal(logger, systemClock));
   new Pushes(async () => ({ kind: 'silent' })).export(registry);
   exportPoolMetrics(registry, { pools: () => [], isLeader: () => false });
+  exportStreams(registry, new EventStreams(systemClock));
   return registry;
 }

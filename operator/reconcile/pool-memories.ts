@@ -3,7 +3,8 @@ import type { BusMemory } from '../decide/bus-change.ts';
 import { toldBy, type OpenComplaint } from '../decide/complaints.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import type { RolloutMemory } from '../decide/rollout-progress.ts';
-import type { ScalingMemory } from '../decide/scaling.ts';
+import type { ScalingDecision, ScalingMemory } from '../decide/scaling.ts';
+import type { PoolDocument } from '../../core/pool/pool-document.ts';
 import type { TimeMemory } from '../decide/steady-times.ts';
 import { storedConditions } from '../decide/conditions.ts';
 import type { PodWrite } from './action-shell.ts';
@@ -17,6 +18,17 @@ export interface Refusal {
   readonly fault: ObservedFault | undefined;
   /** Of the last attempt, in milliseconds of the monotonic clock. */
   readonly at: number;
+}
+
+/** What the operator decided last about a pool, for its operations page. */
+export interface PoolDecision {
+  /** In Unix milliseconds. */
+  readonly at: number;
+  readonly scaling: ScalingDecision;
+  /** The newest pool document; `undefined` before the first. */
+  readonly document: PoolDocument | undefined;
+  /** Revision of the pod that the pool describes. */
+  readonly updateRevision: string;
 }
 
 /** What the operator keeps of a pool between two reconciles. Nothing in it is needed to be right, only to be smooth. */
@@ -37,6 +49,8 @@ export interface PoolMemory {
   /** The times of its gateways; `undefined` after a start. */
   times: TimeMemory | undefined;
   bus: BusMemory;
+  /** `undefined` before the first. */
+  decision: PoolDecision | undefined;
 }
 
 /** The memories of all pools, by `namespace/name`. A new pool under an old name starts with a new memory. */
@@ -69,9 +83,15 @@ export class PoolMemories {
       rollout: undefined,
       times: undefined,
       bus: { movedSince: undefined, awaySince: undefined },
+      decision: undefined,
     };
     this.#memories.set(key, { uid: metadata.uid, memory });
     return memory;
+  }
+
+  /** The last decision about a pool; `undefined` before the first. */
+  decisionOf(key: string): PoolDecision | undefined {
+    return this.#memories.get(key)?.memory.decision;
   }
 
   /** Forgets the pool, its children and its document. */

@@ -30,7 +30,7 @@ import type { PoolSecrets, PoolSecretsKeeper } from './pool-secrets.ts';
 import { addressOf, trustedKeyOf, type PoolPod } from './pod-view.ts';
 import { commandTimeOf, type Polls } from './polls.ts';
 import { PlanRunner } from './plan-runner.ts';
-import { PoolMemories, type PoolMemory } from './pool-memories.ts';
+import { PoolMemories, type PoolDecision, type PoolMemory } from './pool-memories.ts';
 import type { PoolReport, PoolStatusWriter } from './pool-status.ts';
 import { judgedRoutes } from './pool-routes.ts';
 import type { Returned, Strays } from './strays.ts';
@@ -184,7 +184,9 @@ export class PoolReconciler {
     const faults = [...new Set([...attempts.faults, ...standing])];
     memory.failing = attempts.failing;
     memory.faults = faults;
-    const epoch = this.#observer.newestDocument(pool, secrets.publicKey)?.document.epoch ?? 0;
+    const document = this.#observer.newestDocument(pool, secrets.publicKey)?.document;
+    const epoch = document?.epoch ?? 0;
+    memory.decision = { at: clock.wall(), scaling: plan.scaling, document, updateRevision: observed.updateRevision };
     const report: PoolReport = { ingredients, observed: { ...observed, faults }, plan, policies, epoch, busChange };
     const verdict = status.judge(report);
     // Events come before the status: an operator that dies in between records an event twice rather than never.
@@ -214,6 +216,11 @@ export class PoolReconciler {
   /** The steps of a pool of a thousand gateways are turns of their own: together they would hold up everything else. */
   async #nextTurn(): Promise<void> {
     await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
+  }
+
+  /** What was decided last about a pool (`namespace/name`); `undefined` before the first. */
+  decisionOf(key: string): PoolDecision | undefined {
+    return this.#memories.decisionOf(key);
   }
 
   /** For tests: how many pools, documents and children the memory holds. */

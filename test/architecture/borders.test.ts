@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { breaches, circles, pureFiles, pureFolders, reach } from './borders.ts';
 import { readSource, readSources } from './imports.ts';
 
-const parts = ['core', 'gateway', 'publisher', 'client', 'standalone', 'operator', 'monitoring'];
+const parts = ['core', 'gateway', 'publisher', 'client', 'standalone', 'operator', 'monitoring', 'ops'];
 const sources = parts.flatMap((part) => readSources(part));
 
 test('the borders between the folders hold', () => {
@@ -52,6 +52,11 @@ test.each([
   ['operator/decide/planted.ts', 'const chance = Math.random();'],
   ['operator/reconcile/planted.ts', "import { KubeConfig } from '@kubernetes/client-node';"],
   ['operator/planted.ts', "import { a } from '../gateway/room.ts';"],
+  ['ops/planted.ts', "import { a } from '../gateway/gateway.ts';"],
+  ['ops/page/planted.ts', "import { a } from '../../core/limits.ts';"],
+  ['ops/page/planted.ts', "import { readFile } from 'node:fs/promises';"],
+  ['ops/view/planted.ts', "import { z } from 'zod';"],
+  ['ops/view/planted.ts', 'const now = Date.now();'],
   ['gateway/planted.ts', "const port = process.env['PORT'];"],
   ['core/utils.ts', ''],
   ['core/planted.ts', '\n'.repeat(401)],

@@ -36,6 +36,7 @@ export const pureFolders: readonly string[] = [
   'operator/decide/',
   'operator/desired/',
   'operator/runtime/',
+  'ops/view/',
 ];
 
 /** The folders of the gateway: imports go down this list, never up. */
@@ -57,23 +58,25 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
   'core/process': ['core', 'core/policy', 'core/pool'],
   'core/bus': ['core'],
   'core/redis': ['core', 'core/bus', 'core/process'],
-  gateway: [...coreOfProcesses, ...gatewayFolders],
+  gateway: [...coreOfProcesses, ...gatewayFolders, 'ops', 'ops/view'],
   ...Object.fromEntries(
     gatewayFolders.map((folder, index) => [
       folder,
       [...coreOfRules, ...(isPure(`${folder}/`) ? [] : ['core/bus', 'core/process']), ...gatewayFolders.slice(index + 1)],
     ]),
   ),
-  publisher: coreOfProcesses,
+  publisher: [...coreOfProcesses, 'ops', 'ops/view'],
   client: ['core', 'core/protocol'],
   'client/demo': ['client'],
   'client/replay': ['core', 'core/process'],
   'client/trial': ['client', 'client/replay'],
-  standalone: [...coreOfProcesses, 'gateway', 'publisher', 'client/demo'],
-  operator: ['core', 'core/process', ...['decide', 'desired', 'kube', 'reconcile', 'runtime'].map((name) => `operator/${name}`)],
+  standalone: [...coreOfProcesses, 'gateway', 'gateway/connections', 'publisher', 'client/demo', 'ops'],
+  operator: ['core', 'core/process', 'ops', ...['decide', 'desired', 'kube', 'reconcile', 'runtime'].map((name) => `operator/${name}`)],
   'operator/reconcile': [
     ...coreOfRules,
     'core/process',
+    'ops',
+    'ops/view',
     ...['api', 'decide', 'desired', 'kube', 'runtime'].map((name) => `operator/${name}`),
   ],
   'operator/decide': [...coreOfRules, 'operator/api', 'operator/desired'],
@@ -91,7 +94,12 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
     'publisher',
     'operator/kube',
     'operator/reconcile',
+    'ops',
   ],
+  ops: ['core', 'core/bus', 'core/pool', 'core/process', 'ops/view'],
+  'ops/view': [],
+  // The browser loads these two folders, so they reach nothing else, and no package.
+  'ops/page': ['ops/view'],
 };
 
 /** A browser loads the client: of core it may have what is free of Node, at run time. */
@@ -144,6 +152,7 @@ function importBreaches({ path, imports }: SourceFile): readonly string[] {
   return imports.flatMap(({ target, kind, isTypeOnly }) => {
     if (only && !isTypeOnly && (kind === 'package' ? !purePackages.has(target) : !isPure(target)))
       return [`${path} only decides, but imports ${target}, which does more`];
+    if (kind === 'package' && /^ops\/(?:page|view)\//.test(path)) return [`${path} brings ${target} into the browser`];
     if (kind === 'package') return packageHomes[target]?.(path) === false ? [`${path} imports ${target}, which has its own place`] : [];
     const to = folderOf(target);
     if (to !== folder && !allowed.includes(to)) return [`${path} reaches into ${to}/ (${target})`];

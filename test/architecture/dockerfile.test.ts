@@ -15,7 +15,7 @@ test('the image of the tests is made from the lines of the Dockerfile', () => {
 
 test('what the commands of the image import is in the image', () => {
   const copied = readRecipe(dockerfile).copies.flatMap(({ sources }) => sources);
-  const commands = ['gateway', 'publisher', 'operator', 'standalone', 'core'];
+  const commands = ['gateway', 'publisher', 'operator', 'standalone', 'ops', 'core'];
   expect(copied).toEqual(expect.arrayContaining(commands));
   // The demo's pages, loaded only where they are installed.
   const sources = commands.flatMap((folder) => readSources(folder)).filter(({ path }) => path !== 'standalone/demo.ts');

@@ -12,7 +12,7 @@ test.each([...generatedFiles()])('%s is what `node monitoring/metrics/generate.t
 });
 
 test('every name of a metric in the code is in the list', () => {
-  const files = globSync('{core,gateway,publisher,standalone,operator}/**/*.ts');
+  const files = globSync('{core,gateway,publisher,standalone,operator,ops}/**/*.ts');
   const quoted = files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/'([a-z0-9_]+)'/g)].map(([, word = '']) => word));
   const inCode = [...new Set(quoted.filter((word) => family.test(word)))];
   const listed = new Set(metrics.map(({ name }) => name));

@@ -3,7 +3,9 @@ import { unitFolders } from '../suite.ts';
 import { readSource, readSources } from './imports.ts';
 import { unitFaults } from './unit-tests.ts';
 
-const sources = ['test', 'core', 'gateway', 'publisher', 'client', 'standalone', 'operator'].flatMap((folder) => readSources(folder));
+const sources = ['test', 'core', 'gateway', 'publisher', 'client', 'standalone', 'operator', 'ops'].flatMap((folder) =>
+  readSources(folder),
+);
 
 test('npm run test:unit runs every test that starts nothing, and no other', () => {
   expect(unitFaults(sources, unitFolders)).toEqual([]);

@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { clusterTimeoutMs, sharedNode, type Cluster } from '../support/cluster.ts';
+import { firstSnapshot } from '../support/operations.ts';
 
 let cluster: Cluster;
 let namespace: string;
@@ -47,6 +48,11 @@ test.each(['gateway', 'publisher', 'standalone'])(
       }),
     );
     await wait(command, 'condition=Ready');
+    const own = await cluster.kubectl(['-n', namespace, 'get', 'pod', command, '-o', 'jsonpath={.status.podIP}']);
+    expect(await (await fetch(`http://${own}:6780/ops`)).text()).toContain('Barrage operations');
+    expect((await fetch(`http://${own}:6780/ops/page/page.ts`)).headers.get('content-type')).toBe('text/javascript; charset=utf-8');
+    const { process } = await firstSnapshot(`http://${own}:6780/ops/events`);
+    expect(process.role).toBe(command === 'standalone' ? 'gateway and publisher' : command);
     await cluster.kubectl(['-n', namespace, 'delete', 'pod', command, redis, '--timeout=30s']);
   },
 );

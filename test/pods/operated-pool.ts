@@ -2,7 +2,9 @@ import { expect, onTestFinished } from 'vitest';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { Operator } from '../../operator/operator.ts';
+import type { Snapshot } from '../../ops/view/snapshot.ts';
 import { sharedNode, type Cluster } from '../support/cluster.ts';
+import { firstSnapshot } from '../support/operations.ts';
 import { PodWatch } from './pod-watch.ts';
 
 /** The operator in this process, on a cluster's API server. */
@@ -118,6 +120,12 @@ export class OperatedPool {
 
   async startOperator(): Promise<void> {
     this.#operator = await startOperator(this.cluster, this.namespace);
+  }
+
+  /** What the operator's operations page tells of a pool now. */
+  async operations(pool: string): Promise<Snapshot> {
+    const url = `http://127.0.0.1:${this.#operator?.metricsPort}/ops/events?pool=${this.namespace}/${pool}`;
+    return firstSnapshot(url);
   }
 
   async stopOperator(): Promise<void> {

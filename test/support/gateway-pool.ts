@@ -149,7 +149,7 @@ export class TestPool {
     const bus = createRedisBus({ url: this.#redis.url, prefix: 'test', logger });
     this.#ends.set(name, () => bus.close());
     const gateway = await Gateway.start({ settings, bus, policies: new Policies([]), pool, registry, logger });
-    const admin = await startAdminServer(gateway.admin, { host: '127.0.0.1', port: 0, keepAliveMs: 5000 }, gateway.adminApi);
+    const admin = await startAdminServer(gateway.admin, { host: '127.0.0.1', port: 0, keepAliveMs: 5000 }, { api: gateway.adminApi });
     this.#ends.set(name, async () => {
       await gateway.close();
       await bus.close();

@@ -1,0 +1,158 @@
+import { advice, type AdviceName, type Severity } from './advice.ts';
+import type { History } from './history.ts';
+import { countText, percentText, secondsText } from './numbers.ts';
+import { shownName } from './names.ts';
+import type { GatewayView, OperatorView, PoolView, ProcessView, PublisherView, Snapshot } from './snapshot.ts';
+
+/** Something about a process or pool that its people should know. */
+export interface Finding {
+  /** Its advice, and the anchor on `/ops/help`. */
+  readonly name: AdviceName;
+  readonly severity: Severity;
+  /** The finding with its figures, in one sentence. */
+  readonly text: string;
+}
+
+/** The answer to “is it well?”. */
+export interface Verdict {
+  readonly state: 'well' | 'notice' | 'attention' | 'broken';
+  readonly words: string;
+  /** The worst first. */
+  readonly findings: readonly Finding[];
+}
+
+type Recent = Pick<History, 'recent' | 'least'>;
+
+/** Seconds over which rates are looked at: one odd second is no finding. */
+const recentSeconds = 10;
+const order: readonly Severity[] = ['broken', 'attention', 'notice'];
+/** Conditions that describe an activity: True is no fault. */
+const activities: ReadonlySet<string> = new Set(['Progressing', 'Draining', 'ScalingActive', 'ScalingLimited', 'Paused', 'BusChanging']);
+
+/** Judges a snapshot, with what the last seconds were like. */
+export function judge(snapshot: Snapshot, history: Recent): Verdict {
+  const findings = [
+    ...ofProcess(snapshot.process, snapshot.gateway),
+    ...ofBus(snapshot, history),
+    ...(snapshot.gateway === undefined ? [] : ofGateway(snapshot.gateway, snapshot, history)),
+    ...(snapshot.publisher === undefined ? [] : ofPublisher(snapshot.publisher, history)),
+    ...(snapshot.operator === undefined ? [] : ofOperator(snapshot.operator, history)),
+  ].toSorted((one, other) => order.indexOf(one.severity) - order.indexOf(other.severity));
+  const count = (severity: Severity): number => findings.filter((finding) => finding.severity === severity).length;
+  const [broken, attention] = [count('broken'), count('attention')];
+  if (broken > 0) return { state: 'broken', words: broken === 1 ? 'One thing is broken' : `${broken} things are broken`, findings };
+  if (attention > 0)
+    return { state: 'attention', words: attention === 1 ? 'One thing needs attention' : `${attention} things need attention`, findings };
+  if (findings.length > 0) return { state: 'notice', words: 'It is well, with a notice', findings };
+  return { state: 'well', words: 'It is well', findings };
+}
+
+function finding(name: AdviceName, detail: string): Finding {
+  const { severity, title } = advice[name];
+  return { name, severity, text: detail === '' ? `${title}.` : `${title}: ${detail}` };
+}
+
+function ofProcess({ waitingFor }: ProcessView, gateway: GatewayView | undefined): readonly Finding[] {
+  // The bus has a finding of its own, and so has a drain.
+  const waits = waitingFor.filter((each) => !each.startsWith('the bus') && !each.startsWith('nothing'));
+  const isLeaving = waitingFor.some((each) => each.startsWith('nothing'));
+  const drain = gateway?.drain;
+  const isDraining = isLeaving || (drain !== undefined && drain.state !== 'serving');
+  return [
+    ...(waits.length === 0 ? [] : [finding('not-ready', `it waits for ${waits.map(shownName).join('; ')}.`)]),
+    ...(isDraining
+      ? [
+          finding(
+            'draining',
+            drain === undefined ? 'it is leaving.' : `${countText(drain.movedConnections)} connections were told to move.`,
+          ),
+        ]
+      : []),
+  ];
+}
+
+function ofBus({ bus }: Snapshot, history: Recent): readonly Finding[] {
+  const failures = history.recent('appendFailures', recentSeconds) ?? 0;
+  const gaps = history.recent('busGaps', recentSeconds) ?? 0;
+  const waiting = history.least('subscriptionsWaiting', recentSeconds) ?? 0;
+  return [
+    ...(bus?.isUp === false ? [finding('bus-away', `${shownName(bus.fault ?? 'it does not answer')}.`)] : []),
+    // Each room that opens waits for a moment.
+    ...(bus?.isUp === true && waiting > 0 && waiting < Infinity
+      ? [finding('bus-subscriptions', `${countText(waiting)} channels are not confirmed.`)]
+      : []),
+    ...(failures > 0 ? [finding('append-failures', `${countText(failures)} a second.`)] : []),
+    ...(gaps > 0 ? [finding('bus-gaps', `${countText(Math.max(1, Math.round(gaps * recentSeconds)))} rooms in ${recentSeconds} s.`)] : []),
+  ];
+}
+
+function ofGateway(gateway: GatewayView, { figures }: Snapshot, history: Recent): readonly Finding[] {
+  const recent = (name: Parameters<History['recent']>[0]): number => history.recent(name, recentSeconds) ?? 0;
+  const connections = figures.connections ?? 0;
+  const { connectionsMax, refused } = gateway;
+  const share = connections / connectionsMax;
+  const leftOut = recent('budget') + recent('conflated') + recent('expired');
+  const [delivered, slow] = [recent('delivered'), recent('slow')];
+  const offered = delivered + leftOut + slow;
+  const reasons = Object.entries(refused).filter(([reason, perSecond]) => perSecond > 0 && reason !== 'unready');
+  const of = `${countText(connections)} of ${countText(connectionsMax)} (BARRAGE_GATEWAY_CONNECTIONS_MAX).`;
+  return [
+    ...(share >= 1 ? [finding('connections-full', of)] : share >= 0.9 ? [finding('connections-near-full', of)] : []),
+    ...(reasons.length > 0 && recent('refused') > 0
+      ? [finding('connections-refused', `${reasons.map(([reason, perSecond]) => `${reason} ${countText(perSecond)}/s`).join(', ')}.`)]
+      : []),
+    ...(slow > 0 && slow >= offered / 1000
+      ? [finding('slow-clients', `${countText(slow)} a second, ${percentText(slow / offered)} of what is offered.`)]
+      : []),
+    ...(leftOut > 0 && leftOut >= offered / 5 ? [finding('left-out', `${percentText(leftOut / offered)} of what is offered.`)] : []),
+    ...(recent('latencyP99') > 1 ? [finding('latency', `99 % within ${secondsText(recent('latencyP99'))}.`)] : []),
+    ...(recent('busy') > 0.9 ? [finding('loop-busy', `${percentText(recent('busy'))}.`)] : []),
+    ...(recent('stretched') > 0
+      ? [
+          finding(
+            'stretched',
+            `${countText(Math.ceil(recent('stretched')))} rooms; fan-out would take ${percentText(recent('fanOut'))} and may take ${percentText(gateway.fanOutMax)}.`,
+          ),
+        ]
+      : []),
+  ];
+}
+
+function ofPublisher({ rejected }: PublisherView, history: Recent): readonly Finding[] {
+  const recent = (name: Parameters<History['recent']>[0]): number => history.recent(name, recentSeconds) ?? 0;
+  const refused = recent('rejected');
+  const share = refused / (refused + recent('published'));
+  const results = Object.entries(rejected).filter(([, perSecond]) => perSecond > 0);
+  const named = results.length === 0 ? '' : ` (${results.map(([result]) => result).join(', ')})`;
+  return [
+    ...(refused > 0 && share >= 0.01
+      ? [finding('publications-refused', `${countText(refused)} a second${named}, ${percentText(share)} of all.`)]
+      : []),
+    ...(recent('publishP99') > 1 ? [finding('publish-latency', `99 % within ${secondsText(recent('publishP99'))}.`)] : []),
+  ];
+}
+
+function ofOperator({ isLeader, pools, pool }: OperatorView, history: Recent): readonly Finding[] {
+  if (!isLeader) return [finding('stands-by', '')];
+  const errors = history.recent('reconcileErrors', recentSeconds) ?? 0;
+  return [
+    ...pools.filter(({ isReady }) => !isReady).map(({ key, message }) => finding('pool-unready', `${shownName(key)}. ${message}`)),
+    ...(pool === undefined ? [] : ofPool(pool)),
+    ...(errors > 0 ? [finding('reconcile-errors', `${countText(errors)} a second.`)] : []),
+  ];
+}
+
+function ofPool({ key, conditions, gateways, documentEpoch }: PoolView): readonly Finding[] {
+  const faults = conditions.filter(({ type, status }) => status === 'False' && type !== 'Ready' && !activities.has(type));
+  const silent = gateways.filter(({ state }) => state === 'silent').map(({ name }) => name);
+  const behind = gateways
+    .filter(({ epoch, state }) => epoch !== undefined && epoch < documentEpoch && state === 'serving')
+    .map(({ name }) => name);
+  const few = (names: readonly string[]): string =>
+    names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+  return [
+    ...faults.map(({ type, message }) => finding('pool-condition', `${shownName(key)}, ${type} is False. ${message}`)),
+    ...(silent.length > 0 ? [finding('gateways-silent', `${few(silent)}.`)] : []),
+    ...(behind.length > 0 ? [finding('gateways-behind', `${few(behind)}.`)] : []),
+  ];
+}
