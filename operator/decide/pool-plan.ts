@@ -96,7 +96,8 @@ function isOfQuota({ kind, subject }: ObservedFault): boolean {
   return kind === 'QuotaExceeded' && subject.startsWith('Pod ');
 }
 
-function scale(observed: ObservedPool, crew: Crew): ScalingDecision {
+/** The desired number of gateways, with the rules of a memory bus and of a paused pool. */
+export function scale(observed: ObservedPool, crew: Crew): ScalingDecision {
   const scaling = scaleFreely(observed, crew);
   if (joinsGateways(observed.pool.spec) || scaling.desired <= 1) return scaling;
   // The API server refuses such a spec now, but may have stored one earlier.

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { breaches, circles, pureFiles, pureFolders, reach } from './borders.ts';
 import { readSource, readSources } from './imports.ts';
 
-const parts = ['core', 'gateway', 'publisher', 'client', 'standalone', 'operator', 'monitoring', 'ops'];
+const parts = ['core', 'gateway', 'publisher', 'client', 'standalone', 'operator', 'monitoring', 'ops', 'cli'];
 const sources = parts.flatMap((part) => readSources(part));
 
 test('the borders between the folders hold', () => {
