@@ -22,14 +22,19 @@ export interface CloseCode {
   readonly code: number;
   readonly reason: string;
   readonly reconnect: boolean;
+  /** The reason for a log, where `reason` quotes the client. */
+  readonly logged?: string;
 }
 
 /** Longest reason of a close frame, in UTF-8 bytes (RFC 6455, 5.5: 125 with the code). */
 export const closeReasonBytesMax = 123;
 
-/** The same close with a more exact reason. A reason beyond the bound is cut at a character, and ends in `…`. */
-export function closeBecause({ code, reconnect }: CloseCode, reason: string): CloseCode {
-  return { code, reason: cutReason(reason.toWellFormed()), reconnect };
+/**
+ * The same close with a more exact reason. A reason beyond the bound is cut at a character, and ends in `…`.
+ * @param logged the reason for a log, where `reason` quotes the client
+ */
+export function closeBecause({ code, reconnect }: CloseCode, reason: string, logged?: string): CloseCode {
+  return { code, reason: cutReason(reason.toWellFormed()), reconnect, ...(logged === undefined ? {} : { logged }) };
 }
 
 const utf8 = new TextEncoder();

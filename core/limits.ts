@@ -80,6 +80,12 @@ export const limits = {
   fanOutBacklogMsMax: 200,
   /** Most auth webhook requests of one gateway under way; further clients are told to come back. */
   authInFlightMax: 1_000,
+  /** Most ranges of trusted proxies. */
+  trustedProxiesMax: 100,
+  /** Lines of one kind a second that clients and backends can cause in a process's log, sustained. */
+  clientLinesPerSecondMax: 1_000,
+  /** Such lines at once: all connections of a gateway with the default `connectionsMax` may end together. */
+  clientLinesBurst: 20_000,
   /** Longest slice of a fan-out, in milliseconds of CPU. */
   fanOutSliceMsMax: 20,
   /** Longest turn of any other loop over connections, members or rooms, in milliseconds of CPU. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { AdminStatus } from '../core/pool/admin-status.ts';
 import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
@@ -14,7 +15,6 @@ import { Pool } from '../core/process/pool.ts';
 import { isLoopbackHost } from '../core/process/loopback.ts';
 import type { Settings } from '../core/process/settings.ts';
 import type { Policies } from '../core/policy/policy.ts';
-import type { Hello } from '../core/protocol/barrage-v1.ts';
 import { plainEncoding } from './encoding/encodings.ts';
 import { answerCall } from './commands/backend-calls.ts';
 import { authenticatorOf } from './identity/authenticator.ts';
@@ -27,6 +27,8 @@ import { askForWebSocket, isForPublisher, sendToPublisher } from './connections/
 import { DoneFlushes } from './rooms/done-flushes.ts';
 import { noTracer, type Tracer } from '../core/trace.ts';
 import { FanOut } from './rooms/fan-out.ts';
+import { openClientLog, type ClientLog } from './accounts/client-log.ts';
+import { gatewayJournal, type GatewayJournal } from './accounts/log-lines.ts';
 import { GatewayMetrics } from './accounts/metrics.ts';
 import { MemberCounter } from './commands/member-counter.ts';
 import { GatewayOperations } from './operations.ts';
@@ -35,9 +37,10 @@ import { Rooms } from './rooms/rooms.ts';
 import { Session, type SessionSurroundings } from './commands/session.ts';
 import { RefusedPages } from './connections/refused-pages.ts';
 import { acceptWebSockets, refuseRequest } from './connections/web-sockets.ts';
-import { SparseLog } from '../core/process/sparse-log.ts';
+import type { SparseLog } from '../core/process/sparse-log.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { topChannels } from './rooms/top-channels.ts';
+import { helloOf } from './connections/hello.ts';
 import { Reception } from './connections/reception.ts';
 import type { Admission } from './connections/admission.ts';
 import { V1Dialect } from './commands/v1-dialect.ts';
@@ -80,6 +83,8 @@ export class Gateway {
   #refusedForFullness = 0;
   readonly #refusedPages: RefusedPages;
   readonly #waitingForBus: SparseLog;
+  readonly #journal: GatewayJournal;
+  readonly #clients: ClientLog;
   readonly #server: Server;
   readonly #surroundings: SessionSurroundings;
   #ids: ClientIds | undefined;
@@ -101,6 +106,9 @@ export class Gateway {
       stretchedRooms: () => this.#rooms.stretched,
       fanOutShare: () => this.#rooms.demand,
     });
+    this.#journal = gatewayJournal(logger, systemClock);
+    const clients = openClientLog({ logger, registry, clock: systemClock, trustedProxies: settings.trustedProxies });
+    this.#clients = clients;
     const fanOut = new FanOut({
       clock: systemClock,
       onSlice: (milliseconds) => this.#metrics.slice(milliseconds),
@@ -110,6 +118,7 @@ export class Gateway {
       policies: this.#pool.document === undefined ? options.policies : this.#pool.policies,
       surroundings: { fanOut, metrics: this.#metrics, clock: systemClock, done: new DoneFlushes(), tracer },
       logger,
+      clients,
       share: settings.fanOutPercent / 100,
     });
     this.#reception = new Reception({ settings, clock: systemClock, connections: () => this.#connections.size });
@@ -130,9 +139,10 @@ export class Gateway {
       onSlice: (milliseconds) => this.#metrics.loopSlice('drain', milliseconds),
       registry,
       logger,
+      clients,
     });
-    this.#refusedPages = new RefusedPages({ logger, clock: systemClock });
-    this.#waitingForBus = new SparseLog({ logger, message: 'waiting for the bus', clock: systemClock });
+    this.#refusedPages = new RefusedPages({ journal: this.#journal, clock: systemClock });
+    this.#waitingForBus = this.#journal.sparse('bus-awaited');
     this.#load = new LoadMeter({ bytesSent: () => this.#metrics.bytesSent, refused: () => this.#refusedForFullness });
     this.#surroundings = {
       rooms: this.#rooms,
@@ -140,7 +150,7 @@ export class Gateway {
       publishing: new ClientPublishing(bus.log),
       countMembers: new MemberCounter({ calls: bus.calls, onCount: (result) => this.#metrics.counts.inc({ result }) }).count,
       metrics: this.#metrics,
-      logger,
+      journal: this.#journal,
       clock: systemClock,
       tracer,
     };
@@ -149,7 +159,7 @@ export class Gateway {
       request: (request, response) => this.#request(request, response),
       upgrade: acceptWebSockets({
         admit: (request) => this.#admit(request),
-        open: (encoding, wire) => this.#connections.open(encoding, wire),
+        open: (encoding, wire, handshake) => this.#connections.open(encoding, wire, handshake),
       }),
       keepAliveMs: settings.httpKeepAliveMs,
       headersMs: limits.handshakeTimeoutMs,
@@ -161,6 +171,7 @@ export class Gateway {
     this.#server = server;
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       if (error.code !== 'ECONNRESET') this.#metrics.refusedConnections.inc({ reason: 'request' });
+      this.#clients.unreadable((socket as Socket).remoteAddress, error.code ?? error.name);
       refuseRequest(socket, error.code);
     });
     this.#poolChanged();
@@ -203,7 +214,7 @@ export class Gateway {
       if (!(error instanceof BusUnavailable)) throw error;
       this.#waitingForBus.warn(error);
       setTimeout(() => {
-        this.#takeNumber().catch((fault: unknown) => this.#options.logger.error({ err: fault }, 'no gateway number'));
+        this.#takeNumber().catch((fault: unknown) => this.#journal.write('gateway-number-refused', { err: fault }));
       }, busRetryMs);
     }
   }
@@ -262,6 +273,7 @@ export class Gateway {
         this.#server.closeAllConnections();
       }, 500).unref();
     });
+    this.#clients.close();
   }
 
   /** Lets `close` end without waiting for the clients that are still connected. */
@@ -347,13 +359,15 @@ export class Gateway {
     response.writeHead(status, headersOut).end(method === 'HEAD' ? undefined : JSON.stringify(body));
   }
 
-  #admit({ headers: { host, origin } }: IncomingMessage): Admission {
+  #admit(request: IncomingMessage): Admission {
+    const { host, origin } = request.headers;
     const { gatewayHost, gatewayOrigins: origins } = this.#options.settings;
     const state = { isUnready: this.#isUnready, isLoopback: isLoopbackHost(gatewayHost), origins };
     const admission = this.#reception.admit({ host, origin }, state, Math.random());
     if (admission.kind === 'admitted') return admission;
     const { reason } = admission;
     this.#countRefusal(reason);
+    this.#clients.refused(request, admission);
     if (reason === 'origin' || reason === 'host') this.#refusedPages.refused(reason, { host, origin });
     return admission;
   }
@@ -366,25 +380,9 @@ export class Gateway {
   #listen(connection: Connection): ClientListener {
     const isPlain = connection.encoding === plainEncoding;
     const dialect = isPlain ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
-    const hello = this.#hello(connection.id);
+    const hello = helloOf(connection.id, this.#options.settings, this.#reception.backoff);
     connection.toldBaseMs = hello.backoff.baseMs;
     connection.tell(hello);
     return new Session(connection, dialect, this.#surroundings);
-  }
-
-  #hello(id: number): Hello {
-    const { settings } = this.#options;
-    return {
-      type: 'hello',
-      client: String(id),
-      pingIntervalMs: settings.pingIntervalMs,
-      pongTimeoutMs: Math.round(settings.pingIntervalMs * 0.4),
-      backoff: this.#reception.backoff,
-      limits: {
-        frameBytesMax: limits.clientFrameBytesMax,
-        subscriptionsMax: limits.subscriptionsPerConnectionMax,
-        commandsPerSecondMax: limits.commandsPerSecondMax,
-      },
-    };
   }
 }

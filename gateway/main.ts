@@ -19,6 +19,7 @@ import { OperationsPage } from '../ops/operations-page.ts';
 import { ProcessOperations } from '../ops/process-operations.ts';
 import { RegistryReader } from '../ops/registry-reader.ts';
 import { askForWebSocket } from './connections/plain-requests.ts';
+import { gatewayJournal } from './accounts/log-lines.ts';
 import { Gateway } from './gateway.ts';
 
 const about = 'A Barrage gateway: holds the connections of clients, and sends them what is published to their channels.';
@@ -70,7 +71,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
           { host, port: settings.adminPort, keepAliveMs: settings.httpKeepAliveMs },
           { api: gateway.adminApi, pages },
         );
-  logger.info({ host, port: gateway.port, adminPort: admin?.port ?? gateway.port }, 'the gateway listens');
+  gatewayJournal(logger, systemClock).write('gateway-listens', { host, port: gateway.port, adminPort: admin?.port ?? gateway.port });
   return {
     // Clients that are still connected go where the newest document says, under the newest policies.
     close: async () => {

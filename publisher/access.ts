@@ -57,3 +57,15 @@ function loopbackFault(headers: IncomingHttpHeaders): string | undefined {
   if (headers.origin !== undefined && !isLoopbackOrigin(headers.origin)) return `this page comes from another host: ${remedy}`;
   return undefined;
 }
+
+/** Hexadecimal digits of a key's name. */
+const nameLength = 8;
+
+/**
+ * The name of the key that a request presents: the beginning of its SHA-256. It tells keys apart and gives none away.
+ * `undefined` for a request without one.
+ */
+export function keyNameOf(headers: IncomingHttpHeaders): string | undefined {
+  const key = presentedKey(headers);
+  return key === undefined ? undefined : hashOf(key).toString('hex').slice(0, nameLength);
+}

@@ -11,6 +11,7 @@ import type { PublisherMetrics } from './metrics.ts';
 import type { Operation } from './operation-seconds.ts';
 import type { Span, SpanName, Tracer } from '../core/trace.ts';
 import { withQuery } from './request.ts';
+import type { RequestLog } from './request-log.ts';
 
 export const socketPath = '/ws/v1';
 const operations = new Map<string, Operation>([
@@ -31,6 +32,7 @@ interface HttpParts {
   readonly inFlight: BytesInFlight;
   readonly metrics: PublisherMetrics;
   readonly tracer: Tracer;
+  readonly log: RequestLog;
 }
 
 /** The HTTP half of the publish API: `POST /v1/mesh/publish` and `POST /v1/mesh/send`. */
@@ -50,6 +52,8 @@ export class HttpApi {
     const refusal = this.#headFault(request);
     if (refusal !== undefined) {
       if (refusal.reason !== 'methodNotAllowed') this.#parts.metrics.count(operation, refusal);
+      if (refusal.reason === 'notAuthorised') this.#parts.log.keyRefused(request, refusal.message);
+      else this.#parts.log.refused(operation, refusal);
       return respond(response, refusal);
     }
     const { inFlight } = this.#parts;
@@ -100,12 +104,13 @@ export class HttpApi {
     { bytes, query }: { readonly bytes: Buffer; readonly query: string },
     trace: RequestTrace,
   ): Outcome | Promise<Outcome> {
-    const { mesh, metrics } = this.#parts;
+    const { mesh, metrics, log } = this.#parts;
     const parsed = parseBody(bytes);
     const fields = parsed.kind === 'fault' ? parsed : withQuery(parsed.value, query, queryFields.get(operation) ?? []);
     if (fields.kind !== 'fault') return mesh.run(operation, fields.value, trace);
     const refusal = refuse('badArguments', fields.message);
     metrics.count(operation, refusal);
+    log.refused(operation, refusal);
     return refusal;
   }
 
@@ -119,6 +124,7 @@ export class HttpApi {
         ? tooMany('too many bytes of requests at one time, repeat', 1)
         : refuse('tooLarge', 'the body is larger than 2 MiB; a payload may have 1 MiB, and what its channel allows');
     this.#parts.metrics.count(operation, refusal);
+    this.#parts.log.refused(operation, refusal);
     await respondWhileSending(request, response, refusal);
     return refusal;
   }

@@ -18,6 +18,7 @@ import { OperationsPage } from '../ops/operations-page.ts';
 import { ProcessOperations } from '../ops/process-operations.ts';
 import { RegistryReader } from '../ops/registry-reader.ts';
 import { listenFault } from './access.ts';
+import { publisherJournal } from './log-lines.ts';
 import { Publisher } from './publisher.ts';
 
 const about = 'A Barrage publisher: takes publications over HTTP and WebSocket, and gives them to the bus.';
@@ -65,7 +66,8 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   pages.page = new OperationsPage({ source, place: { host, isAdminPort: port !== undefined }, registry, clock: systemClock });
   const api = publisher.adminApi;
   const admin = port === undefined ? undefined : await startAdminServer(publisher.admin, { host, port, keepAliveMs }, { api, pages });
-  logger.info({ host, port: publisher.port, adminPort: admin?.port ?? publisher.port }, 'the publisher listens');
+  const listening = { host, port: publisher.port, adminPort: admin?.port ?? publisher.port };
+  publisherJournal(logger, systemClock).write('publisher-listens', listening);
   return {
     close: async () => {
       policyFile?.close();

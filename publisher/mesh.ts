@@ -2,23 +2,25 @@ import { gatewayNumberMax, gatewayNumberOf, parseClientId } from '../core/client
 import { BusUnavailable, type Bus, type CallResult, type GatewayReply, type GatewayRequest } from '../core/bus/bus.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Policies } from '../core/policy/policy.ts';
-import type { Logger } from '../core/process/logging.ts';
 import type { Position } from '../core/publication.ts';
 import { appendTraced } from '../core/bus/traced-append.ts';
 import type { Span, Tracer } from '../core/trace.ts';
 import { sampledTraceparent } from '../core/traceparent.ts';
 import { publisherBounds } from './bounds.ts';
 import { refuse, temporarilyUnavailable, tooMany, type Outcome, type RefusalReason } from './errors.ts';
+import type { PublisherJournal } from './log-lines.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import type { Operation } from './operation-seconds.ts';
 import { ChannelRates } from './rate.ts';
+import type { RequestLog } from './request-log.ts';
 import { parseConnectionCall, parsePublish, parseSend, shown } from './request.ts';
 
 interface MeshParts {
   readonly bus: Bus;
   readonly policies: () => Policies;
   readonly metrics: PublisherMetrics;
-  readonly logger: Logger;
+  readonly journal: PublisherJournal;
+  readonly log: RequestLog;
   readonly clock: Clock;
   readonly tracer: Pick<Tracer, 'isOn'>;
 }
@@ -38,7 +40,8 @@ export class Mesh {
   readonly #bus: Bus;
   readonly #policies: () => Policies;
   readonly #metrics: PublisherMetrics;
-  readonly #logger: Logger;
+  readonly #journal: PublisherJournal;
+  readonly #log: RequestLog;
   readonly #clock: Clock;
   readonly #tracer: Pick<Tracer, 'isOn'>;
   readonly #rates = new ChannelRates({ channelsMax: publisherBounds.rateChannelsMax });
@@ -47,7 +50,8 @@ export class Mesh {
     this.#bus = parts.bus;
     this.#policies = parts.policies;
     this.#metrics = parts.metrics;
-    this.#logger = parts.logger;
+    this.#journal = parts.journal;
+    this.#log = parts.log;
     this.#clock = parts.clock;
     this.#tracer = parts.tracer;
   }
@@ -62,8 +66,9 @@ export class Mesh {
     try {
       outcome = await this.#carryOut(operation, fields, trace);
     } catch (error) {
-      outcome = this.#failure(error);
+      outcome = this.#failure(operation, error);
     }
+    if (outcome.kind === 'refused') this.#log.refused(operation, outcome, fields);
     this.#metrics.answered(operation, outcome, this.#clock.monotonic() - startedAt);
     return outcome;
   }
@@ -155,9 +160,9 @@ export class Mesh {
     return fault === undefined ? { kind: 'done', result: { s: true } } : refuse(reason, fault);
   }
 
-  #failure(error: unknown): Outcome {
+  #failure(operation: Operation, error: unknown): Outcome {
     if (error instanceof BusUnavailable) return temporarilyUnavailable();
-    this.#logger.error({ err: error }, 'a request failed');
+    this.#journal.write('request-failed', { operation, err: error });
     return refuse('internal', 'internal error; the publisher logged it');
   }
 }

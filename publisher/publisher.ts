@@ -20,9 +20,11 @@ import { RegistryReader } from '../ops/registry-reader.ts';
 import { Access } from './access.ts';
 import { publisherBounds, serverTimes } from './bounds.ts';
 import { HttpApi } from './http.ts';
+import { publisherJournal } from './log-lines.ts';
 import { Mesh } from './mesh.ts';
 import { PublisherMetrics } from './metrics.ts';
 import { PublisherOperations } from './operations.ts';
+import { RequestLog } from './request-log.ts';
 import { SocketApi } from './socket.ts';
 
 export interface PublisherOptions {
@@ -57,6 +59,7 @@ export class Publisher {
   readonly #pool: Pool;
   readonly #http: HttpApi;
   readonly #sockets: SocketApi;
+  readonly #log: RequestLog;
   readonly #server: Server;
   readonly #load = new LoadMeter({ bytesSent: () => 0, refused: () => 0 });
   #port = 0;
@@ -73,10 +76,12 @@ export class Publisher {
       requestBytesInFlight: () => inFlight.bytes,
       sockets: () => sockets.open,
     });
-    const mesh = new Mesh({ bus, policies, metrics, logger, clock, tracer });
-    this.#http = new HttpApi({ access, mesh, inFlight, metrics, tracer });
+    const log = new RequestLog({ logger, clock, registry, trustedProxies: settings.trustedProxies });
+    this.#log = log;
+    const mesh = new Mesh({ bus, policies, metrics, journal: publisherJournal(logger, clock), log, clock, tracer });
+    this.#http = new HttpApi({ access, mesh, inFlight, metrics, log, tracer });
     const pingIntervalMs = options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs;
-    this.#sockets = new SocketApi({ access, mesh, inFlight, metrics, pingIntervalMs, tracer });
+    this.#sockets = new SocketApi({ access, mesh, inFlight, metrics, log, pingIntervalMs, tracer });
     const { server, sockets } = createHttpServer({
       request: (request, response) => this.#request(request, response),
       upgrade: (request, socket, head) => this.#sockets.upgrade(request, socket, head),
@@ -144,6 +149,7 @@ export class Publisher {
     }, serverTimes.leavingMs);
     await closed;
     clearTimeout(cutOff);
+    this.#log.close();
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {

@@ -12,6 +12,7 @@ import type { Mesh } from './mesh.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import type { Operation } from './operation-seconds.ts';
 import type { Tracer } from '../core/trace.ts';
+import type { RequestLog } from './request-log.ts';
 import { parseSocketRequest, shown, type RequestNumber, type SocketRequest } from './request.ts';
 
 interface SocketParts {
@@ -19,6 +20,7 @@ interface SocketParts {
   readonly mesh: Mesh;
   readonly inFlight: BytesInFlight;
   readonly metrics: PublisherMetrics;
+  readonly log: RequestLog;
   readonly pingIntervalMs: number;
   readonly tracer: Tracer;
 }
@@ -41,6 +43,11 @@ const protocolFaults: Readonly<Record<number, string>> = {
   1007: 'a request must be UTF-8',
   1009: `a request may have at most ${limits.requestBytesMax} bytes`,
 };
+
+/** The publisher's own reasons for ending connections, for the log. */
+const endings = new WeakMap<WebSocket, string>();
+/** Code of a connection that ended without a close frame. */
+const noCloseFrame = 1006;
 
 /** The WebSocket half of the publish API, `/ws/v1`: requests with a number, answers in any order. */
 export class SocketApi {
@@ -72,8 +79,11 @@ export class SocketApi {
   /** Accepts a connection, or answers with the reason for refusing it. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refusal = this.#upgradeFault(request);
-    if (refusal !== undefined) return refuseUpgrade(socket, refusal);
-    this.#server.handleUpgrade(request, socket, head, (connection) => this.#serve(connection));
+    if (refusal !== undefined) {
+      if (refusal.reason === 'notAuthorised') this.#parts.log.keyRefused(request, refusal.message);
+      return refuseUpgrade(socket, refusal);
+    }
+    this.#server.handleUpgrade(request, socket, head, (connection) => this.#serve(connection, request));
   }
 
   /**
@@ -101,11 +111,21 @@ export class SocketApi {
     return undefined;
   }
 
-  #serve(connection: WebSocket): void {
+  #serve(connection: WebSocket, request: IncomingMessage): void {
     this.#requestsInFlight.set(connection, 0);
-    connection.on('close', () => this.#requestsInFlight.delete(connection));
-    // `ws` answers a broken frame with its close code; the event only needs a listener.
-    connection.on('error', () => undefined);
+    const { log } = this.#parts;
+    const life = log.opened(request);
+    const { socket } = request;
+    let requests = 0;
+    connection.on('close', (code) => {
+      this.#requestsInFlight.delete(connection);
+      const { bytesRead: bytesIn, bytesWritten: bytesOut } = socket;
+      const reason = endings.get(connection);
+      const by = reason !== undefined ? 'publisher' : code === noCloseFrame ? 'network' : 'backend';
+      log.ended(life, { by, code, reason, requests, bytesIn, bytesOut });
+    });
+    // `ws` answers a broken frame with its close code.
+    connection.on('error', ({ code = '' }: NodeJS.ErrnoException) => endings.set(connection, `it broke the WebSocket protocol (${code})`));
     connection.on('pong', () => this.#silent.delete(connection));
     connection.on('ping', () => cutOffIfUnread(connection));
     connection.on('message', (data, isBinary) => {
@@ -117,9 +137,11 @@ export class SocketApi {
       if (request.kind === 'fault') return answer(connection, number, refuse('badArguments', request.message));
       const operation = operations.get(request.value.method);
       if (operation === undefined) return answer(connection, number, unknownMethod(request.value.method));
+      requests += 1;
       const refusal = this.#enter(connection, bytes.length);
       if (refusal !== undefined) {
         this.#parts.metrics.count(operation, refusal);
+        log.refused(operation, refusal);
         return answer(connection, number, refusal);
       }
       void this.#run(operation, request.value).then((outcome) => {
@@ -161,12 +183,14 @@ export class SocketApi {
 
   #leaveIfAnswered(connection: WebSocket): void {
     if (!this.#isLeaving || (this.#requestsInFlight.get(connection) ?? 0) > 0) return;
+    endings.set(connection, 'the publisher is leaving');
     connection.close(closeCodes.goingAway.code, 'the publisher is leaving, come back');
   }
 
   #pingAll(): void {
     for (const connection of this.#server.clients) {
       if (this.#silent.has(connection)) {
+        endings.set(connection, 'it did not answer a ping');
         connection.terminate();
         continue;
       }
@@ -203,7 +227,9 @@ function send(connection: WebSocket, text: string): void {
  * either.
  */
 function cutOffIfUnread(connection: WebSocket): void {
-  if (connection.bufferedAmount > publisherBounds.socketReplyBytesMax) connection.terminate();
+  if (connection.bufferedAmount <= publisherBounds.socketReplyBytesMax) return;
+  endings.set(connection, 'it sends and does not read its answers');
+  connection.terminate();
 }
 
 function refuseUpgrade(socket: Duplex, refusal: Refusal): void {

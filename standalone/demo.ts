@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import type { Logger } from '../core/process/logging.ts';
+import { standaloneJournal } from './log-lines.ts';
 import type { DemoFacts } from './site.ts';
 
 /**
@@ -13,7 +14,7 @@ export async function loadDemo(facts: () => DemoFacts, logger: Logger): Promise<
     return serveSite(await buildSite(), facts);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    logger.info('the pages of the demo are not installed');
+    standaloneJournal(logger).write('demo-missing');
     return undefined;
   }
 }

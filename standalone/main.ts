@@ -1,6 +1,7 @@
 import { runProcess, type Running } from '../core/process/lifecycle.ts';
 import type { Logger } from '../core/process/logging.ts';
 import type { Settings } from '../core/process/settings.ts';
+import { standaloneJournal } from './log-lines.ts';
 import { standaloneFaults, startStandalone } from './standalone.ts';
 
 const about = 'Barrage in one process: gateway, publisher and the pages of the demo.';
@@ -11,7 +12,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const running = await startStandalone(settings, logger);
   const { gatewayPort, publisherPort, adminPort, hasDemo } = running;
   if (!hasDemo) {
-    logger.info({ gatewayPort, publisherPort, adminPort }, 'gateway and publisher listen');
+    standaloneJournal(logger).write('standalone-listens', { gatewayPort, publisherPort, adminPort });
     return running;
   }
   process.stdout.write(`Barrage runs: gateway, publisher and demo in one process.

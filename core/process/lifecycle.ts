@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import { readSettings, unknownSettings, type Settings, type SettingsResult } from './settings.ts';
-import { createLogger, type Logger } from './logging.ts';
+import { createProcessLogger, type Logger } from './logging.ts';
+import { processJournal, processLines } from './log-lines.ts';
 
 /** A running process, made by `start` and ended by `close`, within the time that a pod is given. */
 export interface Running {
@@ -72,15 +73,16 @@ export async function runProcess(part: string, { about, start, faultsOf = () => 
   const read = checked(readSettings(process.env), faultsOf);
   const misspelt = unknownSettings(process.env);
   if (read.kind === 'faults') {
-    const lines = [...read.faults, ...misspelt.map((variable) => `${variable}: ${noSetting}`)];
+    const lines = [...read.faults, ...misspelt.map((variable) => `${variable}: ${processLines['setting-unknown'].message}`)];
     process.stderr.write(
       `${part}: these settings are wrong (docs/settings.md lists them all)\n${lines.map((line) => `  ${line}\n`).join('')}`,
     );
     process.exitCode = 2;
     return;
   }
-  const logger = createLogger({ part, level: read.settings.logLevel });
-  for (const variable of misspelt) logger.warn({ variable }, noSetting);
+  const logger = await createProcessLogger({ part, level: read.settings.logLevel });
+  const journal = processJournal(logger);
+  for (const variable of misspelt) journal.write('setting-unknown', { variable });
   let running: Running;
   try {
     running = await start(read.settings, logger);
@@ -90,7 +92,7 @@ export async function runProcess(part: string, { about, start, faultsOf = () => 
   }
   const cutOffAfter = (milliseconds: number): void => {
     const cutOff = (): void => {
-      logger.warn('open work still held the process; it was cut off');
+      journal.write('work-cut-off');
       process.exit(0);
     };
     setTimeout(cutOff, milliseconds).unref();
@@ -100,11 +102,11 @@ export async function runProcess(part: string, { about, start, faultsOf = () => 
     const now = performance.now();
     if (leavingSince === undefined) {
       leavingSince = now;
-      logger.info({ signal }, 'leaving');
+      journal.write('leaving', { signal });
       cutOffAfter(Math.max(leaveMsMax, read.settings.drainMs + closeMsMax, running.closeMsMax ?? 0));
-      running.close().catch((error: unknown) => logger.error({ err: error }, 'closing failed'));
+      running.close().catch((error: unknown) => journal.write('closing-failed', { err: error }));
     } else if (now - leavingSince > echoMsMax) {
-      logger.info({ signal }, 'leaving at once');
+      journal.write('leaving-hastened', { signal });
       cutOffAfter(closeMsMax);
       running.hasten?.();
     }
@@ -112,8 +114,6 @@ export async function runProcess(part: string, { about, start, faultsOf = () => 
   process.on('SIGTERM', leave);
   process.on('SIGINT', leave);
 }
-
-const noSetting = 'this environment variable is no setting; is it misspelt?';
 
 function checked(read: SettingsResult, faultsOf: (settings: Settings) => readonly string[]): SettingsResult {
   const faults = read.kind === 'settings' ? faultsOf(read.settings) : [];

@@ -20,10 +20,9 @@ import { TokenBucket } from '../token-bucket.ts';
 import { spanTable, type RequestOrigin, type Span, type SpanKind, type SpanName, type SpanStart, type Tracer } from '../trace.ts';
 import { isSampled, type Sampling } from '../trace-sampling.ts';
 import { readTraceparent, writeTraceparent, type TraceParent } from '../traceparent.ts';
+import { processJournal } from './log-lines.ts';
 import type { Logger } from './logging.ts';
 import type { Settings } from './settings.ts';
-import { SparseLog } from './sparse-log.ts';
-import { systemClock } from './system-clock.ts';
 
 /** Most finished spans that wait for the collector, unless `OTEL_BSP_MAX_QUEUE_SIZE` says otherwise. */
 const spansWaitingMax = 2_048;
@@ -85,8 +84,9 @@ export function startOpenTelemetry(options: RecordingOptions): Tracing {
     metricReaders: [],
     logRecordProcessors: [],
   });
-  const lost = new SparseLog({ logger, message: 'the collector did not take traces', clock: systemClock });
-  const odd = new SparseLog({ logger, message: 'a setting of traces has no effect', clock: systemClock });
+  const journal = processJournal(logger);
+  const lost = journal.sparse('traces-lost');
+  const odd = journal.sparse('trace-setting-odd');
   const nothing = (): void => undefined;
   // Errors of exports are counted and logged by the exporter above.
   const library = { error: nothing, warn: (words: string) => void odd.warn(words), info: nothing, debug: nothing, verbose: nothing };

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import { Policies, type ChannelPolicy } from '../policy/policy.ts';
 import { readTextFile } from './bounded-read.ts';
 import { runElsewhere } from './elsewhere.ts';
+import { processJournal, type ProcessJournal } from './log-lines.ts';
 import type { Logger } from './logging.ts';
 import { faults, type PolicyTextRead } from './policy-text.ts';
 import { systemClock } from './system-clock.ts';
@@ -113,7 +114,7 @@ interface WatchedOptions {
 
 class WatchedPolicyFile implements PolicyFile {
   readonly #path: string;
-  readonly #logger: Logger;
+  readonly #journal: ProcessJournal;
   readonly #pollMs: number;
   readonly #clock: Pick<Clock, 'after'>;
   readonly #listeners: (() => void)[] = [];
@@ -130,7 +131,7 @@ class WatchedPolicyFile implements PolicyFile {
 
   constructor(options: WatchedOptions) {
     this.#path = options.path;
-    this.#logger = options.logger;
+    this.#journal = processJournal(options.logger);
     this.#pollMs = options.pollMs;
     this.#clock = options.clock;
     this.#content = options.content;
@@ -178,20 +179,17 @@ class WatchedPolicyFile implements PolicyFile {
     this.#content = content;
     if (read.kind === 'faults') {
       this.#valid = false;
-      this.#logger.error(
-        { file: this.#path, faults: read.faults },
-        `the policy file ${this.#path} can't be used, the policies that were in force stay:\n${lines(read.faults)}`,
-      );
+      this.#journal.write('policy-file-refused', { file: this.#path, faults: read.faults });
       return;
     }
     this.#valid = true;
     if (textOf(content) === this.#inForce) {
-      this.#logger.info({ file: this.#path }, 'the policy file holds the policies in force again');
+      this.#journal.write('policy-file-mended', { file: this.#path });
       return;
     }
     this.#inForce = textOf(content);
     this.#policies = new Policies(read.policies);
-    this.#logger.info({ file: this.#path, policies: read.policies.length }, 'the policies of the changed file are in force');
+    this.#journal.write('policy-file-changed', { file: this.#path, policies: read.policies.length });
     for (const listener of this.#listeners) listener();
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { poolLimits } from '../pool/pool-document.ts';
 import { readTextFile } from './bounded-read.ts';
+import { processJournal, type ProcessJournal } from './log-lines.ts';
 import type { Logger } from './logging.ts';
 import type { OfferResult, Pool } from './pool.ts';
 
@@ -41,6 +42,7 @@ interface WatchedOptions {
 
 class WatchedPoolFolder implements PoolFolder {
   readonly #options: WatchedOptions;
+  readonly #journal: ProcessJournal;
   /** The envelope that needs no further look. */
   #settled: string | undefined;
   #fault: string | undefined;
@@ -49,6 +51,7 @@ class WatchedPoolFolder implements PoolFolder {
 
   constructor(options: WatchedOptions) {
     this.#options = options;
+    this.#journal = processJournal(options.logger);
   }
 
   fault(): string | undefined {
@@ -101,7 +104,7 @@ class WatchedPoolFolder implements PoolFolder {
     this.#settled = undefined;
     if (fault === this.#fault) return;
     this.#fault = fault;
-    this.#options.logger.error({ folder: this.#options.folder, fault }, "the pool folder can't be used, what was in force stays");
+    this.#journal.write('pool-folder-refused', { folder: this.#options.folder, reason: fault });
   }
 }
 

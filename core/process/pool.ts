@@ -5,6 +5,7 @@ import { Policies } from '../policy/policy.ts';
 import { noMisfits, type PolicyMisfits } from '../policy/policy-part.ts';
 import type { PoolDocument } from '../pool/pool-document.ts';
 import { runElsewhere } from './elsewhere.ts';
+import { processJournal, type ProcessJournal } from './log-lines.ts';
 import type { Logger } from './logging.ts';
 import { readOffer, readOfferText, type AnyOffer, type OfferInput, type OfferRead, type PoolOffer } from './pool-offer.ts';
 import type { Settings } from './settings.ts';
@@ -40,7 +41,7 @@ const noPolicies = new Policies([]);
  */
 export class Pool {
   readonly #publicKeyPem: string;
-  readonly #logger: Logger;
+  readonly #journal: ProcessJournal;
   readonly #listeners: (() => void)[] = [];
   #inForce: InForce | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -48,7 +49,7 @@ export class Pool {
   /** @param publicKeyPem empty: every offer is refused */
   constructor(options: { readonly publicKeyPem: string; readonly logger: Logger }) {
     this.#publicKeyPem = options.publicKeyPem;
-    this.#logger = options.logger;
+    this.#journal = processJournal(options.logger);
   }
 
   get document(): PoolDocument | undefined {
@@ -141,12 +142,8 @@ export class Pool {
       placement: new Placement(document),
     };
     const { epoch, gateways } = document;
-    this.#logger.info({ epoch, gateways: gateways.length, policiesHash: this.policiesHash }, 'a pool document is in force');
-    if (misfits !== undefined && misfits.examples.length > 0)
-      this.#logger.warn(
-        { epoch, ...misfits },
-        'policies of another version: their fields and values that are unknown here are ignored or replaced',
-      );
+    this.#journal.write('pool-document-taken', { epoch, gateways: gateways.length, policiesHash: this.policiesHash });
+    if (misfits !== undefined && misfits.examples.length > 0) this.#journal.write('policies-of-other-version', { epoch, ...misfits });
     for (const listener of this.#listeners) listener();
   }
 }

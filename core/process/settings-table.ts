@@ -5,6 +5,7 @@ import { previousBusSettings, redisSettings } from './redis-settings.ts';
 import { setting } from './setting.ts';
 import { traceSettings } from './trace-settings.ts';
 import {
+  addressRanges,
   apiKeys,
   claim,
   host,
@@ -295,12 +296,20 @@ export const settingsTable = {
     schema: whole(0, 65_535),
     meaning: "Port of the operator's /metrics and /ops.",
   }),
+  trustedProxies: setting({
+    variable: 'BARRAGE_TRUSTED_PROXIES',
+    fallback: '',
+    accepts: `a comma-separated list of at most ${limits.trustedProxiesMax} IP addresses and CIDR ranges such as 10.0.0.0/8`,
+    schema: addressRanges,
+    meaning:
+      "Proxies and load balancers in front of gateways and publishers whose X-Forwarded-For tells a client's address, for the log. Empty: the address is that of the socket. Name only addresses that no client can connect from.",
+  }),
   logLevel: setting({
     variable: 'BARRAGE_LOG_LEVEL',
     fallback: 'info',
     accepts: 'debug, info, warn, error or silent',
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
-    meaning: 'Least severity that is logged.',
+    meaning: 'Least severity that is logged. debug tells the life of each connection and each refusal: docs/logs.md.',
   }),
   ...traceSettings,
 } as const;

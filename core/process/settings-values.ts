@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { readOrigin } from '../origin.ts';
+import { limits } from '../limits.ts';
 import { publicKeyFault } from '../pool/signed-envelope.ts';
+import { readRange } from './client-address.ts';
 
 /**
  * Readers of settings' values. A value that can never work is refused here: a process that starts with it would fail
@@ -68,6 +70,17 @@ export const origins = list.transform((items, context) =>
     return z.NEVER;
   }),
 );
+
+/** Ranges of addresses in CIDR notation. */
+export const addressRanges = list.transform((items, context) => {
+  if (items.length > limits.trustedProxiesMax) context.addIssue(inWords(`it names more than ${limits.trustedProxiesMax} ranges`));
+  return items.map((item) => {
+    const range = readRange(item);
+    if (range !== undefined) return range;
+    context.addIssue(inWords(`${JSON.stringify(item.slice(0, 64))} is no IP address and no range such as 10.0.0.0/8`));
+    return z.NEVER;
+  });
+});
 
 /**
  * Ports that `fetch` never connects to.

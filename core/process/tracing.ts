@@ -1,6 +1,7 @@
 import { Counter, type Registry } from 'prom-client';
 import { noTracer } from '../trace.ts';
 import type { SamplerName } from '../trace-sampling.ts';
+import { processJournal } from './log-lines.ts';
 import type { RecordingOptions, TraceCounts, Tracing } from './open-telemetry.ts';
 import type { Settings } from './settings.ts';
 import { isTracing, samplingFrom } from './trace-settings.ts';
@@ -22,7 +23,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
   if (!isTracing(settings)) return { tracer: noTracer, close: async () => undefined };
   const { startOpenTelemetry } = await import('./open-telemetry.ts');
   const { name, sampling } = samplingFrom(settings, options.sampler);
-  logger.info({ sampler: name, ratio: sampling.ratio }, 'traces are recorded');
+  processJournal(logger).write('traces-recorded', { sampler: name, ratio: sampling.ratio });
   return startOpenTelemetry({ ...options, sampling, counts });
 }
 

@@ -13,12 +13,14 @@ import type { Masters } from './masters.ts';
 import { SingleMaster } from './single-master.ts';
 import type { SubscriptionCounts } from './subscriptions.ts';
 import type { SubscriptionFaults } from './surroundings.ts';
-import { SparseLog, type BusLogger } from '../process/sparse-log.ts';
+import { processJournal, type ProcessJournal } from '../process/log-lines.ts';
+import type { Logger } from '../process/logging.ts';
+import { SparseLog } from '../process/sparse-log.ts';
 
 export interface RedisBusOptions extends RedisAccess {
   /** Beginning of every key and bus channel; no spaces, no braces. */
   readonly prefix: string;
-  readonly logger?: BusLogger;
+  readonly logger?: Logger;
   /** Keeps the gateways' member counts from the start: a publisher needs them with its first publication. */
   readonly countMembers?: boolean;
   /**
@@ -57,30 +59,41 @@ export interface RedisBus extends JoinableBus {
   figures(): RedisBusFigures;
 }
 
+/** The lines of faults that can repeat without end. */
+type FaultLine =
+  | 'redis-failed'
+  | 'envelope-unreadable'
+  | 'call-unreadable'
+  | 'subscription-ended'
+  | 'subscription-refused-by-redis'
+  | 'subscriptions-unproved'
+  | 'append-failed';
+
 /**
  * Connects this process to the others through Redis. Returns at once; the bus is down until Redis is reached.
  * @throws when the parts of `RedisAccess` contradict each other
  */
 export function createRedisBus(options: RedisBusOptions): RedisBus {
   const { logger, clock = systemClock, random = Math.random } = options;
-  const sparse = (message: string): SparseLog => new SparseLog({ logger, message, clock });
-  const errors = sparse('Redis failed');
-  const refusedEnvelopes = sparse('an envelope on a bus channel could not be read');
-  const refusedMessages = sparse('a message of the gateway calls could not be read');
+  const journal = logger === undefined ? undefined : processJournal(logger, clock);
+  const sparse = (event: FaultLine): SparseLog => new SparseLog({ clock, write: (fields) => journal?.write(event, fields) });
+  const errors = sparse('redis-failed');
+  const refusedEnvelopes = sparse('envelope-unreadable');
+  const refusedMessages = sparse('call-unreadable');
   const names = new RedisNames(options.prefix);
   const places = placesOf(options);
   const subscriptionFaults: SubscriptionFaults = {
-    ended: sparse('Redis ended a subscription, which is made again'),
-    refused: sparse('Redis refused a subscription, which is tried again'),
-    unproved: sparse('subscriptions could not be proved, so the connection to Redis is made anew'),
+    ended: sparse('subscription-ended'),
+    refused: sparse('subscription-refused-by-redis'),
+    unproved: sparse('subscriptions-unproved'),
   };
-  const surroundings = { clock, random, logger, errors, subscriptionFaults };
+  const surroundings = { clock, random, journal, errors, subscriptionFaults };
   const listener = { onOpen: () => calls.onOpen(), onStateChange: () => changes.update() };
   const masters: Masters =
     places.mode === 'Cluster'
       ? new ClusterMasters({ places, surroundings, listener })
       : new SingleMaster({ endpoint: places.endpoint, kind: 'single', surroundings, listener });
-  const failures = new AppendFailures(sparse('publications could not be appended'));
+  const failures = new AppendFailures(sparse('append-failed'));
   const log = new RedisChannelLog({
     names,
     masters,
@@ -90,9 +103,9 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     failures,
   });
   const token = options.token ?? randomBytes(12).toString('hex');
-  const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, logger, random, clock });
+  const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, journal, random, clock });
   if (options.countMembers === true) calls.watch();
-  const changes = new StateChanges(masters, { logger, clock });
+  const changes = new StateChanges(masters, { journal, clock });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await calls.close();
@@ -129,17 +142,17 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
  */
 class StateChanges {
   readonly #masters: Masters;
-  #logger: BusLogger | undefined;
+  #journal: ProcessJournal | undefined;
   readonly #listeners: ((state: BusState) => void)[] = [];
   readonly #down: SparseLog;
   #isUp: boolean;
   /** Whether the last line said that it is not up. */
   #isToldDown = true;
 
-  constructor(masters: Masters, { logger, clock }: { readonly logger: BusLogger | undefined; readonly clock: Clock }) {
+  constructor(masters: Masters, { journal, clock }: { readonly journal: ProcessJournal | undefined; readonly clock: Clock }) {
     this.#masters = masters;
-    this.#logger = logger;
-    this.#down = new SparseLog({ logger, message: 'the bus is down', clock });
+    this.#journal = journal;
+    this.#down = new SparseLog({ clock, write: (fields) => journal?.write('bus-down', fields) });
     this.#isUp = masters.state.up;
   }
 
@@ -149,21 +162,21 @@ class StateChanges {
 
   /** Stops reporting that the masters are down: closing is on purpose. */
   quiet(): void {
-    this.#logger = undefined;
+    this.#journal = undefined;
   }
 
   update(): void {
     const { state } = this.#masters;
     if (state.up === this.#isUp) return;
     this.#isUp = state.up;
-    if (this.#logger !== undefined) this.#tell(state, this.#logger);
+    if (this.#journal !== undefined) this.#tell(state, this.#journal);
     for (const listener of this.#listeners) listener(state);
   }
 
-  #tell(state: BusState, logger: BusLogger): void {
+  #tell(state: BusState, journal: ProcessJournal): void {
     if (!state.up) this.#isToldDown = this.#down.warn(state.reason) || this.#isToldDown;
     else if (this.#isToldDown) {
-      logger.info('the bus is up');
+      journal.write('bus-up');
       this.#isToldDown = false;
     }
   }

@@ -146,8 +146,7 @@ export class ClusterMasters implements Masters {
       this.#byAddress.delete(address);
       master.close();
     }
-    if (known !== [...addresses].toSorted().join())
-      this.#surroundings.logger?.info({ masters: [...addresses] }, 'the masters of the Redis Cluster');
+    if (known !== [...addresses].toSorted().join()) this.#surroundings.journal?.write('redis-masters', { masters: [...addresses] });
     this.#listener.onStateChange();
   }
 

@@ -227,8 +227,7 @@ export class RedisConnection {
     const answer: unknown = await this.client.config('GET', 'client-output-buffer-limit').catch(() => undefined);
     const value: unknown = Array.isArray(answer) ? answer[1] : undefined;
     const fault = typeof value === 'string' ? backlogFault(value) : undefined;
-    if (fault !== undefined && fault !== this.#warnedOf)
-      this.#surroundings.logger?.warn({ reason: fault }, 'Redis may cut off this process');
+    if (fault !== undefined && fault !== this.#warnedOf) this.#surroundings.journal?.write('redis-backlog-short', { reason: fault });
     this.#warnedOf = fault;
   }
 

@@ -3,7 +3,7 @@ import { gatewayNumberMax } from '../client-id.ts';
 import type { Clock } from '../clock.ts';
 import type { RedisNames } from './keys.ts';
 import type { Masters } from './masters.ts';
-import type { BusLogger } from '../process/sparse-log.ts';
+import type { ProcessJournal } from '../process/log-lines.ts';
 
 /** Time for which a lease holds after its last renewal, in milliseconds. */
 const holdMs = 10_000;
@@ -22,7 +22,7 @@ export class GatewayLease {
   readonly #masters: Masters;
   readonly #key: string;
   readonly #token: string;
-  readonly #logger: BusLogger | undefined;
+  readonly #journal: ProcessJournal | undefined;
   readonly #stopRenewing: () => void;
   #state: 'held' | 'lost' = 'held';
   #released = false;
@@ -32,7 +32,7 @@ export class GatewayLease {
     this.#masters = options.masters;
     this.#key = options.names.gatewayLease(number);
     this.#token = options.token;
-    this.#logger = options.logger;
+    this.#journal = options.journal;
     this.#stopRenewing = options.clock.every(renewIntervalMs, () => void this.renew());
   }
 
@@ -86,8 +86,8 @@ export class GatewayLease {
   #become(state: 'held' | 'lost'): void {
     if (state === this.#state) return;
     this.#state = state;
-    if (state === 'lost') this.#logger?.error({ gateway: this.number }, 'another gateway has this gateway number; calls to it go there');
-    else this.#logger?.info({ gateway: this.number }, 'this gateway has its number again');
+    if (state === 'lost') this.#journal?.write('gateway-number-lost', { gateway: this.number });
+    else this.#journal?.write('gateway-number-back', { gateway: this.number });
     this.onHeld(state);
   }
 }
@@ -150,8 +150,7 @@ export class NumberClaim {
   #warn(): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
-    const gateway = this.#number;
-    this.#options.logger?.warn({ gateway }, 'another gateway of this bus has the gateway number of this process; it is claimed again');
+    this.#options.journal?.write('gateway-number-taken', { gateway: this.#number });
   }
 }
 
@@ -162,5 +161,5 @@ interface LeaseOptions {
   readonly token: string;
   readonly clock: Pick<Clock, 'every'>;
   readonly random: () => number;
-  readonly logger: BusLogger | undefined;
+  readonly journal: ProcessJournal | undefined;
 }

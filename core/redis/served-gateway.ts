@@ -8,7 +8,8 @@ import { GatewayLease } from './gateway-lease.ts';
 import type { RedisNames } from './keys.ts';
 import type { Masters } from './masters.ts';
 import { TokenBucket } from '../token-bucket.ts';
-import type { BusLogger, SparseLog } from '../process/sparse-log.ts';
+import type { ProcessJournal } from '../process/log-lines.ts';
+import type { SparseLog } from '../process/sparse-log.ts';
 import { PlainSubscription } from './subscriptions.ts';
 
 /** Most requests that one gateway answers at a time; further requests are not answered. */
@@ -32,7 +33,7 @@ export interface CallsContext {
   /** Token that names this process and its run. */
   readonly token: string;
   readonly refusedMessages: SparseLog;
-  readonly logger: BusLogger | undefined;
+  readonly journal: ProcessJournal | undefined;
   readonly random: () => number;
   readonly clock: Pick<Clock, 'monotonic' | 'after' | 'every'>;
 }
@@ -76,8 +77,8 @@ export class ServedGateway {
    * @throws BusUnavailable
    */
   static async start(context: CallsContext, server: GatewayServer): Promise<ServedGateway> {
-    const { masters, names, token, clock, random, logger } = context;
-    const lease = await GatewayLease.take({ masters, names, token, clock, random, logger });
+    const { masters, names, token, clock, random, journal } = context;
+    const lease = await GatewayLease.take({ masters, names, token, clock, random, journal });
     return new ServedGateway(context, server, lease);
   }
 

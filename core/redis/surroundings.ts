@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { BusLogger, SparseLog } from '../process/sparse-log.ts';
+import type { ProcessJournal } from '../process/log-lines.ts';
+import type { SparseLog } from '../process/sparse-log.ts';
 
 /** Unrequested changes of subscriptions. Each is counted, and logged at a bounded rate. */
 export interface SubscriptionFaults {
@@ -16,7 +17,7 @@ export interface RedisSurroundings {
   readonly clock: Clock;
   /** Random number in [0, 1). */
   readonly random: () => number;
-  readonly logger: BusLogger | undefined;
+  readonly journal: ProcessJournal | undefined;
   readonly errors: SparseLog;
   readonly subscriptionFaults: SubscriptionFaults;
 }

@@ -98,6 +98,6 @@ function setContext(options: {
   const user = typeof uid === 'string' || typeof uid === 'number' ? userOf(uid, 'the context') : undefined;
   if (user?.kind === 'refused') return failed(user.reason);
   connection.context = { ...context };
-  if (user !== undefined) identify(connection, { uid: user.uid }, rooms);
+  if (user !== undefined) identify(connection, { uid: user.uid, by: 'backend' }, rooms);
   return done;
 }

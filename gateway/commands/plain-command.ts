@@ -9,7 +9,12 @@ export type PlainCommand =
       readonly channel: Exclude<PlainChannel, { kind: 'invalid' }>;
     }
   /** No command of the plain protocol. `reason` tells the fault and the right form, for a close frame. */
-  | { readonly kind: 'bad'; readonly reason: string };
+  | {
+      readonly kind: 'bad';
+      readonly reason: string;
+      /** The reason for the log, where `reason` quotes the client. */
+      readonly logged?: string;
+    };
 
 const form = '{"op":"subscribe","channel":"100001@video"}';
 
@@ -23,11 +28,11 @@ export function parsePlainCommand(text: string): PlainCommand {
     return typeof token === 'string' ? { kind: 'auth', token } : bad(`token ${wrong(token)}: send {"op":"auth","token":"…"}`);
   if (typeof channel !== 'string') return bad(`channel ${wrong(channel)}: send ${form}`);
   const named = parsePlainChannel(channel);
-  if (named.kind === 'invalid') return bad(`channel: ${channelFault(channel)}`);
+  if (named.kind === 'invalid') return { ...bad(`channel: ${channelFault(channel)}`), logged: 'the channel is not named KEY@TYPE' };
   return { kind: op === 'subscribe' || op === 'unsubscribe' ? op : 'other', channel: named };
 }
 
-function bad(reason: string): PlainCommand {
+function bad(reason: string): Extract<PlainCommand, { kind: 'bad' }> {
   return { kind: 'bad', reason };
 }
 

@@ -1,9 +1,9 @@
 import { userChannel } from '../../core/channel.ts';
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import type { Connection } from '../connections/connection.ts';
-import { endOf, identify } from '../connections/standing.ts';
+import { endOf, identify, leaveRoom } from '../connections/standing.ts';
 import type { JoinResult } from '../rooms/rooms.ts';
-import { parsePlainCommand } from './plain-command.ts';
+import { parsePlainCommand, type PlainCommand } from './plain-command.ts';
 import type { Dialect, SessionSurroundings } from './session.ts';
 
 const done = '{"result":true}';
@@ -45,7 +45,7 @@ export class PlainDialect implements Dialect {
 
   async execute(text: string): Promise<void> {
     const command = parsePlainCommand(text);
-    if (command.kind === 'bad') return this.#bad(command.reason);
+    if (command.kind === 'bad') return this.#bad(command);
     if (command.kind === 'auth') return this.#authenticate(command.token);
     const named = command.channel;
     if (named.kind === 'own-user' && this.#connection.uid === undefined) return this.#answer(fault('Not Auth'), 'refused');
@@ -53,7 +53,7 @@ export class PlainDialect implements Dialect {
     if (command.kind === 'subscribe') return this.#subscribe(channel);
     if (command.kind === 'unsubscribe') {
       const member = this.#connection.memberOf(channel);
-      if (member !== undefined) this.#surroundings.rooms.leave(member);
+      if (member !== undefined) leaveRoom(member, this.#surroundings.rooms);
     }
     this.#answer(done, 'done');
   }
@@ -75,6 +75,7 @@ export class PlainDialect implements Dialect {
       return;
     }
     this.#surroundings.metrics.commands.inc({ result: 'refused' });
+    this.#surroundings.rooms.clients?.tokenRefused(this.#connection, result);
     this.#connection.close(result.kind === 'late' ? closeCodes.authTimeout : closeBecause(closeCodes.authRefused, result.reason));
   }
 
@@ -83,8 +84,8 @@ export class PlainDialect implements Dialect {
     this.#connection.sendText(text);
   }
 
-  #bad(reason: string): void {
+  #bad({ reason, logged }: Extract<PlainCommand, { kind: 'bad' }>): void {
     this.#surroundings.metrics.commands.inc({ result: 'bad' });
-    this.#connection.close(closeBecause(closeCodes.badCommand, reason));
+    this.#connection.close(closeBecause(closeCodes.badCommand, reason, logged));
   }
 }

@@ -1,11 +1,11 @@
 import type { Clock } from '../../core/clock.ts';
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
-import type { Logger } from '../../core/process/logging.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
 import type { Tracer } from '../../core/trace.ts';
 import type { Connection } from '../connections/connection.ts';
 import type { MemberCounter } from './member-counter.ts';
+import type { GatewayJournal } from '../accounts/log-lines.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { ClientPublishing } from './client-publishing.ts';
 import { expireIdentity } from '../connections/standing.ts';
@@ -20,7 +20,7 @@ export interface SessionSurroundings {
   /** Members of a channel in the whole pool, as last reported. */
   readonly countMembers: MemberCounter['count'];
   readonly metrics: GatewayMetrics;
-  readonly logger: Logger;
+  readonly journal: GatewayJournal;
   readonly clock: Clock;
   /** Absent: no traces. */
   readonly tracer?: Tracer;
@@ -83,6 +83,7 @@ export class Session {
       this.#connection.close(flood);
     } else if (pace === 'too_many') {
       this.#surroundings.metrics.commands.inc({ result: 'too_many' });
+      this.#surroundings.rooms.clients?.limited(this.#connection, 'the commands of a connection');
       this.#dialect.refuse(text);
     } else if (this.#waiting === undefined) {
       void this.#run(text);
@@ -123,7 +124,8 @@ export class Session {
         expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.clock.monotonic());
         if (!this.#connection.isClosed) await this.#dialect.execute(text);
       } catch (error) {
-        this.#surroundings.logger.error({ err: error }, 'a command failed');
+        const { id: connection, uid: user } = this.#connection;
+        this.#surroundings.journal.write('command-failed', { connection, user, err: error });
         this.#connection.close(closeCodes.internal);
       }
     }

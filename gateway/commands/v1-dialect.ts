@@ -3,7 +3,7 @@ import type { Command, CommandError, ErrorCode, SubscribeResult } from '../../co
 import { isOrderOf, type Position, type Publication } from '../../core/publication.ts';
 import { mayJoin, mayPublish, type Access } from '../identity/channel-access.ts';
 import type { Connection } from '../connections/connection.ts';
-import { endOf, identify } from '../connections/standing.ts';
+import { endOf, identify, leaveRoom } from '../connections/standing.ts';
 import type { AuthResult } from '../identity/identity.ts';
 import { rateOf } from '../merging/density.ts';
 import type { JoinResult } from '../rooms/rooms.ts';
@@ -97,6 +97,7 @@ export class V1Dialect implements Dialect {
 
   async #authenticate({ token }: Of<'auth'>): Promise<Outcome> {
     const result = await this.#surroundings.authenticate(token);
+    if (result.kind !== 'user') this.#surroundings.rooms.clients?.tokenRefused(this.#connection, result);
     switch (result.kind) {
       case 'user':
         return { result: this.#identify(result) };
@@ -134,7 +135,7 @@ export class V1Dialect implements Dialect {
   #unsubscribe({ channel }: Of<'unsubscribe'>): Outcome {
     const member = this.#connection.memberOf(channel);
     if (member === undefined) return failure('not_subscribed', 'this connection is not subscribed to that channel');
-    this.#surroundings.rooms.leave(member);
+    leaveRoom(member, this.#surroundings.rooms);
     return { result: {} };
   }
 
@@ -173,8 +174,10 @@ export class V1Dialect implements Dialect {
       case 'published':
         return { result: { epoch: published.result.epoch, offset: published.result.firstOffset } };
       case 'slow_mode':
+        rooms.clients?.limited(this.#connection, 'slow mode', channel);
         return failure('too_many_requests', `slow mode: wait ${Math.ceil(published.waitMs / 1000)} s`, true);
       case 'channel_rate':
+        rooms.clients?.limited(this.#connection, 'the rate of the channel', channel);
         return failure('too_many_requests', 'this channel is at its rate: try again in a second', true);
       case 'unavailable':
         return failure('unavailable', 'the bus is away for the moment: try again', true);

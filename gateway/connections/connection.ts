@@ -38,7 +38,7 @@ export class Connection implements Subscriber {
   readonly id: number;
   readonly encoding: Encoding;
   readonly #wire: Wire;
-  readonly #onClose: (code: number) => void;
+  readonly #onClose: (code: CloseCode) => void;
   readonly #socket: Duplex;
   #queue: SendQueue<Member, QueuedBatch> | undefined;
   #isClosed = false;
@@ -59,7 +59,7 @@ export class Connection implements Subscriber {
     readonly encoding: Encoding;
     readonly wire: Wire;
     readonly now: number;
-    readonly onClose: (code: number) => void;
+    readonly onClose: (code: CloseCode) => void;
   }) {
     this.id = options.id;
     this.encoding = options.encoding;
@@ -130,7 +130,7 @@ export class Connection implements Subscriber {
   close(code: CloseCode): void {
     if (this.#isClosed) return;
     this.#end();
-    this.#onClose(code.code);
+    this.#onClose(code);
     this.#wire.close(code);
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { closeBecause, closeCodes, type CloseCode } from '../../core/close-codes.ts';
 import { inSlices } from '../../core/slices.ts';
 import type { Encoding } from '../encoding/encoding.ts';
+import type { Handshake } from '../accounts/client-log.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { Connection, type Wire } from './connection.ts';
@@ -70,8 +71,8 @@ export class OpenConnections {
   }
 
   /** Opens a connection after its handshake. */
-  open(encoding: Encoding, wire: Wire): SocketListener {
-    const { clock, metrics, nextId, listen } = this.#options;
+  open(encoding: Encoding, wire: Wire, handshake: Handshake): SocketListener {
+    const { clock, metrics, nextId, listen, rooms } = this.#options;
     const id = nextId();
     const connection = new Connection({
       id,
@@ -79,12 +80,14 @@ export class OpenConnections {
       wire,
       now: clock.monotonic(),
       onClose: (code) => {
-        metrics.closedConnections.inc({ code });
+        metrics.closedConnections.inc({ code: code.code });
+        rooms.clients?.closing(connection, code, () => channelsOf(connection));
         this.#leaveAll(connection);
       },
     });
     this.#connections.set(id, connection);
     metrics.openedConnections.inc();
+    rooms.clients?.opened(connection, encoding.name, handshake);
     const listener = listen(connection);
     return {
       message: (data, kind) => listener.message(data, kind),
@@ -92,9 +95,10 @@ export class OpenConnections {
       pong: () => {
         connection.lastSeenAt = clock.monotonic();
       },
-      broken: (code) => connection.close({ code, reason: '', reconnect: false }),
-      ended: (code) => {
-        metrics.endedConnections.inc({ how: howEnded(connection, code) });
+      broken: (code, reason) => connection.close({ code, reason, reconnect: false }),
+      ended: (end) => {
+        metrics.endedConnections.inc({ how: howEnded(connection, end.code) });
+        rooms.clients?.ended(connection, end, () => channelsOf(connection));
         this.#leaveAll(connection);
         connection.ended();
         this.#connections.delete(id);
@@ -170,4 +174,8 @@ const withoutFrame = 1006;
 function howEnded({ isClosed }: Connection, code: number): 'closed' | 'left' | 'cut' {
   if (isClosed) return 'closed';
   return code === withoutFrame ? 'cut' : 'left';
+}
+
+function channelsOf({ members }: Connection): Iterable<string> {
+  return members.map(({ room }) => room.channel);
 }

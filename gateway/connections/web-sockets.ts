@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../../core/limits.ts';
 import { subprotocol } from '../../core/protocol/barrage-v1.ts';
+import type { SocketEnd } from '../accounts/client-log.ts';
 import type { Encoding } from '../encoding/encoding.ts';
 import { plainEncoding, v1Encoding } from '../encoding/encodings.ts';
 import type { Wire } from './connection.ts';
@@ -18,7 +20,7 @@ const closeTimeoutMs = 2_000;
 export interface SocketEvents {
   admit(request: IncomingMessage): Admission;
   /** A new connection. The returned listener is told of every event on it. */
-  open(encoding: Encoding, wire: Wire): SocketListener;
+  open(encoding: Encoding, wire: Wire, handshake: IncomingMessage): SocketListener;
 }
 
 export interface SocketListener {
@@ -27,12 +29,9 @@ export interface SocketListener {
   ping(data: Buffer): void;
   pong(): void;
   /** The client broke RFC 6455, and was sent this close code. */
-  broken(code: number): void;
-  /**
-   * The last call: the socket has ended.
-   * @param code of the client's close frame; 1005 for a frame without a code, 1006 without a frame
-   */
-  ended(code: number): void;
+  broken(code: number, reason: string): void;
+  /** The last call: the socket has ended. */
+  ended(end: SocketEnd): void;
 }
 
 /** Gives a reason when `ws` closes a connection by itself: a code alone does not tell a client its fault. */
@@ -77,12 +76,16 @@ export function acceptWebSockets(events: SocketEvents): (request: IncomingMessag
     }
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off('error', onEarlyError);
-      listen(webSocket, socket, events);
+      listen(webSocket, { socket, handshake: request }, events);
     });
   };
 }
 
-function listen(webSocket: WebSocket, socket: Duplex, events: SocketEvents): void {
+function listen(
+  webSocket: WebSocket,
+  { socket, handshake }: { readonly socket: Duplex; readonly handshake: IncomingMessage },
+  events: SocketEvents,
+): void {
   const wire: Wire = {
     socket,
     close({ code, reason }) {
@@ -91,12 +94,19 @@ function listen(webSocket: WebSocket, socket: Duplex, events: SocketEvents): voi
     },
     terminate: () => webSocket.terminate(),
   };
-  const listener = events.open(webSocket.protocol === subprotocol ? v1Encoding : plainEncoding, wire);
+  const listener = events.open(webSocket.protocol === subprotocol ? v1Encoding : plainEncoding, wire, handshake);
   webSocket.on('message', (data: Buffer, isBinary: boolean) => listener.message(data, isBinary ? 'binary' : 'text'));
   webSocket.on('ping', (data: Buffer) => listener.ping(data));
   webSocket.on('pong', () => listener.pong());
-  webSocket.on('error', (error: NodeJS.ErrnoException) => listener.broken(protocolErrors[error.code ?? ''] ?? 1002));
-  webSocket.on('close', (code) => listener.ended(code));
+  webSocket.on('error', ({ code: fault = '' }: NodeJS.ErrnoException) => {
+    const code = protocolErrors[fault] ?? 1002;
+    listener.broken(code, protocolFaults[code] ?? `the client broke the WebSocket protocol (${fault})`);
+  });
+  webSocket.on('close', (code: number) => {
+    // A server's sockets are of `node:net`, which counts their bytes anyway.
+    const { bytesRead: bytesIn, bytesWritten: bytesOut } = socket as Socket;
+    listener.ended({ code, bytesIn, bytesOut });
+  });
 }
 
 /** The close codes of `ws`, by the codes of its errors. Any other error has 1002, a protocol error. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import type { Settings } from '../../core/process/settings.ts';
-import { SparseLog } from '../../core/process/sparse-log.ts';
+import { gatewayJournal } from '../accounts/log-lines.ts';
 import { authWebhook } from './auth-webhook.ts';
 import type { Authenticate } from './identity.ts';
 import { tokenVerifier } from './token-verifier.ts';
@@ -18,8 +18,9 @@ export function authenticatorOf(
   context: { readonly logger: Logger; readonly clock: Pick<Clock, 'monotonic' | 'wall'> },
 ): Authenticate {
   const authenticate = checkerOf(settings, context.clock);
-  const late = new SparseLog({ ...context, message: 'tokens could not be checked: their clients are told to try again' });
-  const refused = new SparseLog({ ...context, message: 'tokens were refused' });
+  const journal = gatewayJournal(context.logger, context.clock);
+  const late = journal.sparse('tokens-unchecked');
+  const refused = journal.sparse('tokens-refused');
   return async (token) => {
     const result = await authenticate(token);
     if (result.kind === 'late') late.warn(result.reason);

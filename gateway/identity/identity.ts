@@ -10,7 +10,12 @@ export type AuthResult =
       /** Time for which the identity holds from now, in milliseconds; absent: as long as the connection lasts. */
       readonly lastsMs?: number;
     }
-  | { readonly kind: 'refused'; readonly reason: string }
+  | {
+      readonly kind: 'refused';
+      readonly reason: string;
+      /** Name of the key that the token names, where no key of that name was found or its signature is wrong. */
+      readonly keyId?: string;
+    }
   | { readonly kind: 'late'; readonly reason: string };
 
 /** Turns a client's token into a user; never throws. */

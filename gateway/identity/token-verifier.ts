@@ -1,4 +1,13 @@
-import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions, type JWTVerifyResult } from 'jose';
+import {
+  createRemoteJWKSet,
+  customFetch,
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyOptions,
+  type JWTVerifyResult,
+} from 'jose';
 import type { Clock } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 import { readAnswer } from '../../core/process/bounded-read.ts';
@@ -57,7 +66,7 @@ export function tokenVerifier(rules: TokenRules, clock: TokenClock): Authenticat
       const { payload } = await verify(token);
       return identityOf(payload, clock.wall());
     } catch (error) {
-      return resultOf(error);
+      return withKey(resultOf(error), error, token);
     } finally {
       inFlight--;
     }
@@ -129,6 +138,17 @@ function resultOf(error: unknown): AuthResult {
   // The library has no error class for an answer that is not JSON.
   if (error instanceof errors.JOSEError && error.code === errors.JOSEError.code) return { kind: 'late', reason: error.message };
   return { kind: 'refused', reason: reasonOf(error) };
+}
+
+/** Names of keys that a line can show: a token is a stranger's text. */
+const keyIdPattern = /^[\w.:+/=-]{1,64}$/;
+
+/** Adds the name of the key, where that explains the refusal. */
+function withKey(result: AuthResult, error: unknown, token: string): AuthResult {
+  const isOfKey = error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed;
+  if (!isOfKey || result.kind !== 'refused') return result;
+  const { kid } = decodeProtectedHeader(token);
+  return kid !== undefined && keyIdPattern.test(kid) ? { ...result, keyId: kid } : result;
 }
 
 function reasonOf(error: unknown): string {

@@ -7,6 +7,8 @@ import { limits } from '../../core/limits.ts';
 import type { Placement } from '../../core/pool/placement.ts';
 import type { CommandResult } from '../../core/process/admin-api.ts';
 import type { Logger } from '../../core/process/logging.ts';
+import type { ClientLog } from '../accounts/client-log.ts';
+import { gatewayJournal, type GatewayJournal } from '../accounts/log-lines.ts';
 import type { Connection } from '../connections/connection.ts';
 import {
   commandedOrder,
@@ -38,6 +40,7 @@ export interface DrainerOptions {
   readonly onSlice?: (milliseconds: number) => void;
   readonly registry: Registry;
   readonly logger: Logger;
+  readonly clients?: ClientLog;
 }
 
 interface Drain {
@@ -61,6 +64,7 @@ interface Drain {
  */
 export class Drainer {
   readonly #options: DrainerOptions;
+  readonly #journal: GatewayJournal;
   /** Connections that had a hint: each gets at most one, over all drains. */
   readonly #hinted = new WeakSet<Connection>();
   readonly #moves: Counter<'how'>;
@@ -73,6 +77,7 @@ export class Drainer {
 
   constructor(options: DrainerOptions) {
     this.#options = options;
+    this.#journal = gatewayJournal(options.logger, options.clock);
     const registers = [options.registry];
     this.#moves = new Counter({
       name: 'barrage_gateway_connections_moved_total',
@@ -123,7 +128,7 @@ export class Drainer {
    */
   async finish(ending: Ending): Promise<void> {
     this.#isFinal = true;
-    const { connections, clock, logger } = this.#options;
+    const { connections, clock } = this.#options;
     const startedClock = this.#drain?.startedClock ?? clock.monotonic();
     const underWay = this.#drain === undefined ? undefined : { order: this.#drain.order, elapsedMs: clock.monotonic() - startedClock };
     const order = finalOrder(ending, connections.size, underWay);
@@ -134,7 +139,7 @@ export class Drainer {
     while (!isOver()) await new Promise<void>((resolve) => void clock.after(tickMs, resolve));
     this.#end();
     await this.#closeAll();
-    logger.info({ moved: this.#moved, afterMs: Math.round(clock.monotonic() - startedClock) }, 'nobody is left');
+    this.#journal.write('drain-ended', { moved: this.#moved, afterMs: Math.round(clock.monotonic() - startedClock) });
   }
 
   /** Closes all remaining connections of `finish` at once. */
@@ -159,7 +164,7 @@ export class Drainer {
       this.#drain.order = order;
       return;
     }
-    const { connections, clock, logger } = this.#options;
+    const { connections, clock } = this.#options;
     this.#moved = 0;
     this.#drain = {
       order,
@@ -171,12 +176,12 @@ export class Drainer {
       nextWalkAt: clock.monotonic(),
       stop: clock.every(tickMs, () => this.#tick()),
     };
-    logger.info({ connections: connections.size, ...order }, 'draining');
+    this.#journal.write('drain-began', { connections: connections.size, ...order });
   }
 
   #abort(): void {
     if (this.#drain === undefined) return;
-    this.#options.logger.info({ moved: this.#moved }, 'the drain is called off');
+    this.#journal.write('drain-called-off', { moved: this.#moved });
     this.#end();
   }
 
@@ -247,6 +252,7 @@ export class Drainer {
     this.#hinted.add(connection);
     drain.told.set(connection, clock.monotonic());
     connection.tell({ type: 'reconnect', url: departure.url, afterMs: drain.order.hintAfterMs });
+    this.#options.clients?.moveTold(connection, departure.url, drain.order.hintAfterMs);
     this.#moves.inc({ how: 'hint' });
   }
 

@@ -5,6 +5,7 @@ import type { Delivery } from './delivery.ts';
 
 /** A room's view of a connection. */
 export interface Subscriber {
+  readonly id: number;
   readonly encoding: Encoding;
   readonly isClosed: boolean;
   /** Whether its queue is at its bound. */

@@ -5,8 +5,10 @@ import { limits } from '../../core/limits.ts';
 import type { Policies } from '../../core/policy/policy.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import { inSlices, type SliceOptions } from '../../core/slices.ts';
-import { SparseLog } from '../../core/process/sparse-log.ts';
+import type { SparseLog } from '../../core/process/sparse-log.ts';
 import type { Position } from '../../core/publication.ts';
+import type { ClientLog } from '../accounts/client-log.ts';
+import { gatewayJournal } from '../accounts/log-lines.ts';
 import { mayJoin, type Access } from '../identity/channel-access.ts';
 import { cadenceAt, demandOf, levelOf, type RoomLoad } from '../merging/cadence.ts';
 import { densityFor } from '../merging/density.ts';
@@ -30,10 +32,9 @@ export interface JoinRequest {
 export type JoinResult =
   | { readonly kind: 'joined'; readonly member: Member; readonly position: Position }
   | { readonly kind: 'already'; readonly member: Member }
-  | {
-      readonly kind: 'refused';
-      readonly reason: 'subscriptions' | 'rooms' | 'members' | 'bus' | 'closed' | ColdRefusal | Exclude<Access, 'allowed'>;
-    };
+  | { readonly kind: 'refused'; readonly reason: RefusalReason };
+
+type RefusalReason = 'subscriptions' | 'rooms' | 'members' | 'bus' | 'closed' | ColdRefusal | Exclude<Access, 'allowed'>;
 
 /** A room whose bus subscription is not acknowledged yet; later joins wait with it. */
 interface OpeningRoom {
@@ -52,9 +53,11 @@ const settledTogether = 64;
 /** The rooms of one gateway. The first member opens a room, and the last one's leaving closes it. */
 export class Rooms {
   readonly #log: ChannelLog;
+  /** Log of the lives of clients; absent: nobody reads it. */
+  readonly clients: ClientLog | undefined;
   readonly #surroundings: RoomSurroundings;
   readonly #unopened: SparseLog;
-  readonly #stretching: SparseLog;
+  readonly #stretching: SparseLog<{ readonly rooms: number; readonly demand: number; readonly share: number }>;
   readonly #share: number;
   readonly #coldRooms: ColdRooms;
   #policies: Policies;
@@ -78,22 +81,17 @@ export class Rooms {
     readonly policies: Policies;
     readonly surroundings: RoomSurroundings;
     readonly logger: Logger;
+    readonly clients?: ClientLog;
     /** Share of the event loop for fan-out, 0 to 1. */
     readonly share: number;
   }) {
     this.#log = options.log;
     this.#policies = options.policies;
     this.#surroundings = options.surroundings;
-    this.#unopened = new SparseLog({
-      logger: options.logger,
-      message: 'a room could not be opened: the bus did not take the subscription',
-      clock: options.surroundings.clock,
-    });
-    this.#stretching = new SparseLog({
-      logger: options.logger,
-      message: 'the windows of the costliest rooms are stretched',
-      clock: options.surroundings.clock,
-    });
+    this.clients = options.clients;
+    const journal = gatewayJournal(options.logger, options.surroundings.clock);
+    this.#unopened = journal.sparse('room-unopened');
+    this.#stretching = journal.sparse('windows-stretched');
     this.#share = options.share;
     const { clock, metrics } = options.surroundings;
     this.#cadenceSlices = { clock, onSlice: (milliseconds) => metrics.loopSlice('cadence', milliseconds) };
@@ -151,20 +149,20 @@ export class Rooms {
     // Joining an open room never yields, so that the reply comes before the first publication.
     if (entry?.state === 'open') return this.#enter(connection, entry.room, request);
     const access = this.#accessOf(connection, request);
-    if (access !== 'allowed') return { kind: 'refused', reason: access };
+    if (access !== 'allowed') return this.#refuse(connection, request, access);
     if (entry === undefined) {
-      if (this.#rooms.size >= limits.roomsMax) return { kind: 'refused', reason: 'rooms' };
+      if (this.#rooms.size >= limits.roomsMax) return this.#refuse(connection, request, 'rooms');
       const { clock, metrics } = this.#surroundings;
       const opening = this.#coldRooms.open(request.by === 'client' ? connection : undefined, clock.monotonic());
       if (opening !== 'opened') {
         metrics.refusedRooms.inc({ reason: opening });
-        return { kind: 'refused', reason: opening };
+        return this.#refuse(connection, request, opening);
       }
       entry = { state: 'opening', opened: this.#open(channel) };
       this.#rooms.set(channel, entry);
     }
     const room = await entry.opened;
-    if (room === undefined) return { kind: 'refused', reason: 'bus' };
+    if (room === undefined) return this.#refuse(connection, request, 'bus');
     // Another waiting join may have found its connection gone, and closed the room as its last member.
     if (this.find(channel) !== room) return this.join(connection, request);
     const result = this.#enter(connection, room, request);
@@ -185,6 +183,7 @@ export class Rooms {
   end(member: Member, message: string): void {
     if (!member.active) return;
     this.leave(member);
+    this.clients?.unsubscribed(member.connection, member.room.channel, message);
     member.connection.tell({ type: 'unsubscribed', channel: member.room.channel, message });
   }
 
@@ -237,21 +236,27 @@ export class Rooms {
   }
 
   #enter(connection: Subscriber, room: Room, request: JoinRequest): JoinResult {
-    if (connection.isClosed) return { kind: 'refused', reason: 'closed' };
+    if (connection.isClosed) return this.#refuse(connection, request, 'closed');
     const access = this.#accessOf(connection, request);
-    if (access !== 'allowed') return { kind: 'refused', reason: access };
+    if (access !== 'allowed') return this.#refuse(connection, request, access);
     const present = connection.memberOf(room.channel);
     if (present !== undefined) return { kind: 'already', member: present };
-    if (connection.members.length >= limits.subscriptionsPerConnectionMax) return { kind: 'refused', reason: 'subscriptions' };
-    if (room.size >= (room.policy.limits.membersMax ?? Infinity)) return { kind: 'refused', reason: 'members' };
+    if (connection.members.length >= limits.subscriptionsPerConnectionMax) return this.#refuse(connection, request, 'subscriptions');
+    if (room.size >= (room.policy.limits.membersMax ?? Infinity)) return this.#refuse(connection, request, 'members');
     const asked = request.density;
     const encoding = request.hasPosition === true ? connection.encoding.handover : connection.encoding;
     const memberClass = encoding.classAt(densityFor(asked, room.policy));
     const member: Member = { connection, room, memberClass, asked, active: true, index: -1 };
     room.join(member);
     this.#subscriptions++;
+    this.clients?.subscribed(connection, room.channel, request.by);
     const doubtful = request.hasPosition === true ? this.#log.doubtfulPosition?.(room.channel) : undefined;
     return { kind: 'joined', member, position: doubtful ?? room.position };
+  }
+
+  #refuse(connection: Subscriber, { channel, by }: JoinRequest, reason: RefusalReason): JoinResult {
+    this.clients?.subscriptionRefused(connection, channel, { reason, by });
+    return { kind: 'refused', reason };
   }
 
   async #open(channel: string): Promise<Room | undefined> {
@@ -376,7 +381,9 @@ export class Rooms {
       step: (room) => this.#setCadence(room, loads.get(room), level),
       onDone: () => {
         this.#isPlanning = false;
-        if (this.#stretched.size > 0 && before.size === 0) this.#warnOfStretching();
+        if (this.#stretched.size === 0 || before.size > 0) return;
+        const figures = { rooms: this.#stretched.size, demand: this.#demand, share: this.#share };
+        this.#stretching.warn('fan-out needs more CPU than it may take', figures);
       },
     });
   }
@@ -387,10 +394,5 @@ export class Rooms {
     const cadence = load === undefined ? { windowMs: policyMs, budgetFactor: 1 } : cadenceAt(load, level);
     room.setCadence(cadence);
     if (cadence.windowMs > policyMs) this.#stretched.add(room);
-  }
-
-  #warnOfStretching(): void {
-    const figures = { rooms: this.#stretched.size, demand: this.#demand, share: this.#share };
-    this.#stretching.warn('fan-out needs more CPU than it may take', figures);
   }
 }

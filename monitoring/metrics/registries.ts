@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { leftOutLines } from '../../core/process/client-lines.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { exportPolicyFileValidity } from '../../core/process/policy-file.ts';
 import { Pool, exportPoolDocument } from '../../core/process/pool.ts';
@@ -59,6 +60,7 @@ function sharedRegistry(): Registry {
   const registry = new Registry();
   collectProcessMetrics(registry);
   exportTraceCounts(registry);
+  void leftOutLines(registry);
   exportPolicyFileValidity(registry, { valid: () => true });
   exportPoolDocument(registry, new Pool({ publicKeyPem: '', logger }));
   exportStreams(registry, new EventStreams(systemClock));

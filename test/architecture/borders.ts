@@ -121,6 +121,8 @@ const browserSafe = new Set(['core/backoff.ts', 'core/protocol/barrage-v1.ts', '
 const packageHomes: Readonly<Record<string, (path: string) => boolean>> = {
   ws: (path) => ['gateway/connections/web-sockets.ts', 'publisher/socket.ts', 'cli/kube/tunnel.ts'].includes(path),
   jose: (path) => path === 'gateway/identity/token-verifier.ts',
+  pino: (path) => path === 'core/process/logging.ts',
+  'pino-pretty': (path) => path === 'core/process/logging.ts',
   ioredis: (path) => path.startsWith('core/redis/'),
   '@kubernetes/client-node': (path) => path.startsWith('operator/kube/') || path.startsWith('cli/kube/'),
   commander: (path) => path.startsWith('cli/'),

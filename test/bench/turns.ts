@@ -140,14 +140,16 @@ async function during(name: string, ms: number, begin: () => unknown = () => {})
 }
 
 function open(): void {
-  const listener = connections.open(v1Encoding, {
+  const ended = (): void => listener.ended({ code: 1006, bytesIn: 0, bytesOut: 0 });
+  const wire = {
     socket: { writableLength: 0, write, once() {} } as unknown as Duplex,
     close: () => {
       write();
-      setImmediate(() => listener.ended(1000));
+      setImmediate(ended);
     },
-    terminate: () => listener.ended(1006),
-  });
+    terminate: ended,
+  };
+  const listener = connections.open(v1Encoding, wire, { headers: {}, socket: {} });
 }
 
 for (let index = 0; index < connectionsCount; index++) open();

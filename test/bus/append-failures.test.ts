@@ -4,6 +4,7 @@ import { BusUnavailable } from '../../core/bus/bus.ts';
 import { appendFailureOf, appendFailureReasons } from '../../core/redis/append-failures.ts';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
 import { RedisServer } from '../support/redis-server.ts';
+import { recordedLog, type RecordedLine } from '../support/recorded-log.ts';
 import { publication, until, untilUp } from './world.ts';
 
 let redis: RedisServer;
@@ -17,16 +18,10 @@ beforeEach(async () => {
   await redis.command('FLUSHALL');
 });
 
-interface Line {
-  readonly reason: string;
-  readonly times: number;
-}
-
 /** A bus, and what it warns of. */
-function newBus(url: string): { readonly bus: RedisBus; readonly lines: (readonly [line: Line, message: string])[] } {
-  const lines: (readonly [Line, string])[] = [];
-  const warn = (line: Line, message: string): unknown => lines.push([line, message]);
-  const bus = createRedisBus({ url, prefix: 'refused', logger: { info: () => undefined, warn, error: warn } as never });
+function newBus(url: string): { readonly bus: RedisBus; readonly lines: readonly RecordedLine[] } {
+  const { logger, lines } = recordedLog('warn');
+  const bus = createRedisBus({ url, prefix: 'refused', logger });
   onTestFinished(() => bus.close());
   return { bus, lines };
 }
@@ -44,7 +39,7 @@ test.each([
   const payload = 'not for the log';
   for (let count = 1; count <= 3; count++) await expect(bus.log.append('a', [publication(payload)])).rejects.toThrow(BusUnavailable);
   expect(Array.from(bus.figures().appendFailures)).toEqual([[reason, 3]]);
-  expect(lines).toMatchObject([[{ reason: expect.stringMatching(words), times: 1 }, 'publications could not be appended']]);
+  expect(lines).toMatchObject([{ event: 'append-failed', level: 'warn', reason: expect.stringMatching(words), times: 1 }]);
   expect(JSON.stringify(lines)).not.toContain(payload);
   expect(bus.state()).toEqual({ up: true });
   await redis.command(...mending);
@@ -61,7 +56,7 @@ test('while Redis is away publications that fail are counted, and the log says o
   const failing = Array.from({ length: 50 }, () => bus.log.append('a', [publication('x')]));
   for (const one of await Promise.allSettled(failing)) expect(one.status).toBe('rejected');
   expect(bus.figures().appendFailures.get('unavailable')).toBe(before + 50);
-  expect(lines.filter(([, message]) => message.startsWith('publications'))).toEqual([]);
+  expect(lines.filter(({ event }) => event === 'append-failed')).toEqual([]);
 });
 
 test.each([

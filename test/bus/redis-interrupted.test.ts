@@ -1,6 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
 import { RedisServer } from '../support/redis-server.ts';
+import type { Logger } from '../../core/process/logging.ts';
+import { recordedLog } from '../support/recorded-log.ts';
 import { Load, expectOrderAroundPositions } from './load.ts';
 import { AnsweringGateway, Listener, publication, question, until, untilUp } from './world.ts';
 
@@ -10,19 +12,13 @@ async function newRedis(): Promise<RedisServer> {
   return redis;
 }
 
-interface Logged {
-  readonly reason?: string;
-  readonly message: string;
-}
-
 function newBus(
   redis: RedisServer,
-  more: { readonly username?: string; readonly password?: string; readonly logged?: Logged[] } = {},
+  more: { readonly username?: string; readonly password?: string; readonly logger?: Logger } = {},
 ): RedisBus {
-  const log = (fields: { readonly reason?: string }, message: string): unknown => more.logged?.push({ ...fields, message });
-  const { username, password } = more;
+  const { username, password, logger = recordedLog().logger } = more;
   const login = username === undefined || password === undefined ? {} : { username, password };
-  const bus = createRedisBus({ url: redis.url, prefix: 'cut', ...login, logger: { info: log, warn: log, error: log } as never });
+  const bus = createRedisBus({ url: redis.url, prefix: 'cut', ...login, logger });
   onTestFinished(() => bus.close());
   return bus;
 }
@@ -31,8 +27,8 @@ test('a user who loses the right to bus channels: it is told, and made good when
   const redis = await newRedis();
   const rights = (...words: string[]): Promise<string> => redis.command('ACL', 'SETUSER', 'tenant', ...words);
   await rights('on', '>secret', '~*', '&*', '+@all');
-  const logged: Logged[] = [];
-  const [publisher, gateway] = [newBus(redis), newBus(redis, { username: 'tenant', password: 'secret', logged })];
+  const { logger, lines: logged } = recordedLog();
+  const [publisher, gateway] = [newBus(redis), newBus(redis, { username: 'tenant', password: 'secret', logger })];
   const [listener, other] = [new Listener(), new Listener()];
   await gateway.log.subscribe('a', listener);
   await gateway.log.subscribe('b', other);
@@ -44,7 +40,7 @@ test('a user who loses the right to bus channels: it is told, and made good when
   await publisher.log.append('a', [publication('missed')]);
   await until('the metric tells', () => gateway.figures().subscriptions.waiting === 1 && gateway.figures().subscriptions.inForce === 1);
   await until('the log tells', () =>
-    logged.some(({ reason, message }) => /NOPERM/.test(reason ?? '') && /refused a subscription/.test(message)),
+    logged.some(({ event, reason }) => event === 'subscription-refused-by-redis' && /NOPERM/.test(String(reason))),
   );
   await publisher.log.append('b', [publication('of another channel')]);
   await until('the others go on', () => other.texts.length === 1);

@@ -6,6 +6,7 @@ import { TestProcess } from '../support/process.ts';
 import { RedisCluster } from '../support/redis-cluster.ts';
 import { RedisSentinels } from '../support/redis-sentinels.ts';
 import { RedisServer, type RedisServerOptions } from '../support/redis-server.ts';
+import { recordedLog } from '../support/recorded-log.ts';
 import { AnsweringGateway, Listener, publication, question, until } from './world.ts';
 
 const dayMs = 86_400_000;
@@ -44,9 +45,8 @@ async function expectAtWork(access: RedisAccess): Promise<void> {
 
 /** Why a bus that is reached this way does not come up, as it says it and as it is logged. */
 async function refusalOf(access: RedisAccess, words: RegExp): Promise<void> {
-  const logged: unknown[] = [];
-  const log = (...parts: unknown[]): unknown => logged.push(parts);
-  const bus = createRedisBus({ ...access, prefix: 'login', logger: { info: log, warn: log, error: log } as never });
+  const { logger, lines: logged } = recordedLog();
+  const bus = createRedisBus({ ...access, prefix: 'login', logger });
   onTestFinished(() => bus.close());
   await until('it says why', () => words.test(JSON.stringify(bus.state())));
   const failure: unknown = await bus.log.append('a', [publication('x')]).catch((error: unknown) => error);

@@ -4,6 +4,7 @@ import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
 import { RedisCluster } from '../support/redis-cluster.ts';
 import { RedisProxy } from '../support/redis-proxy.ts';
 import { RedisServer } from '../support/redis-server.ts';
+import { recordedLog } from '../support/recorded-log.ts';
 import { publication, until, untilUp } from './world.ts';
 
 async function newRedis(settings: readonly string[] = []): Promise<RedisServer> {
@@ -12,9 +13,8 @@ async function newRedis(settings: readonly string[] = []): Promise<RedisServer> 
   return redis;
 }
 
-function newBus(access: RedisAccess, warned: string[] = []): RedisBus {
-  const warn = (fields: { readonly reason?: string }): unknown => warned.push(fields.reason ?? '');
-  const bus = createRedisBus({ ...access, prefix: 'lacking', logger: { info: () => undefined, warn, error: warn } as never });
+function newBus(access: RedisAccess, { logger } = recordedLog('warn')): RedisBus {
+  const bus = createRedisBus({ ...access, prefix: 'lacking', logger });
   onTestFinished(() => bus.close());
   return bus;
 }
@@ -54,10 +54,11 @@ test('a Cluster that does not answer CLUSTER NODES is not used, and why is told'
 
 test('a bound on waiting bytes that cuts off a gateway that stalls is warned of once', async () => {
   const strict = await newRedis(['--client-output-buffer-limit', 'pubsub', '1mb', '512kb', '5']);
-  const warned: string[] = [];
+  const warned = recordedLog('warn');
   const bus = newBus({ url: strict.url }, warned);
   await untilUp(bus);
-  const warnings = (): readonly string[] => warned.filter((reason) => reason.includes('client-output-buffer-limit'));
+  const warnings = (): readonly unknown[] =>
+    warned.lines.filter(({ event }) => event === 'redis-backlog-short').map((line) => line['reason']);
   await until('warned', () => warnings().length > 0);
   expect(warnings()[0]).toContain("'pubsub 1048576 524288 5'");
   await strict.command('CLIENT', 'KILL', 'TYPE', 'normal');
@@ -66,9 +67,9 @@ test('a bound on waiting bytes that cuts off a gateway that stalls is warned of 
   await bus.log.append('a', [publication('x')]);
   expect(warnings()).toHaveLength(1);
 
-  const usual: string[] = [];
+  const usual = recordedLog('warn');
   const other = newBus({ url: (await newRedis()).url }, usual);
   await untilUp(other);
   await other.log.append('a', [publication('x')]);
-  expect(usual).toEqual([]);
+  expect(usual.lines).toEqual([]);
 });

@@ -1,26 +1,55 @@
 import { expect, test } from 'vitest';
-import { Journal, type LogLine } from '../../core/process/journal.ts';
+import { Journal, type LogTable } from '../../core/process/journal.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { recordedLog } from '../support/recorded-log.ts';
 
 const table = {
-  stepped: { level: 'info', message: 'a step was taken' },
-  stumbled: { level: 'warn', message: 'a step failed' },
-} as const satisfies Readonly<Record<string, LogLine>>;
+  stepped: { level: 'info', message: 'a step was taken', fields: ['pool', 'note', 'count', 'change'] },
+  stumbled: { level: 'warn', message: 'a step failed', fields: ['pod', 'reason', 'times'] },
+  looked: { level: 'debug', message: 'it looked', fields: ['pod'] },
+} as const satisfies LogTable;
 
-function newJournal() {
+function newJournal(level = 'info') {
   const clock = new FakeClock();
-  const lines: object[] = [];
-  const writer = (level: string) => (fields: object, message: string) => void lines.push({ level, message, ...fields });
-  const logger = { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error'), fatal: writer('fatal') };
-  return { clock, lines, journal: new Journal({ logger: logger as never, clock, lines: table }) };
+  const { logger, lines } = recordedLog(level);
+  return { clock, lines, journal: new Journal({ logger, clock, lines: table }) };
 }
 
 test('a line has the level, message and name of the table, and no credential of a URL', () => {
   const { journal, lines } = newJournal();
   journal.write('stepped', { pool: 'live', note: 'see https://me:word@host/path?token=a', count: 1 });
-  expect(lines).toEqual([
-    { level: 'info', message: 'a step was taken', event: 'stepped', pool: 'live', note: 'see https://…@host/path?…', count: 1 },
-  ]);
+  const { time, ...line } = lines[0]!;
+  expect(line).toEqual({
+    level: 'info',
+    message: 'a step was taken',
+    event: 'stepped',
+    part: 'test',
+    pool: 'live',
+    note: 'see https://…@host/path?…',
+    count: 1,
+  });
+  expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+});
+
+test('a line below the level is not written, and none of its fields is looked at', () => {
+  const { journal, lines } = newJournal();
+  const fields = {
+    get pod(): string {
+      throw new Error('it was looked at');
+    },
+  };
+  journal.write('looked', fields);
+  expect([lines, journal.hasDebug, newJournal('debug').journal.hasDebug]).toEqual([[], false, true]);
+  expect(() => newJournal('debug').journal.write('looked', fields)).toThrow('looked at');
+});
+
+test('an error is told by its words: what a library hangs on it may be a publication', () => {
+  const { logger, lines } = recordedLog();
+  const error = Object.assign(new Error('ERR'), { code: 'E1', command: { name: 'evalsha', args: ['payload'] } });
+  logger.error({ err: error }, 'it failed');
+  logger.error({ err: { payload: 'payload' } }, 'it failed');
+  expect(lines[0]?.['err']).toEqual({ type: 'Error', message: 'ERR', code: 'E1', stack: expect.stringContaining('    at ') });
+  expect(JSON.stringify(lines)).not.toContain('payload');
 });
 
 test('a change is written once, however often its step is taken, and again after a minute or another change', () => {
@@ -50,14 +79,7 @@ test('a trouble that flaps writes ever fewer lines, each subject for itself', ()
   const { journal, lines, clock } = newJournal();
   for (; clock.time < 3_600_000; clock.time += 1_000) journal.writeTrouble('stumbled', 'pod-0', new Error('away'), { pod: 'pod-0' });
   expect(lines.length).toBeLessThan(70);
-  expect(lines[0]).toEqual({
-    level: 'warn',
-    message: 'a step failed',
-    event: 'stumbled',
-    pod: 'pod-0',
-    reason: 'away',
-    times: 1,
-  });
+  expect(lines[0]).toMatchObject({ level: 'warn', message: 'a step failed', event: 'stumbled', pod: 'pod-0', reason: 'away', times: 1 });
   const before = lines.length;
   journal.writeTrouble('stumbled', 'pod-1', new Error('away'), { pod: 'pod-1' });
   expect(lines.length).toBe(before + 1);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SparseLog } from '../../core/process/sparse-log.ts';
+import { SparseLog, reasonOf } from '../../core/process/sparse-log.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 interface Line {
@@ -11,8 +11,7 @@ interface Line {
 function newLog(): { readonly log: SparseLog; readonly lines: Line[]; readonly clock: FakeClock } {
   const clock = new FakeClock();
   const lines: Line[] = [];
-  const warn = ({ reason, times }: Line): void => void lines.push({ at: clock.time, reason, times });
-  const log = new SparseLog({ logger: { info: warn, warn, error: warn } as never, message: 'it failed', clock });
+  const log = new SparseLog({ clock, write: ({ reason, times }) => void lines.push({ at: clock.time, reason, times }) });
   return { log, lines, clock };
 }
 
@@ -58,4 +57,9 @@ test('a fault that comes back after a quiet minute begins anew', () => {
   clock.time += 1000;
   log.warn(new Error('away'));
   expect(lines).toHaveLength(told + 3);
+});
+
+test('what Redis quotes of a command that it does not know is left out: it may be a publication', () => {
+  const answer = "ERR unknown command 'EVALSHA', with args beginning with: 'a1b2' '3' 'a secret' ";
+  expect(reasonOf(new Error(answer))).toBe("ERR unknown command 'EVALSHA'");
 });

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { eventReasons } from '../../operator/decide/actions.ts';
-import { logLines } from '../../operator/kube/log-lines.ts';
 import { poolConditionTypes } from '../../operator/decide/pool-conditions.ts';
 
 const page = readFileSync('docs/operator.md', 'utf8');
@@ -58,17 +57,4 @@ test('every condition type and reason of a channel is documented, and no other',
 test('every reason of an event is documented, and no other; each is there once', () => {
   expect(documented('Events', 1).toSorted()).toEqual(eventReasons.toSorted());
   expect(new Set(eventReasons).size).toBe(eventReasons.length);
-});
-
-test('every line of the log is documented with its level, and no other', () => {
-  const rows = readFileSync('docs/logs.md', 'utf8')
-    .split('\n')
-    .map((line) => line.split('|').map((cell) => cell.trim()))
-    .filter(([, first = '']) => first.startsWith('`') && first.includes('-'));
-  const documentedLines = rows.flatMap(([, events = '', levels = '']) => {
-    const words = levels.split(', ');
-    return events.split(', ').map((event, index) => `${event.replaceAll('`', '')} ${words[index] ?? words[0]}`);
-  });
-  const written = Object.entries(logLines).map(([event, { level }]) => `${event} ${level}`);
-  expect(documentedLines.toSorted()).toEqual(written.toSorted());
 });

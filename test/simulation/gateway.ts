@@ -8,6 +8,7 @@ import type { Encoding } from '../../gateway/encoding/encoding.ts';
 import { plainEncoding } from '../../gateway/encoding/encodings.ts';
 import { DoneFlushes } from '../../gateway/rooms/done-flushes.ts';
 import { FanOut } from '../../gateway/rooms/fan-out.ts';
+import { gatewayJournal } from '../../gateway/accounts/log-lines.ts';
 import { GatewayMetrics } from '../../gateway/accounts/metrics.ts';
 import { PlainDialect } from '../../gateway/commands/plain-dialect.ts';
 import { Rooms } from '../../gateway/rooms/rooms.ts';
@@ -69,7 +70,7 @@ export class SimulatedGateway {
       publishing: new ClientPublishing(log),
       countMembers: () => Promise.resolve({ kind: 'members', members: 0 }),
       metrics: this.metrics,
-      logger,
+      journal: gatewayJournal(logger, clock),
       clock,
     };
   }

@@ -6,6 +6,7 @@ import type { CloseCode } from '../../../core/close-codes.ts';
 import { limits } from '../../../core/limits.ts';
 import { Policies } from '../../../core/policy/policy.ts';
 import { createLogger } from '../../../core/process/logging.ts';
+import { gatewayJournal } from '../../../gateway/accounts/log-lines.ts';
 import { ClientPublishing } from '../../../gateway/commands/client-publishing.ts';
 import { Session, type Dialect } from '../../../gateway/commands/session.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
@@ -53,7 +54,7 @@ class Conversation {
       publishing: new ClientPublishing(log),
       countMembers: () => Promise.resolve({ kind: 'members', members: 0 }),
       metrics,
-      logger,
+      journal: gatewayJournal(logger, this.clock),
       clock: this.clock,
     });
   }

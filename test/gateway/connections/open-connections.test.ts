@@ -33,7 +33,8 @@ class Gateway {
   });
 
   open(count: number): void {
-    for (let opened = 0; opened < count; opened++) this.connections.open(v1Encoding, this.#wire(this.#lastId + 1));
+    for (let opened = 0; opened < count; opened++)
+      this.connections.open(v1Encoding, this.#wire(this.#lastId + 1), { headers: {}, socket: {} });
   }
 
   #wire(id: number): Wire {

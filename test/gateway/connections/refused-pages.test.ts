@@ -1,15 +1,16 @@
 import { expect, test } from 'vitest';
+import { gatewayJournal } from '../../../gateway/accounts/log-lines.ts';
 import { RefusedPages } from '../../../gateway/connections/refused-pages.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { recordedLog } from '../../support/recorded-log.ts';
 
 function rig() {
   const clock = new FakeClock();
-  const warnings: [Record<string, unknown>, string][] = [];
-  const logger = { warn: (fields: Record<string, unknown>, message: string) => warnings.push([fields, message]) };
+  const { logger, lines: warnings } = recordedLog();
   return {
     clock,
     warnings,
-    pages: new RefusedPages({ logger: logger as unknown as ConstructorParameters<typeof RefusedPages>[0]['logger'], clock }),
+    pages: new RefusedPages({ journal: gatewayJournal(logger, clock), clock }),
   };
 }
 
@@ -20,16 +21,12 @@ test('a refused page is warned of with its origin and the setting, once in ten m
     clock.time = time;
     pages.refused('origin', page);
   }
-  expect(warnings).toEqual([
-    [
-      { ...page, setting: 'BARRAGE_GATEWAY_ORIGINS', refused: 1 },
-      'a page of https://app.example may not connect, and its browser does not say why: ' +
-        'add its origin to BARRAGE_GATEWAY_ORIGINS (of a GatewayPool: spec.auth.allowedOrigins)',
-    ],
-  ]);
+  const setting = 'BARRAGE_GATEWAY_ORIGINS (of a GatewayPool: spec.auth.allowedOrigins)';
+  expect(warnings).toMatchObject([{ event: 'origin-refused', level: 'warn', ...page, setting, times: 1 }]);
+  expect(warnings).toHaveLength(1);
   clock.time = 600_000;
   pages.refused('origin', page);
-  expect(warnings[1]?.[0]).toMatchObject({ origin: 'https://app.example', refused: 1200 });
+  expect(warnings[1]).toMatchObject({ origin: 'https://app.example', times: 1200 });
 });
 
 test('pages of ever other origins are one warning a second, as long as their origins may be', () => {
@@ -39,14 +36,12 @@ test('pages of ever other origins are one warning a second, as long as their ori
     pages.refused('origin', { origin: `https://${number}${'x'.repeat(5_000)}.example`, host: undefined });
   }
   expect(warnings).toHaveLength(10);
-  expect(warnings.every(([fields]) => String(fields['origin']).length <= 301)).toBe(true);
-  expect(warnings.reduce((sum, [fields]) => sum + Number(fields['refused']), 0)).toBe(9_001);
+  expect(warnings.every((fields) => String(fields['origin']).length <= 301)).toBe(true);
+  expect(warnings.reduce((sum, fields) => sum + Number(fields['times']), 0)).toBe(9_001);
 });
 
 test('a request that names another host than loopback is warned of with the host', () => {
   const { warnings, pages } = rig();
   pages.refused('host', { origin: undefined, host: 'laptop.local:6790' });
-  expect(warnings).toEqual([
-    [{ origin: '', host: 'laptop.local:6790', setting: 'BARRAGE_GATEWAY_HOST', refused: 1 }, expect.stringContaining('laptop.local:6790')],
-  ]);
+  expect(warnings).toMatchObject([{ event: 'host-refused', host: 'laptop.local:6790', setting: 'BARRAGE_GATEWAY_HOST', times: 1 }]);
 });

@@ -5,7 +5,6 @@ import { BusUnavailable, type ChannelLog, type ConnectionCall, type LogSubscribe
 import { createMemoryBus } from '../../../core/bus/memory.ts';
 import { limits } from '../../../core/limits.ts';
 import { Policies, policyFileSchema, type ChannelPolicy } from '../../../core/policy/policy.ts';
-import type { Logger } from '../../../core/process/logging.ts';
 import { answerCall } from '../../../gateway/commands/backend-calls.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
@@ -17,6 +16,7 @@ import type { Member } from '../../../gateway/rooms/members.ts';
 import { Rooms, type JoinResult } from '../../../gateway/rooms/rooms.ts';
 import type { Position } from '../../../core/publication.ts';
 import { CostedClock } from '../../support/costed-clock.ts';
+import { recordedLog } from '../../support/recorded-log.ts';
 import { publication } from '../../support/publications.ts';
 import { gauges } from '../../simulation/gateway.ts';
 
@@ -43,7 +43,7 @@ class Gateway {
   isAway = false;
   /** What the log says of a position from another gateway. */
   doubtful: Position | undefined;
-  readonly warnings: unknown[][] = [];
+  readonly warned = recordedLog('warn');
   readonly connections = new Map<number, Connection>();
   readonly #memory = createMemoryBus().log;
   readonly log: ChannelLog = {
@@ -69,7 +69,7 @@ class Gateway {
       clock: this.clock,
       done: new DoneFlushes(),
     },
-    logger: { warn: (...said: unknown[]) => this.warnings.push(said) } as Partial<Logger> as Logger,
+    logger: this.warned.logger,
     share: 0.6,
   });
 
@@ -276,9 +276,9 @@ test('a thousand subscribes that the bus does not take are one line a second, wi
   await subscribe();
   await gateway.clock.advance(1_000);
   await subscribe();
-  const message = 'a room could not be opened: the bus did not take the subscription';
-  expect(gateway.warnings).toEqual([
-    [{ reason: 'Redis is away', times: 1 }, message],
-    [{ reason: 'Redis is away', times: 1_000 }, message],
+  expect(gateway.warned.lines).toMatchObject([
+    { event: 'room-unopened', reason: 'Redis is away', times: 1 },
+    { event: 'room-unopened', reason: 'Redis is away', times: 1_000 },
   ]);
+  expect(JSON.stringify(gateway.warned.lines)).not.toContain('    at ');
 });

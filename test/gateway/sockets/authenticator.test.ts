@@ -1,37 +1,38 @@
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../core/process/system-clock.ts';
-import { createLogger, type Logger } from '../../../core/process/logging.ts';
+import { createLogger } from '../../../core/process/logging.ts';
 import { authenticatorOf } from '../../../gateway/identity/authenticator.ts';
 import { startAuthServer } from '../../support/auth-server.ts';
+import { recordedLog } from '../../support/recorded-log.ts';
 import { keySet, signingKey, startKeyServer, tokenBy } from '../../support/key-server.ts';
 
 const none = { authUrl: '', jwksUrl: '', jwtSecret: '', jwtIssuer: '', jwtAudience: '' };
 
 test('an auth service that is away, and tokens that are refused, are told to the log at a bounded rate, with the cause and without tokens', async () => {
   const auth = await startAuthServer({ fine: { status: 200, body: '{"uid":1}' } });
-  const warnings: unknown[] = [];
+  const { logger, lines: warnings } = recordedLog();
   let time = 0;
   const authenticate = authenticatorOf(
     { ...none, authUrl: auth.url },
     {
-      logger: { warn: (...said: unknown[]) => warnings.push(said) } as Partial<Logger> as Logger,
+      logger,
       clock: { monotonic: () => time, wall: () => time },
     },
   );
   expect(await authenticate('fine')).toEqual({ kind: 'user', uid: '1' });
   for (let number = 0; number < 50; number++) expect(await authenticate('unknown')).toMatchObject({ kind: 'refused' });
   const told = warnings.splice(0);
-  expect(told).toEqual([[{ reason: expect.any(String) as unknown, times: 1 }, 'tokens were refused']]);
+  expect(told).toMatchObject([{ event: 'tokens-refused', level: 'warn', reason: expect.any(String) as unknown, times: 1 }]);
   expect(JSON.stringify(told)).not.toContain('unknown');
   await auth.stop();
   for (let number = 0; number < 50; number++) expect(await authenticate('hunter2')).toMatchObject({ kind: 'late' });
   time = 1_000;
   await authenticate('hunter2');
-  const message = 'tokens could not be checked: their clients are told to try again';
+  const event = 'tokens-unchecked';
   const reason = expect.stringMatching(/^the auth service could not be asked: [A-Z_]+$/);
-  expect(warnings).toEqual([
-    [{ reason, times: 1 }, message],
-    [{ reason, times: 50 }, message],
+  expect(warnings).toMatchObject([
+    { event, reason, times: 1 },
+    { event, reason, times: 50 },
   ]);
 });
 

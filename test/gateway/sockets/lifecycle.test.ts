@@ -54,7 +54,13 @@ test('a page that may not connect is in the log with its origin and the setting;
   expect((await refusedUpgrade(gatewayPort, { origin: 'https://app.example' })).status).toBe(403);
   await until(() => started.stderr.includes('https://app.example'));
   const line = started.stderr.split('\n').find((text) => text.includes('https://app.example')) ?? '';
-  expect(JSON.parse(line)).toMatchObject({ level: 'warn', origin: 'https://app.example', setting: 'BARRAGE_GATEWAY_ORIGINS', refused: 1 });
+  expect(JSON.parse(line)).toMatchObject({
+    event: 'origin-refused',
+    level: 'warn',
+    origin: 'https://app.example',
+    setting: expect.stringContaining('BARRAGE_GATEWAY_ORIGINS'),
+    times: 1,
+  });
 });
 
 test('a port that is taken ends it with status 1 and says which, and what to do', async () => {

@@ -1,19 +1,17 @@
 import { expect, test } from 'vitest';
-import { Journal } from '../../../core/process/journal.ts';
 import type { ActionEvent } from '../../../operator/decide/actions.ts';
-import { logLines } from '../../../operator/kube/log-lines.ts';
+import { operatorJournal } from '../../../operator/kube/log-lines.ts';
 import { Chronicle } from '../../../operator/reconcile/chronicle.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { recordedLog } from '../../support/recorded-log.ts';
 import { poolWith } from '../decide/pool-fixture.ts';
 
 function newChronicle() {
   const clock = new FakeClock();
-  const lines: { readonly event: string; readonly reason?: string }[] = [];
-  const write = (fields: { readonly event: string }): void => void lines.push(fields);
-  const logger = { debug: write, info: write, warn: write, error: write, fatal: write };
+  const { logger, lines } = recordedLog();
   const events: string[] = [];
   const recorder = { record: ({ reason }: { readonly reason: string }) => void events.push(reason) };
-  const journal = new Journal({ logger: logger as never, clock, lines: logLines });
+  const journal = operatorJournal(logger, clock);
   return { lines, events, clock, chronicle: new Chronicle({ recorder, journal, clock }) };
 }
 
@@ -27,7 +25,7 @@ test('each event of a pool has its line: a number, a step to another bus, the be
     { type: 'Normal', reason: 'Recovered', message: 'MissingSecret is over', ended: 'MissingSecret' },
   ];
   for (const event of told) chronicle.event(poolWith() as never, event);
-  expect(lines.map(({ event, reason }) => `${event} ${reason}`)).toEqual([
+  expect(lines.map(({ event, reason }) => `${event} ${String(reason)}`)).toEqual([
     'pool-scaled ScaledUp',
     'bus-change-step BusChangeStarted',
     'bus-change-step BusMoveForced',
