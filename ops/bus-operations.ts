@@ -46,10 +46,11 @@ export class BusOperations implements OperationsPart {
       connectionErrors: errors ?? 0,
       appendFailures: Object.fromEntries(failed),
     };
-    if (appendsWaiting === undefined) return { now: {}, totals: {}, distributions: {} };
+    const busUp = this.#state().up ? 1 : 0;
+    if (appendsWaiting === undefined) return { now: { busUp }, totals: {}, distributions: {} };
     const { subscriptionsWaiting } = this.#figures;
     return {
-      now: { appendsWaiting, subscriptionsWaiting },
+      now: { busUp, appendsWaiting, subscriptionsWaiting },
       totals: { appendFailures: failed.reduce((sum, [, count]) => sum + count, 0) },
       distributions: {},
     };

@@ -20,7 +20,7 @@ export const advice = {
     title: 'The bus is away',
     meaning: 'Nothing is published and no publication arrives. Connected clients stay connected.',
     remedy: 'Look at Redis: is it up, reachable from here, and does it have memory? The process goes on by itself when the bus is back.',
-    page: 'docs/bus.md',
+    page: 'docs/runbooks/bus-down.md',
   },
   'bus-subscriptions': {
     severity: 'attention',
@@ -28,14 +28,14 @@ export const advice = {
     meaning: 'Rooms whose subscription Redis has not confirmed get no publication.',
     remedy:
       'If it lasts for more than some seconds, look in the log for refused subscriptions, and in a Redis Cluster for slots without a master.',
-    page: 'docs/bus.md',
+    page: 'docs/runbooks/subscriptions-waiting.md',
   },
   'bus-gaps': {
     severity: 'attention',
     title: 'Rooms missed publications',
     meaning: 'The bus was interrupted. Clients of barrage.v1 were told of the gap.',
     remedy: 'Look for restarts of Redis, its failovers, and its client-output-buffer-limit for pubsub.',
-    page: 'docs/bus.md',
+    page: 'docs/runbooks/holes-not-filled.md',
   },
   'append-failures': {
     severity: 'attention',
@@ -43,7 +43,7 @@ export const advice = {
     meaning: 'Backends get "temporarily unavailable", and should try again.',
     remedy:
       'The bus panel names the reasons. OOM: Redis is full. late, unavailable: it is slow or away. full: publishers are faster than Redis.',
-    page: 'docs/bus.md',
+    page: 'docs/runbooks/publisher-errors.md',
   },
   'not-ready': {
     severity: 'broken',
@@ -57,21 +57,21 @@ export const advice = {
     title: 'Draining',
     meaning: 'This gateway moves its clients to others, and takes no new ones.',
     remedy: 'Nothing. The drain panel shows its progress. If the number of connections does not fall, see DrainTooSlow.',
-    page: 'docs/placement.md',
+    page: 'docs/runbooks/drain-stuck.md',
   },
   'connections-full': {
     severity: 'broken',
     title: 'No room for more connections',
     meaning: 'Further clients are answered 503, and try elsewhere or later.',
     remedy: 'Add gateways, or raise BARRAGE_GATEWAY_CONNECTIONS_MAX if CPU and memory allow it.',
-    page: 'docs/settings.md',
+    page: 'docs/runbooks/gateway-near-limit.md',
   },
   'connections-near-full': {
     severity: 'attention',
     title: 'Nearly as many connections as it takes',
     meaning: 'Above the bound further clients are refused.',
     remedy: 'Add gateways before the bound is reached: maxReplicas of the pool, or another gateway.',
-    page: 'docs/settings.md',
+    page: 'docs/runbooks/gateway-near-limit.md',
   },
   'connections-refused': {
     severity: 'attention',
@@ -87,14 +87,14 @@ export const advice = {
     meaning: 'Their queues are full, so the oldest batches are dropped. They are told of the gap.',
     remedy:
       "Few clients: bad networks, nothing to do. Many at once: look at the network in front, then at queueBytesMax and the budget of the channel's policy.",
-    page: 'docs/policies.md',
+    page: 'docs/runbooks/drops-above-budget.md',
   },
   'left-out': {
     severity: 'notice',
     title: 'Much is left out on purpose',
     meaning: 'The budget of a policy is smaller than what is published. Every publication that is left out is counted.',
     remedy: "Nothing, if that is wanted. Else raise budget.publicationsPerSecond of the channel's policy.",
-    page: 'docs/policies.md',
+    page: 'docs/runbooks/drops-above-budget.md',
   },
   latency: {
     severity: 'attention',
@@ -102,7 +102,7 @@ export const advice = {
     meaning: 'A publication takes more than a second until it is written to the members.',
     remedy:
       'Compare with the event loop and the merge window here. If both are fine, look at the publishers, at Redis, and at the clocks of the machines.',
-    page: 'docs/performance.md',
+    page: 'docs/runbooks/delivery-latency.md',
   },
   'loop-busy': {
     severity: 'attention',
@@ -124,14 +124,14 @@ export const advice = {
     meaning: 'Backends get an error for a part of what they publish.',
     remedy:
       "invalid, too_large: the request is wrong, and its answer says how. rate_limited: the policy's limit. unauthorized: no key, or a wrong one.",
-    page: 'docs/publish-api.md',
+    page: 'docs/runbooks/publisher-errors.md',
   },
   'publish-latency': {
     severity: 'attention',
     title: 'Publishing is slow',
     meaning: 'Answers to backends take more than a second.',
     remedy: 'Look at the bus: publications that wait for it, and its round trip. Then at the event loop of this publisher.',
-    page: 'docs/publish-api.md',
+    page: 'docs/runbooks/appends-late.md',
   },
   'stands-by': {
     severity: 'notice',
@@ -145,7 +145,7 @@ export const advice = {
     title: 'A pool is not ready',
     meaning: 'Clients may find no gateway, or backends no publisher.',
     remedy: 'The condition says what to do. kubectl describe gatewaypool has the events.',
-    page: 'docs/operator.md',
+    page: 'docs/runbooks/pool-not-ready.md',
   },
   'pool-condition': {
     severity: 'attention',
@@ -159,7 +159,7 @@ export const advice = {
     title: 'Gateways do not answer the operator',
     meaning: 'Their figures are old, and the pool is not scaled down meanwhile.',
     remedy: "Let the operator's pods reach port 6780 of the pool's pods (NetworkPolicies), and look at the node of the gateway.",
-    page: 'docs/operator.md',
+    page: 'docs/runbooks/metrics-stale.md',
   },
   'gateways-behind': {
     severity: 'notice',
@@ -173,7 +173,7 @@ export const advice = {
     title: 'Reconciles fail',
     meaning: 'Changes of pools and channels come late.',
     remedy: 'The log line reconcile-failed has the reason. Each reconcile is tried again.',
-    page: 'docs/logs.md',
+    page: 'docs/runbooks/operator-failing.md',
   },
 } as const satisfies Readonly<Record<string, Advice>>;
 

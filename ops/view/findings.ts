@@ -1,8 +1,9 @@
 import { advice, type AdviceName, type Severity } from './advice.ts';
-import type { History } from './history.ts';
-import { countText, percentText, secondsText } from './numbers.ts';
+import { samplesMax, type History } from './history.ts';
+import { countText, durationText, percentText, secondsText } from './numbers.ts';
+import type { SeriesName } from './series.ts';
 import { shownName } from './names.ts';
-import type { GatewayView, OperatorView, PoolView, ProcessView, PublisherView, Snapshot } from './snapshot.ts';
+import type { GatewayView, OperatorView, PoolView, ProcessView, PublisherView, RoomRow, Snapshot } from './snapshot.ts';
 
 /** Something about a process or pool that its people should know. */
 export interface Finding {
@@ -21,7 +22,7 @@ export interface Verdict {
   readonly findings: readonly Finding[];
 }
 
-type Recent = Pick<History, 'recent' | 'least'>;
+type Recent = Pick<History, 'recent' | 'least' | 'lasting'>;
 
 /** Seconds over which rates are looked at: one odd second is no finding. */
 const recentSeconds = 10;
@@ -52,6 +53,19 @@ function finding(name: AdviceName, detail: string): Finding {
   return { name, severity, text: detail === '' ? `${title}.` : `${title}: ${detail}` };
 }
 
+/** Since when a series is odd, as the end of a sentence. */
+function since(history: Recent, name: SeriesName, isOdd: (value: number) => boolean = (value) => value > 0): string {
+  const seconds = history.lasting(name, isOdd);
+  if (seconds < 2) return '.';
+  return seconds >= samplesMax ? ', for ten minutes or longer.' : `, for ${durationText(seconds * 1000)}.`;
+}
+
+/** The room that has most of something, as the end of a sentence. */
+function most(rooms: readonly RoomRow[], of: (room: RoomRow) => number): string {
+  const [first] = rooms.toSorted((one, other) => of(other) - of(one));
+  return first === undefined || of(first) === 0 ? '' : `, most in ${shownName(first.channel)}`;
+}
+
 function ofProcess({ waitingFor }: ProcessView, gateway: GatewayView | undefined): readonly Finding[] {
   // The bus has a finding of its own, and so has a drain.
   const waits = waitingFor.filter((each) => !each.startsWith('the bus') && !each.startsWith('nothing'));
@@ -76,12 +90,14 @@ function ofBus({ bus }: Snapshot, history: Recent): readonly Finding[] {
   const gaps = history.recent('busGaps', recentSeconds) ?? 0;
   const waiting = history.least('subscriptionsWaiting', recentSeconds) ?? 0;
   return [
-    ...(bus?.isUp === false ? [finding('bus-away', `${shownName(bus.fault ?? 'it does not answer')}.`)] : []),
+    ...(bus?.isUp === false
+      ? [finding('bus-away', `${shownName(bus.fault ?? 'it does not answer')}${since(history, 'busUp', (up) => up === 0)}`)]
+      : []),
     // Each room that opens waits for a moment.
     ...(bus?.isUp === true && waiting > 0 && waiting < Infinity
-      ? [finding('bus-subscriptions', `${countText(waiting)} channels are not confirmed.`)]
+      ? [finding('bus-subscriptions', `${countText(waiting)} channels are not confirmed${since(history, 'subscriptionsWaiting')}`)]
       : []),
-    ...(failures > 0 ? [finding('append-failures', `${countText(failures)} a second.`)] : []),
+    ...(failures > 0 ? [finding('append-failures', `${countText(failures)} a second${since(history, 'appendFailures')}`)] : []),
     ...(gaps > 0 ? [finding('bus-gaps', `${countText(Math.max(1, Math.round(gaps * recentSeconds)))} rooms in ${recentSeconds} s.`)] : []),
   ];
 }
@@ -89,29 +105,50 @@ function ofBus({ bus }: Snapshot, history: Recent): readonly Finding[] {
 function ofGateway(gateway: GatewayView, { figures }: Snapshot, history: Recent): readonly Finding[] {
   const recent = (name: Parameters<History['recent']>[0]): number => history.recent(name, recentSeconds) ?? 0;
   const connections = figures.connections ?? 0;
-  const { connectionsMax, refused } = gateway;
+  const { connectionsMax, refused, busiestRooms } = gateway;
   const share = connections / connectionsMax;
   const leftOut = recent('budget') + recent('conflated') + recent('expired');
   const [delivered, slow] = [recent('delivered'), recent('slow')];
   const offered = delivered + leftOut + slow;
   const reasons = Object.entries(refused).filter(([reason, perSecond]) => perSecond > 0 && reason !== 'unready');
-  const of = `${countText(connections)} of ${countText(connectionsMax)} (BARRAGE_GATEWAY_CONNECTIONS_MAX).`;
+  const of = `${countText(connections)} of ${countText(connectionsMax)} (BARRAGE_GATEWAY_CONNECTIONS_MAX)${since(history, 'connections', (count) => count >= 0.9 * connectionsMax)}`;
   return [
-    ...(share >= 1 ? [finding('connections-full', of)] : share >= 0.9 ? [finding('connections-near-full', of)] : []),
+    ...(share >= 0.9 ? [finding(share >= 1 ? 'connections-full' : 'connections-near-full', of)] : []),
     ...(reasons.length > 0 && recent('refused') > 0
-      ? [finding('connections-refused', `${reasons.map(([reason, perSecond]) => `${reason} ${countText(perSecond)}/s`).join(', ')}.`)]
+      ? [
+          finding(
+            'connections-refused',
+            `${reasons.map(([reason, perSecond]) => `${reason} ${countText(perSecond)}/s`).join(', ')}${since(history, 'refused')}`,
+          ),
+        ]
       : []),
     ...(slow > 0 && slow >= offered / 1000
-      ? [finding('slow-clients', `${countText(slow)} a second, ${percentText(slow / offered)} of what is offered.`)]
+      ? [
+          finding(
+            'slow-clients',
+            `${countText(slow)} a second, ${percentText(slow / offered)} of what is offered${most(busiestRooms, (room) => room.lostPerSecond)}${since(history, 'slow')}`,
+          ),
+        ]
       : []),
-    ...(leftOut > 0 && leftOut >= offered / 5 ? [finding('left-out', `${percentText(leftOut / offered)} of what is offered.`)] : []),
-    ...(recent('latencyP99') > 1 ? [finding('latency', `99 % within ${secondsText(recent('latencyP99'))}.`)] : []),
-    ...(recent('busy') > 0.9 ? [finding('loop-busy', `${percentText(recent('busy'))}.`)] : []),
+    ...(leftOut > 0 && leftOut >= offered / 5
+      ? [finding('left-out', `${percentText(leftOut / offered)} of what is offered${most(busiestRooms, (room) => room.leftOutPerSecond)}.`)]
+      : []),
+    ...(recent('latencyP99') > 1
+      ? [finding('latency', `99 % within ${secondsText(recent('latencyP99'))}${since(history, 'latencyP99', (seconds) => seconds > 1)}`)]
+      : []),
+    ...(recent('busy') > 0.9
+      ? [
+          finding(
+            'loop-busy',
+            `${percentText(recent('busy'))}${most(busiestRooms, (room) => room.share)}${since(history, 'busy', (share) => share > 0.9)}`,
+          ),
+        ]
+      : []),
     ...(recent('stretched') > 0
       ? [
           finding(
             'stretched',
-            `${countText(Math.ceil(recent('stretched')))} rooms; fan-out would take ${percentText(recent('fanOut'))} and may take ${percentText(gateway.fanOutMax)}.`,
+            `${countText(Math.ceil(recent('stretched')))} rooms; fan-out would take ${percentText(recent('fanOut'))} and may take ${percentText(gateway.fanOutMax)}${most(busiestRooms, (room) => room.share)}${since(history, 'stretched')}`,
           ),
         ]
       : []),
@@ -126,9 +163,21 @@ function ofPublisher({ rejected }: PublisherView, history: Recent): readonly Fin
   const named = results.length === 0 ? '' : ` (${results.map(([result]) => result).join(', ')})`;
   return [
     ...(refused > 0 && share >= 0.01
-      ? [finding('publications-refused', `${countText(refused)} a second${named}, ${percentText(share)} of all.`)]
+      ? [
+          finding(
+            'publications-refused',
+            `${countText(refused)} a second${named}, ${percentText(share)} of all${since(history, 'rejected')}`,
+          ),
+        ]
       : []),
-    ...(recent('publishP99') > 1 ? [finding('publish-latency', `99 % within ${secondsText(recent('publishP99'))}.`)] : []),
+    ...(recent('publishP99') > 1
+      ? [
+          finding(
+            'publish-latency',
+            `99 % within ${secondsText(recent('publishP99'))}${since(history, 'publishP99', (seconds) => seconds > 1)}`,
+          ),
+        ]
+      : []),
   ];
 }
 
@@ -138,7 +187,7 @@ function ofOperator({ isLeader, pools, pool }: OperatorView, history: Recent): r
   return [
     ...pools.filter(({ isReady }) => !isReady).map(({ key, message }) => finding('pool-unready', `${shownName(key)}. ${message}`)),
     ...(pool === undefined ? [] : ofPool(pool)),
-    ...(errors > 0 ? [finding('reconcile-errors', `${countText(errors)} a second.`)] : []),
+    ...(errors > 0 ? [finding('reconcile-errors', `${countText(errors)} a second${since(history, 'reconcileErrors')}`)] : []),
   ];
 }
 

@@ -2,6 +2,8 @@ import { seriesNames, type Figures, type SeriesName } from './series.ts';
 
 /** Samples of ten minutes, one a second. */
 export const samplesMax = 600;
+/** Seconds without an odd value after which a fault is over. */
+const calmSeconds = 10;
 /** Time between two samples, in milliseconds. */
 export const sampleMs = 1_000;
 
@@ -89,6 +91,20 @@ export class History {
   least(name: SeriesName, seconds: number): number | undefined {
     const values = this.values(name).slice(-seconds);
     return values.length < seconds ? undefined : Math.min(...values.filter((value) => !Number.isNaN(value)));
+  }
+
+  /**
+   * For how long a series has been odd, in seconds: back to its first odd value that no ten seconds without one
+   * follow. 0: it is not.
+   */
+  lasting(name: SeriesName, isOdd: (value: number) => boolean): number {
+    const values = this.values(name);
+    let [first, calm] = [0, 0];
+    for (let back = 1; back <= values.length && calm < calmSeconds; back++) {
+      if (isOdd(values[values.length - back] ?? NaN)) [first, calm] = [back, 0];
+      else calm++;
+    }
+    return first;
   }
 
   toEvent(): HistoryEvent {

@@ -48,6 +48,8 @@ export const seriesUnits = {
   /** Publications that wait for the bus. */
   appendsWaiting: 'count',
   appendFailures: 'perSecond',
+  /** 1 while the bus can be used, else 0. */
+  busUp: 'count',
   /** Bus channels whose subscription is not confirmed. */
   subscriptionsWaiting: 'count',
   /** Busy share of the event loop. */

@@ -37,6 +37,18 @@ test('a page that takes the history of a stream goes on where the process is', (
   expect(page.values('latencyP99').at(-3)).toBeCloseTo(0.12346, 6);
 });
 
+test('a fault lasts back to its first odd second, over pauses of less than ten seconds, and no longer than the history', () => {
+  const history = new History();
+  const isOdd = (value: number): boolean => value > 0;
+  for (let second = 0; second < 100; second++) history.add(second, { slow: [10, 50, 58, 66, 75].includes(second) ? 1 : 0 });
+  expect(history.lasting('slow', isOdd)).toBe(0);
+  for (let second = 100; second < 103; second++) history.add(second, { slow: 1, budget: 1 });
+  expect(history.lasting('slow', isOdd)).toBe(3);
+  expect(history.lasting('rooms', isOdd)).toBe(0);
+  for (let second = 103; second < 900; second++) history.add(second, { slow: 1 });
+  expect(history.lasting('slow', isOdd)).toBe(samplesMax);
+});
+
 test('an empty history of a process that has just started is taken', () => {
   const page = new History();
   page.replace(new History().toEvent());

@@ -42,6 +42,19 @@ test.each([
   expect(judged(calmGateway(), figures)).toEqual([]);
 });
 
+test('a finding tells which channel, since when and how much', () => {
+  const snapshot = calmGateway();
+  const [room = never()] = snapshot.gateway?.busiestRooms ?? [];
+  const rooms = [room, { ...room, channel: 'video:hot', lostPerSecond: 5 }];
+  const history = new History();
+  for (let second = 0; second < 90; second++)
+    history.add(second * 1000, { delivered: 95, slow: second < 20 || (second > 40 && second % 7 !== 0) ? 5 : 0 });
+  const losing = { ...snapshot, gateway: { ...(snapshot.gateway ?? never()), busiestRooms: rooms } };
+  expect(judge(losing, history).findings.map(({ text }) => text)).toEqual([
+    'Slow clients lose publications: 4.5 a second, 4.5 % of what is offered, most in video:hot, for 49 s.',
+  ]);
+});
+
 test('one odd second is no finding', () => {
   const history = new History();
   for (let second = 0; second < 60; second++)
@@ -62,6 +75,7 @@ test('a bus that is away is told once, with its reason, and is worse than anythi
   expect(verdict).toMatchObject({ state: 'broken', words: 'One thing is broken' });
   expect(verdict.findings.map(({ name }) => name)).toEqual(['bus-away', 'slow-clients']);
   expect(verdict.findings[0]?.text).toBe('The bus is away: connect ECONNREFUSED.');
+  expect(verdict.findings[1]?.text).toBe('Slow clients lose publications: 5 a second, 33 % of what is offered.');
 });
 
 test('what a process waits for is told in its words, hostile ones made visible', () => {
