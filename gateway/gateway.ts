@@ -165,7 +165,10 @@ export class Gateway {
       headersMs: limits.handshakeTimeoutMs,
       requestMs: limits.handshakeTimeoutMs,
       socketsMax: settings.connectionsMax,
-      onCrowded: () => this.#countRefusal('full'),
+      onCrowded: (socket) => {
+        this.#countRefusal('full');
+        this.#clients.crowdedOut(socket.remoteAddress);
+      },
       highWaterMark: 16_384,
     });
     this.#server = server;

@@ -12,6 +12,11 @@ export const publisherLines = {
     message: 'a request was refused',
     fields: ['operation', 'channel', 'reason', 'status', 'retryAfterSeconds'],
   },
+  'backend-refused': {
+    level: 'debug',
+    message: 'a handshake of the WebSocket API was refused',
+    fields: ['address', 'reason', 'status', 'retryAfterSeconds'],
+  },
   'backend-opened': { level: 'debug', message: 'a backend opened a connection of the WebSocket API', fields: ['backend', 'address'] },
   'backend-closed': {
     level: 'debug',

@@ -63,6 +63,13 @@ export class RequestLog {
     this.#lines.write('operation-refused', { operation, channel, reason, status, retryAfterSeconds });
   }
 
+  /** A handshake of the WebSocket API that was refused for another reason than its key. */
+  handshakeRefused(request: IncomingMessage, { reason, retryAfterSeconds }: Refusal): void {
+    if (!this.#isOn) return;
+    const { status } = refusals[reason];
+    this.#lines.write('backend-refused', { address: this.#addresses.of(request), reason, status, retryAfterSeconds });
+  }
+
   opened(request: IncomingMessage): BackendLife {
     if (!this.#isOn) return undefined;
     const life = { backend: ++this.#backends, address: this.#addresses.of(request), openedAt: this.#clock.monotonic() };

@@ -81,6 +81,7 @@ export class SocketApi {
     const refusal = this.#upgradeFault(request);
     if (refusal !== undefined) {
       if (refusal.reason === 'notAuthorised') this.#parts.log.keyRefused(request, refusal.message);
+      else this.#parts.log.handshakeRefused(request, refusal);
       return refuseUpgrade(socket, refusal);
     }
     this.#server.handleUpgrade(request, socket, head, (connection) => this.#serve(connection, request));
@@ -98,7 +99,10 @@ export class SocketApi {
 
   /** Cuts off the connections that did not end after `close`. */
   terminate(): void {
-    for (const connection of this.#server.clients) connection.terminate();
+    for (const connection of this.#server.clients) {
+      endings.set(connection, 'the publisher has ended');
+      connection.terminate();
+    }
   }
 
   #upgradeFault(request: IncomingMessage): Refusal | undefined {

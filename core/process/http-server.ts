@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { SocketBound } from './socket-bound.ts';
 
@@ -23,7 +24,7 @@ export interface HttpServerOptions {
   /** Most sockets that stay open, of any protocol: see `SocketBound`. */
   readonly socketsMax: number;
   /** Called for each socket that was closed to keep the bound. */
-  readonly onCrowded?: () => void;
+  readonly onCrowded?: (socket: Socket) => void;
   /** Size of each socket's buffer, in bytes; absent: the platform's. */
   readonly highWaterMark?: number;
 }

@@ -7,7 +7,7 @@ export const spareSocketsMax = 256;
 interface SocketBoundOptions {
   readonly server: Server;
   readonly socketsMax: number;
-  readonly onCrowded?: (() => void) | undefined;
+  readonly onCrowded?: ((socket: Socket) => void) | undefined;
 }
 
 /**
@@ -21,7 +21,7 @@ interface SocketBoundOptions {
  */
 export class SocketBound {
   readonly #socketsMax: number;
-  readonly #onCrowded: () => void;
+  readonly #onCrowded: (socket: Socket) => void;
   readonly #open = new Set<Socket>();
   /** HTTP sockets, without WebSockets. The socket whose last request began longest ago is first. */
   readonly #http = new Set<Socket>();
@@ -65,7 +65,7 @@ export class SocketBound {
     for (const socket of this.#http) {
       if (isAnswering(socket)) continue;
       this.#forget(socket);
-      this.#onCrowded();
+      this.#onCrowded(socket);
       socket.destroy();
       return;
     }

@@ -102,6 +102,11 @@ export class ClientLog {
     if (this.isOn) this.#lines.write('request-unreadable', { address: address ?? 'unknown', reason });
   }
 
+  /** A socket without a request that was closed to make room. */
+  crowdedOut(address: string | undefined): void {
+    if (this.isOn) this.#lines.write('socket-crowded-out', { address: address ?? 'unknown' });
+  }
+
   opened(client: LoggedClient, protocol: string, handshake: Handshake): void {
     if (!this.isOn) return;
     const { id } = client;

@@ -47,6 +47,11 @@ export const gatewayLines = {
     fields: ['address', 'origin', 'host', 'reason', 'status', 'retryAfterSeconds'],
   },
   'request-unreadable': { level: 'debug', message: 'a request could not be read, or did not come in time', fields: ['address', 'reason'] },
+  'socket-crowded-out': {
+    level: 'debug',
+    message: 'a socket without a request was closed, because there were too many',
+    fields: ['address'],
+  },
   'connection-opened': { level: 'debug', message: 'a connection was opened', fields: ['connection', 'address', 'protocol', 'origin'] },
   'user-identified': { level: 'debug', message: 'the user of a connection is known', fields: ['connection', 'user', 'by', 'expiresInMs'] },
   'user-expired': { level: 'debug', message: 'the identity of a connection has ended', fields: ['connection', 'user'] },

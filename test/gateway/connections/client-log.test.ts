@@ -33,6 +33,7 @@ test('at info nothing of a client is looked at, and nothing is written', () => {
   };
   clients.refused(untouched(), untouched());
   clients.unreadable('192.0.2.1', 'HPE_INVALID_METHOD');
+  clients.crowdedOut('192.0.2.1');
   clients.opened({ id: 1, uid: undefined }, 'plain', untouched());
   clients.identified(untouched(), 'token');
   clients.identityEnded(untouched());

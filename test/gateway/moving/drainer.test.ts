@@ -1,14 +1,15 @@
 import type { Duplex } from 'node:stream';
-import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { Placement } from '../../../core/pool/placement.ts';
+import { openClientLog } from '../../../gateway/accounts/client-log.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
 import { Drainer } from '../../../gateway/moving/drainer.ts';
 import { limits } from '../../../core/limits.ts';
 import { CostedClock } from '../../support/costed-clock.ts';
 import { gatewayNamed, poolDocument } from '../../support/pool-document.ts';
+import { recordedLog, type RecordedLine } from '../../support/recorded-log.ts';
 
 /**
  * When one client was told to move, and when the gateway closed its connection, in milliseconds since the drain began.
@@ -27,6 +28,7 @@ class Draining {
   readonly #beganAt = this.#clock.time;
   readonly #connections = new Map<number, Connection>();
   readonly #drainer: Drainer;
+  readonly #log = recordedLog('debug');
 
   /**
    * @param isDeaf whether clients stay when they are told to move; else each goes at the end of the time that it is
@@ -41,8 +43,14 @@ class Draining {
       uid: 'uid-a',
       clock: this.#clock,
       registry: new Registry(),
-      logger: pino({ level: 'silent' }),
+      logger: this.#log.logger,
+      clients: openClientLog({ logger: this.#log.logger, registry: new Registry(), clock: this.#clock, trustedProxies: [] }),
     });
+  }
+
+  /** Lines of the log with this name. */
+  logged(event: string): readonly RecordedLine[] {
+    return this.#log.lines.filter((line) => line.event === event);
   }
 
   /** Ends the process, and returns how long it took to have nobody left, in milliseconds. */
@@ -110,6 +118,9 @@ test.each([
   if (connectionsPerSecond !== undefined) expect(Math.max(...toldAt)).toBeGreaterThan(deadlineMs - 100);
   expect(draining.fates.filter(({ closedAt }) => closedAt !== undefined)).toEqual([]);
   expect(tookMs).toBeLessThan(withinMs);
+  expect(draining.logged('drain-began')).toMatchObject([{ connections: 150 }]);
+  expect(draining.logged('move-told').map((line) => line['connection'])).toEqual(draining.fates.map((_fate, id) => id));
+  expect(draining.logged('drain-ended')).toMatchObject([{ moved: 150 }]);
 });
 
 test('who was told and stays is closed in the last call, evenly, and nobody is left at its end', async () => {

@@ -232,6 +232,7 @@ test('a marked text in every place that a client or a backend can fill is nowher
   for (const body of [publication, mark, JSON.stringify({ [mark]: mark }), JSON.stringify({ c: `no channel ${mark}`, d: mark })])
     expect(await post(body)).toBe(400);
   expect(await post(publication, { 'content-type': mark })).toBe(415);
+  expect((await refusedUpgrade(publisherPort, headers)).status).toBe(404);
   const backend = await TestClient.open(publisherPort, { headers: { 'x-api-key': key, cookie: mark }, path: `/ws/v1?key=${mark}` });
   for (const message of [mark, { m: mark, p: mark, i: mark }, { m: 'mesh.publish', p: { c: mark, d: mark, [mark]: mark }, i: mark }])
     await backend.ask(message);
@@ -247,7 +248,7 @@ test('a marked text in every place that a client or a backend can fill is nowher
   const events = new Set(log.map(({ event }) => event));
   for (const event of ['connection-opened', 'subscribed', 'token-refused', 'tokens-refused', 'handshake-refused', 'origin-refused'])
     expect(events).toContain(event);
-  for (const event of ['request-unreadable', 'key-refused', 'operation-refused', 'backend-opened', 'backend-closed'])
+  for (const event of ['request-unreadable', 'key-refused', 'operation-refused', 'backend-refused', 'backend-opened', 'backend-closed'])
     expect(events).toContain(event);
   expect(log.find(({ event }) => event === 'handshake-refused')).toMatchObject({
     address: '127.0.0.1',
