@@ -16,8 +16,8 @@ function commandsInRunbooks(): readonly string[] {
   return [...new Set(commands)];
 }
 
-/** These need a running pod, or a terminal. */
-const needsPod = /\b(?:logs POD|port-forward|edit)\b/;
+/** These need a running pod, a terminal, or the plugin. */
+const needsPod = /\b(?:logs POD|port-forward|edit|kubectl barrage)\b/;
 
 test(
   'the API server takes the kubectl commands of the runbooks',

@@ -73,7 +73,7 @@ describe.each(runbooks)('%s', (file) => {
     expect(parts.filter((part) => part.trim().length < 40)).toEqual([]);
   });
 
-  test('its queries parse and use only what is exported; its links lead somewhere', () => {
+  test('its queries, log events, commands of the plugin and links exist', () => {
     const queries = [...text.matchAll(/```promql\n([^`]*)```/g)].map(([, query = '']) => query.trim());
     expect(queries.flatMap((query) => checkQuery(query, catalogue).faults)).toEqual([]);
     const known = new Set(catalogue.metrics.flatMap(({ name }) => [name, `${name}_bucket`, `${name}_count`, `${name}_sum`]));
@@ -81,6 +81,10 @@ describe.each(runbooks)('%s', (file) => {
       ([name]) => name,
     );
     expect(named.filter((name) => !known.has(name))).toEqual([]);
+    const greps = [...text.matchAll(/grep (?:-E )?'?([a-z|-]+)'?$/gm)].flatMap(([, words = '']) => words.split('|'));
+    expect(greps.filter((word) => !readFileSync('docs/logs.md', 'utf8').includes(`\`${word}\``))).toEqual([]);
+    const plugin = [...text.matchAll(/kubectl barrage ([a-z]+)/g)].map(([, command = '']) => command);
+    expect(plugin.filter((command) => !readFileSync('docs/kubectl.md', 'utf8').includes(`| \`${command}\` |`))).toEqual([]);
     const links = [...text.matchAll(/\]\(([^)#]+\.md)(?:#[^)]*)?\)/g)].map(([, link = '']) => link);
     expect(links.filter((link) => !existsSync(`${runbookFolder}/${link}`))).toEqual([]);
   });
