@@ -11,7 +11,7 @@ import { answerOf, resultOf, socketPath } from './http.ts';
 import type { Mesh } from './mesh.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import type { Operation } from './operation-seconds.ts';
-import type { Tracer } from '../core/trace.ts';
+import type { Span, Tracer } from '../core/trace.ts';
 import type { RequestLog } from './request-log.ts';
 import { parseSocketRequest, shown, type RequestNumber, type SocketRequest } from './request.ts';
 
@@ -158,11 +158,14 @@ export class SocketApi {
   }
 
   /** Carries out one request, inside a span if its trace is sampled. Never rejects. */
-  async #run(operation: Operation, { params, traceparent }: SocketRequest): Promise<Outcome> {
+  #run(operation: Operation, { params, traceparent }: SocketRequest): Promise<Outcome> {
     const { mesh, tracer } = this.#parts;
     const span = tracer.request(operation, 'backend', traceparent);
-    if (span === undefined) return await mesh.run(operation, params, { traceparent });
-    const outcome = await mesh.run(operation, params, { span, traceparent });
+    return span === undefined ? mesh.run(operation, params, { traceparent }) : this.#runInside(span, operation, params);
+  }
+
+  async #runInside(span: Span, operation: Operation, params: unknown): Promise<Outcome> {
+    const outcome = await this.#parts.mesh.run(operation, params, { span });
     span.set(resultOf(outcome));
     const isOurs = outcome.kind !== 'done' && refusals[outcome.reason].status >= 500;
     span.end(isOurs ? { fault: outcome.reason } : {});

@@ -8,13 +8,12 @@ import type { AppendResult, ChannelLog } from './bus.ts';
  * @param span the request's
  * @throws as `ChannelLog.append`
  */
-export async function appendTraced(
-  log: ChannelLog,
-  channel: string,
-  publication: Publication,
-  span: Span | undefined,
-): Promise<AppendResult> {
-  if (span === undefined) return await log.append(channel, [publication]);
+export function appendTraced(log: ChannelLog, channel: string, publication: Publication, span: Span | undefined): Promise<AppendResult> {
+  // No promise of its own: nearly every publication goes this way.
+  return span === undefined ? log.append(channel, [publication]) : appendInside(log, channel, publication, span);
+}
+
+async function appendInside(log: ChannelLog, channel: string, publication: Publication, span: Span): Promise<AppendResult> {
   const append = span.child('append');
   try {
     const result = await log.append(channel, [{ ...publication, traceparent: append.traceparent }]);

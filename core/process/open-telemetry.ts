@@ -71,10 +71,16 @@ export interface RecordingOptions {
 export function startOpenTelemetry(options: RecordingOptions): Tracing {
   const { part, instance, logger, counts } = options;
   const queue = new SpanQueue(waitingMaxOf(process.env), counts);
+  const journal = processJournal(logger);
+  const lost = journal.sparse('traces-lost');
+  const odd = journal.sparse('trace-setting-odd');
+  const nothing = (): void => undefined;
+  const library = { error: nothing, warn: (words: string) => void odd.warn(words), info: nothing, debug: nothing, verbose: nothing };
+  diag.setLogger(library, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   const sdk = new NodeSDK({
     // What gets here is sampled already. So a publication that is not costs no ids, no attributes and no objects.
     sampler: { shouldSample: () => ({ decision: SamplingDecision.RECORD_AND_SAMPLED }), toString: () => 'decided before' },
-    traceExporter: new CountingExporter(exporterOf(options), queue, (error) => lost.warn(error)),
+    traceExporter: new CountingExporter(exporterOf(options), queue, (error) => tellLost(lost, error)),
     resource: resources
       .defaultResource()
       .merge(resources.resourceFromAttributes({ 'service.name': `barrage-${part}`, 'service.instance.id': instance })),
@@ -84,14 +90,9 @@ export function startOpenTelemetry(options: RecordingOptions): Tracing {
     metricReaders: [],
     logRecordProcessors: [],
   });
-  const journal = processJournal(logger);
-  const lost = journal.sparse('traces-lost');
-  const odd = journal.sparse('trace-setting-odd');
-  const nothing = (): void => undefined;
-  // Errors of exports are counted and logged by the exporter above.
-  const library = { error: nothing, warn: (words: string) => void odd.warn(words), info: nothing, debug: nothing, verbose: nothing };
-  diag.setLogger(library, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   sdk.start();
+  // From here on it could only repeat what is counted.
+  diag.disable();
   return {
     tracer: new RecordingTracer(trace.getTracer('barrage'), queue, options),
     close: async () => {
@@ -101,6 +102,11 @@ export function startOpenTelemetry(options: RecordingOptions): Tracing {
       late.abort();
     },
   };
+}
+
+/** While a collector is away, exports wait for each other; that is no news of their failure's reason. */
+function tellLost(lost: { warn(error: unknown): unknown }, error: unknown): void {
+  if (!(error instanceof Error && error.message.startsWith('Concurrent export limit'))) lost.warn(error);
 }
 
 function exporterOf({ settings }: RecordingOptions): tracing.SpanExporter {
@@ -203,10 +209,12 @@ interface Recording {
 class RecordedSpan implements Span {
   readonly #recording: Recording;
   readonly #span: LibrarySpan;
+  readonly #startedAtMs: number;
 
   constructor(recording: Recording, name: SpanName, parent: Context, { at = performance.now(), attributes }: SpanStart = {}) {
     this.#recording = recording;
-    const start = { kind: kinds[spanTable[name].kind], startTime: recording.clock.unixMs(at) };
+    this.#startedAtMs = recording.clock.unixMs(at);
+    const start = { kind: kinds[spanTable[name].kind], startTime: this.#startedAtMs };
     this.#span = recording.tracer.startSpan(name, attributes === undefined ? start : { ...start, attributes }, parent);
   }
 
@@ -228,7 +236,9 @@ class RecordedSpan implements Span {
 
   end({ at = performance.now(), fault }: { readonly at?: number | undefined; readonly fault?: string | undefined } = {}): void {
     if (fault !== undefined) this.#span.setStatus({ code: SpanStatusCode.ERROR, message: fault });
-    if (this.#recording.queue.enter() === 'entered') this.#span.end(this.#recording.clock.unixMs(at));
+    // The machine's clock may have been set back meanwhile.
+    const endedAtMs = Math.max(this.#startedAtMs, this.#recording.clock.unixMs(at));
+    if (this.#recording.queue.enter() === 'entered') this.#span.end(endedAtMs);
   }
 }
 

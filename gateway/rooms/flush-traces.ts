@@ -20,25 +20,30 @@ export interface SampledPublication {
   readonly receivedAt: number;
 }
 
-/** The sampled publications of a batch behind those that wait already; `undefined`: there are none. */
+/** Whether a batch holds a sampled publication. Nearly none does, so this is asked before anything else. */
+export function hasSampled({ publications }: LogBatch): boolean {
+  for (const { traceparent } of publications) if (traceparent !== undefined) return true;
+  return false;
+}
+
+/** The sampled publications of a batch, behind those that wait already. */
 export function withSampled(
   waiting: readonly SampledPublication[] | undefined,
   { epoch, firstOffset, publications }: LogBatch,
   receivedAt: number,
   tracer: Tracer,
-): readonly SampledPublication[] | undefined {
-  let all: SampledPublication[] | undefined;
+): readonly SampledPublication[] {
+  const all = [...(waiting ?? [])];
   let offset = firstOffset;
   for (const publication of publications) {
     const { traceparent } = publication;
     if (traceparent !== undefined) {
-      all ??= [...(waiting ?? [])];
       if (all.length < tracedPerFlushMax) all.push({ epoch, offset, publication, traceparent, receivedAt });
       else tracer.skipped(1);
     }
     offset++;
   }
-  return all ?? waiting;
+  return all;
 }
 
 /** The sampled publications that wait after a cut; `undefined`: none does. */

@@ -14,7 +14,7 @@ import { Delivery } from './delivery.ts';
 import type { DoneFlushes } from './done-flushes.ts';
 import type { FanOut } from './fan-out.ts';
 import { FlushRecords, type ClassRecord } from './flush-records.ts';
-import { FlushTrace, stillWaiting, withSampled, type SampledPublication, type TracedFlush } from './flush-traces.ts';
+import { FlushTrace, hasSampled, stillWaiting, withSampled, type SampledPublication, type TracedFlush } from './flush-traces.ts';
 import { Handovers } from './handovers.ts';
 import { RoomMeter } from './room-meter.ts';
 import { MemberList, type Member, type MemberRoom } from './members.ts';
@@ -165,7 +165,7 @@ export class Room implements MemberRoom {
     this.#meter.received(batch.publications);
     const { metrics, clock, tracer } = this.#surroundings;
     metrics.received(batch.publications.length);
-    if (tracer?.isOn === true) this.#sampled = withSampled(this.#sampled, batch, clock.monotonic(), tracer);
+    if (tracer?.isOn === true && hasSampled(batch)) this.#sampled = withSampled(this.#sampled, batch, clock.monotonic(), tracer);
     this.#emit(this.#merger.receive(batch, this.#moment()));
   }
 
