@@ -1,11 +1,12 @@
 import { closeCodes, reconnectsAfter } from '../core/close-codes.ts';
-import { subprotocol, type Hello, type Reply } from '../core/protocol/barrage-v1.ts';
+import { sdkProtocolPrefix, subprotocol, type Hello, type Reply } from '../core/protocol/barrage-v1.ts';
 import { Authentication, type TokenSource } from './authentication.ts';
 import type { ClientClock } from './client-clock.ts';
 import { CommandQueue, waitingBytesMax, type QueueRefusal } from './command-queue.ts';
 import type { CommandBody, Outcome, Settle } from './command.ts';
 import { BarrageError } from './errors.ts';
 import { Liveness } from './liveness.ts';
+import { sdkVersion } from './version.ts';
 import { readMessage, type Received } from './wire.ts';
 
 /** Every message but hello and replies, which the connection treats itself. */
@@ -66,7 +67,7 @@ export class Connection {
     this.url = options.url;
     this.#options = options;
     this.#dialledAt = options.clock.monotonic();
-    this.#socket = new WebSocket(options.url, subprotocol);
+    this.#socket = new WebSocket(options.url, [subprotocol, `${sdkProtocolPrefix}${sdkVersion}`]);
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.onmessage = ({ data }): void => this.#receive(data);
     this.#socket.onclose = ({ code, reason }): void => {

@@ -34,6 +34,12 @@ export const limits = {
    * `subscriptionsPerConnectionMax`.
    */
   coldRoomsOfConnectionPerSecondMax: 5,
+  /** Most policies with series of their own in a gateway's metrics; the others share one. */
+  policyLabelsMax: 100,
+  /** Most channels in each list of a gateway's busiest channels. */
+  topChannelsMax: 20,
+  /** Most versions of the SDK with a series of their own in a gateway's metrics; the others share one. */
+  clientVersionsMax: 20,
   /** Most bytes of a connection's context (`set_context_value`), as JSON. */
   contextBytesMax: 16_384,
   /** Most bytes of replies and notices that wait for one connection; above it the connection is closed as slow. */

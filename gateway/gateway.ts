@@ -65,7 +65,6 @@ export interface GatewayOptions {
 }
 
 const busRetryMs = 500;
-const topChannelsMax = 20;
 
 /**
  * One process that holds clients' connections: rooms, merging, fan-out. It gets publications from the bus, and answers
@@ -97,7 +96,6 @@ export class Gateway {
     this.#pool = options.pool ?? new Pool({ publicKeyPem: '', logger });
     this.#pool.onChange(() => this.#poolChanged());
     this.#metrics = new GatewayMetrics(registry, {
-      connections: () => this.#connections.size,
       connectionsMax: () => settings.connectionsMax,
       sockets: () => sockets.open,
       subscriptions: () => this.#rooms.subscriptions,
@@ -306,7 +304,7 @@ export class Gateway {
       ...this.#load.read(),
       drain: this.#drainer.state,
       bus: this.#options.inUse?.(),
-      topChannels: [...topChannels(this.#rooms.allCounts(), topChannelsMax)],
+      topChannels: [...topChannels(this.#rooms.allCounts(), limits.topChannelsMax)],
     };
   }
 

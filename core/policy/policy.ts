@@ -113,6 +113,14 @@ export class Policies {
     return policy.channel.startsWith('user:') ? policy : { ...policy, access: ownerPolicy.access };
   }
 
+  /** Whether a policy with exactly this pattern is in force. The built-in ones always are. */
+  has(pattern: string): boolean {
+    if (pattern === defaultPolicy.channel || pattern === ownerPolicy.channel) return true;
+    if (!pattern.endsWith('*')) return this.#exact.has(pattern);
+    const beginning = pattern.slice(0, -1);
+    return this.#beginnings.some(([length, policies]) => length === beginning.length && policies.has(beginning));
+  }
+
   #find(channel: string): ChannelPolicy | undefined {
     const exact = this.#exact.get(channel);
     if (exact !== undefined) return exact;

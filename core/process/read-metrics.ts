@@ -1,5 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
+/** One series of a metric with labels: its labels and its value. */
+export type Series<Label extends string> = readonly [labels: Readonly<Record<Label, string>>, value: number];
+
 /** Name and help text of a metric that is read when it is scraped. */
 export interface ReadMetric {
   readonly name: string;
@@ -14,6 +17,42 @@ export function readGauge(registry: Registry, { name, help }: ReadMetric, read: 
     registers: [registry],
     collect() {
       this.set(read());
+    },
+  });
+}
+
+/** A metric with labels that is read when it is scraped. */
+export interface ReadSeries<Label extends string> extends ReadMetric {
+  readonly labelNames: readonly Label[];
+}
+
+/** Registers a gauge whose series are read at each scrape. A series that is not read any more is gone. */
+export function readGauges<Label extends string>(registry: Registry, metric: ReadSeries<Label>, read: () => Iterable<Series<Label>>): void {
+  void new Gauge<Label>({
+    ...metric,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [labels, value] of read()) this.set(labels, value);
+    },
+  });
+}
+
+/**
+ * Registers a counter whose series are read at each scrape. A series that is not read any more is gone.
+ * @param read sums since the start of their series, which never fall
+ */
+export function readCounters<Label extends string>(
+  registry: Registry,
+  metric: ReadSeries<Label>,
+  read: () => Iterable<Series<Label>>,
+): void {
+  void new Counter<Label>({
+    ...metric,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [labels, value] of read()) this.inc(labels, value);
     },
   });
 }

@@ -5,6 +5,12 @@
 export const subprotocol = 'barrage.v1';
 
 /**
+ * Beginning of a second subprotocol that the SDK offers after `barrage.v1`, followed by the SDK's version. No gateway
+ * chooses it: it only tells the version.
+ */
+export const sdkProtocolPrefix = 'barrage-sdk.';
+
+/**
  * The commands of a client. A command has an `id` of the client's choice (0 … 2^53−1). It gets exactly one reply, which
  * repeats the `id`.
  */

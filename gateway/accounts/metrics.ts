@@ -2,12 +2,15 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import { exportBusUp, readCounter, readGauge } from '../../core/process/read-metrics.ts';
 import { priorities, type PlacedPublication, type Publication } from '../../core/publication.ts';
 import type { Cut } from '../merging/cut.ts';
+import { exportBusiest, type BusiestChannels } from './busiest-channels.ts';
+import { ClientCensus } from './client-census.ts';
+import { exportClients, exportPolicies } from './labelled-metrics.ts';
 import { Distribution } from './distribution.ts';
-import { dropReasons, Tally } from './tally.ts';
+import { PolicyAccounts } from './policy-accounts.ts';
+import { Tally } from './tally.ts';
 
 /** Sources of the gauges, read at a scrape. */
 export interface GatewayGauges {
-  readonly connections: () => number;
   /** Most connections that this gateway accepts. */
   readonly connectionsMax: () => number;
   readonly sockets: () => number;
@@ -20,10 +23,17 @@ export interface GatewayGauges {
 
 const seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
-/** The metrics of one gateway process, named as in `docs/metrics.md`. No label is a channel, a user or a connection. */
+/** The metrics of one gateway process, named as in `docs/metrics.md`. No label is a user or a connection. */
 export class GatewayMetrics {
   /** The process's accounts of all rooms since the start, closed rooms included. */
   readonly tally = new Tally();
+  /** The same by policy, for the policies in force. */
+  readonly policies = new PolicyAccounts((frames, bytes) => this.#sent(frames, bytes));
+  readonly clients = new ClientCensus();
+  /** The queues of the connections whose socket takes no more at the moment. */
+  readonly queues = new Set<{ readonly bytes: number }>();
+  /** The busiest channels of the last window. */
+  busiest: BusiestChannels = { loaded: [], dropping: [] };
   readonly busGaps: Counter;
   readonly heldFlushes: Counter;
   readonly openedConnections: Counter;
@@ -47,7 +57,6 @@ export class GatewayMetrics {
     const registers = [registry];
     const gauge = (name: string, help: string, read: () => number): void => readGauge(registry, { name, help }, read);
     const counted = (name: string, help: string, read: () => number): void => readCounter(registry, { name, help }, read);
-    gauge('barrage_gateway_connections', 'Open client connections.', gauges.connections);
     gauge(
       'barrage_gateway_connections_max',
       'Connections that this gateway accepts (`BARRAGE_GATEWAY_CONNECTIONS_MAX`).',
@@ -154,10 +163,6 @@ export class GatewayMetrics {
     });
     const { tally } = this;
     counted('barrage_gateway_frames_sent_total', 'Frames of publications handed to sockets.', () => this.#framesSent);
-    counted('barrage_gateway_bytes_sent_total', 'Bytes of publications handed to sockets, frame headers included.', () => this.#bytesSent);
-    counted('barrage_gateway_publications_delivered_total', 'Publications × members handed to sockets.', () =>
-      priorities.reduce((sum, priority) => sum + tally.count('delivered', priority), 0),
-    );
     counted(
       'barrage_gateway_publications_offered_total',
       'Publications × members at each cut = delivered + dropped + pending, exactly.',
@@ -166,16 +171,17 @@ export class GatewayMetrics {
     gauge('barrage_gateway_publications_pending', "Publications × members that wait in the gateway's queues.", () =>
       priorities.reduce((sum, priority) => sum + tally.pending(priority), 0),
     );
-    void new Counter({
-      name: 'barrage_gateway_publications_dropped_total',
-      help: 'Publications × members not sent. Left out on purpose: `budget`, `conflated`, `expired`. Lost: `slow` (the client reads too slowly), `disconnected` (the client was gone, or had left, before its turn).',
-      labelNames: ['reason', 'priority'],
-      registers,
-      collect() {
-        this.reset();
-        for (const reason of dropReasons) for (const priority of priorities) this.inc({ reason, priority }, tally.count(reason, priority));
-      },
-    });
+    gauge('barrage_gateway_queued_bytes', 'Bytes in the queues of connections whose client reads too slowly.', () =>
+      [...this.queues].reduce((sum, { bytes }) => sum + bytes, 0),
+    );
+    gauge(
+      'barrage_gateway_connections_blocked',
+      'Connections whose socket takes no more bytes at the moment: what is for them waits in their queues.',
+      () => this.queues.size,
+    );
+    exportClients(registry, this.clients);
+    exportPolicies(registry, this.policies);
+    exportBusiest(registry, () => this.busiest);
   }
 
   /** Bytes of publications sent since the start, frame headers included. */
@@ -196,7 +202,7 @@ export class GatewayMetrics {
     this.#mergeWindow.observe(windowMs / 1000);
   }
 
-  sent(frames: number, bytes: number): void {
+  #sent(frames: number, bytes: number): void {
     this.#framesSent += frames;
     this.#bytesSent += bytes;
   }

@@ -2,7 +2,7 @@ import { userChannel } from '../../core/channel.ts';
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import type { Connection } from '../connections/connection.ts';
 import { endOf, identify, leaveRoom } from '../connections/standing.ts';
-import type { JoinResult } from '../rooms/rooms.ts';
+import type { JoinResult } from '../rooms/joining.ts';
 import { parsePlainCommand, type PlainCommand } from './plain-command.ts';
 import type { Dialect, SessionSurroundings } from './session.ts';
 

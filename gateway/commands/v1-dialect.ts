@@ -6,7 +6,7 @@ import type { Connection } from '../connections/connection.ts';
 import { endOf, identify, leaveRoom } from '../connections/standing.ts';
 import type { AuthResult } from '../identity/identity.ts';
 import { rateOf } from '../merging/density.ts';
-import type { JoinResult } from '../rooms/rooms.ts';
+import type { JoinResult } from '../rooms/joining.ts';
 import type { Dialect, SessionSurroundings } from './session.ts';
 import { parseCommand } from './v1-command.ts';
 

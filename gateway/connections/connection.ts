@@ -40,6 +40,7 @@ export class Connection implements Subscriber {
   readonly #wire: Wire;
   readonly #onClose: (code: CloseCode) => void;
   readonly #socket: Duplex;
+  readonly #queues: Set<{ readonly bytes: number }> | undefined;
   #queue: SendQueue<Member, QueuedBatch> | undefined;
   #isClosed = false;
   /** Whether the queue is at its bound: batches are being dropped. */
@@ -60,12 +61,15 @@ export class Connection implements Subscriber {
     readonly wire: Wire;
     readonly now: number;
     readonly onClose: (code: CloseCode) => void;
+    /** Holds the queues of all connections whose socket takes no more at the moment. Absent: nobody measures them. */
+    readonly queues?: Set<{ readonly bytes: number }>;
   }) {
     this.id = options.id;
     this.encoding = options.encoding;
     this.#wire = options.wire;
     this.#onClose = options.onClose;
     this.#socket = options.wire.socket;
+    this.#queues = options.queues;
     this.lastSeenAt = options.now;
   }
 
@@ -146,7 +150,9 @@ export class Connection implements Subscriber {
 
   #end(): void {
     this.#isClosed = true;
-    for (const waiting of this.#queue?.takeAll() ?? []) {
+    if (this.#queue === undefined) return;
+    this.#queues?.delete(this.#queue);
+    for (const waiting of this.#queue.takeAll()) {
       if (waiting.kind === 'batch') waiting.delivery.dropped('disconnected', 1);
     }
   }
@@ -185,6 +191,7 @@ export class Connection implements Subscriber {
 
   #block(): void {
     this.#queue ??= new SendQueue();
+    this.#queues?.add(this.#queue);
     this.#socket.once('drain', () => this.#drain());
   }
 
@@ -203,6 +210,7 @@ export class Connection implements Subscriber {
       }
     }
     this.#queue = undefined;
+    this.#queues?.delete(queue);
     this.#setFull(false);
   }
 

@@ -5,6 +5,8 @@ import type { Encoding } from '../encoding/encoding.ts';
 import type { Handshake } from '../accounts/client-log.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { Rooms } from '../rooms/rooms.ts';
+import { plainEncoding } from '../encoding/encodings.ts';
+import { clientOf, type Offer } from './client-of.ts';
 import { Connection, type Wire } from './connection.ts';
 import { IdleRule, type IdleTimes } from './idle-rule.ts';
 import { expireIdentity } from './standing.ts';
@@ -71,7 +73,7 @@ export class OpenConnections {
   }
 
   /** Opens a connection after its handshake. */
-  open(encoding: Encoding, wire: Wire, handshake: Handshake): SocketListener {
+  open(encoding: Encoding, wire: Wire, handshake: Handshake & Offer): SocketListener {
     const { clock, metrics, nextId, listen, rooms } = this.#options;
     const id = nextId();
     const connection = new Connection({
@@ -79,6 +81,7 @@ export class OpenConnections {
       encoding,
       wire,
       now: clock.monotonic(),
+      queues: metrics.queues,
       onClose: (code) => {
         metrics.closedConnections.inc({ code: code.code });
         rooms.clients?.closing(connection, code, () => channelsOf(connection));
@@ -88,6 +91,7 @@ export class OpenConnections {
     this.#connections.set(id, connection);
     metrics.openedConnections.inc();
     rooms.clients?.opened(connection, encoding.name, handshake);
+    const group = metrics.clients.joined(clientOf(encoding !== plainEncoding, handshake.headers['sec-websocket-protocol']));
     const listener = listen(connection);
     return {
       message: (data, kind) => listener.message(data, kind),
@@ -101,7 +105,7 @@ export class OpenConnections {
         rooms.clients?.ended(connection, end, () => channelsOf(connection));
         this.#leaveAll(connection);
         connection.ended();
-        this.#connections.delete(id);
+        if (this.#connections.delete(id)) metrics.clients.left(group);
       },
     };
   }

@@ -23,6 +23,8 @@ export class RoomMeter implements FannedOut {
   #flushesWritten = 0;
   #flushCostMs: number | undefined;
   #writeCostMs = writeCostMsAssumed;
+  #totalSpentMs = 0;
+  #totalPublications = 0;
 
   /** @param onActive called at the first input or write after the load was last taken */
   constructor(onActive: () => void) {
@@ -32,6 +34,11 @@ export class RoomMeter implements FannedOut {
   /** CPU time of a flush for each member, in milliseconds. */
   get writeCostMs(): number {
     return this.#writeCostMs;
+  }
+
+  /** Sums since the room was opened, as of the last `takeLoad`. */
+  get totals(): { readonly spentMs: number; readonly publications: number } {
+    return { spentMs: this.#totalSpentMs, publications: this.#totalPublications };
   }
 
   /** Whether a flush is under way: its cost is measured at its end. */
@@ -68,6 +75,7 @@ export class RoomMeter implements FannedOut {
       publicationsPerSecond: this.#publications * perSecond,
       bytesPerSecond: this.#bytes * perSecond,
     };
+    this.#totalPublications += this.#publications;
     this.#arrivals = 0;
     this.#publications = 0;
     this.#bytes = 0;
@@ -81,6 +89,7 @@ export class RoomMeter implements FannedOut {
     const before = this.#flushCostMs ?? measuredMs;
     this.#flushCostMs = before + costWeight * (measuredMs - before);
     this.#writeCostMs = measuredMs / Math.max(1, members);
+    this.#totalSpentMs += this.spentMs;
     this.spentMs = 0;
     this.#flushesWritten = 0;
   }

@@ -1,15 +1,16 @@
 import type { Clock } from '../../core/clock.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
-import { priorities, type LogBatch, type Position } from '../../core/publication.ts';
+import type { LogBatch, Position } from '../../core/publication.ts';
 import { noTracer, type Tracer } from '../../core/trace.ts';
 import type { EncodedItems, Encoding, MemberClass } from '../encoding/encoding.ts';
 import { flushesUnderWayMax, type RoomLoad } from '../merging/cadence.ts';
 import type { ClassCut, Cut, Missing, Moment } from '../merging/cut.ts';
 import { densityFor } from '../merging/density.ts';
-import { leftOutReasons, type LeftOut } from '../merging/left-out.ts';
 import { Merger } from '../merging/merger.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
+import type { PolicyAccount } from '../accounts/policy-accounts.ts';
 import { Tally } from '../accounts/tally.ts';
+import { account, sentOf } from './cut-accounts.ts';
 import { Delivery } from './delivery.ts';
 import type { DoneFlushes } from './done-flushes.ts';
 import type { FanOut } from './fan-out.ts';
@@ -41,7 +42,9 @@ export class Room implements MemberRoom {
   readonly #handovers = new Handovers();
   readonly records: FlushRecords;
   readonly tally = new Tally();
-  readonly #tallies: readonly Tally[];
+  #account: PolicyAccount;
+  /** Those of the room, of the process, and of the policy in force. */
+  #tallies: readonly Tally[];
   #cancelTimer: (() => void) | undefined;
   #timerAt = 0;
   /** Members whose queue is at its bound; kept by their connections. */
@@ -69,7 +72,8 @@ export class Room implements MemberRoom {
     this.channel = options.channel;
     this.#surroundings = options.surroundings;
     this.records = new FlushRecords(options.surroundings.clock, options.surroundings.done);
-    this.#tallies = [this.tally, options.surroundings.metrics.tally];
+    this.#account = options.surroundings.metrics.policies.of(options.policy.channel);
+    this.#tallies = [this.tally, options.surroundings.metrics.tally, this.#account.tally];
     this.#merger = new Merger(options);
   }
 
@@ -102,6 +106,10 @@ export class Room implements MemberRoom {
   setPolicy(policy: ChannelPolicy): boolean {
     const { budget } = this.#merger.policy;
     this.#merger.setPolicy(policy);
+    // What is under way stays on the account with which it was cut.
+    const { metrics } = this.#surroundings;
+    this.#account = metrics.policies.of(policy.channel);
+    this.#tallies = [this.tally, metrics.tally, this.#account.tally];
     // Classes depend only on this budget, so most changes of policies need no look at the members.
     return policy.budget.publicationsPerSecond !== budget.publicationsPerSecond;
   }
@@ -167,6 +175,11 @@ export class Room implements MemberRoom {
     metrics.received(batch.publications.length);
     if (tracer?.isOn === true && hasSampled(batch)) this.#sampled = withSampled(this.#sampled, batch, clock.monotonic(), tracer);
     this.#emit(this.#merger.receive(batch, this.#moment()));
+  }
+
+  /** Sums of its meter, for the busiest channels. */
+  get totals(): RoomMeter['totals'] {
+    return this.#meter.totals;
   }
 
   /** Whether a flush is under way: its cost is measured at its end. */
@@ -290,7 +303,7 @@ export class Room implements MemberRoom {
       const list = this.#members.get(classCut.memberClass);
       if (list === undefined || list.size === 0) continue;
       const { dropped } = classCut;
-      for (const tally of this.#tallies) account(tally, cut, dropped, list.size);
+      account(this.#tallies, { cut, dropped, members: list.size });
       const frame = classCut.send ? this.#encode(cut.epoch, classCut, encoded?.get(classCut.memberClass.encoding)) : undefined;
       const delivery = frame === undefined ? undefined : this.#delivery({ cut, classCut, frame, list });
       if (delivery !== undefined) deliveries.push(delivery);
@@ -334,7 +347,6 @@ export class Room implements MemberRoom {
   }): Delivery<Member> {
     const { cut, classCut, frame, list } = options;
     const { dropped, items, memberClass, after, upto } = classCut;
-    const { metrics } = this.#surroundings;
     return new Delivery({
       span: { epoch: cut.epoch, after, upto },
       frame,
@@ -342,7 +354,7 @@ export class Room implements MemberRoom {
       publications: dropped === undefined ? cut.offered : sentOf(cut, dropped),
       members: list.lend(),
       tallies: this.#tallies,
-      meter: metrics,
+      meter: this.#account,
     });
   }
 
@@ -368,9 +380,10 @@ export class Room implements MemberRoom {
     span: { readonly epoch: string; readonly after: number; readonly upto: number },
     notices: readonly { readonly bytes: Buffer | undefined; readonly members: readonly Member[] }[],
   ): void {
-    const { fanOut, metrics } = this.#surroundings;
+    const { fanOut } = this.#surroundings;
+    const meter = this.#account;
     const deliveries = notices.flatMap(({ bytes, members }) =>
-      bytes === undefined ? [] : [new Delivery({ span, frame: bytes, frames: 1, publications: [], members, tallies: [], meter: metrics })],
+      bytes === undefined ? [] : [new Delivery({ span, frame: bytes, frames: 1, publications: [], members, tallies: [], meter })],
     );
     fanOut.add({ room: this.#meter, deliveries, onDone: () => {} });
   }
@@ -380,20 +393,4 @@ export class Room implements MemberRoom {
 function encodedFor(classes: readonly ClassCut[]): ReadonlyMap<Encoding, EncodedItems> | undefined {
   if (classes.length < 2) return undefined;
   return new Map(classes.map(({ memberClass }) => [memberClass.encoding, new Map()]));
-}
-
-function account(tally: Tally, cut: Cut, dropped: LeftOut | undefined, members: number): void {
-  tally.add('offered', cut.offered, members);
-  if (dropped === undefined) return;
-  for (const reason of leftOutReasons)
-    tally.add(
-      reason,
-      priorities.map((priority) => dropped.count(reason, priority)),
-      members,
-    );
-}
-
-/** Number of publications of each priority that a class is sent. */
-function sentOf({ offered }: Cut, dropped: LeftOut): readonly number[] {
-  return priorities.map((priority, index) => (offered[index] ?? 0) - dropped.ofPriority(priority));
 }

@@ -6,35 +6,16 @@ import type { Policies } from '../../core/policy/policy.ts';
 import type { Logger } from '../../core/process/logging.ts';
 import { inSlices, type SliceOptions } from '../../core/slices.ts';
 import type { SparseLog } from '../../core/process/sparse-log.ts';
-import type { Position } from '../../core/publication.ts';
 import type { ClientLog } from '../accounts/client-log.ts';
 import { gatewayJournal } from '../accounts/log-lines.ts';
 import { mayJoin, type Access } from '../identity/channel-access.ts';
 import { cadenceAt, demandOf, levelOf, type RoomLoad } from '../merging/cadence.ts';
 import { densityFor } from '../merging/density.ts';
-import { ColdRooms, type ColdRefusal } from './cold-rooms.ts';
+import { ColdRooms } from './cold-rooms.ts';
+import type { JoinRefusal, JoinRequest, JoinResult } from './joining.ts';
 import type { Member, Subscriber } from './members.ts';
 import { Room, type RoomSurroundings } from './room.ts';
-
-/**
- * The origin of a request to join. A backend may grant what its client could not have, but never another user's own
- * channel.
- */
-export interface JoinRequest {
-  readonly channel: string;
-  readonly by: 'client' | 'backend';
-  /** Publications a second that the client asks for; `undefined` = all that the policy allows. */
-  readonly density?: number | undefined;
-  /** Whether it has a position in this channel from another connection, which may lie between the room's cuts. */
-  readonly hasPosition?: boolean;
-}
-
-export type JoinResult =
-  | { readonly kind: 'joined'; readonly member: Member; readonly position: Position }
-  | { readonly kind: 'already'; readonly member: Member }
-  | { readonly kind: 'refused'; readonly reason: RefusalReason };
-
-type RefusalReason = 'subscriptions' | 'rooms' | 'members' | 'bus' | 'closed' | ColdRefusal | Exclude<Access, 'allowed'>;
+import { TrafficWindow } from './traffic-window.ts';
 
 /** A room whose bus subscription is not acknowledged yet; later joins wait with it. */
 interface OpeningRoom {
@@ -70,6 +51,7 @@ export class Rooms {
   #demand = 0;
   #isPlanning = false;
   readonly #cadenceSlices: Pick<SliceOptions<Room>, 'clock' | 'onSlice'>;
+  readonly #traffic: TrafficWindow;
   #subscriptions = 0;
   readonly #stopCadence: () => void;
   /** Rooms with members that may get another density, or may have to leave. */
@@ -95,6 +77,8 @@ export class Rooms {
     this.#share = options.share;
     const { clock, metrics } = options.surroundings;
     this.#cadenceSlices = { clock, onSlice: (milliseconds) => metrics.loopSlice('cadence', milliseconds) };
+    this.#traffic = new TrafficWindow(options.surroundings);
+    metrics.policies.isInForce = (pattern) => this.#policies.has(pattern);
     this.#coldRooms = new ColdRooms(options.surroundings.clock.monotonic());
     this.#stopCadence = options.surroundings.clock.every(cadenceIntervalMs, () => this.#planCadence());
   }
@@ -216,6 +200,7 @@ export class Rooms {
   /** Resolves when all rooms are closed. */
   close(): Promise<void> {
     this.#stopCadence();
+    this.#traffic.close();
     this.#callOffPolicies();
     return new Promise((resolve) => {
       inSlices(this.#rooms.values(), {
@@ -254,7 +239,7 @@ export class Rooms {
     return { kind: 'joined', member, position: doubtful ?? room.position };
   }
 
-  #refuse(connection: Subscriber, { channel, by }: JoinRequest, reason: RefusalReason): JoinResult {
+  #refuse(connection: Subscriber, { channel, by }: JoinRequest, reason: JoinRefusal): JoinResult {
     this.clients?.subscriptionRefused(connection, channel, { reason, by });
     return { kind: 'refused', reason };
   }
@@ -279,7 +264,10 @@ export class Rooms {
         policy: this.#policies.of(channel),
         position,
         surroundings: this.#surroundings,
-        onActive: (active) => this.#active.add(active),
+        onActive: (active) => {
+          this.#active.add(active);
+          this.#traffic.noted(active);
+        },
       });
     } catch (error) {
       this.#unopened.warn(error);
@@ -301,6 +289,7 @@ export class Rooms {
     this.#active.delete(room);
     this.#stretched.delete(room);
     this.#unsettled.delete(room);
+    this.#traffic.closed(room);
     room.close();
     this.#log.unsubscribe(room.channel);
   }

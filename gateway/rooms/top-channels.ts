@@ -10,13 +10,33 @@ export interface TopChannel {
  * answer.
  */
 export function topChannels(counts: Iterable<readonly [channel: string, counts: RoomCounts]>, most: number): readonly TopChannel[] {
-  const top: TopChannel[] = [];
-  for (const [channel, { ready, full }] of counts) {
-    const members = ready + full;
-    if (top.length === most && members <= (top.at(-1)?.members ?? 0)) continue;
-    const place = top.findIndex((each) => each.members < members);
-    top.splice(place < 0 ? top.length : place, 0, { channel, members });
-    if (top.length > most) top.pop();
+  const top = new Largest<TopChannel>(most, ({ members }) => members);
+  for (const [channel, { ready, full }] of counts) top.offer({ channel, members: ready + full });
+  return top.items;
+}
+
+/** The largest of the items that were offered, the largest first. Of equal ones the first offered is first. */
+export class Largest<Item> {
+  readonly #most: number;
+  readonly #sizeOf: (item: Item) => number;
+  readonly #items: Item[] = [];
+
+  /** @param most number of items kept */
+  constructor(most: number, sizeOf: (item: Item) => number) {
+    this.#most = most;
+    this.#sizeOf = sizeOf;
   }
-  return top;
+
+  get items(): readonly Item[] {
+    return this.#items;
+  }
+
+  offer(item: Item): void {
+    const size = this.#sizeOf(item);
+    const last = this.#items.at(-1);
+    if (this.#items.length === this.#most && (last === undefined || size <= this.#sizeOf(last))) return;
+    const place = this.#items.findIndex((each) => this.#sizeOf(each) < size);
+    this.#items.splice(place < 0 ? this.#items.length : place, 0, item);
+    if (this.#items.length > this.#most) this.#items.pop();
+  }
 }

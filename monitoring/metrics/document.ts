@@ -7,7 +7,7 @@ Every process answers \`GET /metrics\` in Prometheus' text format, or in OpenMet
 - \`/livez\`: the event loop turns. It never looks at Redis.
 - \`/readyz\`: 200, or 503 with the missing condition.
 
-\`node monitoring/metrics/generate.ts\` writes this page, and \`monitoring/metrics.json\` for programs, from the code. No label is a channel, a user or a connection. A histogram has the series \`NAME_bucket{le}\`, \`NAME_sum\` and \`NAME_count\`.
+\`node monitoring/metrics/generate.ts\` writes this page, and \`monitoring/metrics.json\` for programs, from the code. No label is a user or a connection, and only the \`barrage_gateway_top_channel_*\` have the label \`channel\`. A histogram has the series \`NAME_bucket{le}\`, \`NAME_sum\` and \`NAME_count\`.
 `;
 
 interface Part {
@@ -21,7 +21,7 @@ function isOf(...processes: readonly string[]): Part['has'] {
 }
 
 function isOfNode({ name }: ListedMetric): boolean {
-  return /^(?:process|nodejs)_/.test(name);
+  return /^(?:process|nodejs|barrage_loop)_/.test(name);
 }
 
 const parts: readonly Part[] = [

@@ -34,7 +34,6 @@ function gatewayRegistry(): Registry {
   const registry = sharedRegistry();
   const none = (): number => 0;
   const gauges = {
-    connections: none,
     connectionsMax: none,
     sockets: none,
     subscriptions: none,

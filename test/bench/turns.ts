@@ -81,7 +81,6 @@ function write(): boolean {
 const logger = createLogger({ part: 'bench', level: 'silent' });
 const registry = new Registry();
 const metrics = new GatewayMetrics(registry, {
-  connections: () => connections.size,
   connectionsMax: () => connectionsCount,
   sockets: () => connections.size,
   subscriptions: () => rooms.subscriptions,

@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { listMetrics, type ListedMetric } from '../../monitoring/metrics/list.ts';
 import { registriesOfProcesses, type ProcessName } from '../../monitoring/metrics/registries.ts';
-import { scrape } from '../support/exposition.ts';
+import { readExposition } from '../support/exposition.ts';
 import { TestProcess } from '../support/process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { policyFile } from '../support/standalone.ts';
@@ -12,9 +13,12 @@ import { V1Client } from '../support/websocket.ts';
 
 const metrics = listMetrics(registriesOfProcesses());
 
-/** Expects that a process exports what is listed for it, and nothing else. */
+/** Expects that a process exports what is listed for it, nothing else, and that Prometheus finds no fault with it. */
 async function expectListed(process: ProcessName, port: number): Promise<void> {
-  const { types, samples } = await scrape(port);
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+  expect([process, status, stdout, stderr]).toEqual([process, 0, '', '']);
+  const { types, samples } = readExposition(text);
   const listed = metrics.filter(({ processes }) => processes.includes(process));
   const byName = new Map<string, ListedMetric>(listed.map((metric) => [metric.name, metric]));
   expect(Object.fromEntries(types)).toEqual(Object.fromEntries(listed.map(({ name, type }) => [name, type])));

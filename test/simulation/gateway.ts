@@ -21,7 +21,6 @@ import type { Random } from './random.ts';
 const logger = pino({ level: 'silent' });
 /** What the process around the rooms would say of itself. */
 export const gauges = {
-  connections: () => 0,
   connectionsMax: () => 0,
   sockets: () => 0,
   subscriptions: () => 0,

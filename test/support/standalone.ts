@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest';
 import { createLogger } from '../../core/process/logging.ts';
 import { readSettings } from '../../core/process/settings.ts';
 import { startStandalone, type Standalone } from '../../standalone/standalone.ts';
+import { scrape, type Sample } from './exposition.ts';
 import { TestClient, V1Client } from './websocket.ts';
 
 /** What the publish API answered. */
@@ -88,18 +89,24 @@ export class TestStandalone {
     return r;
   }
 
-  /** One sample of `/metrics`; 0 where there is none with these labels. */
-  async metric(name: string, labels: string = ''): Promise<number> {
-    const text = await (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text();
-    const start = labels === '' ? `${name} ` : `${name}{${labels}} `;
-    const line = text.split('\n').find((each) => each.startsWith(start));
-    return line === undefined ? 0 : Number(line.slice(start.length));
+  /**
+   * The sum of the samples of `/metrics` with this name and label; 0 where there is none.
+   * @param label `name="value"`; empty: any labels
+   */
+  async metric(name: string, label: string = ''): Promise<number> {
+    const { samples } = await scrape(this.port);
+    const found = samples.filter((sample) => sample.name === name && (label === '' || labelTexts(sample).includes(label)));
+    return found.reduce((sum, { value }) => sum + value, 0);
   }
 
   #leaving<C extends TestClient>(client: C): C {
     onTestFinished(() => client.socket.terminate());
     return client;
   }
+}
+
+function labelTexts({ labels }: Sample): readonly string[] {
+  return Object.entries(labels).map(([name, value]) => `${name}="${value}"`);
 }
 
 /** A file with this text, for as long as the test lasts. */

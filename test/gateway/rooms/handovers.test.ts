@@ -17,7 +17,6 @@ import { logBatch, publication, sum } from '../../support/publications.ts';
 
 const zero = (): number => 0;
 const gauges = {
-  connections: zero,
   connectionsMax: zero,
   sockets: zero,
   subscriptions: zero,

@@ -184,8 +184,8 @@ test('/livez, /readyz and /metrics answer on both main ports, and count what hap
     for (const name of metricNames) expect([name, new RegExp(`^${name}[ {]`, 'm').test(metrics)]).toEqual([name, true]);
     for (const reason of ['budget', 'conflated', 'expired', 'slow', 'disconnected'])
       for (const priority of ['high', 'normal', 'low'])
-        expect(metrics).toContain(`barrage_gateway_publications_dropped_total{reason="${reason}",priority="${priority}"} 0`);
-    expect(metrics).toMatch(/^barrage_gateway_publications_delivered_total 1$/m);
+        expect(metrics).toContain(`barrage_gateway_publications_dropped_total{policy="*",reason="${reason}",priority="${priority}"} 0`);
+    expect(metrics).toMatch(/^barrage_gateway_publications_delivered_total\{policy="\*"\} 1$/m);
     expect(metrics).toMatch(/^barrage_gateway_frames_sent_total 1$/m);
     expect(metrics).not.toContain('video:1');
   }

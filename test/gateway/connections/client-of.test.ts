@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { sdkVersion } from '../../../client/version.ts';
+import { clientOf } from '../../../gateway/connections/client-of.ts';
+
+test.each([
+  ['barrage.v1', { kind: 'v1' }],
+  ['barrage.v1, barrage-sdk.1.20.300', { kind: 'sdk', version: '1.20.300' }],
+  ['barrage-sdk.1.2.3-beta.4,barrage.v1', { kind: 'sdk', version: '1.2.3-beta.4' }],
+  ['barrage.v1, barrage-sdk.', { kind: 'sdk', version: undefined }],
+  [`barrage.v1, barrage-sdk.1.2.3-${'x'.repeat(17)}`, { kind: 'sdk', version: undefined }],
+  ['barrage.v1, barrage-sdk.1"2', { kind: 'sdk', version: undefined }],
+  [undefined, { kind: 'v1' }],
+])('a handshake of barrage.v1 that offers %s', (offered, client) => {
+  expect(clientOf(true, offered)).toEqual(client);
+});
+
+test('without barrage.v1 a client is plain, whatever it says', () => {
+  expect(clientOf(false, 'barrage-sdk.1.2.3')).toEqual({ kind: 'plain' });
+});
+
+test("the SDK's version is the package's, and one that gateways count", () => {
+  expect(sdkVersion).toBe((JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string }).version);
+  expect(clientOf(true, `barrage.v1, barrage-sdk.${sdkVersion}`)).toEqual({ kind: 'sdk', version: sdkVersion });
+});
