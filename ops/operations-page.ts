@@ -50,6 +50,7 @@ export class OperationsPage {
   readonly #source: OperationsSource;
   readonly #place: OperationsPlace;
   readonly #streams: EventStreams;
+  readonly #clock: Pick<Clock, 'soon'>;
   readonly #stop: () => void;
   #isSampling = false;
 
@@ -57,10 +58,11 @@ export class OperationsPage {
     readonly source: OperationsSource;
     readonly place: OperationsPlace;
     readonly registry: Registry;
-    readonly clock: Pick<Clock, 'monotonic' | 'every'>;
+    readonly clock: Pick<Clock, 'monotonic' | 'every' | 'soon'>;
   }) {
     const { source, place, registry, clock } = options;
     this.#source = source;
+    this.#clock = clock;
     this.#place = place;
     this.#streams = new EventStreams(clock);
     exportStreams(registry, this.#streams);
@@ -148,7 +150,11 @@ export class OperationsPage {
     if (this.#streams.size === 0) return;
     this.#source.look?.();
     const events = new Map<string, string>();
-    for (const topic of this.#streams.topics) events.set(topic, eventText('snapshot', this.#source.snapshot(topic)));
+    for (const topic of this.#streams.topics) {
+      events.set(topic, eventText('snapshot', this.#source.snapshot(topic)));
+      // Snapshots of large pools are turns of their own.
+      await new Promise<void>((resolve) => void this.#clock.soon(resolve));
+    }
     this.#streams.send((topic) => events.get(topic));
   }
 }

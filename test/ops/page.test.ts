@@ -20,16 +20,15 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 let browser: Browser;
 let standalone: Standalone;
 
-beforeAll(async () => {
-  const read = readSettings({
-    BARRAGE_GATEWAY_PORT: '0',
-    BARRAGE_PUBLISHER_PORT: '0',
-    BARRAGE_DRAIN_MS: '0',
-    BARRAGE_LOG_LEVEL: 'silent',
-    BARRAGE_JWT_SECRET: jwtSecret,
-  });
+async function start(settings: Readonly<Record<string, string>>): Promise<Standalone> {
+  const ports = { BARRAGE_GATEWAY_PORT: '0', BARRAGE_PUBLISHER_PORT: '0' };
+  const read = readSettings({ ...ports, BARRAGE_DRAIN_MS: '0', BARRAGE_LOG_LEVEL: 'silent', ...settings });
   if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
-  standalone = await startStandalone(read.settings, createLogger({ part: 'test', level: 'silent' }));
+  return startStandalone(read.settings, createLogger({ part: 'test', level: 'silent' }));
+}
+
+beforeAll(async () => {
+  standalone = await start({ BARRAGE_JWT_SECRET: jwtSecret });
   browser = await launchChromium();
 }, 60_000);
 afterAll(async () => {
@@ -66,8 +65,8 @@ async function open({ colorScheme = 'light', width = 1280, path = '/ops', port =
   return { page, faults };
 }
 
-async function client(user?: string): Promise<V1Client> {
-  const opened = await V1Client.open(standalone.gatewayPort);
+async function client(user?: string, port = standalone.gatewayPort): Promise<V1Client> {
+  const opened = await V1Client.open(port);
   onTestFinished(() => opened.socket.terminate());
   if (user === undefined) return opened;
   const token = await new SignJWT({ uid: user }).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(jwtSecret));
@@ -241,4 +240,22 @@ test('the page of a pool has its gateways side by side, sorted and filtered by t
   expect(await page.locator('#panel-scaling').textContent()).toContain('250 gateways, because 2000 connections at 10 a gateway');
   expect(await violations(page)).toEqual([]);
   expect(faults).toEqual([]);
+});
+
+test('a drain shows its progress until the end, and a page whose process is gone says so', { timeout: 60_000 }, async () => {
+  const leaving = await start({ BARRAGE_DRAIN_MS: '20000', BARRAGE_DRAIN_CONNECTIONS_PER_SECOND: '5' });
+  const { page } = await open({ port: leaving.gatewayPort });
+  for (let count = 0; count < 15; count++) await client(undefined, leaving.gatewayPort);
+  const closed = leaving.close();
+  const progress = page.locator('#panel-drain progress');
+  await progress.waitFor();
+  const share = (): Promise<number> => progress.evaluate((node: HTMLProgressElement) => node.value);
+  const [first, words] = [await share(), page.locator('#panel-drain .words')];
+  expect(await words.textContent()).toMatch(/^\d+ connections are left$/);
+  expect(await page.locator('#findings').textContent()).toMatch(/Draining: \d+ connections were told to move/);
+  await expect.poll(share).toBeGreaterThan(first);
+  leaving.hasten?.();
+  await closed;
+  await page.locator('#link[data-state=lost]').waitFor();
+  expect(await page.locator('#link').textContent()).toMatch(/^Connection lost, figures are \d+ s old$/);
 });

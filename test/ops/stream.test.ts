@@ -4,6 +4,11 @@ import { Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { createHttpServer } from '../../core/process/http-server.ts';
 import { listen } from '../../core/process/lifecycle.ts';
+import { judge } from '../../ops/view/findings.ts';
+import { RedisServer } from '../support/redis-server.ts';
+import { firstSnapshot } from '../support/operations.ts';
+import { TestStandalone } from '../support/standalone.ts';
+import { systemClock } from '../../core/process/system-clock.ts';
 import { streamBounds } from '../../ops/event-streams.ts';
 import { OperationsPage, type OperationsPlace, type OperationsSource } from '../../ops/operations-page.ts';
 import { History } from '../../ops/view/history.ts';
@@ -29,7 +34,7 @@ async function rig(place: OperationsPlace = { host: '::', isAdminPort: true }, b
     snapshot: (topic) => ({ ...calmGateway(), at: now, process: { ...calmGateway().process, name: `${topic}${'x'.repeat(bulk)}` } }),
   };
   const registry = new Registry();
-  const clock = { monotonic: () => now, every: (_: number, callback: () => void) => ((tick = callback), () => {}) };
+  const clock = { monotonic: () => now, every: (_: number, callback: () => void) => ((tick = callback), () => {}), soon: systemClock.soon };
   const page = new OperationsPage({ source, place, registry, clock });
   const { server } = createHttpServer({
     request: (request, response) => {
@@ -184,4 +189,19 @@ test('a port that clients reach has no page, and a port of loopback has one for 
   const loopback = await rig({ host: '127.0.0.1', isAdminPort: false });
   expect((await ask(loopback.port, '/ops', { headers: { host: 'evil.example' } })).statusCode).toBe(403);
   expect((await ask(loopback.port, '/ops', { headers: { host: 'localhost:6790' } })).statusCode).toBe(200);
+});
+
+test('a Redis that goes away is on the page with its reason, and gone from it when Redis is back', { timeout: 60_000 }, async () => {
+  const redis = await RedisServer.start();
+  onTestFinished(() => redis.dispose());
+  const standalone = await TestStandalone.start({ BARRAGE_REDIS_URL: redis.url, BARRAGE_ADMIN_PORT: '0' });
+  const found = async (): Promise<readonly string[]> => {
+    const snapshot = await firstSnapshot(`http://127.0.0.1:${standalone.adminPort}/ops/events`);
+    return judge(snapshot, new History()).findings.map(({ name, text }) => `${name}: ${text}`);
+  };
+  await expect.poll(found).toEqual([]);
+  await redis.stop('kept');
+  await expect.poll(async () => (await found()).join()).toMatch(/^bus-away: The bus is away: .*ECONNREFUSED/);
+  await redis.start();
+  await expect.poll(found).toEqual([]);
 });

@@ -22,7 +22,7 @@ test('the image names its commands when it is given none of them', async () => {
   await run(pod('lost', 'barrage:test', { args: ['gatewya'] }));
   expect(await exitStatus('lost')).toBe('2');
   expect(await cluster.kubectl(['-n', namespace, 'logs', 'lost'])).toContain(
-    "no command 'gatewya': use gateway, publisher, operator or standalone",
+    "no command 'gatewya': use gateway, publisher, operator, standalone or trial",
   );
 });
 

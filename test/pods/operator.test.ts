@@ -1,5 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { judge } from '../../ops/view/findings.ts';
+import { History } from '../../ops/view/history.ts';
 import { clusterTimeoutMs } from '../support/cluster.ts';
 import { Viewer } from './numbered-stream.ts';
 import { OperatedPool, poolMain } from './operated-pool.ts';
@@ -56,6 +58,7 @@ test('a ten-line GatewayPool becomes a working endpoint: who subscribes through 
     ],
     publishers: [{ isReady: true }, { isReady: true }],
   });
+  expect(judge(await pool.operations('main'), new History()).findings).toEqual([]);
   expect(operator?.pool?.gateways.reduce((sum, { connections = 0 }) => sum + connections, 0)).toBe(1);
   await pool.untilCondition('bch/videos', 'Accepted');
   await pool.untilCondition('bch/videos', 'InForce');
