@@ -84,7 +84,7 @@ function roomCells(room: RoomRow, most: number): readonly Cell[] {
 }
 
 const reasons = [
-  ['budget', 'left out', "sampled: more than the policy's budget"],
+  ['budget', 'left out', "more than the policy's budget"],
   ['conflated', 'left out', 'replaced by a newer one, or summed'],
   ['expired', 'left out', 'older than their time to live'],
   ['slow', 'lost', 'the client reads too slowly'],
