@@ -34,7 +34,11 @@ async function rig(place: OperationsPlace = { host: '::', isAdminPort: true }, b
     snapshot: (topic) => ({ ...calmGateway(), at: now, process: { ...calmGateway().process, name: `${topic}${'x'.repeat(bulk)}` } }),
   };
   const registry = new Registry();
-  const clock = { monotonic: () => now, every: (_: number, callback: () => void) => ((tick = callback), () => {}), soon: systemClock.soon };
+  const clock = {
+    monotonic: () => now,
+    every: (_: number, callback: () => void) => ((tick = callback), () => {}),
+    soon: (callback: () => void) => systemClock.soon(callback),
+  };
   const page = new OperationsPage({ source, place, registry, clock });
   const { server } = createHttpServer({
     request: (request, response) => {
