@@ -2,6 +2,7 @@ import { alertGroups, runbookFolder } from './rules.ts';
 import { latencyObjective } from './delivery-alerts.ts';
 
 const titles: Readonly<Record<string, string>> = {
+  'barrage-targets': 'Targets',
   'barrage-gateways': 'Gateways',
   'barrage-delivery': 'Delivery',
   'barrage-bus': 'Bus and publishers',
@@ -18,6 +19,7 @@ The rules are in [charts/barrage/rules/barrage.yaml](../charts/barrage/rules/bar
 - \`critical\`: wake somebody. \`warning\`: look at it in working hours. \`info\`: nobody is told by itself.
 - Each alert has a runbook: what it means, how to see it, what to do, when to wake whom.
 - The rules need the labels \`namespace\`, \`pod\` and \`pool\`, which the chart's PodMonitor and ServiceMonitor add. Without them (a Prometheus outside of Kubernetes) all gateways and publishers count as one pool, and descriptions name addresses.
+- \`BarrageTargetDown\` takes jobs whose names begin with \`barrage\`, as the chart's do.
 - The rules need a scrape interval of at most 30 s. The shortest window is five minutes.
 - Without an operator the groups \`barrage-pools\` and \`barrage-operator\` have no series, and stay silent.
 - The latency objective: ${latencyObjective.percent} % of the publications are written to all members of a gateway within ${latencyObjective.seconds} s of their acceptance, over a month. Two burn rates are alerts. Merge windows of a second use all of it up: leave such a pool out, or set the alerts to \`none\`.

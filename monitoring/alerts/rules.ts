@@ -5,9 +5,10 @@ import { deliveryAlerts } from './delivery-alerts.ts';
 import { gatewayAlerts } from './gateway-alerts.ts';
 import { operatorAlerts } from './operator-alerts.ts';
 import { poolAlerts } from './pool-alerts.ts';
+import { targetAlerts } from './target-alerts.ts';
 import { scaledDuration, scaledExpression } from './time-scale.ts';
 
-export const alertGroups: readonly AlertGroup[] = [gatewayAlerts, deliveryAlerts, busAlerts, poolAlerts, operatorAlerts];
+export const alertGroups: readonly AlertGroup[] = [targetAlerts, gatewayAlerts, deliveryAlerts, busAlerts, poolAlerts, operatorAlerts];
 export const alerts: readonly Alert[] = alertGroups.flatMap((group) => group.alerts);
 
 /** Folder of the runbooks in the repository. The chart's value `monitoring.rules.runbookUrl` replaces it. */
