@@ -181,7 +181,7 @@ export class Operator implements Running {
       journal,
       tracer,
       image: settings.operatorImage,
-      namespace: settings.operatorNamespace,
+      adminPeers: { operatorNamespace: settings.operatorNamespace, metricsNamespaces: settings.operatorMetricsNamespaces },
     });
     const channels = new ChannelReconciler({ stores: this.#stores, statuses, polls: this.#polls, clock, policies });
     const shared = { workers: poolWorkers, clock, observer: new ControllerTelemetry(this.#registry, journal) };

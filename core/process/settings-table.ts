@@ -9,6 +9,7 @@ import {
   apiKeys,
   claim,
   host,
+  labels,
   namespaceName,
   namespaceNames,
   objectName,
@@ -258,6 +259,14 @@ export const settingsTable = {
     accepts: 'a comma-separated list of namespaces',
     schema: namespaceNames,
     meaning: 'Namespaces whose pools the operator keeps. Empty: all.',
+  }),
+  operatorMetricsNamespaces: setting({
+    variable: 'BARRAGE_OPERATOR_METRICS_NAMESPACES',
+    fallback: 'metrics=enabled',
+    accepts: 'a comma-separated list of labels such as metrics=enabled',
+    schema: labels,
+    meaning:
+      'Labels of the namespaces whose pods may read the metrics of gateways and publishers, where the network enforces policies. Label the namespace of your Prometheus with them.',
   }),
   operatorApiRate: setting({
     variable: 'BARRAGE_OPERATOR_API_RATE',

@@ -44,6 +44,12 @@ export const apiKeys = list.pipe(z.array(z.string().regex(/^[\x21-\x7e]{16,256}$
 const namespace = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 export const namespaceName = z.string().regex(namespace);
 export const namespaceNames = list.pipe(z.array(z.string().regex(namespace)));
+const label =
+  /^((?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)=((?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?)$/;
+/** Labels of Kubernetes, at least one. */
+export const labels = list
+  .pipe(z.array(z.string().regex(label)).min(1))
+  .transform((items): Readonly<Record<string, string>> => Object.fromEntries(items.map((item) => item.split('=') as [string, string])));
 /** Name of a Kubernetes object: a DNS name. */
 export const objectName = z
   .string()

@@ -2,28 +2,35 @@ import { childMetadata, childNames, podSelector, ports, type Component } from '.
 import type { DesiredObject } from './objects.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 
+/** Whom a pool's network policies admit to the admin port. */
+export interface AdminPeers {
+  /** The operator's own namespace. */
+  readonly operatorNamespace: string;
+  /** Labels of the namespaces that may read metrics. */
+  readonly metricsNamespaces: Readonly<Record<string, string>>;
+}
+
 /**
- * Admits clients and backends from anywhere. Admits to the admin port only the operator's pods, and namespaces with the
- * label `metrics: enabled` (a Prometheus). Probes come from the node, which no policy keeps out.
- * @param operatorNamespace the operator's own namespace
+ * Admits clients and backends from anywhere. Admits to the admin port only the operator's pods, and the namespaces that
+ * may read metrics (a Prometheus). Probes come from the node, which no policy keeps out.
  */
-export function networkPolicies(pool: GatewayPool, operatorNamespace: string): readonly DesiredObject<'NetworkPolicy'>[] {
-  if (pool.spec.bus.type === 'Memory') return [policy(pool, 'gateway', [ports.clients, ports.publish], operatorNamespace)];
-  return [policy(pool, 'gateway', [ports.clients], operatorNamespace), policy(pool, 'publisher', [ports.publish], operatorNamespace)];
+export function networkPolicies(pool: GatewayPool, peers: AdminPeers): readonly DesiredObject<'NetworkPolicy'>[] {
+  if (pool.spec.bus.type === 'Memory') return [policy(pool, 'gateway', [ports.clients, ports.publish], peers)];
+  return [policy(pool, 'gateway', [ports.clients], peers), policy(pool, 'publisher', [ports.publish], peers)];
 }
 
 function policy(
   pool: GatewayPool,
   component: Component,
   open: readonly number[],
-  operatorNamespace: string,
+  { operatorNamespace, metricsNamespaces }: AdminPeers,
 ): DesiredObject<'NetworkPolicy'> {
   const name = component === 'gateway' ? childNames.gateways(pool) : childNames.publisher(pool);
   const operator = {
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': operatorNamespace } },
     podSelector: { matchLabels: { 'app.kubernetes.io/name': 'barrage-operator' } },
   };
-  const metrics = { namespaceSelector: { matchLabels: { metrics: 'enabled' } } };
+  const metrics = { namespaceSelector: { matchLabels: metricsNamespaces } };
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',

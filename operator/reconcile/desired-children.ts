@@ -4,7 +4,7 @@ import { gatewayBudget, publisherBudget } from '../desired/disruption-budgets.ts
 import { gatewayRoute, poolRoute } from '../desired/exposure.ts';
 import { gatewayRevision, gatewayTemplate } from '../desired/gateway-pod.ts';
 import { revisionObject, type KeptRevision } from '../desired/kept-revision.ts';
-import { networkPolicies } from '../desired/network-policies.ts';
+import { networkPolicies, type AdminPeers } from '../desired/network-policies.ts';
 import type { DesiredObject } from '../desired/objects.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { publisherAutoscaler, publisherDeployment } from '../desired/publisher.ts';
@@ -36,7 +36,7 @@ export function desiredChildren(wanted: {
   readonly ingredients: PodIngredients;
   readonly secrets: PoolSecrets;
   readonly budget: EvictionBudget;
-  readonly operatorNamespace: string;
+  readonly adminPeers: AdminPeers;
   readonly gateways: readonly ObservedGateway[];
   /** Present `spec.replicas` of the publishers' Deployment. */
   readonly publisherReplicas: number | undefined;
@@ -45,13 +45,13 @@ export function desiredChildren(wanted: {
   /** Whether every gateway is of the present revision and ready. */
   readonly isComplete: boolean;
 }): DesiredChildren {
-  const { ingredients, secrets, budget, operatorNamespace } = wanted;
+  const { ingredients, secrets, budget, adminPeers } = wanted;
   const { pool } = ingredients;
   const objects: readonly (DesiredObject<keyof typeof resourceOf> | undefined)[] = [
     secrets.keptKeys,
     secrets.settings,
     ...services(pool),
-    ...networkPolicies(pool, operatorNamespace),
+    ...networkPolicies(pool, adminPeers),
     gatewayBudget(pool, budget),
     publisherBudget(pool),
     publisherDeployment(ingredients, wanted.publisherReplicas),

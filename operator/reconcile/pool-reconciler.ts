@@ -10,6 +10,7 @@ import { trustOf } from '../decide/signing-keys.ts';
 import { poolSpecFaults } from '../decide/spec-faults.ts';
 import { gatewayPod, podOfRevision } from '../desired/gateway-pod.ts';
 import { childNames, names } from '../desired/labels.ts';
+import type { AdminPeers } from '../desired/network-policies.ts';
 import { podBuses, type BusSettings } from '../desired/bus-settings.ts';
 import type { PodIngredients } from '../desired/pod-template.ts';
 import { resources } from '../kube/resources.ts';
@@ -55,8 +56,7 @@ export interface PoolReconcilerOptions {
   readonly tracer?: Tracer;
   /** The product's image. */
   readonly image: string;
-  /** The operator's own namespace. */
-  readonly namespace: string;
+  readonly adminPeers: AdminPeers;
 }
 
 const ofPool = 'pool';
@@ -141,7 +141,7 @@ export class PoolReconciler {
       ingredients,
       secrets,
       budget: plan.budget,
-      operatorNamespace: this.#options.namespace,
+      adminPeers: this.#options.adminPeers,
       gateways: observed.gateways,
       publisherReplicas: this.#publisherReplicas(pool),
       kept,

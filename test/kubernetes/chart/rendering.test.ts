@@ -35,6 +35,11 @@ const odd = {
   topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'rack', whenUnsatisfiable: 'DoNotSchedule' }],
   priorityClassName: 'system-cluster-critical',
   metrics: { service: false },
+  monitoring: {
+    namespaceLabels: 'team=sre,tier=',
+    serviceMonitor: { enabled: false },
+    podMonitor: { enabled: true, namespace: 'prometheus', labels: { release: 'p' }, interval: '1m' },
+  },
   networkPolicy: { enabled: true, metricsFrom: [{ namespaceSelector: { matchLabels: { metrics: 'enabled' } } }] },
   test: { pool: { name: 'big', namespace: 'shows' }, channel: 'a', apiKeySecret: { name: 'k', key: 'b' }, tokenSecret: { name: 't' } },
 };
@@ -56,7 +61,8 @@ beforeAll(async () => {
 test.each([
   ['the defaults', {}],
   ['odd values', odd],
-  ['a network policy for nobody', { networkPolicy: { enabled: true } }],
+  ['a network policy by label', { networkPolicy: { enabled: true } }],
+  ['monitors without a cluster', { monitoring: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } } }],
 ])('helm finds no fault with the chart and %s', async (_, values) => {
   expect(await helmDone(['lint', '--strict', chart, ...valueFlags(values)])).toContain('1 chart(s) linted, 0 chart(s) failed');
 });
@@ -89,6 +95,7 @@ test('odd values are all heeded', async () => {
     `Deployment system/${name}`,
     `NetworkPolicy system/${name}`,
     `Pod shows/${name}-trial`,
+    `PodMonitor prometheus/${odd.fullnameOverride}-pools`,
     `Role one/${name}`,
     `Role system/${name}-election`,
     `Role two/${name}`,
@@ -116,6 +123,7 @@ test('odd values are all heeded', async () => {
   expect(variables).toMatchObject({
     BARRAGE_OPERATOR_WATCH_NAMESPACES: 'one,two',
     BARRAGE_OPERATOR_IMAGE: image,
+    BARRAGE_OPERATOR_METRICS_NAMESPACES: 'team=sre,tier=',
     BARRAGE_LOG_LEVEL: 'debug',
   });
   const podUid = { name: 'BARRAGE_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } };
@@ -167,7 +175,7 @@ test('names keep two releases in one cluster apart, and no longer than a label',
 
 test("pools' network policies let the operator in, whatever its values", async () => {
   const pool = withDefaults('GatewayPool', { metadata: { name: 'live', namespace: 'shows', uid: '1' }, spec: {} });
-  const peers = JSON.stringify(networkPolicies(pool, 'system'));
+  const peers = JSON.stringify(networkPolicies(pool, { operatorNamespace: 'system', metricsNamespaces: { metrics: 'enabled' } }));
   for (const objects of [plain, await rendered(odd, 'a-release')]) {
     const { labels } = podOf(objects).metadata;
     expect(peers).toContain(JSON.stringify({ matchLabels: { 'app.kubernetes.io/name': labels?.['app.kubernetes.io/name'] } }));
@@ -191,6 +199,9 @@ test.each([
   ['watchNamespaces={a,a}', "at '/watchNamespaces': items at 0 and 1 are equal"],
   [`fullnameOverride=${'x'.repeat(46)}`, "at '/fullnameOverride': 'xxx"],
   ['logLevel=loud', "at '/logLevel': value must be one of 'debug'"],
+  ['monitoring.podMonitor.enabled=yes', "at '/monitoring/podMonitor/enabled': value must be one of 'auto', true, false"],
+  ['monitoring.podMonitor.interval=1d', "at '/monitoring/podMonitor/interval': '1d' does not match pattern"],
+  ['monitoring.namespaceLabels=metrics', "at '/monitoring/namespaceLabels': 'metrics' does not match pattern"],
   ['networkPolicy.metricsFrom={x}', "at '/networkPolicy/metricsFrom/0': got string, want object"],
   ['serviceAccount.create=false', 'serviceAccount.name must name an existing account when serviceAccount.create is false'],
 ])('--set %s is refused, and what is wrong is said', async (value, message) => {

@@ -39,7 +39,7 @@ function everything(ingredients: PodIngredients): readonly (DesiredObject | unde
     apiKeySecret(pool, 'a'.repeat(32)),
     settingsSecret(pool, { bus: busSettings(pool, { credentials: undefined, ca: undefined }, []), apiKeys: ['a'.repeat(32)] }),
     ...services(pool),
-    ...networkPolicies(pool, 'barrage'),
+    ...networkPolicies(pool, { operatorNamespace: 'barrage', metricsNamespaces: { metrics: 'enabled' } }),
     gatewayBudget(pool, { minAvailable: 1, unhealthyPods: 'IfHealthyBudget' }),
     publisherBudget(pool),
     publisherDeployment(ingredients),

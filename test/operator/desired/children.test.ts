@@ -15,6 +15,7 @@ import { publisherAutoscaler, publisherDeployment } from '../../../operator/desi
 import { apiKeySecret, settingsDigest, settingsDigests, settingsSecret, signingSecret } from '../../../operator/desired/secrets.ts';
 import { services } from '../../../operator/desired/pool-services.ts';
 
+const adminPeers = { operatorNamespace: 'barrage-system', metricsNamespaces: { team: 'metrics' } };
 const memoryPool: GatewayPool = { ...poolWith(), spec: { ...poolWith().spec, replicas: 1, bus: { type: 'Memory' } } };
 
 test('publishers run without privileges, know the keys from a Secret, and their number is the autoscaler’s', () => {
@@ -48,7 +49,7 @@ test('a pool on a memory bus has no publishers of its own: its pod takes publica
   ]);
   const publish = services(memoryPool).find(({ metadata }) => metadata.name === 'web-publish');
   expect(publish?.spec?.['selector']).toMatchObject({ 'app.kubernetes.io/component': 'gateway' });
-  expect(networkPolicies(memoryPool, 'barrage')).toHaveLength(1);
+  expect(networkPolicies(memoryPool, adminPeers)).toHaveLength(1);
 });
 
 test('three Services: for clients, for backends, and one by one', () => {
@@ -70,14 +71,18 @@ test("the gateways' budget says what the plan has decided", () => {
 });
 
 test('the admin port is for the operator and for metrics only', () => {
-  const policies = networkPolicies(poolWith(), 'barrage-system');
+  const policies = networkPolicies(poolWith(), adminPeers);
   expect(policies.map(({ metadata }) => metadata.name)).toEqual(['web-gateways', 'web-publisher']);
   for (const { spec } of policies) {
     const rules = spec?.['ingress'] as readonly { readonly ports: readonly { readonly port: number }[]; readonly from?: unknown }[];
     expect(rules.filter(({ from }) => from === undefined).flatMap(({ ports }) => ports.map(({ port }) => port))).not.toContain(6780);
-    expect(JSON.stringify(rules.find(({ ports }) => ports[0]?.port === 6780)?.from)).toContain(
-      '"kubernetes.io/metadata.name":"barrage-system"',
-    );
+    expect(rules.find(({ ports }) => ports[0]?.port === 6780)?.from).toEqual([
+      {
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'barrage-system' } },
+        podSelector: { matchLabels: { 'app.kubernetes.io/name': 'barrage-operator' } },
+      },
+      { namespaceSelector: { matchLabels: { team: 'metrics' } } },
+    ]);
   }
 });
 
@@ -161,7 +166,12 @@ test('nothing but Secrets holds a secret', () => {
   const settings = { bus: { ...bus, url: 'redis://:hunter2@r:1' }, apiKeys: ['hunter2-hunter2-hunter2'] };
   const ingredients = ingredientsWith({}, { settingsDigests: settingsDigests(poolWith(), settings, keyPair.privateKey) });
   const { pool } = ingredients;
-  const others = [publisherDeployment(ingredients), publisherAutoscaler(ingredients), ...services(pool), ...networkPolicies(pool, 'x')];
+  const others = [
+    publisherDeployment(ingredients),
+    publisherAutoscaler(ingredients),
+    ...services(pool),
+    ...networkPolicies(pool, adminPeers),
+  ];
   expect(JSON.stringify(others)).not.toMatch(/hunter2|PRIVATE/);
 });
 
