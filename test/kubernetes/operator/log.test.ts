@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { LogTable } from '../../../core/process/journal.ts';
+import { processLines } from '../../../core/process/log-lines.ts';
 import { logLines } from '../../../operator/kube/log-lines.ts';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
 import { OtlpCollector, type CollectedSpan } from '../../support/otlp-collector.ts';
@@ -29,6 +31,7 @@ function told(lines: readonly LogLine[], ...events: readonly string[]): readonly
   return lines.filter(({ event }) => events.includes(event)).map(({ event, reason }) => [event, reason].join(' ').trim());
 }
 
+const documentedLines: LogTable = { ...processLines, ...logLines };
 const podNames = (): readonly string[] => operated.gateways(pool).map(({ metadata }) => metadata.name);
 const leaving = ['mark-draining', 'send-drain', 'delete-pod'];
 
@@ -79,7 +82,10 @@ test('the log of an operator tells each action, rollout and fault of a pool once
   expect(told(lines(), 'fault-began', 'fault-ended')).toEqual(['fault-began MissingSecret', 'fault-ended MissingSecret']);
 
   for (const line of operator.log) {
-    expect(logLines).toHaveProperty(line.event, { level: line.level, message: line.message });
+    const documented = documentedLines[line.event];
+    expect(line).toMatchObject({ level: documented?.level, message: documented?.message });
+    const others = Object.keys(line).filter((field) => !['time', 'level', 'part', 'event', 'message'].includes(field));
+    expect(others.filter((field) => documented?.fields.includes(field) !== true)).toEqual([]);
     expect(line).toMatchObject({ part: 'operator', time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) });
     if (line.event === 'action-taken') expect(line).toMatchObject({ namespace: operated.namespace, pool, pod: expect.any(String) });
   }
