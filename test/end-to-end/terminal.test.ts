@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { until } from '../support/websocket.ts';
 
@@ -32,4 +33,18 @@ test('on a terminal the log is readable, and its last line is there when the pro
   expect(shown).toMatch(new RegExp(`${time} INFO: the process leaves.*"signal":"SIGINT"`));
   expect(shown).toMatch(new RegExp(`${time} INFO: nobody is left`));
   expect(shown).not.toContain('{"level"');
+});
+
+test('the formatter of readable lines is loaded on a terminal, and nowhere else', async () => {
+  const run = promisify(execFile);
+  const program = [
+    "import('./core/process/logging.ts').then(async ({ createProcessLogger }) => {",
+    "  await createProcessLogger({ part: 'test', level: 'info' });",
+    "  process.stdout.write(`${Object.keys(require.cache).some((file) => file.includes('pino-pretty'))}`);",
+    '});',
+  ].join(' ');
+  expect((await run(process.execPath, ['--eval', program])).stdout).toBe('false');
+  const quoted = `'${program.replaceAll("'", String.raw`'\''`)}'`;
+  const command = `${process.execPath} --eval ${quoted}`;
+  expect((await run('script', ['--quiet', '--return', '--command', command, '/dev/null'])).stdout).toBe('true');
 });
