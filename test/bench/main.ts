@@ -114,7 +114,7 @@ async function run(): Promise<void> {
     drain: await measureRows(drainRows, rounds, (row) => measureDrain(bench, row)),
     http: await measureRows(httpRows, rounds, (row) => measureHttp(bench, row)),
     smallRooms: await measureRows(smallRoomsRows, rounds, (row) => measureSmallRooms(bench, row)),
-    traces: await measureRows(tracesRows, 1, () => measureTraces(bench, { turns: rounds * 5, before: options.before })),
+    traces: await measureRows(tracesRows, 1, () => measureTraces(bench, { turns: rounds * 10, before: options.before })),
   };
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`;
   const conditions = `${machine}; ${pinned ? 'server on CPU 0, clients on CPU 1' : 'not pinned: taskset or a second CPU is missing'}; ${bench.members} members, 200-byte payloads, ${rounds} rounds of ${seconds} s; memory at ${bench.idleConnections} connections`;

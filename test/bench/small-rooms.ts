@@ -117,9 +117,16 @@ export class SmallRooms {
     await sleep(1_000);
   }
 
-  async measure(count: number): Promise<SmallRoomsResult> {
+  /** @param settleMs wait for the last windows, before and after */
+  async measure(count: number, settleMs = 500): Promise<SmallRoomsResult> {
     if (this.#sink === undefined) throw new BenchProcessFailed('there are no members');
-    return await measured({ server: this.#server, sink: this.#sink, run: (each) => this.#run(each, publicationsPerSecond), count });
+    return await measured({
+      server: this.#server,
+      sink: this.#sink,
+      run: (each) => this.#run(each, publicationsPerSecond),
+      count,
+      settleMs,
+    });
   }
 
   async stop(): Promise<void> {
@@ -143,18 +150,19 @@ async function measured(stage: {
   readonly sink: BenchProcess;
   readonly run: (count: number) => Promise<void>;
   readonly count: number;
+  readonly settleMs: number;
 }): Promise<SmallRoomsResult> {
-  const { server, sink, run, count } = stage;
+  const { server, sink, run, count, settleMs } = stage;
   const arrived = async (): Promise<number> => {
     sink.tell('count');
     return Number(await sink.line(startMs));
   };
-  await sleep(500);
+  await sleep(settleMs);
   const arrivedBefore = await arrived();
   const before = { ...server.schedule(), at: performance.now() };
   await run(count);
   // The last windows end, and what is under way arrives.
-  await sleep(500);
+  await sleep(settleMs);
   const after = { ...server.schedule(), at: performance.now() };
   const elapsedMs = after.at - before.at;
   if (count === 0) throw new BenchProcessFailed('nothing was published');

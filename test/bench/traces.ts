@@ -24,7 +24,9 @@ export interface TracesResult {
 }
 
 /** Publications of one turn: a machine's speed drifts within seconds. */
-const publicationsPerTurn = 2_000;
+const publicationsPerTurn = 1_000;
+/** Longer than a merge window, and than what is under way then. */
+const settleMs = 200;
 /** Goal for the CPU of a publication, in relation to that without traces. */
 const ratioMax: Readonly<Partial<Record<Server, number>>> = { off: 1.01, sampled: 1.02 };
 
@@ -54,7 +56,7 @@ export async function measureTraces(
     for (let turn = 0; turn < options.turns; turn++) {
       const first = turn % stages.size;
       for (const [server, stage] of [...[...stages].slice(first), ...[...stages].slice(0, first)]) {
-        const result = await stage.measure(publicationsPerTurn);
+        const result = await stage.measure(publicationsPerTurn, settleMs);
         turns.get(server)?.push(result.cpuMicroseconds);
         missing += result.missing;
       }
