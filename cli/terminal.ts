@@ -43,9 +43,11 @@ export class Terminal {
 
   /** Writes a page in the place of the last one. Elsewhere than on a terminal, pages follow each other. */
   async page(lines: readonly Line[], isFirst: boolean): Promise<void> {
-    const { isTTY, columns = 80, rows = 24 } = this.#streams.stdout;
+    const { isTTY, columns = 0, rows = 0 } = this.#streams.stdout;
     if (isTTY !== true) return this.lines(isFirst ? lines : [{ text: '', tone: 'plain' }, ...lines]);
-    const shown = lines.slice(0, rows - 1).map(({ text, tone }) => ({ text: fitted(text, columns), tone }));
+    // A terminal that does not tell its size has none to keep to.
+    const height = rows > 1 ? rows - 1 : lines.length;
+    const shown = lines.slice(0, height).map(({ text, tone }) => ({ text: columns > 0 ? fitted(text, columns) : text, tone }));
     await this.write(clearScreen + shown.map((each) => `${this.#painted(each)}\n`).join(''));
   }
 

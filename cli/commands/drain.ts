@@ -48,7 +48,7 @@ async function drainPod(context: Context, place: ClusterPlace, name: string, opt
       gateway: name,
       pool: `${place.namespace}/${poolName}`,
       connections: connectionsIn(answer),
-      others: pods.filter((each) => each !== pod && isReady(each)).length,
+      others: pods.filter((each) => each.metadata.uid !== pod.metadata.uid && isReady(each)).length,
       isAlone: pool.spec.bus.type === 'Memory',
       drain: pool.spec.drain,
       isPaused: pool.spec.paused,

@@ -28,9 +28,12 @@ export function drainQuestion({ gateway, pool, connections, others, isAlone, dra
   const successor = isPaused
     ? 'The pool is paused, so no gateway takes its place.'
     : 'The operator creates a gateway in its place at once.';
-  const goal =
-    others === 0
-      ? 'No other gateway is ready: its clients wait for the next one.'
-      : `They move to ${plural(others, 'other gateway')} ${time}.`;
+  const goal = goalOf(connections, others, time);
   return `${begin} ${goal} ${successor} Drain it?`;
+}
+
+function goalOf(connections: number | undefined, others: number, time: string): string {
+  if (connections === 0) return 'Nobody has to move.';
+  if (others === 0) return 'No other gateway is ready: its clients wait for the next one.';
+  return `They move to ${plural(others, 'other gateway')} ${time}.`;
 }

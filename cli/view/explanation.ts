@@ -66,6 +66,7 @@ const uncalmReasons: Readonly<Record<string, readonly string[]>> = { ScalingActi
 /** Whether a condition is as in a healthy pool that does nothing. */
 export function isCalm({ type, status, reason }: Condition): boolean {
   if (type === 'Progressing' && status === 'False') return reason === 'Complete';
+  if (type === 'ScalingLimited' && reason === 'TooFewConnections') return true;
   return (calm[type]?.includes(status) ?? true) && uncalmReasons[type]?.includes(reason) !== true;
 }
 

@@ -8,7 +8,7 @@ import { parseAllDocuments } from 'yaml';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { TestProcess } from '../support/process.ts';
 import { poolKeys } from '../support/pool-document.ts';
-import { InstalledCommandLine, type Ended } from './command-line.ts';
+import { InstalledCommandLine, type Ended, type RunningCommand } from './command-line.ts';
 
 const key = 'a-key-of-a-test-0123456789';
 const jwtSecret = 'a-secret-of-a-test-of-32-characters';
@@ -110,18 +110,15 @@ test('what is published is tailed, counted and found in the log: the same comman
   expect((await running.run(['status'])).stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+: ready\n/);
 
   const log = join(installed.folder, 'gateway.log');
-  const lines = ['connection-opened', 'connection-closed'].map((event) =>
-    JSON.stringify({ level: 'debug', time: '2026-01-01T20:14:00.000Z', part: 'gateway', event, connection: '7', user: 'alice' }),
-  );
-  const text = `${running.process.stderr}${lines.join('\n')}\n`;
+  await expect.poll(() => running.process.stderr).toContain('connection-closed');
+  const text = running.process.stderr;
   await writeFile(log, text);
   const found = await running.run(['logs', 'alice', '--file', log]);
   expect(found).toMatchObject({ status: 0, stderr: '' });
-  expect(found.stdout.trimEnd().split('\n').length).toBeGreaterThan(0);
-  expect(found.stdout).toMatch(/^\d{4}-.* DEBUG .*user=alice/);
+  expect(found.stdout).toMatch(/^\d{4}-.* DEBUG .* connection-opened [^]*user=alice[^]*connection-closed .*user=alice/);
   const fromPipe = await running.run(['logs', 'alice', '-o', 'json'], {}, text);
   for (const line of fromPipe.stdout.trimEnd().split('\n'))
-    expect(JSON.parse(line)).toMatchObject({ source: 'standard input', user: 'alice' });
+    expect(JSON.parse(line)).toMatchObject({ source: 'standard input', level: 'debug' });
   expect((await running.run(['logs', 'bob', '--file', log])).stderr).toMatch(/^No line is about bob, in \d+ lines of 1 logs\./);
 }, 120_000);
 
@@ -253,4 +250,21 @@ test('help, and completions for bash, zsh and fish', async () => {
   // bash runs the script.
   const { stdout } = await installed.run('bash', ['-c', 'source <(barrage completion bash) && complete -p barrage']);
   expect(stdout).toMatch(/complete .*-F \S+ barrage/);
+}, 60_000);
+
+test('on a terminal pages take the place of the last one in colours, not with NO_COLOR; a drain asks', async () => {
+  const running = await Running.start();
+  const onTerminal = (line: string, variables: Readonly<Record<string, string>> = {}, input = ''): RunningCommand =>
+    installed.start('script', ['--quiet', '--return', '--command', line, '/dev/null'], { TERM: 'xterm-256color', ...variables }, input);
+  const top = onTerminal(`barrage top --watch --interval 1 ${running.place.join(' ')}`);
+  await expect.poll(() => top.stdout.split('\u001b[H\u001b[J').filter((page) => page.includes('serving')).length).toBeGreaterThan(1);
+  expect(top.stdout).toContain('\u001b[1mGATEWAY');
+  const colourless = await onTerminal(`barrage top ${running.place.join(' ')}`, { NO_COLOR: '1' }).ended();
+  expect(colourless.stdout).toMatch(/^GATEWAY/);
+  expect(colourless.stdout).not.toContain('\u001b');
+
+  const key = join(installed.folder, 'terminal.pem');
+  await writeFile(key, poolKeys().privateKeyPem);
+  const drain = await onTerminal(`barrage drain --signing-key-file ${key} ${running.place.join(' ')}`, {}, 'n\n').ended();
+  expect(drain).toMatchObject({ status: 2, stdout: expect.stringMatching(/Drain it\? \[y\/N\][^]*not confirmed: nothing was done/) });
 }, 60_000);

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { exitStatuses } from '../../../cli/fault.ts';
 import { buildProgram, type Actions } from '../../../cli/program.ts';
+import { channelTable, gatewayTable } from '../../../cli/view/top.ts';
 
 const document = readFileSync('docs/kubectl.md', 'utf8');
 const nothing = (): Promise<void> => Promise.resolve();
@@ -54,3 +55,26 @@ test('docs/kubectl.md has every exit status', () => {
   const rows = [...section.matchAll(/^\| (\d+) \|/gm)].map(([, status]) => Number(status));
   expect(rows).toEqual(Object.values(exitStatuses));
 });
+
+test('docs/kubectl.md shows each command of kubectl barrage, with the tables as they are now', () => {
+  for (const [command] of commandsOf('kubectl barrage'))
+    if (command !== 'completion') expect(document).toContain(`\n$ kubectl barrage ${command}`);
+  const gateway = { ...figures, name: '', pool: 'shows/live', node: '', state: '', isWell: true, restarts: 0, ageMs: 0 };
+  const titles = (line: string | undefined): readonly string[] => (line ?? '').split(/ +/);
+  const shown = document.split('\n').filter((line) => /^(?:GATEWAY|CHANNEL) /.test(line));
+  expect(shown.map(titles)).toEqual([
+    titles(gatewayTable([gateway])[0]?.text),
+    titles(channelTable([], 1)[0]?.text),
+    titles(gatewayTable([gateway])[0]?.text),
+  ]);
+});
+
+const figures = {
+  connections: 0,
+  subscriptions: 0,
+  rooms: 0,
+  loop: 0,
+  bytesPerSecond: 0,
+  deliveredPerSecond: 0,
+  droppedPerSecond: 0,
+};

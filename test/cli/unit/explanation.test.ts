@@ -6,7 +6,12 @@ import type { ObservedGateway } from '../../../operator/decide/observed.ts';
 import { begin, connectionScaling, gatewayWith, poolWith } from '../../operator/decide/pool-fixture.ts';
 
 const calm = (type: string, status: 'True' | 'False', reason: string) => ({ type, status, reason, message: '', lastTransitionTime: '' });
-const settled = [calm('Ready', 'True', 'Ready'), calm('Progressing', 'False', 'Complete'), calm('ScalingActive', 'True', 'Connections')];
+const settled = [
+  calm('Ready', 'True', 'Ready'),
+  calm('Progressing', 'False', 'Complete'),
+  calm('ScalingActive', 'True', 'Connections'),
+  calm('ScalingLimited', 'True', 'TooFewConnections'),
+];
 
 function scaling(
   desiredReplicas: number,

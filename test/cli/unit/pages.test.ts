@@ -147,6 +147,7 @@ test('the question before a drain says how many clients go where, in what time, 
   expect(drainQuestion({ ...facts, connections: undefined, others: 0 })).toContain(
     'an unknown number of connections. No other gateway is ready',
   );
+  expect(drainQuestion({ ...facts, connections: 0 })).toContain('has 0 connections. Nobody has to move.');
   expect(drainQuestion({ ...facts, isPaused: true })).toContain('no gateway takes its place');
   expect(drainQuestion({ ...facts, isAlone: true })).toContain('nobody is served until the next gateway is ready');
 });
