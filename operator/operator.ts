@@ -252,6 +252,7 @@ export class Operator implements Running {
       polls: this.#polls,
       decisionOf: (pool) => this.#reconciler.decisionOf(pool),
       isLeader: () => this.#election.isLeader,
+      leader: () => this.#election.leader,
       registry: this.#registry,
       clock: systemClock,
       name: settings.operatorName,

@@ -92,6 +92,12 @@ export class LeaderElection {
     return !this.#hasLost && leads(this.#state, this.#times, this.#options.clock.monotonic());
   }
 
+  /** Name of the process that holds the Lease, as it was last read; empty: nobody, or it was not read yet. */
+  get leader(): string {
+    // An identity begins with the name, and a name has no `_`.
+    return this.#state.record?.holder.split('_', 1)[0] ?? '';
+  }
+
   start(): void {
     this.#run = this.#stand();
   }

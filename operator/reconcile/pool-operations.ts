@@ -25,6 +25,8 @@ export interface PoolOperationsOptions {
   readonly polls: Pick<Polls, 'of' | 'unansweredSince'>;
   readonly decisionOf: (pool: string) => PoolDecision | undefined;
   readonly isLeader: () => boolean;
+  /** Name of the operator that leads; empty where it is not known. */
+  readonly leader: () => string;
   readonly registry: Registry;
   readonly clock: Pick<Clock, 'monotonic' | 'wall'>;
   /** Name of this operator. */
@@ -107,6 +109,7 @@ export class PoolOperations implements OperationsSource {
       figures: { ...this.#own, ...(key === undefined ? {} : this.#figuresOf(key)) },
       operator: {
         isLeader,
+        leader: this.#options.leader(),
         queued: this.#queued,
         pools: isLeader ? Array.from(this.#shownPools(), ([each, object]) => this.#poolRow(each, object)) : [],
         poolCount: stores.pools.all().length,

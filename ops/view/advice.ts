@@ -137,7 +137,7 @@ export const advice = {
     severity: 'notice',
     title: 'This operator stands by',
     meaning: 'Another replica leads. This one asks no gateway, so it has no figures of them.',
-    remedy: 'Open the page of the leader: the Lease of the operator names it.',
+    remedy: 'Open the page of the leader: kubectl port-forward to the pod that the line names, port 8080.',
     page: 'docs/operator.md',
   },
   'pool-unready': {

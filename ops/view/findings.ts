@@ -181,8 +181,8 @@ function ofPublisher({ rejected }: PublisherView, history: Recent): readonly Fin
   ];
 }
 
-function ofOperator({ isLeader, pools, pool }: OperatorView, history: Recent): readonly Finding[] {
-  if (!isLeader) return [finding('stands-by', '')];
+function ofOperator({ isLeader, leader, pools, pool }: OperatorView, history: Recent): readonly Finding[] {
+  if (!isLeader) return [finding('stands-by', leader === '' ? 'no leader is known.' : `${shownName(leader)} leads.`)];
   const errors = history.recent('reconcileErrors', recentSeconds) ?? 0;
   return [
     ...pools.filter(({ isReady }) => !isReady).map(({ key, message }) => finding('pool-unready', `${shownName(key)}. ${message}`)),

@@ -104,6 +104,8 @@ export interface BusView {
 
 export interface OperatorView {
   readonly isLeader: boolean;
+  /** Name of the operator that leads; empty where it is not known. */
+  readonly leader: string;
   /** Keys that wait for a worker. */
   readonly queued: number;
   /** All pools, by namespace and name; at most `poolsMax`. */

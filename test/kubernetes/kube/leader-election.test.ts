@@ -78,6 +78,7 @@ test('one of two leads; it releases the Lease when it stops, and the other leads
   const other = candidate(rig, 'other');
   await eventually(() => rig.proxy.seen(isWrite).length > 4);
   expect([one.isLeader, other.isLeader]).toEqual([true, false]);
+  expect([one.leader, other.leader], 'both know who leads').toEqual(['one', 'one']);
   expect((await lease(rig))?.spec.renewTime).toMatch(/\.\d{6}Z$/);
   const stoppedAt = performance.now();
   await one.stop();

@@ -60,6 +60,7 @@ function operationsOf(
     },
     decisionOf: () => undefined,
     isLeader: () => isLeader,
+    leader: () => 'operator-2',
     registry,
     clock,
     name: 'operator-1',
@@ -104,6 +105,9 @@ test('a replica that stands by has no figures of gateways', async () => {
   const { operations } = operationsOf(['main'], false);
   await operations.sample();
   const { figures, operator } = operations.snapshot('');
-  expect([figures.connections, operator]).toEqual([undefined, { isLeader: false, queued: 0, pools: [], poolCount: 1 }]);
+  expect([figures.connections, operator]).toEqual([
+    undefined,
+    { isLeader: false, leader: 'operator-2', queued: 0, pools: [], poolCount: 1 },
+  ]);
   expect(operations.history('').series.connections).toBeUndefined();
 });

@@ -147,7 +147,11 @@ test('an operator tells its unready pools, the faults of the chosen one, and gat
 
 test('an operator that stands by says where to look', () => {
   const snapshot = calmOperator();
-  expect(judged({ ...snapshot, operator: { isLeader: false, queued: 0, pools: [], poolCount: 1 } })).toEqual(['stands-by']);
+  const standing = { ...snapshot, operator: { isLeader: false, leader: 'operator-2', queued: 0, pools: [], poolCount: 1 } };
+  expect(judge(standing, new History())).toMatchObject({
+    state: 'notice',
+    findings: [{ name: 'stands-by', text: 'This operator stands by: operator-2 leads.' }],
+  });
 });
 
 function never(): never {

@@ -68,6 +68,7 @@ export function calmOperator(): Snapshot {
     figures: { connections: 200, ready: 2, desired: 2, draining: 0 },
     operator: {
       isLeader: true,
+      leader: 'operator-1',
       queued: 0,
       poolCount: 1,
       pools: [{ key: 'live/main', connections: 200, ready: 2, desired: 2, draining: 0, isReady: true, message: 'All is well.' }],
