@@ -103,6 +103,7 @@ export class Session {
     const pace = this.#pace();
     if (pace === 'flood') this.#connection.close(flood);
     else if (pace === 'allowed') this.#connection.sendControl(this.#connection.encoding.pong(data));
+    else this.#surroundings.rooms.clients?.limited(this.#connection, 'the commands of a connection');
   }
 
   /** `too_many`: above the rate. `flood`: so far above it that even refusals must end. */
