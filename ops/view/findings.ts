@@ -105,7 +105,9 @@ function ofBus({ bus }: Snapshot, history: Recent): readonly Finding[] {
 function ofGateway(gateway: GatewayView, { figures }: Snapshot, history: Recent): readonly Finding[] {
   const recent = (name: Parameters<History['recent']>[0]): number => history.recent(name, recentSeconds) ?? 0;
   const connections = figures.connections ?? 0;
-  const { connectionsMax, refused, busiestRooms } = gateway;
+  const { connectionsMax, refused, busiestRooms, waitingClients } = gateway;
+  const clients = waitingClients === 1 ? 'client waits' : 'clients wait';
+  const waiting = waitingClients === 0 ? '' : `, ${countText(waitingClients)} ${clients}`;
   const share = connections / connectionsMax;
   const leftOut = recent('budget') + recent('conflated') + recent('expired');
   const [delivered, slow] = [recent('delivered'), recent('slow')];
@@ -126,7 +128,7 @@ function ofGateway(gateway: GatewayView, { figures }: Snapshot, history: Recent)
       ? [
           finding(
             'slow-clients',
-            `${countText(slow)} a second, ${percentText(slow / offered)} of what is offered${most(busiestRooms, (room) => room.lostPerSecond)}${since(history, 'slow')}`,
+            `${countText(slow)} a second, ${percentText(slow / offered)} of what is offered${waiting}${most(busiestRooms, (room) => room.lostPerSecond)}${since(history, 'slow')}`,
           ),
         ]
       : []),

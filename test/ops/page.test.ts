@@ -123,6 +123,8 @@ test('figures follow what happens, each second; hostile names are only text', { 
   keepPublishing(hostileChannel, 'x');
   keepPublishing('video:slow', 'y'.repeat(60_000));
   await expect.poll(async () => Number(await page.locator('#tile-delivered b').textContent()), { timeout: 15_000 }).toBeGreaterThan(5);
+  for (const tile of ['merge', 'latency', 'published', 'busy'])
+    expect(await page.locator(`#tile-${tile} b`).textContent(), tile).toMatch(/^\d/);
   const row = cell(page, 'clients', hostileUser);
   await row.waitFor();
   expect(await row.textContent()).toContain('127.0.0.1');

@@ -49,9 +49,9 @@ test('a finding tells which channel, since when and how much', () => {
   const history = new History();
   for (let second = 0; second < 90; second++)
     history.add(second * 1000, { delivered: 95, slow: second < 20 || (second > 40 && second % 7 !== 0) ? 5 : 0 });
-  const losing = { ...snapshot, gateway: { ...(snapshot.gateway ?? never()), busiestRooms: rooms } };
+  const losing = { ...snapshot, gateway: { ...(snapshot.gateway ?? never()), busiestRooms: rooms, waitingClients: 3 } };
   expect(judge(losing, history).findings.map(({ text }) => text)).toEqual([
-    'Slow clients lose publications: 4.5 a second, 4.5 % of what is offered, most in video:hot, for 49 s.',
+    'Slow clients lose publications: 4.5 a second, 4.5 % of what is offered, 3 clients wait, most in video:hot, for 49 s.',
   ]);
 });
 
