@@ -23,6 +23,7 @@ const policies = {
     { channel: 'strict:*', merge: { windowMilliseconds: 0 }, slowConsumer: { policy: 'Disconnect', queueBytesMax: 100_000 } },
     { channel: 'vip:*', access: { subscribe: 'Authenticated' } },
     { channel: 'club:*', access: { subscribe: 'Public' } },
+    { channel: 'paced:*', limits: { publicationsPerSecond: 1 } },
   ],
 };
 
@@ -65,15 +66,17 @@ test('"why was X disconnected at 20:14?" is answered from the log alone, whateve
   const slow = await v1('slow');
   await slow.subscribe('strict:1');
   slow.stall();
-  const publish = (): Promise<unknown> =>
+  const publish = (channel: string): Promise<unknown> =>
     fetch(`http://127.0.0.1:${barrage.publisherPort}/v1/mesh/publish`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ c: 'strict:1', d: 'x'.repeat(60_000) }),
+      body: JSON.stringify({ c: channel, d: 'x'.repeat(60_000) }),
     });
   for (let round = 0; round < 20 && !barrage.said('connection-closed', 'slow'); round++)
-    await Promise.all(Array.from({ length: 10 }, publish));
+    await Promise.all(Array.from({ length: 10 }, () => publish('strict:1')));
   endedAt.set('slow', Date.now());
+  // A channel whose rate a backend exceeds.
+  await Promise.all(Array.from({ length: 5 }, () => publish('paced:1')));
   // A token that is not renewed.
   const expiring = await plain('expiring', 1_500);
   await expiring.ask({ op: 'subscribe', channel: '1@vip' });
@@ -88,6 +91,7 @@ test('"why was X disconnected at 20:14?" is answered from the log alone, whateve
   // A client that leaves, with words of its own.
   const leaving = await v1('leaving');
   await leaving.subscribe('video:1');
+  expect((await leaving.command('subscribe', { channel: 'user:slow' })).error?.code).toBe('forbidden');
   leaving.socket.close(1000, 'hunter2');
   // Clients that break the protocol, each in its own way.
   (await v1('garbage')).send('hunter2');
@@ -150,14 +154,28 @@ test('"why was X disconnected at 20:14?" is answered from the log alone, whateve
   // The life of one connection is all lines with its number.
   const { connection } = log.find((line) => line.event === 'user-identified' && line['user'] === 'leaving')!;
   const life = log.filter((line) => line['connection'] === connection);
-  expect(life.map(({ event }) => event)).toEqual(['connection-opened', 'user-identified', 'subscribed', 'connection-closed']);
+  expect(life.map(({ event }) => event)).toEqual([
+    'connection-opened',
+    'user-identified',
+    'subscribed',
+    'subscription-refused',
+    'connection-closed',
+  ]);
   expect(life[0]).toMatchObject({ protocol: 'barrage.v1', address: '127.0.0.1' });
   expect(life[2]).toMatchObject({ user: 'leaving', channel: 'video:1', by: 'client' });
-  expect(life[3]).toMatchObject({ subscriptions: 1, channels: ['video:1'], durationMs: expect.any(Number) });
-  expect(life[3]?.['bytesIn']).toBeGreaterThan(200);
-  expect(life[3]?.['bytesOut']).toBeGreaterThan(200);
+  expect(life[3]).toMatchObject({ user: 'leaving', channel: 'user:slow', reason: 'forbidden', by: 'client' });
+  expect(life[4]).toMatchObject({ subscriptions: 1, channels: ['video:1'], durationMs: expect.any(Number) });
+  expect(life[4]?.['bytesIn']).toBeGreaterThan(200);
+  expect(life[4]?.['bytesOut']).toBeGreaterThan(200);
   expect(log.filter((line) => line.event === 'user-expired')).toMatchObject([{ user: 'expiring' }]);
   expect(log.find((line) => line.event === 'token-refused')).toMatchObject({ reason: expect.stringContaining('not a JWT') });
+  expect(log.find((line) => line.event === 'operation-refused')).toMatchObject({
+    operation: 'mesh.publish',
+    channel: 'paced:1',
+    reason: 'tooMany',
+    status: 429,
+    retryAfterSeconds: expect.any(Number),
+  });
   const limited = log.filter((line) => line.event === 'rate-limited');
   expect(limited[0]).toMatchObject({ user: 'flooding', reason: 'the commands of a connection' });
   expect(limited.length).toBeLessThanOrEqual(2);
