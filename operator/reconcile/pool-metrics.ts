@@ -47,4 +47,24 @@ export function exportPoolMetrics(registry: Registry, { pools, isLeader }: PoolM
           this.set({ namespace: metadata.namespace, pool: metadata.name, state }, status[field] ?? 0);
     },
   });
+  void new Gauge({
+    name: 'barrage_operator_pool_scaling',
+    help: 'Bounds of a pool that scales by connections, from its spec: `min` and `max` gateways, and the `target` of connections for each. Only the leader exports it.',
+    labelNames: ['namespace', 'pool', 'bound'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { metadata, spec } of exported())
+        for (const [bound, value] of Object.entries(scalingBounds(spec)))
+          this.set({ namespace: metadata.namespace, pool: metadata.name, bound }, value);
+    },
+  });
+}
+
+/** Bounds that are numbers: a stored spec of an older definition may hold something else. */
+function scalingBounds(spec: Partial<GatewayPool['spec']> | undefined): Readonly<Record<string, number>> {
+  const { type, connections } = spec?.scaling ?? {};
+  if (type !== 'Connections') return {};
+  const { minReplicas: min, maxReplicas: max, targetConnectionsPerPod: target } = connections ?? {};
+  return Object.fromEntries(Object.entries({ min, max, target }).filter((entry): entry is [string, number] => Number.isFinite(entry[1])));
 }

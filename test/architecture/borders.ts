@@ -120,6 +120,7 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
   'ops/view': [],
   // The browser loads these two folders, so they reach nothing else, and no package.
   'ops/page': ['ops/view'],
+  'monitoring/dashboards': ['monitoring'],
 };
 
 /** Single files that a folder may reach, though not the folder that they are in. */

@@ -91,7 +91,11 @@ async function allowed(questions: readonly Question[]): Promise<readonly boolean
 
 test('the API server accepts all of the chart in a dry run, which leaves nothing', async () => {
   const namespace = await cluster.createNamespace('dry');
-  for (const values of [{}, { networkPolicy: { enabled: true, metricsFrom: [{ podSelector: {} }] }, watchNamespaces: [namespace] }])
+  for (const values of [
+    {},
+    { networkPolicy: { enabled: true, metricsFrom: [{ podSelector: {} }] }, watchNamespaces: [namespace] },
+    { 'monitoring.dashboards.enabled': true },
+  ])
     await helmDone(['install', 'barrage', chart, '--dry-run=server', '--namespace', namespace, ...valueFlags(values)], cluster.kubeconfig);
   expect(await definitions()).toEqual([]);
   expect(await cluster.kubectl(['-n', namespace, 'get', 'all', '-o', 'name'])).toBe('');
@@ -216,9 +220,9 @@ test('an upgrade of the chart as documented changes the definitions in the clust
     writeFileSync(join(folder, path), before.replace(from, to));
   };
   change('definitions/gatewaypools.yaml', 'shortNames: [gwp]', 'shortNames: [gwp, gwpool]');
-  change('values.yaml', 'watchNamespaces: []', 'watchNamespaces: []\n\ntracing:\n  level: none');
-  change('values.schema.json', '"properties": {', '"properties": {\n    "tracing": { "type": "object" },');
-  change('templates/operator.yaml', 'enableServiceLinks:', 'hostname: {{ .Values.tracing.level }}\n      enableServiceLinks:');
+  change('values.yaml', 'watchNamespaces: []', 'watchNamespaces: []\n\nnovelty:\n  level: none');
+  change('values.schema.json', '"properties": {', '"properties": {\n    "novelty": { "type": "object" },');
+  change('templates/operator.yaml', 'enableServiceLinks:', 'hostname: {{ .Values.novelty.level }}\n      enableServiceLinks:');
   const pool = ['-n', namespace, 'get', 'gatewaypool', 'live', '-o', 'jsonpath={.metadata.uid} {.metadata.generation}'];
   const before = await cluster.kubectl(pool);
   await helmDone(upgradeAsDocumented(folder, namespace), cluster.kubeconfig);

@@ -202,6 +202,8 @@ test.each([
   ['monitoring.podMonitor.enabled=yes', "at '/monitoring/podMonitor/enabled': value must be one of 'auto', true, false"],
   ['monitoring.podMonitor.interval=1d', "at '/monitoring/podMonitor/interval': '1d' does not match pattern"],
   ['monitoring.namespaceLabels=metrics', "at '/monitoring/namespaceLabels': 'metrics' does not match pattern"],
+  ['monitoring.runbooksURL=runbooks', "at '/monitoring/runbooksURL': 'runbooks' does not match pattern"],
+  ['monitoring.dashboards.annotations.a=1', "at '/monitoring/dashboards/annotations/a': got number, want string"],
   ['networkPolicy.metricsFrom={x}', "at '/networkPolicy/metricsFrom/0': got string, want object"],
   ['serviceAccount.create=false', 'serviceAccount.name must name an existing account when serviceAccount.create is false'],
 ])('--set %s is refused, and what is wrong is said', async (value, message) => {

@@ -16,6 +16,20 @@ async function samples(registry: Registry): Promise<readonly string[]> {
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 }
 
+test('a pool that scales by connections has its bounds, and a stored value that is no number has no series', async () => {
+  const registry = new Registry();
+  const connections = { minReplicas: 2, maxReplicas: 'many', targetConnectionsPerPod: 5000 };
+  const pools = [
+    { ...pool('web', undefined), spec: { scaling: { type: 'Connections', connections } } },
+    { ...pool('fixed', undefined), spec: { scaling: { type: 'Fixed', connections } } },
+  ] as unknown as readonly GatewayPool[];
+  exportPoolMetrics(registry, { pools: () => pools, isLeader: () => true });
+  expect((await samples(registry)).filter((line) => line.includes('_scaling'))).toEqual([
+    'barrage_operator_pool_scaling{namespace="live",pool="web",bound="min"} 2',
+    'barrage_operator_pool_scaling{namespace="live",pool="web",bound="target"} 5000',
+  ]);
+});
+
 test('the leader exports conditions and counts of every pool, and nothing of one that is gone', async () => {
   const registry = new Registry();
   let isLeader = false;
