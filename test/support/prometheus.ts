@@ -15,6 +15,8 @@ export interface ScrapeTarget {
   readonly labels?: Readonly<Record<string, string>>;
   /** Whether a label of the process wins over the target's label of the same name. Absent: it does not. */
   readonly honorLabels?: boolean;
+  /** Relabelings of the target, in Prometheus' own spelling: `source_labels`. Those of a job's first target count. */
+  readonly relabelings?: readonly object[] | undefined;
 }
 
 export interface PrometheusOptions {
@@ -184,6 +186,7 @@ async function writeConfiguration(folder: string, { targets, rules = [], interva
       scrape_configs: [...jobs].map(([job, ofJob]) => ({
         job_name: job,
         honor_labels: ofJob.some(({ honorLabels }) => honorLabels === true),
+        relabel_configs: ofJob[0]?.relabelings ?? [],
         static_configs: ofJob.map(({ address, labels = {} }) => ({ targets: [address], labels })),
       })),
     }),

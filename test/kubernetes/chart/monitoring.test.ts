@@ -1,6 +1,8 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { clusterTimeoutMs, sharedApiServer, type Cluster } from '../../support/cluster.ts';
 import { monitoringDefinitions, monitoringKinds } from '../../support/monitoring-api.ts';
+import { Prometheus } from '../../support/prometheus.ts';
+import { TestStandalone } from '../../support/standalone.ts';
 import { chart, helmDone, manifests, only, rendered, valueFlags } from './helm.ts';
 
 let cluster: Cluster;
@@ -98,6 +100,46 @@ test('one label lets Prometheus in to the operator and to its pools', async () =
   );
 });
 
+test('a real Prometheus gives each series its labels by the relabelings of the monitors', async () => {
+  const objects = manifests(await renderedThere({}));
+  const { podMetricsEndpoints } = only(objects, 'PodMonitor').spec as unknown as { readonly podMetricsEndpoints: readonly Endpoint[] };
+  const { endpoints } = only(objects, 'ServiceMonitor').spec as unknown as { readonly endpoints: readonly Endpoint[] };
+  const { port } = await TestStandalone.start();
+  const meta = { __meta_kubernetes_namespace: 'shows', __meta_kubernetes_pod_name: 'live-x' };
+  const ofPod = {
+    __meta_kubernetes_pod_label_barrage_dev_pool: 'live',
+    __meta_kubernetes_pod_label_app_kubernetes_io_component: 'gateway',
+  };
+  const prometheus = await Prometheus.start({
+    targets: [
+      { job: 'pods', address: `127.0.0.1:${port}`, labels: { ...meta, ...ofPod }, relabelings: spelled(podMetricsEndpoints) },
+      {
+        job: 'service',
+        address: `127.0.0.1:${port}`,
+        labels: meta,
+        relabelings: spelled(endpoints),
+        honorLabels: endpoints[0]?.honorLabels === true,
+      },
+    ],
+  });
+  onTestFinished(() => prometheus.stop());
+  const labelsOf = async (job: string): Promise<unknown> => (await prometheus.query(`barrage_gateway_rooms{job="${job}"}`))[0]?.labels;
+  await expect
+    .poll(() => labelsOf('barrage-gateway'))
+    .toMatchObject({ component: 'gateway', pool: 'live', namespace: 'shows', pod: 'live-x' });
+  await expect.poll(() => labelsOf('barrage-operator')).toMatchObject({ namespace: 'shows', pod: 'live-x' });
+});
+
 interface Endpoint {
-  readonly relabelings: readonly { readonly targetLabel: string }[];
+  readonly honorLabels?: boolean;
+  readonly relabelings: readonly (Readonly<Record<string, unknown>> & { readonly targetLabel: string })[];
+}
+
+/** The relabelings of an endpoint in Prometheus' own spelling, which is prometheus-operator's work otherwise. */
+function spelled([endpoint]: readonly Endpoint[]): readonly object[] | undefined {
+  return endpoint?.relabelings.map((relabeling) =>
+    Object.fromEntries(
+      Object.entries(relabeling).map(([name, value]) => [name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]),
+    ),
+  );
 }
