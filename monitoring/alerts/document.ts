@@ -21,7 +21,7 @@ The rules are in [charts/barrage/rules/barrage.yaml](../charts/barrage/rules/bar
 - The rules need the labels \`namespace\`, \`pod\` and \`pool\`, which the chart's PodMonitor and ServiceMonitor add. Without them (a Prometheus outside of Kubernetes) all gateways and publishers count as one pool, and descriptions name addresses.
 - \`BarrageTargetDown\` takes jobs whose names begin with \`barrage\`, as the chart's do.
 - The rules need a scrape interval of at most 30 s. The shortest window is five minutes.
-- Without an operator the groups \`barrage-pools\` and \`barrage-operator\` have no series, and stay silent.
+- Without an operator the groups \`barrage-pools\` and \`barrage-operator\` have no series, and stay silent, but for \`BarrageDrainStuck\`.
 - The latency objective: ${latencyObjective.percent} % of the publications are written to all members of a gateway within ${latencyObjective.seconds} s of their acceptance, over a month. Two burn rates are alerts. Merge windows of a second use all of it up: leave such a pool out, or set the alerts to \`none\`.
 `;
 
@@ -34,7 +34,7 @@ const ending = `
 
 ## How the rules are tested
 
-Each alert has time series in which it fires and others in which it stays silent (\`monitoring/alerts/\`); \`promtool test rules\` runs them. Four alerts are seen on a running system (\`test/monitoring/alerts.test.ts\`): a test causes the fault, sees the alert in a real Prometheus, does what the runbook says, and sees the alert end. There all windows are sixty times as short (\`timeScale\`). The same time series, sixty times as fast, prove those rules to be the same.
+Each alert has time series in which it fires and others in which it stays silent (\`monitoring/alerts/\`); \`promtool test rules\` runs them. Five alerts are seen on a running system: \`BarrageAppendsLate\`, \`BarrageBusDown\`, \`BarrageGatewayNearLimit\` and \`BarrageConnectionsLost\` on processes (\`test/monitoring/alerts.test.ts\`), \`BarragePoolNotReady\` on a real API server (\`test/kubernetes/monitoring/pool-alerts.test.ts\`). A test causes the fault, sees the alert in a real Prometheus, does what the runbook says, and sees the alert end. There all windows are sixty times as short (\`timeScale\`). The same time series, sixty times as fast, prove those rules to be the same.
 `;
 
 /** The table of all alerts: `docs/alerts.md`. */
