@@ -39,11 +39,19 @@ export interface ListedPod extends PoolPod {
   readonly spec?: PoolPod['spec'] & { readonly nodeName?: string };
 }
 
+interface KeptTunnel {
+  /** Name of the pod's pool. */
+  readonly owner: string;
+  readonly uid: string;
+  readonly agent: TunnelAgent;
+}
+
 /** Pools in a namespace, reached through the API server. */
 export class ClusterPlace {
   readonly kind = 'cluster';
   readonly access: KubeAccess;
-  readonly #agents = new Map<string, TunnelAgent>();
+  /** Kept tunnels, by the pod's uid and port. */
+  readonly #agents = new Map<string, KeptTunnel>();
   readonly #doors: LoopbackDoor[] = [];
 
   constructor(access: KubeAccess) {
@@ -136,7 +144,9 @@ export class ClusterPlace {
     now: () => number,
     roles: readonly ProcessReading['role'][] = ['gateway'],
   ): Promise<readonly ProcessReading[]> {
-    const pods = (await this.pods(pool)).filter((pod) => roles.includes(roleOf(pod)));
+    const all = await this.pods(pool);
+    this.#forget(pool, new Set(all.map(({ metadata }) => metadata.uid)));
+    const pods = all.filter((pod) => roles.includes(roleOf(pod)));
     let asked = 0;
     return inParallel(pods, bounds.tunnelsMax, async (pod) => {
       const running = pod.status?.phase === 'Running';
@@ -257,7 +267,7 @@ export class ClusterPlace {
 
   close(): void {
     for (const door of this.#doors) door.close();
-    for (const agent of this.#agents.values()) agent.destroy();
+    for (const { agent } of this.#agents.values()) agent.destroy();
     this.#agents.clear();
   }
 
@@ -280,12 +290,21 @@ export class ClusterPlace {
     }
   }
 
-  #agent({ metadata: { name, uid } }: ListedPod, port: number): TunnelAgent {
+  /** Ends the kept tunnels to pods of a pool that are gone. */
+  #forget(pool: GatewayPool, uids: ReadonlySet<string>): void {
+    for (const [key, { owner, uid, agent }] of this.#agents) {
+      if (owner !== pool.metadata.name || uids.has(uid)) continue;
+      agent.destroy();
+      this.#agents.delete(key);
+    }
+  }
+
+  #agent({ metadata: { name, uid, labels } }: ListedPod, port: number): TunnelAgent {
     const key = `${uid}:${port}`;
     const known = this.#agents.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.agent;
     const agent = new TunnelAgent(this.access, { namespace: this.namespace, pod: name, port });
-    this.#agents.set(key, agent);
+    this.#agents.set(key, { owner: labels?.[names.label.pool] ?? '', uid, agent });
     return agent;
   }
 

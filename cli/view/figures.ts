@@ -34,8 +34,9 @@ export function count(value: number | undefined): string {
   return value === undefined ? '-' : String(value);
 }
 
+/** A share of 1 in percent, with one decimal below 10. `-` where it is unknown. */
 export function percent(share: number | undefined): string {
-  return share === undefined ? '-' : `${Math.round(share * 100)}%`;
+  return share === undefined ? '-' : `${rate(share * 100)}%`;
 }
 
 /** `1 gateway`, `2 gateways`. */

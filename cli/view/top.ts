@@ -1,3 +1,4 @@
+import { limits } from '../../core/limits.ts';
 import { isAvailable } from '../../operator/decide/observed.ts';
 import { bytes, count, duration, percent, rate } from './figures.ts';
 import { figuresOf, sum, type GatewayFigures, type ProcessReading } from './reading.ts';
@@ -32,9 +33,6 @@ export interface ChannelRow {
 /** Orders of `top channels`, the largest first. */
 export const channelOrders = ['members', 'load', 'drops'] as const;
 export type ChannelOrder = (typeof channelOrders)[number];
-
-/** Channels that one gateway tells at most: the largest ones. */
-const toldChannelsMax = 20;
 
 /**
  * Rows of `top gateways`, the fullest first.
@@ -180,11 +178,11 @@ export function channelNotes(readings: readonly ProcessReading[], shown: number)
   const gateways = readings.filter(({ role }) => role === 'gateway');
   const silent = gateways.filter(({ answer }) => answer.kind === 'silent');
   const untold = gateways.filter(({ answer }) => answer.kind === 'told' && answer.status === undefined);
-  const many = gateways.filter(({ answer }) => answer.kind === 'told' && (answer.status?.rooms ?? 0) > toldChannelsMax);
+  const many = gateways.filter(({ answer }) => answer.kind === 'told' && (answer.status?.rooms ?? 0) > limits.topChannelsMax);
   return [
     ...(shown === 0 && silent.length + untold.length < gateways.length ? [line('No channel has a member.', 'quiet')] : []),
     ...(many.length > 0
-      ? [line(`${many.length} of ${gateways.length} gateways have more rooms than the ${toldChannelsMax} that each tells.`, 'quiet')]
+      ? [line(`${many.length} of ${gateways.length} gateways have more rooms than the ${limits.topChannelsMax} that each tells.`, 'quiet')]
       : []),
     ...silent.map(({ name, answer }) => line(`${name}: ${answer.kind === 'silent' ? answer.why : ''}`, 'bad')),
     ...untold.map(({ name }) =>

@@ -69,8 +69,16 @@ test('a publication is tailed through the API server while its gateway is draine
     [0, 'serving'],
   ]);
   expect(parse((await run(['top', 'channels', '-o', 'yaml'])).stdout)).toEqual([
-    { channel: 'video:1', pool: `${pool.namespace}/main`, members: 1, gateways: 1 },
+    expect.objectContaining({ channel: 'video:1', pool: `${pool.namespace}/main`, members: 1, gateways: 1 }),
   ]);
+
+  const watched = start(['top', '--watch', '--interval', '1', '-o', 'json', '-n', pool.namespace]);
+  await watched.said(/(?:\]\n[^]*){3}/);
+  watched.interrupt();
+  const { status: interrupted, stdout: pages } = await watched.ended();
+  expect(interrupted).toBe(130);
+  for (const page of pages.trimEnd().split('\n'))
+    expect((JSON.parse(page) as typeof top).map(({ state }) => state)).toEqual(['serving', 'serving']);
 
   const status = await run(['status', 'main']);
   expect(status).toMatchObject({ status: 0, stderr: '' });
