@@ -25,7 +25,7 @@ export interface BusiestChannels {
 /** Seconds over which a channel's traffic is measured. */
 export const busiestWindowSeconds = 5;
 
-const most = `At most ${limits.topChannelsMax} channels, over the last ${busiestWindowSeconds} s; the series of a channel that cooled are gone.`;
+const most = `At most ${limits.topChannelsMax} channels, over the last ${busiestWindowSeconds} s; the series of a channel that cooled are gone. Channels of one user (\`user:…\`) are never named.`;
 
 /** Registers the busiest channels: the only metrics with the label `channel`. */
 export function exportBusiest(registry: Registry, busiest: () => BusiestChannels): void {

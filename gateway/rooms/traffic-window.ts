@@ -1,3 +1,4 @@
+import { channelOwner } from '../../core/channel.ts';
 import type { Clock } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 import { priorities } from '../../core/publication.ts';
@@ -50,8 +51,9 @@ export class TrafficWindow {
     this.#stop = clock.every(busiestWindowSeconds * 1000, () => this.#measure());
   }
 
-  /** Notes that a room has traffic, before that is counted. */
+  /** Notes that a room has traffic, before that is counted. A user's channel is left out: it names the user. */
   noted(room: MeasuredRoom): void {
+    if (channelOwner(room.channel) !== undefined) return;
     if (!this.#before.has(room)) this.#before.set(room, countsOf(room));
   }
 

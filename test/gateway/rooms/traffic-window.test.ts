@@ -78,6 +78,14 @@ test('a channel that cools is gone after its last window, and counts anew when i
   expect(world.metrics.busiest.loaded[0]).toMatchObject({ loadRatio: 0.002, publicationsPerSecond: 3 });
 });
 
+test('the channel of one user is in no list', async () => {
+  const world = new World();
+  world.room('user:42').work(1000, 100);
+  world.room('a').work(1, 1);
+  await world.endWindow();
+  expect(world.loaded).toEqual(['a']);
+});
+
 test('each list is bounded, and a closed room is in none', async () => {
   const world = new World();
   const rooms = Array.from({ length: 3 * limits.topChannelsMax }, (_, index) => world.room(`room:${index}`));
