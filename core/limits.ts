@@ -54,6 +54,12 @@ export const limits = {
   appendPublicationsMax: 500,
   /** Most payload bytes of one bus batch. */
   appendBytesMax: 1_048_576,
+  /** Payload bytes of one channel's history on the memory bus. */
+  memoryHistoryBytesMax: 16_777_216,
+  /** Publications in one answer from a channel's history. */
+  historyPublicationsMax: 1_000,
+  /** Payload bytes in one answer from a channel's history; one publication more where the first is larger. */
+  historyBytesMax: 4_194_304,
   /**
    * Most publications that wait in one publisher process for the bus; above it publishing answers "temporarily
    * unavailable".

@@ -12,8 +12,10 @@ export const refusals = {
   tooMany: { code: 502, status: 429 },
   unavailable: { code: 503, status: 503 },
   tooLarge: { code: 504, status: 413 },
+  noHistory: { code: 506, status: 404 },
   notFound: { code: 505, status: 404 },
   methodNotAllowed: { code: 505, status: 405 },
+  getOnly: { code: 505, status: 405 },
 } as const satisfies Record<string, { readonly code: number; readonly status: number }>;
 
 export type RefusalReason = keyof typeof refusals;

@@ -8,13 +8,15 @@ import { discardBody, parseBody } from './body.ts';
 import { answerBody, refusals, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
 import type { Mesh, RequestTrace } from './mesh.ts';
 import type { PublisherMetrics } from './metrics.ts';
-import type { Operation } from './operation-seconds.ts';
+import { isHistoryPath } from './history-request.ts';
+import type { HistoryReader } from './history-reader.ts';
+import type { MeshOperation, Operation } from './operation-seconds.ts';
 import type { Span, SpanName, Tracer } from '../core/trace.ts';
 import { withQuery } from './request.ts';
 import type { RequestLog } from './request-log.ts';
 
 export const socketPath = '/ws/v1';
-const operations = new Map<string, Operation>([
+const operations = new Map<string, MeshOperation>([
   ['/v1/mesh/publish', 'mesh.publish'],
   ['/v1/mesh/send', 'mesh.send'],
 ]);
@@ -29,13 +31,17 @@ const queryFields = new Map<Operation, readonly string[]>([['mesh.publish', ['wa
 interface HttpParts {
   readonly access: Access;
   readonly mesh: Mesh;
+  readonly history: HistoryReader;
   readonly inFlight: BytesInFlight;
   readonly metrics: PublisherMetrics;
   readonly tracer: Tracer;
   readonly log: RequestLog;
 }
 
-/** The HTTP half of the publish API: `POST /v1/mesh/publish` and `POST /v1/mesh/send`. */
+/**
+ * The HTTP half of the publish API: `POST /v1/mesh/publish`, `POST /v1/mesh/send`, and
+ * `GET /v1/channels/{channel}/history`.
+ */
 export class HttpApi {
   readonly #parts: HttpParts;
   #requests = 0;
@@ -48,6 +54,7 @@ export class HttpApi {
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { path, query } = splitUrl(request.url ?? '');
     const operation = operations.get(path);
+    if (operation === undefined && isHistoryPath(path)) return this.#answerHistory(request, response, { path, query });
     if (operation === undefined) return respond(response, refuse('notFound', notFoundWords(path)));
     const refusal = this.#headFault(request);
     if (refusal !== undefined) {
@@ -77,13 +84,39 @@ export class HttpApi {
     }
   }
 
+  async #answerHistory(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { path, query }: { readonly path: string; readonly query: string },
+  ): Promise<void> {
+    const { history, log } = this.#parts;
+    const refusal = request.method === 'GET' ? this.#accessFault(request) : refuse('getOnly', 'use GET');
+    if (refusal !== undefined) {
+      if (refusal.reason === 'notAuthorised') log.keyRefused(request, refusal.message);
+      else log.refused('history', refusal);
+      return respond(response, refusal);
+    }
+    this.#requests++;
+    try {
+      respond(response, await history.answer(path, query));
+    } finally {
+      this.#requests--;
+    }
+  }
+
   /** The fault of a request before its body is read. */
   #headFault(request: IncomingMessage): Refusal | undefined {
     if (request.method !== 'POST') return refuse('methodNotAllowed', 'use POST');
-    const fault = this.#parts.access.fault(request.headers);
-    if (fault !== undefined) return refuse('notAuthorised', fault);
+    const fault = this.#accessFault(request);
+    if (fault !== undefined) return fault;
     if (!isJson(request.headers['content-type'])) return refuse('contentType', 'send content-type: application/json, in UTF-8');
     if (request.headers['content-encoding'] !== undefined) return refuse('contentType', 'send the body without a content-encoding');
+    return undefined;
+  }
+
+  #accessFault(request: IncomingMessage): Refusal | undefined {
+    const fault = this.#parts.access.fault(request.headers);
+    if (fault !== undefined) return refuse('notAuthorised', fault);
     if (this.#requests >= publisherBounds.httpRequestsInFlightMax) return tooMany('too many requests at one time, repeat', 1);
     return undefined;
   }
@@ -100,7 +133,7 @@ export class HttpApi {
 
   /** Carries out the request of a whole body. */
   #run(
-    operation: Operation,
+    operation: MeshOperation,
     { bytes, query }: { readonly bytes: Buffer; readonly query: string },
     trace: RequestTrace,
   ): Outcome | Promise<Outcome> {
@@ -137,7 +170,7 @@ function splitUrl(url: string): { readonly path: string; readonly query: string 
 
 function notFoundWords(path: string): string {
   if (path === socketPath) return `${socketPath} is the WebSocket API: open a WebSocket`;
-  return `there is nothing here; there are POST ${[...operations.keys()].join(', POST ')} and the WebSocket ${socketPath}`;
+  return `there is nothing here; there are POST ${[...operations.keys()].join(', POST ')}, GET /v1/channels/{channel}/history and the WebSocket ${socketPath}`;
 }
 
 /**
@@ -186,6 +219,7 @@ export function answerOf(outcome: Outcome): { readonly status: number; readonly 
   if (outcome.retryAfterSeconds !== undefined) headers['retry-after'] = String(outcome.retryAfterSeconds);
   if (outcome.reason === 'notAuthorised') headers['www-authenticate'] = 'Bearer';
   if (outcome.reason === 'methodNotAllowed') headers['allow'] = 'POST';
+  if (outcome.reason === 'getOnly') headers['allow'] = 'GET';
   return { status: refusals[outcome.reason].status, headers, text };
 }
 

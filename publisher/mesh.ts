@@ -10,7 +10,7 @@ import { publisherBounds } from './bounds.ts';
 import { refuse, temporarilyUnavailable, tooMany, type Outcome, type RefusalReason } from './errors.ts';
 import type { PublisherJournal } from './log-lines.ts';
 import type { PublisherMetrics } from './metrics.ts';
-import type { Operation } from './operation-seconds.ts';
+import type { MeshOperation } from './operation-seconds.ts';
 import { ChannelRates } from './rate.ts';
 import type { RequestLog } from './request-log.ts';
 import { parseConnectionCall, parsePublish, parseSend, shown } from './request.ts';
@@ -60,7 +60,7 @@ export class Mesh {
    * Carries out one request; never rejects. A publication reaches the bus before this returns, so that one caller's
    * publications keep their order.
    */
-  async run(operation: Operation, fields: unknown, trace: RequestTrace = untraced): Promise<Outcome> {
+  async run(operation: MeshOperation, fields: unknown, trace: RequestTrace = untraced): Promise<Outcome> {
     const startedAt = this.#clock.monotonic();
     let outcome: Outcome;
     try {
@@ -73,7 +73,7 @@ export class Mesh {
     return outcome;
   }
 
-  #carryOut(operation: Operation, fields: unknown, trace: RequestTrace): Promise<Outcome> {
+  #carryOut(operation: MeshOperation, fields: unknown, trace: RequestTrace): Promise<Outcome> {
     switch (operation) {
       case 'mesh.publish':
         return this.#publish(fields, trace);
@@ -89,7 +89,7 @@ export class Mesh {
     if (read.kind === 'fault') return refuse('badArguments', read.message);
     const request = read.value;
     const { channel, kind, payload, priority, ttlMs, conflation } = request;
-    const { limits, channel: pattern } = this.#policies().of(channel);
+    const { limits, channel: pattern, history } = this.#policies().of(channel);
     span?.set({ 'barrage.policy': pattern, 'barrage.payload.bytes': payload.length, 'barrage.priority': priority });
     if (payload.length > limits.payloadBytesMax)
       return refuse('tooLarge', `d: ${payload.length} bytes are more than the ${limits.payloadBytesMax} that channel "${channel}" takes`);
@@ -106,7 +106,7 @@ export class Mesh {
     span?.set({ 'barrage.members': members.ready + members.full });
     const passedOn = this.#tracer.isOn ? undefined : sampledTraceparent(traceparent);
     const publication = { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent: passedOn };
-    const { epoch, firstOffset: offset } = await appendTraced(this.#bus.log, channel, publication, span);
+    const { epoch, firstOffset: offset } = await appendTraced(this.#bus.log, { channel, publication, keep: history }, span);
     if (request.waitMs === undefined) return { kind: 'done', result: { s: members.ready, f: members.full, offset, epoch } };
     const wait = span?.child('wait');
     const delivered = await this.#delivered(channel, { epoch, offset }, request.waitMs);
@@ -160,7 +160,7 @@ export class Mesh {
     return fault === undefined ? { kind: 'done', result: { s: true } } : refuse(reason, fault);
   }
 
-  #failure(operation: Operation, error: unknown): Outcome {
+  #failure(operation: MeshOperation, error: unknown): Outcome {
     if (error instanceof BusUnavailable) return temporarilyUnavailable();
     this.#journal.write('request-failed', { operation, err: error });
     return refuse('internal', 'internal error; the publisher logged it');

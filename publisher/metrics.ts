@@ -15,8 +15,10 @@ const publicationResults = {
   // These reasons never refuse a publication.
   callFailed: 'invalid',
   sendFailed: 'invalid',
+  noHistory: 'invalid',
   notFound: 'invalid',
   methodNotAllowed: 'invalid',
+  getOnly: 'invalid',
 } as const satisfies Record<RefusalReason, string>;
 
 interface MetricSources {

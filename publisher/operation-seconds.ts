@@ -3,7 +3,10 @@ import type { Metric, MetricValueWithName, Registry } from 'prom-client';
 /** An operation of the publish API, by either transport. */
 export type Operation = (typeof operations)[number];
 
-const operations = ['mesh.publish', 'mesh.send', 'conn.call'] as const;
+/** An operation that both transports have. */
+export type MeshOperation = Exclude<Operation, 'history'>;
+
+const operations = ['mesh.publish', 'mesh.send', 'conn.call', 'history'] as const;
 export const upperBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
 /** Times of one operation: the count of each bucket, then of values beyond the last bound, and the sum in seconds. */
@@ -26,7 +29,7 @@ export class OperationSeconds {
     this.#name = name;
     this.#help = help;
     const none = (): Times => ({ counts: Array.from({ length: upperBounds.length + 1 }, () => 0), sum: 0 });
-    this.#times = { 'mesh.publish': none(), 'mesh.send': none(), 'conn.call': none() };
+    this.#times = { 'mesh.publish': none(), 'mesh.send': none(), 'conn.call': none(), history: none() };
     // A registry only reads a metric's name and values; the library's type demands one of its own classes.
     const described = { name, help, type: 'histogram', labelNames: ['operation'] };
     registry.registerMetric({ ...described, get: async () => this.#read() } as unknown as Metric);

@@ -21,6 +21,7 @@ import { Access } from './access.ts';
 import { publisherBounds, serverTimes } from './bounds.ts';
 import { HttpApi } from './http.ts';
 import { publisherJournal } from './log-lines.ts';
+import { HistoryReader } from './history-reader.ts';
 import { Mesh } from './mesh.ts';
 import { PublisherMetrics } from './metrics.ts';
 import { PublisherOperations } from './operations.ts';
@@ -79,7 +80,8 @@ export class Publisher {
     const log = new RequestLog({ logger, clock, registry, trustedProxies: settings.trustedProxies });
     this.#log = log;
     const mesh = new Mesh({ bus, policies, metrics, journal: publisherJournal(logger, clock), log, clock, tracer });
-    this.#http = new HttpApi({ access, mesh, inFlight, metrics, log, tracer });
+    const history = new HistoryReader({ bus, policies, journal: publisherJournal(logger, clock), metrics, log, clock });
+    this.#http = new HttpApi({ access, mesh, history, inFlight, metrics, log, tracer });
     const pingIntervalMs = options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs;
     this.#sockets = new SocketApi({ access, mesh, inFlight, metrics, log, pingIntervalMs, tracer });
     const { server, sockets } = createHttpServer({

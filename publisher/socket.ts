@@ -10,7 +10,7 @@ import { answerBody, leaving, refusals, refuse, tooMany, type Outcome, type Refu
 import { answerOf, resultOf, socketPath } from './http.ts';
 import type { Mesh } from './mesh.ts';
 import type { PublisherMetrics } from './metrics.ts';
-import type { Operation } from './operation-seconds.ts';
+import type { MeshOperation } from './operation-seconds.ts';
 import type { Span, Tracer } from '../core/trace.ts';
 import type { RequestLog } from './request-log.ts';
 import { parseSocketRequest, shown, type RequestNumber, type SocketRequest } from './request.ts';
@@ -25,7 +25,7 @@ interface SocketParts {
   readonly tracer: Tracer;
 }
 
-const operations = new Map<string, Operation>([
+const operations = new Map<string, MeshOperation>([
   ['mesh.publish', 'mesh.publish'],
   ['mesh.send', 'mesh.send'],
   ['conn.call', 'conn.call'],
@@ -158,13 +158,13 @@ export class SocketApi {
   }
 
   /** Carries out one request, inside a span if its trace is sampled. Never rejects. */
-  #run(operation: Operation, { params, traceparent }: SocketRequest): Promise<Outcome> {
+  #run(operation: MeshOperation, { params, traceparent }: SocketRequest): Promise<Outcome> {
     const { mesh, tracer } = this.#parts;
     const span = tracer.request(operation, 'backend', traceparent);
     return span === undefined ? mesh.run(operation, params, { traceparent }) : this.#runInside(span, operation, params);
   }
 
-  async #runInside(span: Span, operation: Operation, params: unknown): Promise<Outcome> {
+  async #runInside(span: Span, operation: MeshOperation, params: unknown): Promise<Outcome> {
     const outcome = await this.#parts.mesh.run(operation, params, { span });
     span.set(resultOf(outcome));
     const isOurs = outcome.kind !== 'done' && refusals[outcome.reason].status >= 500;

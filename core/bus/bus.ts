@@ -1,3 +1,4 @@
+import type { HistoryBounds, HistoryPage, HistoryQuery } from '../history.ts';
 import type { LogBatch, Position, Publication } from '../publication.ts';
 
 /**
@@ -14,6 +15,8 @@ import type { LogBatch, Position, Publication } from '../publication.ts';
  *   after the new subscription was in force.
  * - A missing batch shows as a hole between offsets. It is never hidden, and batches never change places.
  * - A process receives no batch of a channel that it is not subscribed to.
+ * - With a history, a batch is kept in the same step that gives its offsets. At least the newest `size` publications
+ *   are kept, for `ttlSeconds` after the last one. An append without a history leaves a hole in what is kept.
  *
  * Gateway calls
  * - At most once: a request reaches a gateway once or not at all. The caller learns which by the reply or by the
@@ -71,9 +74,16 @@ export interface ChannelLog {
   /**
    * Appends 1 to `limits.appendPublicationsMax` publications to one channel, with at most `limits.appendBytesMax`
    * payload bytes.
+   * @param keep what the channel's history keeps, these publications included; absent: they are not kept
    * @throws BusUnavailable; RangeError beyond those bounds, which is the caller's mistake
    */
-  append(channel: string, publications: readonly Publication[]): Promise<AppendResult>;
+  append(channel: string, publications: readonly Publication[], keep?: HistoryBounds): Promise<AppendResult>;
+  /**
+   * Reads kept publications of a channel, and the end of its log at that moment. A page has at most `limit`
+   * publications and `limits.historyBytesMax` payload bytes, but at least one where there is one.
+   * @throws BusUnavailable
+   */
+  history(channel: string, query: HistoryQuery): Promise<HistoryPage>;
   /**
    * Subscribes this process to a channel, with at most one subscriber per process and channel. Resolves when the
    * subscription is in force. The subscriber receives every batch after the resolved position, and no earlier one.

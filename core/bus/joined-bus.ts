@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '../clock.ts';
-import type { Position, Publication } from '../publication.ts';
+import type { Position } from '../publication.ts';
 import { inSlices } from '../slices.ts';
 import { neededBuses, planOf, waitingPlan, type BusPlan, type OwnBuses, type ToldBuses } from './bus-plan.ts';
-import { BusUnavailable, type AppendResult, type Bus, type BusState, type ChannelLog, type LogSubscriber } from './bus.ts';
+import { BusUnavailable, type Bus, type BusState, type ChannelLog, type LogSubscriber } from './bus.ts';
 import { newEpoch } from './epoch.ts';
 import type { JoinableBus } from './joinable-bus.ts';
 import { JoinedCalls } from './joined-calls.ts';
@@ -63,7 +63,8 @@ export class JoinedBus implements Bus {
     this.#options = options;
     this.#isAlone = options.own.previous === undefined;
     this.log = {
-      append: (channel, publications) => this.#append(channel, publications),
+      append: (channel, publications, keep) => this.#onPublishing((log) => log.append(channel, publications, keep)),
+      history: (channel, query) => this.#onPublishing((log) => log.history(channel, query)),
       subscribe: (channel, subscriber) => this.#subscribe(channel, subscriber),
       doubtfulPosition: (channel) => {
         return this.#subscriptions.get(channel)?.isDoubtful === true ? this.#nobodysPosition() : undefined;
@@ -131,9 +132,10 @@ export class JoinedBus implements Bus {
     return id === this.#options.own.main ? `the main bus (${id})` : `the previous bus (${id})`;
   }
 
-  #append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
+  /** Asks the bus to which the pool publishes. */
+  #onPublishing<Answer>(ask: (log: ChannelLog) => Promise<Answer>): Promise<Answer> {
     const open = this.#publishing;
-    return open === undefined ? Promise.reject(new BusUnavailable(this.#reason)) : open.bus.log.append(channel, publications);
+    return open === undefined ? Promise.reject(new BusUnavailable(this.#reason)) : ask(open.bus.log);
   }
 
   async #subscribe(channel: string, subscriber: LogSubscriber): Promise<Position> {

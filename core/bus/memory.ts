@@ -3,6 +3,7 @@ import type { LRUCache } from 'lru-cache';
 import { boundedCache } from '../bounded-cache.ts';
 import { gatewayNumberMax } from '../client-id.ts';
 import type { Clock } from '../clock.ts';
+import { HistoryRing, type HistoryBounds, type HistoryPage, type HistoryQuery } from '../history.ts';
 import { limits } from '../limits.ts';
 import type { Position, Publication } from '../publication.ts';
 import { answerOf } from './answer.ts';
@@ -67,6 +68,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
 interface ChannelOrder {
   readonly epoch: string;
   offset: number;
+  history: HistoryRing | undefined;
   subscriber: LogSubscriber | undefined;
 }
 
@@ -85,14 +87,22 @@ class MemoryLog implements ChannelLog {
     this.#idle = boundedCache(idleChannelsMax);
   }
 
-  async append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
+  async append(channel: string, publications: readonly Publication[], keep?: HistoryBounds): Promise<AppendResult> {
     checkAppend(publications);
     this.#checkOpen();
     const order = this.#subscribed.get(channel) ?? this.#idleOrder(channel);
     const firstOffset = order.offset + 1;
     order.offset += publications.length;
+    if (keep !== undefined) (order.history ??= new HistoryRing(limits.memoryHistoryBytesMax)).add(firstOffset, publications, keep.size);
     order.subscriber?.onBatch({ channel, epoch: order.epoch, firstOffset, publications });
     return { epoch: order.epoch, firstOffset, lastOffset: firstOffset + publications.length - 1 };
+  }
+
+  async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    this.#checkOpen();
+    const order = this.#subscribed.get(channel) ?? this.#idleOrder(channel);
+    const publications = order.history?.read(query, limits.historyBytesMax) ?? [];
+    return { position: { epoch: order.epoch, offset: order.offset }, publications };
   }
 
   async subscribe(channel: string, subscriber: LogSubscriber): Promise<Position> {
@@ -121,13 +131,14 @@ class MemoryLog implements ChannelLog {
   /** The order of an idle channel, which stays in the cache as the most recently used. */
   #idleOrder(channel: string): ChannelOrder {
     let order = this.#idle.get(channel);
-    if (order === undefined) this.#idle.set(channel, (order = { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined }));
+    if (order === undefined)
+      this.#idle.set(channel, (order = { epoch: newEpoch(this.#random), offset: 0, history: undefined, subscriber: undefined }));
     return order;
   }
 
   #takeIdle(channel: string): ChannelOrder {
     const order = this.#idle.get(channel);
-    if (order === undefined) return { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined };
+    if (order === undefined) return { epoch: newEpoch(this.#random), offset: 0, history: undefined, subscriber: undefined };
     this.#idle.delete(channel);
     return order;
   }

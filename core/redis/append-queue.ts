@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { payloadBytesOf, checkAppend } from '../bus/append-bounds.ts';
 import { BusUnavailable, type AppendResult } from '../bus/bus.ts';
 import { withDeadline } from '../bus/deadline.ts';
+import type { HistoryBounds } from '../history.ts';
 import { limits } from '../limits.ts';
 import type { Position, Publication } from '../publication.ts';
 import { appendFailureOf, type AppendFailureReason, type AppendFailures } from './append-failures.ts';
@@ -14,11 +15,14 @@ const waitingBytesMax = 64 * limits.appendBytesMax;
 
 interface Append {
   readonly publications: readonly Publication[];
+  readonly keep: HistoryBounds | undefined;
   readonly bytes: number;
   readonly since: number;
   readonly resolve: (result: AppendResult) => void;
   readonly reject: (error: BusUnavailable) => void;
 }
+
+type SendBatch = (channel: string, publications: readonly Publication[], keep: HistoryBounds | undefined) => Promise<Position>;
 
 /** The reason that a batch was not appended. */
 interface Failure {
@@ -32,7 +36,7 @@ interface Failure {
  * calls.
  */
 export class AppendQueue {
-  readonly #send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
+  readonly #send: SendBatch;
   readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly #failures: AppendFailures;
   /** Channels with a batch under way, and the appends that wait behind it. */
@@ -42,7 +46,7 @@ export class AppendQueue {
 
   /** `send` resolves with the place of the batch's last publication. */
   constructor(options: {
-    readonly send: (channel: string, publications: readonly Publication[]) => Promise<Position>;
+    readonly send: SendBatch;
     readonly clock: Pick<Clock, 'monotonic' | 'after'>;
     readonly failures: AppendFailures;
   }) {
@@ -57,7 +61,7 @@ export class AppendQueue {
   }
 
   /** @throws BusUnavailable */
-  async append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
+  async append(channel: string, publications: readonly Publication[], keep?: HistoryBounds): Promise<AppendResult> {
     checkAppend(publications);
     const bytes = payloadBytesOf(publications);
     if (this.#publications + publications.length > limits.appendWaitingMax || this.#bytes + bytes > waitingBytesMax) {
@@ -69,7 +73,7 @@ export class AppendQueue {
     this.#bytes += bytes;
     try {
       return await new Promise<AppendResult>((resolve, reject) => {
-        const append = { publications, bytes, since: this.#clock.monotonic(), resolve, reject };
+        const append = { publications, keep, bytes, since: this.#clock.monotonic(), resolve, reject };
         const waiting = this.#waiting.get(channel);
         if (waiting === undefined) void this.#run(channel, append);
         else waiting.push(append);
@@ -110,7 +114,7 @@ export class AppendQueue {
     const sentAt = this.#clock.monotonic();
     const remainingMs = Math.max(1, appendDeadlineMs - (sentAt - batch[0]!.since));
     try {
-      const outcome = await withDeadline(this.#send(channel, publications), remainingMs, this.#clock);
+      const outcome = await withDeadline(this.#send(channel, publications, batch[0]!.keep), remainingMs, this.#clock);
       if (outcome.kind === 'late') return { reason: 'late', error: new BusUnavailable('the bus did not answer in time') };
       const { epoch, offset } = outcome.value;
       const sampled = publications.some(({ traceparent }) => traceparent !== undefined)
@@ -135,6 +139,8 @@ function takeBatch(waiting: Append[]): Append[] {
   let publications = 0;
   let bytes = 0;
   for (const append of waiting) {
+    // A batch is kept as a whole: the policy may have changed within it.
+    if (append.keep !== waiting[0]?.keep) break;
     publications += append.publications.length;
     bytes += append.bytes;
     if (publications > limits.appendPublicationsMax || bytes > limits.appendBytesMax) break;

@@ -1,9 +1,12 @@
 -- Appends one batch to a channel's log.
 --
 -- KEYS[1]  the channel's record: a hash of run, epoch, offset, and after a change of epoch before and beforeOffset
+-- KEYS[2]  the channel's history, where its policy keeps one: a stream with an entry for each batch, whose id is the
+--          batch's last offset
 -- ARGV     reign of the master | epoch to open if one is needed
 --          | seconds that the record outlives its last publication
 --          | publications | bus channel | envelope version | envelope body
+--          | with a history: publications to keep | seconds to keep them
 -- Replies  epoch, offset of the last publication
 --
 -- A record from another reign may lack that reign's last appends: this master was promoted without them, or restarted
@@ -19,6 +22,10 @@ if not record[1] or not epoch or not offset then
   end
   epoch = ARGV[2]
   offset = 0
+  -- Offsets begin again: what an earlier record has left has higher ones.
+  if KEYS[2] then
+    redis.call('DEL', KEYS[2])
+  end
   redis.call('HSET', KEYS[1], 'run', ARGV[1], 'epoch', epoch, 'offset', 0)
 elseif record[1] ~= ARGV[1] then
   redis.call('HSET', KEYS[1], 'run', ARGV[1], 'epoch', ARGV[2], 'before', epoch, 'beforeOffset', record[3])
@@ -27,6 +34,12 @@ end
 
 local header = struct.pack('>BBc0I8', tonumber(ARGV[6]), #epoch, epoch, offset + 1)
 offset = redis.call('HINCRBY', KEYS[1], 'offset', tonumber(ARGV[4]))
-redis.call('SPUBLISH', ARGV[5], header .. ARGV[7])
+local envelope = header .. ARGV[7]
+if KEYS[2] then
+  -- Entries go whole, and only with their last publication: at least as many are kept as asked for.
+  redis.call('XADD', KEYS[2], 'MINID', '=', string.format('%.0f-0', math.max(0, offset - ARGV[8] + 1)), string.format('%.0f-0', offset), 'b', envelope)
+  redis.call('EXPIRE', KEYS[2], ARGV[9])
+end
+redis.call('SPUBLISH', ARGV[5], envelope)
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return {epoch, offset}

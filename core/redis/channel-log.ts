@@ -2,11 +2,13 @@ import type { Clock } from '../clock.ts';
 import assert from 'node:assert/strict';
 import { BusUnavailable, type AppendResult, type ChannelLog, type LogSubscriber } from '../bus/bus.ts';
 import { withDeadline } from '../bus/deadline.ts';
+import { answerFrom, type HistoryBounds, type HistoryPage, type HistoryQuery } from '../history.ts';
+import { limits } from '../limits.ts';
 import { EnvelopeError, decodeEnvelope, encodeBody, envelopeVersion, type Envelope } from '../bus/envelope.ts';
 import type { Position, Publication } from '../publication.ts';
 import type { AppendFailures } from './append-failures.ts';
 import { AppendQueue } from './append-queue.ts';
-import { commandTimeoutMs } from './connection.ts';
+import { asUnavailable, commandTimeoutMs } from './connection.ts';
 import type { RedisNames } from './keys.ts';
 import { LogSubscription } from './log-subscription.ts';
 import type { Masters, OpenMaster } from './masters.ts';
@@ -18,6 +20,13 @@ import type { SparseLog } from '../process/sparse-log.ts';
  * epoch.
  */
 const recordSeconds = 30 * 24 * 3600;
+
+/** A batch to append, and what the channel's history keeps. */
+interface Parcel {
+  readonly channel: string;
+  readonly publications: readonly Publication[];
+  readonly keep: HistoryBounds | undefined;
+}
 
 /**
  * The channel log on Redis. `append.lua` gives the offsets and publishes; this class batches, subscribes and keeps the
@@ -47,7 +56,11 @@ export class RedisChannelLog implements ChannelLog {
     this.#epochs = new ReignEpochs(options.names.prefix, options.random);
     const { clock, failures } = options;
     this.#clock = clock;
-    this.#appends = new AppendQueue({ send: (channel, publications) => this.#send(channel, publications), clock, failures });
+    this.#appends = new AppendQueue({
+      send: (channel, publications, keep) => this.#send({ channel, publications, keep }),
+      clock,
+      failures,
+    });
   }
 
   /** Publications that wait for Redis or are under way. */
@@ -55,8 +68,37 @@ export class RedisChannelLog implements ChannelLog {
     return this.#appends.size;
   }
 
-  append(channel: string, publications: readonly Publication[]): Promise<AppendResult> {
-    return this.#appends.append(channel, publications);
+  append(channel: string, publications: readonly Publication[], keep?: HistoryBounds): Promise<AppendResult> {
+    return this.#appends.append(channel, publications, keep);
+  }
+
+  async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    const record = this.#names.record(channel);
+    const read = this.#masters.run(record, ({ client, reign }) =>
+      client.barrageHistoryBuffer(
+        record,
+        this.#names.history(channel),
+        reign,
+        this.#epochs.beginning(reign),
+        query.kind === 'after' ? query.offset : -1,
+        query.kind === 'newest' ? (query.before ?? 0) : 0,
+        query.limit,
+        limits.historyBytesMax,
+      ),
+    );
+    try {
+      const outcome = await withDeadline(read, commandTimeoutMs, this.#clock);
+      if (outcome.kind === 'late') throw new BusUnavailable('the bus did not answer in time');
+      const [epoch, offset, before, beforeOffset, envelopes] = outcome.value;
+      const batches = envelopes.flatMap((envelope) => this.#decode(envelope) ?? []);
+      return {
+        position: { epoch: epoch.toString(), offset },
+        ...(before.length === 0 ? {} : { earlier: { epoch: before.toString(), offset: beforeOffset } }),
+        publications: answerFrom(batches, query, limits.historyBytesMax),
+      };
+    } catch (error) {
+      throw asUnavailable(error);
+    }
   }
 
   async subscribe(channel: string, subscriber: LogSubscriber): Promise<Position> {
@@ -99,10 +141,10 @@ export class RedisChannelLog implements ChannelLog {
     this.#masters.remove(this.#names.log(channel), subscription);
   }
 
-  #send(channel: string, publications: readonly Publication[]): Promise<Position> {
-    return this.#masters.run(this.#names.record(channel), async ({ client, reign }) => {
-      const [epoch, offset] = await client.barrageAppend(
-        this.#names.record(channel),
+  #send({ channel, publications, keep }: Parcel): Promise<Position> {
+    const record = this.#names.record(channel);
+    return this.#masters.run(record, async ({ client, reign }) => {
+      const values = [
         reign,
         this.#epochs.next(reign),
         recordSeconds,
@@ -110,7 +152,11 @@ export class RedisChannelLog implements ChannelLog {
         this.#names.log(channel),
         envelopeVersion,
         encodeBody(publications),
-      );
+      ];
+      const [epoch, offset] =
+        keep === undefined
+          ? await client.barrageAppend(record, ...values)
+          : await client.barrageAppendKept(record, this.#names.history(channel), ...values, keep.size, keep.ttlSeconds);
       return { epoch, offset };
     });
   }

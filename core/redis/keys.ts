@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 /**
  * Names of keys and bus channels. All names of one channel share one hash tag, so that one script reaches them in a
- * Redis Cluster. Further keys of a channel (history, idempotency) belong beside `record`.
+ * Redis Cluster. Further keys of a channel (idempotency) belong beside `record`.
  */
 export class RedisNames {
   readonly prefix: string;
@@ -21,6 +21,11 @@ export class RedisNames {
   /** Key of a channel's record: its epoch, its offset, and the reign in which the last offset was given. */
   record(channel: string): string {
     return `${this.#tagged(channel)}:record`;
+  }
+
+  /** Key of the stream of a channel's kept batches. */
+  history(channel: string): string {
+    return `${this.#tagged(channel)}:history`;
   }
 
   /** Bus channel on which a channel's batches travel. */

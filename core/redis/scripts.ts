@@ -9,6 +9,8 @@ const source = (name: string): string => readFileSync(new URL(name, import.meta.
  */
 export const scripts = {
   barrageAppend: { lua: source('append.lua'), numberOfKeys: 1 },
+  barrageAppendKept: { lua: source('append.lua'), numberOfKeys: 2 },
+  barrageHistory: { lua: source('history.lua'), numberOfKeys: 2 },
   barragePosition: { lua: source('position.lua'), numberOfKeys: 1 },
   barrageLease: { lua: source('lease.lua'), numberOfKeys: 1 },
   barrageRelease: { lua: source('release.lua'), numberOfKeys: 1 },
@@ -17,6 +19,12 @@ export const scripts = {
 /** A Redis client with the scripts as methods. Each script's file explains its arguments. */
 export type ScriptedRedis = Redis & {
   barrageAppend(recordKey: string, ...argv: (string | number | Buffer)[]): Promise<[epoch: string, offset: number]>;
+  barrageAppendKept(recordKey: string, historyKey: string, ...argv: (string | number | Buffer)[]): Promise<[epoch: string, offset: number]>;
+  barrageHistoryBuffer(
+    recordKey: string,
+    historyKey: string,
+    ...argv: (string | number)[]
+  ): Promise<[epoch: Buffer, offset: number, before: Buffer, beforeOffset: number, envelopes: readonly Buffer[]]>;
   barragePosition(recordKey: string, reign: string, epochBeginning: string): Promise<[epoch: string, offset: number]>;
   barrageLease(leaseKey: string, token: string, holdMs: number): Promise<0 | 1 | 2>;
   barrageRelease(leaseKey: string, token: string): Promise<1>;

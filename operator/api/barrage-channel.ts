@@ -59,7 +59,7 @@ export interface BarrageChannelBudget {
   readonly publicationsPerSecond?: number;
 }
 
-/** Publications kept for later clients. Default: none. Not in effect yet. */
+/** Publications kept for backends to read. Default: none. */
 export interface BarrageChannelHistory {
   /** Most publications to keep. */
   readonly size: number;

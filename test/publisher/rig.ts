@@ -191,6 +191,7 @@ export class Rig {
 export function faultyLog(bus: Bus, append: ChannelLog['append']): ChannelLog {
   return {
     append,
+    history: (channel, query) => bus.log.history(channel, query),
     subscribe: (channel, subscriber) => bus.log.subscribe(channel, subscriber),
     unsubscribe: (channel) => bus.log.unsubscribe(channel),
   };

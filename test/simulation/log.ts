@@ -1,4 +1,4 @@
-import type { AppendResult, ChannelLog, LogSubscriber } from '../../core/bus/bus.ts';
+import { BusUnavailable, type AppendResult, type ChannelLog, type LogSubscriber } from '../../core/bus/bus.ts';
 import type { LogBatch, Position, Publication } from '../../core/publication.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import type { Random } from './random.ts';
@@ -65,6 +65,10 @@ export class LogLink implements ChannelLog {
 
   append(_channel: string, publications: readonly Publication[]): Promise<AppendResult> {
     return Promise.resolve(this.#log.append(publications));
+  }
+
+  history(): Promise<never> {
+    return Promise.reject(new BusUnavailable('this log keeps nothing'));
   }
 
   subscribe(_channel: string, subscriber: LogSubscriber): Promise<Position> {

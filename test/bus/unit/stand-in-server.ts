@@ -64,6 +64,10 @@ export class StandInBus implements JoinableBus {
       this.check();
       return this.server.append(channel, publications);
     },
+    history: async (channel: string) => {
+      this.check();
+      return { position: this.server.position(channel), publications: [] };
+    },
     subscribe: async (channel: string, subscriber: LogSubscriber) => {
       if (this.server.isHung)
         await new Promise<void>((_resolve, reject) => {

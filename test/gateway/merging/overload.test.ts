@@ -47,6 +47,7 @@ class BusyLoop {
       },
       unsubscribe: (channel) => this.#subscribers.delete(channel),
       append: () => Promise.reject(new Error('nobody publishes here')),
+      history: () => Promise.reject(new Error('nobody reads here')),
     };
     const surroundings = { fanOut, metrics, clock, done: new DoneFlushes<readonly ClassRecord[]>() };
     this.rooms = new Rooms({ log, policies: policiesOf(policies), surroundings, logger: pino({ level: 'silent' }), share: 0.6 });

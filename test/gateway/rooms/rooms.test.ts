@@ -50,6 +50,7 @@ class Gateway {
   readonly log: ChannelLog = {
     doubtfulPosition: () => this.doubtful,
     append: (channel, publications) => this.#memory.append(channel, publications),
+    history: (channel, query) => this.#memory.history(channel, query),
     unsubscribe: (channel) => {
       this.clock.time += this.unsubscribeMs;
       this.#memory.unsubscribe(channel);

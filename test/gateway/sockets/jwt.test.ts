@@ -168,6 +168,7 @@ async function gatedGateway(): Promise<{
   let isAwaited = false;
   const log: ChannelLog = {
     append: (channel, publications) => memory.log.append(channel, publications),
+    history: (channel, query) => memory.log.history(channel, query),
     unsubscribe: (channel) => memory.log.unsubscribe(channel),
     subscribe: async (channel, subscriber) => {
       isAwaited ||= channel === 'vip:1';

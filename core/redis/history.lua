@@ -1,0 +1,78 @@
+#!lua flags=allow-oom
+-- Reads kept publications of a channel and the end of its log, and writes nothing. Without the flag `no-writes` a
+-- replica refuses it: a demoted master does not know the log's end.
+--
+-- KEYS[1]  the channel's record (append.lua)
+-- KEYS[2]  the channel's history: a stream with an entry for each batch; its id is the batch's last offset
+-- ARGV     reign of the master | shared beginning of the names of its epochs
+--          | offset after which to read, or -1 for the newest | offset before which they are, or 0
+--          | publications wanted | most bytes of the answer
+-- Replies  epoch, offset of the last publication, epoch before a failover, its last offset that is still good,
+--          envelopes in the order of their offsets
+--          The envelopes at both ends may have more than was asked for.
+local record = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'offset', 'before', 'beforeOffset')
+local offset = tonumber(record[3])
+if not record[1] or not record[2] or not offset then
+  return {ARGV[2], 0, '', 0, {}}
+end
+local epoch = record[2]
+local before = record[4] or ''
+local before_offset = tonumber(record[5]) or 0
+if record[1] ~= ARGV[1] then
+  epoch = ARGV[2]
+  before = record[2]
+  before_offset = offset
+end
+
+local after = tonumber(ARGV[3])
+local before_wanted = tonumber(ARGV[4])
+local wanted = tonumber(ARGV[5])
+local bytes_max = tonumber(ARGV[6])
+local envelopes = {}
+local bytes = 0
+local publications = 0
+local next_id = after >= 0 and string.format('%.0f-0', after + 1) or '+'
+if after < 0 and before_wanted > 0 then
+  -- The batch that has the last wanted offset is the first one whose id is not below it.
+  local entry = redis.call('XRANGE', KEYS[2], string.format('%.0f-0', before_wanted - 1), '+', 'COUNT', 1)[1]
+  next_id = entry and entry[1] or '+'
+end
+while publications < wanted and bytes < bytes_max do
+  local entries
+  if after >= 0 then
+    entries = redis.call('XRANGE', KEYS[2], next_id, '+', 'COUNT', 16)
+  else
+    entries = redis.call('XREVRANGE', KEYS[2], next_id, '-', 'COUNT', 16)
+  end
+  for _, entry in ipairs(entries) do
+    if publications >= wanted or bytes >= bytes_max then
+      break
+    end
+    local body = entry[2][2]
+    local count = struct.unpack('>H', body, 2 + string.byte(body, 2) + 9)
+    envelopes[#envelopes + 1] = body
+    bytes = bytes + #body
+    publications = publications + count
+    -- The first batch may begin before the wanted offsets, or end after them.
+    if #envelopes == 1 then
+      local last = tonumber(string.match(entry[1], '^%d+'))
+      if after >= 0 then
+        publications = math.min(count, last - after)
+      elseif before_wanted > 0 then
+        publications = math.max(0, count - math.max(0, last + 1 - before_wanted))
+      end
+    end
+    next_id = '(' .. entry[1]
+  end
+  if #entries < 16 then
+    break
+  end
+end
+if after < 0 then
+  local turned = {}
+  for index = #envelopes, 1, -1 do
+    turned[#turned + 1] = envelopes[index]
+  end
+  envelopes = turned
+end
+return {epoch, offset, before, before_offset, envelopes}
