@@ -21,6 +21,8 @@ export interface ScrapeTarget {
 
 export interface PrometheusOptions {
   readonly targets: readonly ScrapeTarget[];
+  /** More jobs, as `scrape_configs` has them. */
+  readonly scrapeConfigs?: readonly object[];
   /** Rule files, as texts in YAML. */
   readonly rules?: readonly string[];
   /** Seconds between two scrapes, and between two evaluations of the rules; 1 by default. */
@@ -37,6 +39,8 @@ export interface FiredAlert {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly state: 'pending' | 'firing';
+  /** Since when its expression holds, in RFC 3339. */
+  readonly activeAt: string;
 }
 
 const startWithinMs = 20_000;
@@ -173,7 +177,10 @@ interface ActiveTarget {
   readonly lastError: string;
 }
 
-async function writeConfiguration(folder: string, { targets, rules = [], intervalSeconds = 1 }: PrometheusOptions): Promise<void> {
+async function writeConfiguration(
+  folder: string,
+  { targets, scrapeConfigs = [], rules = [], intervalSeconds = 1 }: PrometheusOptions,
+): Promise<void> {
   const interval = `${intervalSeconds * 1000}ms`;
   const jobs = Map.groupBy(targets, ({ job }) => job);
   const files = rules.map((text, index) => ({ path: join(folder, `rules-${index}.yaml`), text }));
@@ -183,12 +190,14 @@ async function writeConfiguration(folder: string, { targets, rules = [], interva
     stringify({
       global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
       rule_files: files.map(({ path }) => path),
-      scrape_configs: [...jobs].map(([job, ofJob]) => ({
-        job_name: job,
-        honor_labels: ofJob.some(({ honorLabels }) => honorLabels === true),
-        relabel_configs: ofJob[0]?.relabelings ?? [],
-        static_configs: ofJob.map(({ address, labels = {} }) => ({ targets: [address], labels })),
-      })),
+      scrape_configs: [
+        ...[...jobs].map(([job, ofJob]) => ({
+          job_name: job,
+          honor_labels: ofJob.some(({ honorLabels }) => honorLabels === true),
+          static_configs: ofJob.map(({ address, labels = {} }) => ({ targets: [address], labels })),
+        })),
+        ...scrapeConfigs,
+      ],
     }),
   );
 }
