@@ -4,6 +4,7 @@ import { WebSocket } from 'ws';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { ruleFileText } from '../../monitoring/alerts/rules.ts';
 import { chart, helm, helmDone, manifests } from '../kubernetes/chart/helm.ts';
+import { chartPanels, shownBy } from '../kubernetes/monitoring/loaded-panels.ts';
 import { clusterTimeoutMs, startNode, type OwnCluster } from '../support/cluster.ts';
 import { Discovery, scrapeConfigsOf } from '../support/monitors.ts';
 import { Prometheus } from '../support/prometheus.ts';
@@ -22,11 +23,24 @@ const image = ['--set', 'image.repository=barrage,image.tag=test'];
 /** Windows and waits of the alerts are sixty times as short: test/monitoring shows that the rules are the same. */
 const timeScale = 60;
 const channel = 'video:1';
+/** Panels of all dashboards that show a channel's traffic, its pool and its operator. */
+const panelsOfTraffic = [
+  'overview: Delivery latency',
+  'overview: Channels by load',
+  'gateways: Merge window',
+  'gateways: Publications in a flush',
+  'publishers-and-bus: Time to answer, p99',
+  'operator-and-scaling: Conditions of the pools',
+  'channel: Members',
+  'channel: Publications a second',
+  'channel: Delivered',
+  'channel: Delivery latency, p99',
+];
 
 beforeAll(async () => {
   cluster = await startNode({ network: '10.252' });
   for (const path of await monitoringDefinitions()) await cluster.kubectl(['apply', '--server-side', '-f', path]);
-  for (const name of [system]) await cluster.kubectl(['create', 'namespace', name]);
+  await cluster.kubectl(['create', 'namespace', system]);
   await cluster.kubectl(['label', 'namespace', system, 'pod-security.kubernetes.io/enforce=restricted']);
   namespace = await cluster.createNamespace('shows', { 'pod-security.kubernetes.io/enforce': 'restricted' });
 }, clusterTimeoutMs);
@@ -126,6 +140,7 @@ test('a release from helm install to helm uninstall, watched by a Prometheus, wi
   const url = `ws://${await field(cluster, namespace, 'service/live', '.spec.clusterIP')}:6790/`;
   await expect.poll(() => publish('0').catch(() => 0), { timeout: 20_000 }).toBe(200);
   const viewer = new Viewer(url, channel);
+  viewer.client.on('error', () => {});
   onTestFinished(() => viewer.client.close());
   let plain = await connmixClient(url);
   onTestFinished(() => plain.socket.terminate());
@@ -158,6 +173,16 @@ test('a release from helm install to helm uninstall, watched by a Prometheus, wi
   await expect.poll(() => value(`barrage_operator_pool_gateways{${inPool},state="ready"}`), { timeout: 30_000 }).toBe(2);
   await expect.poll(() => prometheus.scrapeFaults(), { timeout: 30_000 }).toEqual([]);
   await expect.poll(() => firing(prometheus), { timeout: 30_000 }).toEqual([]);
+  // The dashboards of the chart: what must not be empty while one channel is published to.
+  const variables = { namespace, pool: 'live', pod: '.+', channel, operator: 'barrage-operator', __rate_interval: '20s' };
+  const living = chartPanels().filter(({ name }) => panelsOfTraffic.includes(name));
+  expect(living).toHaveLength(panelsOfTraffic.length);
+  const empty = async (): Promise<readonly string[]> => {
+    for (let count = 0; count < 5; count++) await reachesAll();
+    const shown = await Promise.all(living.map((panel) => shownBy(prometheus, panel, variables)));
+    return living.flatMap(({ name }, index) => (shown[index]?.isIncomplete === false ? [] : [name]));
+  };
+  await expect.poll(empty, { timeout: 60_000, interval: 100 }).toEqual([]);
 
   const gateways = [
     '-n',
