@@ -3,14 +3,14 @@
 -- replica refuses it: a demoted master does not know the log's end.
 --
 -- KEYS[1]  the channel's record (append.lua)
--- KEYS[2]  the channel's history: a stream with an entry for each batch; its id is the batch's last offset
+-- KEYS[2]  the channel's history (append.lua). Entries of another life of the record are passed over
 -- ARGV     reign of the master | shared beginning of the names of its epochs
 --          | offset after which to read, or -1 for the newest | offset before which they are, or 0
 --          | publications wanted | most bytes of the answer
 -- Replies  epoch, offset of the last publication, epoch before a failover, its last offset that is still good,
 --          envelopes in the order of their offsets
 --          The envelopes at both ends may have more than was asked for.
-local record = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'offset', 'before', 'beforeOffset')
+local record = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'offset', 'before', 'beforeOffset', 'life')
 local offset = tonumber(record[3])
 if not record[1] or not record[2] or not offset then
   return {ARGV[2], 0, '', 0, {}}
@@ -24,6 +24,7 @@ if record[1] ~= ARGV[1] then
   before_offset = offset
 end
 
+local life = record[6] or ''
 local after = tonumber(ARGV[3])
 local before_wanted = tonumber(ARGV[4])
 local wanted = tonumber(ARGV[5])
@@ -48,18 +49,20 @@ while publications < wanted and bytes < bytes_max do
     if publications >= wanted or bytes >= bytes_max then
       break
     end
-    local body = entry[2][2]
-    local count = struct.unpack('>H', body, 2 + string.byte(body, 2) + 9)
-    envelopes[#envelopes + 1] = body
-    bytes = bytes + #body
-    publications = publications + count
-    -- The first batch may begin before the wanted offsets, or end after them.
-    if #envelopes == 1 then
-      local last = tonumber(string.match(entry[1], '^%d+'))
-      if after >= 0 then
-        publications = math.min(count, last - after)
-      elseif before_wanted > 0 then
-        publications = math.max(0, count - math.max(0, last + 1 - before_wanted))
+    if entry[2][4] == life then
+      local body = entry[2][2]
+      local count = struct.unpack('>H', body, 2 + string.byte(body, 2) + 9)
+      envelopes[#envelopes + 1] = body
+      bytes = bytes + #body
+      publications = publications + count
+      -- The first batch may begin before the wanted offsets, or end after them.
+      if #envelopes == 1 then
+        local last = tonumber(string.match(entry[1], '^%d+'))
+        if after >= 0 then
+          publications = math.min(count, last - after)
+        elseif before_wanted > 0 then
+          publications = math.max(0, count - math.max(0, last + 1 - before_wanted))
+        end
       end
     end
     next_id = '(' .. entry[1]
