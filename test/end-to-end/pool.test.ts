@@ -198,7 +198,8 @@ test('on SIGTERM a gateway asks its clients to come back, and ends with status 0
   first.terminate();
   expect(await first.ended()).toBe(0);
   await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed), { timeout: 10_000 }).toBe(true);
-  const connections = async (): Promise<number> => metric(await second.port(), /^barrage_gateway_connections (\d+)/m);
+  // The viewers are clients of the SDK.
+  const connections = async (): Promise<number> => metric(await second.port(), /^barrage_gateway_connections\{client="sdk"\} (\d+)/m);
   await expect.poll(connections).toBe(4);
   await expect.poll(() => viewers.every(({ isSubscribed }) => isSubscribed)).toBe(true);
   // Nothing was published meanwhile: the positions prove it, so nobody is told of a gap.

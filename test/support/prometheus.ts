@@ -194,6 +194,7 @@ async function writeConfiguration(
         ...[...jobs].map(([job, ofJob]) => ({
           job_name: job,
           honor_labels: ofJob.some(({ honorLabels }) => honorLabels === true),
+          relabel_configs: ofJob[0]?.relabelings ?? [],
           static_configs: ofJob.map(({ address, labels = {} }) => ({ targets: [address], labels })),
         })),
         ...scrapeConfigs,

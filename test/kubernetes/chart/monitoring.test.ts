@@ -10,15 +10,19 @@ let namespace: string;
 
 beforeAll(async () => {
   cluster = await sharedApiServer();
+  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', 'crds/']);
   for (const path of await monitoringDefinitions()) await cluster.kubectl(['apply', '--server-side', '-f', path]);
   const names = monitoringKinds.map((kind) => `crd/${kind}.monitoring.coreos.com`);
   await cluster.kubectl(['wait', '--for=condition=Established', ...names, '--timeout=30s']);
   namespace = await cluster.createNamespace('monitored');
 }, clusterTimeoutMs);
 
-/** What the chart makes for a cluster that has the kinds of prometheus-operator. */
+/**
+ * What the chart makes for a cluster that has the kinds of prometheus-operator. Other tests may have put the
+ * definitions there by kubectl, which helm takes over only when asked to.
+ */
 async function renderedThere(values: object): Promise<string> {
-  const flags = ['template', 'barrage', chart, '--namespace', namespace, '--dry-run=server', ...valueFlags(values)];
+  const flags = ['template', 'barrage', chart, '--namespace', namespace, '--dry-run=server', '--take-ownership', ...valueFlags(values)];
   return helmDone(flags, cluster.kubeconfig);
 }
 

@@ -69,10 +69,12 @@ test.each([
 });
 
 test('a real API server takes the rules; where it lacks the kind there are none, and the notes say so', async () => {
+  // Other tests put the definitions there by kubectl: helm takes them over only when asked to.
+  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', 'crds/']);
   const namespace = await cluster.createNamespace('rules');
   const more = { 'monitoring.rules.severity': { BarrageMostLeftOut: 'none' }, 'monitoring.rules.labels': { release: 'prometheus' } };
   for (const values of [{}, more]) {
-    const flags = ['template', 'barrage', chart, '--namespace', namespace, '--dry-run=server', ...valueFlags(values)];
+    const flags = ['template', 'barrage', chart, '--namespace', namespace, '--dry-run=server', '--take-ownership', ...valueFlags(values)];
     const text = await helmDone([...flags, '--show-only', 'templates/rules.yaml'], cluster.kubeconfig);
     expect(await cluster.kubectl(['apply', '--dry-run=server', '-f', '-'], text)).toContain(
       'prometheusrule.monitoring.coreos.com/barrage-alerts',
