@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { buildCommandLine } from '../../cli/build.ts';
+import { neutralEnvironment } from '../support/environment.ts';
 import { until } from '../support/websocket.ts';
 
 export interface Ended {
@@ -66,9 +67,8 @@ export class InstalledCommandLine {
 
   /** Starts a program, with the installed file and this Node first on the PATH. */
   start(program: string, args: readonly string[], variables: Readonly<Record<string, string>> = {}, input = ''): RunningCommand {
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('BARRAGE_') && name !== 'KUBECONFIG');
     const path = [this.folder, dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter);
-    const child = spawn(program, args, { env: { ...Object.fromEntries(inherited), PATH: path, ...variables }, stdio: 'pipe' });
+    const child = spawn(program, args, { env: { ...neutralEnvironment(), PATH: path, ...variables }, stdio: 'pipe' });
     child.stdin.on('error', () => {}); // it may end without reading
     child.stdin.end(input);
     return new RunningCommand(child);

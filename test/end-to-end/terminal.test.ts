@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import { neutralEnvironment } from '../support/environment.ts';
 import { until } from '../support/websocket.ts';
 
 const ctrlC = '\u0003';
@@ -16,7 +17,7 @@ test('on a terminal the log is readable, and its last line is there when the pro
   };
   const command = `exec ${process.execPath} standalone/main.ts`;
   const terminal = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-    env: { ...process.env, ...settings },
+    env: { ...neutralEnvironment(), ...settings },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void terminal.kill('SIGKILL'));
@@ -46,5 +47,7 @@ test('the formatter of readable lines is loaded on a terminal, and nowhere else'
   expect((await run(process.execPath, ['--eval', program])).stdout).toBe('false');
   const quoted = `'${program.replaceAll("'", String.raw`'\''`)}'`;
   const command = `${process.execPath} --eval ${quoted}`;
-  expect((await run('script', ['--quiet', '--return', '--command', command, '/dev/null'])).stdout).toBe('true');
+  expect((await run('script', ['--quiet', '--return', '--command', command, '/dev/null'], { env: neutralEnvironment() })).stdout).toBe(
+    'true',
+  );
 });

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { neutralEnvironment } from '../support/environment.ts';
 import { readOptions } from '../../client/replay/options.ts';
 import { retryAfterMs } from '../../client/replay/publish.ts';
 
@@ -68,7 +69,7 @@ function comments(times: readonly number[]): string {
 
 /** Runs the command to its end. */
 async function replay(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, ['client/replay/main.ts', ...args], { env: { ...process.env, ...environment } });
+  const child = spawn(process.execPath, ['client/replay/main.ts', ...args], { env: { ...neutralEnvironment(), ...environment } });
   onTestFinished(() => void child.kill('SIGKILL'));
   let stdout = '';
   let stderr = '';

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
+import { neutralEnvironment } from './environment.ts';
 import { until } from './websocket.ts';
 
 /** The log line with which a process says where it listens. */
@@ -13,9 +14,8 @@ export class TestProcess {
   stderr = '';
 
   constructor(main: string, variables: Readonly<Record<string, string>>) {
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('BARRAGE_'));
     this.#child = spawn(process.execPath, [main], {
-      env: { ...Object.fromEntries(inherited), ...variables },
+      env: { ...neutralEnvironment(), ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));

@@ -7,6 +7,7 @@ import { names } from '../../../operator/desired/labels.ts';
 import { resources } from '../../../operator/kube/resources.ts';
 import type { KubeObject } from '../../../operator/runtime/kube-api.ts';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
+import { neutralEnvironment } from '../../support/environment.ts';
 import { httpRouteDefinition } from '../../support/gateway-api.ts';
 import { countBy, OperatedCluster, print, type OperatorProcess, type SentRequest } from './operated-cluster.ts';
 
@@ -154,10 +155,9 @@ test('routes go also where the exposure changed while no operator ran, and no po
 
 test('a leader that is stopped in the middle of its work gives the Lease back, and is not cut off', { timeout: 240_000 }, async () => {
   await apply(...Array.from({ length: 200 }, (_, index) => channelOf(index, 'nobody')));
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BARRAGE_')));
   const child = spawn(process.execPath, ['operator/main.ts'], {
     env: {
-      ...env,
+      ...neutralEnvironment(),
       KUBECONFIG: operated.cluster.kubeconfig,
       // 200 statuses take 40 s.
       BARRAGE_OPERATOR_API_RATE: '5',
