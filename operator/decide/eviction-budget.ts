@@ -47,9 +47,10 @@ export function evictionBudget(
   const leaving = crew.leaving.filter((gateway) => pollOf(gateway)?.connections !== 0).length;
   const credit = podsOf(maxUnavailable, Math.max(desired, serving), 'up');
   const isMoving = serving > desired || crew.isMoving;
-  const carriers = isMoving ? Math.max(desired, serving + Math.min(leaving, credit)) : desired;
+  const used = isMoving ? Math.min(leaving, credit) : 0;
+  const carriers = isMoving ? Math.max(desired, serving + used) : desired;
   const counted = Math.max(crew.ready, stored?.currentHealthy ?? 0);
-  const held = Math.min(stored?.minAvailable ?? 0, counted - credit);
+  const held = Math.min(stored?.minAvailable ?? 0, counted - (credit - used));
   return {
     minAvailable: Math.max(0, carriers - credit, held),
     unhealthyPods: serving + leaving > 0 ? 'IfHealthyBudget' : 'AlwaysAllow',

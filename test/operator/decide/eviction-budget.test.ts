@@ -72,6 +72,18 @@ test('the budget falls only as the API server counts a marked gateway out, and r
   expect(budget(gateways(3), 5, 3)).toBe(2);
 });
 
+test('a marked gateway that is still counted lends its place to nobody, while an evicted one moves its clients', () => {
+  const evicted = gatewayWith('web-aaaaa-9', { isTerminating: true }, { connections: 7, at: begin });
+  const leaving = (isReady: boolean) => [...gateways(6), gatewayWith('web-aaaaa-8', { ...marked, isReady }), evicted];
+  const budget = (isReady: boolean, currentHealthy: number) =>
+    budgetOf(6, leaving(isReady), { budget: { minAvailable: 7, currentHealthy } }).minAvailable;
+  // Seven are counted of which one is marked: none of the other six may go.
+  expect(budget(true, 7)).toBe(7);
+  expect(budget(false, 7)).toBe(7);
+  expect(budget(true, 6)).toBe(7);
+  expect(budget(false, 6)).toBe(6);
+});
+
 test('a share of the gateways is a share of those that serve', () => {
   const budget = (replicas: number, count: number) =>
     planPool(
