@@ -6,6 +6,7 @@ import type { HistoryBounds } from '../history.ts';
 import { limits } from '../limits.ts';
 import type { Position, Publication } from '../publication.ts';
 import { appendFailureOf, type AppendFailureReason, type AppendFailures } from './append-failures.ts';
+import type { BusAccounts } from './bus-accounts.ts';
 import { asUnavailable } from './connection.ts';
 
 /** Longest time from `append` to its outcome, in milliseconds. */
@@ -39,6 +40,7 @@ export class AppendQueue {
   readonly #send: SendBatch;
   readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly #failures: AppendFailures;
+  readonly #accounts: BusAccounts;
   /** Channels with a batch under way, and the appends that wait behind it. */
   readonly #waiting = new Map<string, Append[]>();
   #publications = 0;
@@ -49,15 +51,22 @@ export class AppendQueue {
     readonly send: SendBatch;
     readonly clock: Pick<Clock, 'monotonic' | 'after'>;
     readonly failures: AppendFailures;
+    readonly accounts: BusAccounts;
   }) {
     this.#send = options.send;
     this.#clock = options.clock;
     this.#failures = options.failures;
+    this.#accounts = options.accounts;
   }
 
   /** Publications that wait or are under way. */
   get size(): number {
     return this.#publications;
+  }
+
+  /** Payload bytes of these. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** @throws BusUnavailable */
@@ -117,8 +126,11 @@ export class AppendQueue {
       const outcome = await withDeadline(this.#send(channel, publications, batch[0]!.keep), remainingMs, this.#clock);
       if (outcome.kind === 'late') return { reason: 'late', error: new BusUnavailable('the bus did not answer in time') };
       const { epoch, offset } = outcome.value;
+      const answeredAt = this.#clock.monotonic();
+      this.#accounts.answered('append', answeredAt - sentAt);
+      if (batch[0]!.keep !== undefined) this.#accounts.kept(batch.reduce((sum, append) => sum + append.bytes, 0));
       const sampled = publications.some(({ traceparent }) => traceparent !== undefined)
-        ? { batch: { publications: publications.length, bytes: payloadBytesOf(publications), sentAt, answeredAt: this.#clock.monotonic() } }
+        ? { batch: { publications: publications.length, bytes: payloadBytesOf(publications), sentAt, answeredAt } }
         : undefined;
       let lastOffset = offset - publications.length;
       for (const append of batch) {

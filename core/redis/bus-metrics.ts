@@ -1,6 +1,8 @@
-import { readCounter, readGauge } from '../process/read-metrics.ts';
+import { readDurations } from '../process/durations.ts';
+import { readCounter, readCounters, readGauge, readGauges } from '../process/read-metrics.ts';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { appendFailureReasons } from './append-failures.ts';
+import { connectionPurposes, roundTrips } from './bus-accounts.ts';
 import type { RedisBusFigures } from './bus.ts';
 
 /** Exports the figures of a Redis bus, or the sums of several. Call it once for each registry. */
@@ -15,6 +17,12 @@ export function exportBusMetrics(registry: Registry, bus: { readonly figures: ()
     { name: 'barrage_bus_appends_waiting', help: 'Publications that wait for Redis or are under way.' },
     () => bus.figures().appendsWaiting,
   );
+  readGauge(
+    registry,
+    { name: 'barrage_bus_appends_waiting_bytes', help: 'Payload bytes of the publications that wait for Redis or are under way.' },
+    () => bus.figures().appendBytesWaiting,
+  );
+  exportConnections(registry, bus);
   readGauge(
     registry,
     {
@@ -73,4 +81,60 @@ export function exportBusMetrics(registry: Registry, bus: { readonly figures: ()
     () => bus.figures().messagesRefused,
   );
   counted('barrage_bus_connection_errors_total', 'Errors of the connections to Redis.', () => bus.figures().connectionErrors);
+}
+
+/** The connections to Redis, the times of its answers, and the bytes of histories. */
+function exportConnections(registry: Registry, bus: { readonly figures: () => RedisBusFigures }): void {
+  readGauges(
+    registry,
+    {
+      name: 'barrage_bus_connections',
+      help: 'Connections to the masters of Redis by purpose (`commands`, `subscriptions`) and state: `up`, or `down` while one is being made again. In a Cluster the bus is up while one master is.',
+      labelNames: ['purpose', 'state'],
+    },
+    () => {
+      const { connections } = bus.figures();
+      const states = ['up', 'down'] as const;
+      return connectionPurposes.flatMap((purpose) => states.map((state) => [{ purpose, state }, connections[purpose][state]] as const));
+    },
+  );
+  readCounters(
+    registry,
+    {
+      name: 'barrage_bus_reconnects_total',
+      help: 'Connections to Redis that were made again and could be used, by purpose. After each of `subscriptions` publications may be missing.',
+      labelNames: ['purpose'],
+    },
+    () => {
+      const { reconnects } = bus.figures();
+      return connectionPurposes.map((purpose) => [{ purpose }, reconnects[purpose]] as const);
+    },
+  );
+  readDurations(
+    registry,
+    {
+      name: 'barrage_bus_round_trip_seconds',
+      help: "Time from a request to Redis to its answer: `append` (a batch), `history` (a page), `call` (a request to one gateway and its reply), `check` (each connection's health check, twice a second).",
+      label: 'operation',
+    },
+    () => {
+      const { roundTrips: times } = bus.figures();
+      return roundTrips.map((operation) => [operation, times[operation]] as const);
+    },
+  );
+  readCounters(
+    registry,
+    {
+      name: 'barrage_bus_history_bytes_total',
+      help: "Payload bytes of channels' histories that this process has `kept` in Redis, and `read` from it. Redis' own memory is in its `INFO memory`.",
+      labelNames: ['direction'],
+    },
+    () => {
+      const { kept, read } = bus.figures().historyBytes;
+      return [
+        [{ direction: 'kept' }, kept],
+        [{ direction: 'read' }, read],
+      ];
+    },
+  );
 }

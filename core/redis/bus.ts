@@ -5,14 +5,16 @@ import type { BusState } from '../bus/bus.ts';
 import type { JoinableBus } from '../bus/joinable-bus.ts';
 import { placesOf, type RedisAccess } from './access.ts';
 import { AppendFailures, type AppendFailureReason } from './append-failures.ts';
+import { BusAccounts, type ConnectionPurpose, type HistoryBytes, type RoundTrip } from './bus-accounts.ts';
 import { RedisChannelLog } from './channel-log.ts';
 import { ClusterMasters } from './cluster-masters.ts';
 import { RedisGatewayCalls } from './gateway-calls.ts';
 import { RedisNames } from './keys.ts';
-import type { Masters } from './masters.ts';
+import type { ConnectionCounts, Masters } from './masters.ts';
 import { SingleMaster } from './single-master.ts';
 import type { SubscriptionCounts } from './subscriptions.ts';
 import type { SubscriptionFaults } from './surroundings.ts';
+import type { Durations } from '../process/durations.ts';
 import { processJournal, type ProcessJournal } from '../process/log-lines.ts';
 import type { Logger } from '../process/logging.ts';
 import { SparseLog } from '../process/sparse-log.ts';
@@ -34,15 +36,22 @@ export interface RedisBusOptions extends RedisAccess {
   readonly random?: () => number;
 }
 
-/** Figures of the bus for metrics. All but the first count from the start of the process. */
+/** Figures of the bus for metrics: of this moment, or counted from the start of the process. */
 export interface RedisBusFigures {
   /** Publications that wait for Redis or are under way. */
   readonly appendsWaiting: number;
+  /** Their payload bytes. */
+  readonly appendBytesWaiting: number;
   /** Envelopes that could not be decoded: from a foreign publisher on this bus, or of a later version. */
   readonly envelopesRefused: number;
   /** Messages between gateways and publishers that could not be read. */
   readonly messagesRefused: number;
   readonly connectionErrors: number;
+  readonly connections: ConnectionCounts;
+  /** Connections that were usable again after a break. */
+  readonly reconnects: Readonly<Record<ConnectionPurpose, number>>;
+  readonly roundTrips: Readonly<Record<RoundTrip, Durations>>;
+  readonly historyBytes: HistoryBytes;
   /** Rooms of this gateway with an unreported change of members. */
   readonly reportsWaiting: number;
   /** Publications that could not be appended; reasons that did not occur are absent. */
@@ -87,7 +96,8 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     refused: sparse('subscription-refused-by-redis'),
     unproved: sparse('subscriptions-unproved'),
   };
-  const surroundings = { clock, random, journal, errors, subscriptionFaults };
+  const accounts = new BusAccounts();
+  const surroundings = { clock, random, journal, errors, subscriptionFaults, accounts };
   const listener = { onOpen: () => calls.onOpen(), onStateChange: () => changes.update() };
   const masters: Masters =
     places.mode === 'Cluster'
@@ -101,9 +111,10 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     clock,
     random,
     failures,
+    accounts,
   });
   const token = options.token ?? randomBytes(12).toString('hex');
-  const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, journal, random, clock });
+  const calls = new RedisGatewayCalls({ names, masters, token, refusedMessages, journal, random, clock, accounts });
   if (options.countMembers === true) calls.watch();
   const changes = new StateChanges(masters, { journal, clock });
   let closing: Promise<void> | undefined;
@@ -120,10 +131,15 @@ export function createRedisBus(options: RedisBusOptions): RedisBus {
     isWhole: () => masters.isWhole(),
     close: () => (closing ??= close()),
     figures: () => ({
-      appendsWaiting: log.appendsWaiting,
+      appendsWaiting: log.appendsWaiting.publications,
+      appendBytesWaiting: log.appendsWaiting.bytes,
       envelopesRefused: refusedEnvelopes.total,
       messagesRefused: refusedMessages.total,
       connectionErrors: errors.total,
+      connections: masters.connectionCounts(),
+      reconnects: accounts.reconnects,
+      roundTrips: accounts.times,
+      historyBytes: accounts.historyBytes,
       reportsWaiting: calls.reportsWaiting,
       appendFailures: failures.counts,
       subscriptions: masters.subscriptionCounts(),

@@ -1,12 +1,14 @@
 import type { Clock } from '../clock.ts';
 import assert from 'node:assert/strict';
 import { BusUnavailable, type AppendResult, type ChannelLog, type LogSubscriber } from '../bus/bus.ts';
+import { payloadBytesOf } from '../bus/append-bounds.ts';
 import { withDeadline } from '../bus/deadline.ts';
 import { answerFrom, type HistoryBounds, type HistoryPage, type HistoryQuery } from '../history.ts';
 import { limits } from '../limits.ts';
 import { EnvelopeError, decodeEnvelope, encodeBody, envelopeVersion, type Envelope } from '../bus/envelope.ts';
 import type { Position, Publication } from '../publication.ts';
 import type { AppendFailures } from './append-failures.ts';
+import type { BusAccounts } from './bus-accounts.ts';
 import { AppendQueue } from './append-queue.ts';
 import { asUnavailable, commandTimeoutMs } from './connection.ts';
 import type { RedisNames } from './keys.ts';
@@ -38,7 +40,8 @@ export class RedisChannelLog implements ChannelLog {
   readonly #refusedEnvelopes: SparseLog;
   readonly #epochs: ReignEpochs;
   readonly #appends: AppendQueue;
-  readonly #clock: Pick<Clock, 'after'>;
+  readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
+  readonly #accounts: BusAccounts;
   readonly #byChannel = new Map<string, LogSubscription>();
 
   constructor(options: {
@@ -49,23 +52,26 @@ export class RedisChannelLog implements ChannelLog {
     readonly random: () => number;
     readonly clock: Pick<Clock, 'monotonic' | 'after'>;
     readonly failures: AppendFailures;
+    readonly accounts: BusAccounts;
   }) {
     this.#names = options.names;
     this.#masters = options.masters;
     this.#refusedEnvelopes = options.refusedEnvelopes;
     this.#epochs = new ReignEpochs(options.names.prefix, options.random);
-    const { clock, failures } = options;
+    const { clock, failures, accounts } = options;
     this.#clock = clock;
+    this.#accounts = accounts;
     this.#appends = new AppendQueue({
       send: (channel, publications, keep) => this.#send({ channel, publications, keep }),
       clock,
       failures,
+      accounts,
     });
   }
 
-  /** Publications that wait for Redis or are under way. */
-  get appendsWaiting(): number {
-    return this.#appends.size;
+  /** Publications that wait for Redis or are under way, and their payload bytes. */
+  get appendsWaiting(): { readonly publications: number; readonly bytes: number } {
+    return { publications: this.#appends.size, bytes: this.#appends.bytes };
   }
 
   append(channel: string, publications: readonly Publication[], keep?: HistoryBounds): Promise<AppendResult> {
@@ -74,6 +80,7 @@ export class RedisChannelLog implements ChannelLog {
 
   async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
     const record = this.#names.record(channel);
+    const askedAt = this.#clock.monotonic();
     const read = this.#masters.run(record, ({ client, reign }) =>
       client.barrageHistoryBuffer(
         record,
@@ -90,7 +97,9 @@ export class RedisChannelLog implements ChannelLog {
       const outcome = await withDeadline(read, commandTimeoutMs, this.#clock);
       if (outcome.kind === 'late') throw new BusUnavailable('the bus did not answer in time');
       const [epoch, offset, before, beforeOffset, envelopes] = outcome.value;
+      this.#accounts.answered('history', this.#clock.monotonic() - askedAt);
       const batches = envelopes.flatMap((envelope) => this.#decode(envelope) ?? []);
+      for (const { publications } of batches) this.#accounts.read(payloadBytesOf(publications));
       return {
         position: { epoch: epoch.toString(), offset },
         ...(before.length === 0 ? {} : { earlier: { epoch: before.toString(), offset: beforeOffset } }),

@@ -3,7 +3,7 @@ import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { RedisPlaces } from './access.ts';
 import { ClusterTopology } from './cluster-topology.ts';
 import { earliest } from './earliest.ts';
-import type { Masters, MastersListener, OpenMaster } from './masters.ts';
+import { noConnections, sumOfConnections, type ConnectionCounts, type Masters, type MastersListener, type OpenMaster } from './masters.ts';
 import { redirectOf } from './redirect.ts';
 import { SingleMaster } from './single-master.ts';
 import { nodeAt, slotOf } from './slots.ts';
@@ -102,6 +102,10 @@ export class ClusterMasters implements Masters {
   subscriptionCounts(): SubscriptionCounts {
     const inForce = [...this.#byAddress.values()].reduce((sum, master) => sum + master.subscriptionCounts().inForce, 0);
     return { inForce, waiting: Math.max(0, this.#wanted.size - inForce) };
+  }
+
+  connectionCounts(): ConnectionCounts {
+    return Array.from(this.#byAddress.values(), (master) => master.connectionCounts()).reduce(sumOfConnections, noConnections);
   }
 
   certificateEndsAt(): number | undefined {

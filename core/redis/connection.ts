@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { backoffMs } from '../backoff.ts';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
+import type { ConnectionPurpose } from './bus-accounts.ts';
 import { scripts, type ScriptedRedis } from './scripts.ts';
 import { endsSentinelRound, SentinelRound } from './sentinel-round.ts';
 import { backlogFault, connectionFault, mastershipOf, replicationFault, runIdOf, serverFault, type ServerKind } from './server-answers.ts';
@@ -45,7 +46,7 @@ export interface ConnectionListener {
 export class RedisConnection {
   readonly client: ScriptedRedis;
   readonly #kind: ServerKind;
-  readonly #purpose: 'commands' | 'subscriptions';
+  readonly #purpose: ConnectionPurpose;
   readonly #silentTurnsBreak: number;
   readonly #surroundings: RedisSurroundings;
   readonly #stopHealth: () => void;
@@ -54,6 +55,8 @@ export class RedisConnection {
   #mastership: string | undefined;
   #state: BusState = { up: false, reason: 'connecting to Redis' };
   #generation = 0;
+  /** Whether a connection has been usable before. */
+  #wasOpen = false;
   #silentTurns = 0;
   #pinging = false;
   #fault = connectionBroke;
@@ -75,7 +78,7 @@ export class RedisConnection {
     readonly endpoint: EndpointOptions;
     /** 'cluster' for a server that must be a Cluster's node, 'single' for a server that must not. */
     readonly kind: ServerKind;
-    readonly purpose: 'commands' | 'subscriptions';
+    readonly purpose: ConnectionPurpose;
     readonly surroundings: RedisSurroundings;
   }) {
     const { endpoint, surroundings } = options;
@@ -184,6 +187,8 @@ export class RedisConnection {
       this.#silentTurns = 0;
       this.#pinging = false;
       this.#fault = connectionBroke;
+      if (this.#wasOpen) this.#surroundings.accounts.reconnected(this.#purpose);
+      this.#wasOpen = true;
       this.#listener?.onOpen();
       this.#become({ up: true });
       this.#attempted = true;
@@ -242,8 +247,11 @@ export class RedisConnection {
     if (this.#pinging) return;
     this.#pinging = true;
     const generation = this.#generation;
+    const { accounts, clock } = this.#surroundings;
+    const askedAt = clock.monotonic();
     this.client.info('replication').then(
       (replication) => {
+        accounts.answered('check', clock.monotonic() - askedAt);
         this.#answered(generation, 'answer');
         // Demoted, or in another reign, on a connection that has held: cached facts about the server are outdated.
         if (generation === this.#generation && mastershipOf(replication) !== this.#mastership) this.breakOff();

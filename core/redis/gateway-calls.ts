@@ -85,12 +85,15 @@ export class RedisGatewayCalls implements JoinableCalls {
   }
 
   async call(gatewayNumber: number, request: GatewayRequest, deadlineMs: number): Promise<CallResult> {
-    const { names } = this.#context;
+    const { names, clock, accounts } = this.#context;
+    const askedAt = clock.monotonic();
     const gathered = await this.#gather({ name: names.gateway(gatewayNumber), request, deadlineMs }, ({ replies, receivers }) => {
       return replies.size > 0 || receivers === 0;
     });
     const reply = gathered.replies.get(gatewayNumber);
-    return reply === undefined ? { kind: 'unanswered' } : { kind: 'reply', reply };
+    if (reply === undefined) return { kind: 'unanswered' };
+    accounts.answered('call', clock.monotonic() - askedAt);
+    return { kind: 'reply', reply };
   }
 
   async callAll(

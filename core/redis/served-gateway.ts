@@ -3,6 +3,7 @@ import { answerOf } from '../bus/answer.ts';
 import type { GatewayServer, RoomCounts } from '../bus/bus.ts';
 import { reportIntervalMs } from '../bus/report-table.ts';
 import { RoomReporter } from '../bus/room-reporter.ts';
+import type { BusAccounts } from './bus-accounts.ts';
 import { gatewayMessage, readMessage, type GatewayMessage, type ReplyMessage } from './call-messages.ts';
 import { GatewayLease } from './gateway-lease.ts';
 import type { RedisNames } from './keys.ts';
@@ -36,6 +37,7 @@ export interface CallsContext {
   readonly journal: ProcessJournal | undefined;
   readonly random: () => number;
   readonly clock: Pick<Clock, 'monotonic' | 'after' | 'every'>;
+  readonly accounts: BusAccounts;
 }
 
 /** This process's gateway on the bus: it holds a number, answers requests and reports its rooms. */

@@ -1,7 +1,7 @@
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
 import { RedisConnection } from './connection.ts';
-import type { Masters, MastersListener, OpenMaster } from './masters.ts';
+import type { ConnectionCounts, Masters, MastersListener, OpenMaster } from './masters.ts';
 import { earliest } from './earliest.ts';
 import type { ServerKind } from './server-answers.ts';
 import { Subscriptions, type Subscription, type SubscriptionCounts } from './subscriptions.ts';
@@ -47,6 +47,11 @@ export class SingleMaster implements Masters {
 
   subscriptionCounts(): SubscriptionCounts {
     return this.#subscriptions.counts();
+  }
+
+  connectionCounts(): ConnectionCounts {
+    const countOf = ({ state }: RedisConnection) => ({ up: state.up ? 1 : 0, down: state.up ? 0 : 1 });
+    return { commands: countOf(this.#commands), subscriptions: countOf(this.#subscriber) };
   }
 
   certificateEndsAt(): number | undefined {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { ProcessJournal } from '../process/log-lines.ts';
 import type { SparseLog } from '../process/sparse-log.ts';
+import type { BusAccounts } from './bus-accounts.ts';
 
 /** Unrequested changes of subscriptions. Each is counted, and logged at a bounded rate. */
 export interface SubscriptionFaults {
@@ -20,4 +21,5 @@ export interface RedisSurroundings {
   readonly journal: ProcessJournal | undefined;
   readonly errors: SparseLog;
   readonly subscriptionFaults: SubscriptionFaults;
+  readonly accounts: BusAccounts;
 }

@@ -126,6 +126,24 @@ export const publishers: Dashboard = {
         },
         {
           kind: 'lines',
+          title: 'Bytes that wait',
+          description: 'Payload bytes of the publications that wait for Redis or are under way.',
+          unit: 'bytes',
+          queries: [{ expression: sum(`barrage_bus_appends_waiting_bytes{${ofPods}}`, 'pod'), legend: '{{pod}}' }],
+          width: 8,
+          runbook: 'appends-late',
+        },
+        {
+          kind: 'lines',
+          title: 'Answers of Redis, p99',
+          description: 'Time from a request to Redis to its answer: a batch, a page of a history, a call to a gateway, a health check.',
+          unit: 's',
+          queries: [{ expression: quantile(0.99, 'barrage_bus_round_trip_seconds', ofPods, 'operation'), legend: '{{operation}}' }],
+          width: 8,
+          runbook: 'appends-late',
+        },
+        {
+          kind: 'lines',
           title: 'Failed appends',
           description: "Publications that could not be appended, by reason: the bus is away, is late, or Redis' own word.",
           unit: 'pps',
@@ -133,6 +151,26 @@ export const publishers: Dashboard = {
           isStacked: true,
           width: 8,
           runbook: 'appends-late',
+        },
+        {
+          kind: 'lines',
+          title: 'Connections to Redis that are down',
+          description:
+            'Connections to masters that are being made again, for commands and for subscriptions. One master of a Cluster that is away shows here alone.',
+          unit: 'short',
+          queries: [{ expression: `${sum(`barrage_bus_connections{${ofPods},state="down"}`, 'purpose')}>0`, legend: '{{purpose}}' }],
+          width: 8,
+          runbook: 'bus-down',
+        },
+        {
+          kind: 'lines',
+          title: 'Connections made again',
+          description:
+            'Connections to Redis that were made again and could be used. Publications may be missing after each of subscriptions.',
+          unit: 'cps',
+          queries: [{ expression: `${sum(rate('barrage_bus_reconnects_total', ofPods), 'purpose')}>0`, legend: '{{purpose}}' }],
+          width: 8,
+          runbook: 'bus-down',
         },
         {
           kind: 'lines',
@@ -193,6 +231,14 @@ export const publishers: Dashboard = {
           description: 'Rooms whose members have changed since their last report. Above 0 for long: counts are old.',
           unit: 'short',
           queries: [{ expression: sum(`barrage_bus_reports_waiting{${ofPods}}`, 'pod'), legend: '{{pod}}' }],
+          width: 8,
+        },
+        {
+          kind: 'lines',
+          title: 'Bytes of histories',
+          description: "Payload bytes a second that publishers kept in Redis for channels' histories, and that were read from there.",
+          unit: 'Bps',
+          queries: [{ expression: `${sum(rate('barrage_bus_history_bytes_total', ofPods), 'direction')}>0`, legend: '{{direction}}' }],
           width: 8,
         },
         {
