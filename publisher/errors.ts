@@ -1,3 +1,5 @@
+import type { BusTrouble, BusUnavailable } from '../core/bus/bus.ts';
+
 /**
  * All refusals of requests: the code in `E.c`, and the HTTP status of a request by HTTP. Codes 101, 301 and 401 are
  * CONNMIX's; the others are in a range that it leaves free.
@@ -27,6 +29,8 @@ export interface Refusal {
   readonly message: string;
   /** Whole seconds after which repeating the same request may help. */
   readonly retryAfterSeconds?: number;
+  /** Of a publication that the bus did not confirm: `unknown` where it may have been published all the same. */
+  readonly published?: 'no' | 'unknown';
 }
 
 /** Outcome of a request. `result` is the `r` of the answer. */
@@ -36,9 +40,35 @@ export function refuse(reason: RefusalReason, message: string): Refusal {
   return { kind: 'refused', reason, message };
 }
 
-/** The bus can't be used now. The request may be fine, and can be repeated as it is. */
-export function temporarilyUnavailable(): Refusal {
-  return { kind: 'refused', reason: 'unavailable', message: 'temporarily unavailable, repeat', retryAfterSeconds: 1 };
+/** What happened on the bus, in words for a backend, and after how many seconds a repetition is worth its while. */
+const troubles: Readonly<Record<BusTrouble, { readonly words: string; readonly retryAfterSeconds: number }>> = {
+  away: { words: 'the bus cannot be reached', retryAfterSeconds: 1 },
+  late: { words: 'the bus did not answer in time', retryAfterSeconds: 1 },
+  full: { words: 'too many publications wait for the bus', retryAfterSeconds: 1 },
+  memory: { words: 'the bus has no memory left', retryAfterSeconds: 5 },
+  refused: { words: "the bus refuses it, and the publisher's log says why", retryAfterSeconds: 5 },
+};
+
+function troubleWords({ trouble, answer }: Pick<BusUnavailable, 'trouble' | 'answer'>): string {
+  const from = answer === undefined ? '' : ` (Redis: ${answer})`;
+  return `temporarily unavailable: ${troubles[trouble].words}${from}`;
+}
+
+/** The bus did not confirm a publication. The request may be fine, and can be repeated as it is. */
+export function notPublished(error: BusUnavailable): Refusal {
+  const { retryAfterSeconds } = troubles[error.trouble];
+  const rest = error.mayBeDone
+    ? `It may have been published; repeat it after ${retryAfterSeconds} s if twice is better than not at all`
+    : `It was not published; repeat it after ${retryAfterSeconds} s`;
+  const published = error.mayBeDone ? 'unknown' : 'no';
+  return { kind: 'refused', reason: 'unavailable', message: `${troubleWords(error)}. ${rest}`, retryAfterSeconds, published };
+}
+
+/** The bus can't be used now for another request, which can be repeated as it is. */
+export function temporarilyUnavailable(error: Pick<BusUnavailable, 'trouble' | 'answer'>): Refusal {
+  const { retryAfterSeconds } = troubles[error.trouble];
+  const message = `${troubleWords(error)}. Repeat the request after ${retryAfterSeconds} s`;
+  return { kind: 'refused', reason: 'unavailable', message, retryAfterSeconds };
 }
 
 /** This publisher accepts no more requests; another publisher, or the next one at this address, will. */
@@ -54,5 +84,6 @@ export function tooMany(message: string, retryAfterSeconds: number): Refusal {
 /** The answer's body, without the request's number: `{"E":null,"r":{…}}` or `{"E":{"c","m"}}`. */
 export function answerBody(outcome: Outcome): Readonly<Record<string, unknown>> {
   if (outcome.kind === 'done') return { E: null, r: outcome.result };
-  return { E: { c: refusals[outcome.reason].code, m: outcome.message } };
+  const { reason, message, published } = outcome;
+  return { E: { c: refusals[reason].code, m: message, ...(published === undefined ? {} : { published }) } };
 }

@@ -58,7 +58,7 @@ export class HistoryReader {
       const publications = kept.map(keptFields);
       return { kind: 'done', result: { ...page.position, ...reach, publications: reverse ? publications.toReversed() : publications } };
     } catch (error) {
-      if (error instanceof BusUnavailable) return temporarilyUnavailable();
+      if (error instanceof BusUnavailable) return temporarilyUnavailable(error);
       this.#parts.journal.write('request-failed', { operation: 'history', err: error });
       return refuse('internal', 'internal error; the publisher logged it');
     }

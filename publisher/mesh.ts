@@ -7,7 +7,7 @@ import { appendTraced } from '../core/bus/traced-append.ts';
 import type { Span, Tracer } from '../core/trace.ts';
 import { sampledTraceparent } from '../core/traceparent.ts';
 import { publisherBounds } from './bounds.ts';
-import { refuse, temporarilyUnavailable, tooMany, type Outcome, type RefusalReason } from './errors.ts';
+import { notPublished, refuse, temporarilyUnavailable, tooMany, type Outcome, type RefusalReason } from './errors.ts';
 import type { PublisherJournal } from './log-lines.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import type { MeshOperation } from './operation-seconds.ts';
@@ -155,17 +155,19 @@ export class Mesh {
     if (id === undefined || gateway < 1 || gateway > gatewayNumberMax)
       return refuse(reason, `${shown(String(client))} is not a client id: nobody was reached`);
     const result = await this.#bus.calls.call(gateway, requestFor(id), publisherBounds.callDeadlineMs);
-    if (result.kind === 'unanswered' && !this.#bus.state().up) return temporarilyUnavailable();
+    if (result.kind === 'unanswered' && !this.#bus.state().up) return temporarilyUnavailable(busIsAway);
     const fault = faultOf(result, id);
     return fault === undefined ? { kind: 'done', result: { s: true } } : refuse(reason, fault);
   }
 
   #failure(operation: MeshOperation, error: unknown): Outcome {
-    if (error instanceof BusUnavailable) return temporarilyUnavailable();
+    if (error instanceof BusUnavailable) return operation === 'mesh.publish' ? notPublished(error) : temporarilyUnavailable(error);
     this.#journal.write('request-failed', { operation, err: error });
     return refuse('internal', 'internal error; the publisher logged it');
   }
 }
+
+const busIsAway = new BusUnavailable('the bus is away');
 
 function faultOf(result: CallResult, client: number): string | undefined {
   if (result.kind === 'unanswered')

@@ -7,8 +7,8 @@ import type { LogBatch, Position, Publication } from '../publication.ts';
  * Channel log
  * - `append` gives the publications of a batch the next offsets of their channel, consecutive and without a hole, or
  *   fails as a whole.
- * - A batch whose `append` failed with `BusUnavailable` may still have been appended. The caller does not know, and may
- *   repeat it.
+ * - A batch whose `append` failed with `BusUnavailable` was not appended, unless the error's `mayBeDone` says that
+ *   nobody knows. The caller may repeat it; in the second case that may append it twice.
  * - A subscriber receives every later batch of the channel once, in the order of the offsets, while the bus connection
  *   holds.
  * - Batches that were appended during an interruption may be missing. `onResubscribed` then gives the log's position
@@ -35,12 +35,40 @@ export interface Bus {
 export type BusState = { readonly up: true } | { readonly up: false; readonly reason: string };
 
 /**
+ * Why the bus did not carry out a command. `away`: it can't be reached, or is changing masters. `late`: it did not
+ * answer in time. `full`: too many publications of this process wait for it. `memory`: it has no memory left.
+ * `refused`: it answered with another error, which people must look at.
+ */
+export type BusTrouble = 'away' | 'late' | 'full' | 'memory' | 'refused';
+
+/** What is known of a command that failed. */
+export interface BusTroubleDetails extends ErrorOptions {
+  /** Default: `away`. */
+  readonly trouble?: BusTrouble;
+  /** The command was sent, and nothing tells whether it was carried out. Default: it was not. */
+  readonly mayBeDone?: boolean;
+  /** First word of the server's error, such as `NOPERM`; absent if it did not answer. */
+  readonly answer?: string | undefined;
+}
+
+/**
  * The bus can't be reached, is late, or lacks the memory or the right to carry out a command. The request itself may be
  * fine, so repeating it can succeed.
  */
 export class BusUnavailable extends Error {
   override readonly name = 'BusUnavailable';
   readonly code = 'bus_unavailable';
+  readonly trouble: BusTrouble;
+  /** Whether the command may have been carried out: repeating it may do it twice. */
+  readonly mayBeDone: boolean;
+  readonly answer: string | undefined;
+
+  constructor(message: string, { trouble = 'away', mayBeDone = false, answer, ...options }: BusTroubleDetails = {}) {
+    super(message, options);
+    this.trouble = trouble;
+    this.mayBeDone = mayBeDone;
+    this.answer = answer;
+  }
 }
 
 export interface AppendResult {

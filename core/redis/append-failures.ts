@@ -1,4 +1,4 @@
-import { BusUnavailable } from '../bus/bus.ts';
+import { BusUnavailable, type BusTrouble } from '../bus/bus.ts';
 import type { SparseLog } from '../process/sparse-log.ts';
 
 /** First words of Redis's errors for a refused append: out of memory, a failed snapshot, a missing right, … */
@@ -47,11 +47,48 @@ export class AppendFailures {
   }
 }
 
+/**
+ * Redis looks at these before a script's first write: nothing of the script was done. Other errors can come from the
+ * middle of a script.
+ */
+const beforeAnyWrite = new Set<AppendFailureReason>([
+  'OOM',
+  'MISCONF',
+  'READONLY',
+  'NOREPLICAS',
+  'LOADING',
+  'BUSY',
+  'CLUSTERDOWN',
+  'MOVED',
+  'ASK',
+]);
+/** Answers of a server that starts, or of masters that change places: they pass by themselves. */
+const passing = new Set<AppendFailureReason>(['READONLY', 'LOADING', 'CLUSTERDOWN', 'MOVED', 'ASK', 'unavailable']);
+/** The client's words for a command that it did not send. */
+const unsent = /^Stream isn't writeable/;
+
+/** What an error of the client or of Redis means for a command: any failure is a `BusUnavailable` to callers. */
+export function troubleOf(error: unknown): {
+  readonly trouble: BusTrouble;
+  readonly mayBeDone: boolean;
+  readonly answer?: string | undefined;
+} {
+  const reason = appendFailureOf(error);
+  if (reason === 'late') return { trouble: 'late', mayBeDone: true };
+  const trouble = reason === 'OOM' ? 'memory' : passing.has(reason) ? 'away' : 'refused';
+  const isUnsent = reason === 'unavailable' && error instanceof Error && unsent.test(error.message);
+  return { trouble, mayBeDone: !beforeAnyWrite.has(reason) && !isUnsent, answer: answerWordOf(error) };
+}
+
 /** The reason of a failed append, from the error that the client or Redis threw. */
 export function appendFailureOf(error: unknown): AppendFailureReason {
-  const message = error instanceof Error ? error.message : '';
-  if (message === 'Command timed out') return 'late';
-  const word = /^[A-Z]{2,}(?= )/.exec(message)?.[0];
+  if (error instanceof Error && error.message === 'Command timed out') return 'late';
+  const word = answerWordOf(error);
   if (word === undefined) return 'unavailable';
   return answers.find((answer) => answer === word) ?? 'other';
+}
+
+/** First word of an error that Redis answered; `undefined` for an error of the client. */
+function answerWordOf(error: unknown): string | undefined {
+  return error instanceof Error ? /^[A-Z]{2,}(?= )/.exec(error.message)?.[0] : undefined;
 }

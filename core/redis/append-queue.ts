@@ -74,7 +74,7 @@ export class AppendQueue {
     checkAppend(publications);
     const bytes = payloadBytesOf(publications);
     if (this.#publications + publications.length > limits.appendWaitingMax || this.#bytes + bytes > waitingBytesMax) {
-      const error = new BusUnavailable('too many publications wait for the bus');
+      const error = new BusUnavailable('too many publications wait for the bus', { trouble: 'full' });
       this.#failures.add(publications.length, 'full', error);
       throw error;
     }
@@ -100,8 +100,10 @@ export class AppendQueue {
     while (batch.length > 0) {
       const failure = await this.#sendBatch(channel, batch);
       if (failure !== undefined) {
-        // Waiting appends fail together with the batch before them: they would miss their deadline.
-        this.#fail([...batch, ...waiting], failure);
+        this.#fail(batch, failure);
+        // Waiting appends fail together with the batch before them: they would miss their deadline. They were not sent.
+        const { message, trouble, answer } = asUnavailable(failure.error);
+        if (waiting.length > 0) this.#fail(waiting, { ...failure, error: new BusUnavailable(message, { trouble, answer }) });
         waiting = [];
         this.#waiting.set(channel, waiting);
       }
@@ -124,7 +126,8 @@ export class AppendQueue {
     const remainingMs = Math.max(1, appendDeadlineMs - (sentAt - batch[0]!.since));
     try {
       const outcome = await withDeadline(this.#send(channel, publications, batch[0]!.keep), remainingMs, this.#clock);
-      if (outcome.kind === 'late') return { reason: 'late', error: new BusUnavailable('the bus did not answer in time') };
+      if (outcome.kind === 'late')
+        return { reason: 'late', error: new BusUnavailable('the bus did not answer in time', { trouble: 'late', mayBeDone: true }) };
       const { epoch, offset } = outcome.value;
       const answeredAt = this.#clock.monotonic();
       this.#accounts.answered('append', answeredAt - sentAt);

@@ -95,7 +95,7 @@ export class RedisChannelLog implements ChannelLog {
     );
     try {
       const outcome = await withDeadline(read, commandTimeoutMs, this.#clock);
-      if (outcome.kind === 'late') throw new BusUnavailable('the bus did not answer in time');
+      if (outcome.kind === 'late') throw new BusUnavailable('the bus did not answer in time', { trouble: 'late' });
       const [epoch, offset, before, beforeOffset, envelopes] = outcome.value;
       this.#accounts.answered('history', this.#clock.monotonic() - askedAt);
       const batches = envelopes.flatMap((envelope) => this.#decode(envelope) ?? []);

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { backoffMs } from '../backoff.ts';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';
+import { troubleOf } from './append-failures.ts';
 import type { ConnectionPurpose } from './bus-accounts.ts';
 import { scripts, type ScriptedRedis } from './scripts.ts';
 import { endsSentinelRound, SentinelRound } from './sentinel-round.ts';
@@ -283,5 +284,5 @@ function certificateEnd(socket: object): number | undefined {
 /** Any failure between this process and Redis, as the only error that callers of the bus know. */
 export function asUnavailable(error: unknown): BusUnavailable {
   if (error instanceof BusUnavailable) return error;
-  return new BusUnavailable(`Redis: ${reasonOf(error)}`, { cause: error });
+  return new BusUnavailable(`Redis: ${reasonOf(error)}`, { cause: error, ...troubleOf(error) });
 }

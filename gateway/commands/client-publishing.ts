@@ -11,7 +11,8 @@ export type PublishResult =
   | { readonly kind: 'published'; readonly result: AppendResult }
   | { readonly kind: 'slow_mode'; readonly waitMs: number }
   | { readonly kind: 'channel_rate' }
-  | { readonly kind: 'unavailable' };
+  /** The bus did not confirm it. `mayBeDone`: it may have been published all the same. */
+  | { readonly kind: 'unavailable'; readonly mayBeDone: boolean };
 
 /**
  * Most authors in slow mode, and most channels with a rate, that one gateway remembers. The longest unused is forgotten
@@ -58,7 +59,7 @@ export class ClientPublishing {
     } catch (error) {
       // A client that is told to try again must not have to wait for having tried.
       this.#giveBack(paced, now, lastAt);
-      if (error instanceof BusUnavailable) return { kind: 'unavailable' };
+      if (error instanceof BusUnavailable) return { kind: 'unavailable', mayBeDone: error.mayBeDone };
       throw error;
     }
   }

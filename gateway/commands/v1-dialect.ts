@@ -38,6 +38,12 @@ const refusals: Readonly<Record<Exclude<RefusalReason, Exclude<Access, 'allowed'
   closed: failure('unavailable', 'the connection is closing', true),
 };
 
+const unconfirmed = failure(
+  'unavailable',
+  'the bus did not answer: it may have been published. Try again if twice is better than not at all',
+  true,
+);
+
 function accessFailure(access: Exclude<Access, 'allowed'>, what: string): Outcome {
   return access === 'not_authenticated'
     ? failure('not_authenticated', `${what} needs an identity: send auth with a token first`)
@@ -180,7 +186,7 @@ export class V1Dialect implements Dialect {
         rooms.clients?.limited(this.#connection, 'the rate of the channel', channel);
         return failure('too_many_requests', 'this channel is at its rate: try again in a second', true);
       case 'unavailable':
-        return failure('unavailable', 'the bus is away for the moment: try again', true);
+        return published.mayBeDone ? unconfirmed : refusals.bus;
     }
   }
 

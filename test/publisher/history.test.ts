@@ -118,7 +118,11 @@ test('reading needs the key that publishing needs, and a bus that is away is a t
   expect((await rig.ask('GET', path, { headers })).status).toBe(200);
   fault = new BusUnavailable('away');
   const away = await rig.ask('GET', path, { headers });
-  expect([away.status, away.headers['retry-after'], away.body.E?.m]).toEqual([503, '1', 'temporarily unavailable, repeat']);
+  expect([away.status, away.headers['retry-after'], away.body.E?.m]).toEqual([
+    503,
+    '1',
+    'temporarily unavailable: the bus cannot be reached. Repeat the request after 1 s',
+  ]);
   fault = new TypeError('a bug');
   expect((await rig.ask('GET', path, { headers })).body.E).toEqual({ c: 500, m: 'internal error; the publisher logged it' });
   expect(await rig.metric('barrage_publisher_publications_total', { result: 'unavailable' })).toBe(0);

@@ -109,10 +109,16 @@ describe('POST /v1/mesh/publish', () => {
   test('without the bus the answer is a temporary error that invites to repeat', async () => {
     await using rig = await Rig.start();
     await rig.bus.close();
-    for (const answer of [await rig.publish({ c: 'video:1', d: 'x' }), await rig.send({ c: clientOfGatewayOne, d: 'x' })]) {
-      expect(refusalOf(answer)).toEqual({ status: 503, c: 503, m: 'temporarily unavailable, repeat' });
-      expect(answer.headers['retry-after']).toBe('1');
-    }
+    const answers = [await rig.publish({ c: 'video:1', d: 'x' }), await rig.send({ c: clientOfGatewayOne, d: 'x' })];
+    expect(answers.map(({ headers }) => headers['retry-after'])).toEqual(['1', '1']);
+    expect(answers.map(({ body }) => body.E)).toEqual([
+      {
+        c: 503,
+        m: 'temporarily unavailable: the bus cannot be reached. It was not published; repeat it after 1 s',
+        published: 'no',
+      },
+      { c: 503, m: 'temporarily unavailable: the bus cannot be reached. Repeat the request after 1 s' },
+    ]);
     expect(await rig.metric('barrage_publisher_publications_total', { result: 'unavailable' })).toBe(1);
   });
 

@@ -215,7 +215,17 @@ test('where Redis refuses publications their senders are told that it is tempora
     await expect.poll(async () => (await publish(port)).status, { timeout: 10_000 }).toBe(200);
     await full.command('CONFIG', 'SET', 'maxmemory', '1');
     const refused = await publish(port);
-    expect([refused.status, await refused.json()]).toEqual([503, { E: { c: 503, m: 'temporarily unavailable, repeat' } }]);
+    expect([refused.status, refused.headers.get('retry-after'), await refused.json()]).toEqual([
+      503,
+      '5',
+      {
+        E: {
+          c: 503,
+          m: 'temporarily unavailable: the bus has no memory left (Redis: OOM). It was not published; repeat it after 5 s',
+          published: 'no',
+        },
+      },
+    ]);
     await expect.poll(() => publisher.errors).toMatch(/"reason":"OOM command not allowed[^\n]*"publications could not be appended"/);
     const metrics = await (await fetch(url(port, '/metrics'))).text();
     expect(metrics).toMatch(/^barrage_bus_append_failures_total\{reason="OOM"\} 1$/m);
@@ -239,7 +249,13 @@ test('without its Redis it lives, is not ready, answers that it is temporary, an
     expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('waiting for: the bus: ')]);
     const refused = await publish(port);
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
-    expect(await refused.json()).toEqual({ E: { c: 503, m: 'temporarily unavailable, repeat' } });
+    expect(await refused.json()).toEqual({
+      E: {
+        c: 503,
+        m: 'temporarily unavailable: the bus cannot be reached. It was not published; repeat it after 1 s',
+        published: 'no',
+      },
+    });
     await away.start();
     await expect.poll(async () => (await publish(port)).status, { timeout: 5_000 }).toBe(200);
     await expect.poll(async () => (await fetch(url(adminPort, '/readyz'))).status, { timeout: 5_000 }).toBe(200);

@@ -27,13 +27,13 @@ class Publishing {
 test('slow mode counts from what was published, and not from what the bus did not take', async () => {
   const publishing = new Publishing();
   publishing.isAway = true;
-  expect(await publishing.at(0)).toEqual({ kind: 'unavailable' });
-  expect(await publishing.at(1_000)).toEqual({ kind: 'unavailable' });
+  expect(await publishing.at(0)).toEqual({ kind: 'unavailable', mayBeDone: false });
+  expect(await publishing.at(1_000)).toEqual({ kind: 'unavailable', mayBeDone: false });
   publishing.isAway = false;
   expect(await publishing.at(2_000)).toMatchObject({ kind: 'published' });
   expect(await publishing.at(11_999)).toEqual({ kind: 'slow_mode', waitMs: 1 });
   publishing.isAway = true;
-  expect(await publishing.at(12_000)).toEqual({ kind: 'unavailable' });
+  expect(await publishing.at(12_000)).toEqual({ kind: 'unavailable', mayBeDone: false });
   publishing.isAway = false;
   expect(await publishing.at(12_000)).toMatchObject({ kind: 'published' });
 });
