@@ -22,6 +22,7 @@ import { ClientPublishing } from './commands/client-publishing.ts';
 import { answerConnect, isConnectRequest } from './moving/connect-answer.ts';
 import type { Connection } from './connections/connection.ts';
 import { OpenConnections, type ClientListener } from './connections/open-connections.ts';
+import { Aging } from './moving/aging.ts';
 import { Drainer } from './moving/drainer.ts';
 import { askForWebSocket, isForPublisher, sendToPublisher } from './connections/plain-requests.ts';
 import { DoneFlushes } from './rooms/done-flushes.ts';
@@ -77,6 +78,7 @@ export class Gateway {
   readonly #rooms: Rooms;
   readonly #pool: Pool;
   readonly #drainer: Drainer;
+  readonly #aging: Aging;
   readonly #reception: Reception;
   readonly #load: LoadMeter;
   #refusedForFullness = 0;
@@ -129,15 +131,20 @@ export class Gateway {
       listen: (connection) => this.#listen(connection),
       onLook: (connection) => this.#reception.tell(connection),
     });
+    const movable = { connections: this.#connections.byId, clock: systemClock, registry, clients };
     this.#drainer = new Drainer({
-      connections: this.#connections.byId,
+      ...movable,
       placement: () => this.#pool.placement,
       uid: this.#uid,
-      clock: systemClock,
       onSlice: (milliseconds) => this.#metrics.loopSlice('drain', milliseconds),
-      registry,
       logger,
-      clients,
+    });
+    this.#aging = new Aging({
+      ...movable,
+      settings,
+      isHeld: () => this.#isUnready || this.#reception.isCrowded,
+      random: Math.random,
+      onSlice: (milliseconds) => this.#metrics.loopSlice('age', milliseconds),
     });
     this.#refusedPages = new RefusedPages({ journal: this.#journal, clock: systemClock });
     this.#waitingForBus = this.#journal.sparse('bus-awaited');
@@ -189,6 +196,7 @@ export class Gateway {
       await gateway.#takeNumber();
     } catch (error) {
       gateway.#connections.close();
+      gateway.#aging.close();
       await gateway.#rooms.close();
       gateway.#load.close();
       gateway.#server.close();
@@ -263,6 +271,7 @@ export class Gateway {
     const { drainMs: withinMs, drainConnectionsPerSecond: connectionsPerSecond } = this.#options.settings;
     await this.#drainer.finish({ withinMs, connectionsPerSecond });
     this.#connections.close();
+    this.#aging.close();
     await this.#rooms.close();
     this.#load.close();
     this.#server.closeIdleConnections();
@@ -383,6 +392,7 @@ export class Gateway {
     const dialect = isPlain ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
     const hello = helloOf(connection.id, this.#options.settings, this.#reception.backoff);
     connection.toldBaseMs = hello.backoff.baseMs;
+    this.#aging.opened(connection);
     connection.tell(hello);
     return new Session(connection, dialect, this.#surroundings);
   }

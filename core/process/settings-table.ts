@@ -216,6 +216,14 @@ export const settingsTable = {
     schema: whole(5, 95),
     meaning: 'Share of the event loop that fan-out may take, in percent. Beyond it merge windows stretch.',
   }),
+  connectionAgeMaxSeconds: setting({
+    variable: 'BARRAGE_CONNECTION_AGE_MAX_SECONDS',
+    fallback: '0',
+    accepts: '0, or 300 to 2592000',
+    schema: z.union([whole(0, 0), whole(300, 2_592_000)]),
+    meaning:
+      "Greatest age of a client's connection, in seconds; 0: none. Connections that came together leave at random moments of the last quarter. barrage.v1 clients connect again without a gap; other connections are closed with 1012. At most a quarter of BARRAGE_GATEWAY_ACCEPTS_PER_SECOND go in a second (docs/placement.md).",
+  }),
   drainMs: setting({
     variable: 'BARRAGE_DRAIN_MS',
     fallback: '5000',

@@ -160,7 +160,8 @@ export class ClientLog {
     life.limited.warn(reason, { user: client.uid, channel });
   }
 
-  moveTold(client: LoggedClient, url: string, afterMs: number): void {
+  /** @param url the new address; `undefined`: the client's own */
+  moveTold(client: LoggedClient, url: string | undefined, afterMs: number): void {
     if (!this.isOn) return;
     const life = this.#lives.get(client.id);
     if (life !== undefined) life.isMoving = true;

@@ -70,7 +70,7 @@ export const gatewayLines = {
   },
   'move-told': {
     level: 'debug',
-    message: 'a client was told to move to another gateway',
+    message: 'a client was told to move',
     fields: ['connection', 'user', 'url', 'afterMs'],
   },
   'connection-closed': {

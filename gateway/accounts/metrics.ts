@@ -156,7 +156,7 @@ export class GatewayMetrics {
     });
     this.#loopSlice = new Histogram({
       name: 'barrage_gateway_loop_slice_seconds',
-      help: 'Time that one slice of another loop held the event loop (bound: 20 ms). `sweep` goes over all connections once in a ping interval, `cadence` over the rooms with recent traffic, `policies` over rooms and members, `drain` and `end` over the connections that must end, `ops` over all connections and rooms while somebody looks at `/ops`.',
+      help: 'Time that one slice of another loop held the event loop (bound: 20 ms). `sweep` goes over all connections once in a ping interval, `age` once in ten seconds where connections have a greatest age, `cadence` over the rooms with recent traffic, `policies` over rooms and members, `drain` and `end` over the connections that must end, `ops` over all connections and rooms while somebody looks at `/ops`.',
       labelNames: ['loop'],
       buckets: [0.001, 0.005, 0.01, 0.02, 0.05, 0.1],
       registers,
@@ -208,10 +208,11 @@ export class GatewayMetrics {
   }
 
   /**
-   * Observes one slice of a loop: `sweep` over the connections, `cadence` over active rooms, `policies` over rooms and
-   * members, `drain` and `end` over the leaving connections, `ops` over all connections and rooms for an open page.
+   * Observes one slice of a loop: `sweep` and `age` over the connections, `cadence` over active rooms, `policies` over
+   * rooms and members, `drain` and `end` over the leaving connections, `ops` over all connections and rooms for an open
+   * page.
    */
-  loopSlice(loop: 'sweep' | 'cadence' | 'policies' | 'drain' | 'end' | 'ops', milliseconds: number): void {
+  loopSlice(loop: 'sweep' | 'age' | 'cadence' | 'policies' | 'drain' | 'end' | 'ops', milliseconds: number): void {
     this.#loopSlice.observe({ loop }, milliseconds / 1000);
   }
 

@@ -54,6 +54,11 @@ export class Connection implements Subscriber {
   lastSeenAt: number;
   /** The base of the back-off that the client was told last, in milliseconds. */
   toldBaseMs = 0;
+  /**
+   * Time from which the connection is due to move because of its age, in whole seconds of the gateway's clock;
+   * `undefined` = never, or it was told.
+   */
+  agedAt: number | undefined;
 
   constructor(options: {
     readonly id: number;

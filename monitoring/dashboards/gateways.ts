@@ -345,9 +345,13 @@ export const gateways: Dashboard = {
         {
           kind: 'lines',
           title: 'Moved connections',
-          description: 'Connections that drains told to move (`hint`), closed (`close`), or closed because they stayed (`overdue`).',
+          description:
+            'Connections that drains told to move (`hint`), closed (`close`), or closed because they stayed (`overdue`); and those that had reached their greatest age.',
           unit: 'cps',
-          queries: [{ expression: `${sum(rate('barrage_gateway_connections_moved_total', ofPods), 'how')}>0`, legend: '{{how}}' }],
+          queries: [
+            { expression: `${sum(rate('barrage_gateway_connections_moved_total', ofPods), 'how')}>0`, legend: '{{how}}' },
+            { expression: `${sum(rate('barrage_gateway_connections_aged_total', ofPods), 'how')}>0`, legend: 'age: {{how}}' },
+          ],
           isStacked: true,
           runbook: 'drain-stuck',
         },

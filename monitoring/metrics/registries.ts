@@ -9,6 +9,7 @@ import { systemClock } from '../../core/process/system-clock.ts';
 import { exportTraceCounts } from '../../core/process/tracing.ts';
 import { exportBusMetrics } from '../../core/redis/bus-metrics.ts';
 import { GatewayMetrics } from '../../gateway/accounts/metrics.ts';
+import { Aging } from '../../gateway/moving/aging.ts';
 import { Drainer } from '../../gateway/moving/drainer.ts';
 import { ClientMetrics } from '../../operator/kube/client-metrics.ts';
 import { operatorJournal } from '../../operator/kube/log-lines.ts';
@@ -43,6 +44,8 @@ function gatewayRegistry(): Registry {
   };
   void new GatewayMetrics(registry, { ...gauges, busUp: () => true });
   void new Drainer({ connections: new Map(), placement: () => undefined, uid: '', clock: systemClock, registry, logger });
+  const settings = { connectionAgeMaxSeconds: 0, acceptsPerSecond: 1 };
+  void new Aging({ connections: new Map(), settings, isHeld: () => false, clock: systemClock, random: Math.random, registry });
   return registry;
 }
 

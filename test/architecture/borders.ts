@@ -7,7 +7,7 @@ export const pureFiles: readonly string[] = [
     (name) => `gateway/${name}.ts`,
   ),
   'client/replay/comment-file.ts',
-  ...['moving/connect-answer', 'moving/drain-plan', 'moving/public-address'].map((name) => `gateway/${name}.ts`),
+  ...['moving/age-plan', 'moving/connect-answer', 'moving/drain-plan', 'moving/public-address'].map((name) => `gateway/${name}.ts`),
   ...[
     'accounts/client-census',
     'accounts/policy-accounts',

@@ -7,7 +7,7 @@ import { policiesHash, signDocument, type PoolDocument, type PoolGateway } from 
 import { startAdminServer } from '../../core/process/admin-server.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { Pool, exportPoolDocument } from '../../core/process/pool.ts';
-import { readSettings } from '../../core/process/settings.ts';
+import { readSettings, type Settings } from '../../core/process/settings.ts';
 import { createRedisBus } from '../../core/redis/bus.ts';
 import { Gateway } from '../../gateway/gateway.ts';
 import { gatewayNamed, poolDocument, poolKeys } from './pool-document.ts';
@@ -80,13 +80,20 @@ export class TestPool {
   readonly members: PoolMember[] = [];
   readonly #redis: RedisServer;
   readonly #ends = new Map<string, () => Promise<void>>();
+  readonly #beyond: Partial<Settings>;
 
-  private constructor(redis: RedisServer) {
+  private constructor(redis: RedisServer, beyond: Partial<Settings>) {
     this.#redis = redis;
+    this.#beyond = beyond;
   }
 
-  static async start(names: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<TestPool> {
-    const pool = new TestPool(await RedisServer.start());
+  /** @param beyond settings that no variable takes, such as times that are too short for anything but a test */
+  static async start(
+    names: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+    beyond: Partial<Settings> = {},
+  ): Promise<TestPool> {
+    const pool = new TestPool(await RedisServer.start(), beyond);
     onTestFinished(() => pool.#close());
     for (const name of names) pool.members.push(await pool.#startMember(name, variables));
     return pool;
@@ -141,7 +148,7 @@ export class TestPool {
       ...variables,
     });
     if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
-    const { settings } = read;
+    const settings = { ...read.settings, ...this.#beyond };
     const logger = createLogger({ part: 'test', level: 'silent' });
     const pool = new Pool({ publicKeyPem: settings.poolPublicKey, logger });
     const registry = new Registry();
