@@ -108,6 +108,7 @@ export const defaults = {
               rebalanceConnectionsPerSecond: { default: 100 },
             },
           },
+          maxConnectionAgeSeconds: { default: 0 },
           drain: {
             default: { propagationSeconds: 10, deadlineSeconds: 540 },
             properties: {

@@ -147,6 +147,7 @@ export const specShapes = {
           rebalanceConnectionsPerSecond: { type: 'integer', minimum: 0, maximum: 100000 },
         },
       },
+      maxConnectionAgeSeconds: { type: 'integer', minimum: 0, maximum: 2592000 },
       drain: {
         type: 'object',
         properties: {

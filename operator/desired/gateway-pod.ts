@@ -25,7 +25,7 @@ export function gatewayTemplate({ buses, ...others }: PodIngredients): PodTempla
 
 function templateOf(ingredients: PodIngredients): PodTemplate {
   const { pool } = ingredients;
-  const { drain, exposure, auth, bus, disruption } = pool.spec;
+  const { drain, exposure, auth, bus, disruption, maxConnectionAgeSeconds: ageMax } = pool.spec;
   const isAlone = bus.type === 'Memory';
   const most = connectionsMaxSetting(pool);
   const clients = {
@@ -43,6 +43,7 @@ function templateOf(ingredients: PodIngredients): PodTemplate {
       { name: 'BARRAGE_GATEWAY_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
       ...drainSettings(drain, isAlone),
       ...(most === undefined ? [] : [variable(connectionsMaxVariable, String(most))]),
+      ...(ageMax === 0 ? [] : [variable('BARRAGE_CONNECTION_AGE_MAX_SECONDS', String(ageMax))]),
       ...(auth.allowedOrigins === undefined ? [] : [variable('BARRAGE_GATEWAY_ORIGINS', auth.allowedOrigins.join(','))]),
       ...(auth.jwksURL === undefined ? [] : [variable('BARRAGE_JWKS_URL', auth.jwksURL)]),
       ...(auth.jwtSecret === undefined ? [] : [fromSecret('BARRAGE_JWT_SECRET', childNames.settings(pool), 'jwt-secret')]),

@@ -70,6 +70,7 @@ export const fullPool: ApiObject = {
       maxPodsPerChannel: 16,
       rebalanceConnectionsPerSecond: 100,
     },
+    maxConnectionAgeSeconds: 3600,
     drain: { propagationSeconds: 5, connectionsPerSecond: 200, deadlineSeconds: 540, maxConcurrentPods: 1, abortOnDemand: 'Always' },
     disruption: { maxUnavailable: 1, nodeAutoscalerEviction: 'Allow' },
     updateStrategy: { type: 'SurgeAndDrain', maxSurge: '25%' },

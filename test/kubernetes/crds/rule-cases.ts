@@ -215,6 +215,12 @@ const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
     isChange: true,
   },
   {
+    at: 'spec.maxConnectionAgeSeconds',
+    message: 'maxConnectionAgeSeconds must be 0 (no greatest age), or at least 300',
+    accepted: [0, 300, undefined].map((seconds) => ({ 'spec.maxConnectionAgeSeconds': seconds })),
+    refused: [1, 299].map((seconds) => ({ 'spec.maxConnectionAgeSeconds': seconds })),
+  },
+  {
     at: 'spec.drain',
     message: 'drain.deadlineSeconds must exceed',
     accepted: [{ 'spec.drain': { propagationSeconds: 10, deadlineSeconds: 11 } }],

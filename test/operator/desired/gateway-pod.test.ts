@@ -88,6 +88,22 @@ test('the number of connections in a template counts instead of the one that fol
     expect(connectionsMax(poolWith({ ...spec([]), template: { spec: { containers } } as never }))).toBe(60_000);
 });
 
+test('a greatest age of connections is a setting of the gateway, which takes it; without one the pod is as ever', () => {
+  for (const [spec, seconds] of [
+    [{ maxConnectionAgeSeconds: 300 }, 300],
+    [{ maxConnectionAgeSeconds: 2_592_000, bus: { type: 'Memory' }, replicas: 1 }, 2_592_000],
+  ] as const) {
+    const { BARRAGE_CONNECTION_AGE_MAX_SECONDS: age = '' } = environmentOf(podWith(spec).container);
+    const read = readSettings({ BARRAGE_CONNECTION_AGE_MAX_SECONDS: String(age) });
+    expect(read).toMatchObject({ kind: 'settings', settings: { connectionAgeMaxSeconds: seconds } });
+  }
+  expect(environmentOf(podWith({ maxConnectionAgeSeconds: 0 }).container)).not.toHaveProperty('BARRAGE_CONNECTION_AGE_MAX_SECONDS');
+  const revisionWith = (maxConnectionAgeSeconds: number): string => gatewayRevision(ingredientsWith({ maxConnectionAgeSeconds }));
+  expect(revisionWith(0)).toBe(gatewayRevision(ingredientsWith()));
+  // A pod's environment can't change: other gateways take its place.
+  expect(revisionWith(300)).not.toBe(revisionWith(0));
+});
+
 test('it ends in its own time: propagation before SIGTERM, then the drain of the pool to its deadline, and a spare', () => {
   const { spec, container } = podWith({ drain: { propagationSeconds: 7, deadlineSeconds: 100, connectionsPerSecond: 33 } });
   expect(spec?.['terminationGracePeriodSeconds']).toBe(137);
