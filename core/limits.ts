@@ -60,6 +60,18 @@ export const limits = {
   historyPublicationsMax: 1_000,
   /** Payload bytes in one answer from a channel's history; one publication more where the first is larger. */
   historyBytesMax: 4_194_304,
+  /** Most publications that a gateway reads to fill one hole in a room's order; a larger hole is a gap. */
+  holePublicationsMax: 10_000,
+  /** Payload bytes after which no further page is read for one hole. */
+  holeBytesMax: 16_777_216,
+  /** Longest time in which a hole is filled, in milliseconds; a read that is under way then is waited for. */
+  holeMsMax: 3_000,
+  /** Most bytes that wait behind one hole; later ones are dropped and read again. */
+  holeHeldBytesMax: 4_194_304,
+  /** Most bytes that wait behind all holes of one gateway. */
+  holesHeldBytesMax: 67_108_864,
+  /** Most reads of histories that one gateway has under way; further ones wait for their turn. */
+  historyReadsMax: 16,
   /**
    * Most publications that wait in one publisher process for the bus; above it publishing answers "temporarily
    * unavailable".

@@ -12,7 +12,7 @@ export const unitFolders: readonly string[] = [
   'test/client/unit',
   'test/core',
   'test/demo/unit',
-  ...['accounts', 'commands', 'connections', 'identity', 'merging', 'moving', 'rooms'].map((room) => `test/gateway/${room}`),
+  ...['accounts', 'commands', 'connections', 'identity', 'merging', 'moving', 'recovery', 'rooms'].map((room) => `test/gateway/${room}`),
   'test/monitoring/unit',
   'test/operator',
   'test/ops/unit',

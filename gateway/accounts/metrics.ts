@@ -2,6 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import { exportBusUp, readCounter, readGauge } from '../../core/process/read-metrics.ts';
 import { priorities, type PlacedPublication, type Publication } from '../../core/publication.ts';
 import type { Cut } from '../merging/cut.ts';
+import { holeResults, type HeldBytes } from '../recovery/hole.ts';
 import { exportBusiest, type BusiestChannels } from './busiest-channels.ts';
 import { ClientCensus } from './client-census.ts';
 import { exportClients, exportPolicies } from './labelled-metrics.ts';
@@ -34,7 +35,13 @@ export class GatewayMetrics {
   readonly queues = new Set<{ readonly bytes: number }>();
   /** The busiest channels of the last window. */
   busiest: BusiestChannels = { loaded: [], dropping: [] };
+  /** Bytes that wait behind holes of all rooms. */
+  readonly heldBehindHoles: HeldBytes = { bytes: 0 };
+  /** Reads of histories that are under way or wait for their turn. */
+  historyReads = 0;
   readonly busGaps: Counter;
+  readonly holesFound: Counter;
+  readonly holesClosed: Counter<'result'>;
   readonly heldFlushes: Counter;
   readonly openedConnections: Counter;
   readonly endedConnections: Counter<'how'>;
@@ -86,6 +93,18 @@ export class GatewayMetrics {
       help: 'Rooms that missed publications because the bus was interrupted.',
       registers,
     });
+    this.holesFound = new Counter({
+      name: 'barrage_gateway_holes_found_total',
+      help: 'Holes in the orders of rooms whose channel has a history: publications that did not come from the bus.',
+      registers,
+    });
+    this.holesClosed = new Counter({
+      name: 'barrage_gateway_holes_closed_total',
+      help: 'Ends of such holes by result. `filled`: the publications were read from the history, and no client noticed. Otherwise clients have a gap: `too_large` for one gateway to read, `lost` (the history has them no more), or `unavailable` (the bus did not give them in time).',
+      labelNames: ['result'],
+      registers,
+    });
+    for (const result of holeResults) this.holesClosed.inc({ result }, 0);
     this.heldFlushes = new Counter({
       name: 'barrage_gateway_flushes_held_total',
       help: 'Flushes that were due and waited, because their room had the most flushes that may be under way. A few now and then are a burst. A steady rise is a process that cannot keep up.',
@@ -178,6 +197,16 @@ export class GatewayMetrics {
       'barrage_gateway_connections_blocked',
       'Connections whose socket takes no more bytes at the moment: what is for them waits in their queues.',
       () => this.queues.size,
+    );
+    gauge(
+      'barrage_gateway_held_behind_holes_bytes',
+      'Bytes of publications that wait until the hole before them is filled (bound: 64 MiB).',
+      () => this.heldBehindHoles.bytes,
+    );
+    gauge(
+      'barrage_gateway_history_reads',
+      'Reads of histories that are under way (16 at most) or wait for their turn.',
+      () => this.historyReads,
     );
     exportClients(registry, this.clients);
     exportPolicies(registry, this.policies);

@@ -120,6 +120,16 @@ export class Merger {
     return { epoch: this.#epoch, offset: this.#cut };
   }
 
+  /** End of what was received: the room's place in the log. */
+  get received(): Position {
+    return { epoch: this.#epoch, offset: this.#received };
+  }
+
+  /** Whether a batch joins on to what was received, without a hole. */
+  continues({ epoch, firstOffset }: Pick<LogBatch, 'epoch' | 'firstOffset'>): boolean {
+    return epoch.startsWith(this.#epoch) && firstOffset <= this.#received + 1;
+  }
+
   /**
    * Time of the next `tick` by the monotonic clock; `undefined` while no cut can become due by time alone. So a room
    * with one publication a window needs no timer: its window ends unseen, and the next publication looks at the clock.
@@ -158,10 +168,8 @@ export class Merger {
 
   receive(batch: LogBatch, at: Moment): readonly Cut[] {
     if (this.#isEmpty && at.monotonic >= this.#windowEndsAt) this.#windowEndsAt = Infinity;
-    const isSameOrder = batch.epoch === this.#epoch || isOrderOf(this.position, batch.epoch);
-    const continues = isSameOrder && batch.firstOffset <= this.#received + 1;
     let cuts = noCuts;
-    if (continues) {
+    if (this.continues(batch)) {
       this.#epoch = batch.epoch;
     } else {
       // Collected publications belong before the hole. The next cut starts after it, so that members see the hole.

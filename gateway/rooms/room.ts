@@ -1,23 +1,25 @@
 import type { Clock } from '../../core/clock.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import type { LogBatch, Position } from '../../core/publication.ts';
-import { noTracer, type Tracer } from '../../core/trace.ts';
+import type { Tracer } from '../../core/trace.ts';
 import type { EncodedItems, Encoding, MemberClass } from '../encoding/encoding.ts';
 import { flushesUnderWayMax, type RoomLoad } from '../merging/cadence.ts';
 import type { ClassCut, Cut, Missing, Moment } from '../merging/cut.ts';
 import { densityFor } from '../merging/density.ts';
 import { Merger } from '../merging/merger.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
-import type { PolicyAccount } from '../accounts/policy-accounts.ts';
-import { Tally } from '../accounts/tally.ts';
-import { account, sentOf } from './cut-accounts.ts';
-import { Delivery } from './delivery.ts';
+import type { Tally } from '../accounts/tally.ts';
+import type { Arrival } from '../recovery/hole.ts';
+import type { Delivery } from './delivery.ts';
 import type { DoneFlushes } from './done-flushes.ts';
 import type { FanOut } from './fan-out.ts';
 import { FlushRecords, type ClassRecord } from './flush-records.ts';
-import { FlushTrace, hasSampled, stillWaiting, withSampled, type SampledPublication, type TracedFlush } from './flush-traces.ts';
 import { Handovers } from './handovers.ts';
+import type { HoleFiller } from './hole-filler.ts';
+import { RoomDeliveries } from './room-deliveries.ts';
+import { RoomIntake, type IntakeRoom } from './room-intake.ts';
 import { RoomMeter } from './room-meter.ts';
+import { RoomTraces } from './room-traces.ts';
 import { MemberList, type Member, type MemberRoom } from './members.ts';
 
 export interface RoomSurroundings {
@@ -28,23 +30,22 @@ export interface RoomSurroundings {
   readonly done: DoneFlushes<readonly ClassRecord[]>;
   /** Absent: no traces. */
   readonly tracer?: Tracer;
+  /** Fills holes of rooms whose policy has a history. Absent: holes stay. */
+  readonly holes?: HoleFiller;
 }
 
 /**
  * One channel on one gateway. It joins the members and the rules (`Merger`) with the timer, the encodings and the
  * fan-out. It lives from its first member's joining to its last member's leaving.
  */
-export class Room implements MemberRoom {
+export class Room implements MemberRoom, IntakeRoom {
   readonly channel: string;
   readonly #surroundings: RoomSurroundings;
   readonly #merger: Merger;
   readonly #members = new Map<MemberClass, MemberList>();
   readonly #handovers = new Handovers();
   readonly records: FlushRecords;
-  readonly tally = new Tally();
-  #account: PolicyAccount;
-  /** Those of the room, of the process, and of the policy in force. */
-  #tallies: readonly Tally[];
+  readonly #deliveries: RoomDeliveries;
   #cancelTimer: (() => void) | undefined;
   #timerAt = 0;
   /** Members whose queue is at its bound; kept by their connections. */
@@ -55,10 +56,10 @@ export class Room implements MemberRoom {
     this.#emit(this.#merger.tick(this.#moment()));
   };
   #isClosed = false;
+  readonly #intake: RoomIntake;
   readonly #meter: RoomMeter;
   #size = 0;
-  /** Sampled publications that are not cut yet; `undefined` = none. */
-  #sampled: readonly SampledPublication[] | undefined;
+  readonly #traces: RoomTraces;
 
   constructor(options: {
     readonly channel: string;
@@ -72,9 +73,15 @@ export class Room implements MemberRoom {
     this.channel = options.channel;
     this.#surroundings = options.surroundings;
     this.records = new FlushRecords(options.surroundings.clock, options.surroundings.done);
-    this.#account = options.surroundings.metrics.policies.of(options.policy.channel);
-    this.#tallies = [this.tally, options.surroundings.metrics.tally, this.#account.tally];
+    const { fanOut, metrics } = options.surroundings;
+    this.#deliveries = new RoomDeliveries({ room: this.#meter, fanOut, metrics, pattern: options.policy.channel });
     this.#merger = new Merger(options);
+    this.#traces = new RoomTraces(options.surroundings);
+    this.#intake = new RoomIntake(this, options.surroundings.holes);
+  }
+
+  get tally(): Tally {
+    return this.#deliveries.tally;
   }
 
   get policy(): ChannelPolicy {
@@ -106,10 +113,7 @@ export class Room implements MemberRoom {
   setPolicy(policy: ChannelPolicy): boolean {
     const { budget } = this.#merger.policy;
     this.#merger.setPolicy(policy);
-    // What is under way stays on the account with which it was cut.
-    const { metrics } = this.#surroundings;
-    this.#account = metrics.policies.of(policy.channel);
-    this.#tallies = [this.tally, metrics.tally, this.#account.tally];
+    this.#deliveries.setPolicy(policy.channel);
     // Classes depend only on this budget, so most changes of policies need no look at the members.
     return policy.budget.publicationsPerSecond !== budget.publicationsPerSecond;
   }
@@ -168,12 +172,39 @@ export class Room implements MemberRoom {
     if (to !== memberClass) this.#move([member], memberClass, to);
   }
 
+  /** Publications came from the bus. */
   receive(batch: LogBatch): void {
+    this.#intake.batch(batch);
+  }
+
+  /** The subscription was interrupted, and is in force again at a position. */
+  resubscribed(position: Position): void {
+    this.#intake.resubscribed(position);
+  }
+
+  /** Takes what joins on to what was received, or what lies behind a hole that stays. */
+  accept(arrival: Arrival): void {
+    if (arrival.kind === 'batch') this.#accept(arrival.batch);
+    else this.#emit(this.#merger.resubscribed(arrival.position, this.#moment()));
+  }
+
+  continues(batch: LogBatch): boolean {
+    return this.#merger.continues(batch);
+  }
+
+  get received(): Position {
+    return this.#merger.received;
+  }
+
+  get hasHistory(): boolean {
+    return this.policy.history !== undefined;
+  }
+
+  #accept(batch: LogBatch): void {
     this.#endHandovers();
     this.#meter.received(batch.publications);
-    const { metrics, clock, tracer } = this.#surroundings;
-    metrics.received(batch.publications.length);
-    if (tracer?.isOn === true && hasSampled(batch)) this.#sampled = withSampled(this.#sampled, batch, clock.monotonic(), tracer);
+    this.#surroundings.metrics.received(batch.publications.length);
+    this.#traces.received(batch);
     this.#emit(this.#merger.receive(batch, this.#moment()));
   }
 
@@ -198,12 +229,9 @@ export class Room implements MemberRoom {
     return { ...load, policy: this.policy };
   }
 
-  resubscribed(position: Position): void {
-    this.#emit(this.#merger.resubscribed(position, this.#moment()));
-  }
-
   close(): void {
     this.#isClosed = true;
+    this.#intake.close();
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }
@@ -252,7 +280,7 @@ export class Room implements MemberRoom {
     }
     if (untold === undefined) return;
     const span = { channel: this.channel, epoch: this.position.epoch, ...untold };
-    this.#notify(span, [{ bytes: to.encoding.batch(span, []), members }]);
+    this.#deliveries.notify(span, [{ bytes: to.encoding.batch(span, []), members }]);
   }
 
   #emit(events: readonly (Cut | Missing)[]): void {
@@ -303,9 +331,9 @@ export class Room implements MemberRoom {
       const list = this.#members.get(classCut.memberClass);
       if (list === undefined || list.size === 0) continue;
       const { dropped } = classCut;
-      account(this.#tallies, { cut, dropped, members: list.size });
+      this.#deliveries.offer(cut, classCut, list.size);
       const frame = classCut.send ? this.#encode(cut.epoch, classCut, encoded?.get(classCut.memberClass.encoding)) : undefined;
-      const delivery = frame === undefined ? undefined : this.#delivery({ cut, classCut, frame, list });
+      const delivery = frame === undefined ? undefined : this.#deliveries.ofCut({ cut, classCut, frame, list });
       if (delivery !== undefined) deliveries.push(delivery);
       classes.push({ members: list.size, dropped, delivery });
     }
@@ -313,48 +341,16 @@ export class Room implements MemberRoom {
     this.#meter.begun();
     this.#meter.spentMs += clock.monotonic() - startedAt;
     metrics.flushed(cut, this.#merger.windowMs);
-    const trace = this.#sampled === undefined ? undefined : this.#trace(this.#sampled, { cut, classes, deliveries, cutAt: startedAt });
+    const trace = this.#traces.begin({ cut, classes, deliveries, cutAt: startedAt }, this.policy, this.#merger.windowMs);
     fanOut.add({
       room: this.#meter,
       deliveries,
       marks: trace?.marks,
       onDone: () => {
         this.records.done();
-        if (trace !== undefined) this.#endTrace(trace);
+        if (trace !== undefined) this.#traces.end(trace);
         this.#written(cut);
       },
-    });
-  }
-
-  /** Begins the spans of the sampled publications in a flush, if there are any. */
-  #trace(sampled: readonly SampledPublication[], flush: Omit<TracedFlush, 'policy' | 'windowMs'>): FlushTrace | undefined {
-    this.#sampled = stillWaiting(sampled, flush.cut);
-    const about = { ...flush, policy: this.policy.channel, windowMs: this.#merger.windowMs };
-    return FlushTrace.begin(this.#surroundings.tracer ?? noTracer, sampled, about);
-  }
-
-  #endTrace(trace: FlushTrace): void {
-    const { clock, metrics } = this.#surroundings;
-    trace.end(clock.monotonic());
-    for (const { publication, traceId } of trace.sent) metrics.latencyExemplar(publication, clock.wall(), traceId);
-  }
-
-  #delivery(options: {
-    readonly cut: Cut;
-    readonly classCut: ClassCut;
-    readonly frame: Buffer;
-    readonly list: MemberList;
-  }): Delivery<Member> {
-    const { cut, classCut, frame, list } = options;
-    const { dropped, items, memberClass, after, upto } = classCut;
-    return new Delivery({
-      span: { epoch: cut.epoch, after, upto },
-      frame,
-      frames: memberClass.encoding.framesOf(items.length),
-      publications: dropped === undefined ? cut.offered : sentOf(cut, dropped),
-      members: list.lend(),
-      tallies: this.#tallies,
-      meter: this.#account,
     });
   }
 
@@ -372,20 +368,7 @@ export class Room implements MemberRoom {
       bytes: encoding.message({ type: 'gap', channel: this.channel, epoch, after, upto, reason: 'bus' }),
       members: list.lend(),
     }));
-    this.#notify({ epoch, after, upto }, notices);
-  }
-
-  /** Sends frames without publications in their turn: after this room's flushes under way. */
-  #notify(
-    span: { readonly epoch: string; readonly after: number; readonly upto: number },
-    notices: readonly { readonly bytes: Buffer | undefined; readonly members: readonly Member[] }[],
-  ): void {
-    const { fanOut } = this.#surroundings;
-    const meter = this.#account;
-    const deliveries = notices.flatMap(({ bytes, members }) =>
-      bytes === undefined ? [] : [new Delivery({ span, frame: bytes, frames: 1, publications: [], members, tallies: [], meter })],
-    );
-    fanOut.add({ room: this.#meter, deliveries, onDone: () => {} });
+    this.#deliveries.notify({ epoch, after, upto }, notices);
   }
 }
 

@@ -12,6 +12,8 @@ import { mayJoin, type Access } from '../identity/channel-access.ts';
 import { cadenceAt, demandOf, levelOf, type RoomLoad } from '../merging/cadence.ts';
 import { densityFor } from '../merging/density.ts';
 import { ColdRooms } from './cold-rooms.ts';
+import { HistoryReads } from './history-reads.ts';
+import { HoleFiller } from './hole-filler.ts';
 import type { JoinRefusal, JoinRequest, JoinResult } from './joining.ts';
 import type { Member, Subscriber } from './members.ts';
 import { Room, type RoomSurroundings } from './room.ts';
@@ -69,7 +71,8 @@ export class Rooms {
   }) {
     this.#log = options.log;
     this.#policies = options.policies;
-    this.#surroundings = options.surroundings;
+    const reads = new HistoryReads({ ...options.surroundings, log: options.log });
+    this.#surroundings = { ...options.surroundings, holes: new HoleFiller({ ...options.surroundings, reads }) };
     this.clients = options.clients;
     const journal = gatewayJournal(options.logger, options.surroundings.clock);
     this.#unopened = journal.sparse('room-unopened');

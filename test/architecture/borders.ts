@@ -46,6 +46,7 @@ export const pureFolders: readonly string[] = [
   'core/protocol/',
   'gateway/encoding/',
   'gateway/merging/',
+  'gateway/recovery/',
   'operator/decide/',
   'operator/desired/',
   'operator/runtime/',
@@ -53,7 +54,7 @@ export const pureFolders: readonly string[] = [
 ];
 
 /** The folders of the gateway: imports go down this list, never up. */
-const gatewayFolders = ['commands', 'moving', 'connections', 'rooms', 'identity', 'accounts', 'merging', 'encoding'].map(
+const gatewayFolders = ['commands', 'moving', 'connections', 'rooms', 'identity', 'accounts', 'recovery', 'merging', 'encoding'].map(
   (name) => `gateway/${name}`,
 );
 /** The folders of the command line. */

@@ -1,4 +1,5 @@
 import { BusUnavailable, type AppendResult, type ChannelLog, type LogSubscriber } from '../../core/bus/bus.ts';
+import { answerFrom, type EarlierEpoch, type HistoryPage, type HistoryQuery, type KeptPublication } from '../../core/history.ts';
 import type { LogBatch, Position, Publication } from '../../core/publication.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import type { Random } from './random.ts';
@@ -14,11 +15,19 @@ export class SimulatedLog {
   readonly publications = new Map<string, Publication>();
   readonly #links: LogLink[] = [];
   #reigns = 0;
+  /** Publications that the history keeps; 0 = it keeps none. */
+  readonly #keptMax: number;
+  #kept: readonly KeptPublication[] = [];
+  /** The epoch of the newest publication, and its order's end as far as it is still good. */
+  #earlier: EarlierEpoch | undefined;
+  /** Pages that were read. */
+  reads = 0;
 
-  constructor(channel: string, clock: FakeClock, random: Random) {
-    this.channel = channel;
-    this.#clock = clock;
-    this.#random = random;
+  constructor(options: { readonly channel: string; readonly clock: FakeClock; readonly random: Random; readonly keptMax: number }) {
+    this.channel = options.channel;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#keptMax = options.keptMax;
   }
 
   /** One gateway's connection to the bus. */
@@ -30,8 +39,14 @@ export class SimulatedLog {
 
   append(publications: readonly Publication[]): AppendResult {
     const firstOffset = this.offset + 1;
-    if (!this.epoch.includes('x')) this.epoch += `x${this.#random.below(1_000_000)}`;
-    for (const publication of publications) this.publications.set(`${this.epoch}:${++this.offset}`, publication);
+    if (!this.epoch.includes('x')) {
+      this.epoch += `x${this.#random.below(1_000_000)}`;
+      this.#rename();
+    }
+    for (const publication of publications) {
+      this.publications.set(`${this.epoch}:${++this.offset}`, publication);
+      this.#kept = [...this.#kept, { offset: this.offset, publication }].slice(-this.#keptMax || Infinity);
+    }
     const batch = { channel: this.channel, epoch: this.epoch, firstOffset, publications };
     for (const link of this.#links) link.offer(batch);
     return { epoch: this.epoch, firstOffset, lastOffset: this.offset };
@@ -39,9 +54,36 @@ export class SimulatedLog {
 
   /** A failover: a new reign; the log may have lost its end, or everything. */
   failOver(): void {
+    const hasPublished = this.epoch.includes('x');
+    const before = this.epoch;
     this.epoch = `reign${String(++this.#reigns).padStart(3, '0')}`;
-    if (this.#random.chance(0.3)) this.offset = 0;
+    if (this.#random.chance(0.3)) {
+      this.offset = 0;
+      this.#kept = [];
+      this.#earlier = undefined;
+    } else {
+      if (this.#random.chance(0.3)) this.offset = Math.max(0, this.offset - this.#random.below(5));
+      this.#kept = this.#kept.filter(({ offset }) => offset <= this.offset);
+      if (hasPublished) this.#earlier = { epoch: before, offset: this.offset };
+      else if (this.#earlier !== undefined) this.#earlier = { ...this.#earlier, offset: Math.min(this.#earlier.offset, this.offset) };
+    }
+    this.#rename();
     for (const link of this.#links) link.interrupt();
+  }
+
+  /** What is kept means the same in a new epoch. */
+  #rename(): void {
+    for (const { offset, publication } of this.#kept) this.publications.set(`${this.epoch}:${offset}`, publication);
+  }
+
+  page(query: HistoryQuery): HistoryPage {
+    this.reads++;
+    const batches = this.#kept.map(({ offset, publication }) => ({ firstOffset: offset, publications: [publication] }));
+    return {
+      position: { epoch: this.epoch, offset: this.offset },
+      ...(this.#earlier === undefined ? {} : { earlier: this.#earlier }),
+      publications: answerFrom(batches, query, 4_000),
+    };
   }
 }
 
@@ -67,8 +109,15 @@ export class LogLink implements ChannelLog {
     return Promise.resolve(this.#log.append(publications));
   }
 
-  history(): Promise<never> {
-    return Promise.reject(new BusUnavailable('this log keeps nothing'));
+  /** The page is of some moment between question and answer. */
+  history(_channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    return new Promise((resolve, reject) => {
+      this.#clock.after(this.#random.below(20), () => {
+        if (!this.#isUp) return reject(new BusUnavailable('the bus is away'));
+        const page = this.#log.page(query);
+        this.#clock.after(this.#random.below(20), () => resolve(page));
+      });
+    });
   }
 
   subscribe(_channel: string, subscriber: LogSubscriber): Promise<Position> {

@@ -14,6 +14,7 @@ const none: Troubles = {
   failovers: false,
   clockSteps: false,
   busyLoops: false,
+  history: 'none',
 };
 
 /** Runs seeds first, first + 1, …; a failure names its seed, so that it can be run again alone. */
@@ -21,13 +22,13 @@ async function simulate(
   first: number,
   seeds: number,
   troublesOf: (seed: number) => Troubles,
-  check: (world: World) => void,
+  check: (world: World) => void | Promise<void>,
 ): Promise<void> {
   for (let seed = first; seed < first + seeds; seed++) {
     const world = new World(seed, troublesOf(seed));
     try {
       await world.run(60);
-      check(world);
+      await check(world);
     } catch (error) {
       throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     } finally {
@@ -158,9 +159,36 @@ test('whatever happens, a viewer ends at the end of the log, and what it did not
     failovers: seed % 2 === 0,
     clockSteps: seed % 7 === 0,
     busyLoops: seed % 4 === 0,
+    history: (['none', 'whole', 'short'] as const)[seed % 3] ?? 'none',
   });
   await simulate(40_000, seedsEach * 2, troubles, (world) => {
     checkEveryoneIsAtTheEnd(world);
     checkAccounts(world);
   });
+});
+
+test('with a history no viewer notices that a gateway was cut off from the bus', async () => {
+  const troubles = (seed: number): Troubles => ({
+    ...none,
+    busInterruptions: true,
+    likes: seed % 2 === 0,
+    moves: seed % 3 === 0,
+    history: 'whole',
+  });
+  let filled = 0;
+  await simulate(70_000, seedsEach, troubles, async (world) => {
+    checkEveryoneIsAtTheEnd(world);
+    checkNothingIsMissing(world);
+    checkAccounts(world);
+    checkSums(world);
+    for (const viewer of world.viewers)
+      if (!viewer.isGone) expect(viewer.delivered + viewer.leftOut).toBe(world.log.offset - (viewer.joinedAt?.offset ?? 0));
+    for (const { metrics } of world.gateways) {
+      for (const { labels, value } of (await metrics.holesClosed.get()).values) {
+        if (labels.result === 'filled') filled += value;
+        else expect(value).toBe(0);
+      }
+    }
+  });
+  expect(filled).toBeGreaterThan(200);
 });

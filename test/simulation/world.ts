@@ -24,6 +24,8 @@ export interface Troubles {
   readonly clockSteps: boolean;
   /** Loops are so busy that flushes wait for each other. */
   readonly busyLoops: boolean;
+  /** The channel keeps its newest publications: enough for everything, or too few. */
+  readonly history: 'none' | 'whole' | 'short';
 }
 
 const channel = 'video:1';
@@ -41,7 +43,8 @@ export class World {
   constructor(seed: number, troubles: Troubles) {
     this.random = new Random(seed);
     this.#troubles = troubles;
-    this.log = new SimulatedLog(channel, this.clock, this.random);
+    const keptMax = { none: 0, whole: 10_000, short: 15 }[troubles.history];
+    this.log = new SimulatedLog({ channel, clock: this.clock, random: this.random, keptMax });
     const shared = this.#policy();
     this.gateways = Array.from({ length: 1 + this.random.below(3) }, () => {
       const policies = new Policies([troubles.likes ? { ...this.#policy(), slowConsumer: shared.slowConsumer } : shared]);
@@ -69,6 +72,7 @@ export class World {
         publicationsMax: random.pick([3, 20, 500]),
         bytesMax: random.pick([1024, 65_536]),
       },
+      ...(this.#troubles.history === 'none' ? {} : { history: { size: 100, ttlSeconds: 300 } }),
       budget: this.#troubles.budgets ? { publicationsPerSecond: random.pick([5, 10, 40]) } : {},
       slowConsumer: {
         policy: random.pick(['DropOldest', 'DropOldest', 'Disconnect']), // Only stalled readers are to meet the bound.
