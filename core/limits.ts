@@ -72,6 +72,12 @@ export const limits = {
   holesHeldBytesMax: 67_108_864,
   /** Most reads of histories that one gateway has under way; further ones wait for their turn. */
   historyReadsMax: 16,
+  /** Most idempotency keys that Redis remembers of one channel: 10,000 a second with the window of 300 s. */
+  channelKeysMax: 4_000_000,
+  /** Most idempotency keys that the memory bus remembers, of all channels together. */
+  memoryKeysMax: 200_000,
+  /** Longest window of a channel's idempotency keys, in seconds. */
+  keyWindowSecondsMax: 86_400,
   /**
    * Most publications that wait in one publisher process for the bus; above it publishing answers "temporarily
    * unavailable".

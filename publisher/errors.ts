@@ -15,6 +15,7 @@ export const refusals = {
   unavailable: { code: 503, status: 503 },
   tooLarge: { code: 504, status: 413 },
   noHistory: { code: 506, status: 404 },
+  keyReused: { code: 507, status: 422 },
   notFound: { code: 505, status: 404 },
   methodNotAllowed: { code: 505, status: 405 },
   getOnly: { code: 505, status: 405 },
@@ -54,11 +55,15 @@ function troubleWords({ trouble, answer }: Pick<BusUnavailable, 'trouble' | 'ans
   return `temporarily unavailable: ${troubles[trouble].words}${from}`;
 }
 
-/** The bus did not confirm a publication. The request may be fine, and can be repeated as it is. */
-export function notPublished(error: BusUnavailable): Refusal {
+/**
+ * The bus did not confirm a publication. The request may be fine, and can be repeated as it is.
+ * @param hasKey whether a repetition is known by its idempotency key
+ */
+export function notPublished(error: BusUnavailable, hasKey: boolean): Refusal {
   const { retryAfterSeconds } = troubles[error.trouble];
+  const condition = hasKey ? 'with the same idempotency key' : 'if twice is better than not at all';
   const rest = error.mayBeDone
-    ? `It may have been published; repeat it after ${retryAfterSeconds} s if twice is better than not at all`
+    ? `It may have been published; repeat it after ${retryAfterSeconds} s ${condition}`
     : `It was not published; repeat it after ${retryAfterSeconds} s`;
   const published = error.mayBeDone ? 'unknown' : 'no';
   return { kind: 'refused', reason: 'unavailable', message: `${troubleWords(error)}. ${rest}`, retryAfterSeconds, published };

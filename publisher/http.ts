@@ -12,7 +12,7 @@ import { isHistoryPath } from './history-request.ts';
 import type { HistoryReader } from './history-reader.ts';
 import type { MeshOperation, Operation } from './operation-seconds.ts';
 import type { Span, SpanName, Tracer } from '../core/trace.ts';
-import { withQuery } from './request.ts';
+import { withKeyHeader, withQuery } from './request.ts';
 import type { RequestLog } from './request-log.ts';
 
 export const socketPath = '/ws/v1';
@@ -69,7 +69,8 @@ export class HttpApi {
     const body = await readBody(request, limits.requestBytesMax, inFlight);
     try {
       if (body.kind === 'whole') {
-        const outcome = await this.#run(operation, { bytes: body.bytes, query }, { span, traceparent: traceparentOf(request) });
+        const key = header(request, 'idempotency-key');
+        const outcome = await this.#run(operation, { bytes: body.bytes, query, key }, { span, traceparent: traceparentOf(request) });
         respond(response, outcome);
         if (span !== undefined) endSpan(span, outcome);
       } else if (body.kind === 'gone') {
@@ -134,12 +135,13 @@ export class HttpApi {
   /** Carries out the request of a whole body. */
   #run(
     operation: MeshOperation,
-    { bytes, query }: { readonly bytes: Buffer; readonly query: string },
+    { bytes, query, key }: { readonly bytes: Buffer; readonly query: string; readonly key: string | undefined },
     trace: RequestTrace,
   ): Outcome | Promise<Outcome> {
     const { mesh, metrics, log } = this.#parts;
     const parsed = parseBody(bytes);
-    const fields = parsed.kind === 'fault' ? parsed : withQuery(parsed.value, query, queryFields.get(operation) ?? []);
+    const asked = parsed.kind === 'fault' ? parsed : withQuery(parsed.value, query, queryFields.get(operation) ?? []);
+    const fields = asked.kind === 'fault' ? asked : withKeyHeader(asked.value, key);
     if (fields.kind !== 'fault') return mesh.run(operation, fields.value, trace);
     const refusal = refuse('badArguments', fields.message);
     metrics.count(operation, refusal);
@@ -192,7 +194,11 @@ export function isJson(contentType: string | undefined): boolean {
 }
 
 function traceparentOf(request: IncomingMessage): string | undefined {
-  const value = request.headers['traceparent'];
+  return header(request, 'traceparent');
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
   return typeof value === 'string' ? value : undefined;
 }
 

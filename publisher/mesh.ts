@@ -1,8 +1,10 @@
 import { gatewayNumberMax, gatewayNumberOf, parseClientId } from '../core/client-id.ts';
-import { BusUnavailable, type Bus, type CallResult, type GatewayReply, type GatewayRequest } from '../core/bus/bus.ts';
+import { placeOf } from '../core/bus/append-result.ts';
+import { BusUnavailable, KeysRefused, type Bus, type CallResult, type GatewayReply, type GatewayRequest } from '../core/bus/bus.ts';
 import type { Clock } from '../core/clock.ts';
+import { idempotencyKey, type AppendKeys } from '../core/idempotency-key.ts';
 import type { Policies } from '../core/policy/policy.ts';
-import type { Position } from '../core/publication.ts';
+import type { Position, Publication } from '../core/publication.ts';
 import { appendTraced } from '../core/bus/traced-append.ts';
 import type { Span, Tracer } from '../core/trace.ts';
 import { sampledTraceparent } from '../core/traceparent.ts';
@@ -35,6 +37,9 @@ export interface RequestTrace {
 
 const untraced: RequestTrace = {};
 
+/** Whole seconds after which some of too many idempotency keys may have ended. */
+const keysFullRetrySeconds = 5;
+
 /** Carries out the requests of both transports: `mesh.publish`, `mesh.send` and `conn.call`. */
 export class Mesh {
   readonly #bus: Bus;
@@ -66,7 +71,7 @@ export class Mesh {
     try {
       outcome = await this.#carryOut(operation, fields, trace);
     } catch (error) {
-      outcome = this.#failure(operation, error);
+      outcome = this.#failure(operation, error, fields);
     }
     if (outcome.kind === 'refused') this.#log.refused(operation, outcome, fields);
     this.#metrics.answered(operation, outcome, this.#clock.monotonic() - startedAt);
@@ -89,10 +94,12 @@ export class Mesh {
     if (read.kind === 'fault') return refuse('badArguments', read.message);
     const request = read.value;
     const { channel, kind, payload, priority, ttlMs, conflation } = request;
-    const { limits, channel: pattern, history } = this.#policies().of(channel);
+    const { limits, channel: pattern, history, idempotency } = this.#policies().of(channel);
     span?.set({ 'barrage.policy': pattern, 'barrage.payload.bytes': payload.length, 'barrage.priority': priority });
     if (payload.length > limits.payloadBytesMax)
       return refuse('tooLarge', `d: ${payload.length} bytes are more than the ${limits.payloadBytesMax} that channel "${channel}" takes`);
+    if (request.idempotencyKey !== undefined && idempotency.windowSeconds === 0)
+      return refuse('badArguments', `idempotencyKey: the policy of channel "${channel}" remembers none (idempotency.windowSeconds is 0)`);
     const acceptedAt = this.#clock.wall();
     if (limits.publicationsPerSecond !== undefined) {
       const rate = this.#rates.take(channel, limits.publicationsPerSecond, this.#clock.monotonic());
@@ -106,13 +113,16 @@ export class Mesh {
     span?.set({ 'barrage.members': members.ready + members.full });
     const passedOn = this.#tracer.isOn ? undefined : sampledTraceparent(traceparent);
     const publication = { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent: passedOn };
-    const { epoch, firstOffset: offset } = await appendTraced(this.#bus.log, { channel, publication, keep: history }, span);
-    if (request.waitMs === undefined) return { kind: 'done', result: { s: members.ready, f: members.full, offset, epoch } };
+    const keys = keysOf(publication, request.idempotencyKey, idempotency);
+    const appended = await appendTraced(this.#bus.log, { channel, publication, keep: history, keys }, span);
+    const { epoch, offset } = placeOf(appended, 0);
+    const replayed = appended.known === undefined ? undefined : { replayed: true };
+    if (request.waitMs === undefined) return { kind: 'done', result: { s: members.ready, f: members.full, offset, epoch, ...replayed } };
     const wait = span?.child('wait');
     const delivered = await this.#delivered(channel, { epoch, offset }, request.waitMs);
     wait?.set({ 'barrage.wait.unanswered': delivered.unanswered.length });
     wait?.end();
-    return { kind: 'done', result: { ...delivered, offset, epoch } };
+    return { kind: 'done', result: { ...delivered, offset, epoch, ...replayed } };
   }
 
   /**
@@ -160,14 +170,39 @@ export class Mesh {
     return fault === undefined ? { kind: 'done', result: { s: true } } : refuse(reason, fault);
   }
 
-  #failure(operation: MeshOperation, error: unknown): Outcome {
-    if (error instanceof BusUnavailable) return operation === 'mesh.publish' ? notPublished(error) : temporarilyUnavailable(error);
+  #failure(operation: MeshOperation, error: unknown, fields: unknown): Outcome {
+    if (error instanceof KeysRefused) return keyRefusal(error);
+    if (error instanceof BusUnavailable)
+      return operation === 'mesh.publish' ? notPublished(error, hasKey(fields)) : temporarilyUnavailable(error);
     this.#journal.write('request-failed', { operation, err: error });
     return refuse('internal', 'internal error; the publisher logged it');
   }
 }
 
 const busIsAway = new BusUnavailable('the bus is away');
+
+/** The key of one publication, as `append` takes it. */
+function keysOf(
+  publication: Publication,
+  key: string | undefined,
+  { windowSeconds }: { readonly windowSeconds: number },
+): AppendKeys | undefined {
+  return key === undefined ? undefined : { windowSeconds, keys: [idempotencyKey('backend', key, publication)] };
+}
+
+/** Whether a request that was read has an idempotency key. */
+function hasKey(fields: unknown): boolean {
+  return typeof fields === 'object' && fields !== null && Object.hasOwn(fields, 'idempotencyKey');
+}
+
+function keyRefusal({ reason }: KeysRefused): Outcome {
+  if (reason === 'full')
+    return tooMany(
+      'idempotencyKey: as many keys are remembered as may be; repeat, or shorten idempotency.windowSeconds in the policy',
+      keysFullRetrySeconds,
+    );
+  return refuse('keyReused', 'idempotencyKey: it was used for another publication; give each publication a key of its own');
+}
 
 function faultOf(result: CallResult, client: number): string | undefined {
   if (result.kind === 'unanswered')

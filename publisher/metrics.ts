@@ -12,6 +12,7 @@ const publicationResults = {
   notAuthorised: 'unauthorized',
   unavailable: 'unavailable',
   internal: 'unavailable',
+  keyReused: 'invalid',
   // These reasons never refuse a publication.
   callFailed: 'invalid',
   sendFailed: 'invalid',
@@ -37,10 +38,10 @@ export class PublisherMetrics {
   constructor(registry: Registry, sources: MetricSources) {
     const registers = [registry];
     const publications = this.#publications;
-    for (const result of ['accepted', ...Object.values(publicationResults)]) publications.set(result, 0);
+    for (const result of ['accepted', 'replayed', ...Object.values(publicationResults)]) publications.set(result, 0);
     new Counter({
       name: 'barrage_publisher_publications_total',
-      help: 'Publications asked for, by result: `accepted`, `invalid`, `too_large`, `rate_limited`, `unauthorized`, `unavailable`.',
+      help: 'Publications asked for, by result: `accepted`, `replayed` (accepted before), `invalid`, `too_large`, `rate_limited`, `unauthorized`, `unavailable`.',
       labelNames: ['result'],
       registers,
       collect() {
@@ -80,7 +81,7 @@ export class PublisherMetrics {
   /** Counts the outcome of a request; only requests to publish count as publications. */
   count(operation: Operation, outcome: Outcome): void {
     if (operation !== 'mesh.publish') return;
-    const result = outcome.kind === 'done' ? 'accepted' : publicationResults[outcome.reason];
+    const result = outcome.kind === 'done' ? acceptedAs(outcome) : publicationResults[outcome.reason];
     this.#publications.set(result, (this.#publications.get(result) ?? 0) + 1);
   }
 
@@ -89,4 +90,8 @@ export class PublisherMetrics {
     this.#seconds.observe(operation, milliseconds / 1000);
     this.count(operation, outcome);
   }
+}
+
+function acceptedAs({ result }: Extract<Outcome, { kind: 'done' }>): string {
+  return result['replayed'] === true ? 'replayed' : 'accepted';
 }

@@ -26,7 +26,7 @@ export class PublisherOperations implements OperationsPart {
       reader.sum('barrage_publisher_request_bytes'),
       reader.distribution('barrage_publisher_request_seconds', { operation: 'mesh.publish' }),
     ]);
-    const { accepted = 0, ...rejected } = results;
+    const { accepted = 0, replayed: _, ...rejected } = results;
     this.#results.add(rejected, this.#clock.monotonic());
     this.#apiConnections = apiConnections ?? 0;
     this.#requestBytes = requestBytes ?? 0;

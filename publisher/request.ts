@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { channelNameFault, parsePlainChannel } from '../core/channel.ts';
+import { keyFault, keyOfHeader } from '../core/idempotency-key.ts';
 import { parseJsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { priorities, type Conflation, type PayloadKind, type Priority } from '../core/publication.ts';
@@ -16,6 +17,8 @@ export interface PublishRequest {
   readonly priority: Priority;
   readonly ttlMs: number;
   readonly conflation: Conflation | undefined;
+  /** The sender's own text; a publication with the same one is published once. */
+  readonly idempotencyKey: string | undefined;
   /** Longest wait for the flush results, in milliseconds; `undefined` = no wait. */
   readonly waitMs: number | undefined;
 }
@@ -65,6 +68,12 @@ const publishSchema = z.strictObject({
     .optional(),
   conflate: z.enum(['Latest', 'Sum'], { error: 'must be "Latest" or "Sum"' }).optional(),
   count: integer(1, limits.conflateCountMax).optional(),
+  idempotencyKey: string
+    .superRefine((text, context) => {
+      const message = keyFault(text);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    })
+    .optional(),
   wait: z.literal('delivered', { error: 'must be "delivered", or be left out' }).optional(),
   waitMs: integer(1, publisherBounds.waitMsMax).optional(),
 });
@@ -87,7 +96,7 @@ export function parsePublish(fields: unknown): Parsed<PublishRequest> {
   if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
   const needs = unmetNeeds(read.data);
   if (needs.length > 0) return { kind: 'fault', message: needs.join('; ') };
-  const { c, d, t = 'text', priority = 'normal', ttlMs = 0, conflateKey, conflate, count, wait, waitMs } = read.data;
+  const { c, d, t = 'text', priority = 'normal', ttlMs = 0, conflateKey, conflate, count, idempotencyKey, wait, waitMs } = read.data;
   const payload = decodePayload(t, d);
   if (payload === undefined) return notBase64;
   return {
@@ -99,6 +108,7 @@ export function parsePublish(fields: unknown): Parsed<PublishRequest> {
       priority,
       ttlMs,
       conflation: conflateKey === undefined ? undefined : { key: conflateKey, mode: conflate ?? 'Latest', count: count ?? 1 },
+      idempotencyKey,
       waitMs: wait === undefined ? undefined : (waitMs ?? publisherBounds.waitMsDefault),
     },
   };
@@ -114,7 +124,16 @@ function channelAndData(fields: unknown): PublishRequest | undefined {
   const { c, d } = fields as { readonly c?: unknown; readonly d?: unknown };
   if (typeof c !== 'string' || channelNameFault(c) !== undefined || typeof d !== 'string' || !d.isWellFormed()) return undefined;
   const payload = Buffer.from(d);
-  return { channel: c, kind: 'text', payload, priority: 'normal', ttlMs: 0, conflation: undefined, waitMs: undefined };
+  return {
+    channel: c,
+    kind: 'text',
+    payload,
+    priority: 'normal',
+    ttlMs: 0,
+    conflation: undefined,
+    idempotencyKey: undefined,
+    waitMs: undefined,
+  };
 }
 
 /** Reads the fields of `mesh.send`. */
@@ -256,6 +275,17 @@ export function withQuery(
     all[name] = name === 'waitMs' && /^[0-9]{1,9}$/.test(value) ? Number(value) : value;
   }
   return { kind: 'valid', value: all };
+}
+
+/** Adds the header `Idempotency-Key` to the fields of a body. @param header `undefined`: the request has none */
+export function withKeyHeader(
+  fields: Readonly<Record<string, unknown>>,
+  header: string | undefined,
+): Parsed<Readonly<Record<string, unknown>>> {
+  if (header === undefined) return { kind: 'valid', value: fields };
+  if (Object.hasOwn(fields, 'idempotencyKey'))
+    return { kind: 'fault', message: 'idempotencyKey: is given twice, as a header and in the body' };
+  return { kind: 'valid', value: { ...fields, idempotencyKey: keyOfHeader(header) } };
 }
 
 const faultsShownMax = 5;

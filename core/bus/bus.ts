@@ -1,4 +1,5 @@
 import type { HistoryBounds, HistoryPage, HistoryQuery } from '../history.ts';
+import type { AppendKeys } from '../idempotency-key.ts';
 import type { LogBatch, Position, Publication } from '../publication.ts';
 
 /**
@@ -8,7 +9,10 @@ import type { LogBatch, Position, Publication } from '../publication.ts';
  * - `append` gives the publications of a batch the next offsets of their channel, consecutive and without a hole, or
  *   fails as a whole.
  * - A batch whose `append` failed with `BusUnavailable` was not appended, unless the error's `mayBeDone` says that
- *   nobody knows. The caller may repeat it; in the second case that may append it twice.
+ *   nobody knows. The caller may repeat it; in the second case that may append it twice,
+ *   unless it has an idempotency key.
+ * - A publication with an idempotency key is appended once within the key's window, whoever repeats it. The key is
+ *   remembered in the same step that gives the offset. The repetition is answered with the first one's place.
  * - A subscriber receives every later batch of the channel once, in the order of the offsets, while the bus connection
  *   holds.
  * - Batches that were appended during an interruption may be missing. `onResubscribed` then gives the log's position
@@ -71,10 +75,34 @@ export class BusUnavailable extends Error {
   }
 }
 
+/**
+ * An append was refused for its idempotency keys. Nothing of it was appended.
+ *
+ * - `reused`: a key was used with another content. `indexes` are the publications with such keys.
+ * - `full`: as many keys are remembered as may be. Repeating it succeeds once older keys have ended.
+ */
+export class KeysRefused extends Error {
+  override readonly name = 'KeysRefused';
+  readonly reason: 'reused' | 'full';
+  readonly indexes: readonly number[];
+
+  constructor(reason: 'reused' | 'full', indexes: readonly number[] = []) {
+    super(reason === 'full' ? 'too many idempotency keys are remembered' : 'an idempotency key was used with another content');
+    this.reason = reason;
+    this.indexes = indexes;
+  }
+}
+
+/** The offsets are consecutive. They are those of the publications that were not `known`. */
 export interface AppendResult {
   readonly epoch: string;
   readonly firstOffset: number;
   readonly lastOffset: number;
+  /**
+   * Earlier places of publications whose keys were remembered, by index; absent where there was none. Where all were
+   * known, nothing was appended, and the fields above are the first one's place.
+   */
+  readonly known?: ReadonlyMap<number, Position>;
   /** The batch that it went with; absent without a sampled publication in it, and on a bus without batches. */
   readonly batch?: AppendBatch;
 }
@@ -103,9 +131,10 @@ export interface ChannelLog {
    * Appends 1 to `limits.appendPublicationsMax` publications to one channel, with at most `limits.appendBytesMax`
    * payload bytes.
    * @param keep what the channel's history keeps, these publications included; absent: they are not kept
-   * @throws BusUnavailable; RangeError beyond those bounds, which is the caller's mistake
+   * @param keys idempotency keys of the publications; absent: none has one
+   * @throws BusUnavailable; KeysRefused; RangeError beyond those bounds, which is the caller's mistake
    */
-  append(channel: string, publications: readonly Publication[], keep?: HistoryBounds): Promise<AppendResult>;
+  append(channel: string, publications: readonly Publication[], keep?: HistoryBounds, keys?: AppendKeys): Promise<AppendResult>;
   /**
    * Reads kept publications of a channel, and the end of its log at that moment. A page has at most `limit`
    * publications and `limits.historyBytesMax` payload bytes, but at least one where there is one.

@@ -68,7 +68,8 @@ export function decodeEnvelope(bytes: Buffer): Envelope {
   return { epoch, firstOffset, publications };
 }
 
-function publicationLength(publication: Publication): number {
+/** Bytes of a publication in the body of an envelope. */
+export function publicationLength(publication: Publication): number {
   const { conflation, sender, traceparent, payload } = publication;
   let length = 1 + 8 + 4 + 4 + payload.length;
   if (sender !== undefined) length += 8;

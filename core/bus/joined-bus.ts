@@ -63,7 +63,7 @@ export class JoinedBus implements Bus {
     this.#options = options;
     this.#isAlone = options.own.previous === undefined;
     this.log = {
-      append: (channel, publications, keep) => this.#onPublishing((log) => log.append(channel, publications, keep)),
+      append: (channel, publications, keep, keys) => this.#onPublishing((log) => log.append(channel, publications, keep, keys)),
       history: (channel, query) => this.#onPublishing((log) => log.history(channel, query)),
       subscribe: (channel, subscriber) => this.#subscribe(channel, subscriber),
       doubtfulPosition: (channel) => {

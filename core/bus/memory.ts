@@ -3,6 +3,7 @@ import type { LRUCache } from 'lru-cache';
 import { boundedCache } from '../bounded-cache.ts';
 import { gatewayNumberMax } from '../client-id.ts';
 import type { Clock } from '../clock.ts';
+import type { AppendKeys } from '../idempotency-key.ts';
 import { HistoryRing, type HistoryBounds, type HistoryPage, type HistoryQuery } from '../history.ts';
 import { limits } from '../limits.ts';
 import type { Position, Publication } from '../publication.ts';
@@ -10,6 +11,7 @@ import { answerOf } from './answer.ts';
 import { checkAppend } from './append-bounds.ts';
 import {
   BusUnavailable,
+  KeysRefused,
   type AppendResult,
   type Bus,
   type BusState,
@@ -24,8 +26,11 @@ import {
 } from './bus.ts';
 import { withDeadline } from './deadline.ts';
 import { newEpoch } from './epoch.ts';
+import { placeOf, resultOf } from './append-result.ts';
+import { RememberedKeys } from './remembered-keys.ts';
 
-const platformTimers: Pick<Clock, 'after'> = {
+const platformTimers: Pick<Clock, 'after' | 'monotonic'> = {
+  monotonic: () => performance.now(),
   after(ms, callback) {
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);
@@ -35,10 +40,12 @@ const platformTimers: Pick<Clock, 'after'> = {
 export interface MemoryBusOptions {
   /** Random number in [0, 1), for the names of epochs. */
   readonly random?: () => number;
-  /** Clock for the deadlines of calls; default: the platform's timers. */
-  readonly clock?: Pick<Clock, 'after'>;
+  /** Clock for the deadlines of calls and the windows of idempotency keys; default: the platform's timers. */
+  readonly clock?: Pick<Clock, 'after' | 'monotonic'>;
   /** Bound on channels without a subscriber whose position is kept. The least recently used is forgotten first. */
   readonly idleChannelsMax?: number;
+  /** Bound on remembered idempotency keys. */
+  readonly keysMax?: number;
 }
 
 /**
@@ -46,8 +53,9 @@ export interface MemoryBusOptions {
  * always available until `close`.
  */
 export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
-  const log = new MemoryLog(options.random ?? Math.random, options.idleChannelsMax ?? limits.roomsMax);
-  const calls = new MemoryCalls(options.clock ?? platformTimers);
+  const { random = Math.random, clock = platformTimers, idleChannelsMax = limits.roomsMax, keysMax = limits.memoryKeysMax } = options;
+  const log = new MemoryLog({ random, clock, idleChannelsMax, keysMax });
+  const calls = new MemoryCalls(clock);
   let state: BusState = { up: true };
   const listeners: ((state: BusState) => void)[] = [];
   return {
@@ -65,6 +73,12 @@ export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
   };
 }
 
+interface Parcel {
+  readonly channel: string;
+  readonly publications: readonly Publication[];
+  readonly keep: HistoryBounds | undefined;
+}
+
 interface ChannelOrder {
   readonly epoch: string;
   offset: number;
@@ -80,16 +94,51 @@ class MemoryLog implements ChannelLog {
    * its new offsets can't be mistaken for the old ones.
    */
   readonly #idle: LRUCache<string, ChannelOrder>;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #remembered: RememberedKeys;
   #closed = false;
 
-  constructor(random: () => number, idleChannelsMax: number) {
+  constructor({ random, clock, idleChannelsMax, keysMax }: Required<MemoryBusOptions>) {
     this.#random = random;
     this.#idle = boundedCache(idleChannelsMax);
+    this.#clock = clock;
+    this.#remembered = new RememberedKeys(keysMax);
   }
 
-  async append(channel: string, publications: readonly Publication[], keep?: HistoryBounds): Promise<AppendResult> {
-    checkAppend(publications);
+  async append(channel: string, publications: readonly Publication[], keep?: HistoryBounds, keys?: AppendKeys): Promise<AppendResult> {
+    checkAppend(publications, keys);
     this.#checkOpen();
+    return keys === undefined ? this.#add(channel, publications, keep) : this.#addOnce({ channel, publications, keep }, keys);
+  }
+
+  /** Adds the publications whose keys are not remembered. */
+  #addOnce({ channel, publications, keep }: Parcel, { windowSeconds, keys }: AppendKeys): AppendResult {
+    const now = this.#clock.monotonic();
+    const nameOf = (id: string): string => `${channel} ${id}`;
+    const known = new Map<number, Position>();
+    const reused: number[] = [];
+    for (const [index, key] of keys.entries()) {
+      const remembered = key === undefined ? undefined : this.#remembered.find(nameOf(key.id), now);
+      if (remembered === undefined) continue;
+      known.set(index, remembered.place);
+      if (remembered.content !== key?.content) reused.push(index);
+    }
+    if (reused.length > 0) throw new KeysRefused('reused', reused);
+    const newKeys = keys.flatMap((key, index) => (key === undefined || known.has(index) ? [] : [{ key, index }]));
+    if (newKeys.length > this.#remembered.room(now)) throw new KeysRefused('full');
+    const fresh = publications.filter((_, index) => !known.has(index));
+    const added = fresh.length === 0 ? undefined : this.#add(channel, fresh, keep);
+    const result = resultOf(added, known);
+    for (const { key, index } of newKeys)
+      this.#remembered.add(
+        nameOf(key.id),
+        { content: key.content, place: placeOf(result, index) },
+        { now, windowMs: windowSeconds * 1000 },
+      );
+    return result;
+  }
+
+  #add(channel: string, publications: readonly Publication[], keep: HistoryBounds | undefined): AppendResult {
     const order = this.#subscribed.get(channel) ?? this.#idleOrder(channel);
     const firstOffset = order.offset + 1;
     order.offset += publications.length;

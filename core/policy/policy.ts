@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { channelNameFault, channelOwner } from '../channel.ts';
+import { limits } from '../limits.ts';
 
 const integer = (minimum: number, maximum: number) => z.int().min(minimum).max(maximum);
 
@@ -26,6 +27,8 @@ export const policySchema = z.strictObject({
   /** Bound for one client. Publications beyond it are left out, the lowest priority first, and counted. */
   budget: z.strictObject({ publicationsPerSecond: integer(1, 100_000).optional() }).prefault({}),
   history: z.strictObject({ size: integer(1, 100_000).default(100), ttlSeconds: integer(1, 31_536_000).default(300) }).optional(),
+  /** How long an idempotency key is remembered; 0: publications with a key are refused. */
+  idempotency: z.strictObject({ windowSeconds: integer(0, limits.keyWindowSecondsMax).default(300) }).prefault({}),
   access: z
     .strictObject({
       subscribe: z.enum(['Public', 'Authenticated', 'Owner']).default('Public'),

@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts';
 import { payloadBytesOf, checkAppend } from '../bus/append-bounds.ts';
-import { BusUnavailable, type AppendResult } from '../bus/bus.ts';
+import { BusUnavailable, KeysRefused, type AppendResult } from '../bus/bus.ts';
 import { withDeadline } from '../bus/deadline.ts';
 import type { HistoryBounds } from '../history.ts';
+import type { AppendKeys } from '../idempotency-key.ts';
 import { limits } from '../limits.ts';
 import type { Position, Publication } from '../publication.ts';
 import { appendFailureOf, type AppendFailureReason, type AppendFailures } from './append-failures.ts';
@@ -17,13 +18,30 @@ const waitingBytesMax = 64 * limits.appendBytesMax;
 interface Append {
   readonly publications: readonly Publication[];
   readonly keep: HistoryBounds | undefined;
+  readonly keys: AppendKeys | undefined;
   readonly bytes: number;
   readonly since: number;
   readonly resolve: (result: AppendResult) => void;
-  readonly reject: (error: BusUnavailable) => void;
+  readonly reject: (error: BusUnavailable | KeysRefused) => void;
 }
 
-type SendBatch = (channel: string, publications: readonly Publication[], keep: HistoryBounds | undefined) => Promise<Position>;
+/** Appends of one channel that go together. */
+export interface Batch {
+  readonly channel: string;
+  readonly appends: readonly { readonly publications: readonly Publication[]; readonly keys: AppendKeys | undefined }[];
+  /** Those of all appends. */
+  readonly publications: readonly Publication[];
+  readonly keep: HistoryBounds | undefined;
+  /** Window of the keys, in seconds; `undefined`: no publication has a key. */
+  readonly keyWindowSeconds: number | undefined;
+}
+
+/** What became of a batch: the place of its last publication, or a result for each append of a batch with keys. */
+export type SentBatch =
+  | ({ readonly kind: 'appended' } & Position)
+  | { readonly kind: 'keyed'; readonly results: readonly (AppendResult | KeysRefused)[] };
+
+type SendBatch = (batch: Batch) => Promise<SentBatch>;
 
 /** The reason that a batch was not appended. */
 interface Failure {
@@ -46,7 +64,6 @@ export class AppendQueue {
   #publications = 0;
   #bytes = 0;
 
-  /** `send` resolves with the place of the batch's last publication. */
   constructor(options: {
     readonly send: SendBatch;
     readonly clock: Pick<Clock, 'monotonic' | 'after'>;
@@ -69,9 +86,9 @@ export class AppendQueue {
     return this.#bytes;
   }
 
-  /** @throws BusUnavailable */
-  async append(channel: string, publications: readonly Publication[], keep?: HistoryBounds): Promise<AppendResult> {
-    checkAppend(publications);
+  /** @throws BusUnavailable, KeysRefused */
+  async append(channel: string, publications: readonly Publication[], keep?: HistoryBounds, keys?: AppendKeys): Promise<AppendResult> {
+    checkAppend(publications, keys);
     const bytes = payloadBytesOf(publications);
     if (this.#publications + publications.length > limits.appendWaitingMax || this.#bytes + bytes > waitingBytesMax) {
       const error = new BusUnavailable('too many publications wait for the bus', { trouble: 'full' });
@@ -82,7 +99,7 @@ export class AppendQueue {
     this.#bytes += bytes;
     try {
       return await new Promise<AppendResult>((resolve, reject) => {
-        const append = { publications, keep, bytes, since: this.#clock.monotonic(), resolve, reject };
+        const append = { publications, keep, keys, bytes, since: this.#clock.monotonic(), resolve, reject };
         const waiting = this.#waiting.get(channel);
         if (waiting === undefined) void this.#run(channel, append);
         else waiting.push(append);
@@ -122,29 +139,59 @@ export class AppendQueue {
   /** Sends a batch and settles it. On failure returns the reason, with nothing settled. */
   async #sendBatch(channel: string, batch: readonly Append[]): Promise<Failure | undefined> {
     const publications = batch.length === 1 ? batch[0]!.publications : batch.flatMap((append) => append.publications);
+    const keyWindowSeconds = batch.find(({ keys }) => keys !== undefined)?.keys?.windowSeconds;
     const sentAt = this.#clock.monotonic();
     const remainingMs = Math.max(1, appendDeadlineMs - (sentAt - batch[0]!.since));
     try {
-      const outcome = await withDeadline(this.#send(channel, publications, batch[0]!.keep), remainingMs, this.#clock);
+      const sending = this.#send({ channel, appends: batch, publications, keep: batch[0]!.keep, keyWindowSeconds });
+      const outcome = await withDeadline(sending, remainingMs, this.#clock);
       if (outcome.kind === 'late')
         return { reason: 'late', error: new BusUnavailable('the bus did not answer in time', { trouble: 'late', mayBeDone: true }) };
-      const { epoch, offset } = outcome.value;
       const answeredAt = this.#clock.monotonic();
       this.#accounts.answered('append', answeredAt - sentAt);
-      if (batch[0]!.keep !== undefined) this.#accounts.kept(batch.reduce((sum, append) => sum + append.bytes, 0));
+      const results = outcome.value.kind === 'keyed' ? outcome.value.results : undefined;
+      if (batch[0]!.keep !== undefined) this.#accounts.kept(addedBytesOf(batch, results));
       const sampled = publications.some(({ traceparent }) => traceparent !== undefined)
         ? { batch: { publications: publications.length, bytes: payloadBytesOf(publications), sentAt, answeredAt } }
         : undefined;
-      let lastOffset = offset - publications.length;
-      for (const append of batch) {
-        const firstOffset = lastOffset + 1;
-        lastOffset += append.publications.length;
-        append.resolve({ epoch, firstOffset, lastOffset, ...sampled });
-      }
+      if (outcome.value.kind === 'keyed') settle(batch, outcome.value.results, sampled);
+      else settleInOrder(batch, outcome.value, sampled);
       return undefined;
     } catch (error) {
       return { reason: appendFailureOf(error), error };
     }
+  }
+}
+
+/** Payload bytes of a batch without what was refused or known. */
+function addedBytesOf(batch: readonly Append[], results: readonly (AppendResult | KeysRefused)[] | undefined): number {
+  let bytes = 0;
+  for (const [index, append] of batch.entries()) {
+    const result = results?.[index];
+    if (result instanceof KeysRefused) continue;
+    const known = result?.known;
+    bytes += known === undefined ? append.bytes : payloadBytesOf(append.publications.filter((_, place) => !known.has(place)));
+  }
+  return bytes;
+}
+
+type Sampled = Pick<AppendResult, 'batch'> | undefined;
+
+/** Gives each append its part of consecutive offsets, of which `last` is the last. */
+function settleInOrder(batch: readonly Append[], last: Position, sampled: Sampled): void {
+  let lastOffset = last.offset - batch.reduce((sum, { publications }) => sum + publications.length, 0);
+  for (const append of batch) {
+    const firstOffset = lastOffset + 1;
+    lastOffset += append.publications.length;
+    append.resolve({ epoch: last.epoch, firstOffset, lastOffset, ...sampled });
+  }
+}
+
+function settle(batch: readonly Append[], results: readonly (AppendResult | KeysRefused)[], sampled: Sampled): void {
+  for (const [index, append] of batch.entries()) {
+    const result = results[index]!;
+    if (result instanceof KeysRefused) append.reject(result);
+    else append.resolve({ ...result, ...sampled });
   }
 }
 
@@ -153,13 +200,29 @@ function takeBatch(waiting: Append[]): Append[] {
   let count = 0;
   let publications = 0;
   let bytes = 0;
+  let keys: BatchKeys | undefined;
   for (const append of waiting) {
     // A batch is kept as a whole: the policy may have changed within it.
     if (append.keep !== waiting[0]?.keep) break;
     publications += append.publications.length;
     bytes += append.bytes;
     if (publications > limits.appendPublicationsMax || bytes > limits.appendBytesMax) break;
+    if (append.keys !== undefined && !(keys ??= new BatchKeys()).take(append.keys)) break;
     count++;
   }
   return waiting.splice(0, count);
+}
+
+/** The keys of one batch. They have one window, and none stands twice: the second would not find the first. */
+class BatchKeys {
+  #windowSeconds: number | undefined;
+  readonly #ids = new Set<string>();
+
+  /** Takes the keys of an append, or none if they don't go with the others. */
+  take({ windowSeconds, keys }: AppendKeys): boolean {
+    this.#windowSeconds ??= windowSeconds;
+    if (this.#windowSeconds !== windowSeconds || keys.some((key) => key !== undefined && this.#ids.has(key.id))) return false;
+    for (const key of keys) if (key !== undefined) this.#ids.add(key.id);
+    return true;
+  }
 }

@@ -1,17 +1,102 @@
 -- Appends one batch to a channel's log.
 --
--- KEYS[1]  the channel's record: a hash of run, epoch, offset, life (its first epoch), and after a change of epoch
---          before and beforeOffset
+-- KEYS[1]  the channel's record: a hash of run, epoch, offset, life (its first epoch), after a change of epoch
+--          before and beforeOffset, and with idempotency keys turn and turnAt (ms)
 -- KEYS[2]  the channel's history, where its policy keeps one: a stream with an entry for each batch, whose id is the
 --          batch's last offset; fields: b the envelope, l the life of the record that gave its offsets
+-- KEYS[3…] where a publication has an idempotency key: hashes of remembered keys, which take turns. A field is a key's
+--          id, its value what was published with it (8 bytes), its offset (u64) and its epoch
 -- ARGV     reign of the master | epoch to open if one is needed
 --          | seconds that the record outlives its last publication
 --          | publications | bus channel | envelope version | envelope body
---          | with a history: publications to keep | seconds to keep them
+--          | with a history: publications to keep | seconds to keep them; where only KEYS[3…] are used: 0 | 0
+--          | with KEYS[3…]: milliseconds of a turn | most remembered keys | 27 bytes for each publication:
+--          flags u8 (1 last of its append, 2 has a key), length in the body u32, id of the key, its content
 -- Replies  epoch, offset of the last publication
+--          | with KEYS[3…]: publications appended
+--          | for each append 0 appended, 1 a key was used with another content, 2 too many keys are remembered
+--          | for each publication the remembered value of its key, or nothing
 --
 -- A record from another reign may lack that reign's last appends: this master was promoted without them, or restarted
 -- from an older snapshot. In the same epoch their offsets could be given twice, so this reign opens an epoch of its own.
+local count = tonumber(ARGV[4])
+local body = ARGV[7]
+local has_keys = KEYS[3] ~= nil
+local verdicts, known, fresh, now = {}, {}, {}, 0
+
+if has_keys then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local parts = {}
+  local ids = {}
+  local at = 1
+  local from = 3
+  while at <= #ARGV[12] do
+    local flags, length, id, content
+    flags, length, id, content, at = struct.unpack('>BI4c14c8', ARGV[12], at)
+    parts[#parts + 1] = {from = from, to = from + length - 1, is_last = flags % 2 == 1, content = content}
+    known[#parts] = ''
+    from = from + length
+    if flags >= 2 then
+      parts[#parts].id = id
+      ids[#ids + 1] = id
+    end
+  end
+  local room = tonumber(ARGV[11])
+  local values = {}
+  for index = 3, #KEYS do
+    room = room - redis.call('HLEN', KEYS[index])
+    for place, value in ipairs(redis.call('HMGET', KEYS[index], unpack(ids))) do
+      if value then
+        values[ids[place]] = value
+      end
+    end
+  end
+  -- An append is taken as a whole, or not at all.
+  local taken = {}
+  local first = 1
+  for index, part in ipairs(parts) do
+    if part.is_last then
+      local verdict = 0
+      local new_keys = 0
+      for each = first, index do
+        local value = values[parts[each].id]
+        if value then
+          known[each] = value
+          if string.sub(value, 1, 8) ~= parts[each].content then
+            verdict = 1
+          end
+        elseif parts[each].id then
+          new_keys = new_keys + 1
+        end
+      end
+      if verdict == 0 and new_keys > room then
+        verdict = 2
+      end
+      verdicts[#verdicts + 1] = verdict
+      if verdict == 0 then
+        room = room - new_keys
+        for each = first, index do
+          if known[each] == '' then
+            taken[#taken + 1] = string.sub(body, parts[each].from, parts[each].to)
+            if parts[each].id then
+              fresh[#fresh + 1] = {id = parts[each].id, content = parts[each].content, place = #taken}
+            end
+          end
+        end
+      end
+      first = index + 1
+    end
+  end
+  if #taken == 0 then
+    return {'', 0, 0, verdicts, known}
+  end
+  if #taken < count then
+    count = #taken
+    body = struct.pack('>H', count) .. table.concat(taken)
+  end
+end
+
 local record = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'offset')
 local epoch = record[2]
 local offset = tonumber(record[3])
@@ -29,10 +114,28 @@ elseif record[1] ~= ARGV[1] then
   epoch = ARGV[2]
 end
 
+local remembering
+if #fresh > 0 then
+  local turn_ms = tonumber(ARGV[10])
+  local last = redis.call('HMGET', KEYS[1], 'turn', 'turnAt')
+  local turn = tonumber(last[1]) or 0
+  local turn_at = tonumber(last[2])
+  -- A clock that went back far must not make a turn endless.
+  local is_over = not turn_at or math.abs(now - turn_at) >= turn_ms
+  if is_over then
+    turn = turn + 1
+    redis.call('HSET', KEYS[1], 'turn', turn, 'turnAt', string.format('%.0f', now))
+  end
+  remembering = KEYS[3 + turn % (#KEYS - 2)]
+  if is_over then
+    redis.call('UNLINK', remembering)
+  end
+end
+
 local header = struct.pack('>BBc0I8', tonumber(ARGV[6]), #epoch, epoch, offset + 1)
-offset = redis.call('HINCRBY', KEYS[1], 'offset', tonumber(ARGV[4]))
-local envelope = header .. ARGV[7]
-if KEYS[2] then
+offset = redis.call('HINCRBY', KEYS[1], 'offset', count)
+local envelope = header .. body
+if ARGV[8] and ARGV[8] ~= '0' then
   -- Entries go whole, and only with their last publication: at least as many are kept as asked for.
   local life = redis.call('HGET', KEYS[1], 'life') or ''
   local least = string.format('%.0f-0', math.max(0, offset - ARGV[8] + 1))
@@ -45,6 +148,19 @@ if KEYS[2] then
   end
   redis.call('EXPIRE', KEYS[2], ARGV[9])
 end
+if remembering then
+  local fields = {}
+  for _, key in ipairs(fresh) do
+    fields[#fields + 1] = key.id
+    fields[#fields + 1] = key.content .. struct.pack('>I8', offset - count + key.place) .. epoch
+  end
+  redis.call('HSET', remembering, unpack(fields))
+  -- It takes keys for one turn, and its turn comes again when all others have had theirs.
+  redis.call('EXPIRE', remembering, math.ceil(ARGV[10] * (#KEYS - 2) / 1000))
+end
 redis.call('SPUBLISH', ARGV[5], envelope)
 redis.call('EXPIRE', KEYS[1], ARGV[3])
+if has_keys then
+  return {epoch, offset, count, verdicts, known}
+end
 return {epoch, offset}

@@ -4,14 +4,16 @@ import { BusUnavailable, type AppendResult, type ChannelLog, type LogSubscriber 
 import { payloadBytesOf } from '../bus/append-bounds.ts';
 import { withDeadline } from '../bus/deadline.ts';
 import { answerFrom, type HistoryBounds, type HistoryPage, type HistoryQuery } from '../history.ts';
+import type { AppendKeys } from '../idempotency-key.ts';
 import { limits } from '../limits.ts';
 import { EnvelopeError, decodeEnvelope, encodeBody, envelopeVersion, type Envelope } from '../bus/envelope.ts';
 import type { Position, Publication } from '../publication.ts';
 import type { AppendFailures } from './append-failures.ts';
 import type { BusAccounts } from './bus-accounts.ts';
-import { AppendQueue } from './append-queue.ts';
+import { AppendQueue, type Batch, type SentBatch } from './append-queue.ts';
 import { asUnavailable, commandTimeoutMs } from './connection.ts';
-import type { RedisNames } from './keys.ts';
+import { encodeParts, resultsOf } from './keyed-batch.ts';
+import { rememberedKeys, type RedisNames } from './keys.ts';
 import { LogSubscription } from './log-subscription.ts';
 import type { Masters, OpenMaster } from './masters.ts';
 import { ReignEpochs } from './reign-epochs.ts';
@@ -22,13 +24,6 @@ import type { SparseLog } from '../process/sparse-log.ts';
  * epoch.
  */
 const recordSeconds = 30 * 24 * 3600;
-
-/** A batch to append, and what the channel's history keeps. */
-interface Parcel {
-  readonly channel: string;
-  readonly publications: readonly Publication[];
-  readonly keep: HistoryBounds | undefined;
-}
 
 /**
  * The channel log on Redis. `append.lua` gives the offsets and publishes; this class batches, subscribes and keeps the
@@ -62,7 +57,7 @@ export class RedisChannelLog implements ChannelLog {
     this.#clock = clock;
     this.#accounts = accounts;
     this.#appends = new AppendQueue({
-      send: (channel, publications, keep) => this.#send({ channel, publications, keep }),
+      send: (batch) => this.#send(batch),
       clock,
       failures,
       accounts,
@@ -74,8 +69,8 @@ export class RedisChannelLog implements ChannelLog {
     return { publications: this.#appends.size, bytes: this.#appends.bytes };
   }
 
-  append(channel: string, publications: readonly Publication[], keep?: HistoryBounds): Promise<AppendResult> {
-    return this.#appends.append(channel, publications, keep);
+  append(channel: string, publications: readonly Publication[], keep?: HistoryBounds, keys?: AppendKeys): Promise<AppendResult> {
+    return this.#appends.append(channel, publications, keep, keys);
   }
 
   async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
@@ -150,7 +145,8 @@ export class RedisChannelLog implements ChannelLog {
     this.#masters.remove(this.#names.log(channel), subscription);
   }
 
-  #send({ channel, publications, keep }: Parcel): Promise<Position> {
+  #send(batch: Batch): Promise<SentBatch> {
+    const { channel, publications, keep, appends } = batch;
     const record = this.#names.record(channel);
     return this.#masters.run(record, async ({ client, reign }) => {
       const values = [
@@ -162,11 +158,19 @@ export class RedisChannelLog implements ChannelLog {
         envelopeVersion,
         encodeBody(publications),
       ];
+      if (batch.keyWindowSeconds !== undefined) {
+        const { size, ttlSeconds } = keep ?? { size: 0, ttlSeconds: 0 };
+        const names = [record, this.#names.history(channel), ...this.#names.remembered(channel)];
+        const turnMs = (batch.keyWindowSeconds * 1000) / (rememberedKeys - 1);
+        const argv = [...values, size, ttlSeconds, Math.ceil(turnMs), limits.channelKeysMax, encodeParts(appends)];
+        const reply = await client.barrageAppendKeyedBuffer(...names, ...argv);
+        return { kind: 'keyed', results: resultsOf(appends, reply) };
+      }
       const [epoch, offset] =
         keep === undefined
           ? await client.barrageAppend(record, ...values)
           : await client.barrageAppendKept(record, this.#names.history(channel), ...values, keep.size, keep.ttlSeconds);
-      return { epoch, offset };
+      return { kind: 'appended', epoch, offset };
     });
   }
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 
+/** Hashes of remembered idempotency keys of one channel. More of them would hold less that has ended, and cost more. */
+export const rememberedKeys = 4;
+
 /**
  * Names of keys and bus channels. All names of one channel share one hash tag, so that one script reaches them in a
- * Redis Cluster. Further keys of a channel (idempotency) belong beside `record`.
+ * Redis Cluster. Further keys of a channel belong beside `record`.
  */
 export class RedisNames {
   readonly prefix: string;
@@ -26,6 +29,14 @@ export class RedisNames {
   /** Key of the stream of a channel's kept batches. */
   history(channel: string): string {
     return `${this.#tagged(channel)}:history`;
+  }
+
+  /**
+   * Keys of the hashes of a channel's remembered idempotency keys, which take turns. A key is remembered for as many
+   * turns as there are others, and for what is left of its own.
+   */
+  remembered(channel: string): readonly string[] {
+    return Array.from({ length: rememberedKeys }, (_, index) => `${this.#tagged(channel)}:keys:${index}`);
   }
 
   /** Bus channel on which a channel's batches travel. */

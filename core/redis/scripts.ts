@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
+import type { KeyedReply } from './keyed-batch.ts';
+import { rememberedKeys } from './keys.ts';
 
 const source = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
 
@@ -10,6 +12,7 @@ const source = (name: string): string => readFileSync(new URL(name, import.meta.
 export const scripts = {
   barrageAppend: { lua: source('append.lua'), numberOfKeys: 1 },
   barrageAppendKept: { lua: source('append.lua'), numberOfKeys: 2 },
+  barrageAppendKeyed: { lua: source('append.lua'), numberOfKeys: 2 + rememberedKeys },
   barrageHistory: { lua: source('history.lua'), numberOfKeys: 2 },
   barragePosition: { lua: source('position.lua'), numberOfKeys: 1 },
   barrageLease: { lua: source('lease.lua'), numberOfKeys: 1 },
@@ -20,6 +23,7 @@ export const scripts = {
 export type ScriptedRedis = Redis & {
   barrageAppend(recordKey: string, ...argv: (string | number | Buffer)[]): Promise<[epoch: string, offset: number]>;
   barrageAppendKept(recordKey: string, historyKey: string, ...argv: (string | number | Buffer)[]): Promise<[epoch: string, offset: number]>;
+  barrageAppendKeyedBuffer(...keysAndArgv: (string | number | Buffer)[]): Promise<KeyedReply>;
   barrageHistoryBuffer(
     recordKey: string,
     historyKey: string,

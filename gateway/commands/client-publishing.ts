@@ -55,7 +55,10 @@ export class ClientPublishing {
     if (!this.#takeRate(channel, policy.limits.publicationsPerSecond, now)) return { kind: 'channel_rate' };
     if (policy.access.slowModeSeconds > 0) this.#lastAt.set(paced, now);
     try {
-      return { kind: 'published', result: await appendTraced(this.#log, { channel, publication, keep: policy.history }, span) };
+      return {
+        kind: 'published',
+        result: await appendTraced(this.#log, { channel, publication, keep: policy.history, keys: undefined }, span),
+      };
     } catch (error) {
       // A client that is told to try again must not have to wait for having tried.
       this.#giveBack(paced, now, lastAt);

@@ -301,7 +301,7 @@ export const overview: Dashboard = {
           unit: 'pps',
           queries: [
             {
-              expression: `${sum(rate('barrage_publisher_publications_total', `${ofPools},result!="accepted"`), 'result')}>0`,
+              expression: `${sum(rate('barrage_publisher_publications_total', `${ofPools},result!~"accepted|replayed"`), 'result')}>0`,
               legend: '{{result}}',
             },
           ],

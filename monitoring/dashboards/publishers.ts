@@ -30,7 +30,7 @@ export const publishers: Dashboard = {
           unit: 'pps',
           queries: [
             {
-              expression: `${sum(rate('barrage_publisher_publications_total', `${ofPods},result!="accepted"`), 'result')}>0`,
+              expression: `${sum(rate('barrage_publisher_publications_total', `${ofPods},result!~"accepted|replayed"`), 'result')}>0`,
               legend: '{{result}}',
             },
           ],

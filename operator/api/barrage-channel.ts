@@ -26,6 +26,7 @@ export interface BarrageChannelSpec {
   readonly merge: BarrageChannelMerge;
   readonly budget: BarrageChannelBudget;
   readonly history?: BarrageChannelHistory;
+  readonly idempotency: BarrageChannelIdempotency;
   readonly access: BarrageChannelAccess;
   readonly slowConsumer: BarrageChannelSlowConsumer;
   readonly limits: BarrageChannelLimits;
@@ -65,6 +66,12 @@ export interface BarrageChannelHistory {
   readonly size: number;
   /** How long a publication is kept. */
   readonly ttlSeconds: number;
+}
+
+/** Publications with an idempotency key, which are published once however often they are sent. */
+export interface BarrageChannelIdempotency {
+  /** How long a key is remembered; 0 refuses publications with a key. */
+  readonly windowSeconds: number;
 }
 
 /** Who may subscribe and publish. */

@@ -158,6 +158,7 @@ export const defaults = {
           },
           budget: { default: {}, properties: { publicationsPerSecond: {} } },
           history: { properties: { size: { default: 100 }, ttlSeconds: { default: 300 } } },
+          idempotency: { default: {}, properties: { windowSeconds: { default: 300 } } },
           access: {
             default: {},
             properties: { subscribe: { default: 'Public' }, publish: { default: 'Backend' }, slowModeSeconds: { default: 0 } },

@@ -196,6 +196,7 @@ export const specShapes = {
           ttlSeconds: { type: 'integer', minimum: 1, maximum: 31536000 },
         },
       },
+      idempotency: { type: 'object', properties: { windowSeconds: { type: 'integer', minimum: 0, maximum: 86400 } } },
       access: {
         type: 'object',
         properties: {

@@ -32,6 +32,8 @@ export const pureFiles: readonly string[] = [
     'redis/redirect',
     'bus/epoch',
     'bus/append-bounds',
+    'bus/append-result',
+    'bus/remembered-keys',
     'process/loopback',
   ].map((name) => `core/${name}.ts`),
   ...['defaulting', 'defaults', 'shape', 'shapes', 'stored-objects'].map((name) => `operator/api/${name}.ts`),

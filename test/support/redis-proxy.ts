@@ -43,8 +43,13 @@ export class RedisProxy {
     for (const upstream of this.#upstreams.values()) upstream.write(encodeCommand(words));
   }
 
+  /** Breaks every connection; new ones are taken. */
+  breakAll(): void {
+    for (const socket of this.#upstreams.keys()) socket.destroy();
+  }
+
   dispose(): void {
     this.#server.close();
-    for (const socket of this.#upstreams.keys()) socket.destroy();
+    this.breakAll();
   }
 }

@@ -112,6 +112,7 @@ export const fullChannel: ApiObject = {
     merge: { windowMilliseconds: 100, publicationsMax: 500, bytesMax: 65_536 },
     budget: { publicationsPerSecond: 30 },
     history: { size: 100, ttlSeconds: 300 },
+    idempotency: { windowSeconds: 300 },
     access: { subscribe: 'Public', publish: 'Backend', slowModeSeconds: 0 },
     slowConsumer: { policy: 'DropOldest', queueBytesMax: 1_048_576 },
     limits: { publicationsPerSecond: 1000, payloadBytesMax: 65_536, membersMax: 100_000 },

@@ -19,7 +19,7 @@ test.each<[BusTroubleDetails, string, 'no' | 'unknown', number]>([
     5,
   ],
 ])('a publication that the bus did not confirm (%o) is told as: %s', (details, words, published, seconds) => {
-  const refusal = notPublished(new BusUnavailable('not for backends: redis://10.0.0.1', details));
+  const refusal = notPublished(new BusUnavailable('not for backends: redis://10.0.0.1', details), false);
   expect(refusal).toMatchObject({ reason: 'unavailable', retryAfterSeconds: seconds, published });
   const rest =
     published === 'no'
@@ -27,6 +27,12 @@ test.each<[BusTroubleDetails, string, 'no' | 'unknown', number]>([
       : `It may have been published; repeat it after ${seconds} s if twice is better than not at all`;
   expect(answerBody(refusal)).toEqual({ E: { c: 503, m: `temporarily unavailable: ${words}. ${rest}`, published } });
   expect(docs).toContain(words.replace(/Redis: NOPERM/, 'Redis: WORD'));
+});
+
+test('a publication with a key may be repeated without a double', () => {
+  const lost = notPublished(new BusUnavailable('x', { trouble: 'late', mayBeDone: true }), true);
+  expect(lost.message).toMatch(/It may have been published; repeat it after 1 s with the same idempotency key$/);
+  expect(notPublished(new BusUnavailable('x'), true).message).toMatch(/It was not published; repeat it after 1 s$/);
 });
 
 test.each([

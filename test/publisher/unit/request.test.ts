@@ -21,6 +21,7 @@ describe('mesh.publish', () => {
         priority: 'normal',
         ttlMs: 0,
         conflation: undefined,
+        idempotencyKey: undefined,
         waitMs: undefined,
       },
     });
