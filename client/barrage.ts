@@ -19,6 +19,7 @@ export type { PublishData, PublishOptions } from './arguments.ts';
 export { BarrageError, type BarrageErrorCode } from './errors.ts';
 export type { GapReason } from './cursor.ts';
 export type { Batch, Gap, Overflow, Subscription, SubscriptionEvents, SubscriptionState, SubscribeOptions } from './subscription.ts';
+export type { GetState, Snapshot } from './snapshots.ts';
 export type { Publication } from './wire.ts';
 
 /**
@@ -315,6 +316,7 @@ export class Barrage {
 
   #add(channel: string, options: SubscribeOptions): Subscription {
     const subscription = new Subscription(channel, options, {
+      times: { clock: this.#clock, random: this.#random, bounds: () => this.#route.bounds },
       density: async (density): Promise<void> => {
         if (this.#connection?.crowded === true) throw tooMany();
         await this.#tellAll({ op: 'density', channel, density });

@@ -8,6 +8,7 @@ import { Feed } from './feed.ts';
 import { Listeners } from './listeners.ts';
 import { ChannelMove } from './move.ts';
 import type { Span } from './position.ts';
+import { Snapshots, type AttemptTimes, type GetState, type Snapshot } from './snapshots.ts';
 import { publicationsAfter } from './sums.ts';
 import type { Publication, ReceivedBatch } from './wire.ts';
 
@@ -41,12 +42,14 @@ export interface SubscriptionEvents {
   readonly publication: Publication;
   readonly gap: Gap;
   readonly overflow: Overflow;
+  readonly snapshot: Snapshot;
   readonly state: SubscriptionState;
   readonly error: BarrageError;
 }
 
 /** The part of the client that a subscription uses. */
 export interface SubscriptionOwner {
+  readonly times: AttemptTimes;
   density(density: number | undefined): Promise<void>;
   unsubscribe(subscription: Subscription): Promise<void>;
   gap(gap: Gap): void;
@@ -59,6 +62,11 @@ export interface SubscribeOptions {
   readonly density?: number;
   /** Most publications that wait for a `for await` loop; 1,000 when absent. */
   readonly bufferMax?: number;
+  /**
+   * Gives the application's own state of the channel: at the beginning, and after each gap. The `snapshot` event has
+   * it. Publications come only after it. A call that fails is repeated with back-off.
+   */
+  readonly getState?: GetState;
 }
 
 /**
@@ -69,9 +77,10 @@ export class Subscription implements AsyncIterable<Publication> {
   readonly channel: string;
   readonly #owner: SubscriptionOwner;
   readonly #bufferMax: number;
-  readonly #listeners = new Listeners<SubscriptionEvents>(['batch', 'publication', 'gap', 'overflow', 'state', 'error']);
+  readonly #listeners = new Listeners<SubscriptionEvents>(['batch', 'publication', 'gap', 'overflow', 'snapshot', 'state', 'error']);
   readonly #feeds = new Set<Feed<Publication>>();
   readonly #cursor = new Cursor<ReceivedBatch>();
+  readonly #snapshots: Snapshots<ReceivedBatch> | undefined;
   #density: number | undefined;
   #state: SubscriptionState = 'subscribing';
   #fault: BarrageError | undefined;
@@ -88,6 +97,8 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#density = densityOf(optionsOf(options)['density']);
     this.#bufferMax = bufferMaxOf(options.bufferMax);
     this.#owner = owner;
+    const { getState } = options;
+    if (getState !== undefined) this.#snapshots = this.#snapshotsOf(getState);
   }
 
   get state(): SubscriptionState {
@@ -195,6 +206,7 @@ export class Subscription implements AsyncIterable<Publication> {
       if (this.#move?.channel.done !== true) this.#tell(this.#cursor.subscribed(position, recovered));
     }
     this.#become('subscribed');
+    this.#snapshots?.joined();
   }
 
   /** A batch or notice arrived; ignored unless the subscription is in force on that connection. @internal */
@@ -217,6 +229,7 @@ export class Subscription implements AsyncIterable<Publication> {
   /** The subscription is over. With an error it has failed, or the gateway ended it. @internal */
   end(state: 'failed' | 'unsubscribed', error?: BarrageError): void {
     if (this.#isOver) return;
+    this.#snapshots?.end();
     this.#source = undefined;
     this.#move = undefined;
     this.#fault = state === 'failed' ? error : undefined;
@@ -239,7 +252,25 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#listeners.emit('state', state);
   }
 
+  #snapshotsOf(getState: GetState): Snapshots<ReceivedBatch> {
+    return new Snapshots({
+      getState,
+      times: this.#owner.times,
+      position: () => this.#cursor.position,
+      onSnapshot: (position, state) => this.#listeners.emit('snapshot', { channel: this.channel, position, state }),
+      onError: (error) => {
+        if (!this.#listeners.emit('error', error)) this.#owner.unheard(error);
+      },
+      tell: (told) => this.#handOut(told),
+    });
+  }
+
   #tell(tolds: readonly Told<ReceivedBatch>[]): void {
+    if (this.#snapshots === undefined) this.#handOut(tolds);
+    else this.#snapshots.arrived(tolds);
+  }
+
+  #handOut(tolds: readonly Told<ReceivedBatch>[]): void {
     for (const told of tolds) {
       // A listener may have ended the subscription.
       if (this.#isOver) return;

@@ -20,9 +20,19 @@ export const pureFiles: readonly string[] = [
     'rooms/members',
     'rooms/top-channels',
   ].map((name) => `gateway/${name}.ts`),
-  ...['addresses', 'arguments', 'backoff', 'command-queue', 'cursor', 'errors', 'liveness', 'move', 'position', 'wire'].map(
-    (name) => `client/${name}.ts`,
-  ),
+  ...[
+    'addresses',
+    'arguments',
+    'backoff',
+    'command-queue',
+    'cursor',
+    'errors',
+    'liveness',
+    'move',
+    'position',
+    'snapshot-gate',
+    'wire',
+  ].map((name) => `client/${name}.ts`),
   ...[
     'bus/report-message',
     'bus/report-table',
