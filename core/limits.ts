@@ -78,6 +78,22 @@ export const limits = {
   memoryKeysMax: 200_000,
   /** Longest window of a channel's idempotency keys, in seconds. */
   keyWindowSecondsMax: 86_400,
+  /** Encoded heads and segments that a gateway holds for pull, in bytes. */
+  pullCacheBytesMax: 67_108_864,
+  /** Documents of pull that readers are being sent, in bytes, each document counted once. */
+  pullSendingBytesMax: 134_217_728,
+  /** Longest time for which a reader of a document of pull takes no byte, in milliseconds. */
+  pullStandstillMsMax: 30_000,
+  /** Most reads of the bus that one gateway begins each second for pull. */
+  pullReadsPerSecondMax: 1_000,
+  /** Most reads of the bus for pull under way: each answer may have `historyBytesMax`. */
+  pullReadsInFlightMax: 32,
+  /** Longest time for which a cache may keep a segment without asking again, in seconds. */
+  pullSegmentSecondsMax: 3_600,
+  /** Most tokens whose verdict a gateway remembers for pull. */
+  pullVerdictsMax: 10_000,
+  /** Longest time for which a verdict on a token is used again, in milliseconds. */
+  pullVerdictMs: 10_000,
   /**
    * Most publications that wait in one publisher process for the bus; above it publishing answers "temporarily
    * unavailable".

@@ -5,7 +5,7 @@ import type { AdminStatus } from '../core/pool/admin-status.ts';
 import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
 import { ClientIds } from '../core/client-id.ts';
 import { limits } from '../core/limits.ts';
-import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
+import type { AdminSources } from '../core/process/admin.ts';
 import type { AdminApiParts } from '../core/process/admin-api.ts';
 import { createHttpServer } from '../core/process/http-server.ts';
 import { listen } from '../core/process/lifecycle.ts';
@@ -19,12 +19,11 @@ import { plainEncoding } from './encoding/encodings.ts';
 import { answerCall } from './commands/backend-calls.ts';
 import { authenticatorOf } from './identity/authenticator.ts';
 import { ClientPublishing } from './commands/client-publishing.ts';
-import { answerConnect, isConnectRequest } from './moving/connect-answer.ts';
+import type { ConnectState } from './moving/connect-answer.ts';
 import type { Connection } from './connections/connection.ts';
 import { OpenConnections, type ClientListener } from './connections/open-connections.ts';
 import { Aging } from './moving/aging.ts';
 import { Drainer } from './moving/drainer.ts';
-import { askForWebSocket, isForPublisher, sendToPublisher } from './connections/plain-requests.ts';
 import { DoneFlushes } from './rooms/done-flushes.ts';
 import { noTracer, type Tracer } from '../core/trace.ts';
 import { FanOut } from './rooms/fan-out.ts';
@@ -34,10 +33,12 @@ import { GatewayMetrics } from './accounts/metrics.ts';
 import { MemberCounter } from './commands/member-counter.ts';
 import { GatewayOperations } from './operations.ts';
 import { PlainDialect } from './commands/plain-dialect.ts';
+import { PullEndpoint } from './pull/pull-endpoint.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { Session, type SessionSurroundings } from './commands/session.ts';
 import { RefusedPages } from './connections/refused-pages.ts';
 import { acceptWebSockets, refuseRequest } from './connections/web-sockets.ts';
+import { answerRequest } from './web-requests.ts';
 import type { SparseLog } from '../core/process/sparse-log.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { topChannels } from './rooms/top-channels.ts';
@@ -88,6 +89,7 @@ export class Gateway {
   readonly #clients: ClientLog;
   readonly #server: Server;
   readonly #surroundings: SessionSurroundings;
+  readonly #pull: PullEndpoint;
   #ids: ClientIds | undefined;
   #port = 0;
   #isLeaving = false;
@@ -159,6 +161,15 @@ export class Gateway {
       clock: systemClock,
       tracer,
     };
+    this.#pull = new PullEndpoint({
+      settings,
+      log: bus.log,
+      policies: () => (this.#isWithoutDocument ? undefined : this.#rooms.policies),
+      authenticate: this.#surroundings.authenticate,
+      metrics: this.#metrics.pull,
+      journal: this.#journal,
+      clock: systemClock,
+    });
     // The socket's own buffer is small: bytes that wait longer are in a queue that a policy bounds.
     const { server, sockets } = createHttpServer({
       request: (request, response) => this.#request(request, response),
@@ -346,27 +357,14 @@ export class Gateway {
 
   #request(request: IncomingMessage, response: ServerResponse): void {
     const { settings, site } = this.#options;
-    if (settings.adminPort === undefined && answerAdmin(this.admin, request, response)) return;
-    if (isConnectRequest(request.url)) this.#connect(request, response);
-    else if (isForPublisher(request)) sendToPublisher(response);
-    else if (site !== undefined) site(request, response);
-    else askForWebSocket(response);
+    const admin = settings.adminPort === undefined ? this.admin : undefined;
+    answerRequest(request, response, { admin, connectState: () => this.#connectState, pull: this.#pull, site });
   }
 
-  #connect(request: IncomingMessage, response: ServerResponse): void {
-    const { method = '', url = '', headers } = request;
+  get #connectState(): ConnectState {
     const crowded = this.#isUnready || this.#reception.isCrowded ? this.#uid : undefined;
-    const { status, body } = answerConnect(
-      { method, url, headers },
-      { placement: this.#pool.placement, epoch: this.#pool.epoch, backoff: this.#reception.dialBackoff, crowded },
-    );
-    // Any page may ask: the answer holds only addresses to which anybody may try to connect.
-    const headersOut = {
-      'content-type': 'application/json; charset=utf-8',
-      'cache-control': 'no-store',
-      'access-control-allow-origin': '*',
-    };
-    response.writeHead(status, headersOut).end(method === 'HEAD' ? undefined : JSON.stringify(body));
+    const { placement, epoch } = this.#pool;
+    return { placement, epoch, backoff: this.#reception.dialBackoff, crowded };
   }
 
   #admit(request: IncomingMessage): Admission {

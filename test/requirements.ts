@@ -18,6 +18,7 @@ const requirements: readonly Requirement[] = [
     packages: ['chromium', 'fonts-wqy-microhei'],
     needed: 'the pages are tested in a real Chromium',
   },
+  { programs: ['nginx'], packages: ['nginx'], needed: 'a real nginx carries what clients pull' },
   { programs: ['promtool'], packages: ['prometheus'], needed: 'metrics are scraped and checked by a real Prometheus' },
 ];
 const kubernetesRequirements: readonly Requirement[] = [

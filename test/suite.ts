@@ -12,7 +12,9 @@ export const unitFolders: readonly string[] = [
   'test/client/unit',
   'test/core',
   'test/demo/unit',
-  ...['accounts', 'commands', 'connections', 'identity', 'merging', 'moving', 'recovery', 'rooms'].map((room) => `test/gateway/${room}`),
+  ...['accounts', 'commands', 'connections', 'identity', 'merging', 'moving', 'pull', 'recovery', 'rooms'].map(
+    (room) => `test/gateway/${room}`,
+  ),
   'test/monitoring/unit',
   'test/operator',
   'test/ops/unit',

@@ -67,6 +67,14 @@ export const settingsTable = {
     meaning:
       'New connections that one gateway accepts in a second, a fifth of them at once; further ones are answered 503 with Retry-After. The back-off of clients is computed from it, so all gateways of a pool should have the same value.',
   }),
+  pullRequestsPerSecond: setting({
+    variable: 'BARRAGE_PULL_REQUESTS_PER_SECOND',
+    fallback: '5000',
+    accepts: '1 to 1000000',
+    schema: whole(1, 1_000_000),
+    meaning:
+      'Requests for heads and segments (pull) that one gateway answers in a second, all of them at once if need be; further ones are answered 503 with Retry-After. A cache in front of the gateways asks far less.',
+  }),
   publisherHost: setting({
     variable: 'BARRAGE_PUBLISHER_HOST',
     fallback: '127.0.0.1',

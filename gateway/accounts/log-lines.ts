@@ -41,6 +41,7 @@ export const gatewayLines = {
     fields: ['reason', 'times', 'rooms', 'demand', 'share'],
   },
   'command-failed': { level: 'error', message: 'a command failed', fields: ['connection', 'user', 'err'] },
+  'pull-failed': { level: 'error', message: 'a head or a segment could not be made', fields: ['channel', 'err'] },
   'handshake-refused': {
     level: 'debug',
     message: 'a handshake was refused',

@@ -8,6 +8,7 @@ import { ClientCensus } from './client-census.ts';
 import { exportClients, exportPolicies } from './labelled-metrics.ts';
 import { Distribution } from './distribution.ts';
 import { PolicyAccounts } from './policy-accounts.ts';
+import { PullMetrics } from './pull-metrics.ts';
 import { Tally } from './tally.ts';
 
 /** Sources of the gauges, read at a scrape. */
@@ -54,6 +55,7 @@ export class GatewayMetrics {
   #bytesSent = 0;
   #received = 0;
   #flushes = 0;
+  readonly pull: PullMetrics;
   readonly #mergePublications: Distribution;
   readonly #mergeWindow: Distribution;
   readonly #latency: Distribution;
@@ -208,6 +210,7 @@ export class GatewayMetrics {
       'Reads of histories that are under way (16 at most) or wait for their turn.',
       () => this.historyReads,
     );
+    this.pull = new PullMetrics(registry);
     exportClients(registry, this.clients);
     exportPolicies(registry, this.policies);
     exportBusiest(registry, () => this.busiest);

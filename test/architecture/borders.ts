@@ -8,6 +8,7 @@ export const pureFiles: readonly string[] = [
   ),
   'client/replay/comment-file.ts',
   ...['moving/age-plan', 'moving/connect-answer', 'moving/drain-plan', 'moving/public-address'].map((name) => `gateway/${name}.ts`),
+  ...['documents', 'headers', 'pull-request', 'refusals', 'segments'].map((name) => `gateway/pull/${name}.ts`),
   ...[
     'accounts/client-census',
     'accounts/policy-accounts',
@@ -66,9 +67,18 @@ export const pureFolders: readonly string[] = [
 ];
 
 /** The folders of the gateway: imports go down this list, never up. */
-const gatewayFolders = ['commands', 'moving', 'connections', 'rooms', 'identity', 'accounts', 'recovery', 'merging', 'encoding'].map(
-  (name) => `gateway/${name}`,
-);
+const gatewayFolders = [
+  'commands',
+  'moving',
+  'pull',
+  'connections',
+  'rooms',
+  'identity',
+  'accounts',
+  'recovery',
+  'merging',
+  'encoding',
+].map((name) => `gateway/${name}`);
 /** The folders of the command line. */
 const cliFolders = ['commands', 'places', 'kube', 'view'].map((name) => `cli/${name}`);
 const coreOfProcesses = ['core', 'core/bus', 'core/policy', 'core/pool', 'core/process', 'core/protocol', 'core/redis'];

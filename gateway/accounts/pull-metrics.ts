@@ -1,0 +1,59 @@
+import { Counter, type Registry } from 'prom-client';
+import { readGauge } from '../../core/process/read-metrics.ts';
+
+/** What became of a request of pull. */
+export type PullResult = 'sent' | 'unchanged' | 'preflight' | 'refused' | 'unavailable' | 'limited';
+
+const results = {
+  head: ['sent', 'unchanged', 'refused', 'unavailable', 'limited'],
+  segment: ['sent', 'unchanged', 'refused', 'unavailable', 'limited'],
+  other: ['preflight', 'refused', 'limited'],
+} as const satisfies Readonly<Record<string, readonly PullResult[]>>;
+
+/** The metrics of pull (`GET /v1/channels/…`) of one gateway. */
+export class PullMetrics {
+  readonly requests: Counter<'document' | 'result'>;
+  readonly encoded: Counter<'document'>;
+  readonly reads: Counter;
+  /** What the gauges read; none until the endpoint is there. */
+  sources: { readonly cacheBytes: () => number; readonly sendingBytes: () => number } = { cacheBytes: () => 0, sendingBytes: () => 0 };
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.requests = new Counter({
+      name: 'barrage_gateway_pull_requests_total',
+      help: 'Requests for heads and segments by result: `sent`, `unchanged` (304), `preflight`, `refused` (4xx), `unavailable` (the bus, the auth service or the policies), `limited` (more than `BARRAGE_PULL_REQUESTS_PER_SECOND`, or than memory is for). `other` stands for requests that name neither.',
+      labelNames: ['document', 'result'],
+      registers,
+    });
+    for (const [document, each] of Object.entries(results)) for (const result of each) this.requests.inc({ document, result }, 0);
+    this.encoded = new Counter({
+      name: 'barrage_gateway_pull_documents_encoded_total',
+      help: 'Heads and segments that were encoded: each once for all who ask. Segments far above one for 50 publications are a cache that is too small.',
+      labelNames: ['document'],
+      registers,
+    });
+    for (const document of ['head', 'segment']) this.encoded.inc({ document }, 0);
+    this.reads = new Counter({
+      name: 'barrage_gateway_pull_bus_reads_total',
+      help: 'Reads of the bus for heads and segments: for each channel one a second while somebody asks, and one for each segment.',
+      registers,
+    });
+    readGauge(
+      registry,
+      {
+        name: 'barrage_gateway_pull_cache_bytes',
+        help: 'Bytes of encoded heads and segments in memory (bound: 64 MiB).',
+      },
+      () => this.sources.cacheBytes(),
+    );
+    readGauge(
+      registry,
+      {
+        name: 'barrage_gateway_pull_sending_bytes',
+        help: 'Bytes of heads and segments that readers are being sent, each document counted once (bound: 128 MiB).',
+      },
+      () => this.sources.sendingBytes(),
+    );
+  }
+}

@@ -1,0 +1,56 @@
+import type { KeptPublication } from '../../core/history.ts';
+import { segmentOffsets, type Order, type Span } from './segments.ts';
+
+/** Milliseconds that a client waits before it asks for the head again, by the silence of the channel. */
+const waits = [
+  { quietMs: 10_000, waitMs: 1_000 },
+  { quietMs: 60_000, waitMs: 2_000 },
+  { quietMs: Number.POSITIVE_INFINITY, waitMs: 5_000 },
+] as const;
+
+/** How long a client waits before it asks again, in milliseconds. @param quietMs since the newest publication */
+export function waitMsOf(quietMs: number): number {
+  return waits.find((each) => quietMs < each.quietMs)?.waitMs ?? 5_000;
+}
+
+interface DocumentPart {
+  readonly channel: string;
+  readonly epoch: string;
+  readonly kept: readonly KeptPublication[];
+}
+
+/** A closed segment, or a part of one: a batch of barrage.v1 that leaves nothing out. */
+export function segmentDocument(part: DocumentPart & { readonly after: number }): string {
+  return `${JSON.stringify(batchOf(part, { after: part.after, upto: part.kept.at(-1)?.offset ?? part.after }))}\n`;
+}
+
+/** The head of a channel. `kept`: the publications of its open segment. */
+export function headDocument(
+  { channel, order, kept }: { readonly channel: string; readonly order: Order; readonly kept: readonly KeptPublication[] },
+  quietMs: number,
+): string {
+  const { epoch, offset, earlier } = order;
+  const first = kept[0]?.offset;
+  const span = { after: first === undefined ? offset : first - 1, upto: kept.at(-1)?.offset ?? offset };
+  const head = { channel, epoch, offset, ...(earlier === undefined ? {} : { earlier }), segmentOffsets, waitMs: waitMsOf(quietMs) };
+  return `${JSON.stringify({ ...head, open: batchOf({ channel, epoch, kept }, span) })}\n`;
+}
+
+function batchOf({ channel, epoch, kept }: DocumentPart, { after, upto }: Span): Readonly<Record<string, unknown>> {
+  return { type: 'batch', channel, epoch, after, upto, leftOut: 0, items: kept.map(itemOf) };
+}
+
+/**
+ * A publication with what a reader needs to leave it out by itself: documents are the same at any time, so they can't
+ * leave out what has expired.
+ */
+function itemOf({ offset, publication }: KeptPublication): Readonly<Record<string, unknown>> {
+  const { kind, payload, acceptedAt, ttlMs, conflation } = publication;
+  return {
+    offset,
+    acceptedAt,
+    ...(ttlMs === 0 ? {} : { ttlMs }),
+    ...(conflation?.mode === 'Sum' ? { count: conflation.count } : {}),
+    ...(kind === 'binary' ? { kind, data: payload.toString('base64') } : { data: payload.toString() }),
+  };
+}

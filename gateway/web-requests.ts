@@ -1,0 +1,27 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { answerAdmin, type AdminSources } from '../core/process/admin.ts';
+import { askForWebSocket, isForPublisher, sendToPublisher } from './connections/plain-requests.ts';
+import { isConnectRequest, type ConnectState } from './moving/connect-answer.ts';
+import { sendConnectAnswer } from './moving/connect-response.ts';
+import type { PullEndpoint } from './pull/pull-endpoint.ts';
+import { isPullRequest } from './pull/pull-request.ts';
+
+/** What answers the requests on the clients' port that are no handshakes. */
+export interface WebParts {
+  /** Absent: it has a port of its own. */
+  readonly admin: AdminSources | undefined;
+  readonly connectState: () => ConnectState;
+  readonly pull: PullEndpoint;
+  /** Pages, for what nothing else serves. */
+  readonly site: RequestListener | undefined;
+}
+
+/** Answers a request on the clients' port. */
+export function answerRequest(request: IncomingMessage, response: ServerResponse, { admin, connectState, pull, site }: WebParts): void {
+  if (admin !== undefined && answerAdmin(admin, request, response)) return;
+  if (isConnectRequest(request.url)) sendConnectAnswer(request, response, connectState());
+  else if (isPullRequest(request.url)) void pull.answer(request, response);
+  else if (isForPublisher(request)) sendToPublisher(response);
+  else if (site !== undefined) site(request, response);
+  else askForWebSocket(response);
+}
