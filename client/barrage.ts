@@ -72,7 +72,7 @@ export class Barrage {
     this.#departure = new Departure({
       clock: this.#clock,
       random: this.#random,
-      home: () => this.#route.home(),
+      homes: () => this.#route.homes(),
       dial: (url): Connection => this.#dial(url),
       onFailure: (error): void => this.#stay(error),
       onLate: (next): void => this.#switch(next),
@@ -224,7 +224,7 @@ export class Barrage {
   }
 
   #ended(connection: Connection, error: BarrageError): void {
-    if (connection === this.#departure.next) return this.#stay(error);
+    if (connection === this.#departure.next) return this.#departure.lost(error);
     if (connection !== this.#connection) return;
     const next = this.#departure.next;
     if (next !== undefined) return this.#switch(next);

@@ -11,8 +11,8 @@ export interface DepartureOptions {
   readonly clock: ClientClock;
   /** In [0, 1). */
   readonly random: () => number;
-  /** The address to go to when a hint names no gateway. */
-  readonly home: () => Promise<string>;
+  /** The addresses to go to when a hint names no gateway, the best first. */
+  readonly homes: () => Promise<readonly string[]>;
   /** Begins a connection. May throw. */
   readonly dial: (url: string) => Connection;
   /** Called when the move can't be made: the old connection stays. */
@@ -33,8 +33,12 @@ interface Hint {
 export class Departure {
   readonly #options: DepartureOptions;
   #isUnderWay = false;
+  /** The connection that is to be left. */
+  #from: Connection | undefined;
   #next: Connection | undefined;
   #hint: Hint | undefined;
+  /** Addresses to try if the new connection can't be opened. */
+  #others: readonly string[] = [];
   #cancelTimer = (): void => {};
   /** Changes with every end, so that a target that is found too late is not dialled. */
   #move = 0;
@@ -56,8 +60,16 @@ export class Departure {
 
   /** The new connection is open: the old one is read on for a bounded time. */
   opened(next: Connection): void {
+    this.#others = [];
     this.#cancelTimer();
     this.#cancelTimer = this.#options.clock.after(moveTimeoutMs, () => this.#options.onLate(next));
+  }
+
+  /** The new connection ended. If it was never open, another one of the client's own addresses is tried. */
+  lost(error: BarrageError): void {
+    const from = this.#from;
+    if (from === undefined || this.#others.length === 0 || !error.retry) return this.#options.onFailure(error);
+    this.#go(from, this.#others);
   }
 
   /** The move is over, in favour of the new connection or of the old one. */
@@ -65,6 +77,7 @@ export class Departure {
     this.#cancelTimer();
     if (winner === 'old') this.#next?.close();
     this.#next = undefined;
+    this.#others = [];
     this.#isUnderWay = false;
     this.#move++;
   }
@@ -77,14 +90,15 @@ export class Departure {
   }
 
   #begin(from: Connection, { url, afterMs }: Reconnect): void {
-    const { clock, random, home } = this.#options;
+    const { clock, random, homes } = this.#options;
     this.#isUnderWay = true;
+    this.#from = from;
     const move = this.#move;
     this.#cancelTimer = clock.after(random() * afterMs, () => {
-      if (url !== undefined) return this.#go(from, url);
-      home().then(
-        (target) => {
-          if (move === this.#move) this.#go(from, target);
+      if (url !== undefined) return this.#go(from, [url]);
+      homes().then(
+        (targets) => {
+          if (move === this.#move) this.#go(from, targets);
         },
         (cause: unknown) => {
           if (move === this.#move) this.#options.onFailure(cause as BarrageError);
@@ -93,15 +107,17 @@ export class Departure {
     });
   }
 
-  #go(from: Connection, target: string): void {
+  #go(from: Connection, [target = '', ...others]: readonly string[]): void {
+    this.#next = undefined;
+    this.#others = others;
     // The token goes to the target too, so a move never leads from an encrypted connection to a plain one.
     if (leavesEncryption(from.url, target)) {
-      return this.#options.onFailure(new BarrageError('protocol', `${target} is not encrypted, and the connection is`, true));
+      return this.lost(new BarrageError('protocol', `${target} is not encrypted, and the connection is`, true));
     }
     try {
       this.#next = this.#options.dial(target);
     } catch {
-      this.#options.onFailure(new BarrageError('protocol', `${target} is not a WebSocket URL that can be dialled`, true));
+      this.lost(new BarrageError('protocol', `${target} is not a WebSocket URL that can be dialled`, true));
     }
   }
 }

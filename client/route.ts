@@ -140,15 +140,19 @@ export class Route {
   }
 
   /**
-   * The gateway for a client that is told to come back through its own address.
+   * The gateways for a client that is told to come back through its own addresses, the first to try first.
    * @throws BarrageError
    */
-  async home(): Promise<string> {
-    const [address] = this.#options.addresses;
-    if (address?.kind === 'gateway') return address.url;
-    const answer = await this.#ask(address === undefined ? [] : [address.url]);
-    if (answer instanceof BarrageError) throw answer;
-    return answer.urls[0] ?? '';
+  async homes(): Promise<readonly string[]> {
+    const { addresses } = this.#options;
+    const first = addresses.findIndex(({ kind }) => kind === 'gateway');
+    const gateways = addresses.filter(({ kind }) => kind === 'gateway').map(({ url }) => url);
+    if (first === 0) return gateways;
+    // Those that are asked before the first gateway that needs no question.
+    const answer = await this.#ask(addresses.slice(0, first < 0 ? askedMax : first).map(({ url }) => url));
+    if (!(answer instanceof BarrageError)) return [...answer.urls, ...gateways];
+    if (gateways.length === 0) throw answer;
+    return gateways;
   }
 
   /** Ends the route: no attempt begins after this. */

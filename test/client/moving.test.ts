@@ -208,6 +208,43 @@ test('a hint without an address leads back through the address that the client w
   expect([barrage.state, second.last.ops(), asked.questions.length]).toEqual(['open', ['subscribe'], 2]);
 });
 
+test('a hint without an address leads to the next of several addresses where the first does not answer, and only then fails', async () => {
+  const nowhere = await ScriptedGateway.start();
+  const [dead, deadConnect] = [nowhere.url, `http://127.0.0.1:${nowhere.port}/`];
+  await nowhere[Symbol.asyncDispose]();
+  const alive = await ScriptedGateway.start({ answer: joinsAt(2) });
+  onTestFinished(() => alive[Symbol.asyncDispose]());
+  for (const addresses of [
+    [dead, alive.url],
+    [deadConnect, dead, alive.url],
+  ]) {
+    const barrage = new Barrage(addresses);
+    onTestFinished(() => barrage.close());
+    const errors: string[] = [];
+    const subscription = barrage.subscribe('c');
+    barrage.on('error', ({ message }) => errors.push(message));
+    await until(() => subscription.state === 'subscribed');
+    errors.length = 0;
+    const old = alive.last;
+    old.send({ type: 'reconnect', afterMs: 0 });
+    await until(() => old.socket.readyState === 3);
+    expect([barrage.state, alive.last === old, alive.last.ops(), errors]).toEqual(['open', false, ['subscribe'], []]);
+  }
+  const barrage = new Barrage([dead, alive.url]);
+  onTestFinished(() => barrage.close());
+  barrage.on('error', () => {});
+  const subscription = barrage.subscribe('c');
+  await until(() => subscription.state === 'subscribed');
+  const { last } = alive;
+  const failures: string[] = [];
+  barrage.on('error', ({ message }) => failures.push(message));
+  // An address of the gateway's own has no other.
+  last.send({ type: 'reconnect', url: dead, afterMs: 0 });
+  await until(() => failures.length > 0);
+  expect([failures.length, failures[0], barrage.state]).toEqual([1, expect.stringContaining('the move to another gateway failed'), 'open']);
+  expect(alive.last).toBe(last);
+});
+
 test('subscribing, changing density and unsubscribing during a move hold on the new connection', async () => {
   const { old, fresh, barrage, subscription } = await scene((command, connection) =>
     command.op === 'subscribe' && command.channel === 'd' ? { result: { epoch: 'd', offset: 0 } } : joinsAt(5)(command, connection),
