@@ -29,15 +29,15 @@ export class TokenBucket {
     return this.#tokens;
   }
 
-  /** Takes one token if one is available. */
-  tryTake(now: number, ratePerSecond: number, burst: number): boolean {
-    if (this.available(now, ratePerSecond, burst) < 1) return false;
-    this.#tokens -= 1;
+  /** Takes tokens if as many are available. */
+  tryTake(now: number, ratePerSecond: number, burst: number, count = 1): boolean {
+    if (this.available(now, ratePerSecond, burst) < count) return false;
+    this.#tokens -= count;
     return true;
   }
 
-  /** Whole milliseconds from the last `available` or `tryTake` until one token is available. */
-  waitMs(ratePerSecond: number): number {
-    return Math.max(0, Math.ceil(((1 - tolerance - this.#tokens) * 1000) / ratePerSecond));
+  /** Whole milliseconds from the last `available` or `tryTake` until tokens are available. */
+  waitMs(ratePerSecond: number, count = 1): number {
+    return Math.max(0, Math.ceil(((count - tolerance - this.#tokens) * 1000) / ratePerSecond));
   }
 }

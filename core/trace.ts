@@ -5,6 +5,7 @@ export type SpanKind = 'server' | 'client' | 'producer' | 'consumer' | 'internal
 export const spanTable = {
   'POST /v1/mesh/publish': { kind: 'server', about: 'A request to publish by HTTP, from its head to its answer.' },
   'POST /v1/mesh/send': { kind: 'server', about: 'A request by HTTP to send to one client.' },
+  'POST /v1/publish': { kind: 'server', about: 'A request to publish many publications, from its head to its answer.' },
   'mesh.publish': { kind: 'server', about: 'A request to publish by the WebSocket API.' },
   'mesh.send': { kind: 'server', about: 'A request by the WebSocket API to send to one client.' },
   'conn.call': { kind: 'server', about: "A request to change one client's subscriptions or context." },

@@ -35,6 +35,10 @@ export const publisherBounds = {
    * again.
    */
   rateChannelsMax: 65_536,
+  /** Most publications of one `POST /v1/publish`, each counted once for each of its channels. */
+  batchPublicationsMax: 1_000,
+  /** Most payload bytes of one `POST /v1/publish`, each payload counted once for each of its channels. */
+  batchBytesMax: 16_777_216,
   /** Most bytes that are read and discarded of a body refused for its size, so that its sender can read the answer. */
   discardedBytesMax: 16_777_216,
   discardingMsMax: 2_000,

@@ -1,4 +1,4 @@
-import type { BusTrouble, BusUnavailable } from '../core/bus/bus.ts';
+import type { BusTrouble, BusUnavailable, KeysRefused } from '../core/bus/bus.ts';
 
 /**
  * All refusals of requests: the code in `E.c`, and the HTTP status of a request by HTTP. Codes 101, 301 and 401 are
@@ -16,6 +16,7 @@ export const refusals = {
   tooLarge: { code: 504, status: 413 },
   noHistory: { code: 506, status: 404 },
   keyReused: { code: 507, status: 422 },
+  batchRefused: { code: 508, status: 424 },
   notFound: { code: 505, status: 404 },
   methodNotAllowed: { code: 505, status: 405 },
   getOnly: { code: 505, status: 405 },
@@ -74,6 +75,19 @@ export function temporarilyUnavailable(error: Pick<BusUnavailable, 'trouble' | '
   const { retryAfterSeconds } = troubles[error.trouble];
   const message = `${troubleWords(error)}. Repeat the request after ${retryAfterSeconds} s`;
   return { kind: 'refused', reason: 'unavailable', message, retryAfterSeconds };
+}
+
+/** Whole seconds after which some of too many idempotency keys may have ended. */
+const keysFullRetrySeconds = 5;
+
+/** The bus refused a publication for its idempotency key. */
+export function keyRefusal({ reason }: KeysRefused): Refusal {
+  if (reason === 'full')
+    return tooMany(
+      'idempotencyKey: as many keys are remembered as may be; repeat, or shorten idempotency.windowSeconds in the policy',
+      keysFullRetrySeconds,
+    );
+  return refuse('keyReused', 'idempotencyKey: it was used for another publication; give each publication a key of its own');
 }
 
 /** This publisher accepts no more requests; another publisher, or the next one at this address, will. */

@@ -3,6 +3,7 @@ import { MIMEType } from 'node:util';
 import { limits } from '../core/limits.ts';
 import { readBody, type BytesInFlight } from '../core/process/bounded-read.ts';
 import type { Access } from './access.ts';
+import type { BatchPublishing } from './batch.ts';
 import { publisherBounds } from './bounds.ts';
 import { discardBody, parseBody } from './body.ts';
 import { answerBody, refusals, refuse, tooMany, type Outcome, type Refusal } from './errors.ts';
@@ -16,13 +17,16 @@ import { withKeyHeader, withQuery } from './request.ts';
 import type { RequestLog } from './request-log.ts';
 
 export const socketPath = '/ws/v1';
-const operations = new Map<string, MeshOperation>([
+type PostOperation = MeshOperation | 'publish';
+const operations = new Map<string, PostOperation>([
   ['/v1/mesh/publish', 'mesh.publish'],
   ['/v1/mesh/send', 'mesh.send'],
+  ['/v1/publish', 'publish'],
 ]);
 const spans = new Map<string, SpanName>([
   ['/v1/mesh/publish', 'POST /v1/mesh/publish'],
   ['/v1/mesh/send', 'POST /v1/mesh/send'],
+  ['/v1/publish', 'POST /v1/publish'],
 ]);
 
 /** Fields that may stand in the query instead of the body: those about the request, not about the publication. */
@@ -31,6 +35,7 @@ const queryFields = new Map<Operation, readonly string[]>([['mesh.publish', ['wa
 interface HttpParts {
   readonly access: Access;
   readonly mesh: Mesh;
+  readonly batch: BatchPublishing;
   readonly history: HistoryReader;
   readonly inFlight: BytesInFlight;
   readonly metrics: PublisherMetrics;
@@ -39,7 +44,7 @@ interface HttpParts {
 }
 
 /**
- * The HTTP half of the publish API: `POST /v1/mesh/publish`, `POST /v1/mesh/send`, and
+ * The HTTP half of the publish API: `POST /v1/mesh/publish`, `POST /v1/mesh/send`, `POST /v1/publish`, and
  * `GET /v1/channels/{channel}/history`.
  */
 export class HttpApi {
@@ -134,18 +139,23 @@ export class HttpApi {
 
   /** Carries out the request of a whole body. */
   #run(
-    operation: MeshOperation,
+    operation: PostOperation,
     { bytes, query, key }: { readonly bytes: Buffer; readonly query: string; readonly key: string | undefined },
     trace: RequestTrace,
   ): Outcome | Promise<Outcome> {
-    const { mesh, metrics, log } = this.#parts;
+    const { mesh, batch } = this.#parts;
     const parsed = parseBody(bytes);
     const asked = parsed.kind === 'fault' ? parsed : withQuery(parsed.value, query, queryFields.get(operation) ?? []);
-    const fields = asked.kind === 'fault' ? asked : withKeyHeader(asked.value, key);
-    if (fields.kind !== 'fault') return mesh.run(operation, fields.value, trace);
-    const refusal = refuse('badArguments', fields.message);
-    metrics.count(operation, refusal);
-    log.refused(operation, refusal);
+    if (asked.kind === 'fault') return this.#badArguments(operation, asked.message);
+    if (operation === 'publish') return batch.run(asked.value, key, trace);
+    const fields = withKeyHeader(asked.value, key);
+    return fields.kind === 'fault' ? this.#badArguments(operation, fields.message) : mesh.run(operation, fields.value, trace);
+  }
+
+  #badArguments(operation: PostOperation, message: string): Refusal {
+    const refusal = refuse('badArguments', message);
+    this.#parts.metrics.count(operation, refusal);
+    this.#parts.log.refused(operation, refusal);
     return refusal;
   }
 

@@ -8,18 +8,20 @@ import type { Position, Publication } from '../core/publication.ts';
 import { appendTraced } from '../core/bus/traced-append.ts';
 import type { Span, Tracer } from '../core/trace.ts';
 import { sampledTraceparent } from '../core/traceparent.ts';
+import { policyFault, rateFault } from './admission.ts';
 import { publisherBounds } from './bounds.ts';
-import { notPublished, refuse, temporarilyUnavailable, tooMany, type Outcome, type RefusalReason } from './errors.ts';
+import { keyRefusal, notPublished, refuse, temporarilyUnavailable, type Outcome, type RefusalReason } from './errors.ts';
 import type { PublisherJournal } from './log-lines.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import type { MeshOperation } from './operation-seconds.ts';
-import { ChannelRates } from './rate.ts';
+import type { ChannelRates } from './rate.ts';
 import type { RequestLog } from './request-log.ts';
 import { parseConnectionCall, parsePublish, parseSend, shown } from './request.ts';
 
 interface MeshParts {
   readonly bus: Bus;
   readonly policies: () => Policies;
+  readonly rates: ChannelRates;
   readonly metrics: PublisherMetrics;
   readonly journal: PublisherJournal;
   readonly log: RequestLog;
@@ -37,9 +39,6 @@ export interface RequestTrace {
 
 const untraced: RequestTrace = {};
 
-/** Whole seconds after which some of too many idempotency keys may have ended. */
-const keysFullRetrySeconds = 5;
-
 /** Carries out the requests of both transports: `mesh.publish`, `mesh.send` and `conn.call`. */
 export class Mesh {
   readonly #bus: Bus;
@@ -49,10 +48,11 @@ export class Mesh {
   readonly #log: RequestLog;
   readonly #clock: Clock;
   readonly #tracer: Pick<Tracer, 'isOn'>;
-  readonly #rates = new ChannelRates({ channelsMax: publisherBounds.rateChannelsMax });
+  readonly #rates: ChannelRates;
 
   constructor(parts: MeshParts) {
     this.#bus = parts.bus;
+    this.#rates = parts.rates;
     this.#policies = parts.policies;
     this.#metrics = parts.metrics;
     this.#journal = parts.journal;
@@ -94,20 +94,16 @@ export class Mesh {
     if (read.kind === 'fault') return refuse('badArguments', read.message);
     const request = read.value;
     const { channel, kind, payload, priority, ttlMs, conflation } = request;
-    const { limits, channel: pattern, history, idempotency } = this.#policies().of(channel);
-    span?.set({ 'barrage.policy': pattern, 'barrage.payload.bytes': payload.length, 'barrage.priority': priority });
-    if (payload.length > limits.payloadBytesMax)
-      return refuse('tooLarge', `d: ${payload.length} bytes are more than the ${limits.payloadBytesMax} that channel "${channel}" takes`);
-    if (request.idempotencyKey !== undefined && idempotency.windowSeconds === 0)
-      return refuse('badArguments', `idempotencyKey: the policy of channel "${channel}" remembers none (idempotency.windowSeconds is 0)`);
+    const policy = this.#policies().of(channel);
+    const { history, idempotency } = policy;
+    span?.set({ 'barrage.policy': policy.channel, 'barrage.payload.bytes': payload.length, 'barrage.priority': priority });
+    const fault = policyFault(policy, request);
+    if (fault !== undefined) return fault;
     const acceptedAt = this.#clock.wall();
-    if (limits.publicationsPerSecond !== undefined) {
-      const rate = this.#rates.take(channel, limits.publicationsPerSecond, this.#clock.monotonic());
-      if (rate.kind === 'wait')
-        return tooMany(
-          `channel "${channel}" takes ${limits.publicationsPerSecond} publications a second; the next in ${rate.afterMs} ms`,
-          Math.ceil(rate.afterMs / 1000),
-        );
+    const { publicationsPerSecond: perSecond } = policy.limits;
+    if (perSecond !== undefined) {
+      const tooFast = rateFault(this.#rates, { channel, perSecond, count: 1, now: this.#clock.monotonic() });
+      if (tooFast !== undefined) return tooFast;
     }
     const members = this.#bus.calls.memberCounts(channel);
     span?.set({ 'barrage.members': members.ready + members.full });
@@ -193,15 +189,6 @@ function keysOf(
 /** Whether a request that was read has an idempotency key. */
 function hasKey(fields: unknown): boolean {
   return typeof fields === 'object' && fields !== null && Object.hasOwn(fields, 'idempotencyKey');
-}
-
-function keyRefusal({ reason }: KeysRefused): Outcome {
-  if (reason === 'full')
-    return tooMany(
-      'idempotencyKey: as many keys are remembered as may be; repeat, or shorten idempotency.windowSeconds in the policy',
-      keysFullRetrySeconds,
-    );
-  return refuse('keyReused', 'idempotencyKey: it was used for another publication; give each publication a key of its own');
 }
 
 function faultOf(result: CallResult, client: number): string | undefined {

@@ -13,6 +13,7 @@ const publicationResults = {
   unavailable: 'unavailable',
   internal: 'unavailable',
   keyReused: 'invalid',
+  batchRefused: 'invalid',
   // These reasons never refuse a publication.
   callFailed: 'invalid',
   sendFailed: 'invalid',
@@ -78,9 +79,16 @@ export class PublisherMetrics {
     this.#crowded.inc();
   }
 
-  /** Counts the outcome of a request; only requests to publish count as publications. */
+  /**
+   * Counts the outcome of a request; only requests to publish count as publications. One for many publications counts
+   * here when it is refused as a whole.
+   */
   count(operation: Operation, outcome: Outcome): void {
-    if (operation !== 'mesh.publish') return;
+    if (operation === 'mesh.publish' || (operation === 'publish' && outcome.kind === 'refused')) this.published(outcome);
+  }
+
+  /** Counts a publication. */
+  published(outcome: Outcome): void {
     const result = outcome.kind === 'done' ? acceptedAs(outcome) : publicationResults[outcome.reason];
     this.#publications.set(result, (this.#publications.get(result) ?? 0) + 1);
   }

@@ -18,6 +18,7 @@ import { noTracer, type Tracer } from '../core/trace.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { RegistryReader } from '../ops/registry-reader.ts';
 import { Access } from './access.ts';
+import { BatchPublishing } from './batch.ts';
 import { publisherBounds, serverTimes } from './bounds.ts';
 import { HttpApi } from './http.ts';
 import { publisherJournal } from './log-lines.ts';
@@ -25,6 +26,7 @@ import { HistoryReader } from './history-reader.ts';
 import { Mesh } from './mesh.ts';
 import { PublisherMetrics } from './metrics.ts';
 import { PublisherOperations } from './operations.ts';
+import { ChannelRates } from './rate.ts';
 import { RequestLog } from './request-log.ts';
 import { SocketApi } from './socket.ts';
 
@@ -79,9 +81,12 @@ export class Publisher {
     });
     const log = new RequestLog({ logger, clock, registry, trustedProxies: settings.trustedProxies });
     this.#log = log;
-    const mesh = new Mesh({ bus, policies, metrics, journal: publisherJournal(logger, clock), log, clock, tracer });
-    const history = new HistoryReader({ bus, policies, journal: publisherJournal(logger, clock), metrics, log, clock });
-    this.#http = new HttpApi({ access, mesh, history, inFlight, metrics, log, tracer });
+    const journal = publisherJournal(logger, clock);
+    const rates = new ChannelRates({ channelsMax: publisherBounds.rateChannelsMax });
+    const mesh = new Mesh({ bus, policies, rates, metrics, journal, log, clock, tracer });
+    const batch = new BatchPublishing({ bus, policies, rates, metrics, journal, log, clock, tracer });
+    const history = new HistoryReader({ bus, policies, journal, metrics, log, clock });
+    this.#http = new HttpApi({ access, mesh, batch, history, inFlight, metrics, log, tracer });
     const pingIntervalMs = options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs;
     this.#sockets = new SocketApi({ access, mesh, inFlight, metrics, log, pingIntervalMs, tracer });
     const { server, sockets } = createHttpServer({

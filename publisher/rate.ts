@@ -2,7 +2,7 @@ import type { LRUCache } from 'lru-cache';
 import { boundedCache } from '../core/bounded-cache.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 
-/** Whether a publication may pass, or the milliseconds until one may. */
+/** Whether publications may pass, or the milliseconds until they may. */
 export type RateDecision = { readonly kind: 'taken' } | { readonly kind: 'wait'; readonly afterMs: number };
 
 /**
@@ -21,11 +21,14 @@ export class ChannelRates {
     return this.#buckets.size;
   }
 
-  /** Takes one publication from the channel's rate `perSecond`; `now` in milliseconds. */
-  take(channel: string, perSecond: number, now: number): RateDecision {
+  /**
+   * Takes publications from the channel's rate `perSecond`, all or none; `now` in milliseconds.
+   * @param count at most `perSecond`: more never come at once
+   */
+  take(channel: string, perSecond: number, now: number, count = 1): RateDecision {
     let bucket = this.#buckets.get(channel);
     if (bucket === undefined) this.#buckets.set(channel, (bucket = new TokenBucket(perSecond, now)));
-    if (bucket.tryTake(now, perSecond, perSecond)) return { kind: 'taken' };
-    return { kind: 'wait', afterMs: bucket.waitMs(perSecond) };
+    if (bucket.tryTake(now, perSecond, perSecond, count)) return { kind: 'taken' };
+    return { kind: 'wait', afterMs: bucket.waitMs(perSecond, count) };
   }
 }

@@ -10,6 +10,15 @@ test('a second of publications may come in one burst, the next waits for its sha
   expect(rates.take('a', 5, 1200)).toEqual({ kind: 'taken' });
 });
 
+test('several publications are taken together, or none of them', () => {
+  const rates = new ChannelRates({ channelsMax: 10 });
+  expect(rates.take('a', 5, 1000, 3)).toEqual({ kind: 'taken' });
+  expect(rates.take('a', 5, 1000, 3)).toEqual({ kind: 'wait', afterMs: 200 });
+  expect(rates.take('a', 5, 1000, 2)).toEqual({ kind: 'taken' });
+  expect(rates.take('a', 5, 1000, 5)).toEqual({ kind: 'wait', afterMs: 1000 });
+  expect(rates.take('a', 5, 2000, 5)).toEqual({ kind: 'taken' });
+});
+
 test('a clock that is set back neither adds publications nor stops the channel until the old time', () => {
   const rates = new ChannelRates({ channelsMax: 10 });
   expect(rates.take('a', 1, 1_000_000)).toEqual({ kind: 'taken' });
