@@ -149,7 +149,9 @@ class MemoryLog implements ChannelLog {
 
   async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
     this.#checkOpen();
-    const order = this.#subscribed.get(channel) ?? this.#idleOrder(channel);
+    const order = this.#subscribed.get(channel) ?? this.#idle.get(channel);
+    // Reading leaves no order, for which another would have to be forgotten. Every epoch begins with no letters.
+    if (order === undefined) return { position: { epoch: '', offset: 0 }, publications: [] };
     const publications = order.history?.read(query, limits.historyBytesMax) ?? [];
     return { position: { epoch: order.epoch, offset: order.offset }, publications };
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { isInOrder } from '../../../core/history.ts';
 import { createMemoryBus } from '../../../core/bus/memory.ts';
 import { describeBusContract } from '../contract.ts';
 import { checkAgainstModel } from '../model.ts';
@@ -24,6 +25,17 @@ test('a batch is delivered before its append resolves', async () => {
   const appended = log.append('a', [publication('x')]);
   expect(listener.texts).toEqual(['x']);
   await appended;
+});
+
+test('reading the history of channels that nobody published to forgets no other channel', async () => {
+  const { log } = createMemoryBus({ idleChannelsMax: 2 });
+  const { epoch } = await log.append('a', [publication('x')], { size: 10, ttlSeconds: 60 });
+  for (const channel of ['b', 'c', 'd']) {
+    const page = await log.history(channel, { kind: 'newest', limit: 10 });
+    expect(page).toEqual({ position: { epoch: '', offset: 0 }, publications: [] });
+    expect(isInOrder(page, { epoch, offset: 0 })).toBe(true);
+  }
+  expect(await log.append('a', [publication('y')])).toMatchObject({ epoch, firstOffset: 2 });
 });
 
 test('a channel that was forgotten begins again in a new epoch, one that was not goes on', async () => {
