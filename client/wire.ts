@@ -18,6 +18,11 @@ export interface Publication {
   readonly data: string | Uint8Array;
   /** The sum of counts (a thousand likes); absent for a publication that was not summed. */
   readonly count?: number;
+  /**
+   * Time at which a publisher accepted it, in Unix milliseconds by that machine's clock; of several that were summed or
+   * conflated the newest's. Absent when the gateway is of a version that does not tell times.
+   */
+  readonly acceptedAt?: number;
 }
 
 /** A publication as it arrived, with the parts of its sum. */
@@ -101,9 +106,10 @@ function readBatch(message: Record<string, unknown>, payloads: Uint8Array | unde
   const { items } = message;
   if (!isSpanOfChannel(message) || !isOffset(message['leftOut']) || !Array.isArray(items)) fault('a batch without its span or items');
   const { channel, epoch, after, upto } = message as unknown as Batch;
+  const times = readTimes(message['at'], message['dt'], items.length);
   let last = after;
   let at = 0;
-  const publications = (items as readonly BatchItem[]).map((item): ReceivedPublication => {
+  const publications = (items as readonly BatchItem[]).map((item, index): ReceivedPublication => {
     if (!isRecord(item) || !isOffset(item['offset']) || item['offset'] <= last || item['offset'] > upto) {
       fault('offsets of a batch that do not rise within its span');
     }
@@ -127,6 +133,7 @@ function readBatch(message: Record<string, unknown>, payloads: Uint8Array | unde
       data: data as string | Uint8Array,
       ...(count === undefined ? {} : { count }),
       ...(parts === undefined ? {} : { parts }),
+      ...(times === undefined ? {} : { acceptedAt: times[index] as number }),
     };
   });
   if (payloads !== undefined && at !== payloads.length) fault('payloads longer than the batch says');
@@ -170,9 +177,10 @@ function checked<T extends ServerMessage>(message: Record<string, unknown>, isGo
   return message as unknown as T;
 }
 
-function isHello({ client, pingIntervalMs, pongTimeoutMs, backoff, limits }: Record<string, unknown>): boolean {
+function isHello({ client, now, pingIntervalMs, pongTimeoutMs, backoff, limits }: Record<string, unknown>): boolean {
   return (
     typeof client === 'string' &&
+    (now === undefined || isTime(now)) &&
     isPositive(pingIntervalMs) &&
     isPositive(pongTimeoutMs) &&
     isRecord(backoff) &&
@@ -208,6 +216,20 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 /** Whether a value is a list of counts, with a step of at least one offset between each two. */
 function areParts(value: unknown): value is readonly number[] {
   return Array.isArray(value) && value.length % 2 === 1 && value.every((each, index) => isAmount(each) && (index % 2 === 0 || each >= 1));
+}
+
+/** The time of each item: `at` is the first one's, and `dt` has the difference of each further one from the one before. */
+function readTimes(at: unknown, dt: unknown, items: number): readonly number[] | undefined {
+  if (at === undefined && dt === undefined) return undefined;
+  const isGood = isTime(at) && (dt === undefined || (Array.isArray(dt) && dt.length === items - 1 && dt.every(Number.isSafeInteger)));
+  if (!isGood) fault('times of a batch that are no number and its differences');
+  let last = at;
+  return Array.from({ length: items }, (_, index) => (last += index === 0 ? 0 : ((dt as readonly number[] | undefined)?.[index - 1] ?? 0)));
+}
+
+/** Whether a value is a time in Unix milliseconds. */
+export function isTime(value: unknown): value is number {
+  return isOffset(value);
 }
 
 function isOffset(value: unknown): value is number {

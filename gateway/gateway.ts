@@ -388,7 +388,7 @@ export class Gateway {
   #listen(connection: Connection): ClientListener {
     const isPlain = connection.encoding === plainEncoding;
     const dialect = isPlain ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
-    const hello = helloOf(connection.id, this.#options.settings, this.#reception.backoff);
+    const hello = helloOf(connection.id, this.#surroundings.clock.wall(), this.#options.settings, this.#reception.backoff);
     connection.toldBaseMs = hello.backoff.baseMs;
     this.#aging.opened(connection);
     connection.tell(hello);

@@ -58,6 +58,8 @@ export interface WireBackoff {
 export interface Hello {
   readonly type: 'hello';
   readonly client: string;
+  /** The gateway's time, in Unix milliseconds. Absent from gateways of an older version, as in the result of `ping`. */
+  readonly now?: number;
   /** Silence after which the client sends a `ping`, in milliseconds. */
   readonly pingIntervalMs: number;
   /**
@@ -131,6 +133,13 @@ export interface Batch {
   readonly after: number;
   readonly upto: number;
   readonly leftOut: number;
+  /**
+   * Time at which the first item was accepted, in Unix milliseconds by its publisher's clock. A summed or conflated item
+   * has the time of its newest publication. Absent without items, and from gateways of an older version.
+   */
+  readonly at?: number;
+  /** For each further item, milliseconds from the item before it, maybe below 0; absent = all were accepted at `at`. */
+  readonly dt?: readonly number[];
   readonly items: readonly BatchItem[];
 }
 

@@ -97,7 +97,7 @@ export class V1Dialect implements Dialect {
       case 'counts':
         return this.#counts(command);
       case 'ping':
-        return { result: {} };
+        return { result: { now: this.#surroundings.clock.wall() } };
     }
   }
 

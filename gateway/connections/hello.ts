@@ -5,11 +5,12 @@ import type { Hello } from '../../core/protocol/barrage-v1.ts';
 /** Share of a ping interval in which a client waits for its pong. */
 const pongShare = 0.4;
 
-/** The first message to a client: its number, and what it must keep to. */
-export function helloOf(id: number, { pingIntervalMs }: { readonly pingIntervalMs: number }, backoff: BackoffBounds): Hello {
+/** The first message to a client: its number, the time in Unix milliseconds, and what it must keep to. */
+export function helloOf(id: number, now: number, { pingIntervalMs }: { readonly pingIntervalMs: number }, backoff: BackoffBounds): Hello {
   return {
     type: 'hello',
     client: String(id),
+    now,
     pingIntervalMs,
     pongTimeoutMs: Math.round(pingIntervalMs * pongShare),
     backoff,

@@ -39,6 +39,7 @@ function v1With(detail: SumDetail, handover?: Encoding): Encoding {
         if (items.some(({ publication }) => publication.kind === 'binary')) return encodeBinaryBatch(span, items, detail);
         return encodeTextBatch(
           span,
+          items,
           items.map((item) => (encoded === undefined ? encodeTextItem(item, detail) : itemOf(item, detail, encoded))),
         );
       },

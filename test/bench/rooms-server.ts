@@ -37,7 +37,7 @@ async function startBare(isRaw: boolean): Promise<Started> {
   let offset = 0;
   const send = (channel: string, data: string): number => {
     const at = ++offset;
-    const span = `"channel":${JSON.stringify(channel)},"epoch":"e","after":${at - 1},"upto":${at},"leftOut":0`;
+    const span = `"channel":${JSON.stringify(channel)},"epoch":"e","after":${at - 1},"upto":${at},"leftOut":0,"at":${Date.now()}`;
     const text = `{"type":"batch",${span},"items":[{"offset":${at},"data":${JSON.stringify(data)}}]}`;
     const members = rooms.get(channel) ?? new Set();
     const frame = isRaw ? textFrame(text) : undefined;

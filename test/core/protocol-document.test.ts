@@ -24,13 +24,16 @@ function text(key: string): string {
   return vector;
 }
 
-function publication(payload: Buffer, kind: Publication['kind']): Publication {
-  return { kind, payload, priority: 'normal', acceptedAt: 0, ttlMs: 0, conflation: undefined, sender: undefined, traceparent: undefined };
+const acceptedAt = 1_790_000_000_000;
+
+function publication(payload: Buffer, kind: Publication['kind'], laterMs: number): Publication {
+  const rest = { priority: 'normal', ttlMs: 0, conflation: undefined, sender: undefined, traceparent: undefined } as const;
+  return { ...rest, kind, payload, acceptedAt: acceptedAt + laterMs };
 }
 
-const comment = publication(Buffer.from('{"text":"弹幕"}'), 'text');
-const like = publication(Buffer.from('like'), 'text');
-const voice = publication(Buffer.from([0x00, 0x01, 0xfe, 0xff]), 'binary');
+const comment = publication(Buffer.from('{"text":"弹幕"}'), 'text', 0);
+const like = publication(Buffer.from('like'), 'text', 40);
+const voice = publication(Buffer.from([0x00, 0x01, 0xfe, 0xff]), 'binary', 40);
 const span = { channel: 'video:1', epoch: 'e1', after: 6, upto: 9, leftOut: 1 };
 const first: PlacedPublication = { offset: 7, publication: comment, count: undefined };
 
@@ -45,9 +48,11 @@ test('the document has all the vectors', () => {
 });
 
 test('a text batch is written as documented, and read by the SDK as what was published', () => {
+  const placed = [first, { offset: 9, publication: like, count: 1000 }];
   const written = encodeTextBatch(
     span,
-    [first, { offset: 9, publication: like, count: 1000 }].map((item) => encodeTextItem(item)),
+    placed,
+    placed.map((item) => encodeTextItem(item)),
   );
   expect(written).toEqual(bytes('batch-text'));
   expect(payloadOf(written).toString()).toBe(text('batch-text json'));
@@ -58,8 +63,8 @@ test('a text batch is written as documented, and read by the SDK as what was pub
     after: 6,
     upto: 9,
     publications: [
-      { channel: 'video:1', offset: 7, data: '{"text":"弹幕"}' },
-      { channel: 'video:1', offset: 9, data: 'like', count: 1000 },
+      { channel: 'video:1', offset: 7, data: '{"text":"弹幕"}', acceptedAt },
+      { channel: 'video:1', offset: 9, data: 'like', count: 1000, acceptedAt: acceptedAt + 40 },
     ],
   });
 });
@@ -70,7 +75,7 @@ test('a sum is written with its parts as documented, and the SDK counts only wha
   expect(payloadOf(handover ?? Buffer.alloc(0)).toString()).toBe(text('batch-parts json'));
   const message = readMessage(text('batch-parts json'));
   if (message.type !== 'batch') throw new Error('no batch');
-  const told = { channel: 'video:1', offset: 9, data: 'like' };
+  const told = { channel: 'video:1', offset: 9, data: 'like', acceptedAt: acceptedAt + 40 };
   expect(publicationsAfter(message.publications, 6)).toEqual([{ ...told, count: 1000 }]);
   expect(publicationsAfter(message.publications, 7)).toEqual([{ ...told, count: 700 }]);
   expect(publicationsAfter(message.publications, 8)).toEqual([{ ...told, count: 500 }]);
@@ -85,7 +90,10 @@ test('a binary batch is written as documented, and read by the SDK as what was p
     type: 'batch',
     after: 6,
     upto: 9,
-    publications: [{ offset: 7, data: '{"text":"弹幕"}' }, { offset: 9 }],
+    publications: [
+      { offset: 7, data: '{"text":"弹幕"}', acceptedAt },
+      { offset: 9, acceptedAt: acceptedAt + 40 },
+    ],
   });
   if (message.type === 'batch') expect(Buffer.from(message.publications[1]?.data ?? '')).toEqual(voice.payload);
 });

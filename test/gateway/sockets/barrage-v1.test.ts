@@ -35,12 +35,15 @@ test('hello comes first, once, and says how to behave', async () => {
     BARRAGE_BACKOFF_BASE_MS: '300',
     BARRAGE_BACKOFF_CAP_MS: '9000',
   });
+  const before = Date.now();
   const [one, two] = [await barrage.v1(), await barrage.v1()];
+  const after = Date.now();
   expect(one.socket.protocol).toBe('barrage.v1');
   expect(one.messages).toEqual([
     {
       type: 'hello',
       client: expect.stringMatching(/^[0-9]{1,16}$/),
+      now: expect.toSatisfy((now: number) => now >= before && now <= after, 'the time of this machine'),
       pingIntervalMs: 20_000,
       pongTimeoutMs: 8_000,
       backoff: { baseMs: 300, capMs: 9_000 },
@@ -60,7 +63,7 @@ test('every command gets one reply with its id, in order', async () => {
   const ids = [7, 0, 9_007_199_254_740_991, 7];
   for (const id of ids) client.send({ id, op: 'ping' });
   await until(() => client.messages.length === 1 + ids.length);
-  expect(client.messages.slice(1)).toEqual(ids.map((id) => ({ type: 'reply', id, result: {} })));
+  expect(client.messages.slice(1)).toEqual(ids.map((id) => ({ type: 'reply', id, result: { now: expect.any(Number) } })));
 });
 
 test('each error has its code, words, and whether to try again', async () => {
