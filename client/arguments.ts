@@ -80,6 +80,13 @@ export function bufferMaxOf(bufferMax: unknown): number {
   return bufferMax as number;
 }
 
+/** @throws TypeError for a delay that is neither a function nor absent */
+export function delayOf(delay: unknown): (() => number) | undefined {
+  if (delay !== undefined && typeof delay !== 'function')
+    throw new TypeError(`delay is a function that gives milliseconds, and not ${nameOf(delay)}`);
+  return delay as (() => number) | undefined;
+}
+
 /** @throws TypeError for a token that is neither text nor a function nor absent */
 export function tokenOf<T>(token: T): T {
   if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {

@@ -6,10 +6,11 @@ import { platformClock, type ClientClock } from './client-clock.ts';
 import type { CommandBody, Outcome } from './command.ts';
 import { Connection, type Arrival } from './connection.ts';
 import { Departure } from './departure.ts';
-import { BarrageError } from './errors.ts';
+import { BarrageError, closed, tooMany } from './errors.ts';
 import { Listeners } from './listeners.ts';
 import { Rejoins } from './rejoins.ts';
 import { Route } from './route.ts';
+import { ServerClock } from './server-clock.ts';
 import { Subscription, type SubscribeOptions } from './subscription.ts';
 import { listenForWakeups } from './wakeups.ts';
 import { isSubscribeResult } from './wire.ts';
@@ -18,7 +19,7 @@ export type { BarrageAddress, BarrageEvents, BarrageOptions, BarrageState, Direc
 export type { PublishData, PublishOptions } from './arguments.ts';
 export { BarrageError, type BarrageErrorCode } from './errors.ts';
 export type { GapReason } from './cursor.ts';
-export type { Batch, Gap, Overflow, Subscription, SubscriptionEvents, SubscriptionState, SubscribeOptions } from './subscription.ts';
+export type { Batch, Early, Gap, Overflow, Subscription, SubscriptionEvents, SubscriptionState, SubscribeOptions } from './subscription.ts';
 export type { GetState, Snapshot } from './snapshots.ts';
 export type { Publication } from './wire.ts';
 
@@ -31,6 +32,7 @@ export class Barrage {
   readonly #token: BarrageOptions['token'];
   readonly #random: () => number;
   readonly #clock: ClientClock;
+  readonly #serverClock = new ServerClock();
   readonly #route: Route;
   readonly #listeners = new Listeners<BarrageEvents>(['state', 'gap', 'direct', 'error', 'hello', 'subscription']);
   readonly #subscriptions = new Map<string, Subscription>();
@@ -147,6 +149,7 @@ export class Barrage {
       url,
       token: this.#token,
       clock: this.#clock,
+      serverClock: this.#serverClock,
       random: this.#random,
       onHello: (_connection, hello): void => {
         this.#route.greeted(hello.backoff);
@@ -254,7 +257,7 @@ export class Barrage {
   }
 
   #join(subscription: Subscription, connection: Connection): void {
-    const { channel, density, position: since } = subscription;
+    const { channel, density, arrived: since } = subscription;
     connection.sendInOrder({ op: 'subscribe', channel, density, since }, (outcome) => {
       if (this.#subscriptions.get(channel) !== subscription || !this.#isRead(connection)) return;
       if (outcome.kind === 'result' && isSubscribeResult(outcome.result)) {
@@ -317,6 +320,7 @@ export class Barrage {
   #add(channel: string, options: SubscribeOptions): Subscription {
     const subscription = new Subscription(channel, options, {
       times: { clock: this.#clock, random: this.#random, bounds: () => this.#route.bounds },
+      serverClock: this.#serverClock,
       density: async (density): Promise<void> => {
         if (this.#connection?.crowded === true) throw tooMany();
         await this.#tellAll({ op: 'density', channel, density });
@@ -389,12 +393,4 @@ export class Barrage {
     this.#state = state;
     this.#listeners.emit('state', state);
   }
-}
-
-function tooMany(): BarrageError {
-  return new BarrageError('too_many_requests', 'too many commands about subscriptions wait for their answers: wait for some of them', true);
-}
-
-function closed(): BarrageError {
-  return new BarrageError('closed', 'this client is closed', false);
 }

@@ -6,8 +6,9 @@ import { CommandQueue, waitingBytesMax, type QueueRefusal } from './command-queu
 import type { CommandBody, Outcome, Settle } from './command.ts';
 import { BarrageError } from './errors.ts';
 import { Liveness } from './liveness.ts';
+import type { ServerClock } from './server-clock.ts';
 import { sdkVersion } from './version.ts';
-import { readMessage, type Received } from './wire.ts';
+import { isTime, readMessage, type Received } from './wire.ts';
 
 /** Every message but hello and replies, which the connection treats itself. */
 export type Arrival = Exclude<Received, Hello | Reply | { readonly type: 'unknown' }>;
@@ -16,6 +17,8 @@ export interface ConnectionOptions {
   readonly url: string;
   readonly token: TokenSource | undefined;
   readonly clock: ClientClock;
+  /** Learns the times that the gateway tells. */
+  readonly serverClock: ServerClock;
   readonly random: () => number;
   /** The gateway said hello; the token, if any, is not accepted yet. */
   readonly onHello: (connection: Connection, hello: Hello) => void;
@@ -175,6 +178,7 @@ export class Connection {
     this.#liveness?.received(this.#options.clock.monotonic());
     if (message.type === 'hello') return this.#greet(message);
     if (message.type === 'reply') {
+      if ('result' in message) this.#learnTime(message);
       const outcome: Outcome =
         'error' in message
           ? { kind: 'error', error: new BarrageError(message.error.code, message.error.message, message.error.retry) }
@@ -191,6 +195,7 @@ export class Connection {
     }
     const { token, clock, random, onError } = this.#options;
     this.#cancelTimer();
+    if (hello.now !== undefined) this.#options.serverClock.greeted(hello.now, clock.monotonic());
     this.#queue = new CommandQueue(hello.limits, clock.monotonic());
     this.#liveness = new Liveness(hello, clock.monotonic());
     this.#watch();
@@ -206,6 +211,13 @@ export class Connection {
       onFirst: (outcome): void => (outcome.kind === 'result' ? this.#open() : this.#abandon(outcome.error)),
       onError,
     });
+  }
+
+  /** The answer to a ping has the gateway's time. */
+  #learnTime({ id, result }: Extract<Reply, { readonly result: unknown }>): void {
+    const { now } = result;
+    if (this.#pending.get(id)?.op !== 'ping' || !isTime(now)) return;
+    this.#options.serverClock.told(now, this.#options.clock.monotonic());
   }
 
   #open(): void {

@@ -19,3 +19,13 @@ export class BarrageError extends Error {
     this.retry = retry;
   }
 }
+
+/** The error of a command about subscriptions that finds too many others waiting. */
+export function tooMany(): BarrageError {
+  return new BarrageError('too_many_requests', 'too many commands about subscriptions wait for their answers: wait for some of them', true);
+}
+
+/** The error of a call after `close`. */
+export function closed(): BarrageError {
+  return new BarrageError('closed', 'this client is closed', false);
+}

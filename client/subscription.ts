@@ -2,12 +2,15 @@ import type { Gap as GapMessage, SubscribeResult } from '../core/protocol/barrag
 import type { Position } from '../core/publication.ts';
 import type { Connection } from './connection.ts';
 import { Cursor, type GapSpan, type Told } from './cursor.ts';
-import { bufferMaxOf, densityOf, optionsOf } from './arguments.ts';
+import { DelayedDelivery } from './delayed-delivery.ts';
+import { bufferMaxOf, delayOf, densityOf, optionsOf } from './arguments.ts';
 import { BarrageError } from './errors.ts';
 import { Feed } from './feed.ts';
+import type { NewBatch, Step } from './holdback.ts';
 import { Listeners } from './listeners.ts';
 import { ChannelMove } from './move.ts';
 import type { Span } from './position.ts';
+import type { ServerClock } from './server-clock.ts';
 import { Snapshots, type AttemptTimes, type GetState, type Snapshot } from './snapshots.ts';
 import { publicationsAfter } from './sums.ts';
 import type { Publication, ReceivedBatch } from './wire.ts';
@@ -31,6 +34,12 @@ export interface Overflow {
   readonly leftOut: number;
 }
 
+/** Publications that were delivered before their `delay`: more were held back than may be, or the gateway ended it. */
+export interface Early {
+  readonly channel: string;
+  readonly publications: number;
+}
+
 /**
  * `failed`: the gateway refused the subscription, or ended the connection for good. `unsubscribed`: either side ended
  * it. Both are final.
@@ -43,6 +52,7 @@ export interface SubscriptionEvents {
   readonly gap: Gap;
   readonly overflow: Overflow;
   readonly snapshot: Snapshot;
+  readonly early: Early;
   readonly state: SubscriptionState;
   readonly error: BarrageError;
 }
@@ -50,6 +60,7 @@ export interface SubscriptionEvents {
 /** The part of the client that a subscription uses. */
 export interface SubscriptionOwner {
   readonly times: AttemptTimes;
+  readonly serverClock: ServerClock;
   density(density: number | undefined): Promise<void>;
   unsubscribe(subscription: Subscription): Promise<void>;
   gap(gap: Gap): void;
@@ -67,6 +78,11 @@ export interface SubscribeOptions {
    * it. Publications come only after it. A call that fails is repeated with back-off.
    */
   readonly getState?: GetState;
+  /**
+   * Milliseconds that the player is behind: each publication is delivered that long after it was accepted. Asked for
+   * again at least every 250 ms while something is held back. At most 10,000 publications and 8 MiB are held back.
+   */
+  readonly delay?: () => number;
 }
 
 /**
@@ -77,10 +93,20 @@ export class Subscription implements AsyncIterable<Publication> {
   readonly channel: string;
   readonly #owner: SubscriptionOwner;
   readonly #bufferMax: number;
-  readonly #listeners = new Listeners<SubscriptionEvents>(['batch', 'publication', 'gap', 'overflow', 'snapshot', 'state', 'error']);
+  readonly #listeners = new Listeners<SubscriptionEvents>([
+    'batch',
+    'publication',
+    'gap',
+    'overflow',
+    'early',
+    'snapshot',
+    'state',
+    'error',
+  ]);
   readonly #feeds = new Set<Feed<Publication>>();
   readonly #cursor = new Cursor<ReceivedBatch>();
   readonly #snapshots: Snapshots<ReceivedBatch> | undefined;
+  readonly #delayed: DelayedDelivery | undefined;
   #density: number | undefined;
   #state: SubscriptionState = 'subscribing';
   #fault: BarrageError | undefined;
@@ -99,6 +125,16 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#owner = owner;
     const { getState } = options;
     if (getState !== undefined) this.#snapshots = this.#snapshotsOf(getState);
+    const delay = delayOf(options.delay);
+    this.#delayed =
+      delay &&
+      new DelayedDelivery({
+        delay,
+        clock: owner.times.clock,
+        serverClock: owner.serverClock,
+        deliver: (step): void => this.#deliver(step),
+        onEarly: (publications): void => void this.#listeners.emit('early', { channel, publications }),
+      });
   }
 
   get state(): SubscriptionState {
@@ -109,7 +145,17 @@ export class Subscription implements AsyncIterable<Publication> {
    * The position up to which all publications were delivered or reported as a gap; `undefined` before the first answer.
    */
   get position(): Position | undefined {
+    return this.#delayed?.isEmpty === false ? this.#delayed.position : this.#cursor.position;
+  }
+
+  /** The position up to which everything has arrived, though it may be held back. @internal */
+  get arrived(): Position | undefined {
     return this.#cursor.position;
+  }
+
+  /** Number of publications that are held back for `delay`. */
+  get held(): number {
+    return this.#delayed?.held ?? 0;
   }
 
   /** The density that was asked for, in publications a second; `undefined`: the channel's whole budget. */
@@ -232,13 +278,16 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#snapshots?.end();
     this.#source = undefined;
     this.#move = undefined;
+    // The application ended the subscription: the publications that wait for it are not wanted any more.
+    const waiting = error === undefined ? 'discard' : 'hand-out';
+    this.#delayed?.end(waiting);
+    // A listener may have ended it meanwhile.
+    if (this.#isOver) return;
     this.#fault = state === 'failed' ? error : undefined;
     this.#become(state);
     const isHeard = error === undefined || this.#listeners.emit('error', error);
     if (!isHeard && (this.#fault === undefined || this.#feeds.size === 0)) this.#owner.unheard(error);
-    // The application ended the subscription: the publications that wait for its loops are not wanted any more.
-    const what = error === undefined ? 'discard' : 'hand-out';
-    for (const feed of this.#feeds) feed.end(this.#fault, what);
+    for (const feed of this.#feeds) feed.end(this.#fault, waiting);
     this.#feeds.clear();
   }
 
@@ -257,35 +306,39 @@ export class Subscription implements AsyncIterable<Publication> {
       getState,
       times: this.#owner.times,
       position: () => this.#cursor.position,
-      onSnapshot: (position, state) => this.#listeners.emit('snapshot', { channel: this.channel, position, state }),
+      onSnapshot: (position, state) => this.#handOut([{ kind: 'snapshot', position, state }]),
       onError: (error) => {
         if (!this.#listeners.emit('error', error)) this.#owner.unheard(error);
       },
-      tell: (told) => this.#handOut(told),
+      tell: (told) => this.#handOut(told.map(stepOf)),
     });
   }
 
   #tell(tolds: readonly Told<ReceivedBatch>[]): void {
-    if (this.#snapshots === undefined) this.#handOut(tolds);
+    if (this.#snapshots === undefined) this.#handOut(tolds.map(stepOf));
     else this.#snapshots.arrived(tolds);
   }
 
-  #handOut(tolds: readonly Told<ReceivedBatch>[]): void {
-    for (const told of tolds) {
-      // A listener may have ended the subscription.
-      if (this.#isOver) return;
-      if (told.kind === 'gap') {
-        const gap: Gap = { channel: this.channel, from: told.from, to: told.to, reason: told.reason };
-        this.#listeners.emit('gap', gap);
-        this.#owner.gap(gap);
-      } else {
-        this.#deliver(told.batch, told.deliverAfter);
-      }
-    }
+  #handOut(steps: readonly Step[]): void {
+    if (this.#delayed !== undefined) return this.#delayed.add(steps);
+    for (const step of steps) this.#deliver(step);
   }
 
-  #deliver({ channel, epoch, upto, publications: all }: ReceivedBatch, after: number): void {
-    const publications: readonly Publication[] = publicationsAfter(all, after);
+  #deliver(step: Step): void {
+    // A listener may have ended the subscription.
+    if (this.#isOver) return;
+    if (step.kind === 'batch') return this.#deliverBatch(step.batch);
+    if (step.kind === 'snapshot') {
+      this.#listeners.emit('snapshot', { channel: this.channel, position: step.position, state: step.state });
+      return;
+    }
+    const gap: Gap = { channel: this.channel, from: step.from, to: step.to, reason: step.reason };
+    this.#listeners.emit('gap', gap);
+    this.#owner.gap(gap);
+  }
+
+  #deliverBatch({ epoch, after, upto, publications }: NewBatch): void {
+    const { channel } = this;
     this.#listeners.emit('batch', { channel, epoch, after, upto, leftOut: upto - after - publications.length, publications });
     for (const publication of publications) {
       // A listener may have ended the subscription in the middle of the batch.
@@ -297,4 +350,11 @@ export class Subscription implements AsyncIterable<Publication> {
       if (leftOut > 0) this.#listeners.emit('overflow', { channel, leftOut });
     }
   }
+}
+
+function stepOf(told: Told<ReceivedBatch>): Step {
+  if (told.kind === 'gap') return told;
+  const { batch, deliverAfter: after } = told;
+  const { epoch, upto } = batch;
+  return { kind: 'batch', batch: { epoch, after, upto, publications: publicationsAfter(batch.publications, after) } };
 }

@@ -40,6 +40,8 @@ function inWords(name: SliderName, value: number): string {
       return `${value} %`;
     case 'density':
       return value === densityMax ? 'all' : `${value} a second`;
+    case 'behind':
+      return value === 0 ? 'live' : `${value} s`;
     case 'screenMax':
       return String(value);
     case 'seconds':

@@ -6,16 +6,22 @@ const refreshMs = 500;
 const askMs = 3000;
 const whole = new Intl.NumberFormat('en');
 
+/** Numbers of comments on the screen, and of those that wait for the player. */
+interface Shown {
+  readonly flying: () => number;
+  readonly held: () => number;
+}
+
 /** The panel of figures: this page's publications, and the gateway's figures of the channel. */
 export class Numbers {
   readonly #tally: Tally;
-  readonly #flying: () => number;
+  readonly #shown: Shown;
   #online: number | undefined;
   #pingMs: number | undefined;
 
-  constructor(tally: Tally, flying: () => number) {
+  constructor(tally: Tally, shown: Shown) {
     this.#tally = tally;
-    this.#flying = flying;
+    this.#shown = shown;
     setInterval(() => {
       if (!document.hidden) this.#refresh();
     }, refreshMs);
@@ -65,7 +71,9 @@ export class Numbers {
     write('left-out', whole.format(tally.leftOut));
     write('gaps', whole.format(tally.gaps));
     write('not-shown', whole.format(tally.notShown));
-    write('flying', whole.format(this.#flying()));
+    write('flying', whole.format(this.#shown.flying()));
+    const held = this.#shown.held();
+    write('held', held === 0 ? '' : `${whole.format(held)} held back, `);
     write('received', whole.format(tally.publications));
   }
 }

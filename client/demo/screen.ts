@@ -45,6 +45,7 @@ class Screen {
       this.#tally.gaps++;
     },
     refused: (error) => this.#composer.notice(errorInWords(error)),
+    delay: () => this.#settings.behind * 1000,
   });
   readonly #refreshStatus = showStatus(this.#barrage, element('status', HTMLElement), () => this.#pausedWord());
   #settings = loadSettings();
@@ -67,7 +68,7 @@ class Screen {
     this.#watcher.setDensity(this.#settings.density);
     document.addEventListener('visibilitychange', () => this.#follow());
     this.#follow();
-    new Numbers(this.#tally, () => this.#stage.flying).ask(this.#barrage, this.#channel);
+    new Numbers(this.#tally, { flying: () => this.#stage.flying, held: () => this.#watcher.held }).ask(this.#barrage, this.#channel);
     new LikeButton(element('like', HTMLButtonElement), (count) => {
       this.#publishing.like(count).catch((error: unknown) => this.#composer.notice(errorInWords(error)));
     });
@@ -186,6 +187,7 @@ class Screen {
           flying: this.#stage.flying,
           feed: this.#feed.count,
           subscribed: this.#watcher.subscribed,
+          held: this.#watcher.held,
           tally: this.#tally,
         }),
       },

@@ -6,6 +6,8 @@ export interface DisplaySettings {
   readonly opacity: number;
   /** Most publications a second that the server is asked for; `densityMax` asks for all. */
   readonly density: number;
+  /** How far the viewer's player is behind the live picture, in seconds: comments are held back as long. */
+  readonly behind: number;
   /** Most comments on the screen at a time. */
   readonly screenMax: number;
   /** Stay of a comment on the screen, in seconds. */
@@ -25,6 +27,7 @@ export const densityUnbounded = 100_000;
 export const settingBounds = {
   opacity: { min: 10, max: 100, step: 5, initial: 100 },
   density: { min: densityMin, max: densityMax, step: 1, initial: densityMax },
+  behind: { min: 0, max: 30, step: 1, initial: 0 },
   screenMax: { min: 10, max: 300, step: 10, initial: 160 },
   seconds: { min: 4, max: 20, step: 1, initial: 9 },
   scale: { min: 50, max: 200, step: 10, initial: 100 },
@@ -54,6 +57,7 @@ export function loadSettings(): DisplaySettings {
     on: stored['on'] !== false,
     opacity: slider('opacity'),
     density: slider('density'),
+    behind: slider('behind'),
     screenMax: slider('screenMax'),
     seconds: slider('seconds'),
     scale: slider('scale'),

@@ -8,6 +8,8 @@ export interface Watching {
   readonly batch: (batch: ReceivedBatch) => void;
   readonly gap: () => void;
   readonly refused: (error: unknown) => void;
+  /** How long publications are held back after they were accepted, in milliseconds. */
+  readonly delay: () => number;
 }
 
 export interface ReceivedBatch {
@@ -39,6 +41,11 @@ export class Watcher {
 
   get subscribed(): boolean {
     return this.#subscription !== undefined;
+  }
+
+  /** Number of publications that are held back. */
+  get held(): number {
+    return this.#subscription?.held ?? 0;
   }
 
   watch(wanted: boolean): void {
@@ -73,7 +80,8 @@ export class Watcher {
 
   #subscribe(): void {
     const density = this.#density;
-    const subscription = this.#barrage.subscribe(this.#channel, density === densityMax ? {} : { density });
+    const { delay } = this.#watching;
+    const subscription = this.#barrage.subscribe(this.#channel, density === densityMax ? { delay } : { density, delay });
     this.#subscription = subscription;
     const current = (): boolean => this.#subscription === subscription;
     subscription.on('batch', (batch) => {

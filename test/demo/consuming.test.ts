@@ -90,6 +90,44 @@ test(
   },
 );
 
+test('comments are held back as long as the viewer says that the player is behind', { timeout: 60_000 }, async () => {
+  const { page, faults } = await screen('video:behind');
+  await page.evaluate(() => {
+    const shownAt: Record<string, number> = {};
+    Object.assign(globalThis, { shownAt });
+    const lines = document.querySelector('#feed-lines');
+    if (lines === null) throw new Error('the page has no list of comments');
+    const look = (): void => {
+      for (const word of ['three', 'thirty']) if (lines.textContent.includes(word)) shownAt[word] ??= Date.now();
+    };
+    new MutationObserver(look).observe(lines, { childList: true, characterData: true, subtree: true });
+  });
+  const shownAt = (word: string): Promise<number | undefined> =>
+    page.evaluate((name) => (globalThis as unknown as { shownAt: Record<string, number> }).shownAt[name], word);
+  await page.locator('#tab-display').click();
+  await page.locator('#setting-behind').fill('3');
+  await expect.poll(() => page.locator('#setting-behind-value').textContent(), within).toBe('3 s');
+  await page.locator('#tab-comments').click();
+  const at = Date.now();
+  await theatre.publish('three', 'video:behind');
+  await expect.poll(() => shownAt('three'), within).toBeDefined();
+  // All clocks are this machine's, which are read in whole milliseconds.
+  expect(await shownAt('three')).toBeGreaterThanOrEqual(at + 3_000 - 2);
+  // A slider that is drawn back lets go what it held.
+  await page.locator('#tab-display').click();
+  await page.locator('#setting-behind').fill('30');
+  const publishedAt = Date.now();
+  await theatre.publish('thirty', 'video:behind');
+  await until(page, ({ held }) => held === 1);
+  await expect.poll(() => page.locator('#panel-numbers .note').textContent(), within).toMatch(/^1 held back, \d+ in all$/);
+  await page.locator('#setting-behind').press('Home');
+  await expect.poll(() => page.locator('#setting-behind-value').textContent(), within).toBe('live');
+  await page.locator('#tab-comments').click();
+  await expect.poll(() => shownAt('thirty'), within).toBeDefined();
+  expect(await shownAt('thirty')).toBeLessThan(publishedAt + 30_000);
+  expect([(await inside(page)).held, faults]).toEqual([0, []]);
+});
+
 test('after 5,000 comments nothing has grown beyond its bound', { timeout: 120_000 }, async () => {
   const { page, faults } = await screen('video:1');
   const payloads = (count: number) =>

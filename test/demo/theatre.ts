@@ -12,6 +12,7 @@ export interface Inside {
   readonly backlog: number;
   readonly feed: number;
   readonly subscribed: boolean;
+  readonly held: number;
   readonly tally: { readonly publications: number; readonly likes: number; readonly notShown: number; readonly gaps: number };
 }
 

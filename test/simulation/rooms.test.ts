@@ -41,6 +41,7 @@ function checkEveryoneIsAtTheEnd(world: World): void {
   for (const viewer of world.viewers) {
     if (viewer.isGone) continue;
     expect(viewer.cursor.position).toEqual({ epoch: world.log.epoch, offset: world.log.offset });
+    viewer.application?.checkAll();
   }
 }
 

@@ -9,6 +9,7 @@ import { readFrames } from '../support/frames.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedSocket, type SimulatedGateway } from './gateway.ts';
 import type { SimulatedLog } from './log.ts';
+import { Application } from './application.ts';
 import type { Random } from './random.ts';
 
 interface Link {
@@ -45,11 +46,14 @@ export class Viewer {
   #move: ChannelMove<ReceivedBatch> | undefined;
   #nextId = 1;
   isGone = false;
+  readonly application: Application | undefined;
 
-  constructor(clock: FakeClock, random: Random, log: SimulatedLog) {
+  /** With an `application` behind it, which holds back what the viewer is told. */
+  constructor(clock: FakeClock, random: Random, log: SimulatedLog, application?: Application) {
     this.#clock = clock;
     this.#random = random;
     this.#log = log;
+    this.application = application;
   }
 
   get gateway(): SimulatedGateway | undefined {
@@ -97,6 +101,7 @@ export class Viewer {
 
   leave(): void {
     this.isGone = true;
+    this.application?.close();
     this.#link?.socket.end();
     this.#old?.socket.end();
   }
@@ -111,6 +116,7 @@ export class Viewer {
       },
       onEnd: () => this.#ended(link),
     });
+    this.application?.greeted();
     const link: Link = { gateway, socket, server: gateway.accept(v1Encoding, socket), isOver: false, subscribeId: undefined };
     return link;
   }
@@ -203,6 +209,7 @@ export class Viewer {
         expect(event.from).toEqual(this.#told);
         this.gaps.push(event);
         this.#told = event.to;
+        this.application?.take([event]);
         continue;
       }
       const { batch, deliverAfter } = event;
@@ -213,13 +220,17 @@ export class Viewer {
       this.leftOut += batch.upto - deliverAfter;
       let last = deliverAfter;
       let summed = 0;
-      for (const publication of publicationsAfter(batch.publications, deliverAfter)) {
+      const publications = publicationsAfter(batch.publications, deliverAfter);
+      this.application?.take([{ kind: 'batch', batch: { epoch: batch.epoch, after: deliverAfter, upto: batch.upto, publications } }]);
+      for (const publication of publications) {
         expect(publication.offset).toBeGreaterThan(last);
         expect(publication.offset).toBeLessThanOrEqual(batch.upto);
         last = publication.offset;
         summed += publication.count ?? 0;
         const truth = this.#log.publications.get(`${batch.epoch}:${publication.offset}`);
-        expect(Buffer.from(publication.data).toString()).toBe(truth?.payload.toString());
+        expect(`${publication.acceptedAt} ${Buffer.from(publication.data).toString()}`).toBe(
+          `${truth?.acceptedAt} ${truth?.payload.toString()}`,
+        );
         this.delivered++;
         this.leftOut--;
       }

@@ -2,6 +2,7 @@ import { Policies, defaultPolicy, type ChannelPolicy } from '../../core/policy/p
 import { priorities, type Publication } from '../../core/publication.ts';
 import { dropReasons } from '../../gateway/accounts/tally.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { Application } from './application.ts';
 import { SimulatedGateway } from './gateway.ts';
 import { SimulatedLog } from './log.ts';
 import { Random } from './random.ts';
@@ -145,7 +146,9 @@ export class World {
   }
 
   #join(): void {
-    const viewer = new Viewer(this.clock, this.random, this.log);
+    // Two in each run are enough for the rules of holding back, and keep the runs short.
+    const application = this.viewers.length < 2 ? new Application(this.clock) : undefined;
+    const viewer = new Viewer(this.clock, this.random, this.log, application);
     this.viewers.push(viewer);
     viewer.connect(this.random.pick(this.gateways), this.#troubles.densities ? this.random.pick([undefined, 5, 20]) : undefined);
   }

@@ -1,0 +1,129 @@
+import type { Position } from '../core/publication.ts';
+import type { GapSpan } from './cursor.ts';
+import type { Span } from './position.ts';
+import type { Publication } from './wire.ts';
+
+/** Bounds of what one subscription holds back. Beyond them the oldest is delivered before its time. */
+export const heldPublicationsMax = 10_000;
+export const heldBytesMax = 8_388_608;
+
+/** A batch of which only new publications are left, in the application's form. */
+export interface NewBatch extends Span {
+  readonly publications: readonly Publication[];
+}
+
+/** A step of a channel's order that the application is told of. */
+export type Step =
+  | { readonly kind: 'batch'; readonly batch: NewBatch }
+  | ({ readonly kind: 'gap' } & GapSpan)
+  /** The application's own state at a position. */
+  | { readonly kind: 'snapshot'; readonly position: Position; readonly state: unknown };
+
+interface HeldBatch {
+  readonly kind: 'batch';
+  batch: NewBatch;
+  /** For each publication of `batch`, when it was accepted, by the client's monotonic clock in milliseconds. */
+  bornAt: readonly number[];
+}
+
+type Held = HeldBatch | Exclude<Step, { kind: 'batch' }>;
+
+/**
+ * The steps of one channel that wait until their publications are old enough. Pure: the caller tells the time.
+ *
+ * - Steps come out in the order in which they went in, each once, and together account for the same offsets.
+ * - A publication that was accepted at `bornAt` is not taken before `bornAt` + delay. One behind it waits for it.
+ * - A batch is taken in parts, except when it has sums: a sum may count offsets of an earlier part, and a position
+ *   between the two would then be wrong.
+ * - Gaps, snapshots and batches without publications wait only for what is before them.
+ */
+export class Holdback {
+  /** A queue: the steps from `#first` on. */
+  #steps: Held[] = [];
+  #first = 0;
+  #publications = 0;
+  #bytes = 0;
+
+  /** Number of publications that are held. */
+  get publications(): number {
+    return this.#publications;
+  }
+
+  /** Whether more is held than may be. */
+  get isOver(): boolean {
+    return this.#publications > heldPublicationsMax || this.#bytes > heldBytesMax;
+  }
+
+  get isEmpty(): boolean {
+    return this.#first === this.#steps.length;
+  }
+
+  /** The position before the first held step; `undefined` where there was none, or when nothing is held. */
+  get position(): Position | undefined {
+    const held = this.#steps[this.#first];
+    if (held === undefined) return undefined;
+    switch (held.kind) {
+      case 'batch':
+        return { epoch: held.batch.epoch, offset: held.batch.after };
+      case 'gap':
+        return held.from;
+      case 'snapshot':
+        return held.position;
+    }
+  }
+
+  /** `bornAt` has one time for each publication of a batch. */
+  add(step: Step, bornAt: readonly number[]): void {
+    if (step.kind === 'batch') this.#count(step.batch.publications, 1);
+    this.#steps.push(step.kind === 'batch' ? { ...step, bornAt } : step);
+  }
+
+  /** The next step, if it is old enough at `now`; of a batch the part that is. */
+  take(now: number, delayMs: number): Step | undefined {
+    const held = this.#steps[this.#first];
+    if (held?.kind !== 'batch') return this.takeFirst();
+    const { batch, bornAt } = held;
+    const { publications } = batch;
+    const young = bornAt.findIndex((at) => at + delayMs > now);
+    if (young < 0) return this.takeFirst();
+    const upto = publications[young - 1]?.offset;
+    if (upto === undefined || isSummed(batch)) return undefined;
+    const part = publications.slice(0, young);
+    this.#count(part, -1);
+    held.batch = { ...batch, after: upto, publications: publications.slice(young) };
+    held.bornAt = bornAt.slice(young);
+    return { kind: 'batch', batch: { ...batch, upto, publications: part } };
+  }
+
+  /** The next step, however young it is. */
+  takeFirst(): Step | undefined {
+    const held = this.#steps[this.#first];
+    if (held === undefined) return undefined;
+    this.#first++;
+    // Half of the list at a time, so that a step costs the same however many are held.
+    if (this.#first * 2 >= this.#steps.length) {
+      this.#steps = this.#steps.slice(this.#first);
+      this.#first = 0;
+    }
+    if (held.kind !== 'batch') return held;
+    this.#count(held.batch.publications, -1);
+    return { kind: 'batch', batch: held.batch };
+  }
+
+  /** Time at which `take` has a step again; `undefined` when nothing is held. */
+  dueAt(delayMs: number): number | undefined {
+    const held = this.#steps[this.#first];
+    if (held === undefined) return undefined;
+    if (held.kind !== 'batch' || held.bornAt.length === 0) return -Infinity;
+    return (isSummed(held.batch) ? Math.max(...held.bornAt) : (held.bornAt[0] as number)) + delayMs;
+  }
+
+  #count(publications: readonly Publication[], sign: 1 | -1): void {
+    this.#publications += sign * publications.length;
+    for (const { data } of publications) this.#bytes += sign * (typeof data === 'string' ? data.length * 2 : data.length);
+  }
+}
+
+function isSummed({ publications }: NewBatch): boolean {
+  return publications.some(({ count }) => count !== undefined);
+}
