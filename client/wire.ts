@@ -218,7 +218,7 @@ function areParts(value: unknown): value is readonly number[] {
   return Array.isArray(value) && value.length % 2 === 1 && value.every((each, index) => isAmount(each) && (index % 2 === 0 || each >= 1));
 }
 
-/** The time of each item: `at` is the first one's, and `dt` has the difference of each further one from the one before. */
+/** The time of each item: `at` is the first one's, and `dt` has the difference of each further one from the last. */
 function readTimes(at: unknown, dt: unknown, items: number): readonly number[] | undefined {
   if (at === undefined && dt === undefined) return undefined;
   const isGood = isTime(at) && (dt === undefined || (Array.isArray(dt) && dt.length === items - 1 && dt.every(Number.isSafeInteger)));

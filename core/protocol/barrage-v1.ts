@@ -134,8 +134,8 @@ export interface Batch {
   readonly upto: number;
   readonly leftOut: number;
   /**
-   * Time at which the first item was accepted, in Unix milliseconds by its publisher's clock. A summed or conflated item
-   * has the time of its newest publication. Absent without items, and from gateways of an older version.
+   * Time at which the first item was accepted, in Unix milliseconds by its publisher's clock. A summed or conflated
+   * item has the time of its newest publication. Absent without items, and from gateways of an older version.
    */
   readonly at?: number;
   /** For each further item, milliseconds from the item before it, maybe below 0; absent = all were accepted at `at`. */
