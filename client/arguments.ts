@@ -12,6 +12,11 @@ export interface PublishOptions {
   readonly conflate?: 'Latest' | 'Sum';
   /** The count that this publication adds to a `Sum`. */
   readonly count?: number;
+  /**
+   * A text of your own, such as `crypto.randomUUID()`: repeated with the same one, the publication is published once.
+   * Gateways of an earlier version refuse it.
+   */
+  readonly idempotencyKey?: string;
   /** W3C `traceparent` of a trace that goes on with this publication. Gateways of an earlier version refuse it. */
   readonly traceparent?: string;
 }
@@ -55,13 +60,24 @@ export function channelOf(channel: unknown): string {
 
 /** @throws TypeError for an option of another type */
 export function publishOptionsOf(options: unknown): PublishOptions {
-  const { ttlMs, conflateKey, conflate, count, traceparent } = optionsOf(options) as { readonly [Name in keyof PublishOptions]: unknown };
+  const { ttlMs, conflateKey, conflate, count, idempotencyKey, traceparent } = optionsOf(options) as {
+    readonly [Name in keyof PublishOptions]: unknown;
+  };
   if (conflateKey !== undefined && typeof conflateKey !== 'string')
     throw new TypeError(`conflateKey is text, and not ${nameOf(conflateKey)}`);
   if (conflate !== undefined && conflate !== 'Latest' && conflate !== 'Sum') throw new TypeError(`conflate is 'Latest' or 'Sum'`);
+  if (idempotencyKey !== undefined && typeof idempotencyKey !== 'string')
+    throw new TypeError(`idempotencyKey is text, and not ${nameOf(idempotencyKey)}`);
   if (traceparent !== undefined && typeof traceparent !== 'string')
     throw new TypeError(`traceparent is text, and not ${nameOf(traceparent)}`);
-  return { ttlMs: numberOf('ttlMs', ttlMs), conflateKey, conflate, count: numberOf('count', count), traceparent } as PublishOptions;
+  return {
+    ttlMs: numberOf('ttlMs', ttlMs),
+    conflateKey,
+    conflate,
+    count: numberOf('count', count),
+    idempotencyKey,
+    traceparent,
+  } as PublishOptions;
 }
 
 /** @throws TypeError for a density that is neither a number nor absent */

@@ -111,17 +111,19 @@ export class Barrage {
 
   /**
    * Publishes to a channel whose policy lets clients publish. An object is published as its JSON text.
-   * @returns the publication's place in the channel's order
+   * @returns the publication's place in the channel's order; `replayed` where it was published before, with the same
+   * `idempotencyKey`
    * @throws TypeError for an argument of another type
-   * @throws BarrageError; after `disconnected` or `timeout` the publication may have been published all the same
+   * @throws BarrageError; after `disconnected` or `timeout` the publication may have been published all the
+   * same: repeat it with an `idempotencyKey`
    */
   async publish(
     channel: string,
     data: PublishData,
     options: PublishOptions = {},
-  ): Promise<{ readonly offset: number; readonly epoch: string }> {
+  ): Promise<{ readonly offset: number; readonly epoch: string; readonly replayed?: true }> {
     const body = { op: 'publish', channel: channelOf(channel), ...payloadOf(data), ...publishOptionsOf(options) } as const;
-    return (await this.#request(body)) as { offset: number; epoch: string };
+    return (await this.#request(body)) as { offset: number; epoch: string; replayed?: true };
   }
 
   /**

@@ -23,6 +23,8 @@ export interface IdempotencyKey {
 export interface AppendKeys {
   /** Time for which a key is remembered at least, in seconds; above 0. */
   readonly windowSeconds: number;
+  /** Most keys that the channel may remember for new ones to be taken; absent: as many as the bus remembers. */
+  readonly keysMax?: number;
   /** One for each publication; `undefined`: it has none. No key stands twice. */
   readonly keys: readonly (IdempotencyKey | undefined)[];
 }

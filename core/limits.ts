@@ -74,6 +74,8 @@ export const limits = {
   historyReadsMax: 16,
   /** Most idempotency keys that Redis remembers of one channel: 10,000 a second with the window of 300 s. */
   channelKeysMax: 4_000_000,
+  /** Most idempotency keys that a channel may remember for clients to add one: the rest is for backends. */
+  clientKeysMax: 200_000,
   /** Most idempotency keys that the memory bus remembers, of all channels together. */
   memoryKeysMax: 200_000,
   /** Longest window of a channel's idempotency keys, in seconds. */

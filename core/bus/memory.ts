@@ -112,7 +112,7 @@ class MemoryLog implements ChannelLog {
   }
 
   /** Adds the publications whose keys are not remembered. */
-  #addOnce({ channel, publications, keep }: Parcel, { windowSeconds, keys }: AppendKeys): AppendResult {
+  #addOnce({ channel, publications, keep }: Parcel, { windowSeconds, keysMax, keys }: AppendKeys): AppendResult {
     const now = this.#clock.monotonic();
     const nameOf = (id: string): string => `${channel} ${id}`;
     const known = new Map<number, Position>();
@@ -125,7 +125,7 @@ class MemoryLog implements ChannelLog {
     }
     if (reused.length > 0) throw new KeysRefused('reused', reused);
     const newKeys = keys.flatMap((key, index) => (key === undefined || known.has(index) ? [] : [{ key, index }]));
-    if (newKeys.length > this.#remembered.room(now)) throw new KeysRefused('full');
+    if (newKeys.length > 0 && newKeys.length > this.#remembered.room(now, keysMax)) throw new KeysRefused('full');
     const fresh = publications.filter((_, index) => !known.has(index));
     const added = fresh.length === 0 ? undefined : this.#add(channel, fresh, keep);
     const result = resultOf(added, known);

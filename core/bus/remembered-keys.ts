@@ -30,10 +30,10 @@ export class RememberedKeys {
     return kept === undefined || kept.until <= now ? undefined : kept;
   }
 
-  /** The number of keys for which there is room. */
-  room(now: number): number {
+  /** The number of keys for which there is room. @param max a lower bound than the table's own */
+  room(now: number, max = this.#max): number {
     this.#forget(now);
-    return this.#max - this.#kept.size;
+    return Math.min(max, this.#max) - this.#kept.size;
   }
 
   /** Remembers a key that `find` does not know. */

@@ -37,6 +37,8 @@ export type Command =
       readonly conflateKey?: string | undefined;
       readonly conflate?: 'Latest' | 'Sum' | undefined;
       readonly count?: number | undefined;
+      /** Publications of one author with the same key are published once. */
+      readonly idempotencyKey?: string | undefined;
       /** W3C `traceparent` of a trace that the publication belongs to. */
       readonly traceparent?: string | undefined;
     }

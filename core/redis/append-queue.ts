@@ -32,8 +32,8 @@ export interface Batch {
   /** Those of all appends. */
   readonly publications: readonly Publication[];
   readonly keep: HistoryBounds | undefined;
-  /** Window of the keys, in seconds; `undefined`: no publication has a key. */
-  readonly keyWindowSeconds: number | undefined;
+  /** What holds for all keys; `undefined`: no publication has a key. */
+  readonly keys: Omit<AppendKeys, 'keys'> | undefined;
 }
 
 /** What became of a batch: the place of its last publication, or a result for each append of a batch with keys. */
@@ -139,11 +139,11 @@ export class AppendQueue {
   /** Sends a batch and settles it. On failure returns the reason, with nothing settled. */
   async #sendBatch(channel: string, batch: readonly Append[]): Promise<Failure | undefined> {
     const publications = batch.length === 1 ? batch[0]!.publications : batch.flatMap((append) => append.publications);
-    const keyWindowSeconds = batch.find(({ keys }) => keys !== undefined)?.keys?.windowSeconds;
+    const keys = batch.find((append) => append.keys !== undefined)?.keys;
     const sentAt = this.#clock.monotonic();
     const remainingMs = Math.max(1, appendDeadlineMs - (sentAt - batch[0]!.since));
     try {
-      const sending = this.#send({ channel, appends: batch, publications, keep: batch[0]!.keep, keyWindowSeconds });
+      const sending = this.#send({ channel, appends: batch, publications, keep: batch[0]!.keep, keys });
       const outcome = await withDeadline(sending, remainingMs, this.#clock);
       if (outcome.kind === 'late')
         return { reason: 'late', error: new BusUnavailable('the bus did not answer in time', { trouble: 'late', mayBeDone: true }) };
@@ -213,15 +213,17 @@ function takeBatch(waiting: Append[]): Append[] {
   return waiting.splice(0, count);
 }
 
-/** The keys of one batch. They have one window, and none stands twice: the second would not find the first. */
+/** Keys of one batch. They have one window and bound, and none stands twice: the second would not find the first. */
 class BatchKeys {
-  #windowSeconds: number | undefined;
+  #first: AppendKeys | undefined;
   readonly #ids = new Set<string>();
 
   /** Takes the keys of an append, or none if they don't go with the others. */
-  take({ windowSeconds, keys }: AppendKeys): boolean {
-    this.#windowSeconds ??= windowSeconds;
-    if (this.#windowSeconds !== windowSeconds || keys.some((key) => key !== undefined && this.#ids.has(key.id))) return false;
+  take(append: AppendKeys): boolean {
+    this.#first ??= append;
+    const { windowSeconds, keysMax, keys } = append;
+    if (this.#first.windowSeconds !== windowSeconds || this.#first.keysMax !== keysMax) return false;
+    if (keys.some((key) => key !== undefined && this.#ids.has(key.id))) return false;
     for (const key of keys) if (key !== undefined) this.#ids.add(key.id);
     return true;
   }

@@ -70,7 +70,8 @@ if has_keys then
           new_keys = new_keys + 1
         end
       end
-      if verdict == 0 and new_keys > room then
+      -- There may be more keys than this bound: other appends may have a higher one.
+      if verdict == 0 and new_keys > 0 and new_keys > room then
         verdict = 2
       end
       verdicts[#verdicts + 1] = verdict

@@ -158,11 +158,12 @@ export class RedisChannelLog implements ChannelLog {
         envelopeVersion,
         encodeBody(publications),
       ];
-      if (batch.keyWindowSeconds !== undefined) {
+      if (batch.keys !== undefined) {
+        const { windowSeconds, keysMax = limits.channelKeysMax } = batch.keys;
         const { size, ttlSeconds } = keep ?? { size: 0, ttlSeconds: 0 };
         const names = [record, this.#names.history(channel), ...this.#names.remembered(channel)];
-        const turnMs = (batch.keyWindowSeconds * 1000) / (rememberedKeys - 1);
-        const argv = [...values, size, ttlSeconds, Math.ceil(turnMs), limits.channelKeysMax, encodeParts(appends)];
+        const turnMs = (windowSeconds * 1000) / (rememberedKeys - 1);
+        const argv = [...values, size, ttlSeconds, Math.ceil(turnMs), keysMax, encodeParts(appends)];
         const reply = await client.barrageAppendKeyedBuffer(...names, ...argv);
         return { kind: 'keyed', results: resultsOf(appends, reply) };
       }

@@ -1,7 +1,9 @@
 import type { LRUCache } from 'lru-cache';
 import { boundedCache } from '../../core/bounded-cache.ts';
-import { BusUnavailable, type AppendResult, type ChannelLog } from '../../core/bus/bus.ts';
+import { BusUnavailable, KeysRefused, type AppendResult, type ChannelLog } from '../../core/bus/bus.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
+import { idempotencyKey, type AppendKeys } from '../../core/idempotency-key.ts';
+import { limits } from '../../core/limits.ts';
 import { appendTraced } from '../../core/bus/traced-append.ts';
 import type { Publication } from '../../core/publication.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
@@ -11,6 +13,8 @@ export type PublishResult =
   | { readonly kind: 'published'; readonly result: AppendResult }
   | { readonly kind: 'slow_mode'; readonly waitMs: number }
   | { readonly kind: 'channel_rate' }
+  /** The policy remembers no idempotency keys, the key was used for another publication, or too many are remembered. */
+  | { readonly kind: 'keys_off' | 'key_reused' | 'keys_full' }
   /** The bus did not confirm it. `mayBeDone`: it may have been published all the same. */
   | { readonly kind: 'unavailable'; readonly mayBeDone: boolean };
 
@@ -40,6 +44,8 @@ export class ClientPublishing {
   async publish(request: {
     readonly channel: string;
     readonly author: string;
+    /** Absent: the publication has none. */
+    readonly idempotencyKey?: string | undefined;
     readonly policy: ChannelPolicy;
     readonly publication: Publication;
     /** Milliseconds of a monotonic clock. */
@@ -48,6 +54,7 @@ export class ClientPublishing {
     readonly span?: Span | undefined;
   }): Promise<PublishResult> {
     const { channel, policy, publication, now, span } = request;
+    if (request.idempotencyKey !== undefined && policy.idempotency.windowSeconds === 0) return { kind: 'keys_off' };
     const paced = `${channel} ${request.author}`;
     const lastAt = this.#lastAt.get(paced);
     const slow = slowModeWait(lastAt, policy.access.slowModeSeconds, now);
@@ -55,13 +62,15 @@ export class ClientPublishing {
     if (!this.#takeRate(channel, policy.limits.publicationsPerSecond, now)) return { kind: 'channel_rate' };
     if (policy.access.slowModeSeconds > 0) this.#lastAt.set(paced, now);
     try {
-      return {
-        kind: 'published',
-        result: await appendTraced(this.#log, { channel, publication, keep: policy.history, keys: undefined }, span),
-      };
+      const parcel = { channel, publication, keep: policy.history, keys: keysOf(request) };
+      const result = await appendTraced(this.#log, parcel, span);
+      // A repetition publishes nothing that could slow its author down.
+      if (result.known !== undefined) this.#giveBack(paced, now, lastAt);
+      return { kind: 'published', result };
     } catch (error) {
       // A client that is told to try again must not have to wait for having tried.
       this.#giveBack(paced, now, lastAt);
+      if (error instanceof KeysRefused) return { kind: error.reason === 'full' ? 'keys_full' : 'key_reused' };
       if (error instanceof BusUnavailable) return { kind: 'unavailable', mayBeDone: error.mayBeDone };
       throw error;
     }
@@ -80,6 +89,23 @@ export class ClientPublishing {
     if (bucket === undefined) this.#rates.set(channel, (bucket = new TokenBucket(perSecond, now)));
     return bucket.tryTake(now, perSecond, perSecond);
   }
+}
+
+/**
+ * The key of a client's publication. Users have keys of their own. Clients without an identity share theirs: such a
+ * client is another author after each reconnect, and must find its key again.
+ */
+function keysOf(request: {
+  readonly author: string;
+  readonly idempotencyKey?: string | undefined;
+  readonly policy: ChannelPolicy;
+  readonly publication: Publication;
+}): AppendKeys | undefined {
+  const { author, idempotencyKey: text, policy, publication } = request;
+  if (text === undefined) return undefined;
+  const { windowSeconds } = policy.idempotency;
+  const keyAuthor = author.startsWith('user ') ? author : 'client';
+  return { windowSeconds, keysMax: limits.clientKeysMax, keys: [idempotencyKey(keyAuthor, text, publication)] };
 }
 
 /** Milliseconds until this author may publish again; 0 = now. */

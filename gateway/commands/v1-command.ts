@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { channelNameFault } from '../../core/channel.ts';
+import { keyFault } from '../../core/idempotency-key.ts';
 import { parseJsonObject } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import type { Command, CommandError } from '../../core/protocol/barrage-v1.ts';
@@ -19,6 +20,11 @@ const key = wellFormed
   .min(1)
   .refine((text) => Buffer.byteLength(text) <= limits.conflateKeyBytesMax, `longer than ${limits.conflateKeyBytesMax} bytes`);
 
+const idempotencyKey = z.string().superRefine((text, context) => {
+  const message = keyFault(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
+
 const commands = {
   auth: z.strictObject({ id, op: z.literal('auth'), token: z.string().max(16_384) }),
   subscribe: z.strictObject({ id, op: z.literal('subscribe'), channel, density: density.optional(), since: since.optional() }),
@@ -35,6 +41,7 @@ const commands = {
       conflateKey: key.optional(),
       conflate: z.enum(['Latest', 'Sum']).optional(),
       count: z.int().min(1).max(1000).optional(),
+      idempotencyKey: idempotencyKey.optional(),
       traceparent: z.string().max(traceparentCharactersMax).optional(),
     })
     .superRefine(({ conflateKey, conflate, count }, context) => {

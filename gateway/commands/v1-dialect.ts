@@ -1,6 +1,7 @@
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import type { Command, CommandError, ErrorCode, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
 import { isOrderOf, type Position, type Publication } from '../../core/publication.ts';
+import type { AppendResult } from '../../core/bus/bus.ts';
 import { mayJoin, mayPublish, type Access } from '../identity/channel-access.ts';
 import type { Connection } from '../connections/connection.ts';
 import { endOf, identify, leaveRoom } from '../connections/standing.ts';
@@ -43,6 +44,12 @@ const unconfirmed = failure(
   'the bus did not answer: it may have been published. Try again if twice is better than not at all',
   true,
 );
+const unconfirmedOnce = failure('unavailable', 'the bus did not answer: try again with the same idempotencyKey', true);
+const keyRefusals = {
+  keys_off: failure('bad_request', "idempotencyKey: this channel's policy remembers none"),
+  key_reused: failure('bad_request', 'idempotencyKey: it was used for another publication; give each publication a key of its own'),
+  keys_full: failure('too_many_requests', 'idempotencyKey: this channel remembers as many keys as it may: try again later', true),
+} as const;
 
 function accessFailure(access: Exclude<Access, 'allowed'>, what: string): Outcome {
   return access === 'not_authenticated'
@@ -169,7 +176,15 @@ export class V1Dialect implements Dialect {
     }
     const author = this.#connection.uid === undefined ? `client ${this.#connection.id}` : `user ${this.#connection.uid}`;
     const span = tracer?.request('client publish', 'client', command.traceparent);
-    const published = await publishing.publish({ channel, author, policy, publication, now: clock.monotonic(), span });
+    const published = await publishing.publish({
+      channel,
+      author,
+      idempotencyKey: command.idempotencyKey,
+      policy,
+      publication,
+      now: clock.monotonic(),
+      span,
+    });
     span?.set({
       'barrage.policy': policy.channel,
       'barrage.payload.bytes': publication.payload.length,
@@ -178,15 +193,20 @@ export class V1Dialect implements Dialect {
     span?.end(published.kind === 'unavailable' ? { fault: published.kind } : {});
     switch (published.kind) {
       case 'published':
-        return { result: { epoch: published.result.epoch, offset: published.result.firstOffset } };
+        return { result: placeIn(published.result) };
       case 'slow_mode':
         rooms.clients?.limited(this.#connection, 'slow mode', channel);
         return failure('too_many_requests', `slow mode: wait ${Math.ceil(published.waitMs / 1000)} s`, true);
       case 'channel_rate':
         rooms.clients?.limited(this.#connection, 'the rate of the channel', channel);
         return failure('too_many_requests', 'this channel is at its rate: try again in a second', true);
+      case 'keys_off':
+      case 'key_reused':
+      case 'keys_full':
+        return keyRefusals[published.kind];
       case 'unavailable':
-        return published.mayBeDone ? unconfirmed : refusals.bus;
+        if (!published.mayBeDone) return refusals.bus;
+        return command.idempotencyKey === undefined ? unconfirmed : unconfirmedOnce;
     }
   }
 
@@ -221,6 +241,11 @@ function isProvablyComplete(since: Position, position: Position): boolean {
 }
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** The result of a command: where the publication is, and whether it was there before. */
+function placeIn({ epoch, firstOffset: offset, known }: AppendResult): Readonly<Record<string, unknown>> {
+  return known === undefined ? { epoch, offset } : { epoch, offset, replayed: true };
+}
 
 function readPublication(command: Of<'publish'>, sender: number, now: number): Publication | undefined {
   const { kind = 'text', data, conflateKey, conflate = 'Latest', count = 1 } = command;

@@ -140,6 +140,23 @@ export function describeKeysContract(implementation: string, start: () => Promis
       expect(publications.map(({ publication: { payload } }) => payload.toString())).toEqual(sent.map(({ payload }) => payload.toString()));
     });
 
+    test('an append may leave room for others: new keys are then refused at its own bound', async () => {
+      const { log } = world.publisher;
+      const sent = [publication('a')];
+      const append = (text: string, keysMax?: number) =>
+        log.append('room', sent, undefined, { ...keysOf(sent, [text]), ...(keysMax === undefined ? {} : { keysMax }) });
+      // The memory bus counts the keys of all channels.
+      const taken = await append('first');
+      const refused = await Promise.allSettled([append('second', 1), append('first', 1), append('third'), append('fourth', 1)]);
+      expect(refused.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled', 'rejected']);
+      expect(refused[0]).toMatchObject({ reason: { name: 'KeysRefused', reason: 'full' } });
+      expect(refused[1]).toMatchObject({ value: { firstOffset: taken.firstOffset } });
+      // More are remembered than this bound allows.
+      const [known, keyless] = await Promise.all([append('third', 1), log.append('room', sent)]);
+      expect([known.firstOffset, keyless.firstOffset]).toEqual([taken.firstOffset + 1, taken.firstOffset + 2]);
+      await expect(append('fifth', 1)).rejects.toThrow(KeysRefused);
+    });
+
     test('a key is forgotten some time after its window', { timeout: 20_000 }, async () => {
       const { log } = world.publisher;
       const sent = [publication('a')];

@@ -25,6 +25,7 @@ test('wrong arguments are TypeErrors that say what is right, and send nothing', 
     await expect(anything.publish('c', data)).rejects.toThrow('publish takes text, bytes');
   await expect(anything.publish(undefined, 'x')).rejects.toThrow(TypeError);
   await expect(anything.publish('c', 'x', { count: '1' })).rejects.toThrow('count is a finite number');
+  await expect(anything.publish('c', 'x', { idempotencyKey: 7 })).rejects.toThrow('idempotencyKey is text');
   await expect(anything.counts(7)).rejects.toThrow(TypeError);
   expect(() => anything.subscribe({})).toThrow(TypeError);
   expect(() => anything.subscribe('c', { density: '5' })).toThrow('density is a finite number');

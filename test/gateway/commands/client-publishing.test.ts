@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
-import { BusUnavailable, type ChannelLog } from '../../../core/bus/bus.ts';
-import { policyFileSchema } from '../../../core/policy/policy.ts';
+import { BusUnavailable, KeysRefused, type ChannelLog } from '../../../core/bus/bus.ts';
+import { createMemoryBus } from '../../../core/bus/memory.ts';
+import { idempotencyKey } from '../../../core/idempotency-key.ts';
+import { limits } from '../../../core/limits.ts';
+import { defaultPolicy, policyFileSchema } from '../../../core/policy/policy.ts';
 import { ClientPublishing, type PublishResult } from '../../../gateway/commands/client-publishing.ts';
 import { publication } from '../../support/publications.ts';
 
@@ -61,4 +64,50 @@ test('of as many authors as are remembered each is slowed down; one more, and th
   expect((await by('c')).kind).toBe('published');
   expect((await by('b')).kind).toBe('slow_mode');
   expect((await by('a')).kind).toBe('published');
+});
+
+test('a repetition does not slow its author down, and keys are refused as the bus and the policy say', async () => {
+  const { log } = createMemoryBus();
+  const publishing = new ClientPublishing(log);
+  const channels = [
+    { channel: 'c', access: { publish: 'Public', slowModeSeconds: 10 } },
+    { channel: 'off', access: { publish: 'Public' }, idempotency: { windowSeconds: 0 } },
+  ];
+  const policies = policyFileSchema.parse({ channels }).channels;
+  const at = (now: number, text: string, { idempotencyKey = 'k', channel = 'c' } = {}): Promise<PublishResult> => {
+    const policy = policies.find((each) => each.channel === channel)!;
+    return publishing.publish({ channel, author: 'user 1', idempotencyKey, policy, publication: publication(text), now });
+  };
+  expect(await at(0, 'x')).toMatchObject({ kind: 'published', result: { firstOffset: 1 } });
+  expect(await at(10_000, 'x')).toMatchObject({ kind: 'published', result: { firstOffset: 1, known: new Map([[0, { offset: 1 }]]) } });
+  expect(await at(10_001, 'y')).toEqual({ kind: 'key_reused' });
+  expect(await at(10_002, 'y', { idempotencyKey: 'l' })).toMatchObject({ kind: 'published', result: { firstOffset: 2 } });
+  expect(await at(0, 'x', { channel: 'off' })).toEqual({ kind: 'keys_off' });
+});
+
+test('clients leave room for the keys of backends', async () => {
+  const bounds: unknown[] = [];
+  const append: ChannelLog['append'] = async (_channel, _publications, _keep, keys) => {
+    bounds.push(keys?.keysMax);
+    throw new KeysRefused('full');
+  };
+  const publishing = new ClientPublishing({ append } as Partial<ChannelLog> as ChannelLog);
+  const result = await publishing.publish({
+    channel: 'c',
+    author: 'client 7',
+    idempotencyKey: 'k',
+    policy: defaultPolicy,
+    publication: publication('x'),
+    now: 0,
+  });
+  expect([result, bounds]).toEqual([{ kind: 'keys_full' }, [limits.clientKeysMax]]);
+  const { log } = createMemoryBus();
+  const keys = (text: string, keysMax?: number) => ({
+    windowSeconds: 300,
+    ...(keysMax === undefined ? {} : { keysMax }),
+    keys: [idempotencyKey('client', text, publication('x'))],
+  });
+  await log.append('c', [publication('x')], undefined, keys('a', 1));
+  await expect(log.append('c', [publication('x')], undefined, keys('b', 1))).rejects.toThrow(KeysRefused);
+  expect(await log.append('c', [publication('x')], undefined, keys('b'))).toMatchObject({ firstOffset: 2 });
 });

@@ -135,6 +135,8 @@ test('each field is held to its bounds', () => {
     { op: 'publish', channel: 'c', data: '\udc4d' },
     { op: 'publish', channel: 'c', data: '', conflateKey: '弹'.repeat(43) },
     { op: 'publish', channel: 'c', data: '', priority: 'high' },
+    { op: 'publish', channel: 'c', data: '', idempotencyKey: '' },
+    { op: 'publish', channel: 'c', data: '', idempotencyKey: 'x'.repeat(129) },
   ];
   for (const fields of bad)
     expect(parseCommand(JSON.stringify({ id: 1, ...fields })), JSON.stringify(fields)).toMatchObject({
