@@ -271,6 +271,10 @@ test('the notes name the commands that come next, for the namespaces that are wa
   const everywhere = notes(await helmDone(flags));
   expect(everywhere).toContain('kubectl -n system rollout status deployment/barrage-operator');
   expect(everywhere).toContain('kubectl get gatewaypool live');
+  expect(everywhere).toContain('monitoring.dashboards.enabled=true');
+  expect(everywhere).toContain('monitoring.runbooksURL says where');
+  const linked = { monitoring: { runbooksURL: 'https://example.com/runbooks/', dashboards: { enabled: true } } };
+  expect(notes(await helmDone([...flags, ...valueFlags(linked)]))).not.toMatch(/dashboards\.enabled|runbooksURL/);
   expect(notes(await helmDone([...flags, ...valueFlags({ watchNamespaces: ['shows'] })]))).toContain(
     'kubectl -n shows get gatewaypool live',
   );
