@@ -6,6 +6,7 @@ import { BenchProcessFailed, killAll } from './bench-process.ts';
 import { measureDrain } from './drain.ts';
 import { measureFanOut, measureMemory, measureThroughput, type Bench } from './measure.ts';
 import { benchFolder, buildPrograms, pinHarness } from './programs.ts';
+import { historyRows, measureHistory } from './history.ts';
 import { httpRows, measureHttp } from './publish-http.ts';
 import { report, unmeasured } from './report.ts';
 import type { Outcome } from './tables.ts';
@@ -13,7 +14,16 @@ import { measureSmallRooms, smallRoomsRows } from './small-rooms.ts';
 import { measureTraces, tracesRows } from './traces.ts';
 import { drainRows, fanOutRows, memoryRows, throughputRows } from './rows.ts';
 
-const allRows = [...fanOutRows, ...memoryRows, ...throughputRows, ...drainRows, ...httpRows, ...smallRoomsRows, ...tracesRows];
+const allRows = [
+  ...fanOutRows,
+  ...memoryRows,
+  ...throughputRows,
+  ...drainRows,
+  ...httpRows,
+  ...historyRows,
+  ...smallRoomsRows,
+  ...tracesRows,
+];
 
 const usage = `npm run bench -- [options]
   --rounds N      rounds of every row, interleaved (3)
@@ -113,6 +123,7 @@ async function run(): Promise<void> {
     throughput: await measureRows(throughputRows, 1, (row) => measureThroughput(bench, row)),
     drain: await measureRows(drainRows, rounds, (row) => measureDrain(bench, row)),
     http: await measureRows(httpRows, rounds, (row) => measureHttp(bench, row)),
+    history: await measureRows(historyRows, rounds, () => measureHistory(bench)),
     smallRooms: await measureRows(smallRoomsRows, rounds, (row) => measureSmallRooms(bench, row)),
     traces: await measureRows(tracesRows, 1, () => measureTraces(bench, { turns: rounds * 10, before: options.before })),
   };

@@ -2,6 +2,7 @@ import type { DrainResult } from './drain.ts';
 import type { FanOutResult, MemoryResult } from './measure.ts';
 import { smallRoomsTable, type SmallRoomsResult } from './small-rooms.ts';
 import { tracesTable, type TracesResult } from './traces.ts';
+import { historyTable, type HistoryResult } from './history.ts';
 import { httpTable, type HttpResult } from './publish-http.ts';
 import { drainRows, drainToleranceMax, fanOutRows, memoryRows, throughputRows, type FanOutRow } from './rows.ts';
 import { goalText, results, spreadText, table, type Outcome } from './tables.ts';
@@ -14,12 +15,13 @@ export interface Measurements {
   readonly throughput: ReadonlyMap<string, readonly Outcome<FanOutResult>[]>;
   readonly drain: ReadonlyMap<string, readonly Outcome<DrainResult>[]>;
   readonly http: ReadonlyMap<string, readonly Outcome<HttpResult>[]>;
+  readonly history: ReadonlyMap<string, readonly Outcome<HistoryResult>[]>;
   readonly smallRooms: ReadonlyMap<string, readonly Outcome<SmallRoomsResult>[]>;
   readonly traces: ReadonlyMap<string, readonly Outcome<TracesResult>[]>;
 }
 
 /**
- * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP and small rooms, then what could
+ * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP, history and small rooms, then what could
  * not be measured or counted.
  */
 export function report(measurements: Measurements): string {
@@ -29,6 +31,7 @@ export function report(measurements: Measurements): string {
   if (measurements.throughput.size > 0) parts.push(throughputTable(measurements.throughput));
   if (measurements.drain.size > 0) parts.push(drainTable(measurements.drain));
   if (measurements.http.size > 0) parts.push(httpTable(measurements.http));
+  if (measurements.history.size > 0) parts.push(historyTable(measurements.history));
   if (measurements.smallRooms.size > 0) parts.push(smallRoomsTable(measurements.smallRooms));
   if (measurements.traces.size > 0) parts.push(tracesTable(measurements.traces));
   const remarks = [...unmeasured(measurements), ...surprises(measurements)];
