@@ -112,7 +112,9 @@ function cpuOf(pid: number | undefined): number {
   return readdirSync(tasks).reduce((sum, task) => sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]), 0);
 }
 
-/** Publisher and Redis as Markdown: CPU per publication without and with a history, and the ratio of neighbouring turns. */
+/**
+ * Publisher and Redis as Markdown: CPU per publication without and with a history, and the ratio of neighbouring turns.
+ */
 export function historyTable(rows: ReadonlyMap<string, readonly Outcome<HistoryResult>[]>): string {
   const measured = results(rows.get('history') ?? []);
   const lines = (['publisher', 'redis'] as const).map((program) => {

@@ -21,8 +21,8 @@ export interface Measurements {
 }
 
 /**
- * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP, history and small rooms, then what could
- * not be measured or counted.
+ * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP, history, small rooms and traces,
+ * then what could not be measured or counted.
  */
 export function report(measurements: Measurements): string {
   const parts: string[] = [];
