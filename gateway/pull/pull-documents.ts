@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { BusUnavailable } from '../../core/bus/bus.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { HistoryBounds } from '../../core/history.ts';
+import { limits } from '../../core/limits.ts';
 import { headDocument, segmentDocument } from './documents.ts';
 import { encodeDocument, sizeOf, type EncodedDocument } from './encoded-document.ts';
 import { headSeconds } from './headers.ts';
@@ -45,6 +46,8 @@ export interface PullDocumentsOptions {
   readonly clock: Pick<Clock, 'monotonic' | 'wall'>;
   readonly onEncoded: (document: 'head' | 'segment') => void;
   readonly cacheBytesMax: number;
+  /** Most payload bytes of an answer of the bus; default: `limits.historyBytesMax`. */
+  readonly answerBytesMax?: number;
 }
 
 /**
@@ -117,12 +120,12 @@ export class PullDocuments {
   }
 
   async #readHead(channel: string, history: HistoryBounds): Promise<Held> {
-    const { reads, clock } = this.#options;
+    const { reads, clock, answerBytesMax = limits.historyBytesMax } = this.#options;
     const startedAt = clock.monotonic();
     const page = await reads.read(channel, { kind: 'newest', limit: segmentOffsets });
     const order = orderOf(page);
     const newest = page.publications;
-    const oldest = lacksOldest(order, newest)
+    const oldest = lacksOldest(order, newest, answerBytesMax)
       ? (await reads.read(channel, { kind: 'after', offset: openAfter(order.offset), limit: segmentOffsets })).publications
       : undefined;
     const now = clock.wall();

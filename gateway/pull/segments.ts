@@ -94,12 +94,14 @@ export function oldestOf(kept: readonly KeptPublication[]): number {
 }
 
 /**
- * Whether the newest publications that the bus gave leave out a part of the open segment: it was too large for one
- * answer, or it is not kept any more.
+ * Whether the newest publications that the bus gave leave out a part of the open segment since it is too large for one
+ * answer. An answer that is less than half full has left out only what is not kept any more.
+ * @param bytesMax most payload bytes of an answer
  */
-export function lacksOldest({ offset }: Order, newest: readonly KeptPublication[]): boolean {
+export function lacksOldest({ offset }: Order, newest: readonly KeptPublication[], bytesMax: number): boolean {
   const first = newest[0]?.offset ?? offset + 1;
-  return first > openAfter(offset) + 1 && newest.length > 0;
+  if (first <= openAfter(offset) + 1) return false;
+  return newest.reduce((bytes, { publication }) => bytes + publication.payload.length, 0) * 2 >= bytesMax;
 }
 
 /**

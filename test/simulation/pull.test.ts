@@ -20,11 +20,11 @@ class Log {
   #reigns = 1;
   #position = { epoch: 'r1e', offset: 0 };
   #earlier: { readonly epoch: string; readonly offset: number } | undefined;
-  #bytesMax: number;
+  readonly bytesMax: number;
   count = 0;
 
   constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+    this.bytesMax = bytesMax;
   }
 
   publish(clock: FakeClock): void {
@@ -49,7 +49,7 @@ class Log {
   }
 
   history(_channel: string, query: HistoryQuery): Promise<HistoryPage> {
-    const publications = this.#ring.read(query, this.#bytesMax);
+    const publications = this.#ring.read(query, this.bytesMax);
     return Promise.resolve({
       position: { ...this.#position },
       ...(this.#earlier === undefined ? {} : { earlier: this.#earlier }),
@@ -64,6 +64,7 @@ class Log {
 
 function gatewayOf(log: Log, clock: FakeClock): PullDocuments {
   return new PullDocuments({
+    answerBytesMax: log.bytesMax,
     reads: new HistoryReads({ log, clock, onRead: () => undefined }),
     clock,
     onEncoded: () => undefined,

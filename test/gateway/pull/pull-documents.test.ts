@@ -132,6 +132,16 @@ test('a segment is gone when its oldest publication is, in the cache or not; the
   expect(codeOf(await rig.documents.segment(channel, { epoch: rig.epoch, number: 0, after: 0 }, shorter))).toBe('gone');
 });
 
+test('a history that is shorter than the open segment costs no second read', async () => {
+  const rig = new Rig();
+  for (let number = 1; number <= 30; number++) {
+    const { epoch } = await rig.bus.log.append(channel, [publication('p', { acceptedAt: rig.clock.wall() })], { size: 10, ttlSeconds: 60 });
+    rig.epoch = epoch;
+  }
+  expect(bodyOf<PulledHead>(await rig.head())).toMatchObject({ offset: 30, open: { after: 20, upto: 30 } });
+  expect(rig.reads).toBe(1);
+});
+
 test('an epoch that nobody knows is refused, without a read of its own', async () => {
   const rig = new Rig();
   await rig.publish(50);

@@ -91,10 +91,12 @@ test('the open part has all that is kept of the open segment, up to the newest o
 
 test('an open segment that is larger than one answer is told from its beginning', () => {
   const order = { epoch: 'e', offset: 130 };
-  expect(lacksOldest(order, kept(81, 130))).toBe(false);
-  expect(lacksOldest(order, kept(101, 130))).toBe(false);
-  expect(lacksOldest(order, kept(102, 130))).toBe(true);
-  expect(lacksOldest(order, [])).toBe(false);
+  expect(lacksOldest(order, kept(81, 130), 0)).toBe(false);
+  expect(lacksOldest(order, kept(101, 130), 0)).toBe(false);
+  const bytes = 29 * 'p130'.length;
+  expect(lacksOldest(order, kept(102, 130), 2 * bytes)).toBe(true);
+  expect(lacksOldest(order, kept(102, 130), 2 * bytes + 1)).toBe(false);
+  expect(lacksOldest(order, [], 1)).toBe(false);
   const keep = { history, now: 2_000 };
   expect(openPart(order, { newest: kept(110, 130), oldest: kept(101, 121) }, keep)).toEqual(kept(101, 121));
   expect(openPart(order, { newest: kept(110, 130), oldest: kept(110, 130) }, keep)).toEqual(kept(110, 130));
