@@ -146,8 +146,8 @@ export class World {
   }
 
   #join(): void {
-    // Two in each run are enough for the rules of holding back, and keep the runs short.
-    const application = this.viewers.length < 2 ? new Application(this.clock) : undefined;
+    // One in each run is enough for the rules of holding back, and keeps the runs short.
+    const application = this.viewers.length === 0 ? new Application(this.clock) : undefined;
     const viewer = new Viewer(this.clock, this.random, this.log, application);
     this.viewers.push(viewer);
     viewer.connect(this.random.pick(this.gateways), this.#troubles.densities ? this.random.pick([undefined, 5, 20]) : undefined);
