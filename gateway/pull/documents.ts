@@ -37,7 +37,15 @@ export function headDocument(
 }
 
 function batchOf({ channel, epoch, kept }: DocumentPart, { after, upto }: Span): Readonly<Record<string, unknown>> {
-  return { type: 'batch', channel, epoch, after, upto, leftOut: 0, items: kept.map(itemOf) };
+  return { type: 'batch', channel, epoch, after, upto, leftOut: 0, ...timesOf(kept), items: kept.map(itemOf) };
+}
+
+/** When the publications were accepted, as in every batch of barrage.v1. */
+function timesOf(kept: readonly KeptPublication[]): { readonly at?: number; readonly dt?: readonly number[] } {
+  const [at, ...later] = kept.map(({ publication }) => publication.acceptedAt);
+  if (at === undefined) return {};
+  const dt = later.map((time, index) => time - (later[index - 1] ?? at));
+  return dt.every((difference) => difference === 0) ? { at } : { at, dt };
 }
 
 /**
@@ -45,10 +53,9 @@ function batchOf({ channel, epoch, kept }: DocumentPart, { after, upto }: Span):
  * leave out what has expired.
  */
 function itemOf({ offset, publication }: KeptPublication): Readonly<Record<string, unknown>> {
-  const { kind, payload, acceptedAt, ttlMs, conflation } = publication;
+  const { kind, payload, ttlMs, conflation } = publication;
   return {
     offset,
-    acceptedAt,
     ...(ttlMs === 0 ? {} : { ttlMs }),
     ...(conflation?.mode === 'Sum' ? { count: conflation.count } : {}),
     ...(kind === 'binary' ? { kind, data: payload.toString('base64') } : { data: payload.toString() }),

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { encodeTextBatch, encodeTextItem } from '../../../gateway/encoding/batch.ts';
 import { headDocument, segmentDocument, waitMsOf } from '../../../gateway/pull/documents.ts';
 import { refusals } from '../../../gateway/pull/refusals.ts';
-import { publication, sum } from '../../support/publications.ts';
+import { placed as placedAt, publication, sum } from '../../support/publications.ts';
 
 const docs = await readFile(new URL('../../../docs/pull.md', import.meta.url), 'utf8');
 const epoch = 'k3v9x0q2';
@@ -25,12 +26,26 @@ test('the head is the documented one, byte for byte', () => {
 test('a segment is the documented one, byte for byte', () => {
   const kept = Array.from({ length: 50 }, (_, index) => ({
     offset: index + 1,
-    publication: publication(String(index + 1), { acceptedAt: 1_790_000_000_001 + index }),
+    publication: publication(String(index + 1), { acceptedAt: 1_790_000_000_000 }),
   }));
   const [begin = '', end = ''] = block('segment').split(',…,');
   const text = segmentDocument({ channel, epoch, after: 0, kept });
   expect(text.startsWith(`${begin},`) && text.endsWith(`,${end}`)).toBe(true);
   expect(JSON.parse(text)).toMatchObject({ after: 0, upto: 50, items: { length: 50 } });
+});
+
+test('a segment of texts is the batch that a WebSocket would have, byte for byte', () => {
+  for (const times of [[5, 5, 5], [5, 9, 7], [5]]) {
+    const placed = times.map((acceptedAt, index) => ({ ...placedAt(index + 1), publication: publication(`p${index}`, { acceptedAt }) }));
+    const span = { channel, epoch, after: 0, upto: times.length, leftOut: 0 };
+    const frame = encodeTextBatch(
+      span,
+      placed,
+      placed.map((item) => encodeTextItem(item)),
+    ).toString();
+    const text = segmentDocument({ channel, epoch, after: 0, kept: placed });
+    expect(frame.slice(frame.indexOf('{'))).toBe(text.trimEnd());
+  }
 });
 
 test('after a failover the head tells where the earlier epoch ended; without publications it is empty', () => {
