@@ -103,6 +103,16 @@ export function delayOf(delay: unknown): (() => number) | undefined {
   return delay as (() => number) | undefined;
 }
 
+/**
+ * Newest publications to begin with.
+ * @throws TypeError for anything but a whole number above 0
+ */
+export function rewindOf(rewind: unknown): number | undefined {
+  if (rewind === undefined) return undefined;
+  if (!Number.isSafeInteger(rewind) || (rewind as number) < 1) throw new TypeError('rewind is a whole number of publications, at least 1');
+  return rewind as number;
+}
+
 /** @throws TypeError for a token that is neither text nor a function nor absent */
 export function tokenOf<T>(token: T): T {
   if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {

@@ -260,7 +260,8 @@ export class Barrage {
 
   #join(subscription: Subscription, connection: Connection): void {
     const { channel, density, arrived: since } = subscription;
-    connection.sendInOrder({ op: 'subscribe', channel, density, since }, (outcome) => {
+    const rewind = since === undefined ? subscription.rewind : undefined;
+    connection.sendInOrder({ op: 'subscribe', channel, density, since, rewind }, (outcome) => {
       if (this.#subscriptions.get(channel) !== subscription || !this.#isRead(connection)) return;
       if (outcome.kind === 'result' && isSubscribeResult(outcome.result)) {
         this.#rejoins.forget(subscription);

@@ -3,7 +3,7 @@ import type { Position } from '../core/publication.ts';
 import type { Connection } from './connection.ts';
 import { Cursor, type GapSpan, type Told } from './cursor.ts';
 import { DelayedDelivery } from './delayed-delivery.ts';
-import { bufferMaxOf, delayOf, densityOf, optionsOf } from './arguments.ts';
+import { bufferMaxOf, delayOf, densityOf, optionsOf, rewindOf } from './arguments.ts';
 import { BarrageError } from './errors.ts';
 import { Feed } from './feed.ts';
 import type { NewBatch, Step } from './holdback.ts';
@@ -83,6 +83,11 @@ export interface SubscribeOptions {
    * again at least every 250 ms while something is held back. At most 10,000 publications and 8 MiB are held back.
    */
   readonly delay?: () => number;
+  /**
+   * Newest publications to begin with, where the channel keeps a history; none when absent. Gateways of an earlier
+   * version refuse it.
+   */
+  readonly rewind?: number;
 }
 
 /**
@@ -105,9 +110,12 @@ export class Subscription implements AsyncIterable<Publication> {
   ]);
   readonly #feeds = new Set<Feed<Publication>>();
   readonly #cursor = new Cursor<ReceivedBatch>();
+  /** Newest publications to begin with. @internal */
+  readonly rewind: number | undefined;
   readonly #snapshots: Snapshots<ReceivedBatch> | undefined;
   readonly #delayed: DelayedDelivery | undefined;
   #density: number | undefined;
+  #recovered: boolean | undefined;
   #state: SubscriptionState = 'subscribing';
   #fault: BarrageError | undefined;
   /** The connection on which the subscription is in force. */
@@ -122,6 +130,7 @@ export class Subscription implements AsyncIterable<Publication> {
     this.channel = channel;
     this.#density = densityOf(optionsOf(options)['density']);
     this.#bufferMax = bufferMaxOf(options.bufferMax);
+    this.rewind = rewindOf(options.rewind);
     this.#owner = owner;
     const { getState } = options;
     if (getState !== undefined) this.#snapshots = this.#snapshotsOf(getState);
@@ -156,6 +165,14 @@ export class Subscription implements AsyncIterable<Publication> {
   /** Number of publications that are held back for `delay`. */
   get held(): number {
     return this.#delayed?.held ?? 0;
+  }
+
+  /**
+   * Whether the last reconnect or move went on without a gap: nothing was missed, or the gateway gave what was missed.
+   * `undefined` before the first of them.
+   */
+  get recovered(): boolean | undefined {
+    return this.#recovered;
   }
 
   /** The density that was asked for, in publications a second; `undefined`: the channel's whole budget. */
@@ -245,6 +262,7 @@ export class Subscription implements AsyncIterable<Publication> {
   joined(connection: Connection, result: SubscribeResult): void {
     const position = { epoch: result.epoch, offset: result.offset };
     const recovered = result.recovered === true;
+    this.#recovered = result.recovered;
     if (this.#move?.to === connection) this.#tell(this.#move.channel.targetAt(position, recovered));
     else {
       this.#source = connection;

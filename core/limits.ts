@@ -70,6 +70,10 @@ export const limits = {
   holeHeldBytesMax: 4_194_304,
   /** Most bytes that wait behind all holes of one gateway. */
   holesHeldBytesMax: 67_108_864,
+  /** Payload bytes of the newest publications that a room with a history keeps; also of what one resume gives. */
+  recentBytesMax: 1_048_576,
+  /** Payload bytes of the newest publications of all rooms of a gateway; at it a room forgets its own. */
+  recentOfAllBytesMax: 134_217_728,
   /** Most reads of histories that one gateway has under way; further ones wait for their turn. */
   historyReadsMax: 16,
   /** Most idempotency keys that Redis remembers of one channel: 10,000 a second with the window of 300 s. */

@@ -26,7 +26,16 @@ export const policySchema = z.strictObject({
     .prefault({}),
   /** Bound for one client. Publications beyond it are left out, the lowest priority first, and counted. */
   budget: z.strictObject({ publicationsPerSecond: integer(1, 100_000).optional() }).prefault({}),
-  history: z.strictObject({ size: integer(1, 100_000).default(100), ttlSeconds: integer(1, 31_536_000).default(300) }).optional(),
+  history: z
+    .strictObject({
+      size: integer(1, 100_000).default(100),
+      ttlSeconds: integer(1, 31_536_000).default(300),
+      /** Most missed publications that a client which comes back is given; more are a gap. 0: none. */
+      resumePublicationsMax: integer(0, 1000).default(300),
+      /** Newest publications that a client of the plain protocol is given when it subscribes; 0: none. */
+      rewindOnSubscribe: integer(0, 1000).default(0),
+    })
+    .optional(),
   /** How long an idempotency key is remembered; 0: publications with a key are refused. */
   idempotency: z.strictObject({ windowSeconds: integer(0, limits.keyWindowSecondsMax).default(300) }).prefault({}),
   access: z

@@ -22,6 +22,8 @@ export type Command =
       readonly channel: string;
       readonly density?: number | undefined;
       readonly since?: WirePosition | undefined;
+      /** Newest publications that a late joiner wants, where the channel has a history. Not together with `since`. */
+      readonly rewind?: number | undefined;
     }
   | { readonly id: number; readonly op: 'unsubscribe'; readonly channel: string }
   /** Publications a second from now on; absent = all that the policy allows. */
@@ -75,7 +77,10 @@ export interface Hello {
 }
 
 export interface SubscribeResult extends WirePosition {
-  /** Present only when `since` was given: whether nothing was missed between `since` and this position. */
+  /**
+   * Present only when `since` was given: whether nothing is missed between `since` and this position. What was missed
+   * comes as batches after it.
+   */
   readonly recovered?: boolean;
   /** Bound on publications a second for this subscription; absent without a bound. */
   readonly density?: number;

@@ -38,6 +38,11 @@ export class GatewayMetrics {
   busiest: BusiestChannels = { loaded: [], dropping: [] };
   /** Bytes that wait behind holes of all rooms. */
   readonly heldBehindHoles: HeldBytes = { bytes: 0 };
+  /** Payload bytes of the newest publications that rooms keep for clients that come back. */
+  readonly recentBytes: HeldBytes = { bytes: 0 };
+  readonly resumes: Counter<'result'>;
+  readonly resumeReads: Counter;
+  readonly resumedPublications: Counter;
   /** Reads of histories that are under way or wait for their turn. */
   historyReads = 0;
   readonly busGaps: Counter;
@@ -107,6 +112,23 @@ export class GatewayMetrics {
       registers,
     });
     for (const result of holeResults) this.holesClosed.inc({ result }, 0);
+    this.resumes = new Counter({
+      name: 'barrage_gateway_resumes_total',
+      help: 'Subscribes with a position (`since`) by result: `recovered` (nothing was missed, or all of it was given), or `lost` (the client has a gap).',
+      labelNames: ['result'],
+      registers,
+    });
+    for (const result of ['recovered', 'lost']) this.resumes.inc({ result }, 0);
+    this.resumeReads = new Counter({
+      name: 'barrage_gateway_resume_reads_total',
+      help: 'Reads of a history for clients that come back or join late. A room needs one at most for all of them, and none for what it has received itself.',
+      registers,
+    });
+    this.resumedPublications = new Counter({
+      name: 'barrage_gateway_resumed_publications_total',
+      help: 'Publications given to clients that came back (`since`) or joined late (`rewind`).',
+      registers,
+    });
     this.heldFlushes = new Counter({
       name: 'barrage_gateway_flushes_held_total',
       help: 'Flushes that were due and waited, because their room had the most flushes that may be under way. A few now and then are a burst. A steady rise is a process that cannot keep up.',
@@ -211,6 +233,11 @@ export class GatewayMetrics {
       () => this.historyReads,
     );
     this.pull = new PullMetrics(registry);
+    gauge(
+      'barrage_gateway_recent_publications_bytes',
+      'Payload bytes of the newest publications that rooms with a history keep for clients that come back (bound: 128 MiB, and 1 MiB a room).',
+      () => this.recentBytes.bytes,
+    );
     exportClients(registry, this.clients);
     exportPolicies(registry, this.policies);
     exportBusiest(registry, () => this.busiest);

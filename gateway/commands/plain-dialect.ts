@@ -59,7 +59,9 @@ export class PlainDialect implements Dialect {
   }
 
   async #subscribe(channel: string): Promise<void> {
-    const result = await this.#surroundings.rooms.join(this.#connection, { channel, by: 'client' });
+    const { rooms } = this.#surroundings;
+    const { history } = rooms.policies.of(channel);
+    const result = await rooms.join(this.#connection, { channel, by: 'client', rewind: history?.rewindOnSubscribe });
     // Nothing else runs between the join and this reply, so the reply comes before the first publication.
     if (result.kind === 'refused') this.#answer(fault(refusals[result.reason]), 'refused');
     else this.#answer(done, 'done');

@@ -27,7 +27,23 @@ const idempotencyKey = z.string().superRefine((text, context) => {
 
 const commands = {
   auth: z.strictObject({ id, op: z.literal('auth'), token: z.string().max(16_384) }),
-  subscribe: z.strictObject({ id, op: z.literal('subscribe'), channel, density: density.optional(), since: since.optional() }),
+  subscribe: z
+    .strictObject({
+      id,
+      op: z.literal('subscribe'),
+      channel,
+      density: density.optional(),
+      since: since.optional(),
+      rewind: z.int().min(1).max(limits.historyPublicationsMax).optional(),
+    })
+    .superRefine((command, context) => {
+      if (command.since !== undefined && command.rewind !== undefined)
+        context.addIssue({
+          code: 'custom',
+          path: ['rewind'],
+          message: 'not together with since: a client with a position goes on from it',
+        });
+    }),
   unsubscribe: z.strictObject({ id, op: z.literal('unsubscribe'), channel }),
   density: z.strictObject({ id, op: z.literal('density'), channel, density: density.optional() }),
   publish: z

@@ -1,6 +1,6 @@
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import type { Command, CommandError, ErrorCode, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
-import { isOrderOf, type Position, type Publication } from '../../core/publication.ts';
+import type { Publication } from '../../core/publication.ts';
 import type { AppendResult } from '../../core/bus/bus.ts';
 import { mayJoin, mayPublish, type Access } from '../identity/channel-access.ts';
 import type { Connection } from '../connections/connection.ts';
@@ -127,19 +127,19 @@ export class V1Dialect implements Dialect {
     return lastsMs === undefined ? { uid } : { uid, expiresInMs: Math.floor(lastsMs) };
   }
 
-  async #subscribe({ channel, density, since }: Of<'subscribe'>): Promise<Outcome> {
+  async #subscribe({ channel, density, since, rewind }: Of<'subscribe'>): Promise<Outcome> {
     const { rooms } = this.#surroundings;
-    const joined = await rooms.join(this.#connection, { channel, by: 'client', density, hasPosition: since !== undefined });
+    const joined = await rooms.join(this.#connection, { channel, by: 'client', density, since, rewind });
     if (joined.kind === 'already') return failure('already_subscribed', 'this connection is subscribed to that channel');
     if (joined.kind === 'refused') {
       const { reason } = joined;
       return reason === 'not_authenticated' || reason === 'forbidden' ? accessFailure(reason, 'subscribe') : refusals[reason];
     }
-    const { position, member } = joined;
+    const { position, recovered, member } = joined;
     const given = rateOf(member.memberClass.density, member.room.policy);
     const result: SubscribeResult = {
       ...position,
-      ...(since === undefined ? {} : { recovered: isProvablyComplete(since, position) }),
+      ...(since === undefined ? {} : { recovered }),
       ...(given === undefined ? {} : { density: given }),
     };
     return { result: { ...result } };
@@ -230,14 +230,6 @@ export class V1Dialect implements Dialect {
     this.#surroundings.metrics.commands.inc({ result: 'bad' });
     this.#connection.close(closeBecause(closeCodes.badCommand, reason));
   }
-}
-
-/**
- * Whether a client at `since` has missed nothing. Everything after `position` will be delivered. So a client that has
- * as much (or more, from a gateway that cut earlier) is complete.
- */
-function isProvablyComplete(since: Position, position: Position): boolean {
-  return (isOrderOf(since, position.epoch) || isOrderOf(position, since.epoch)) && since.offset >= position.offset;
 }
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;

@@ -15,9 +15,11 @@ import type { DoneFlushes } from './done-flushes.ts';
 import type { FanOut } from './fan-out.ts';
 import { FlushRecords, type ClassRecord } from './flush-records.ts';
 import { Handovers } from './handovers.ts';
+import type { HistoryReads } from './history-reads.ts';
 import type { HoleFiller } from './hole-filler.ts';
 import { RoomDeliveries } from './room-deliveries.ts';
 import { RoomIntake, type IntakeRoom } from './room-intake.ts';
+import { RoomResumes } from './room-resumes.ts';
 import { RoomMeter } from './room-meter.ts';
 import { RoomTraces } from './room-traces.ts';
 import { MemberList, type Member, type MemberRoom } from './members.ts';
@@ -30,8 +32,8 @@ export interface RoomSurroundings {
   readonly done: DoneFlushes<readonly ClassRecord[]>;
   /** Absent: no traces. */
   readonly tracer?: Tracer;
-  /** Fills holes of rooms whose policy has a history. Absent: holes stay. */
-  readonly holes?: HoleFiller;
+  /** For rooms whose policy has a history. Absent: holes stay, and nobody resumes. */
+  readonly history?: { readonly holes: HoleFiller; readonly reads: HistoryReads };
 }
 
 /**
@@ -45,6 +47,8 @@ export class Room implements MemberRoom, IntakeRoom {
   readonly #members = new Map<MemberClass, MemberList>();
   readonly #handovers = new Handovers();
   readonly records: FlushRecords;
+  /** What joining members are given of earlier publications. */
+  readonly resumes: RoomResumes;
   readonly #deliveries: RoomDeliveries;
   #cancelTimer: (() => void) | undefined;
   #timerAt = 0;
@@ -77,7 +81,8 @@ export class Room implements MemberRoom, IntakeRoom {
     this.#deliveries = new RoomDeliveries({ room: this.#meter, fanOut, metrics, pattern: options.policy.channel });
     this.#merger = new Merger(options);
     this.#traces = new RoomTraces(options.surroundings);
-    this.#intake = new RoomIntake(this, options.surroundings.holes);
+    this.resumes = new RoomResumes({ ...options.surroundings, room: this, deliveries: this.#deliveries });
+    this.#intake = new RoomIntake(this, options.surroundings.history?.holes);
   }
 
   get tally(): Tally {
@@ -184,6 +189,7 @@ export class Room implements MemberRoom, IntakeRoom {
 
   /** Takes what joins on to what was received, or what lies behind a hole that stays. */
   accept(arrival: Arrival): void {
+    this.resumes.received(arrival);
     if (arrival.kind === 'batch') this.#accept(arrival.batch);
     else this.#emit(this.#merger.resubscribed(arrival.position, this.#moment()));
   }
@@ -232,6 +238,7 @@ export class Room implements MemberRoom, IntakeRoom {
   close(): void {
     this.#isClosed = true;
     this.#intake.close();
+    this.resumes.close();
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }

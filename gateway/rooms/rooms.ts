@@ -1,5 +1,4 @@
 import type { ChannelLog, RoomCounts } from '../../core/bus/bus.ts';
-import { channelOwner } from '../../core/channel.ts';
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Policies } from '../../core/policy/policy.ts';
@@ -8,13 +7,13 @@ import { inSlices, type SliceOptions } from '../../core/slices.ts';
 import type { SparseLog } from '../../core/process/sparse-log.ts';
 import type { ClientLog } from '../accounts/client-log.ts';
 import { gatewayJournal } from '../accounts/log-lines.ts';
-import { mayJoin, type Access } from '../identity/channel-access.ts';
+import { mayJoin } from '../identity/channel-access.ts';
 import { cadenceAt, demandOf, levelOf, type RoomLoad } from '../merging/cadence.ts';
 import { densityFor } from '../merging/density.ts';
 import { ColdRooms } from './cold-rooms.ts';
 import { HistoryReads } from './history-reads.ts';
 import { HoleFiller } from './hole-filler.ts';
-import type { JoinRefusal, JoinRequest, JoinResult } from './joining.ts';
+import { accessOf, type JoinRefusal, type JoinRequest, type JoinResult } from './joining.ts';
 import type { Member, Subscriber } from './members.ts';
 import { Room, type RoomSurroundings } from './room.ts';
 import { TrafficWindow } from './traffic-window.ts';
@@ -72,7 +71,8 @@ export class Rooms {
     this.#log = options.log;
     this.#policies = options.policies;
     const reads = new HistoryReads({ ...options.surroundings, log: options.log });
-    this.#surroundings = { ...options.surroundings, holes: new HoleFiller({ ...options.surroundings, reads }) };
+    const holes = new HoleFiller({ ...options.surroundings, reads });
+    this.#surroundings = { ...options.surroundings, history: { holes, reads } };
     this.clients = options.clients;
     const journal = gatewayJournal(options.logger, options.surroundings.clock);
     this.#unopened = journal.sparse('room-unopened');
@@ -133,9 +133,8 @@ export class Rooms {
   async join(connection: Subscriber, request: JoinRequest): Promise<JoinResult> {
     const { channel } = request;
     let entry = this.#rooms.get(channel);
-    // Joining an open room never yields, so that the reply comes before the first publication.
-    if (entry?.state === 'open') return this.#enter(connection, entry.room, request);
-    const access = this.#accessOf(connection, request);
+    if (entry?.state === 'open') return this.#enterPrepared(connection, entry.room, request);
+    const access = accessOf(connection.uid, request, this.#policies);
     if (access !== 'allowed') return this.#refuse(connection, request, access);
     if (entry === undefined) {
       if (this.#rooms.size >= limits.roomsMax) return this.#refuse(connection, request, 'rooms');
@@ -152,6 +151,17 @@ export class Rooms {
     if (room === undefined) return this.#refuse(connection, request, 'bus');
     // Another waiting join may have found its connection gone, and closed the room as its last member.
     if (this.find(channel) !== room) return this.join(connection, request);
+    return this.#enterPrepared(connection, room, request);
+  }
+
+  /** Between entering a room and the caller's reply nothing yields: the reply comes before the first publication. */
+  async #enterPrepared(connection: Subscriber, room: Room, request: JoinRequest): Promise<JoinResult> {
+    const reading = accessOf(connection.uid, request, this.#policies) === 'allowed' ? room.resumes.prepare(request) : undefined;
+    if (reading !== undefined) {
+      await reading;
+      // Meanwhile the room's last member may have left it.
+      if (this.find(room.channel) !== room) return this.join(connection, request);
+    }
     const result = this.#enter(connection, room, request);
     if (room.size === 0) this.#close(room);
     return result;
@@ -217,29 +227,27 @@ export class Rooms {
     });
   }
 
-  #accessOf({ uid }: Subscriber, { channel, by }: JoinRequest): Access {
-    if (by === 'client') return mayJoin(this.#policies.of(channel), channel, uid);
-    const owner = channelOwner(channel);
-    return owner === undefined || owner === uid ? 'allowed' : 'forbidden';
-  }
-
   #enter(connection: Subscriber, room: Room, request: JoinRequest): JoinResult {
     if (connection.isClosed) return this.#refuse(connection, request, 'closed');
-    const access = this.#accessOf(connection, request);
+    const access = accessOf(connection.uid, request, this.#policies);
     if (access !== 'allowed') return this.#refuse(connection, request, access);
     const present = connection.memberOf(room.channel);
     if (present !== undefined) return { kind: 'already', member: present };
     if (connection.members.length >= limits.subscriptionsPerConnectionMax) return this.#refuse(connection, request, 'subscriptions');
     if (room.size >= (room.policy.limits.membersMax ?? Infinity)) return this.#refuse(connection, request, 'members');
     const asked = request.density;
-    const encoding = request.hasPosition === true ? connection.encoding.handover : connection.encoding;
+    const encoding = request.since === undefined ? connection.encoding : connection.encoding.handover;
     const memberClass = encoding.classAt(densityFor(asked, room.policy));
     const member: Member = { connection, room, memberClass, asked, active: true, index: -1 };
     room.join(member);
     this.#subscriptions++;
     this.clients?.subscribed(connection, room.channel, request.by);
-    const doubtful = request.hasPosition === true ? this.#log.doubtfulPosition?.(room.channel) : undefined;
-    return { kind: 'joined', member, position: doubtful ?? room.position };
+    const doubtful = request.since === undefined ? undefined : this.#log.doubtfulPosition?.(room.channel);
+    return {
+      kind: 'joined',
+      member,
+      ...(doubtful === undefined ? room.resumes.begin(member, request) : { position: doubtful, recovered: false }),
+    };
   }
 
   #refuse(connection: Subscriber, { channel, by }: JoinRequest, reason: JoinRefusal): JoinResult {

@@ -60,12 +60,19 @@ export interface BarrageChannelBudget {
   readonly publicationsPerSecond?: number;
 }
 
-/** Publications kept for backends to read. Default: none. */
+/**
+ * Publications kept: backends read them, gateways fill holes from them, clients that come back get what they missed.
+ * Default: none.
+ */
 export interface BarrageChannelHistory {
   /** Most publications to keep. */
   readonly size: number;
   /** How long a publication is kept. */
   readonly ttlSeconds: number;
+  /** Most missed publications that a client which comes back is given; more are a gap. 0: none. */
+  readonly resumePublicationsMax: number;
+  /** Newest publications that a client of the plain protocol is given when it subscribes. 0: none. */
+  readonly rewindOnSubscribe: number;
 }
 
 /** Publications with an idempotency key, which are published once however often they are sent. */

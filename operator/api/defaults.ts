@@ -157,7 +157,14 @@ export const defaults = {
             properties: { windowMilliseconds: { default: 100 }, publicationsMax: { default: 500 }, bytesMax: { default: 65536 } },
           },
           budget: { default: {}, properties: { publicationsPerSecond: {} } },
-          history: { properties: { size: { default: 100 }, ttlSeconds: { default: 300 } } },
+          history: {
+            properties: {
+              size: { default: 100 },
+              ttlSeconds: { default: 300 },
+              resumePublicationsMax: { default: 300 },
+              rewindOnSubscribe: { default: 0 },
+            },
+          },
           idempotency: { default: {}, properties: { windowSeconds: { default: 300 } } },
           access: {
             default: {},

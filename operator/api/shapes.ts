@@ -194,6 +194,8 @@ export const specShapes = {
         properties: {
           size: { type: 'integer', minimum: 1, maximum: 100000 },
           ttlSeconds: { type: 'integer', minimum: 1, maximum: 31536000 },
+          resumePublicationsMax: { type: 'integer', minimum: 0, maximum: 1000 },
+          rewindOnSubscribe: { type: 'integer', minimum: 0, maximum: 1000 },
         },
       },
       idempotency: { type: 'object', properties: { windowSeconds: { type: 'integer', minimum: 0, maximum: 86400 } } },

@@ -17,7 +17,7 @@ export class SimulatedLog {
   #reigns = 0;
   /** Publications that the history keeps; 0 = it keeps none. */
   readonly #keptMax: number;
-  #kept: readonly KeptPublication[] = [];
+  #kept: KeptPublication[] = [];
   /** The epoch of the newest publication, and its order's end as far as it is still good. */
   #earlier: EarlierEpoch | undefined;
   /** Pages that were read. */
@@ -45,8 +45,9 @@ export class SimulatedLog {
     }
     for (const publication of publications) {
       this.publications.set(`${this.epoch}:${++this.offset}`, publication);
-      this.#kept = [...this.#kept, { offset: this.offset, publication }].slice(-this.#keptMax || Infinity);
+      if (this.#keptMax > 0) this.#kept.push({ offset: this.offset, publication });
     }
+    if (this.#kept.length > this.#keptMax) this.#kept = this.#kept.slice(-this.#keptMax);
     const batch = { channel: this.channel, epoch: this.epoch, firstOffset, publications };
     for (const link of this.#links) link.offer(batch);
     return { epoch: this.epoch, firstOffset, lastOffset: this.offset };
@@ -82,7 +83,7 @@ export class SimulatedLog {
     return {
       position: { epoch: this.epoch, offset: this.offset },
       ...(this.#earlier === undefined ? {} : { earlier: this.#earlier }),
-      publications: answerFrom(batches, query, 4_000),
+      publications: answerFrom(batches, query, query.kind === 'after' ? 4_000 : 1_000_000),
     };
   }
 }

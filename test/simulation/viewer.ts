@@ -173,6 +173,8 @@ export class Viewer {
       const told =
         this.#move === undefined ? this.cursor.subscribed(position, recovered ?? false) : this.#move.targetAt(position, recovered ?? false);
       this.#tell(told);
+      // What was recovered goes on in the gateway's epoch.
+      if (recovered === true && told.length === 0 && this.#told !== undefined) this.#told = this.cursor.position;
     } else if (message.type === 'batch') {
       if (this.#move === undefined) this.#tell(this.cursor.batch(message));
       else

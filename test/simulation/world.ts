@@ -73,7 +73,9 @@ export class World {
         publicationsMax: random.pick([3, 20, 500]),
         bytesMax: random.pick([1024, 65_536]),
       },
-      ...(this.#troubles.history === 'none' ? {} : { history: { size: 100, ttlSeconds: 300 } }),
+      ...(this.#troubles.history === 'none'
+        ? {}
+        : { history: { size: 100, ttlSeconds: 300, resumePublicationsMax: 300, rewindOnSubscribe: 0 } }),
       budget: this.#troubles.budgets ? { publicationsPerSecond: random.pick([5, 10, 40]) } : {},
       slowConsumer: {
         policy: random.pick(['DropOldest', 'DropOldest', 'Disconnect']), // Only stalled readers are to meet the bound.

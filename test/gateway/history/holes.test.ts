@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Barrage } from '../../../client/barrage.ts';
+import { closeCodes } from '../../../core/close-codes.ts';
 import { Policies, policyFileSchema } from '../../../core/policy/policy.ts';
 import { createLogger } from '../../../core/process/logging.ts';
 import { readSettings } from '../../../core/process/settings.ts';
@@ -8,7 +9,7 @@ import { createRedisBus, type RedisBus } from '../../../core/redis/bus.ts';
 import { Gateway } from '../../../gateway/gateway.ts';
 import { publication } from '../../support/publications.ts';
 import { RedisServer } from '../../support/redis-server.ts';
-import { TestClient } from '../../support/websocket.ts';
+import { TestClient, V1Client } from '../../support/websocket.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -144,4 +145,47 @@ test('a history that is too short for the hole: the gap is told with its offsets
   const end = last;
   await until(() => subscription.position?.offset === end);
   expect((await holes(gateway))['lost']).toBeGreaterThan(0);
+});
+
+test('a client of the SDK that loses its connection goes on without a gap', async () => {
+  const { gateway, publisher } = await start(keep);
+  const client = new Barrage(`ws://127.0.0.1:${gateway.port}/`);
+  onTestFinished(() => client.close());
+  const heard: string[] = [];
+  const gaps: unknown[] = [];
+  client.on('gap', (gap) => gaps.push(gap));
+  client.on('error', () => {});
+  const subscription = client.subscribe('video:1', { rewind: 5 });
+  subscription.on('publication', ({ data }) => heard.push(String(data)));
+  await until(() => subscription.state === 'subscribed');
+  expect(subscription.recovered).toBeUndefined();
+  let published = 0;
+  for (let round = 0; round < 3; round++) {
+    const lost = new Promise<void>((resolve) => subscription.on('state', (state) => state === 'subscribing' && resolve()));
+    for (const room of gateway.rooms.openRooms()) for (const { connection } of room.everyone()) connection.close(closeCodes.idle);
+    await lost;
+    for (let index = 0; index < 20; index++) await publisher.log.append('video:1', [publication(`${published++}`)], keep);
+    await until(() => heard.length >= published);
+  }
+  expect(heard).toEqual(Array.from({ length: published }, (_, index) => `${index}`));
+  expect([gaps, subscription.recovered]).toEqual([[], true]);
+});
+
+test('an epoch that ended with a failover is good up to its last offset that is known', async () => {
+  const { redis, gateway, publisher } = await start(keep);
+  const [before, back, ahead] = await Promise.all([1, 2, 3].map(() => V1Client.open(gateway.port)));
+  if (before === undefined || back === undefined || ahead === undefined) throw new Error('no client');
+  const { epoch } = await publisher.log.append('video:1', [publication('a')], keep);
+  expect(await before.subscribe('video:1')).toEqual({ epoch, offset: 1 });
+  await before.leave();
+  await publisher.log.append('video:1', [publication('b')], keep);
+  await redis.command('HSET', 'h:{video:1}:record', 'run', 'a master that was');
+  const after = await publisher.log.append('video:1', [publication('c')], keep);
+  expect(after.epoch).not.toBe(epoch);
+
+  expect(await back.subscribe('video:1', { since: { epoch, offset: 1 } })).toEqual({ epoch: after.epoch, offset: 1, recovered: true });
+  await until(() => back.reached('video:1') === 3);
+  expect(back.items('video:1').map(({ data }) => data)).toEqual(['b', 'c']);
+  // Offset 3 of the earlier epoch was another publication, which the failover lost.
+  expect(await ahead.subscribe('video:1', { since: { epoch, offset: 3 } })).toEqual({ epoch: after.epoch, offset: 3, recovered: false });
 });

@@ -113,7 +113,11 @@ test('a backend’s subscribe finds out that the client has become another user 
 test('a joiner with a position that proves nothing here is given one that nobody has; other joiners get the true one', async () => {
   const gateway = new Gateway();
   const join = async (hasPosition: boolean): Promise<unknown> =>
-    gateway.rooms.join(gateway.connect().connection, { channel: 'video:1', by: 'client', hasPosition });
+    gateway.rooms.join(gateway.connect().connection, {
+      channel: 'video:1',
+      by: 'client',
+      ...(hasPosition ? { since: { epoch: 'other', offset: 1 } } : {}),
+    });
   await join(false);
   const position = gateway.rooms.find('video:1')?.position;
   gateway.doubtful = { epoch: 'nobodys', offset: 0 };

@@ -111,7 +111,7 @@ export const fullChannel: ApiObject = {
     channel: 'video:100001',
     merge: { windowMilliseconds: 100, publicationsMax: 500, bytesMax: 65_536 },
     budget: { publicationsPerSecond: 30 },
-    history: { size: 100, ttlSeconds: 300 },
+    history: { size: 100, ttlSeconds: 300, resumePublicationsMax: 300, rewindOnSubscribe: 5 },
     idempotency: { windowSeconds: 300 },
     access: { subscribe: 'Public', publish: 'Backend', slowModeSeconds: 0 },
     slowConsumer: { policy: 'DropOldest', queueBytesMax: 1_048_576 },
