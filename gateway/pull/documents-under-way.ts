@@ -28,6 +28,8 @@ export class DocumentsUnderWay {
 
   /** Counts a document until its response has ended; false where it would be beyond the bound. */
   begin(document: EncodedDocument, response: ServerResponse): boolean {
+    // An asker that went away while its answer was made: nothing is sent, and no `close` will come any more.
+    if (response.destroyed) return true;
     const readers = this.#readers.get(document);
     if (readers === undefined) {
       if (this.#bytes + sizeOf(document) > this.#bounds.bytesMax) return false;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
@@ -212,6 +212,23 @@ test('a document that stands still with several readers counts once', async () =
   expect(await barrage.metric('barrage_gateway_pull_sending_bytes')).toBeLessThan(2 * size);
   for (const reader of readers) reader.destroy();
   await expect.poll(() => barrage.metric('barrage_gateway_pull_sending_bytes')).toBe(0);
+});
+
+test('a document for askers that went away while their answers were made counts nothing', async () => {
+  const document = await encodeDocument('x');
+  const underWay = new DocumentsUnderWay({ bytesMax: sizeOf(document), standstillMsMax: 10_000 });
+  const gone: ServerResponse[] = [];
+  const server = createServer((_request, response) => {
+    response.once('close', () => gone.push(response));
+    if (gone.length === 0) asker.destroy();
+  });
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const asker = await rawSocket((server.address() as AddressInfo).port);
+  // Of several on one connection only the first has the socket.
+  asker.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(3));
+  await expect.poll(() => gone.length).toBe(3);
+  expect(gone.map((response) => [underWay.begin(document, response), underWay.bytes])).toEqual(Array.from({ length: 3 }, () => [true, 0]));
 });
 
 test('documents under way are bounded, and a reader that takes nothing is cut off', async () => {
