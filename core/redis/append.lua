@@ -21,10 +21,11 @@
 -- from an older snapshot. In the same epoch their offsets could be given twice, so this reign opens an epoch of its own.
 local count = tonumber(ARGV[4])
 local body = ARGV[7]
-local has_keys = KEYS[3] ~= nil
-local verdicts, known, fresh, now = {}, {}, {}, 0
+-- Without keys these stay empty: such a batch must cost nothing for them.
+local verdicts, known, fresh, now
 
-if has_keys then
+if KEYS[3] then
+  verdicts, known, fresh = {}, {}, {}
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
   local parts = {}
@@ -116,7 +117,7 @@ elseif record[1] ~= ARGV[1] then
 end
 
 local remembering
-if #fresh > 0 then
+if fresh and fresh[1] then
   local turn_ms = tonumber(ARGV[10])
   local last = redis.call('HMGET', KEYS[1], 'turn', 'turnAt')
   local turn = tonumber(last[1]) or 0
@@ -161,7 +162,7 @@ if remembering then
 end
 redis.call('SPUBLISH', ARGV[5], envelope)
 redis.call('EXPIRE', KEYS[1], ARGV[3])
-if has_keys then
+if verdicts then
   return {epoch, offset, count, verdicts, known}
 end
 return {epoch, offset}
