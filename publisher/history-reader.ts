@@ -50,7 +50,9 @@ export class HistoryReader {
     try {
       const question = isForward ? { kind: 'after' as const, offset: since, limit } : { kind: 'newest' as const, before: since, limit };
       const page = await this.#parts.bus.log.history(channel, question);
-      const from = { epoch: epoch ?? page.position.epoch, offset: since ?? 0 };
+      // Backwards, the last of what is asked for is the one before it: an order that ends there has all of that.
+      const last = reverse ? Math.max(0, (since ?? 0) - 1) : (since ?? 0);
+      const from = { epoch: epoch ?? page.position.epoch, offset: last };
       // Offsets of another order name other publications.
       const kept = isInOrder(page, from) ? withoutExpired(page.publications, history, this.#parts.clock.wall()) : [];
       const reach =

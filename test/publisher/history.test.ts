@@ -63,6 +63,8 @@ test('limit, since, epoch and reverse choose, and the reach says what is missing
   expect(await read('since=12&epoch=another')).toEqual([[], 'lost']);
   expect(await read('since=16')).toEqual([[], 'lost']);
   expect(await read('since=13&limit=2&reverse=true')).toEqual([[12, 11], 'more']);
+  expect(await read('since=16&limit=2&reverse=true')).toEqual([[15, 14], 'more']);
+  expect(await read('since=17&limit=2&reverse=true')).toEqual([[], 'lost']);
   expect(await read('since=6&limit=2&reverse=true')).toEqual([[], 'lost']);
   expect(await read('since=1&reverse=true')).toEqual([[], 'whole']);
 });
