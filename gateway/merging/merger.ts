@@ -200,6 +200,8 @@ export class Merger {
   /** The subscription was interrupted and is in force again at `position`. */
   resubscribed(position: Position, at: Moment): readonly (Cut | Missing)[] {
     const isSame = isOrderOf(this.position, position.epoch);
+    // Publications of the epoch of which this is the beginning came first: they were read from the history.
+    if (isOrderOf(position, this.#epoch) && position.offset <= this.#received) return [];
     if (isSame && position.offset <= this.#received) {
       this.#epoch = position.epoch;
       return [];

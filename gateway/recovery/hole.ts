@@ -35,7 +35,11 @@ const emptyReadsMax = 2;
 
 /** Whether an arrival joins on to a position without a hole. */
 export function joinsOn(received: Position, arrival: Arrival): boolean {
-  if (arrival.kind === 'resubscribed') return isOrderOf(received, arrival.position.epoch) && arrival.position.offset <= received.offset;
+  if (arrival.kind === 'resubscribed') {
+    const { position } = arrival;
+    // The position may have only the beginning of an epoch whose name has come meanwhile.
+    return (isOrderOf(received, position.epoch) || isOrderOf(position, received.epoch)) && position.offset <= received.offset;
+  }
   return isOrderOf(received, arrival.batch.epoch) && arrival.batch.firstOffset <= received.offset + 1;
 }
 
@@ -152,7 +156,8 @@ export class Hole {
   #advance(arrival: Arrival): boolean {
     if (!joinsOn(this.#received, arrival)) return false;
     const end = endOf(arrival);
-    this.#received = { epoch: end.epoch, offset: Math.max(end.offset, this.#received.offset) };
+    const epoch = isOrderOf(end, this.#received.epoch) ? this.#received.epoch : end.epoch;
+    this.#received = { epoch, offset: Math.max(end.offset, this.#received.offset) };
     return true;
   }
 

@@ -99,6 +99,14 @@ test('a resubscription at the position that the room has is no interruption', ()
   expect(room.resubscribed({ epoch: 'e', offset: 2 }, moment(1))).toEqual([]);
 });
 
+test('a resubscription at the beginning of the epoch of which publications were read before is no interruption', () => {
+  const room = roomOf();
+  room.receive(logBatch(9, some(2), 'f7'), moment(0));
+  expect(room.resubscribed({ epoch: 'f', offset: 8 }, moment(1))).toEqual([]);
+  expect(room.received).toEqual({ epoch: 'f7', offset: 10 });
+  expect(room.resubscribed({ epoch: 'f', offset: 11 }, moment(2)).at(-1)).toMatchObject({ kind: 'missing' });
+});
+
 test('a resubscription further on first sends the open window, then says what is missing', () => {
   const room = roomOf();
   room.receive(logBatch(1, some(1)), moment(0));

@@ -108,6 +108,16 @@ test('a failover that lost nothing: the old offsets go on in the new epoch', () 
   expect(step.next).toEqual({ kind: 'closed', result: 'filled' });
 });
 
+test('a position with the beginning of an epoch lies before what a page has brought of that epoch', () => {
+  const beginning: Arrival = { kind: 'resubscribed', position: { epoch: 'ff', offset: 10 } };
+  const hole = holeBefore(beginning, batch(11, 1, 'ff7'), batch(12, 1, 'ff7'));
+  hole.begin();
+  const earlier = { epoch: 'e', offset: 10 };
+  const step = hole.read({ ...page(11, 12), position: { epoch: 'ff7', offset: 12 }, earlier }, 5);
+  expect(handedOn(step)).toEqual([11, 12, 'at ff:10', 11, 12]);
+  expect(step.next).toEqual({ kind: 'closed', result: 'filled' });
+});
+
 test('pages that bring nothing end it', () => {
   const hole = holeBefore(batch(13));
   hole.begin();
