@@ -105,6 +105,8 @@ export const limits = {
    * unavailable".
    */
   appendWaitingMax: 20_000,
+  /** Longest wait of a publication for a bus that is away, in milliseconds: backends give up after some 10 s. */
+  publishHoldMsMax: 10_000,
   /** Longest time without a proof that a bus subscription is in force, in milliseconds of an awake process. */
   subscriptionProofMsMax: 10_000,
   /** Least bytes that Redis should hold for one stalled gateway; a lower setting of the server causes a warning. */

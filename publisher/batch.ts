@@ -9,6 +9,7 @@ import { sampledTraceparent } from '../core/traceparent.ts';
 import { keysFault, policyFault, rateFault } from './admission.ts';
 import { keyOfTarget, readBatch, type BatchRequest, type BatchTarget } from './batch-request.ts';
 import { answerBody, keyRefusal, notPublished, refuse, type Outcome, type Refusal } from './errors.ts';
+import type { HeldPublications } from './held-publications.ts';
 import type { PublisherJournal } from './log-lines.ts';
 import type { RequestTrace } from './mesh.ts';
 import type { PublisherMetrics } from './metrics.ts';
@@ -17,6 +18,7 @@ import type { RequestLog } from './request-log.ts';
 
 interface BatchParts {
   readonly bus: Bus;
+  readonly held: HeldPublications;
   readonly policies: () => Policies;
   readonly rates: ChannelRates;
   readonly metrics: PublisherMetrics;
@@ -116,8 +118,11 @@ export class BatchPublishing {
     return fault === undefined ? undefined : targets.map(() => fault);
   }
 
-  async #append({ channel, targets, key, traceparent }: Parcel, { history, idempotency }: ChannelPolicy): Promise<readonly Outcome[]> {
-    const { bus, clock } = this.#parts;
+  async #append(
+    { channel, targets, key, traceparent }: Parcel,
+    { history, idempotency, limits: { publishHoldMs } }: ChannelPolicy,
+  ): Promise<readonly Outcome[]> {
+    const { bus, held, clock } = this.#parts;
     const acceptedAt = clock.wall();
     const { ready: s, full: f } = bus.calls.memberCounts(channel);
     const publications: readonly Publication[] = targets.map(({ request: { kind, payload, priority, ttlMs, conflation } }) => {
@@ -126,7 +131,10 @@ export class BatchPublishing {
     const keys: AppendKeys | undefined = targets.some(({ hasKey }) => hasKey)
       ? { windowSeconds: idempotency.windowSeconds, keys: publications.map((each, place) => keyOfTarget(targets[place]!, each, key)) }
       : undefined;
-    const result = await bus.log.append(channel, publications, history, keys);
+    const bytes = publications.reduce((sum, { payload }) => sum + payload.length, 0);
+    const isRepeatable = targets.every(({ hasKey }) => hasKey);
+    const candidate = { channel, publications: targets.length, bytes, holdMs: publishHoldMs, isRepeatable };
+    const result = await held.publish(candidate, () => bus.log.append(channel, publications, history, keys));
     return targets.map((_, place) => {
       const { epoch, offset } = placeOf(result, place);
       return { kind: 'done', result: { s, f, offset, epoch, ...(result.known?.has(place) === true ? { replayed: true } : {}) } };

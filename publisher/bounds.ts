@@ -25,6 +25,10 @@ export const publisherBounds = {
    * cut off.
    */
   socketPingIntervalMs: 25_000,
+  /** Most publications that wait for a bus that is away, in all channels whose policy lets them. */
+  heldPublicationsMax: 2_000,
+  /** Most payload bytes of these. */
+  heldBytesMax: 33_554_432,
   /** Longest wait for a gateway's answer to a call, in milliseconds. */
   callDeadlineMs: 2_000,
   /** Wait of `wait=delivered` without `waitMs`, in milliseconds. */
@@ -46,6 +50,9 @@ export const publisherBounds = {
 
 assert(publisherBounds.directBytesMax * 4 <= limits.controlQueueBytesMax);
 assert(publisherBounds.requestBytesInFlightMax > limits.requestBytesMax);
+// What is held leaves room for the requests of other channels.
+assert(publisherBounds.heldPublicationsMax * 2 < publisherBounds.httpRequestsInFlightMax);
+assert(publisherBounds.heldBytesMax * 2 < publisherBounds.requestBytesInFlightMax);
 assert(publisherBounds.socketsMax > publisherBounds.socketConnectionsMax + publisherBounds.httpRequestsInFlightMax);
 
 /** Times of the HTTP server and of its end, in milliseconds. */

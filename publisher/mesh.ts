@@ -11,6 +11,7 @@ import { sampledTraceparent } from '../core/traceparent.ts';
 import { policyFault, rateFault } from './admission.ts';
 import { publisherBounds } from './bounds.ts';
 import { keyRefusal, notPublished, refuse, temporarilyUnavailable, type Outcome, type RefusalReason } from './errors.ts';
+import type { HeldPublications } from './held-publications.ts';
 import type { PublisherJournal } from './log-lines.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import type { MeshOperation } from './operation-seconds.ts';
@@ -20,6 +21,7 @@ import { parseConnectionCall, parsePublish, parseSend, shown } from './request.t
 
 interface MeshParts {
   readonly bus: Bus;
+  readonly held: HeldPublications;
   readonly policies: () => Policies;
   readonly rates: ChannelRates;
   readonly metrics: PublisherMetrics;
@@ -42,6 +44,7 @@ const untraced: RequestTrace = {};
 /** Carries out the requests of both transports: `mesh.publish`, `mesh.send` and `conn.call`. */
 export class Mesh {
   readonly #bus: Bus;
+  readonly #held: HeldPublications;
   readonly #policies: () => Policies;
   readonly #metrics: PublisherMetrics;
   readonly #journal: PublisherJournal;
@@ -53,6 +56,7 @@ export class Mesh {
   constructor(parts: MeshParts) {
     this.#bus = parts.bus;
     this.#rates = parts.rates;
+    this.#held = parts.held;
     this.#policies = parts.policies;
     this.#metrics = parts.metrics;
     this.#journal = parts.journal;
@@ -110,7 +114,10 @@ export class Mesh {
     const passedOn = this.#tracer.isOn ? undefined : sampledTraceparent(traceparent);
     const publication = { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent: passedOn };
     const keys = keysOf(publication, request.idempotencyKey, idempotency);
-    const appended = await appendTraced(this.#bus.log, { channel, publication, keep: history, keys }, span);
+    const isRepeatable = keys !== undefined;
+    const candidate = { channel, publications: 1, bytes: payload.length, holdMs: policy.limits.publishHoldMs, isRepeatable };
+    const append = () => appendTraced(this.#bus.log, { channel, publication, keep: history, keys }, span);
+    const appended = await this.#held.publish(candidate, append);
     const { epoch, offset } = placeOf(appended, 0);
     const replayed = appended.known === undefined ? undefined : { replayed: true };
     if (request.waitMs === undefined) return { kind: 'done', result: { s: members.ready, f: members.full, offset, epoch, ...replayed } };

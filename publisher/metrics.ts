@@ -1,7 +1,8 @@
-import { readGauge } from '../core/process/read-metrics.ts';
+import { readCounters, readGauge } from '../core/process/read-metrics.ts';
 import { Counter, type Registry } from 'prom-client';
 import { publisherBounds } from './bounds.ts';
 import type { Outcome, RefusalReason } from './errors.ts';
+import type { HeldPublications } from './held-publications.ts';
 import { OperationSeconds, type Operation } from './operation-seconds.ts';
 
 const publicationResults = {
@@ -27,6 +28,7 @@ interface MetricSources {
   readonly socketConnections: () => number;
   readonly requestBytesInFlight: () => number;
   readonly sockets: () => number;
+  readonly held: () => Pick<HeldPublications, 'size' | 'counts'>;
 }
 
 /** The publisher's metrics, registered once in a registry: a process has one publisher. */
@@ -66,6 +68,28 @@ export class PublisherMetrics {
       registry,
       { name: 'barrage_publisher_sockets', help: 'Open sockets on the port of the publish API, whatever they speak.' },
       () => sources.sockets(),
+    );
+    readGauge(
+      registry,
+      {
+        name: 'barrage_publisher_held_publications',
+        help: 'Publications that wait for a bus that is away, because the policy of their channel lets them (`limits.publishHoldMs`).',
+      },
+      () => sources.held().size.publications,
+    );
+    readGauge(
+      registry,
+      { name: 'barrage_publisher_held_bytes', help: 'Payload bytes of the publications that wait for a bus that is away.' },
+      () => sources.held().size.bytes,
+    );
+    readCounters(
+      registry,
+      {
+        name: 'barrage_publisher_held_total',
+        help: `Publications that could wait for a bus that was away, by what became of them: \`published\`, \`refused\` (the bus was away for longer, or failed otherwise), \`full\` (${publisherBounds.heldPublicationsMax} publications or ${publisherBounds.heldBytesMax} bytes waited already).`,
+        labelNames: ['result'],
+      },
+      () => Object.entries(sources.held().counts).map(([result, count]) => [{ result }, count] as const),
     );
     this.#crowded = new Counter({
       name: 'barrage_publisher_sockets_closed_total',

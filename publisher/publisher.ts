@@ -22,6 +22,7 @@ import { BatchPublishing } from './batch.ts';
 import { publisherBounds, serverTimes } from './bounds.ts';
 import { HttpApi } from './http.ts';
 import { publisherJournal } from './log-lines.ts';
+import { HeldPublications } from './held-publications.ts';
 import { HistoryReader } from './history-reader.ts';
 import { Mesh } from './mesh.ts';
 import { PublisherMetrics } from './metrics.ts';
@@ -63,6 +64,7 @@ export class Publisher {
   readonly #http: HttpApi;
   readonly #sockets: SocketApi;
   readonly #log: RequestLog;
+  readonly #held: HeldPublications;
   readonly #server: Server;
   readonly #load = new LoadMeter({ bytesSent: () => 0, refused: () => 0 });
   #port = 0;
@@ -74,17 +76,19 @@ export class Publisher {
     this.#pool = options.pool ?? new Pool({ publicKeyPem: '', logger });
     const access = new Access(settings.apiKeys);
     const inFlight = new BytesInFlight(publisherBounds.requestBytesInFlightMax);
+    this.#held = new HeldPublications({ bus, clock });
     const metrics = new PublisherMetrics(registry, {
       socketConnections: () => this.#sockets.connections,
       requestBytesInFlight: () => inFlight.bytes,
       sockets: () => sockets.open,
+      held: () => this.#held,
     });
     const log = new RequestLog({ logger, clock, registry, trustedProxies: settings.trustedProxies });
     this.#log = log;
     const journal = publisherJournal(logger, clock);
     const rates = new ChannelRates({ channelsMax: publisherBounds.rateChannelsMax });
-    const mesh = new Mesh({ bus, policies, rates, metrics, journal, log, clock, tracer });
-    const batch = new BatchPublishing({ bus, policies, rates, metrics, journal, log, clock, tracer });
+    const mesh = new Mesh({ bus, held: this.#held, policies, rates, metrics, journal, log, clock, tracer });
+    const batch = new BatchPublishing({ bus, held: this.#held, policies, rates, metrics, journal, log, clock, tracer });
     const history = new HistoryReader({ bus, policies, journal, metrics, log, clock });
     this.#http = new HttpApi({ access, mesh, batch, history, inFlight, metrics, log, tracer });
     const pingIntervalMs = options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs;
@@ -149,6 +153,7 @@ export class Publisher {
     // Pending input is read first: a connection with an unread request must not count as idle.
     await afterInput();
     const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#held.leave();
     this.#sockets.close();
     const cutOff = setTimeout(() => {
       this.#sockets.terminate();

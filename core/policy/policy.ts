@@ -57,6 +57,8 @@ export const policySchema = z.strictObject({
       publicationsPerSecond: integer(1, 1_000_000).optional(),
       payloadBytesMax: integer(1, 1_048_576).default(65_536),
       membersMax: integer(1, 2_000_000_000).optional(),
+      /** Longest wait of a backend's publication for a bus that is away, in milliseconds; 0 refuses it at once. */
+      publishHoldMs: integer(0, limits.publishHoldMsMax).default(0),
     })
     .prefault({}),
   presence: z.enum(['Off', 'Count', 'Members']).default('Count'),

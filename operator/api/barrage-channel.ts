@@ -113,6 +113,8 @@ export interface BarrageChannelLimits {
   readonly payloadBytesMax: number;
   /** Most members on each gateway. Default: no bound. */
   readonly membersMax?: number;
+  /** Longest wait of a backend's publication for a bus that is away, in milliseconds. 0 refuses it at once. */
+  readonly publishHoldMs: number;
 }
 
 /** Expected crowd on this one channel, so that gateways are ready before it comes. Not in effect yet. */

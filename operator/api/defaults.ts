@@ -171,7 +171,10 @@ export const defaults = {
             properties: { subscribe: { default: 'Public' }, publish: { default: 'Backend' }, slowModeSeconds: { default: 0 } },
           },
           slowConsumer: { default: {}, properties: { policy: { default: 'DropOldest' }, queueBytesMax: { default: 1048576 } } },
-          limits: { default: {}, properties: { publicationsPerSecond: {}, payloadBytesMax: { default: 65536 }, membersMax: {} } },
+          limits: {
+            default: {},
+            properties: { publicationsPerSecond: {}, payloadBytesMax: { default: 65536 }, membersMax: {}, publishHoldMs: { default: 0 } },
+          },
           presence: { default: 'Count' },
           expectedPeak: { properties: { connections: {}, startTime: {}, endTime: {} } },
         },

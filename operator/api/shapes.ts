@@ -220,6 +220,7 @@ export const specShapes = {
           publicationsPerSecond: { type: 'integer', minimum: 1, maximum: 1000000 },
           payloadBytesMax: { type: 'integer', minimum: 1, maximum: 1048576 },
           membersMax: { type: 'integer', minimum: 1, maximum: 2000000000 },
+          publishHoldMs: { type: 'integer', minimum: 0, maximum: 10000 },
         },
       },
       presence: { type: 'string', enum: ['Off', 'Count', 'Members'] },

@@ -115,7 +115,7 @@ export const fullChannel: ApiObject = {
     idempotency: { windowSeconds: 300 },
     access: { subscribe: 'Public', publish: 'Backend', slowModeSeconds: 0 },
     slowConsumer: { policy: 'DropOldest', queueBytesMax: 1_048_576 },
-    limits: { publicationsPerSecond: 1000, payloadBytesMax: 65_536, membersMax: 100_000 },
+    limits: { publicationsPerSecond: 1000, payloadBytesMax: 65_536, membersMax: 100_000, publishHoldMs: 3000 },
     presence: 'Count',
     expectedPeak: { connections: 500_000, startTime: '2026-12-31T20:00:00Z', endTime: '2026-12-31T23:00:00Z' },
   },
