@@ -5,7 +5,7 @@ import { formVariable, leftOutParts, longForms, unitFolders, withoutVariable } f
 
 /**
  * Runs the suite: `check` (types, lint, format, unused code), `unit` (check and what needs no server), or `all`; or
- * one file of `longForms` alone, in its long form. Each check counts as one test. The last line is
+ * one entry of `longForms` alone, in its long form. Each check counts as one test. The last line is
  * `N passed, N failed`, after what was left out by the developer's choice. The exit status is 0 only when nothing
  * failed and something passed.
  */

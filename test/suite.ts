@@ -12,6 +12,7 @@ export const unitFolders: readonly string[] = [
   'test/client/unit',
   'test/core',
   'test/demo/unit',
+  'test/end-to-end/unit',
   ...['accounts', 'commands', 'connections', 'identity', 'merging', 'moving', 'pull', 'recovery', 'rooms'].map(
     (room) => `test/gateway/${room}`,
   ),
@@ -23,10 +24,11 @@ export const unitFolders: readonly string[] = [
   'test/simulation',
 ];
 
-/** Files that have a long form, by the npm script that runs it. `npm test` runs their short form. */
+/** Files and folders that have a long form, by the npm script that runs it. `npm test` runs their short form. */
 export const longForms: ReadonlyMap<string, string> = new Map([
   ['size', 'test/kubernetes/operator/size.test.ts'],
   ['idle', 'test/kubernetes/operator/idle.test.ts'],
+  ['outage', 'test/end-to-end/outage'],
 ]);
 
 /** The variable that `long` asks the long form of a file by. */

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { neutralEnvironment } from './environment.ts';
 import { until } from './websocket.ts';
 
@@ -31,6 +31,11 @@ export class TestProcess {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
+  /** Whether it has ended, however that came. */
+  get hasEnded(): boolean {
+    return this.#isOver;
+  }
+
   /** Waits for words on its standard output, and returns what the groups matched. */
   async said(words: RegExp): Promise<readonly string[]> {
     await until(() => words.test(this.stdout) || this.#isOver, 20);
@@ -41,9 +46,11 @@ export class TestProcess {
 
   /** The port that a gateway or publisher says it listens on. */
   async port(): Promise<number> {
-    await until(() => listening.test(this.stderr) || this.#isOver, 30);
+    // A program of this size takes many seconds to load where many begin at once on few cores.
+    const isKnown = (): boolean => listening.test(this.stderr) || this.#isOver;
+    const waited = await vi.waitUntil(isKnown, { timeout: 60_000, interval: 30 }).catch((error: unknown) => error);
     const port = listening.exec(this.stderr)?.[1];
-    if (port === undefined) throw new Error(`it ended: ${this.stderr}`);
+    if (port === undefined) throw new Error(`it ${waited === true ? 'ended' : 'does not listen'}: ${this.stderr}`);
     return Number(port);
   }
 
