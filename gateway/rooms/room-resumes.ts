@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { withoutExpired } from '../../core/history.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import type { PlacedPublication, Position } from '../../core/publication.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
@@ -117,13 +118,17 @@ export class RoomResumes {
     return beginning;
   }
 
-  #resume(member: Member, since: Position, { resumePublicationsMax }: History): Beginning {
+  #resume(member: Member, since: Position, history: History): Beginning {
     const { position: cut } = this.#room;
     const recent = this.#kept();
-    const reach = recent.reach(since, cut.offset, resumePublicationsMax);
+    const wall = this.#clock.wall();
+    const reach = recent.reach(since, cut.offset, history.resumePublicationsMax);
     if (reach === 'current') return { position: cut, recovered: true };
     if (reach !== 'kept') return { position: cut, recovered: false };
-    const items = catchUpOf(recent.between(since.offset, cut.offset), this.#clock.wall());
+    const missed = recent.between(since.offset, cut.offset);
+    // A room may hold longer than the policy keeps.
+    if (withoutExpired(missed, history, wall).length < missed.length) return { position: cut, recovered: false };
+    const items = catchUpOf(missed, wall);
     this.#send(member, { epoch: cut.epoch, after: since.offset, upto: cut.offset, items });
     return { position: { epoch: cut.epoch, offset: since.offset }, recovered: true };
   }
@@ -133,9 +138,10 @@ export class RoomResumes {
     const { position: cut } = this.#room;
     const most = keptMax(history);
     const recent = this.#kept();
-    const kept = recent.between(Math.max(recent.first - 1, cut.offset - most), cut.offset);
+    const wall = this.#clock.wall();
+    const kept = withoutExpired(recent.between(Math.max(recent.first - 1, cut.offset - most), cut.offset), history, wall);
     const { canSum } = member.memberClass.encoding;
-    const rewound = rewind(kept, Math.min(wanted, most), { canSum, wall: this.#clock.wall() });
+    const rewound = rewind(kept, Math.min(wanted, most), { canSum, wall });
     if (rewound === undefined) return cut;
     this.#send(member, { epoch: cut.epoch, after: rewound.after, upto: cut.offset, items: rewound.items });
     return { epoch: cut.epoch, offset: rewound.after };

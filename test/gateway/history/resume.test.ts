@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { WirePosition } from '../../../core/protocol/barrage-v1.ts';
 import { TestStandalone } from '../../support/standalone.ts';
@@ -124,6 +125,22 @@ test('a rewind of an empty channel, or without a history, begins at the end; wit
   const { error } = await client.command('subscribe', { channel: 'video:2', rewind: 5, since: { epoch: 'e', offset: 1 } });
   expect(error).toMatchObject({ code: 'bad_request', message: expect.stringContaining('rewind: not together with since') });
   expect((await client.command('subscribe', { channel: 'video:2', rewind: 0 })).error).toMatchObject({ code: 'bad_request' });
+});
+
+test('what is older than the policy keeps is given to nobody, also where the room still has it', async () => {
+  const server = await withHistory('{ ttlSeconds: 1, rewindOnSubscribe: 5 }');
+  const watcher = await server.v1();
+  await watcher.subscribe(channel);
+  const since = await missing(server, ['old']);
+  const end = { epoch: since.epoch, offset: since.offset + 1 };
+  await until(() => watcher.reached(channel) === end.offset);
+  await sleep(1200);
+  const [late, back] = [await server.v1(), await server.v1()];
+  expect(await late.subscribe(channel, { rewind: 5 })).toEqual(end);
+  expect(await back.subscribe(channel, { since })).toEqual({ ...end, recovered: false });
+  await server.publish(channel, 'live');
+  await until(() => [late, back].every((client) => client.reached(channel) === end.offset + 1));
+  for (const client of [late, back]) expect(texts(client.items(channel))).toEqual(['live']);
 });
 
 test('a plain client is given the newest of its policy, behind the reply to its subscribe', async () => {
