@@ -33,8 +33,8 @@ type Held = HeldBatch | Exclude<Step, { kind: 'batch' }>;
  *
  * - Steps come out in the order in which they went in, each once, and together account for the same offsets.
  * - A publication that was accepted at `bornAt` is not taken before `bornAt` + delay. One behind it waits for it.
- * - A batch is taken in parts, except when it has sums: a sum may count offsets of an earlier part, and a position
- *   between the two would then be wrong.
+ * - A batch is taken in parts. No part ends before a sum that may count some of its offsets: a position between the two
+ *   would then be wrong.
  * - Gaps, snapshots and batches without publications wait only for what is before them.
  */
 export class Holdback {
@@ -86,12 +86,13 @@ export class Holdback {
     const { publications } = batch;
     const young = bornAt.findIndex((at) => at + delayMs > now);
     if (young < 0) return this.takeFirst();
-    const upto = publications[young - 1]?.offset;
-    if (upto === undefined || isSummed(batch)) return undefined;
-    const part = publications.slice(0, young);
+    const end = young > lastSum(batch) ? young : Math.min(young, wholePrefix(batch));
+    const upto = publications[end - 1]?.offset;
+    if (upto === undefined) return undefined;
+    const part = publications.slice(0, end);
     this.#count(part, -1);
-    held.batch = { ...batch, after: upto, publications: publications.slice(young) };
-    held.bornAt = bornAt.slice(young);
+    held.batch = { ...batch, after: upto, publications: publications.slice(end) };
+    held.bornAt = bornAt.slice(end);
     return { kind: 'batch', batch: { ...batch, upto, publications: part } };
   }
 
@@ -115,7 +116,8 @@ export class Holdback {
     const held = this.#steps[this.#first];
     if (held === undefined) return undefined;
     if (held.kind !== 'batch' || held.bornAt.length === 0) return -Infinity;
-    return (isSummed(held.batch) ? Math.max(...held.bornAt) : (held.bornAt[0] as number)) + delayMs;
+    const shortest = wholePrefix(held.batch) > 0 ? 1 : Math.max(1, lastSum(held.batch) + 1);
+    return Math.max(...held.bornAt.slice(0, shortest)) + delayMs;
   }
 
   #count(publications: readonly Publication[], sign: 1 | -1): void {
@@ -124,6 +126,13 @@ export class Holdback {
   }
 }
 
-function isSummed({ publications }: NewBatch): boolean {
-  return publications.some(({ count }) => count !== undefined);
+/** Index of the last sum of a batch; -1 without any. */
+function lastSum({ publications }: NewBatch): number {
+  return publications.findLastIndex(({ count }) => count !== undefined);
+}
+
+/** Number of publications before the first offset that is not there. A later sum counts only offsets that are not. */
+function wholePrefix({ after, publications }: NewBatch): number {
+  const end = publications.findIndex(({ offset }, index) => offset !== after + 1 + index);
+  return end < 0 ? publications.length : end;
 }
