@@ -67,10 +67,14 @@ export class HeldPublications {
   /**
    * Publishes by `append`, later if the bus is away and the channel lets it wait. Calls `append` at once if it need not
    * wait.
-   * @throws as `append`, which is called again only after it threw that nothing was published
+   * @throws as `append`, which is called again only where that publishes nothing twice
    */
-  async publish<Result>(candidate: Candidate, append: () => Promise<Result>): Promise<Result> {
-    if (candidate.holdMs === 0 || this.#isLeaving) return await append();
+  publish<Result>(candidate: Candidate, append: () => Promise<Result>): Promise<Result> {
+    // No promise of its own: nearly every publication goes this way.
+    return candidate.holdMs === 0 || this.#isLeaving ? append() : this.#publishOrHold(candidate, append);
+  }
+
+  async #publishOrHold<Result>(candidate: Candidate, append: () => Promise<Result>): Promise<Result> {
     if (this.#queues.has(candidate.channel)) return await this.#hold(candidate, append);
     const state = this.#bus.state();
     if (!state.up) return await this.#hold(candidate, append);
