@@ -126,6 +126,15 @@ export const publishers: Dashboard = {
         },
         {
           kind: 'lines',
+          title: 'Publications held for the bus',
+          description: 'Publications of channels with limits.publishHoldMs that wait for a bus that is away.',
+          unit: 'short',
+          queries: [{ expression: `${sum(`barrage_publisher_held_publications{${ofPods}}`, 'pod')}>0`, legend: '{{pod}}' }],
+          width: 8,
+          runbook: 'bus-down',
+        },
+        {
+          kind: 'lines',
           title: 'Bytes that wait',
           description: 'Payload bytes of the publications that wait for Redis or are under way.',
           unit: 'bytes',
