@@ -12,6 +12,14 @@ export const publisherBounds = {
   requestBytesInFlightMax: 134_217_728,
   /** Most HTTP requests that are being received or answered at a time. */
   httpRequestsInFlightMax: 4_096,
+  /** Most readings of histories whose answers are being made or sent at a time: each may have megabytes. */
+  historyAnswersMax: 16,
+  /** Most of them that read from the bus at a time: publications wait behind their pages. */
+  historyReadsMax: 4,
+  /** Longest wait of a further reading for its turn, in milliseconds. */
+  historyWaitMsMax: 3_000,
+  /** Longest time in which a reader takes the answer, in milliseconds. */
+  historySendMsMax: 30_000,
   /** Most WebSocket API requests of one connection that wait for an answer. */
   socketRequestsInFlightMax: 1_000,
   /** Most WebSocket API connections. */

@@ -2,11 +2,13 @@ import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
 import type { Clock } from '../core/clock.ts';
 import { isInOrder, reachOf, withoutExpired, type KeptPublication } from '../core/history.ts';
 import type { Policies } from '../core/policy/policy.ts';
+import { publisherBounds } from './bounds.ts';
 import { refuse, temporarilyUnavailable, type Outcome } from './errors.ts';
 import type { PublisherJournal } from './log-lines.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import type { RequestLog } from './request-log.ts';
 import { keptFields, readHistoryRequest } from './history-request.ts';
+import { HistoryTurns, noTurn } from './history-turns.ts';
 
 interface HistoryParts {
   readonly bus: Bus;
@@ -14,15 +16,17 @@ interface HistoryParts {
   readonly journal: PublisherJournal;
   readonly metrics: PublisherMetrics;
   readonly log: RequestLog;
-  readonly clock: Pick<Clock, 'monotonic' | 'wall'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'wall' | 'after'>;
 }
 
 /** Answers `GET /v1/channels/{channel}/history`. */
 export class HistoryReader {
   readonly #parts: HistoryParts;
+  readonly #reads: HistoryTurns;
 
   constructor(parts: HistoryParts) {
     this.#parts = parts;
+    this.#reads = new HistoryTurns(parts.clock, publisherBounds.historyReadsMax);
   }
 
   /** Answers one request; never rejects. */
@@ -47,6 +51,8 @@ export class HistoryReader {
     if (history === undefined)
       return refuse('noHistory', `channel "${channel}" keeps no history: set history in the policy for ${pattern}`);
     const isForward = since !== undefined && !reverse;
+    const end = await this.#reads.take();
+    if (end === undefined) return noTurn();
     try {
       const question = isForward ? { kind: 'after' as const, offset: since, limit } : { kind: 'newest' as const, before: since, limit };
       const page = await this.#parts.bus.log.history(channel, question);
@@ -63,6 +69,8 @@ export class HistoryReader {
       if (error instanceof BusUnavailable) return temporarilyUnavailable(error);
       this.#parts.journal.write('request-failed', { operation: 'history', err: error });
       return refuse('internal', 'internal error; the publisher logged it');
+    } finally {
+      end();
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MIMEType } from 'node:util';
+import type { Clock } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
 import { readBody, type BytesInFlight } from '../core/process/bounded-read.ts';
 import type { Access } from './access.ts';
@@ -11,6 +12,7 @@ import type { Mesh, RequestTrace } from './mesh.ts';
 import type { PublisherMetrics } from './metrics.ts';
 import { isHistoryPath } from './history-request.ts';
 import type { HistoryReader } from './history-reader.ts';
+import { endTurnWith, noTurn, type HistoryTurns } from './history-turns.ts';
 import type { MeshOperation, Operation } from './operation-seconds.ts';
 import type { Span, SpanName, Tracer } from '../core/trace.ts';
 import { withKeyHeader, withQuery } from './request.ts';
@@ -37,6 +39,8 @@ interface HttpParts {
   readonly mesh: Mesh;
   readonly batch: BatchPublishing;
   readonly history: HistoryReader;
+  readonly turns: HistoryTurns;
+  readonly clock: Pick<Clock, 'after'>;
   readonly inFlight: BytesInFlight;
   readonly metrics: PublisherMetrics;
   readonly tracer: Tracer;
@@ -95,7 +99,7 @@ export class HttpApi {
     response: ServerResponse,
     { path, query }: { readonly path: string; readonly query: string },
   ): Promise<void> {
-    const { history, log } = this.#parts;
+    const { history, turns, clock, log } = this.#parts;
     const refusal = request.method === 'GET' ? this.#accessFault(request) : refuse('getOnly', 'use GET');
     if (refusal !== undefined) {
       if (refusal.reason === 'notAuthorised') log.keyRefused(request, refusal.message);
@@ -104,7 +108,14 @@ export class HttpApi {
     }
     this.#requests++;
     try {
-      respond(response, await history.answer(path, query));
+      const end = await turns.take();
+      if (end === undefined) {
+        log.refused('history', noTurn());
+        return respond(response, noTurn());
+      }
+      const outcome = await history.answer(path, query);
+      endTurnWith(response, end, clock);
+      respond(response, outcome);
     } finally {
       this.#requests--;
     }

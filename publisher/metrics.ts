@@ -28,6 +28,7 @@ interface MetricSources {
   readonly socketConnections: () => number;
   readonly requestBytesInFlight: () => number;
   readonly sockets: () => number;
+  readonly historyReaders: () => number;
   readonly held: () => Pick<HeldPublications, 'size' | 'counts'>;
 }
 
@@ -68,6 +69,14 @@ export class PublisherMetrics {
       registry,
       { name: 'barrage_publisher_sockets', help: 'Open sockets on the port of the publish API, whatever they speak.' },
       () => sources.sockets(),
+    );
+    readGauge(
+      registry,
+      {
+        name: 'barrage_publisher_history_readers',
+        help: `Readings of histories that are being answered (at most ${publisherBounds.historyAnswersMax}), or wait for their turn.`,
+      },
+      () => sources.historyReaders(),
     );
     readGauge(
       registry,

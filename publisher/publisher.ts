@@ -24,6 +24,7 @@ import { HttpApi } from './http.ts';
 import { publisherJournal } from './log-lines.ts';
 import { HeldPublications } from './held-publications.ts';
 import { HistoryReader } from './history-reader.ts';
+import { HistoryTurns } from './history-turns.ts';
 import { Mesh } from './mesh.ts';
 import { PublisherMetrics } from './metrics.ts';
 import { PublisherOperations } from './operations.ts';
@@ -82,6 +83,7 @@ export class Publisher {
       requestBytesInFlight: () => inFlight.bytes,
       sockets: () => sockets.open,
       held: () => this.#held,
+      historyReaders: () => turns.size,
     });
     const log = new RequestLog({ logger, clock, registry, trustedProxies: settings.trustedProxies });
     this.#log = log;
@@ -89,8 +91,9 @@ export class Publisher {
     const rates = new ChannelRates({ channelsMax: publisherBounds.rateChannelsMax });
     const mesh = new Mesh({ bus, held: this.#held, policies, rates, metrics, journal, log, clock, tracer });
     const batch = new BatchPublishing({ bus, held: this.#held, policies, rates, metrics, journal, log, clock, tracer });
+    const turns = new HistoryTurns(clock, publisherBounds.historyAnswersMax);
     const history = new HistoryReader({ bus, policies, journal, metrics, log, clock });
-    this.#http = new HttpApi({ access, mesh, batch, history, inFlight, metrics, log, tracer });
+    this.#http = new HttpApi({ access, mesh, batch, history, turns, clock, inFlight, metrics, log, tracer });
     const pingIntervalMs = options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs;
     this.#sockets = new SocketApi({ access, mesh, inFlight, metrics, log, pingIntervalMs, tracer });
     const { server, sockets } = createHttpServer({

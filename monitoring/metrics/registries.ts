@@ -53,7 +53,7 @@ function publisherRegistry(): Registry {
   const registry = sharedRegistry();
   const none = (): number => 0;
   const held = () => ({ size: { publications: 0, bytes: 0 }, counts: { published: 0, refused: 0, full: 0 } });
-  void new PublisherMetrics(registry, { socketConnections: none, requestBytesInFlight: none, sockets: none, held });
+  void new PublisherMetrics(registry, { socketConnections: none, requestBytesInFlight: none, sockets: none, historyReaders: none, held });
   exportBusUp(registry, () => true);
   return registry;
 }
