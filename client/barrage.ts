@@ -181,6 +181,7 @@ export class Barrage {
     switch (arrival.type) {
       case 'batch':
       case 'gap':
+      case 'epoch':
         this.#subscriptions.get(arrival.channel)?.received(connection, arrival);
         return this.#switchIfMoved();
       case 'direct':

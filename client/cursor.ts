@@ -54,6 +54,12 @@ export class Cursor<B extends Span> {
     return this.#leap({ epoch: notice.epoch, offset: notice.upto }, notice.reason === 'slow' ? 'slow' : 'missed');
   }
 
+  /** The channel goes on in another epoch, where the offsets up to that of `before` mean the same. */
+  continued(epoch: string, before: Position): void {
+    const own = this.#position;
+    if (own !== undefined && isOrderOf(own, before.epoch) && own.offset <= before.offset) this.#position = { epoch, offset: own.offset };
+  }
+
   /**
    * A subscription is in force whose batches continue at `position`. A lower position than this client's is no gap: the
    * new gateway's room lags behind the old one's, and repeats publications that are known.

@@ -7,7 +7,24 @@ export interface HeldBatch extends Span {
   readonly publications: readonly unknown[];
 }
 
-type Held<B> = { readonly kind: 'batch'; readonly batch: B } | { readonly kind: 'gap'; readonly notice: GapNotice };
+/** A gateway's notice that a channel goes on in another epoch. */
+export interface EpochNotice {
+  readonly epoch: string;
+  readonly before: Position;
+}
+
+type Held<B> =
+  | { readonly kind: 'batch'; readonly batch: B }
+  | { readonly kind: 'gap'; readonly notice: GapNotice }
+  | { readonly kind: 'epoch'; readonly notice: EpochNotice };
+
+/** A message of a connection, as a move takes it. */
+export function arrivalOf<B extends { readonly type: 'batch' }>(
+  message: B | (GapNotice & { readonly type: 'gap' }) | (EpochNotice & { readonly type: 'epoch' }),
+): Held<B> {
+  if (message.type === 'batch') return { kind: 'batch', batch: message };
+  return message.type === 'gap' ? { kind: 'gap', notice: message } : { kind: 'epoch', notice: message };
+}
 
 /**
  * One channel's move from an old connection to a new one, without history: both deliver for a while.
@@ -97,6 +114,9 @@ export class ChannelMove<B extends HeldBatch> {
   }
 
   #tell(arrival: Held<B>): readonly Told<B>[] {
-    return arrival.kind === 'batch' ? this.#cursor.batch(arrival.batch) : this.#cursor.gap(arrival.notice);
+    if (arrival.kind === 'batch') return this.#cursor.batch(arrival.batch);
+    if (arrival.kind === 'gap') return this.#cursor.gap(arrival.notice);
+    this.#cursor.continued(arrival.notice.epoch, arrival.notice.before);
+    return [];
   }
 }

@@ -1,4 +1,4 @@
-import type { Gap as GapMessage, SubscribeResult } from '../core/protocol/barrage-v1.ts';
+import type { EpochChange, Gap as GapMessage, SubscribeResult } from '../core/protocol/barrage-v1.ts';
 import type { Position } from '../core/publication.ts';
 import type { Connection } from './connection.ts';
 import { Cursor, type GapSpan, type Told } from './cursor.ts';
@@ -8,7 +8,7 @@ import { BarrageError } from './errors.ts';
 import { Feed } from './feed.ts';
 import type { NewBatch, Step } from './holdback.ts';
 import { Listeners } from './listeners.ts';
-import { ChannelMove } from './move.ts';
+import { ChannelMove, arrivalOf } from './move.ts';
 import type { Span } from './position.ts';
 import type { ServerClock } from './server-clock.ts';
 import { Snapshots, type AttemptTimes, type GetState, type Snapshot } from './snapshots.ts';
@@ -274,12 +274,13 @@ export class Subscription implements AsyncIterable<Publication> {
   }
 
   /** A batch or notice arrived; ignored unless the subscription is in force on that connection. @internal */
-  received(connection: Connection, message: ReceivedBatch | GapMessage): void {
-    const arrival = message.type === 'batch' ? ({ kind: 'batch', batch: message } as const) : ({ kind: 'gap', notice: message } as const);
+  received(connection: Connection, message: ReceivedBatch | GapMessage | EpochChange): void {
+    const arrival = arrivalOf<ReceivedBatch>(message);
     const move = this.#move;
     if (move?.to === connection) this.#tell(move.channel.fromNew(arrival));
     else if (this.#source !== connection) return;
     else if (move !== undefined) this.#tell(move.channel.fromOld(arrival));
+    else if (arrival.kind === 'epoch') this.#cursor.continued(arrival.notice.epoch, arrival.notice.before);
     else this.#tell(arrival.kind === 'batch' ? this.#cursor.batch(arrival.batch) : this.#cursor.gap(arrival.notice));
   }
 

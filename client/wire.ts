@@ -79,6 +79,8 @@ function read(text: string, payloads?: Uint8Array): Received {
       return checked(message, isReply);
     case 'gap':
       return checked(message, isSpanOfChannel);
+    case 'epoch':
+      return checked(message, isEpochChange);
     case 'reconnect':
       return checked(message, ({ url, afterMs }) => (url === undefined || typeof url === 'string') && isAmount(afterMs));
     case 'unsubscribed':
@@ -95,7 +97,17 @@ function read(text: string, payloads?: Uint8Array): Received {
 }
 
 /** Messages that come as text only. A binary frame of any type but a batch is ignored. */
-const textTypes = new Set<ServerMessage['type']>(['hello', 'reply', 'gap', 'reconnect', 'backoff', 'unsubscribed', 'subscribed', 'direct']);
+const textTypes = new Set<ServerMessage['type']>([
+  'hello',
+  'reply',
+  'gap',
+  'epoch',
+  'reconnect',
+  'backoff',
+  'unsubscribed',
+  'subscribed',
+  'direct',
+]);
 
 function readDirect({ kind, data }: Record<string, unknown>): ReceivedDirect {
   if ((kind !== 'text' && kind !== 'binary') || typeof data !== 'string') fault('a direct that lacks something');
@@ -207,6 +219,16 @@ function isCommandError(error: unknown): error is CommandError {
 
 function isSpanOfChannel({ channel, epoch, after, upto }: Record<string, unknown>): boolean {
   return typeof channel === 'string' && typeof epoch === 'string' && isOffset(after) && isOffset(upto) && after <= upto;
+}
+
+function isEpochChange({ channel, epoch, before }: Record<string, unknown>): boolean {
+  return (
+    typeof channel === 'string' &&
+    typeof epoch === 'string' &&
+    isRecord(before) &&
+    typeof before['epoch'] === 'string' &&
+    isOffset(before['offset'])
+  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

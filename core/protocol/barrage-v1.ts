@@ -160,6 +160,17 @@ export interface Gap {
   readonly reason: 'slow' | 'bus';
 }
 
+/**
+ * The channel goes on in `epoch`, and nothing is missing: the offsets up to `before.offset` of the epoch before mean
+ * the same publications. A client at such an offset is at the same offset of `epoch` from now on.
+ */
+export interface EpochChange {
+  readonly type: 'epoch';
+  readonly channel: string;
+  readonly epoch: string;
+  readonly before: WirePosition;
+}
+
 /** A move: another gateway will serve this client better. The client moves after a random part of `afterMs`. */
 export interface Reconnect {
   readonly type: 'reconnect';
@@ -191,7 +202,7 @@ export interface Direct {
   readonly data: string;
 }
 
-export type ServerMessage = Hello | Reply | Batch | Gap | Reconnect | BackoffChange | Unsubscribed | Subscribed | Direct;
+export type ServerMessage = Hello | Reply | Batch | Gap | EpochChange | Reconnect | BackoffChange | Unsubscribed | Subscribed | Direct;
 
 /**
  * A binary frame holds one batch with at least one binary publication. First comes the header's length (unsigned 32

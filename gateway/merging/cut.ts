@@ -36,6 +36,15 @@ export interface Missing {
   readonly position: Position;
 }
 
+/** The channel goes on in another epoch, and nothing is missing. The offsets up to that of `before` mean the same. */
+export interface Continued {
+  readonly kind: 'continued';
+  readonly epoch: string;
+  readonly before: Position;
+  /** The room's last cut. */
+  readonly offset: number;
+}
+
 /** One moment by both clocks, in milliseconds. */
 export interface Moment {
   /** Monotonic time, for windows and budgets. */

@@ -22,3 +22,8 @@ export function rateOf(density: Density, policy: ChannelPolicy): number | undefi
   const rate = Math.min(rates[density], policy.budget.publicationsPerSecond ?? Infinity);
   return rate === Infinity ? undefined : rate;
 }
+
+/** Burst of a budget: one second's worth. A budget protects readers, and an idle reader can read a burst. */
+export function burstOf(ratePerSecond: number): number {
+  return ratePerSecond === Infinity ? 0 : Math.max(1, ratePerSecond);
+}

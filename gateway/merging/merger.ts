@@ -3,8 +3,8 @@ import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import { isOrderOf, priorities, type LogBatch, type PlacedPublication, type Position } from '../../core/publication.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
 import type { MemberClass } from '../encoding/encoding.ts';
-import type { ClassCut, Cut, Missing, Moment } from './cut.ts';
-import { rateOf } from './density.ts';
+import type { ClassCut, Continued, Cut, Missing, Moment } from './cut.ts';
+import { burstOf, rateOf } from './density.ts';
 import { LeftOut } from './left-out.ts';
 import { capsTimes, MergeWindow, windowCaps, type WindowCaps, type WindowContents } from './merge-window.ts';
 import { sample } from './sampling.ts';
@@ -213,6 +213,13 @@ export class Merger {
     return events;
   }
 
+  /** The channel goes on in another epoch without a loss; offsets up to that of `before` mean the same in both. */
+  continued(epoch: string, before: Position, at: Moment): readonly (Cut | Continued)[] {
+    const cuts = this.#settle(at);
+    this.#epoch = epoch;
+    return [...cuts, { kind: 'continued', epoch, before, offset: this.#cut }];
+  }
+
   /** Ends the window: cuts the collected publications and opens the next window, or goes quiet. */
   tick(at: Moment): readonly Cut[] {
     const dueAt = this.dueAt;
@@ -371,11 +378,6 @@ export class Merger {
   #rate(memberClass: MemberClass): number {
     return (rateOf(memberClass.density, this.#policy) ?? Infinity) * this.#budgetFactor;
   }
-}
-
-/** Burst of a budget: one second's worth. A budget protects readers, and an idle reader can read a burst. */
-function burstOf(ratePerSecond: number): number {
-  return ratePerSecond === Infinity ? 0 : Math.max(1, ratePerSecond);
 }
 
 const noCuts: readonly Cut[] = [];

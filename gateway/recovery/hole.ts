@@ -1,9 +1,15 @@
-import { reachOf, type HistoryPage } from '../../core/history.ts';
+import { reachOf, type EarlierEpoch, type HistoryPage } from '../../core/history.ts';
 import { limits } from '../../core/limits.ts';
 import { isOrderOf, type LogBatch, type Position } from '../../core/publication.ts';
 
 /** What the bus tells a room: publications, or the log's end after an interruption. */
 export type Arrival = { readonly kind: 'batch'; readonly batch: LogBatch } | { readonly kind: 'resubscribed'; readonly position: Position };
+
+/**
+ * What a room takes: what the bus tells, in order, and that the channel `continued` in another epoch without a loss.
+ * The offsets up to that of `earlier` mean the same in both.
+ */
+export type Intake = Arrival | { readonly kind: 'continued'; readonly epoch: string; readonly earlier: EarlierEpoch };
 
 /**
  * The end of a hole. `filled`: everything was had. Otherwise the rest of it is missing: it was `too_large`, the history
@@ -14,7 +20,7 @@ export type HoleResult = (typeof holeResults)[number];
 
 /** What to do next about a hole. `handOn` comes first, in order. */
 export interface HoleStep {
-  readonly handOn: readonly Arrival[];
+  readonly handOn: readonly Intake[];
   readonly next:
     | { readonly kind: 'read'; readonly after: number }
     | { readonly kind: 'wait'; readonly ms: number }
@@ -107,9 +113,13 @@ export class Hole {
     const batch: LogBatch = { channel: '', epoch, firstOffset: from.offset + 1, publications };
     this.#publications += publications.length;
     this.#bytes += payloadBytes(batch);
-    const fill: Arrival = publications.length > 0 ? { kind: 'batch', batch } : { kind: 'resubscribed', position: this.#received };
     if (this.#emptyReads >= emptyReadsMax) return this.#close('lost', []);
-    const step = this.#goOn(isNews ? [fill] : []);
+    const fill: Intake[] = [];
+    const { earlier } = page;
+    if (earlier?.epoch === from.epoch && !isOrderOf(from, epoch)) fill.push({ kind: 'continued', epoch, earlier });
+    if (publications.length > 0) fill.push({ kind: 'batch', batch });
+    else if (isNews && fill.length === 0) fill.push({ kind: 'resubscribed', position: this.#received });
+    const step = this.#goOn(fill);
     return step.next.kind === 'read' && now - this.#since > limits.holeMsMax ? this.#close('unavailable', step.handOn) : step;
   }
 
@@ -130,7 +140,7 @@ export class Hole {
   }
 
   /** Hands on the held arrivals that join on by now, and looks for the next hole. */
-  #goOn(first: readonly Arrival[]): HoleStep {
+  #goOn(first: readonly Intake[]): HoleStep {
     const next = this.#held.findIndex((arrival) => !this.#advance(arrival));
     const handOn = [...first, ...this.#held.splice(0, next < 0 ? this.#held.length : next)];
     const [blocked] = this.#held;
@@ -145,7 +155,7 @@ export class Hole {
     return this.#readUpTo(dropped, handOn);
   }
 
-  #readUpTo(position: Position, handOn: readonly Arrival[]): HoleStep {
+  #readUpTo(position: Position, handOn: readonly Intake[]): HoleStep {
     const { epoch, offset } = this.#received;
     const missing = isOrderOf({ epoch, offset }, position.epoch) ? position.offset - offset : 0;
     const isTooLarge = this.#publications + missing > limits.holePublicationsMax || this.#bytes >= limits.holeBytesMax;
@@ -161,8 +171,8 @@ export class Hole {
     return true;
   }
 
-  #close(result: HoleResult, first: readonly Arrival[]): HoleStep {
-    const handOn = [...first, ...this.#held];
+  #close(result: HoleResult, first: readonly Intake[]): HoleStep {
+    const handOn: Intake[] = [...first, ...this.#held];
     // Without a held arrival behind them nobody would learn of the dropped ones.
     if (this.#dropped !== undefined) handOn.push({ kind: 'resubscribed', position: this.#dropped });
     this.abandon();

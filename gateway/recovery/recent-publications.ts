@@ -50,9 +50,17 @@ export class RecentPublications {
 
   /** The room goes on at this position. Behind a hole the publications begin anew. */
   at(position: Position): void {
-    if (isOrderOf(this.#end, position.epoch) && position.offset <= this.#end.offset)
-      this.#end = { epoch: position.epoch, offset: this.#end.offset };
+    const isKnown = position.offset <= this.#end.offset;
+    // The position may have only the beginning of an epoch whose name has come meanwhile.
+    if (isKnown && isOrderOf(position, this.#end.epoch)) return;
+    if (isKnown && isOrderOf(this.#end, position.epoch)) this.#end = { epoch: position.epoch, offset: this.#end.offset };
     else this.#restart(position);
+  }
+
+  /** The channel goes on in another epoch, and nothing is missing. */
+  continued(epoch: string, earlier: EarlierEpoch): void {
+    this.#end = { epoch, offset: this.#end.offset };
+    this.#earlier = earlier;
   }
 
   /** The offset before which the history is to be read. */

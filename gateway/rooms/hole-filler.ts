@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 import type { Position } from '../../core/publication.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
-import { Hole, type Arrival, type HoleResult, type HoleStep } from '../recovery/hole.ts';
+import { Hole, type Arrival, type HoleResult, type HoleStep, type Intake } from '../recovery/hole.ts';
 import type { HistoryReads } from './history-reads.ts';
 
 type HoleMetrics = Pick<GatewayMetrics, 'holesFound' | 'holesClosed' | 'busGaps' | 'heldBehindHoles'>;
@@ -13,7 +13,7 @@ export interface HoledRoom {
   /** End of what the room has received. */
   readonly received: Position;
   /** Hands on in order what was missing, and what waited behind it. */
-  handOn(arrival: Arrival): void;
+  handOn(next: Intake): void;
   /** Called once, after everything was handed on. */
   onClosed(result: HoleResult): void;
 }
@@ -75,7 +75,7 @@ export class HoleFiller {
   #count(result: HoleResult, { handOn }: HoleStep): void {
     this.#metrics.holesClosed.inc({ result });
     // A room counts the gap itself where it is told of a position.
-    if (result !== 'filled' && handOn.every(({ kind }) => kind === 'batch')) this.#metrics.busGaps.inc();
+    if (result !== 'filled' && handOn.every(({ kind }) => kind !== 'resubscribed')) this.#metrics.busGaps.inc();
   }
 
   async #wait(hole: Hole, ms: number): Promise<HoleStep> {

@@ -1,5 +1,5 @@
 import type { LogBatch, Position } from '../../core/publication.ts';
-import { joinsOn, type Arrival } from '../recovery/hole.ts';
+import { joinsOn, type Arrival, type Intake } from '../recovery/hole.ts';
 import type { HoleFiller, OpenHole } from './hole-filler.ts';
 
 /** A room as its intake sees it. */
@@ -10,7 +10,7 @@ export interface IntakeRoom {
   /** End of what the room has received. */
   readonly received: Position;
   continues(batch: LogBatch): boolean;
-  accept(arrival: Arrival): void;
+  accept(next: Intake): void;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import type { PlacedPublication, Position } from '../../core/publication.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { Encoding } from '../encoding/encoding.ts';
-import type { Arrival } from '../recovery/hole.ts';
+import type { Intake } from '../recovery/hole.ts';
 import { RecentPublications, catchUpOf, hasReached } from '../recovery/recent-publications.ts';
 import { rewind } from '../recovery/rewind.ts';
 import type { HistoryReads } from './history-reads.ts';
@@ -81,12 +81,13 @@ export class RoomResumes {
   }
 
   /** The room is about to take this. */
-  received(arrival: Arrival): void {
+  received(next: Intake): void {
     const { history } = this.#room.policy;
     if (history === undefined) {
       if (this.#recent !== undefined) this.close();
-    } else if (arrival.kind === 'batch') this.#kept().add(arrival.batch, keptMax(history));
-    else this.#kept().at(arrival.position);
+    } else if (next.kind === 'batch') this.#kept().add(next.batch, keptMax(history));
+    else if (next.kind === 'continued') this.#kept().continued(next.epoch, next.earlier);
+    else this.#kept().at(next.position);
   }
 
   /**

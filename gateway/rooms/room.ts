@@ -4,12 +4,12 @@ import type { LogBatch, Position } from '../../core/publication.ts';
 import type { Tracer } from '../../core/trace.ts';
 import type { EncodedItems, Encoding, MemberClass } from '../encoding/encoding.ts';
 import { flushesUnderWayMax, type RoomLoad } from '../merging/cadence.ts';
-import type { ClassCut, Cut, Missing, Moment } from '../merging/cut.ts';
+import type { ClassCut, Continued, Cut, Missing, Moment } from '../merging/cut.ts';
 import { densityFor } from '../merging/density.ts';
 import { Merger } from '../merging/merger.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { Tally } from '../accounts/tally.ts';
-import type { Arrival } from '../recovery/hole.ts';
+import type { Intake } from '../recovery/hole.ts';
 import type { Delivery } from './delivery.ts';
 import type { DoneFlushes } from './done-flushes.ts';
 import type { FanOut } from './fan-out.ts';
@@ -188,10 +188,11 @@ export class Room implements MemberRoom, IntakeRoom {
   }
 
   /** Takes what joins on to what was received, or what lies behind a hole that stays. */
-  accept(arrival: Arrival): void {
-    this.resumes.received(arrival);
-    if (arrival.kind === 'batch') this.#accept(arrival.batch);
-    else this.#emit(this.#merger.resubscribed(arrival.position, this.#moment()));
+  accept(next: Intake): void {
+    this.resumes.received(next);
+    if (next.kind === 'batch') this.#accept(next.batch);
+    else if (next.kind === 'continued') this.#emit(this.#merger.continued(next.epoch, next.earlier, this.#moment()));
+    else this.#emit(this.#merger.resubscribed(next.position, this.#moment()));
   }
 
   continues(batch: LogBatch): boolean {
@@ -290,9 +291,10 @@ export class Room implements MemberRoom, IntakeRoom {
     this.#deliveries.notify(span, [{ bytes: to.encoding.batch(span, []), members }]);
   }
 
-  #emit(events: readonly (Cut | Missing)[]): void {
+  #emit(events: readonly (Cut | Missing | Continued)[]): void {
     for (const event of events) {
       if (event.kind === 'cut') this.#flush(event);
+      else if (event.kind === 'continued') this.#tellContinued(event);
       else this.#tellMissing(event);
     }
     const { isWaiting } = this.#merger;
@@ -363,6 +365,15 @@ export class Room implements MemberRoom, IntakeRoom {
 
   #encode(epoch: string, { memberClass, after, upto, leftOut, items }: ClassCut, encoded: EncodedItems | undefined): Buffer | undefined {
     return memberClass.encoding.batch({ channel: this.channel, epoch, after, upto, leftOut }, items, encoded);
+  }
+
+  /** Tells members that their positions are in another epoch from now on. */
+  #tellContinued({ epoch, before, offset }: Continued): void {
+    const notices = [...this.#members].map(([{ encoding }, list]) => ({
+      bytes: encoding.message({ type: 'epoch', channel: this.channel, epoch, before }),
+      members: list.lend(),
+    }));
+    this.#deliveries.notify({ epoch, after: offset, upto: offset }, notices);
   }
 
   /**

@@ -15,9 +15,12 @@ export class SimulatedLog {
   readonly publications = new Map<string, Publication>();
   readonly #links: LogLink[] = [];
   #reigns = 0;
+  #failedOverAt = 0;
   /** Publications that the history keeps; 0 = it keeps none. */
   readonly #keptMax: number;
   #kept: KeptPublication[] = [];
+  /** Everything that was not lost. */
+  #all: KeptPublication[] = [];
   /** The epoch of the newest publication, and its order's end as far as it is still good. */
   #earlier: EarlierEpoch | undefined;
   /** Pages that were read. */
@@ -45,6 +48,7 @@ export class SimulatedLog {
     }
     for (const publication of publications) {
       this.publications.set(`${this.epoch}:${++this.offset}`, publication);
+      this.#all.push({ offset: this.offset, publication });
       if (this.#keptMax > 0) this.#kept.push({ offset: this.offset, publication });
     }
     if (this.#kept.length > this.#keptMax) this.#kept = this.#kept.slice(-this.#keptMax);
@@ -53,28 +57,48 @@ export class SimulatedLog {
     return { epoch: this.epoch, firstOffset, lastOffset: this.offset };
   }
 
+  /** Whether an offset means the same publication in another epoch. */
+  isSame({ epoch, offset }: Position, other: string): boolean {
+    const there = this.publications.get(`${other}:${offset}`);
+    return offset === 0 || (there !== undefined && this.publications.get(`${epoch}:${offset}`) === there);
+  }
+
+  /** A failover that loses nothing. The bus knows one earlier epoch: those that follow too closely are left out. */
+  failOverWhole(): void {
+    if (!this.epoch.includes('x') || this.#clock.time - this.#failedOverAt < 1_500) return;
+    this.#failedOverAt = this.#clock.time;
+    this.#earlier = { epoch: this.epoch, offset: this.offset };
+    this.#reign();
+  }
+
   /** A failover: a new reign; the log may have lost its end, or everything. */
   failOver(): void {
     const hasPublished = this.epoch.includes('x');
     const before = this.epoch;
-    this.epoch = `reign${String(++this.#reigns).padStart(3, '0')}`;
     if (this.#random.chance(0.3)) {
       this.offset = 0;
       this.#kept = [];
+      this.#all = [];
       this.#earlier = undefined;
     } else {
       if (this.#random.chance(0.3)) this.offset = Math.max(0, this.offset - this.#random.below(5));
       this.#kept = this.#kept.filter(({ offset }) => offset <= this.offset);
+      this.#all = this.#all.filter(({ offset }) => offset <= this.offset);
       if (hasPublished) this.#earlier = { epoch: before, offset: this.offset };
       else if (this.#earlier !== undefined) this.#earlier = { ...this.#earlier, offset: Math.min(this.#earlier.offset, this.offset) };
     }
+    this.#reign();
+  }
+
+  #reign(): void {
+    this.epoch = `reign${String(++this.#reigns).padStart(3, '0')}`;
     this.#rename();
     for (const link of this.#links) link.interrupt();
   }
 
-  /** What is kept means the same in a new epoch. */
+  /** What was not lost means the same in a new epoch. */
   #rename(): void {
-    for (const { offset, publication } of this.#kept) this.publications.set(`${this.epoch}:${offset}`, publication);
+    for (const { offset, publication } of this.#all) this.publications.set(`${this.epoch}:${offset}`, publication);
   }
 
   page(query: HistoryQuery): HistoryPage {

@@ -183,6 +183,14 @@ export class Viewer {
             ? this.#move.fromOld({ kind: 'batch', batch: message })
             : this.#move.fromNew({ kind: 'batch', batch: message }),
         );
+    } else if (message.type === 'epoch') {
+      if (this.#move === undefined) this.cursor.continued(message.epoch, message.before);
+      else
+        this.#tell(
+          link === this.#old
+            ? this.#move.fromOld({ kind: 'epoch', notice: message })
+            : this.#move.fromNew({ kind: 'epoch', notice: message }),
+        );
     } else if (message.type === 'gap') {
       if (this.#move === undefined) this.#tell(this.cursor.gap(message));
       else
@@ -208,6 +216,7 @@ export class Viewer {
     if (this.isGone) return;
     for (const event of told) {
       if (event.kind === 'gap') {
+        this.#follow(event.from?.epoch);
         expect(event.from).toEqual(this.#told);
         this.gaps.push(event);
         this.#told = event.to;
@@ -215,6 +224,7 @@ export class Viewer {
         continue;
       }
       const { batch, deliverAfter } = event;
+      this.#follow(batch.epoch);
       // A position from before the first publication has only the beginning of its epoch's name.
       expect(batch.epoch.startsWith(this.#told?.epoch ?? '?')).toBe(true);
       expect(deliverAfter).toBe(this.#told?.offset);
@@ -242,6 +252,13 @@ export class Viewer {
       this.#checkSums(batch, deliverAfter, summed);
       this.#told = { epoch: batch.epoch, offset: batch.upto };
     }
+  }
+
+  /** Takes the position into another epoch, if it means the same publication there. */
+  #follow(epoch: string | undefined): void {
+    const told = this.#told;
+    if (told === undefined || epoch === undefined || epoch.startsWith(told.epoch)) return;
+    if (this.#log.isSame(told, epoch)) this.#told = { epoch, offset: told.offset };
   }
 
   /** Of each span what is added up must be what was published, or less where sums were left out on purpose. */

@@ -20,7 +20,7 @@ export interface Troubles {
   readonly stalls: boolean;
   readonly breaks: boolean;
   readonly busInterruptions: boolean;
-  readonly failovers: boolean;
+  readonly failovers: boolean | 'whole';
   /** The machines' clocks are set forward and back. */
   readonly clockSteps: boolean;
   /** Loops are so busy that flushes wait for each other. */
@@ -143,7 +143,8 @@ export class World {
     else if (troubles.stalls && random.chance(0.2)) viewer.stall(random.chance(0.5));
     else if (troubles.breaks && random.chance(0.15)) viewer.breakLink(this.gateways);
     if (troubles.busInterruptions && random.chance(0.05)) random.pick(this.gateways).log.interrupt();
-    if (troubles.failovers && random.chance(0.02)) this.log.failOver();
+    if (troubles.failovers === 'whole' && random.chance(0.1)) this.log.failOverWhole();
+    else if (troubles.failovers === true && random.chance(0.02)) this.log.failOver();
     if (troubles.clockSteps && random.chance(0.05)) this.clock.wallAheadMs = random.below(7_200_000) - 3_600_000;
   }
 

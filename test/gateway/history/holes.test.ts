@@ -7,7 +7,8 @@ import { createLogger } from '../../../core/process/logging.ts';
 import { readSettings } from '../../../core/process/settings.ts';
 import { createRedisBus, type RedisBus } from '../../../core/redis/bus.ts';
 import { Gateway } from '../../../gateway/gateway.ts';
-import { publication } from '../../support/publications.ts';
+import type { Publication } from '../../../core/publication.ts';
+import { publication as publicationOf } from '../../support/publications.ts';
 import { RedisServer } from '../../support/redis-server.ts';
 import { TestClient, V1Client } from '../../support/websocket.ts';
 
@@ -18,6 +19,11 @@ function until(condition: () => unknown): Promise<unknown> {
 }
 
 const keep = { size: 5_000, ttlSeconds: 300 };
+
+/** Accepted now: a resume gives nothing that is older than the policy keeps. */
+function publication(text: string): Publication {
+  return publicationOf(text, { acceptedAt: Date.now() });
+}
 
 /** A gateway, and a publisher's bus, on one real Redis. */
 async function start(history: typeof keep | undefined): Promise<{ redis: RedisServer; gateway: Gateway; publisher: RedisBus }> {
@@ -188,4 +194,26 @@ test('an epoch that ended with a failover is good up to its last offset that is 
   expect(back.items('video:1').map(({ data }) => data)).toEqual(['b', 'c']);
   // Offset 3 of the earlier epoch was another publication, which the failover lost.
   expect(await ahead.subscribe('video:1', { since: { epoch, offset: 3 } })).toEqual({ epoch: after.epoch, offset: 3, recovered: false });
+});
+
+test('the epoch changes while clients watch, and nothing is lost: they go on in the new epoch without a gap', async () => {
+  const { redis, gateway, publisher } = await start(keep);
+  const client = new Barrage(`ws://127.0.0.1:${gateway.port}/`);
+  onTestFinished(() => client.close());
+  const heard: string[] = [];
+  const gaps: unknown[] = [];
+  client.on('gap', (gap) => gaps.push(gap));
+  const subscription = client.subscribe('video:1');
+  subscription.on('publication', ({ data }) => heard.push(String(data)));
+  await until(() => subscription.state === 'subscribed');
+  await publisher.log.append('video:1', [publication('a')], keep);
+  await until(() => heard.length === 1);
+  await redis.command('HSET', 'h:{video:1}:record', 'run', 'a master that was');
+  const { epoch } = await publisher.log.append('video:1', [publication('b')], keep);
+  await until(() => heard.length === 2);
+  await publisher.log.append('video:1', [publication('c')], keep);
+  await until(() => heard.length === 3);
+  expect([heard, gaps, subscription.position]).toEqual([['a', 'b', 'c'], [], { epoch, offset: 3 }]);
+
+  expect((await holes(gateway))['filled']).toBe(1);
 });

@@ -28,9 +28,11 @@ function page(from: number, to: number, more: Partial<HistoryPage> = {}): Histor
 /** What was handed on: offsets, and positions after an interruption. */
 function handedOn({ handOn }: HoleStep): readonly (number | string)[] {
   return handOn.flatMap((arrival): readonly (number | string)[] =>
-    arrival.kind === 'resubscribed'
-      ? [`at ${arrival.position.epoch}:${arrival.position.offset}`]
-      : arrival.batch.publications.map((_, index) => arrival.batch.firstOffset + index),
+    arrival.kind === 'continued'
+      ? [`${arrival.earlier.epoch}:${arrival.earlier.offset} is ${arrival.epoch}`]
+      : arrival.kind === 'resubscribed'
+        ? [`at ${arrival.position.epoch}:${arrival.position.offset}`]
+        : arrival.batch.publications.map((_, index) => arrival.batch.firstOffset + index),
   );
 }
 
@@ -104,7 +106,15 @@ test('a failover that lost nothing: the old offsets go on in the new epoch', () 
   const hole = holeBefore(batch(13, 1, 'f'));
   hole.begin();
   const step = hole.read({ ...page(11, 13), position: { epoch: 'f', offset: 13 }, earlier: { epoch: 'e', offset: 12 } }, 5);
-  expect(handedOn(step)).toEqual([11, 12, 13, 13]);
+  expect(handedOn(step)).toEqual(['e:12 is f', 11, 12, 13, 13]);
+  expect(step.next).toEqual({ kind: 'closed', result: 'filled' });
+});
+
+test('a failover that lost nothing, before anything was published: only the epoch is another', () => {
+  const hole = holeBefore({ kind: 'resubscribed', position: { epoch: 'f', offset: 10 } });
+  hole.begin();
+  const step = hole.read({ position: { epoch: 'f', offset: 10 }, earlier: received, publications: [] }, 5);
+  expect(handedOn(step)).toEqual(['e:10 is f', 'at f:10']);
   expect(step.next).toEqual({ kind: 'closed', result: 'filled' });
 });
 
@@ -114,7 +124,7 @@ test('a position with the beginning of an epoch lies before what a page has brou
   hole.begin();
   const earlier = { epoch: 'e', offset: 10 };
   const step = hole.read({ ...page(11, 12), position: { epoch: 'ff7', offset: 12 }, earlier }, 5);
-  expect(handedOn(step)).toEqual([11, 12, 'at ff:10', 11, 12]);
+  expect(handedOn(step)).toEqual(['e:10 is ff7', 11, 12, 'at ff:10', 11, 12]);
   expect(step.next).toEqual({ kind: 'closed', result: 'filled' });
 });
 

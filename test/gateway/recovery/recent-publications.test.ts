@@ -81,6 +81,9 @@ test('before the first publication of an epoch its name is only a beginning, whi
   recent.add(batch(101, 102, 'f23'), most);
   expect(recent.reach(at(100, 'f'), 102, most)).toBe('kept');
   expect(recent.reach(at(101, 'f23'), 102, most)).toBe('kept');
+  recent.at(at(101, 'f'));
+  expect(offsets(recent, 100, 102)).toEqual([101, 102]);
+  expect(recent.reach(at(100, 'f'), 102, most)).toBe('kept');
 });
 
 test('behind a hole, and in another epoch, all begins anew', () => {
