@@ -198,13 +198,14 @@ test('with a history no viewer notices that a gateway was cut off from the bus, 
   expect(filled).toBeGreaterThan(100);
 });
 
-test('with a history a viewer that comes back or moves gets exactly what it missed, sums included', async () => {
+test('with a history a viewer that comes back or moves gets exactly what it missed, sums included, also over a new epoch', async () => {
   const troubles = (seed: number): Troubles => ({
     ...none,
     breaks: true,
     moves: seed % 2 === 0,
     likes: seed % 3 === 0,
     busInterruptions: seed % 5 === 0,
+    failovers: seed % 4 === 1 ? 'whole' : false,
     history: 'whole',
   });
   let resumed = 0;
