@@ -117,6 +117,11 @@ export class HistoryRing {
     this.#bytesMax = bytesMax;
   }
 
+  /** Payload bytes that it keeps. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Adds publications, and forgets what is beyond the size or the bytes, or before a hole. */
   add(firstOffset: number, publications: readonly Publication[], size: number): void {
     if (this.#kept.at(-1)?.offset !== firstOffset - 1) this.#clear();

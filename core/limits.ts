@@ -56,6 +56,8 @@ export const limits = {
   appendBytesMax: 1_048_576,
   /** Payload bytes of one channel's history on the memory bus. */
   memoryHistoryBytesMax: 16_777_216,
+  /** Payload bytes of all histories on the memory bus; beyond it those unused for longest are forgotten. */
+  memoryHistoriesBytesMax: 268_435_456,
   /** Publications in one answer from a channel's history. */
   historyPublicationsMax: 1_000,
   /** Payload bytes in one answer from a channel's history; one publication more where the first is larger. */

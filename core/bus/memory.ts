@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LRUCache } from 'lru-cache';
+import { LRUCache } from 'lru-cache';
 import { boundedCache } from '../bounded-cache.ts';
 import { gatewayNumberMax } from '../client-id.ts';
 import type { Clock } from '../clock.ts';
@@ -44,6 +44,8 @@ export interface MemoryBusOptions {
   readonly clock?: Pick<Clock, 'after' | 'monotonic'>;
   /** Bound on channels without a subscriber whose position is kept. The least recently used is forgotten first. */
   readonly idleChannelsMax?: number;
+  /** Payload bytes of all histories; default: `limits.memoryHistoriesBytesMax`. */
+  readonly historiesBytesMax?: number;
   /** Bound on remembered idempotency keys. */
   readonly keysMax?: number;
 }
@@ -54,7 +56,8 @@ export interface MemoryBusOptions {
  */
 export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
   const { random = Math.random, clock = platformTimers, idleChannelsMax = limits.roomsMax, keysMax = limits.memoryKeysMax } = options;
-  const log = new MemoryLog({ random, clock, idleChannelsMax, keysMax });
+  const { historiesBytesMax = limits.memoryHistoriesBytesMax } = options;
+  const log = new MemoryLog({ random, clock, idleChannelsMax, keysMax, historiesBytesMax });
   const calls = new MemoryCalls(clock);
   let state: BusState = { up: true };
   const listeners: ((state: BusState) => void)[] = [];
@@ -82,7 +85,6 @@ interface Parcel {
 interface ChannelOrder {
   readonly epoch: string;
   offset: number;
-  history: HistoryRing | undefined;
   subscriber: LogSubscriber | undefined;
 }
 
@@ -96,13 +98,16 @@ class MemoryLog implements ChannelLog {
   readonly #idle: LRUCache<string, ChannelOrder>;
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #remembered: RememberedKeys;
+  /** The histories of all channels by their orders, the least recently used first: their bytes are bounded together. */
+  readonly #histories: LRUCache<ChannelOrder, HistoryRing>;
   #closed = false;
 
-  constructor({ random, clock, idleChannelsMax, keysMax }: Required<MemoryBusOptions>) {
+  constructor({ random, clock, idleChannelsMax, keysMax, historiesBytesMax }: Required<MemoryBusOptions>) {
     this.#random = random;
     this.#idle = boundedCache(idleChannelsMax);
     this.#clock = clock;
     this.#remembered = new RememberedKeys(keysMax);
+    this.#histories = new LRUCache({ maxSize: historiesBytesMax, sizeCalculation: ({ bytes }) => bytes + 1 });
   }
 
   async append(channel: string, publications: readonly Publication[], keep?: HistoryBounds, keys?: AppendKeys): Promise<AppendResult> {
@@ -142,9 +147,17 @@ class MemoryLog implements ChannelLog {
     const order = this.#subscribed.get(channel) ?? this.#idleOrder(channel);
     const firstOffset = order.offset + 1;
     order.offset += publications.length;
-    if (keep !== undefined) (order.history ??= new HistoryRing(limits.memoryHistoryBytesMax)).add(firstOffset, publications, keep.size);
+    if (keep !== undefined) this.#keep(order, (ring) => ring.add(firstOffset, publications, keep.size));
     order.subscriber?.onBatch({ channel, epoch: order.epoch, firstOffset, publications });
     return { epoch: order.epoch, firstOffset, lastOffset: firstOffset + publications.length - 1 };
+  }
+
+  #keep(order: ChannelOrder, add: (ring: HistoryRing) => void): void {
+    const ring = this.#histories.get(order) ?? new HistoryRing(limits.memoryHistoryBytesMax);
+    // An entry's size is taken when the entry is made.
+    this.#histories.delete(order);
+    add(ring);
+    this.#histories.set(order, ring);
   }
 
   async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
@@ -152,7 +165,7 @@ class MemoryLog implements ChannelLog {
     const order = this.#subscribed.get(channel) ?? this.#idle.get(channel);
     // Reading leaves no order, for which another would have to be forgotten. Every epoch begins with no letters.
     if (order === undefined) return { position: { epoch: '', offset: 0 }, publications: [] };
-    const publications = order.history?.read(query, limits.historyBytesMax) ?? [];
+    const publications = this.#histories.get(order)?.read(query, limits.historyBytesMax) ?? [];
     return { position: { epoch: order.epoch, offset: order.offset }, publications };
   }
 
@@ -177,19 +190,19 @@ class MemoryLog implements ChannelLog {
     this.#closed = true;
     this.#subscribed.clear();
     this.#idle.clear();
+    this.#histories.clear();
   }
 
   /** The order of an idle channel, which stays in the cache as the most recently used. */
   #idleOrder(channel: string): ChannelOrder {
     let order = this.#idle.get(channel);
-    if (order === undefined)
-      this.#idle.set(channel, (order = { epoch: newEpoch(this.#random), offset: 0, history: undefined, subscriber: undefined }));
+    if (order === undefined) this.#idle.set(channel, (order = { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined }));
     return order;
   }
 
   #takeIdle(channel: string): ChannelOrder {
     const order = this.#idle.get(channel);
-    if (order === undefined) return { epoch: newEpoch(this.#random), offset: 0, history: undefined, subscriber: undefined };
+    if (order === undefined) return { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined };
     this.#idle.delete(channel);
     return order;
   }

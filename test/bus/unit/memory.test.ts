@@ -52,3 +52,21 @@ test('a channel that was forgotten begins again in a new epoch, one that was not
   expect(again.epoch).not.toBe(first.epoch);
   expect(await log.append('held', [publication('x')])).toMatchObject({ epoch: position.epoch, firstOffset: 1 });
 });
+
+test('histories are bounded together: those unused for longest are forgotten, and the order is not', async () => {
+  const keep = { size: 10, ttlSeconds: 60 };
+  const { log } = createMemoryBus({ historiesBytesMax: 4 * 101 });
+  const one = publication('x'.repeat(100));
+  for (const channel of ['a', 'b', 'c', 'd']) await log.append(channel, [one], keep);
+  const keptOf = async (channel: string) => {
+    const { position, publications } = await log.history(channel, { kind: 'newest', limit: 10 });
+    return [position.offset, publications.length];
+  };
+  for (const channel of ['b', 'c', 'd', 'a']) expect(await keptOf(channel)).toEqual([1, 1]);
+  await log.append('a', [one], keep);
+  expect(await keptOf('a')).toEqual([2, 2]);
+  expect(await keptOf('b')).toEqual([1, 0]);
+  expect(await keptOf('c')).toEqual([1, 1]);
+  await log.append('b', [one], keep);
+  expect(await log.history('b', { kind: 'newest', limit: 10 })).toMatchObject({ position: { offset: 2 }, publications: [{ offset: 2 }] });
+});
