@@ -6,7 +6,7 @@ import { policiesHash, signDocument } from '../../core/pool/pool-document.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { Pool } from '../../core/process/pool.ts';
 import { readSettings } from '../../core/process/settings.ts';
-import { defaultPolicy, Policies } from '../../core/policy/policy.ts';
+import { defaultPolicy, Policies, type ChannelPolicy } from '../../core/policy/policy.ts';
 import type { Publication } from '../../core/publication.ts';
 import { Gateway } from '../../gateway/gateway.ts';
 import { gatewayNamed, poolDocument, poolKeys } from '../support/pool-document.ts';
@@ -14,11 +14,16 @@ import { obeyHarness } from './load.ts';
 import type { GatewayFigures } from './measure.ts';
 
 // The real gateway on the memory bus. Arguments: MERGE_WINDOW_MS PUBLICATIONS_MAX of the policy, where the default
-// policy has them otherwise; or `pooled`: it is one of two in a pool document, so that there is a gateway to send
-// clients to.
+// policy has them otherwise; or `slow` POLICY QUEUE_BYTES_MAX of its slow consumers; or `pooled`: it is one of two in a
+// pool document, so that there is a gateway to send clients to.
+type SlowConsumer = ChannelPolicy['slowConsumer'];
+
 const channel = 'room:bench';
 const isPooled = process.argv.includes('pooled');
-const [windowMilliseconds, publicationsMax] = isPooled ? [] : process.argv.slice(2).map(Number);
+const [slow, slowPolicy, queueBytesMax] = process.argv.slice(2);
+const slowConsumer =
+  slow === 'slow' ? { policy: slowPolicy as SlowConsumer['policy'], queueBytesMax: Number(queueBytesMax) } : defaultPolicy.slowConsumer;
+const [windowMilliseconds, publicationsMax] = isPooled || slow === 'slow' ? [] : process.argv.slice(2).map(Number);
 const uid = 'uid-bench';
 const isMergeGiven = windowMilliseconds !== undefined && publicationsMax !== undefined;
 const merge = isMergeGiven ? { ...defaultPolicy.merge, windowMilliseconds, publicationsMax } : defaultPolicy.merge;
@@ -40,7 +45,7 @@ const bus = createMemoryBus();
 const registry = new Registry();
 collectDefaultMetrics({ register: registry });
 const logger = createLogger({ part: 'bench', level: read.settings.logLevel });
-const policies = new Policies([{ ...defaultPolicy, channel, merge }]);
+const policies = new Policies([{ ...defaultPolicy, channel, merge, slowConsumer }]);
 const gateway = await Gateway.start({ settings: read.settings, bus, policies, registry, logger, ...(await pooled()) });
 
 async function pooled(): Promise<{ readonly pool?: Pool }> {
@@ -84,6 +89,7 @@ async function figures(): Promise<GatewayFigures> {
     flushes: await total('flushes_total'),
     delivered: await total('publications_delivered_total'),
     dropped: await total('publications_dropped_total'),
+    queuedBytes: await total('queued_bytes'),
     ...(await slices()),
   };
 }

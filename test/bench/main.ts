@@ -11,6 +11,7 @@ import { httpRows, measureHttp } from './publish-http.ts';
 import { report, unmeasured } from './report.ts';
 import type { Outcome } from './tables.ts';
 import { measureSmallRooms, smallRoomsRows } from './small-rooms.ts';
+import { measureStalled, stalledRows } from './stalled.ts';
 import { measureTraces, tracesRows } from './traces.ts';
 import { drainRows, fanOutRows, memoryRows, throughputRows } from './rows.ts';
 
@@ -21,6 +22,7 @@ const allRows = [
   ...drainRows,
   ...httpRows,
   ...historyRows,
+  ...stalledRows,
   ...smallRoomsRows,
   ...tracesRows,
 ];
@@ -124,6 +126,7 @@ async function run(): Promise<void> {
     drain: await measureRows(drainRows, rounds, (row) => measureDrain(bench, row)),
     http: await measureRows(httpRows, rounds, (row) => measureHttp(bench, row)),
     history: await measureRows(historyRows, rounds, () => measureHistory(bench)),
+    stalled: await measureRows(stalledRows, rounds, (row) => measureStalled(bench, row)),
     smallRooms: await measureRows(smallRoomsRows, rounds, (row) => measureSmallRooms(bench, row)),
     traces: await measureRows(tracesRows, 1, () => measureTraces(bench, { turns: rounds * 10, before: options.before })),
   };

@@ -21,7 +21,7 @@ export interface Bench {
 }
 
 /** What the sink counted, in its own words (`sink.c`). */
-interface SinkCounts {
+export interface SinkCounts {
   readonly publications: number;
   readonly bytes: number;
   readonly reads: number;
@@ -37,6 +37,8 @@ export interface GatewayFigures {
   readonly flushes: number;
   readonly delivered: number;
   readonly dropped: number;
+  /** Bytes in the queues of slow clients, at that moment. */
+  readonly queuedBytes: number;
   /** Slices of the fan-out, and those longer than `limits.fanOutSliceMsMax`. */
   readonly slices: number;
   readonly slicesTooLong: number;
@@ -220,6 +222,7 @@ function difference(before: GatewayFigures | undefined, after: GatewayFigures | 
     flushes: after.flushes - before.flushes,
     delivered: after.delivered - before.delivered,
     dropped: after.dropped - before.dropped,
+    queuedBytes: after.queuedBytes,
     slices: after.slices - before.slices,
     slicesTooLong: after.slicesTooLong - before.slicesTooLong,
     longestSliceMs: after.longestSliceMs,

@@ -1,6 +1,7 @@
 import type { DrainResult } from './drain.ts';
 import type { FanOutResult, MemoryResult } from './measure.ts';
 import { smallRoomsTable, type SmallRoomsResult } from './small-rooms.ts';
+import { stalledTable, type StalledResult } from './stalled.ts';
 import { tracesTable, type TracesResult } from './traces.ts';
 import { historyTable, type HistoryResult } from './history.ts';
 import { httpTable, type HttpResult } from './publish-http.ts';
@@ -16,13 +17,14 @@ export interface Measurements {
   readonly drain: ReadonlyMap<string, readonly Outcome<DrainResult>[]>;
   readonly http: ReadonlyMap<string, readonly Outcome<HttpResult>[]>;
   readonly history: ReadonlyMap<string, readonly Outcome<HistoryResult>[]>;
+  readonly stalled: ReadonlyMap<string, readonly Outcome<StalledResult>[]>;
   readonly smallRooms: ReadonlyMap<string, readonly Outcome<SmallRoomsResult>[]>;
   readonly traces: ReadonlyMap<string, readonly Outcome<TracesResult>[]>;
 }
 
 /**
- * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP, history, small rooms and traces,
- * then what could not be measured or counted.
+ * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP, history, stalled readers, small
+ * rooms and traces, then what could not be measured or counted.
  */
 export function report(measurements: Measurements): string {
   const parts: string[] = [];
@@ -32,6 +34,7 @@ export function report(measurements: Measurements): string {
   if (measurements.drain.size > 0) parts.push(drainTable(measurements.drain));
   if (measurements.http.size > 0) parts.push(httpTable(measurements.http));
   if (measurements.history.size > 0) parts.push(historyTable(measurements.history));
+  if (measurements.stalled.size > 0) parts.push(stalledTable(measurements.stalled));
   if (measurements.smallRooms.size > 0) parts.push(smallRoomsTable(measurements.smallRooms));
   if (measurements.traces.size > 0) parts.push(tracesTable(measurements.traces));
   const remarks = [...unmeasured(measurements), ...surprises(measurements)];
@@ -193,7 +196,13 @@ const waitingShareMax = 0.05;
 /** What would make a figure mean something else than its row says. */
 function surprises(measurements: Measurements): readonly string[] {
   const remarks: string[] = [];
-  for (const [name, outcomes] of [...measurements.fanOut, ...measurements.throughput, ...measurements.drain, ...measurements.http]) {
+  for (const [name, outcomes] of [
+    ...measurements.fanOut,
+    ...measurements.throughput,
+    ...measurements.drain,
+    ...measurements.http,
+    ...measurements.stalled,
+  ]) {
     const waiting = results<{ readonly waitingShare: number }>(outcomes).map(({ waitingShare }) => waitingShare);
     if (waiting.some((share) => share > waitingShareMax)) {
       const shares = waiting.map((share) => (share * 100).toFixed(0)).join(', ');

@@ -1,6 +1,6 @@
 // The clients of a benchmark: N connections in one thread, which count what reaches them.
 //
-// usage: sink PORT CONNECTIONS MODE
+// usage: sink PORT CONNECTIONS MODE [RECEIVE_BUFFER_BYTES]
 //   raw         connects, no upgrade (the C floor)
 //   ws          upgrades, sends nothing (a bare WebSocket server)
 //   plain       upgrades and subscribes with Barrage's plain protocol
@@ -9,6 +9,8 @@
 // Prints "ready" when every connection is subscribed, then obeys lines on standard input until it ends:
 //   count   prints one line of JSON: what arrived since the start, and latencies since the last reset
 //   reset   forgets the latencies
+//   stall   reads no more: what the server sends waits in the receive buffers, which are small where RECEIVE_BUFFER_BYTES is given
+//   resume  reads again
 //   departures  prints one line of JSON: when each connection was sent away, in microseconds since the first was, in that order
 //
 // Who is told to go elsewhere (a close with 1012, or barrage.v1's "reconnect") is gone at once.
@@ -21,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +65,7 @@ static size_t connection_count, opened, subscribed;
 static int poller;
 static uint16_t port;
 static const char *upgrade_headers, *subscribe_command, *confirmation;
-static int upgrades;
+static int upgrades, receive_buffer_bytes;
 
 static uint64_t publications, bytes, reads, missing, misordered, closed;
 static uint64_t *departures, departed;
@@ -252,6 +255,13 @@ static void open_connection(void) {
   connection->setup = calloc(1, setup_bytes);
   connection->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (connection->socket < 0 || connection->setup == NULL) fail("socket");
+  // Before the connection is made, since it decides what window is offered.
+  if (receive_buffer_bytes > 0) {
+    // Loopback's segments of 64 KiB would give the server a send buffer of megabytes.
+    const int segment_bytes = 1400;
+    if (setsockopt(connection->socket, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes) < 0) fail("SO_RCVBUF");
+    if (setsockopt(connection->socket, IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, sizeof segment_bytes) < 0) fail("TCP_MAXSEG");
+  }
   struct epoll_event wanted = {.events = EPOLLOUT, .data.ptr = connection};
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (connect(connection->socket, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS) fail("connect");
@@ -271,6 +281,15 @@ static void report_departures(void) {
   printf("]\n");
 }
 
+static void watch(uint32_t wanted_events) {
+  for (size_t index = 0; index < opened; index++) {
+    struct connection *connection = &connections[index];
+    if (connection->state != receiving) continue;
+    struct epoll_event wanted = {.events = wanted_events, .data.ptr = connection};
+    if (epoll_ctl(poller, wanted_events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_ADD, connection->socket, &wanted) < 0) fail("epoll_ctl");
+  }
+}
+
 static void obey(void) {
   char line[64];
   ssize_t length = read(STDIN_FILENO, line, sizeof line);
@@ -279,18 +298,21 @@ static void obey(void) {
     memset(latency_buckets, 0, sizeof latency_buckets);
     latency_total = latency_max = 0;
   }
+  if (memmem(line, (size_t)length, "stall", 5) != NULL) watch(0);
+  if (memmem(line, (size_t)length, "resume", 6) != NULL) watch(EPOLLIN);
   if (memmem(line, (size_t)length, "count", 5) != NULL) report();
   if (memmem(line, (size_t)length, "departures", 10) != NULL) report_departures();
 }
 
 static void read_arguments(int count, char **values) {
-  if (count != 4) {
-    fprintf(stderr, "usage: sink PORT CONNECTIONS raw|ws|plain|barrage.v1\n");
+  if (count != 4 && count != 5) {
+    fprintf(stderr, "usage: sink PORT CONNECTIONS raw|ws|plain|barrage.v1 [RECEIVE_BUFFER_BYTES]\n");
     exit(2);
   }
   port = (uint16_t)atoi(values[1]);
   connection_count = (size_t)atol(values[2]);
   if (connection_count == 0 || connection_count > connections_max) exit(2);
+  receive_buffer_bytes = count == 5 ? atoi(values[4]) : 0;
   upgrades = strcmp(values[3], "raw") != 0;
   upgrade_headers = "";
   if (strcmp(values[3], "plain") == 0) {
