@@ -72,6 +72,8 @@ function publishSteadily(watched: WatchedPool): void {
     number += 1;
     const body = { c: `video:${1 + (number % 2)}`, d: `publication ${number}`, priority: number % 3 === 0 ? 'low' : 'normal' };
     watched.publish(body).catch(() => undefined);
+    // Nobody watches it: it is kept, and waits while the bus is away.
+    if (number % 4 === 0) watched.publish({ c: 'kept:1', d: `publication ${number}` }).catch(() => undefined);
   }, 50);
   onTestFinished(() => clearInterval(timer));
 }
@@ -210,12 +212,14 @@ function faults(watched: WatchedPool, operator: OperatorProcess): readonly Fault
         'overview: What fires',
         'publishers-and-bus: Failed appends',
         'publishers-and-bus: Errors of the connections to Redis',
+        'publishers-and-bus: Connections to Redis that are down',
+        'publishers-and-bus: Publications held for the bus',
       ],
     },
     {
       what: 'Redis is back, without its data',
       cause: () => Promise.resolve(),
-      shownIn: ['publishers-and-bus: Rooms that missed publications'],
+      shownIn: ['publishers-and-bus: Rooms that missed publications', 'publishers-and-bus: Connections made again'],
     },
   ];
 }

@@ -11,6 +11,12 @@ export const policies = {
   channels: [
     { ...defaultPolicy, channel: 'video:*' },
     { ...defaultPolicy, channel: 'tight:*', budget: { publicationsPerSecond: 2 } },
+    {
+      ...defaultPolicy,
+      channel: 'kept:*',
+      history: { size: 100, ttlSeconds: 300, resumePublicationsMax: 300, rewindOnSubscribe: 0 },
+      limits: { ...defaultPolicy.limits, publishHoldMs: 10_000 },
+    },
     { ...defaultPolicy, channel: 'slow:*', slowConsumer: { policy: 'Disconnect', queueBytesMax: 4096 } },
   ],
 };
