@@ -47,8 +47,15 @@ export async function ownerOf<Node extends ClusterNode>(nodes: readonly Node[], 
   return undefined;
 }
 
+/** A number from a node's `CLUSTER INFO`. */
+async function epochOf(node: ClusterNode, name: 'cluster_my_epoch' | 'cluster_current_epoch'): Promise<number> {
+  return Number(new RegExp(`${name}:(\\d+)`).exec(await node.command('CLUSTER', 'INFO'))?.[1]);
+}
+
 /**
- * Moves a slot with its keys, step by step as redis-cli does.
+ * Moves a slot with its keys, step by step as redis-cli does. First it waits until the new master knows the old one's
+ * epoch and so takes the slot by a higher one. Otherwise a late message of the old master could take the slot back there,
+ * while the old master has given it away: then neither has it, for ever.
  * @param options.password of the new master
  * @param options.between runs while the slot is on its way, its keys still at the old master
  */
@@ -58,6 +65,8 @@ export async function moveSlot(
   options: { readonly password?: string; readonly between?: () => Promise<void> } = {},
 ): Promise<void> {
   const [fromId, toId] = [await nodeIdOf(from), await nodeIdOf(to)];
+  const known = await epochOf(from, 'cluster_my_epoch');
+  await until(async () => (await epochOf(to, 'cluster_current_epoch')) >= known, 20);
   const login = options.password === undefined ? [] : ['AUTH', options.password];
   expectOk(await to.command('CLUSTER', 'SETSLOT', `${slot}`, 'IMPORTING', fromId));
   expectOk(await from.command('CLUSTER', 'SETSLOT', `${slot}`, 'MIGRATING', toId));
