@@ -54,8 +54,8 @@ async function epochOf(node: ClusterNode, name: 'cluster_my_epoch' | 'cluster_cu
 
 /**
  * Moves a slot with its keys, step by step as redis-cli does. First it waits until the new master knows the old one's
- * epoch and so takes the slot by a higher one. Otherwise a late message of the old master could take the slot back there,
- * while the old master has given it away: then neither has it, for ever.
+ * epoch, and so takes the slot by a higher one. Otherwise a late message of the old master could take the slot back
+ * there, while the old master has given it away: then neither has it, for ever.
  * @param options.password of the new master
  * @param options.between runs while the slot is on its way, its keys still at the old master
  */
