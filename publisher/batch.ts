@@ -1,32 +1,13 @@
 import { placeOf } from '../core/bus/append-result.ts';
-import { BusUnavailable, KeysRefused, type Bus } from '../core/bus/bus.ts';
-import type { Clock } from '../core/clock.ts';
+import { BusUnavailable, KeysRefused } from '../core/bus/bus.ts';
 import type { AppendKeys } from '../core/idempotency-key.ts';
-import type { ChannelPolicy, Policies } from '../core/policy/policy.ts';
+import type { ChannelPolicy } from '../core/policy/policy.ts';
 import type { Publication } from '../core/publication.ts';
-import type { Tracer } from '../core/trace.ts';
 import { sampledTraceparent } from '../core/traceparent.ts';
 import { keysFault, policyFault, rateFault } from './admission.ts';
 import { keyOfTarget, readBatch, type BatchRequest, type BatchTarget } from './batch-request.ts';
 import { answerBody, keyRefusal, notPublished, refuse, type Outcome, type Refusal } from './errors.ts';
-import type { HeldPublications } from './held-publications.ts';
-import type { PublisherJournal } from './log-lines.ts';
-import type { RequestTrace } from './mesh.ts';
-import type { PublisherMetrics } from './metrics.ts';
-import type { ChannelRates } from './rate.ts';
-import type { RequestLog } from './request-log.ts';
-
-interface BatchParts {
-  readonly bus: Bus;
-  readonly held: HeldPublications;
-  readonly policies: () => Policies;
-  readonly rates: ChannelRates;
-  readonly metrics: PublisherMetrics;
-  readonly journal: PublisherJournal;
-  readonly log: RequestLog;
-  readonly clock: Clock;
-  readonly tracer: Pick<Tracer, 'isOn'>;
-}
+import type { PublishingParts, RequestTrace } from './mesh.ts';
 
 /** What one channel of a request gets. */
 interface Parcel {
@@ -42,9 +23,9 @@ interface Parcel {
  * not at all. All channels' appends are under way at once, so they cost one round trip of each master.
  */
 export class BatchPublishing {
-  readonly #parts: BatchParts;
+  readonly #parts: PublishingParts;
 
-  constructor(parts: BatchParts) {
+  constructor(parts: PublishingParts) {
     this.#parts = parts;
   }
 

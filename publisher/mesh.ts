@@ -19,7 +19,8 @@ import type { ChannelRates } from './rate.ts';
 import type { RequestLog } from './request-log.ts';
 import { parseConnectionCall, parsePublish, parseSend, shown } from './request.ts';
 
-interface MeshParts {
+/** What takes publications by HTTP and WebSocket needs, one at a time or many in one request. */
+export interface PublishingParts {
   readonly bus: Bus;
   readonly held: HeldPublications;
   readonly policies: () => Policies;
@@ -53,7 +54,7 @@ export class Mesh {
   readonly #tracer: Pick<Tracer, 'isOn'>;
   readonly #rates: ChannelRates;
 
-  constructor(parts: MeshParts) {
+  constructor(parts: PublishingParts) {
     this.#bus = parts.bus;
     this.#rates = parts.rates;
     this.#held = parts.held;

@@ -1,20 +1,13 @@
 import { BusUnavailable, type BusTrouble } from '../bus/bus.ts';
 import type { SparseLog } from '../process/sparse-log.ts';
 
-/** First words of Redis's errors for a refused append: out of memory, a failed snapshot, a missing right, … */
-const answers = [
-  'OOM',
-  'MISCONF',
-  'NOPERM',
-  'WRONGTYPE',
-  'READONLY',
-  'NOREPLICAS',
-  'LOADING',
-  'BUSY',
-  'CLUSTERDOWN',
-  'MOVED',
-  'ASK',
-] as const;
+/**
+ * First words of Redis's errors before a script's first write: nothing of the script was done. Out of memory, a failed
+ * snapshot, a replica, …
+ */
+const answersBeforeAnyWrite = ['OOM', 'MISCONF', 'READONLY', 'NOREPLICAS', 'LOADING', 'BUSY', 'CLUSTERDOWN', 'MOVED', 'ASK'] as const;
+/** First words of its errors for a refused append: those, and of a missing right or a foreign key. */
+const answers = [...answersBeforeAnyWrite, 'NOPERM', 'WRONGTYPE'] as const;
 
 /**
  * Reasons of failed appends. A word of Redis, or `other` for its remaining errors. `unavailable`: Redis is away.
@@ -47,21 +40,7 @@ export class AppendFailures {
   }
 }
 
-/**
- * Redis looks at these before a script's first write: nothing of the script was done. Other errors can come from the
- * middle of a script.
- */
-const beforeAnyWrite = new Set<AppendFailureReason>([
-  'OOM',
-  'MISCONF',
-  'READONLY',
-  'NOREPLICAS',
-  'LOADING',
-  'BUSY',
-  'CLUSTERDOWN',
-  'MOVED',
-  'ASK',
-]);
+const beforeAnyWrite = new Set<AppendFailureReason>(answersBeforeAnyWrite);
 /** Answers of a server that starts, or of masters that change places: they pass by themselves. */
 const passing = new Set<AppendFailureReason>(['READONLY', 'LOADING', 'CLUSTERDOWN', 'MOVED', 'ASK', 'unavailable']);
 /** The client's words for a command that it did not send. */

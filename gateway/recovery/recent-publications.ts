@@ -86,7 +86,7 @@ export class RecentPublications {
 
   /**
    * How a client at this position is served.
-   * @param cut the room's last cut: what lies behind it is still to come
+   * @param cut the room's last cut. What lies behind it is still to come.
    * @param publicationsMax most publications that one client is given
    */
   reach(since: Position, cut: number, publicationsMax: number): Reach {

@@ -54,8 +54,8 @@ async function holes(gateway: Gateway): Promise<Readonly<Record<string, number>>
   return Object.fromEntries(values.map(({ labels, value }) => [labels.result, value]));
 }
 
-test('a gateway’s subscriptions are cut off again and again while backends publish: every client gets everything, and notices nothing', async () => {
-  const { redis, gateway, publisher } = await start(keep);
+/** An SDK client that is subscribed, and what it hears. */
+async function subscribed(gateway: Gateway) {
   const client = new Barrage(`ws://127.0.0.1:${gateway.port}/`);
   onTestFinished(() => client.close());
   const heard: string[] = [];
@@ -63,9 +63,15 @@ test('a gateway’s subscriptions are cut off again and again while backends pub
   client.on('gap', (gap) => gaps.push(gap));
   const subscription = client.subscribe('video:1');
   subscription.on('publication', ({ data }) => heard.push(String(data)));
+  await until(() => subscription.state === 'subscribed');
+  return { subscription, heard, gaps };
+}
+
+test('a gateway’s subscriptions are cut off again and again while backends publish: every client gets everything, and notices nothing', async () => {
+  const { redis, gateway, publisher } = await start(keep);
+  const { heard, gaps } = await subscribed(gateway);
   const plain = await TestClient.open(gateway.port);
   await plain.ask({ op: 'subscribe', channel: '1@video' });
-  await until(() => subscription.state === 'subscribed');
 
   let published = 0;
   const publish = async (): Promise<void> => {
@@ -94,12 +100,7 @@ test('a gateway’s subscriptions are cut off again and again while backends pub
 
 test('what was missed just before a quiet time is found without a further publication', async () => {
   const { redis, gateway, publisher } = await start(keep);
-  const client = new Barrage(`ws://127.0.0.1:${gateway.port}/`);
-  onTestFinished(() => client.close());
-  const heard: string[] = [];
-  const subscription = client.subscribe('video:1');
-  subscription.on('publication', ({ data }) => heard.push(String(data)));
-  await until(() => subscription.state === 'subscribed');
+  const { heard } = await subscribed(gateway);
   await publisher.log.append('video:1', [publication('first')], keep);
   await until(() => heard.length === 1);
   // Mostly the gateway is not subscribed again before these.
@@ -198,14 +199,7 @@ test('an epoch that ended with a failover is good up to its last offset that is 
 
 test('the epoch changes while clients watch, and nothing is lost: they go on in the new epoch without a gap', async () => {
   const { redis, gateway, publisher } = await start(keep);
-  const client = new Barrage(`ws://127.0.0.1:${gateway.port}/`);
-  onTestFinished(() => client.close());
-  const heard: string[] = [];
-  const gaps: unknown[] = [];
-  client.on('gap', (gap) => gaps.push(gap));
-  const subscription = client.subscribe('video:1');
-  subscription.on('publication', ({ data }) => heard.push(String(data)));
-  await until(() => subscription.state === 'subscribed');
+  const { subscription, heard, gaps } = await subscribed(gateway);
   await publisher.log.append('video:1', [publication('a')], keep);
   await until(() => heard.length === 1);
   await redis.command('HSET', 'h:{video:1}:record', 'run', 'a master that was');
