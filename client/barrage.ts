@@ -1,19 +1,18 @@
-import type { Subscribed } from '../core/protocol/barrage-v1.ts';
 import { readAddresses } from './addresses.ts';
 import type { BarrageAddress, BarrageEvents, BarrageOptions, BarrageState } from './api.ts';
 import { channelOf, optionsOf, payloadOf, publishOptionsOf, tokenOf, type PublishData, type PublishOptions } from './arguments.ts';
 import { platformClock, type ClientClock } from './client-clock.ts';
-import type { CommandBody, Outcome } from './command.ts';
+import type { CommandBody } from './command.ts';
 import { Connection, type Arrival } from './connection.ts';
 import { Departure } from './departure.ts';
-import { BarrageError, closed, tooMany } from './errors.ts';
+import { BarrageError, closed } from './errors.ts';
 import { Listeners } from './listeners.ts';
-import { Rejoins } from './rejoins.ts';
 import { Route } from './route.ts';
 import { ServerClock } from './server-clock.ts';
-import { Subscription, type SubscribeOptions } from './subscription.ts';
+import type { Subscription, SubscribeOptions } from './subscription.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { WebSocketTransport } from './transport/web-socket.ts';
 import { listenForWakeups } from './wakeups.ts';
-import { isSubscribeResult } from './wire.ts';
 
 export type { BarrageAddress, BarrageEvents, BarrageOptions, BarrageState, DirectPayload } from './api.ts';
 export type { PublishData, PublishOptions } from './arguments.ts';
@@ -35,8 +34,7 @@ export class Barrage {
   readonly #serverClock = new ServerClock();
   readonly #route: Route;
   readonly #listeners = new Listeners<BarrageEvents>(['state', 'gap', 'direct', 'error', 'hello', 'subscription']);
-  readonly #subscriptions = new Map<string, Subscription>();
-  readonly #rejoins: Rejoins;
+  readonly #subscriptions: Subscriptions;
   readonly #departure: Departure;
   /** Codes of errors that had no listener and were written to the console. */
   readonly #written = new Set<string>();
@@ -70,7 +68,17 @@ export class Barrage {
         this.#become('waiting');
       },
     });
-    this.#rejoins = new Rejoins(this.#clock, this.#random, () => this.#route.bounds);
+    this.#subscriptions = new Subscriptions({
+      times: { clock: this.#clock, random: this.#random, bounds: () => this.#route.bounds },
+      serverClock: this.#serverClock,
+      current: () => this.#connection,
+      next: () => this.#departure.next,
+      onProgress: () => this.#switchIfMoved(),
+      onRefusedMove: (error) => this.#stay(error),
+      onMade: (subscription) => void this.#listeners.emit('subscription', subscription),
+      onGap: (gap) => void this.#listeners.emit('gap', gap),
+      onUnheard: (channel, error) => this.#write(`the subscription to ${channel}`, error),
+    });
     this.#departure = new Departure({
       clock: this.#clock,
       random: this.#random,
@@ -101,12 +109,7 @@ export class Barrage {
   subscribe(channel: string, options: SubscribeOptions = {}): Subscription {
     channelOf(channel);
     if (this.#state === 'closed') throw closed();
-    if (this.#connection?.crowded === true) throw tooMany();
-    if (this.#subscriptions.has(channel)) throw new BarrageError('already_subscribed', `${channel} is subscribed to already`, false);
-    const subscription = this.#add(channel, options);
-    this.#carry(subscription);
-    if (this.#connection?.ready === true) this.#join(subscription, this.#connection);
-    return subscription;
+    return this.#subscriptions.make(channel, options);
   }
 
   /**
@@ -149,6 +152,7 @@ export class Barrage {
   #dial(url: string): Connection {
     return new Connection({
       url,
+      open: (transport) => new WebSocketTransport(transport),
       token: this.#token,
       clock: this.#clock,
       serverClock: this.#serverClock,
@@ -165,14 +169,13 @@ export class Barrage {
   }
 
   #opened(connection: Connection): void {
-    const subscriptions = [...this.#subscriptions.values()];
     if (connection === this.#connection) {
       this.#route.arrived();
-      for (const subscription of subscriptions) this.#join(subscription, connection);
+      this.#subscriptions.joinAll(connection);
       this.#become('open');
     } else if (connection === this.#departure.next) {
       this.#departure.opened(connection);
-      for (const subscription of subscriptions) this.#carry(subscription);
+      this.#subscriptions.carryAll();
       this.#switchIfMoved();
     }
   }
@@ -182,51 +185,20 @@ export class Barrage {
       case 'batch':
       case 'gap':
       case 'epoch':
-        this.#subscriptions.get(arrival.channel)?.received(connection, arrival);
-        return this.#switchIfMoved();
+        return this.#subscriptions.received(connection, arrival);
       case 'direct':
         this.#listeners.emit('direct', { data: arrival.data });
         return;
       case 'backoff':
         return this.#route.told(arrival);
       case 'reconnect':
-        if (this.#isRead(connection)) this.#departure.ask(connection, arrival);
+        if (connection === this.#connection || connection === this.#departure.next) this.#departure.ask(connection, arrival);
         return;
       case 'subscribed':
-        return this.#subscribed(connection, arrival);
-      case 'unsubscribed': {
-        const subscription = this.#subscriptions.get(arrival.channel);
-        // While a subscribe is unanswered, this message is about the earlier subscription.
-        if (subscription?.state !== 'subscribed' || !this.#isRead(connection)) return;
-        return this.#drop(subscription, 'unsubscribed', new BarrageError('not_subscribed', arrival.message, false));
-      }
+        return this.#subscriptions.subscribed(connection, arrival);
+      case 'unsubscribed':
+        return this.#subscriptions.unsubscribed(connection, arrival);
     }
-  }
-
-  #subscribed(connection: Connection, result: Subscribed): void {
-    if (!this.#isRead(connection)) return;
-    const known = this.#subscriptions.get(result.channel);
-    const subscription = known ?? this.#add(result.channel, {});
-    if (known === undefined) this.#listeners.emit('subscription', subscription);
-    if (this.#subscriptions.get(result.channel) !== subscription) return;
-    subscription.joined(connection, result);
-    // The old gateway knows of the subscription, and the next one does not.
-    if (known === undefined && connection === this.#connection) this.#carry(subscription);
-  }
-
-  /** Takes a subscription along with a move that is under way. */
-  #carry(subscription: Subscription): void {
-    const next = this.#departure.next;
-    if (next?.ready !== true) return;
-    subscription.moveTo(next);
-    this.#join(subscription, next);
-  }
-
-  /**
-   * Whether this connection's messages about a subscription count: it is the one in use, or the one that takes over.
-   */
-  #isRead(connection: Connection): boolean {
-    return connection === this.#connection || connection === this.#departure.next;
   }
 
   #ended(connection: Connection, error: BarrageError): void {
@@ -235,12 +207,12 @@ export class Barrage {
     const next = this.#departure.next;
     if (next !== undefined) return this.#switch(next);
     this.#departure.end('old');
-    this.#rejoins.clear();
+    this.#subscriptions.forgetRetries();
     this.#fail(error);
     if (this.#connection !== connection) return;
     if (!error.retry) return this.#finish('failed', error);
     this.#connection = undefined;
-    for (const subscription of this.#subscriptions.values()) subscription.lost();
+    this.#subscriptions.lost();
     this.#route.ended();
     this.#become('waiting');
   }
@@ -254,47 +226,15 @@ export class Barrage {
 
   /** The channel that decides which gateway is best: the first that is not a user's own. */
   #anchor(): string {
-    const channels = [...this.#subscriptions.keys()];
+    const { channels } = this.#subscriptions;
     // Without such a channel any gateway is as good as another: clients that only publish spread over all.
     return channels.find((channel) => !channel.startsWith('user:')) ?? `any:${Math.floor(this.#random() * 1e9)}`;
-  }
-
-  #join(subscription: Subscription, connection: Connection): void {
-    const { channel, density, arrived: since } = subscription;
-    const rewind = since === undefined ? subscription.rewind : undefined;
-    connection.sendInOrder({ op: 'subscribe', channel, density, since, rewind }, (outcome) => {
-      if (this.#subscriptions.get(channel) !== subscription || !this.#isRead(connection)) return;
-      if (outcome.kind === 'result' && isSubscribeResult(outcome.result)) {
-        this.#rejoins.forget(subscription);
-        subscription.joined(connection, outcome.result);
-        return this.#switchIfMoved();
-      }
-      this.#refused(subscription, connection, outcome);
-    });
-  }
-
-  #refused(subscription: Subscription, connection: Connection, outcome: Outcome): void {
-    const error = outcome.kind === 'error' ? outcome.error : new BarrageError('protocol', 'not the result of a subscribe', true);
-    // The connection is over: its `onEnd` does the rest.
-    if (error.code === 'disconnected' || error.code === 'closed') return;
-    // The old connection still serves this channel: the move ends, rather than the subscription.
-    if (connection === this.#departure.next) return this.#stay(error);
-    const repeated = error.code === 'already_subscribed';
-    if (repeated && subscription.readsFrom(connection)) return;
-    if (!error.retry && !repeated) return this.#drop(subscription, 'failed', error);
-    this.#rejoins.later(subscription, () => {
-      if (connection !== this.#connection || this.#subscriptions.get(subscription.channel) !== subscription) return;
-      // The gateway may have subscribed this client, though its answer came too late. Only a fresh subscribe tells the
-      // position.
-      if (repeated || error.code === 'timeout') connection.sendInOrder({ op: 'unsubscribe', channel: subscription.channel }, () => {});
-      this.#join(subscription, connection);
-    });
   }
 
   /** Ends a move in favour of the old connection. */
   #stay(error: BarrageError): void {
     this.#departure.end('old');
-    for (const subscription of this.#subscriptions.values()) subscription.stay();
+    this.#subscriptions.stay();
     this.#fail(new BarrageError(error.code, `the move to another gateway failed: ${error.message}`, true));
     this.#departure.followHint(this.#connection);
   }
@@ -302,7 +242,7 @@ export class Barrage {
   #switchIfMoved(): void {
     const next = this.#departure.next;
     if (next?.ready !== true) return;
-    if ([...this.#subscriptions.values()].every(({ moved }) => moved)) this.#switch(next);
+    if (this.#subscriptions.moved) this.#switch(next);
   }
 
   /** Ends a move in favour of the new connection, whether or not the old one still delivers. */
@@ -310,55 +250,15 @@ export class Barrage {
     const old = this.#connection;
     this.#departure.end('new');
     this.#connection = next;
-    this.#rejoins.clear();
-    for (const subscription of this.#subscriptions.values()) subscription.endMove();
+    this.#subscriptions.forgetRetries();
+    this.#subscriptions.endMove();
     old?.retire();
     this.#left = [...this.#left, ...(old === undefined ? [] : [old])].filter(({ ended }) => !ended);
     if (!next.ready) {
-      for (const subscription of this.#subscriptions.values()) subscription.lost();
+      this.#subscriptions.lost();
       this.#become('connecting');
     }
     this.#departure.followHint(this.#connection);
-  }
-
-  #add(channel: string, options: SubscribeOptions): Subscription {
-    const subscription = new Subscription(channel, options, {
-      times: { clock: this.#clock, random: this.#random, bounds: () => this.#route.bounds },
-      serverClock: this.#serverClock,
-      density: async (density): Promise<void> => {
-        if (this.#connection?.crowded === true) throw tooMany();
-        await this.#tellAll({ op: 'density', channel, density });
-      },
-      unsubscribe: async (ended): Promise<void> => {
-        if (this.#subscriptions.get(channel) !== ended) return;
-        this.#drop(ended, 'unsubscribed');
-        await this.#tellAll({ op: 'unsubscribe', channel }).catch(() => {});
-      },
-      gap: (gap): void => void this.#listeners.emit('gap', gap),
-      unheard: (error): void => this.#write(`the subscription to ${channel}`, error),
-    });
-    this.#subscriptions.set(channel, subscription);
-    return subscription;
-  }
-
-  #drop(subscription: Subscription, state: 'failed' | 'unsubscribed', error?: BarrageError): void {
-    this.#rejoins.forget(subscription);
-    this.#subscriptions.delete(subscription.channel);
-    subscription.end(state, error);
-    this.#switchIfMoved();
-  }
-
-  /** Sends a command about one channel on every connection that is in use, in order with its subscribes. */
-  async #tellAll(body: CommandBody & { readonly channel: string }): Promise<void> {
-    const connections = [this.#connection, this.#departure.next].filter((connection) => connection?.ready === true);
-    await Promise.all(
-      connections.map(
-        (connection) =>
-          new Promise<void>((resolve, reject) => {
-            connection?.sendInOrder(body, (outcome) => (outcome.kind === 'result' ? resolve() : reject(outcome.error)));
-          }),
-      ),
-    );
   }
 
   #request(body: CommandBody): Promise<object> {
@@ -372,12 +272,12 @@ export class Barrage {
     this.#become('closed');
     this.#stopWakeups();
     this.#route.stop();
-    this.#rejoins.clear();
+    this.#subscriptions.forgetRetries();
     this.#departure.end('old');
     this.#connection?.close();
     for (const left of this.#left) left.close();
     this.#connection = undefined;
-    for (const subscription of this.#subscriptions.values()) this.#drop(subscription, state, error);
+    this.#subscriptions.end(state, error);
   }
 
   /** Reports an error. An error without a listener must not stay silent. */

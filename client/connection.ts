@@ -1,5 +1,4 @@
-import { closeCodes, reconnectsAfter } from '../core/close-codes.ts';
-import { sdkProtocolPrefix, subprotocol, type Hello, type Reply } from '../core/protocol/barrage-v1.ts';
+import type { Hello, Reply } from '../core/protocol/barrage-v1.ts';
 import { Authentication, type TokenSource } from './authentication.ts';
 import type { ClientClock } from './client-clock.ts';
 import { CommandQueue, waitingBytesMax, type QueueRefusal } from './command-queue.ts';
@@ -7,14 +6,16 @@ import type { CommandBody, Outcome, Settle } from './command.ts';
 import { BarrageError } from './errors.ts';
 import { Liveness } from './liveness.ts';
 import type { ServerClock } from './server-clock.ts';
-import { sdkVersion } from './version.ts';
-import { isTime, readMessage, type Received } from './wire.ts';
+import type { Transport, TransportName, TransportOptions } from './transport/transport.ts';
+import { isTime, type Received } from './wire.ts';
 
 /** Every message but hello and replies, which the connection treats itself. */
 export type Arrival = Exclude<Received, Hello | Reply | { readonly type: 'unknown' }>;
 
 export interface ConnectionOptions {
   readonly url: string;
+  /** Dials; may throw. */
+  readonly open: (options: TransportOptions) => Transport;
   readonly token: TokenSource | undefined;
   readonly clock: ClientClock;
   /** Learns the times that the gateway tells. */
@@ -33,7 +34,7 @@ export interface ConnectionOptions {
 
 /** Longest wait for a command to go out, and as long again for its reply, in milliseconds. */
 const commandTimeoutMs = 10_000;
-/** Longest wait for the WebSocket and the gateway's hello, in milliseconds. */
+/** Longest wait for the transport and the gateway's hello, in milliseconds. */
 const helloTimeoutMs = 10_000;
 /** Age of a dial, in milliseconds, above which it is begun anew when the network comes back. */
 const staleDialMs = 2_000;
@@ -44,11 +45,11 @@ interface Pending {
   cancelTimer: () => void;
 }
 
-/** One WebSocket, from dialling to its end: hello, token, commands with their replies, signs of life. */
+/** One connection, from dialling to its end: hello, token, commands with their replies, signs of life. */
 export class Connection {
   readonly url: string;
   readonly #options: ConnectionOptions;
-  readonly #socket: WebSocket;
+  readonly #transport: Transport;
   readonly #dialledAt: number;
   readonly #pending = new Map<number, Pending>();
   readonly #channels = new Map<string, (() => void)[]>();
@@ -70,17 +71,19 @@ export class Connection {
     this.url = options.url;
     this.#options = options;
     this.#dialledAt = options.clock.monotonic();
-    this.#socket = new WebSocket(options.url, [subprotocol, `${sdkProtocolPrefix}${sdkVersion}`]);
-    this.#socket.binaryType = 'arraybuffer';
-    this.#socket.onmessage = ({ data }): void => this.#receive(data);
-    this.#socket.onclose = ({ code, reason }): void => {
-      const retry = reconnectsAfter(code);
-      const what = `the connection to ${options.url} ended with ${code}${reason === '' ? '' : ` (${reason})`}`;
-      this.#abandon(new BarrageError(retry ? 'disconnected' : 'closed', what, retry));
-    };
+    this.#transport = options.open({
+      url: options.url,
+      onMessage: (message): void => this.#receive(message),
+      onEnd: (error): void => this.#abandon(error),
+    });
     this.#cancelTimer = options.clock.after(helloTimeoutMs, () => {
       this.#abandon(new BarrageError('timeout', `no hello from ${options.url} in ${helloTimeoutMs} ms`, true));
     });
+  }
+
+  /** The transport that it speaks through. */
+  get transport(): TransportName {
+    return this.#transport.name;
   }
 
   /** Whether commands may be sent. */
@@ -168,13 +171,7 @@ export class Connection {
     this.#finish(new BarrageError('closed', 'the client closed the connection', false));
   }
 
-  #receive(data: unknown): void {
-    let message: Received;
-    try {
-      message = readMessage(data);
-    } catch (error) {
-      return this.#abandon(error as BarrageError);
-    }
+  #receive(message: Received): void {
     this.#liveness?.received(this.#options.clock.monotonic());
     if (message.type === 'hello') return this.#greet(message);
     if (message.type === 'reply') {
@@ -189,10 +186,7 @@ export class Connection {
   }
 
   #greet(hello: Hello): void {
-    // A server of another protocol may accept the WebSocket. Only a server that chose `barrage.v1` sends its hello.
-    if (this.#liveness !== undefined || this.#socket.protocol !== subprotocol) {
-      return this.#abandon(new BarrageError('protocol', 'the server does not speak barrage.v1', true));
-    }
+    if (this.#liveness !== undefined) return this.#abandon(new BarrageError('protocol', 'the gateway said hello twice', true));
     const { token, clock, random, onError } = this.#options;
     this.#cancelTimer();
     if (hello.now !== undefined) this.#options.serverClock.greeted(hello.now, clock.monotonic());
@@ -243,7 +237,7 @@ export class Connection {
     const { clock } = this.#options;
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
-    while (this.#queue !== undefined && this.#socket.readyState === WebSocket.OPEN) {
+    while (this.#queue !== undefined && this.#transport.isOpen) {
       const step = this.#queue.step(clock.monotonic());
       if (step.kind === 'wait') this.#cancelFlush = clock.after(step.ms, () => this.#flush());
       if (step.kind !== 'send') return;
@@ -251,7 +245,7 @@ export class Connection {
       const pending = this.#pending.get(id);
       pending?.cancelTimer();
       if (pending !== undefined) pending.cancelTimer = clock.after(commandTimeoutMs, () => this.#late(id, `no answer to ${pending.op}`));
-      this.#socket.send(text);
+      this.#transport.send(text);
       this.#liveness?.sent(clock.monotonic());
     }
   }
@@ -297,9 +291,7 @@ export class Connection {
     this.#authentication?.stop();
     this.#cancelTimer();
     this.#cancelFlush?.();
-    this.#socket.onmessage = null;
-    this.#socket.onclose = null;
-    this.#socket.close(closeCodes.normal.code);
+    this.#transport.close();
     for (const id of this.#pending.keys()) this.#settle(id, { kind: 'error', error: error.code === 'closed' ? error : disconnected() });
   }
 }
