@@ -102,6 +102,20 @@ export const limits = {
   pullVerdictsMax: 10_000,
   /** Longest time for which a verdict on a token is used again, in milliseconds. */
   pullVerdictMs: 10_000,
+  /** Most channels in the query of an event stream: each event's id tells the place in all of them. */
+  streamChannelsMax: 16,
+  /** Longest secret of an event stream, in characters. */
+  streamSecretCharactersMax: 64,
+  /** Most commands in one request for an event stream: enough for all its subscriptions at once. */
+  streamCommandsMax: 128,
+  /** Largest body of such a request, in bytes: a command at its bound, and what is around it. */
+  streamBodyBytesMax: 131_072,
+  /** Bytes of all such bodies that one gateway receives at a time. */
+  streamBodiesBytesMax: 16_777_216,
+  /** Most such requests that one gateway answers each second; a burst of the same size is allowed. */
+  streamRequestsPerSecondMax: 2_000,
+  /** Longest wait for another gateway that holds the event stream, in milliseconds. */
+  streamCallMsMax: 3_000,
   /**
    * Most publications that wait in one publisher process for the bus; above it publishing answers "temporarily
    * unavailable".
@@ -152,4 +166,6 @@ assert(limits.payloadBytesMax < limits.requestBytesMax, 'a payload at its limit 
 assert(limits.channelNameBytesMax < limits.clientFrameBytesMax);
 assert(limits.commandsInFlightMax > limits.subscriptionsPerConnectionMax);
 assert(limits.commandsPerSecondMax > limits.subscriptionsPerConnectionMax);
+assert(limits.streamCommandsMax <= limits.commandsInFlightMax, 'the commands of one request must not close their stream');
+assert(limits.streamBodyBytesMax > limits.clientFrameBytesMax, 'a command at its limit must fit in a request');
 assert(limits.appendBytesMax >= limits.payloadBytesMax, 'a payload at its limit must fit in a bus batch');

@@ -12,11 +12,10 @@ import { listen } from '../core/process/lifecycle.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { Pool } from '../core/process/pool.ts';
-import { isLoopbackHost } from '../core/process/loopback.ts';
 import type { Settings } from '../core/process/settings.ts';
 import type { Policies } from '../core/policy/policy.ts';
 import { plainEncoding } from './encoding/encodings.ts';
-import { answerCall } from './commands/backend-calls.ts';
+import { answerCall, type Answerable } from './commands/backend-calls.ts';
 import { authenticatorOf } from './identity/authenticator.ts';
 import { ClientPublishing } from './commands/client-publishing.ts';
 import type { ConnectState } from './moving/connect-answer.ts';
@@ -36,15 +35,16 @@ import { PlainDialect } from './commands/plain-dialect.ts';
 import { PullEndpoint } from './pull/pull-endpoint.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { Session, type SessionSurroundings } from './commands/session.ts';
-import { RefusedPages } from './connections/refused-pages.ts';
-import { acceptWebSockets, refuseRequest } from './connections/web-sockets.ts';
+import { FrontDoor } from './connections/front-door.ts';
+import { acceptWebSockets } from './connections/web-sockets.ts';
 import { answerRequest } from './web-requests.ts';
 import type { SparseLog } from '../core/process/sparse-log.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { topChannels } from './rooms/top-channels.ts';
 import { helloOf } from './connections/hello.ts';
 import { Reception } from './connections/reception.ts';
-import type { Admission } from './connections/admission.ts';
+import { OpenStreams } from './streams/open-streams.ts';
+import { StreamEndpoint } from './streams/stream-endpoint.ts';
 import { V1Dialect } from './commands/v1-dialect.ts';
 
 export interface GatewayOptions {
@@ -82,14 +82,15 @@ export class Gateway {
   readonly #aging: Aging;
   readonly #reception: Reception;
   readonly #load: LoadMeter;
-  #refusedForFullness = 0;
-  readonly #refusedPages: RefusedPages;
+  readonly #door: FrontDoor;
   readonly #waitingForBus: SparseLog;
   readonly #journal: GatewayJournal;
   readonly #clients: ClientLog;
   readonly #server: Server;
   readonly #surroundings: SessionSurroundings;
   readonly #pull: PullEndpoint;
+  readonly #streams: StreamEndpoint;
+  readonly #answerable: Answerable;
   #ids: ClientIds | undefined;
   #port = 0;
   #isLeaving = false;
@@ -148,9 +149,11 @@ export class Gateway {
       random: Math.random,
       onSlice: (milliseconds) => this.#metrics.loopSlice('age', milliseconds),
     });
-    this.#refusedPages = new RefusedPages({ journal: this.#journal, clock: systemClock });
+    const accounts = { metrics: this.#metrics, clients, journal: this.#journal, clock: systemClock };
+    const isUnready = (): boolean => this.#isUnready;
+    this.#door = new FrontDoor({ ...accounts, settings, reception: this.#reception, isUnready, random: Math.random });
     this.#waitingForBus = this.#journal.sparse('bus-awaited');
-    this.#load = new LoadMeter({ bytesSent: () => this.#metrics.bytesSent, refused: () => this.#refusedForFullness });
+    this.#load = new LoadMeter({ bytesSent: () => this.#metrics.bytesSent, refused: () => this.#door.refusedForFullness });
     this.#surroundings = {
       rooms: this.#rooms,
       authenticate: authenticatorOf(settings, { logger, clock: systemClock }),
@@ -161,6 +164,8 @@ export class Gateway {
       clock: systemClock,
       tracer,
     };
+    const openStreams = new OpenStreams();
+    this.#answerable = { connections: this.#connections.byId, rooms: this.#rooms, hand: (...given) => openStreams.hand(...given) };
     this.#pull = new PullEndpoint({
       settings,
       log: bus.log,
@@ -170,28 +175,34 @@ export class Gateway {
       journal: this.#journal,
       clock: systemClock,
     });
+    this.#streams = new StreamEndpoint({
+      connections: this.#connections,
+      streams: openStreams,
+      calls: bus.calls,
+      surroundings: this.#surroundings,
+      admit: (request) => this.#door.admit(request),
+      greet: (connection, stream) => this.#greet(connection, stream),
+      onTaken: (socket) => sockets.upgraded(socket),
+      random: Math.random,
+    });
     // The socket's own buffer is small: bytes that wait longer are in a queue that a policy bounds.
     const { server, sockets } = createHttpServer({
       request: (request, response) => this.#request(request, response),
       upgrade: acceptWebSockets({
-        admit: (request) => this.#admit(request),
+        admit: (request) => this.#door.admit(request),
         open: (encoding, wire, handshake) => this.#connections.open(encoding, wire, handshake),
       }),
       keepAliveMs: settings.httpKeepAliveMs,
       headersMs: limits.handshakeTimeoutMs,
       requestMs: limits.handshakeTimeoutMs,
       socketsMax: settings.connectionsMax,
-      onCrowded: (socket) => {
-        this.#countRefusal('full');
-        this.#clients.crowdedOut(socket.remoteAddress);
-      },
+      onCrowded: (socket) => this.#door.crowdedOut(socket),
       highWaterMark: 16_384,
     });
     this.#server = server;
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      if (error.code !== 'ECONNRESET') this.#metrics.refusedConnections.inc({ reason: 'request' });
-      this.#clients.unreadable((socket as Socket).remoteAddress, error.code ?? error.name);
-      refuseRequest(socket, error.code);
+      if (this.#streams.holds(socket as Socket)) socket.destroy();
+      else this.#door.unreadable(error, socket as Socket);
     });
     this.#poolChanged();
   }
@@ -225,7 +236,7 @@ export class Gateway {
     try {
       const number = await this.#options.bus.calls.serve({
         name: this.#options.settings.gatewayName,
-        answer: (request, deadlineMs) => answerCall(request, deadlineMs, { connections: this.#connections.byId, rooms: this.#rooms }),
+        answer: (request, deadlineMs) => answerCall(request, deadlineMs, this.#answerable),
         rooms: () => this.#rooms.allCounts(),
         roomCounts: (channel) => this.#rooms.counts(channel),
       });
@@ -358,7 +369,7 @@ export class Gateway {
   #request(request: IncomingMessage, response: ServerResponse): void {
     const { settings, site } = this.#options;
     const admin = settings.adminPort === undefined ? this.admin : undefined;
-    answerRequest(request, response, { admin, connectState: () => this.#connectState, pull: this.#pull, site });
+    answerRequest(request, response, { admin, connectState: () => this.#connectState, pull: this.#pull, streams: this.#streams, site });
   }
 
   get #connectState(): ConnectState {
@@ -367,31 +378,18 @@ export class Gateway {
     return { placement, epoch, backoff: this.#reception.dialBackoff, crowded };
   }
 
-  #admit(request: IncomingMessage): Admission {
-    const { host, origin } = request.headers;
-    const { gatewayHost, gatewayOrigins: origins } = this.#options.settings;
-    const state = { isUnready: this.#isUnready, isLoopback: isLoopbackHost(gatewayHost), origins };
-    const admission = this.#reception.admit({ host, origin }, state, Math.random());
-    if (admission.kind === 'admitted') return admission;
-    const { reason } = admission;
-    this.#countRefusal(reason);
-    this.#clients.refused(request, admission);
-    if (reason === 'origin' || reason === 'host') this.#refusedPages.refused(reason, { host, origin });
-    return admission;
-  }
-
-  #countRefusal(reason: Extract<Admission, { kind: 'refused' }>['reason']): void {
-    this.#metrics.refusedConnections.inc({ reason });
-    if (reason === 'full') this.#refusedForFullness += 1;
-  }
-
   #listen(connection: Connection): ClientListener {
     const isPlain = connection.encoding === plainEncoding;
     const dialect = isPlain ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
+    this.#greet(connection);
+    return new Session(connection, dialect, this.#surroundings);
+  }
+
+  /** @param stream of an event stream */
+  #greet(connection: Connection, stream?: string): void {
     const hello = helloOf(connection.id, this.#surroundings.clock.wall(), this.#options.settings, this.#reception.backoff);
     connection.toldBaseMs = hello.backoff.baseMs;
     this.#aging.opened(connection);
-    connection.tell(hello);
-    return new Session(connection, dialect, this.#surroundings);
+    connection.tell(stream === undefined ? hello : { ...hello, stream });
   }
 }

@@ -13,7 +13,6 @@ import { dropReasons, type TallyKind } from './accounts/tally.ts';
 import type { Connection } from './connections/connection.ts';
 import type { OpenConnections } from './connections/open-connections.ts';
 import { SlowestConnections, type SlowConnection } from './connections/slowest-connections.ts';
-import { plainEncoding } from './encoding/encodings.ts';
 import { BusiestRooms, type BusyRoom } from './rooms/busiest-rooms.ts';
 import type { Room } from './rooms/room.ts';
 import type { Rooms } from './rooms/rooms.ts';
@@ -125,7 +124,7 @@ export class GatewayOperations implements OperationsPart {
       id,
       ...(uid === undefined ? {} : { user: uid }),
       ...(address === undefined ? {} : { address }),
-      protocol: encoding === plainEncoding ? 'plain' : 'barrage.v1',
+      protocol: encoding.name,
       waitingBytes,
       isFull,
       channels: members.length,

@@ -13,7 +13,7 @@ export const unitFolders: readonly string[] = [
   'test/core',
   'test/demo/unit',
   'test/end-to-end/unit',
-  ...['accounts', 'commands', 'connections', 'identity', 'merging', 'moving', 'pull', 'recovery', 'rooms'].map(
+  ...['accounts', 'commands', 'connections', 'identity', 'merging', 'moving', 'pull', 'recovery', 'rooms', 'streams'].map(
     (room) => `test/gateway/${room}`,
   ),
   'test/monitoring/unit',

@@ -178,6 +178,8 @@ export interface RoomCounts {
 export type GatewayRequest =
   | { readonly method: 'send'; readonly client: number; readonly kind: 'text' | 'binary'; /** base64 */ readonly payload: string }
   | { readonly method: 'call'; readonly client: number; readonly call: ConnectionCall }
+  /** Commands for an event stream, as JSON, for whoever knows its secret. */
+  | { readonly method: 'stream'; readonly client: number; readonly secret: string; readonly commands: readonly string[] }
   | { readonly method: 'delivered'; readonly channel: string; readonly epoch: string; readonly offset: number };
 
 /** A backend's operation on one connection, as in CONNMIX's `conn.call`. */

@@ -74,6 +74,15 @@ export interface Hello {
   /** Back-off before reconnecting when this connection ends. */
   readonly backoff: WireBackoff;
   readonly limits: { readonly frameBytesMax: number; readonly subscriptionsMax: number; readonly commandsPerSecondMax: number };
+  /** Of an event stream only: the secret with which its client sends commands. */
+  readonly stream?: string;
+}
+
+/** The last message of an event stream, in place of a WebSocket's close frame. */
+export interface StreamClose {
+  readonly type: 'close';
+  readonly code: number;
+  readonly reason: string;
 }
 
 export interface SubscribeResult extends WirePosition {
@@ -184,7 +193,10 @@ export interface BackoffChange extends WireBackoff {
   readonly type: 'backoff';
 }
 
-/** The gateway ended a subscription, or a backend's call began one, without a command of the client. */
+/**
+ * The gateway ended a subscription, or began one (for a backend's call, or for the query of an event stream), without a
+ * command of the client. Where the query of a stream is refused, only `unsubscribed` comes.
+ */
 export interface Unsubscribed {
   readonly type: 'unsubscribed';
   readonly channel: string;

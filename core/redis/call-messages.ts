@@ -23,6 +23,12 @@ const connectionCall = z.discriminatedUnion('kind', [
 const request: z.ZodType<GatewayRequest> = z.discriminatedUnion('method', [
   z.object({ method: z.literal('send'), client, kind: z.enum(['text', 'binary']), payload: z.string() }),
   z.object({ method: z.literal('call'), client, call: connectionCall }),
+  z.object({
+    method: z.literal('stream'),
+    client,
+    secret: z.string().max(limits.streamSecretCharactersMax),
+    commands: z.array(z.string()).max(limits.streamCommandsMax),
+  }),
   z.object({ method: z.literal('delivered'), channel, epoch: z.string(), offset: count }),
 ]);
 

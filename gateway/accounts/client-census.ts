@@ -2,9 +2,9 @@ import { limits } from '../../core/limits.ts';
 
 /**
  * The kind of a client, by what it offered at its handshake: the SDK, another client of `barrage.v1` (an SDK that does
- * not tell its version is one), or a client of the plain protocol.
+ * not tell its version is one), a client of the plain protocol, or an event stream of another program than the SDK.
  */
-export const clientKinds = ['sdk', 'v1', 'plain'] as const;
+export const clientKinds = ['sdk', 'v1', 'plain', 'sse'] as const;
 export type ClientKind = (typeof clientKinds)[number];
 
 export interface Client {
@@ -25,6 +25,7 @@ export interface ClientGroup extends Client {
 export class ClientCensus {
   readonly #plain: ClientGroup = { kind: 'plain', connections: 0 };
   readonly #v1: ClientGroup = { kind: 'v1', connections: 0 };
+  readonly #sse: ClientGroup = { kind: 'sse', connections: 0 };
   readonly #otherSdk: ClientGroup = { kind: 'sdk', version: otherVersions, connections: 0 };
   readonly #sdk = new Map<string, ClientGroup>();
 
@@ -44,7 +45,7 @@ export class ClientCensus {
   /** Open connections of each kind. */
   kinds(): Readonly<Record<ClientKind, number>> {
     const sdk = [...this.versions().values()].reduce((sum, connections) => sum + connections, 0);
-    return { sdk, v1: this.#v1.connections, plain: this.#plain.connections };
+    return { sdk, v1: this.#v1.connections, plain: this.#plain.connections, sse: this.#sse.connections };
   }
 
   /** Open connections of the SDK by version, `other` last. */
@@ -53,7 +54,7 @@ export class ClientCensus {
   }
 
   #groupOf({ kind, version }: Client): ClientGroup {
-    if (kind !== 'sdk') return kind === 'v1' ? this.#v1 : this.#plain;
+    if (kind !== 'sdk') return { v1: this.#v1, plain: this.#plain, sse: this.#sse }[kind];
     if (version === undefined) return this.#otherSdk;
     const known = this.#sdk.get(version);
     if (known !== undefined) return known;

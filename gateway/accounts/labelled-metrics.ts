@@ -41,7 +41,7 @@ export function exportClients(registry: Registry, census: ClientCensus): void {
     registry,
     {
       name: 'barrage_gateway_connections',
-      help: 'Open client connections by client: `sdk` (it told its version), `v1` (another client of barrage.v1, or an older SDK), `plain`.',
+      help: 'Open client connections by client: `sdk` (it told its version), `v1` (another client of barrage.v1, or an older SDK), `plain`, `sse` (an event stream of another program than the SDK).',
       labelNames: ['client'],
     },
     () => clientKinds.map((client): Series<'client'> => [{ client }, census.kinds()[client]]),

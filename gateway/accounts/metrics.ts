@@ -9,6 +9,7 @@ import { exportClients, exportPolicies } from './labelled-metrics.ts';
 import { Distribution } from './distribution.ts';
 import { PolicyAccounts } from './policy-accounts.ts';
 import { PullMetrics } from './pull-metrics.ts';
+import { StreamMetrics } from './stream-metrics.ts';
 import { Tally } from './tally.ts';
 
 /** Sources of the gauges, read at a scrape. */
@@ -61,6 +62,7 @@ export class GatewayMetrics {
   #received = 0;
   #flushes = 0;
   readonly pull: PullMetrics;
+  readonly streams: StreamMetrics;
   readonly #mergePublications: Distribution;
   readonly #mergeWindow: Distribution;
   readonly #latency: Distribution;
@@ -233,6 +235,7 @@ export class GatewayMetrics {
       () => this.historyReads,
     );
     this.pull = new PullMetrics(registry);
+    this.streams = new StreamMetrics(registry);
     gauge(
       'barrage_gateway_recent_publications_bytes',
       'Payload bytes of the newest publications that rooms with a history keep for clients that come back (bound: 128 MiB, and 1 MiB a room).',

@@ -10,6 +10,8 @@ import type { Rooms } from '../rooms/rooms.ts';
 export interface Answerable {
   readonly connections: ReadonlyMap<number, Connection>;
   readonly rooms: Rooms;
+  /** Hands commands to an event stream. */
+  readonly hand: (client: number, secret: string, commands: readonly string[]) => 'handed' | 'ended';
 }
 
 const done: GatewayReply = { kind: 'done' };
@@ -19,7 +21,8 @@ function failed(reason: string): GatewayReply {
 }
 
 /** Answers the calls of other processes to this gateway over the bus. */
-export async function answerCall(request: GatewayRequest, deadlineMs: number, { connections, rooms }: Answerable): Promise<GatewayReply> {
+export async function answerCall(request: GatewayRequest, deadlineMs: number, parts: Answerable): Promise<GatewayReply> {
+  const { connections, rooms } = parts;
   switch (request.method) {
     case 'send': {
       const connection = connections.get(request.client);
@@ -33,6 +36,8 @@ export async function answerCall(request: GatewayRequest, deadlineMs: number, { 
         ? failed('this client is not connected')
         : callConnection(connection, request.call, rooms);
     }
+    case 'stream':
+      return parts.hand(request.client, request.secret, request.commands) === 'handed' ? done : failed('this stream has ended');
     case 'delivered': {
       const room = rooms.find(request.channel);
       if (room === undefined) return { kind: 'delivered', delivered: 0, dropped: {}, pending: 0 };

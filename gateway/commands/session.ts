@@ -71,6 +71,11 @@ export class Session {
     this.#surroundings = surroundings;
   }
 
+  /** Does something before the first command, which waits for it. */
+  begin(first: () => Promise<void>): void {
+    void this.#run(first);
+  }
+
   message(data: Buffer, kind: 'text' | 'binary'): void {
     if (this.#connection.isClosed) return;
     const pace = this.#pace();
@@ -86,7 +91,7 @@ export class Session {
       this.#surroundings.rooms.clients?.limited(this.#connection, 'the commands of a connection');
       this.#dialect.refuse(text);
     } else if (this.#waiting === undefined) {
-      void this.#run(text);
+      void this.#run(() => this.#dialect.execute(text));
     } else if (this.#waiting.length >= limits.commandsInFlightMax) {
       this.#connection.close(tooManyWaiting);
     } else if (this.#waitingBytes + data.length > limits.controlQueueBytesMax) {
@@ -117,13 +122,17 @@ export class Session {
     return available < 1 ? 'too_many' : 'allowed';
   }
 
-  async #run(first: string): Promise<void> {
+  async #run(first: () => Promise<void>): Promise<void> {
     const waiting: Waiting[] = [];
     this.#waiting = waiting;
-    for (let text: string | undefined = first; text !== undefined && !this.#connection.isClosed; text = this.#next(waiting)) {
+    for (
+      let step: (() => Promise<void>) | undefined = first;
+      step !== undefined && !this.#connection.isClosed;
+      step = this.#next(waiting)
+    ) {
       try {
         expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.clock.monotonic());
-        if (!this.#connection.isClosed) await this.#dialect.execute(text);
+        if (!this.#connection.isClosed) await step();
       } catch (error) {
         const { id: connection, uid: user } = this.#connection;
         this.#surroundings.journal.write('command-failed', { connection, user, err: error });
@@ -133,9 +142,10 @@ export class Session {
     this.#waiting = undefined;
   }
 
-  #next(waiting: Waiting[]): string | undefined {
+  #next(waiting: Waiting[]): (() => Promise<void>) | undefined {
     const next = waiting.shift();
-    this.#waitingBytes -= next?.bytes ?? 0;
-    return next?.text;
+    if (next === undefined) return undefined;
+    this.#waitingBytes -= next.bytes;
+    return () => this.#dialect.execute(next.text);
   }
 }

@@ -1,43 +1,17 @@
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
-import type { Command, CommandError, ErrorCode, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
+import type { Command, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
 import type { Publication } from '../../core/publication.ts';
 import type { AppendResult } from '../../core/bus/bus.ts';
-import { mayJoin, mayPublish, type Access } from '../identity/channel-access.ts';
+import { mayJoin, mayPublish } from '../identity/channel-access.ts';
 import type { Connection } from '../connections/connection.ts';
 import { endOf, identify, leaveRoom } from '../connections/standing.ts';
 import type { AuthResult } from '../identity/identity.ts';
 import { rateOf } from '../merging/density.ts';
-import type { JoinResult } from '../rooms/joining.ts';
+import { accessFailure, failure, joinFailure, type Outcome } from './outcome.ts';
 import type { Dialect, SessionSurroundings } from './session.ts';
 import { parseCommand } from './v1-command.ts';
 
-type RefusalReason = Extract<JoinResult, { kind: 'refused' }>['reason'];
-
 type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
-
-/** A reply's result, or its error. */
-type Outcome = { readonly result: Readonly<Record<string, unknown>> } | { readonly error: CommandError };
-
-function failure(code: ErrorCode, message: string, retry = false): Outcome {
-  return { error: { code, message, retry } };
-}
-
-const refusals: Readonly<Record<Exclude<RefusalReason, Exclude<Access, 'allowed'>>, Outcome>> = {
-  subscriptions: failure(
-    'limit_exceeded',
-    'this connection has as many subscriptions as one may have: unsubscribe from another channel first',
-  ),
-  rooms: failure('limit_exceeded', 'this gateway hosts as many channels as it may: try again later', true),
-  connection_rate: failure(
-    'too_many_requests',
-    'this connection opened too many channels that nobody else watches: try again in a second',
-    true,
-  ),
-  gateway_rate: failure('too_many_requests', 'this gateway opens as many channels a second as it may: try again in a second', true),
-  members: failure('limit_exceeded', 'this channel has as many members as its policy allows: try again later', true),
-  bus: failure('unavailable', 'the bus is away for the moment: try again', true),
-  closed: failure('unavailable', 'the connection is closing', true),
-};
 
 const unconfirmed = failure(
   'unavailable',
@@ -50,12 +24,6 @@ const keyRefusals = {
   key_reused: failure('bad_request', 'idempotencyKey: it was used for another publication; give each publication a key of its own'),
   keys_full: failure('too_many_requests', 'idempotencyKey: this channel remembers as many keys as it may: try again later', true),
 } as const;
-
-function accessFailure(access: Exclude<Access, 'allowed'>, what: string): Outcome {
-  return access === 'not_authenticated'
-    ? failure('not_authenticated', `${what} needs an identity: send auth with a token first`)
-    : failure('forbidden', `this channel's policy does not let this client ${what}`);
-}
 
 /**
  * The protocol barrage.v1. Every command gets a result or an error with its id. A frame that is no command closes the
@@ -131,10 +99,7 @@ export class V1Dialect implements Dialect {
     const { rooms } = this.#surroundings;
     const joined = await rooms.join(this.#connection, { channel, by: 'client', density, since, rewind });
     if (joined.kind === 'already') return failure('already_subscribed', 'this connection is subscribed to that channel');
-    if (joined.kind === 'refused') {
-      const { reason } = joined;
-      return reason === 'not_authenticated' || reason === 'forbidden' ? accessFailure(reason, 'subscribe') : refusals[reason];
-    }
+    if (joined.kind === 'refused') return joinFailure(joined.reason);
     const { position, recovered, member } = joined;
     const given = rateOf(member.memberClass.density, member.room.policy);
     const result: SubscribeResult = {
@@ -205,7 +170,7 @@ export class V1Dialect implements Dialect {
       case 'keys_full':
         return keyRefusals[published.kind];
       case 'unavailable':
-        if (!published.mayBeDone) return refusals.bus;
+        if (!published.mayBeDone) return joinFailure('bus');
         return command.idempotencyKey === undefined ? unconfirmed : unconfirmedOnce;
     }
   }

@@ -11,14 +11,14 @@ const versionForm = /^\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.]{1,16})?$/;
 
 /**
  * The client of a handshake.
- * @param isV1 whether `barrage.v1` was chosen
- * @param offered the request's `Sec-WebSocket-Protocol`
+ * @param protocol the name of its encoding
+ * @param offered the request's `Sec-WebSocket-Protocol`; of an event stream what stands for it
  */
-export function clientOf(isV1: boolean, offered: string | undefined): Client {
-  if (!isV1) return { kind: 'plain' };
+export function clientOf(protocol: string, offered: string | undefined): Client {
+  if (protocol === 'plain') return { kind: 'plain' };
   const tokens = (offered ?? '').split(',').map((token) => token.trim());
   const sdk = tokens.find((token) => token.startsWith(sdkProtocolPrefix));
-  if (sdk === undefined) return { kind: 'v1' };
+  if (sdk === undefined) return { kind: protocol === 'sse' ? 'sse' : 'v1' };
   const version = sdk.slice(sdkProtocolPrefix.length);
   return { kind: 'sdk', version: versionForm.test(version) ? version : undefined };
 }

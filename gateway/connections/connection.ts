@@ -5,7 +5,7 @@ import type { Encoding, Message } from '../encoding/encoding.ts';
 import { textFrame } from '../encoding/frame.ts';
 import type { Delivery } from '../rooms/delivery.ts';
 import type { Member, Subscriber } from '../rooms/members.ts';
-import { SendQueue, type WaitingBatch } from './send-queue.ts';
+import { SendQueue, type Waiting, type WaitingBatch } from './send-queue.ts';
 
 /** The way to a client's WebSocket. Frames go straight to the socket; closing goes through the WebSocket. */
 export interface Wire {
@@ -20,6 +20,21 @@ const tooManyReplies = closeBecause(
   closeCodes.slow,
   `too slow: more than ${limits.controlQueueBytesMax} bytes of replies and notices wait for this connection`,
 );
+
+/**
+ * What one event stream adds to the bytes that it shares with others. A WebSocket has nothing of its own in its frames.
+ */
+export interface OwnLines {
+  /** The encoding of a subscription's batches. */
+  encodingOf(channel: string): Encoding;
+  /**
+   * The line before the bytes that bring a channel to a place; `undefined`: they need none. Call it when the bytes are
+   * written: lines tell all places of the stream.
+   */
+  before(channel: string, epoch: string, upto: number): Buffer | undefined;
+  /** The bytes of a message, with the lines that belong to it. Call it when they are written. */
+  message(message: Message): Buffer | undefined;
+}
 
 function tooManyPublications(bytesMax: number): CloseCode {
   return closeBecause(closeCodes.slow, `too slow: the channel's policy lets ${bytesMax} bytes wait for one connection`);
@@ -41,6 +56,7 @@ export class Connection implements Subscriber {
   readonly #onClose: (code: CloseCode) => void;
   readonly #socket: Duplex;
   readonly #queues: Set<{ readonly bytes: number }> | undefined;
+  readonly #own: OwnLines | undefined;
   #queue: SendQueue<Member, QueuedBatch> | undefined;
   #isClosed = false;
   /** Whether the queue is at its bound: batches are being dropped. */
@@ -68,6 +84,8 @@ export class Connection implements Subscriber {
     readonly onClose: (code: CloseCode) => void;
     /** Holds the queues of all connections whose socket takes no more at the moment. Absent: nobody measures them. */
     readonly queues?: Set<{ readonly bytes: number }>;
+    /** Of an event stream. */
+    readonly own?: OwnLines | undefined;
   }) {
     this.id = options.id;
     this.encoding = options.encoding;
@@ -75,6 +93,7 @@ export class Connection implements Subscriber {
     this.#onClose = options.onClose;
     this.#socket = options.wire.socket;
     this.#queues = options.queues;
+    this.#own = options.own;
     this.lastSeenAt = options.now;
   }
 
@@ -92,18 +111,32 @@ export class Connection implements Subscriber {
     return (this.#socket as Duplex & { readonly remoteAddress?: string }).remoteAddress;
   }
 
+  /** Bytes that the kernel has taken for the client since the beginning. */
+  get takenBytes(): number {
+    const { bytesWritten = 0 } = this.#socket as Duplex & { readonly bytesWritten?: number };
+    return bytesWritten - this.#socket.writableLength;
+  }
+
+  /** The encoding of a subscription's batches. */
+  encodingOf(channel: string): Encoding {
+    return this.#own === undefined ? this.encoding : this.#own.encodingOf(channel);
+  }
+
   memberOf(channel: string): Member | undefined {
     return this.members.find(({ room }) => room.channel === channel);
   }
 
-  /** Sends a reply or notice. Too many unread ones end the connection. */
-  sendControl(bytes: Buffer): void {
+  /**
+   * Sends a reply or notice. Too many unread ones end the connection.
+   * @param message what the bytes say, where lines of the stream's own belong to it
+   */
+  sendControl(bytes: Buffer, message?: Message): void {
     if (this.#isClosed) return;
     if (this.#queue === undefined) {
-      this.#write(bytes);
+      this.#write(this.#own === undefined || message === undefined ? bytes : (this.#own.message(message) ?? bytes));
       return;
     }
-    this.#queue.offerControl(bytes);
+    this.#queue.offerControl(bytes, message);
     if (this.#queue.controlBytes > limits.controlQueueBytesMax) this.close(tooManyReplies);
   }
 
@@ -115,7 +148,7 @@ export class Connection implements Subscriber {
   /** Sends a message that is no publication, if the encoding has a form for it. */
   tell(message: Message): void {
     const bytes = this.encoding.message(message);
-    if (bytes !== undefined) this.sendControl(bytes);
+    if (bytes !== undefined) this.sendControl(bytes, this.#own === undefined ? undefined : message);
   }
 
   /**
@@ -124,7 +157,8 @@ export class Connection implements Subscriber {
    */
   sendBatch(delivery: Delivery<Member>, member: Member): boolean {
     if (this.#queue === undefined) {
-      this.#write(delivery.frame);
+      if (this.#own === undefined) this.#write(delivery.frame);
+      else if (!this.#takeOwn(this.#own.before(member.room.channel, delivery.epoch, delivery.upto), delivery.frame)) this.#block();
       return true;
     }
     this.#enqueue(this.#queue, delivery, member);
@@ -194,6 +228,17 @@ export class Connection implements Subscriber {
     if (!this.#take(bytes)) this.#block();
   }
 
+  /** Gives shared bytes to the socket, behind a line of the stream's own, in one write. */
+  #takeOwn(line: Buffer | undefined, bytes: Buffer): boolean {
+    if (line === undefined) return this.#take(bytes);
+    const socket = this.#socket;
+    socket.cork();
+    socket.write(line);
+    socket.write(bytes);
+    socket.uncork();
+    return !socket.writableNeedDrain || socket.writableLength === 0;
+  }
+
   #block(): void {
     this.#queue ??= new SendQueue();
     this.#queues?.add(this.#queue);
@@ -205,8 +250,7 @@ export class Connection implements Subscriber {
     if (queue === undefined || this.#isClosed) return;
     const waiting = queue.takeAll();
     for (const [index, one] of waiting.entries()) {
-      const bytes = one.kind === 'gap' ? this.#gapFrame(one) : one.frame;
-      const hasRoom = bytes === undefined || this.#take(bytes);
+      const hasRoom = this.#takeWaiting(one);
       if (one.kind === 'batch') one.delivery.handed(1);
       if (!hasRoom) {
         queue.putBack(waiting.slice(index + 1));
@@ -219,9 +263,20 @@ export class Connection implements Subscriber {
     this.#setFull(false);
   }
 
+  #takeWaiting(one: Waiting<Member, QueuedBatch>): boolean {
+    const own = this.#own;
+    if (own === undefined || (one.kind === 'control' && one.message === undefined)) {
+      const bytes = one.kind === 'gap' ? this.#gapFrame(one) : one.frame;
+      return bytes === undefined || this.#take(bytes);
+    }
+    if (one.kind === 'control') return this.#take((one.message && own.message(one.message)) ?? one.frame);
+    const bytes = one.kind === 'gap' ? this.#gapFrame(one) : one.frame;
+    return bytes === undefined || this.#takeOwn(own.before(one.owner.room.channel, one.epoch, one.upto), bytes);
+  }
+
   #gapFrame(gap: { readonly owner: Member; readonly epoch: string; readonly after: number; readonly upto: number }): Buffer | undefined {
     const { epoch, after, upto, owner } = gap;
-    return this.encoding.message({ type: 'gap', channel: owner.room.channel, epoch, after, upto, reason: 'slow' });
+    return owner.memberClass.encoding.message({ type: 'gap', channel: owner.room.channel, epoch, after, upto, reason: 'slow' });
   }
 
   #setFull(isFull: boolean): void {

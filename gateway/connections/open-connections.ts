@@ -5,9 +5,8 @@ import type { Encoding } from '../encoding/encoding.ts';
 import type { Handshake } from '../accounts/client-log.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import { plainEncoding } from '../encoding/encodings.ts';
 import { clientOf, type Offer } from './client-of.ts';
-import { Connection, type Wire } from './connection.ts';
+import { Connection, type OwnLines, type Wire } from './connection.ts';
 import { IdleRule, type IdleTimes } from './idle-rule.ts';
 import { expireIdentity } from './standing.ts';
 import type { SocketListener } from './web-sockets.ts';
@@ -32,6 +31,13 @@ export interface OpenConnectionsOptions {
   readonly onLook: (connection: Connection) => void;
 }
 
+/** What an event stream has of its own. */
+interface StreamParts {
+  readonly own: OwnLines;
+  /** In place of the gateway's. */
+  readonly listen: OpenConnectionsOptions['listen'];
+}
+
 /** Most turns in a ping interval. Each turn checks a few connections, so that 100,000 of them are no burst of work. */
 const turnsPerInterval = 250;
 /** Shortest time between two turns, in milliseconds. */
@@ -49,6 +55,9 @@ export class OpenConnections {
   readonly #idle: IdleRule;
   readonly #stopTurns: () => void;
   readonly #idleClose: CloseCode;
+  readonly #stalledClose: CloseCode;
+  /** Bytes that had been taken at the last look, of streams whose client takes none or few. */
+  readonly #taken = new WeakMap<Connection, number>();
   readonly #turnMs: number;
   /** Number of connections that are due for a check; a fraction is kept. */
   #due = 0;
@@ -59,6 +68,7 @@ export class OpenConnections {
     this.#options = options;
     const { clock, times } = options;
     this.#idleClose = closeBecause(closeCodes.idle, `${closeCodes.idle.reason} of ${times.idleTimeoutMs} ms`);
+    this.#stalledClose = closeBecause(closeCodes.idle, `nothing was taken within ${times.idleTimeoutMs} ms`);
     this.#turnMs = Math.max(turnMsMin, times.pingIntervalMs / turnsPerInterval);
     this.#idle = new IdleRule({ ...times, turnMs: times.pingIntervalMs / pausePartsPerInterval }, clock.monotonic());
     this.#stopTurns = clock.every(this.#turnMs, () => this.#lookAtSome());
@@ -73,8 +83,9 @@ export class OpenConnections {
   }
 
   /** Opens a connection after its handshake. */
-  open(encoding: Encoding, wire: Wire, handshake: Handshake & Offer): SocketListener {
-    const { clock, metrics, nextId, listen, rooms } = this.#options;
+  open(encoding: Encoding, wire: Wire, handshake: Handshake & Offer, stream?: StreamParts): SocketListener {
+    const { clock, metrics, nextId, rooms } = this.#options;
+    const { own, listen } = stream ?? { own: undefined, listen: this.#options.listen };
     const id = nextId();
     const connection = new Connection({
       id,
@@ -82,6 +93,7 @@ export class OpenConnections {
       wire,
       now: clock.monotonic(),
       queues: metrics.queues,
+      own,
       onClose: (code) => {
         metrics.closedConnections.inc({ code: code.code });
         rooms.clients?.closing(connection, code, () => channelsOf(connection));
@@ -91,7 +103,7 @@ export class OpenConnections {
     this.#connections.set(id, connection);
     metrics.openedConnections.inc();
     rooms.clients?.opened(connection, encoding.name, handshake);
-    const group = metrics.clients.joined(clientOf(encoding !== plainEncoding, handshake.headers['sec-websocket-protocol']));
+    const group = metrics.clients.joined(clientOf(encoding.name, handshake.headers['sec-websocket-protocol']));
     const listener = listen(connection);
     return {
       message: (data, kind) => listener.message(data, kind),
@@ -165,9 +177,21 @@ export class OpenConnections {
     const at = clock.monotonic();
     expireIdentity(connection, rooms, at);
     onLook(connection);
+    const { encoding } = connection;
+    if (!encoding.answersPings && this.#takes(connection)) connection.lastSeenAt = at;
     const verdict = this.#idle.judge(connection.lastSeenAt, at);
-    if (verdict === 'close') connection.close(this.#idleClose);
-    else if (verdict === 'ping') connection.sendControl(connection.encoding.ping);
+    if (verdict === 'close') connection.close(encoding.answersPings ? this.#idleClose : this.#stalledClose);
+    // A client that answers nothing is pinged at every look: what it takes shows that it lives.
+    else if (verdict === 'ping' || !encoding.answersPings) connection.sendControl(encoding.ping);
+  }
+
+  /** Whether a client that answers nothing has taken bytes since the last look, or there were none to take. */
+  #takes(connection: Connection): boolean {
+    if (connection.waitingBytes === 0) return true;
+    const { takenBytes } = connection;
+    const before = this.#taken.get(connection);
+    this.#taken.set(connection, takenBytes);
+    return before === undefined || takenBytes > before;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
+import type { Message } from '../encoding/encoding.ts';
 
 type SlowConsumerPolicy = ChannelPolicy['slowConsumer'];
 
@@ -17,6 +18,8 @@ export interface WaitingBatch<Owner> {
 interface WaitingControl {
   readonly kind: 'control';
   readonly frame: Buffer;
+  /** What the frame says, where it is encoded anew when it is written; then the frame only counts. */
+  readonly message: Message | undefined;
 }
 
 /** The span of dropped batches, in their place: the client is told that it does not get it. */
@@ -76,8 +79,8 @@ export class SendQueue<Owner, B extends WaitingBatch<Owner>> {
     return this.#controlBytes;
   }
 
-  offerControl(frame: Buffer): void {
-    this.#waiting.push({ kind: 'control', frame });
+  offerControl(frame: Buffer, message?: Message): void {
+    this.#waiting.push({ kind: 'control', frame, message });
     this.#controlBytes += frame.length + waitingOverheadBytes;
   }
 

@@ -1,13 +1,28 @@
 import type { PlacedPublication } from '../../core/publication.ts';
-import type { BatchSpan } from './encoding.ts';
+import type { BatchSpan, EncodedItems } from './encoding.ts';
 import { frame, frameHeaderLength, textFrame, writeFrameHeader } from './frame.ts';
 
 /** Whether an item with a sum also has the parts of the sum. */
 export type SumDetail = 'sum' | 'parts';
 
-/** The item of a text batch as JSON. It is made once per publication and gateway; batches only join items. */
+/**
+ * The item of a text batch as JSON. It is made once per publication and gateway; batches only join items. A binary
+ * payload is base64, for encodings without binary frames.
+ */
 export function encodeTextItem(placed: PlacedPublication, detail: SumDetail = 'sum'): string {
-  return `{"offset":${placed.offset}${sumOf(placed, detail)},"data":${JSON.stringify(placed.publication.payload.toString())}}`;
+  const { kind, payload } = placed.publication;
+  const data =
+    kind === 'binary' ? `"kind":"binary","data":"${payload.toString('base64')}"` : `"data":${JSON.stringify(payload.toString())}`;
+  return `{"offset":${placed.offset}${sumOf(placed, detail)},${data}}`;
+}
+
+/** The encoded item, which other densities of the encoding may have made. */
+export function itemOf(placed: PlacedPublication, detail: SumDetail, encoded: EncodedItems | undefined): string {
+  const known = encoded?.get(placed);
+  if (known !== undefined) return known;
+  const item = encodeTextItem(placed, detail);
+  encoded?.set(placed, item);
+  return item;
 }
 
 function sumOf({ count, parts }: PlacedPublication, detail: SumDetail): string {
@@ -53,9 +68,14 @@ function batchStart(span: BatchSpan, placed: readonly PlacedPublication[]): stri
   return `{"type":"batch","channel":${JSON.stringify(span.channel)},"epoch":"${span.epoch}","after":${span.after},"upto":${span.upto},"leftOut":${span.leftOut},${timesOf(placed)}"items":[`;
 }
 
+/** A batch as JSON. `items` are the encoded items of `placed`. */
+export function batchText(span: BatchSpan, placed: readonly PlacedPublication[], items: readonly string[]): string {
+  return `${batchStart(span, placed)}${items.join(',')}]}`;
+}
+
 /** A whole text frame, including the WebSocket header. `items` are the encoded items of `placed`. */
 export function encodeTextBatch(span: BatchSpan, placed: readonly PlacedPublication[], items: readonly string[]): Buffer {
-  return textFrame(`${batchStart(span, placed)}${items.join(',')}]}`);
+  return textFrame(batchText(span, placed, items));
 }
 
 /** A whole binary frame, for a batch with at least one binary publication. */

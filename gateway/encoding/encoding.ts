@@ -46,7 +46,9 @@ export interface Encoding {
   message(message: Message): Buffer | undefined;
   /** A backend's payload for one connection. */
   direct(kind: PayloadKind, payload: Buffer): Buffer;
-  /** Ping frame, to which a live client answers. */
+  /** Whether a live client answers pings. Without it a client is alive while it takes bytes. */
+  readonly answersPings: boolean;
+  /** Ping frame, or what else keeps a silent connection open. */
   readonly ping: Buffer;
   /** The answer to a client's ping. `data` is the ping's payload of at most 125 bytes. */
   pong(data: Buffer): Buffer;

@@ -1,7 +1,6 @@
-import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem, type SumDetail } from './batch.ts';
-import { defineEncoding, type EncodedItems, type Encoding, type Message } from './encoding.ts';
+import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, itemOf, type SumDetail } from './batch.ts';
+import { defineEncoding, type Encoding, type Message } from './encoding.ts';
 import { controlFrame, frame, textFrame } from './frame.ts';
-import type { PlacedPublication } from '../../core/publication.ts';
 
 const ping = controlFrame('ping', Buffer.alloc(0));
 const pong = (data: Buffer): Buffer => controlFrame('pong', data);
@@ -23,6 +22,7 @@ export const plainEncoding: Encoding = defineEncoding({
   batch: (_span, items) => (items.length === 0 ? undefined : encodePlainBatch(items)),
   message: () => undefined,
   direct: (kind, payload) => frame(kind, [payload]),
+  answersPings: true,
   ping,
   pong,
 });
@@ -40,11 +40,12 @@ function v1With(detail: SumDetail, handover?: Encoding): Encoding {
         return encodeTextBatch(
           span,
           items,
-          items.map((item) => (encoded === undefined ? encodeTextItem(item, detail) : itemOf(item, detail, encoded))),
+          items.map((item) => itemOf(item, detail, encoded)),
         );
       },
       message: messageFrame,
       direct: (kind, payload) => messageFrame({ type: 'direct', kind, data: payload.toString(kind === 'binary' ? 'base64' : 'utf8') }),
+      answersPings: true,
       ping,
       pong,
     },
@@ -54,9 +55,3 @@ function v1With(detail: SumDetail, handover?: Encoding): Encoding {
 
 /** barrage.v1. Sums are sent with their parts while a member comes from another connection. */
 export const v1Encoding: Encoding = v1With('sum', v1With('parts'));
-
-function itemOf(placed: PlacedPublication, detail: SumDetail, encoded: EncodedItems): string {
-  let item = encoded.get(placed);
-  if (item === undefined) encoded.set(placed, (item = encodeTextItem(placed, detail)));
-  return item;
-}

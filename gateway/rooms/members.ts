@@ -14,6 +14,8 @@ export interface Subscriber {
   readonly uid: string | undefined;
   /** Subscriptions of the connection; rooms add and remove their own. */
   readonly members: Member[];
+  /** The encoding of a subscription's batches. */
+  encodingOf(channel: string): Encoding;
   memberOf(channel: string): Member | undefined;
   /** Sends one frame of a fan-out. `true` = handed to the socket, and not yet accounted for. */
   sendBatch(delivery: Delivery<Member>, member: Member): boolean;

@@ -150,7 +150,8 @@ export class Room implements MemberRoom, IntakeRoom {
   join(member: Member): void {
     this.#endHandovers();
     this.#list(member.memberClass).add(member);
-    if (member.memberClass.encoding !== member.connection.encoding) this.#handovers.add(member, this.#surroundings.clock.monotonic());
+    if (member.memberClass.encoding !== member.connection.encodingOf(this.channel))
+      this.#handovers.add(member, this.#surroundings.clock.monotonic());
     this.#size++;
     this.#boundBacklog();
     if (member.connection.isFull) this.fullMembers++;
@@ -273,7 +274,7 @@ export class Room implements MemberRoom, IntakeRoom {
     const over = this.#handovers.over(this.#surroundings.clock.monotonic());
     if (over.length === 0) return;
     for (const [from, members] of Map.groupBy(over, ({ memberClass }) => memberClass)) {
-      const to = members[0]?.connection.encoding.classAt(from.density);
+      const to = members[0]?.connection.encodingOf(this.channel).classAt(from.density);
       if (to !== undefined) this.#move(members, from, to);
     }
   }

@@ -236,8 +236,8 @@ export class Rooms {
     if (connection.members.length >= limits.subscriptionsPerConnectionMax) return this.#refuse(connection, request, 'subscriptions');
     if (room.size >= (room.policy.limits.membersMax ?? Infinity)) return this.#refuse(connection, request, 'members');
     const asked = request.density;
-    const encoding = request.since === undefined ? connection.encoding : connection.encoding.handover;
-    const memberClass = encoding.classAt(densityFor(asked, room.policy));
+    const encoding = connection.encodingOf(room.channel);
+    const memberClass = (request.since === undefined ? encoding : encoding.handover).classAt(densityFor(asked, room.policy));
     const member: Member = { connection, room, memberClass, asked, active: true, index: -1 };
     room.join(member);
     this.#subscriptions++;

@@ -3,12 +3,18 @@ import type { SourceFile } from './imports.ts';
 /** Files that only decide: they are given the time and chance, and do no input or output. */
 export const pureFiles: readonly string[] = [
   ...['accept-budget', 'admission', 'crowd-backoff', 'idle-rule', 'send-queue'].map((name) => `gateway/connections/${name}.ts`),
-  ...['commands/plain-command', 'commands/v1-command', 'identity/channel-access', 'identity/identity', 'identity/web-address'].map(
-    (name) => `gateway/${name}.ts`,
-  ),
+  ...[
+    'commands/outcome',
+    'commands/plain-command',
+    'commands/v1-command',
+    'identity/channel-access',
+    'identity/identity',
+    'identity/web-address',
+  ].map((name) => `gateway/${name}.ts`),
   'client/replay/comment-file.ts',
   ...['moving/age-plan', 'moving/connect-answer', 'moving/drain-plan', 'moving/public-address'].map((name) => `gateway/${name}.ts`),
   ...['documents', 'headers', 'pull-request', 'refusals', 'segments'].map((name) => `gateway/pull/${name}.ts`),
+  ...['refusals', 'stream-lines', 'stream-request'].map((name) => `gateway/streams/${name}.ts`),
   ...[
     'accounts/client-census',
     'accounts/policy-accounts',
@@ -70,6 +76,7 @@ export const pureFolders: readonly string[] = [
 
 /** The folders of the gateway: imports go down this list, never up. */
 const gatewayFolders = [
+  'streams',
   'commands',
   'moving',
   'pull',

@@ -6,6 +6,7 @@ import { closeCodes, reconnectsAfter } from '../../core/close-codes.ts';
 import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem } from '../../gateway/encoding/batch.ts';
 import type { PlacedPublication, Publication } from '../../core/publication.ts';
 import { v1Encoding } from '../../gateway/encoding/encodings.ts';
+import { identifiedStreamEncoding } from '../../gateway/encoding/event-stream.ts';
 import { parseCommand } from '../../gateway/commands/v1-command.ts';
 import { readFrames } from '../support/frames.ts';
 
@@ -44,7 +45,7 @@ function payloadOf(frameBytes: Buffer): Buffer {
 }
 
 test('the document has all the vectors', () => {
-  expect(vectors.size).toBe(23);
+  expect(vectors.size).toBe(24);
 });
 
 test('a text batch is written as documented, and read by the SDK as what was published', () => {
@@ -105,6 +106,15 @@ test('a plain batch is written as documented: each payload verbatim in a frame o
     { opcode: 1, payload: comment.payload },
     { opcode: 2, payload: voice.payload },
   ]);
+});
+
+test('an event is written as documented: the message of a text frame, with the place as its id', () => {
+  const later = { offset: 9, publication: publication(like.payload, 'text', 0), count: undefined };
+  const place = { ...span, after: 8, leftOut: 0 };
+  const written = identifiedStreamEncoding.batch(place, [later]);
+  expect(written).toEqual(bytes('batch-event'));
+  const [, json = ''] = /^id: .*\ndata: (.*)\n\n$/.exec(written?.toString() ?? '') ?? [];
+  expect(json).toBe(payloadOf(encodeTextBatch(place, [later], [encodeTextItem(later)])).toString());
 });
 
 test.each([...vectors.keys()].filter((key) => key.startsWith('command-')))('the gateway takes %s', (key) => {

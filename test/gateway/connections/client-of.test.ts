@@ -12,14 +12,19 @@ test.each([
   ['barrage.v1, barrage-sdk.1"2', { kind: 'sdk', version: undefined }],
   [undefined, { kind: 'v1' }],
 ])('a handshake of barrage.v1 that offers %s', (offered, client) => {
-  expect(clientOf(true, offered)).toEqual(client);
+  expect(clientOf('barrage.v1', offered)).toEqual(client);
 });
 
 test('without barrage.v1 a client is plain, whatever it says', () => {
-  expect(clientOf(false, 'barrage-sdk.1.2.3')).toEqual({ kind: 'plain' });
+  expect(clientOf('plain', 'barrage-sdk.1.2.3')).toEqual({ kind: 'plain' });
+});
+
+test('an event stream is one of the SDK where it says so', () => {
+  expect(clientOf('sse', undefined)).toEqual({ kind: 'sse' });
+  expect(clientOf('sse', 'barrage-sdk.1.2.3')).toEqual({ kind: 'sdk', version: '1.2.3' });
 });
 
 test("the SDK's version is the package's, and one that gateways count", () => {
   expect(sdkVersion).toBe((JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string }).version);
-  expect(clientOf(true, `barrage.v1, barrage-sdk.${sdkVersion}`)).toEqual({ kind: 'sdk', version: sdkVersion });
+  expect(clientOf('barrage.v1', `barrage.v1, barrage-sdk.${sdkVersion}`)).toEqual({ kind: 'sdk', version: sdkVersion });
 });

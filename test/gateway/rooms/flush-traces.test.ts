@@ -43,7 +43,13 @@ class Traced {
 
   join(members: number, isSlow = false): void {
     for (let index = 0; index < members; index++) {
-      const connection = { encoding: v1Encoding, isFull: false, members: [] as Member[], sendBatch: () => !isSlow };
+      const connection = {
+        encoding: v1Encoding,
+        encodingOf: () => v1Encoding,
+        isFull: false,
+        members: [] as Member[],
+        sendBatch: () => !isSlow,
+      };
       const memberClass = v1Encoding.classAt('full');
       const member: Member = {
         connection: connection as unknown as Subscriber,

@@ -93,7 +93,11 @@ class Gateway {
   }
 
   call(client: Connection, call: ConnectionCall): Promise<unknown> {
-    return answerCall({ method: 'call', client: client.id, call }, 1_000, { connections: this.connections, rooms: this.rooms });
+    return answerCall({ method: 'call', client: client.id, call }, 1_000, {
+      connections: this.connections,
+      rooms: this.rooms,
+      hand: () => 'ended',
+    });
   }
 }
 
