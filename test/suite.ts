@@ -29,6 +29,7 @@ export const longForms: ReadonlyMap<string, string> = new Map([
   ['size', 'test/kubernetes/operator/size.test.ts'],
   ['idle', 'test/kubernetes/operator/idle.test.ts'],
   ['outage', 'test/end-to-end/outage'],
+  ['killed', 'test/end-to-end/killed.test.ts'],
 ]);
 
 /** The variable that `long` asks the long form of a file by. */

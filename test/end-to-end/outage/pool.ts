@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest';
 import { TestProcess } from '../../support/process.ts';
 import { policyFile } from '../../support/standalone.ts';
 import { until } from '../../support/websocket.ts';
+import { Backend } from '../backend.ts';
 import type { Published } from './account.ts';
 import { PlainViewer, SdkViewer, type Viewer } from './viewers.ts';
 
@@ -23,17 +24,16 @@ export type Way = Readonly<Record<string, string>>;
 
 /** Gateways and publishers as processes, with clients of both kinds on each gateway and a backend at each publisher. */
 export class Pool {
-  readonly published: Published[] = [];
+  readonly #backend = new Backend();
   readonly gateways: readonly TestProcess[];
   readonly viewersOf: readonly (readonly Viewer[])[];
   readonly #publishers: readonly number[];
   readonly #processes: readonly TestProcess[];
   readonly #adminPorts: readonly number[];
-  readonly #requests = new Set<Promise<void>>();
+  readonly #questions = new Set<Promise<void>>();
   /** Answers of `/livez` other than 200, and questions without an answer. */
   readonly unalive: string[] = [];
-  #stops: (() => void)[] = [];
-  #next = 0;
+  #stop = (): void => {};
 
   private constructor(parts: {
     readonly gateways: readonly TestProcess[];
@@ -72,6 +72,10 @@ export class Pool {
     return pool;
   }
 
+  get published(): readonly Published[] {
+    return this.#backend.published;
+  }
+
   get viewers(): readonly Viewer[] {
     return this.viewersOf.flat();
   }
@@ -94,65 +98,27 @@ export class Pool {
 
   /** Publishes to all channels in turn at each publisher, and asks each process whether it is alive, until `stop`. */
   #load(perSecond: number): void {
-    for (const port of this.#publishers) {
-      let turn = 0;
-      const timer = setInterval(() => void this.publish(channels[turn++ % channels.length]!, port), 1000 / perSecond);
-      this.#stops.push(() => clearInterval(timer));
-    }
+    for (const port of this.#publishers) this.#backend.load({ perSecond, channels, port });
     const timer = setInterval(() => {
-      for (const port of this.#adminPorts) this.#track(this.#ask(port));
+      for (const port of this.#adminPorts) this.#questions.add(this.#ask(port));
     }, 500);
-    this.#stops.push(() => clearInterval(timer));
+    this.#stop = (): void => clearInterval(timer);
   }
 
   /** Publishes the next number; resolves with what was answered. */
-  async publish(channel: string, port = this.#publishers[0]!): Promise<Published> {
-    const number = this.#next++;
-    const sentAt = performance.now();
-    const request = fetch(`http://127.0.0.1:${port}/v1/mesh/publish`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ c: channel, d: `${channel} ${number}` }),
-    });
-    const record = request.then(async (response) => {
-      const answer = (await response.json()) as Answer;
-      const answeredAt = performance.now();
-      const published: Published = {
-        channel,
-        number,
-        tookMs: answeredAt - sentAt,
-        answeredAt,
-        status: response.status,
-        retryAfter: response.headers.get('retry-after'),
-        words: answer.E?.m ?? '',
-        published: answer.E === null ? 'yes' : (answer.E.published ?? 'no'),
-        position: answer.r,
-      };
-      this.published.push(published);
-      return published;
-    });
-    this.#track(record.then(() => undefined));
-    return await record;
+  async publish(channel: string): Promise<Published> {
+    return await this.#backend.publish(channel, this.#publishers[0]!);
   }
 
   /** Ends the load, and waits for the answers. */
   async stop(): Promise<void> {
-    for (const stop of this.#stops.splice(0)) stop();
-    await Promise.all(this.#requests);
-  }
-
-  #track(request: Promise<void>): void {
-    this.#requests.add(request);
-    void request.finally(() => this.#requests.delete(request));
+    this.#stop();
+    await this.#backend.stop();
+    await Promise.all(this.#questions);
   }
 
   async #ask(port: number): Promise<void> {
     const answer = await fetch(`http://127.0.0.1:${port}/livez`).then(({ status }) => String(status), String);
     if (answer !== '200') this.unalive.push(answer);
   }
-}
-
-interface Answer {
-  readonly E: { readonly c: number; readonly m: string; readonly published?: 'no' | 'unknown' } | null;
-  readonly r?: { readonly epoch: string; readonly offset: number };
 }

@@ -1,0 +1,70 @@
+import type { Published } from '../outage/account.ts';
+import type { ClientPlan } from './spectator.ts';
+
+/** What a test asks a process of clients. */
+export type Question =
+  /** Opens clients, so many a second. */
+  | { readonly kind: 'open'; readonly plans: readonly ClientPlan[]; readonly perSecond: number }
+  | { readonly kind: 'census' }
+  /** Compares what each client was told with what was published. */
+  | { readonly kind: 'account'; readonly published: readonly Published[] }
+  | { readonly kind: 'returns'; readonly published: readonly Published[] }
+  /** Delays of the publications that were accepted between two times of the machine's clock. */
+  | { readonly kind: 'delays'; readonly published: readonly Published[]; readonly from: number; readonly to: number }
+  | { readonly kind: 'close' };
+
+export interface Census {
+  readonly clients: number;
+  readonly subscribed: number;
+  /** Times that a client lost its connection. */
+  readonly absences: number;
+  /** Clients that are still away. */
+  readonly away: number;
+  /** Publications and gaps that the client heard that heard the least. */
+  readonly heardLeast: number;
+  /** Least first bound of the back-off that a client knows, in milliseconds. */
+  readonly baseMsLeast: number;
+}
+
+/** Sums over clients and channels: each figure counts what one client was told, or not told, of one publication. */
+export interface CrowdAccount {
+  readonly received: number;
+  readonly twice: number;
+  readonly refused: number;
+  readonly disordered: number;
+  /** Accepted, and neither came nor was told as a gap. */
+  readonly untold: number;
+  /** Accepted, and did not come. */
+  readonly missed: number;
+  readonly gaps: number;
+  /** Some of the gaps, in words. */
+  readonly examples: readonly string[];
+}
+
+/** A client's last absence, in milliseconds of the machine's clock. */
+export interface Return {
+  readonly lostAt: number;
+  /** All its channels were subscribed again. */
+  readonly backAt: number;
+  /** It had everything that was accepted before it was back. */
+  readonly caughtUpAt: number;
+}
+
+export interface Answers {
+  readonly open: number;
+  readonly census: Census;
+  readonly account: CrowdAccount;
+  readonly returns: readonly Return[];
+  readonly delays: readonly number[];
+  readonly close: number;
+}
+
+export interface Asked {
+  readonly id: number;
+  readonly question: Question;
+}
+
+export interface Answered {
+  readonly id: number;
+  readonly answer: Answers[keyof Answers];
+}
