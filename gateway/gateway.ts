@@ -260,6 +260,11 @@ export class Gateway {
     return this.#rooms;
   }
 
+  /** For tests: the open connections, by their ids. */
+  get connections(): ReadonlyMap<number, Connection> {
+    return this.#connections.byId;
+  }
+
   get metrics(): GatewayMetrics {
     return this.#metrics;
   }

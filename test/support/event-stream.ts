@@ -75,9 +75,9 @@ export class EventStream {
     return stream;
   }
 
-  /** Comes back as a browser does: with the same query, and its last id. */
-  static reopen({ port, lastEventId }: EventStream, options: StreamOptions): Promise<EventStream> {
-    return EventStream.open(port, { ...options, headers: { ...options.headers, 'last-event-id': lastEventId } });
+  /** Comes back as a browser does: with the same query, and its last id. @param port of another gateway */
+  static reopen(lost: EventStream, options: StreamOptions & { readonly port?: number }): Promise<EventStream> {
+    return EventStream.open(options.port ?? lost.port, { ...options, headers: { ...options.headers, 'last-event-id': lost.lastEventId } });
   }
 
   of<Type extends StreamEvent['message']['type']>(type: Type): readonly Of<Type>[] {
@@ -133,6 +133,8 @@ export class EventStream {
 
   #received(chunk: string): void {
     this.text += chunk;
+    // A refusal is JSON.
+    if (this.response.headers['content-type'] !== 'text/event-stream') return;
     const lines = (this.#rest + chunk).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) this.#line(line);
