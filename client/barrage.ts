@@ -19,6 +19,7 @@ export type { PublishData, PublishOptions } from './arguments.ts';
 export { BarrageError, type BarrageErrorCode } from './errors.ts';
 export type { GapReason } from './cursor.ts';
 export type { Batch, Early, Gap, Overflow, Subscription, SubscriptionEvents, SubscriptionState, SubscribeOptions } from './subscription.ts';
+export type { Recall } from './recalls.ts';
 export type { GetState, Snapshot } from './snapshots.ts';
 export type { Publication } from './wire.ts';
 

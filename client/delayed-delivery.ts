@@ -50,6 +50,16 @@ export class DelayedDelivery {
     return this.#holdback.publications;
   }
 
+  /** Whether an application's state is held, which may have what is recalled meanwhile. */
+  get holdsSnapshot(): boolean {
+    return this.#holdback.hasSnapshot;
+  }
+
+  /** What is held and recalled is never delivered. */
+  recall(isRecalled: (offset: number) => boolean): void {
+    this.#holdback.recall(isRecalled);
+  }
+
   /** Takes further steps of the channel's order. */
   add(steps: readonly Step[]): void {
     const now = this.#options.clock.monotonic();

@@ -28,6 +28,11 @@ export class Feed<T> implements AsyncIterator<T, undefined> {
     return over;
   }
 
+  /** Takes out waiting values that are not wanted any more. */
+  remove(isUnwanted: (value: T) => boolean): void {
+    if (this.#values.some(isUnwanted)) this.#values = this.#values.filter((value) => !isUnwanted(value));
+  }
+
   /**
    * No more values come. The waiting values are still handed out, or discarded. Then the loop ends, or throws `error`.
    */

@@ -1,7 +1,9 @@
 import type { Position } from '../core/publication.ts';
-import type { GapSpan } from './cursor.ts';
+import type { GapSpan, Told } from './cursor.ts';
 import type { Span } from './position.ts';
-import type { Publication } from './wire.ts';
+import type { Tombstone } from './recalls.ts';
+import { publicationsAfter } from './sums.ts';
+import type { Publication, ReceivedBatch } from './wire.ts';
 
 /** Bounds of what one subscription holds back. Beyond them the oldest is delivered before its time. */
 export const heldPublicationsMax = 10_000;
@@ -10,6 +12,10 @@ export const heldBytesMax = 8_388_608;
 /** A batch of which only new publications are left, in the application's form. */
 export interface NewBatch extends Span {
   readonly publications: readonly Publication[];
+  /** Tombstones of the span; absent where there is none. */
+  readonly tombstones?: readonly Tombstone[];
+  /** The application is told of them when the batch is delivered too. */
+  readonly isToldAgain?: boolean;
 }
 
 /** A step of a channel's order that the application is told of. */
@@ -35,6 +41,7 @@ type Held = HeldBatch | Exclude<Step, { kind: 'batch' }>;
  * - A publication that was accepted at `bornAt` is not taken before `bornAt` + delay. One behind it waits for it.
  * - A batch is taken in parts. No part ends before a sum that may count some of its offsets: a position between the two
  *   would then be wrong.
+ * - What is recalled is never taken.
  * - Gaps, snapshots and batches without publications wait only for what is before them.
  */
 export class Holdback {
@@ -76,6 +83,24 @@ export class Holdback {
   add(step: Step, bornAt: readonly number[]): void {
     if (step.kind === 'batch') this.#count(step.batch.publications, 1);
     this.#steps.push(step.kind === 'batch' ? { ...step, bornAt } : step);
+  }
+
+  /** Whether an application's state waits here: it may have what is recalled meanwhile. */
+  get hasSnapshot(): boolean {
+    return this.#steps.some(({ kind }, index) => index >= this.#first && kind === 'snapshot');
+  }
+
+  /** Takes out the publications that are recalled. */
+  recall(isRecalled: (offset: number) => boolean): void {
+    for (const held of this.#steps.slice(this.#first)) {
+      if (held.kind !== 'batch') continue;
+      const { batch, bornAt } = held;
+      const recalled = batch.publications.filter(({ offset }) => isRecalled(offset));
+      if (recalled.length === 0) continue;
+      this.#count(recalled, -1);
+      held.bornAt = bornAt.filter((_, index) => !isRecalled(batch.publications[index]?.offset ?? 0));
+      held.batch = { ...batch, publications: batch.publications.filter(({ offset }) => !isRecalled(offset)) };
+    }
   }
 
   /** The next step, if it is old enough at `now`; of a batch the part that is. */
@@ -135,4 +160,14 @@ function lastSum({ publications }: NewBatch): number {
 function wholePrefix({ after, publications }: NewBatch): number {
   const end = publications.findIndex(({ offset }, index) => offset !== after + 1 + index);
   return end < 0 ? publications.length : end;
+}
+
+/** The step of a report: of a batch what is new. */
+export function stepOf(told: Told<ReceivedBatch>): Step {
+  if (told.kind === 'gap') return told;
+  const { batch, deliverAfter: after } = told;
+  const { epoch, upto } = batch;
+  const fresh: NewBatch = { epoch, after, upto, publications: publicationsAfter(batch.publications, after) };
+  const tombstones = batch.tombstones?.filter(({ offset }) => offset > after) ?? [];
+  return { kind: 'batch', batch: tombstones.length === 0 ? fresh : { ...fresh, tombstones } };
 }

@@ -6,13 +6,13 @@ import { DelayedDelivery } from './delayed-delivery.ts';
 import { bufferMaxOf, delayOf, densityOf, optionsOf, rewindOf } from './arguments.ts';
 import { BarrageError } from './errors.ts';
 import { Feed } from './feed.ts';
-import type { NewBatch, Step } from './holdback.ts';
+import { stepOf, type NewBatch, type Step } from './holdback.ts';
 import { Listeners } from './listeners.ts';
 import { ChannelMove, arrivalOf } from './move.ts';
 import type { Span } from './position.ts';
 import type { ServerClock } from './server-clock.ts';
+import { recalledBy, type Recall, type Tombstone } from './recalls.ts';
 import { Snapshots, type AttemptTimes, type GetState, type Snapshot } from './snapshots.ts';
-import { publicationsAfter } from './sums.ts';
 import type { Publication, ReceivedBatch } from './wire.ts';
 
 /** Publications of one flush, in the channel's order. They and `leftOut` account for the offsets `(after, upto]`. */
@@ -50,6 +50,7 @@ export interface SubscriptionEvents {
   readonly batch: Batch;
   readonly publication: Publication;
   readonly gap: Gap;
+  readonly recall: Recall;
   readonly overflow: Overflow;
   readonly snapshot: Snapshot;
   readonly early: Early;
@@ -102,6 +103,7 @@ export class Subscription implements AsyncIterable<Publication> {
     'batch',
     'publication',
     'gap',
+    'recall',
     'overflow',
     'early',
     'snapshot',
@@ -339,8 +341,28 @@ export class Subscription implements AsyncIterable<Publication> {
   }
 
   #handOut(steps: readonly Step[]): void {
-    if (this.#delayed !== undefined) return this.#delayed.add(steps);
-    for (const step of steps) this.#deliver(step);
+    for (const step of steps) {
+      const batch = step.kind === 'batch' ? step.batch : undefined;
+      const tombstones = batch?.tombstones ?? [];
+      // A state that is held back may have what is recalled: then it is told once more, behind it.
+      const isToldAgain = tombstones.length > 0 && this.#delayed?.holdsSnapshot === true;
+      if (batch !== undefined && tombstones.length > 0) this.#recall(batch.epoch, tombstones);
+      if (this.#isOver) return;
+      if (this.#delayed === undefined) this.#deliver(step);
+      else this.#delayed.add([isToldAgain && batch !== undefined ? { kind: 'batch', batch: { ...batch, isToldAgain } } : step]);
+    }
+  }
+
+  /** A recall holds at once, also for what is held back. */
+  #recall(epoch: string, tombstones: readonly Tombstone[]): void {
+    const isRecalled = recalledBy(tombstones);
+    this.#delayed?.recall(isRecalled);
+    for (const feed of this.#feeds) feed.remove(({ offset }) => isRecalled(offset));
+    for (const { offset, offsets = [], upto } of tombstones) {
+      if (this.#isOver) return;
+      const place = { channel: this.channel, epoch, offset };
+      this.#listeners.emit('recall', upto === undefined ? { ...place, offsets } : { ...place, upto });
+    }
   }
 
   #deliver(step: Step): void {
@@ -356,9 +378,12 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#owner.gap(gap);
   }
 
-  #deliverBatch({ epoch, after, upto, publications }: NewBatch): void {
+  #deliverBatch({ epoch, after, upto, publications, tombstones = [], isToldAgain }: NewBatch): void {
     const { channel } = this;
-    this.#listeners.emit('batch', { channel, epoch, after, upto, leftOut: upto - after - publications.length, publications });
+    const inSpan = tombstones.filter(({ offset }) => offset > after && offset <= upto);
+    if (isToldAgain === true) this.#recall(epoch, inSpan);
+    const leftOut = upto - after - publications.length - inSpan.length;
+    this.#listeners.emit('batch', { channel, epoch, after, upto, leftOut, publications });
     for (const publication of publications) {
       // A listener may have ended the subscription in the middle of the batch.
       if (this.#isOver) return;
@@ -369,11 +394,4 @@ export class Subscription implements AsyncIterable<Publication> {
       if (leftOut > 0) this.#listeners.emit('overflow', { channel, leftOut });
     }
   }
-}
-
-function stepOf(told: Told<ReceivedBatch>): Step {
-  if (told.kind === 'gap') return told;
-  const { batch, deliverAfter: after } = told;
-  const { epoch, upto } = batch;
-  return { kind: 'batch', batch: { epoch, after, upto, publications: publicationsAfter(batch.publications, after) } };
 }

@@ -9,6 +9,7 @@ import {
 } from '../core/protocol/barrage-v1.ts';
 import { BarrageError } from './errors.ts';
 import type { Span } from './position.ts';
+import { recalledBy, type Tombstone } from './recalls.ts';
 
 /** One publication in the subscriber's form. */
 export interface Publication {
@@ -34,7 +35,10 @@ export interface ReceivedPublication extends Publication {
 export interface ReceivedBatch extends Span {
   readonly type: 'batch';
   readonly channel: string;
+  /** Without those that a tombstone of the same batch recalls. */
   readonly publications: readonly ReceivedPublication[];
+  /** In the order of their offsets; absent where there is none. */
+  readonly tombstones?: readonly Tombstone[];
 }
 
 /** A payload sent to this connection alone. */
@@ -121,11 +125,17 @@ function readBatch(message: Record<string, unknown>, payloads: Uint8Array | unde
   const times = readTimes(message['at'], message['dt'], items.length);
   let last = after;
   let at = 0;
-  const publications = (items as readonly BatchItem[]).map((item, index): ReceivedPublication => {
+  const tombstones: Tombstone[] = [];
+  const publications = (items as readonly BatchItem[]).flatMap((item, index): ReceivedPublication | readonly never[] => {
     if (!isRecord(item) || !isOffset(item['offset']) || item['offset'] <= last || item['offset'] > upto) {
       fault('offsets of a batch that do not rise within its span');
     }
-    const { offset, count, parts } = item as unknown as BatchItem;
+    const { offset, count, parts, recall } = item as unknown as BatchItem;
+    if (recall !== undefined) {
+      last = offset;
+      tombstones.push(readTombstone(offset, recall));
+      return [];
+    }
     if (count !== undefined && !isAmount(count)) fault('a count that is not a number');
     if (parts !== undefined && !areParts(parts)) fault('parts of a sum that are no counts and steps');
     last = offset;
@@ -149,7 +159,19 @@ function readBatch(message: Record<string, unknown>, payloads: Uint8Array | unde
     };
   });
   if (payloads !== undefined && at !== payloads.length) fault('payloads longer than the batch says');
-  return { type: 'batch', channel, epoch, after, upto, publications };
+  if (tombstones.length === 0) return { type: 'batch', channel, epoch, after, upto, publications };
+  const isRecalled = recalledBy(tombstones);
+  const left = publications.filter(({ offset }) => !isRecalled(offset));
+  return { type: 'batch', channel, epoch, after, upto, publications: left, tombstones };
+}
+
+function readTombstone(offset: number, recall: object): Tombstone {
+  if (!isRecord(recall)) fault('a recall that says nothing');
+  const { offsets, upto } = recall;
+  const isBelow = (value: unknown): value is number => isOffset(value) && value < offset;
+  if (isBelow(upto) && offsets === undefined) return { offset, upto };
+  if (!Array.isArray(offsets) || upto !== undefined || !offsets.every(isOffset)) fault('a recall of no offsets');
+  return { offset, offsets: offsets.filter(isBelow) };
 }
 
 /** Whether this is the result of a subscribe. */

@@ -1,4 +1,5 @@
-import { isOrderOf, type Position, type Publication } from './publication.ts';
+import { isOrderOf, type Position, type Publication, type Recall } from './publication.ts';
+import { eachRecalled, withoutContent } from './recall.ts';
 
 /** What a channel keeps of its publications: its policy's `history`. */
 export interface HistoryBounds {
@@ -36,7 +37,9 @@ export interface HistoryPage {
   readonly position: Position;
   /** The epoch before a failover; absent where there was none. */
   readonly earlier?: EarlierEpoch;
-  /** In the order of their offsets, which have no hole. */
+  /** Offset of the newest tombstone of the order; absent where there was none. */
+  readonly recalledAt?: number;
+  /** In the order of their offsets, which have no hole. What was recalled is there without its content. */
   readonly publications: readonly KeptPublication[];
 }
 
@@ -74,6 +77,21 @@ export function withoutExpired(
 ): readonly KeptPublication[] {
   const oldest = now - ttlSeconds * 1000;
   return publications.filter(({ publication }) => publication.acceptedAt >= oldest);
+}
+
+/**
+ * Takes the content of the publications that were recalled.
+ * @param cleared offset up to which everything was recalled
+ */
+export function withoutRecalled(
+  publications: readonly KeptPublication[],
+  { cleared, offsets }: { readonly cleared: number; readonly offsets: ReadonlySet<number> },
+): readonly KeptPublication[] {
+  if (cleared === 0 && offsets.size === 0) return publications;
+  return publications.map((kept) => {
+    const { offset, publication } = kept;
+    return offset <= cleared || offsets.has(offset) ? { offset, publication: withoutContent(publication) } : kept;
+  });
 }
 
 /** A batch as the bus kept it. */
@@ -132,6 +150,19 @@ export class HistoryRing {
     if (this.#begin <= size && this.#begin < this.#kept.length) return;
     this.#kept = this.#kept.slice(this.#begin);
     this.#begin = 0;
+  }
+
+  /** Takes the content of what a tombstone recalls. */
+  recall(offset: number, recall: Recall): void {
+    const first = this.#kept[this.#begin]?.offset ?? 0;
+    const last = this.#kept.at(-1)?.offset ?? 0;
+    eachRecalled({ offset, recall }, { after: first - 1, upto: last }, (each) => {
+      const index = this.#begin + each - first;
+      const kept = this.#kept[index]!;
+      const publication = withoutContent(kept.publication);
+      this.#bytes -= kept.publication.payload.length - publication.payload.length;
+      this.#kept[index] = { offset: each, publication };
+    });
   }
 
   #clear(): void {

@@ -50,6 +50,10 @@ export const limits = {
   ttlMsMax: 86_400_000,
   /** Largest count that one `Sum` publication may carry. */
   conflateCountMax: 1_000_000_000,
+  /** Most offsets that one tombstone recalls. */
+  recallOffsetsMax: 1_000,
+  /** Longest name of the user who wrote a publication, in UTF-8 bytes: that of a user's own channel. */
+  userBytesMax: 248,
   /** Most publications of one bus batch. */
   appendPublicationsMax: 500,
   /** Most payload bytes of one bus batch. */
@@ -168,4 +172,5 @@ assert(limits.commandsInFlightMax > limits.subscriptionsPerConnectionMax);
 assert(limits.commandsPerSecondMax > limits.subscriptionsPerConnectionMax);
 assert(limits.streamCommandsMax <= limits.commandsInFlightMax, 'the commands of one request must not close their stream');
 assert(limits.streamBodyBytesMax > limits.clientFrameBytesMax, 'a command at its limit must fit in a request');
+assert(limits.userBytesMax === limits.channelNameBytesMax - 'user:'.length && limits.userBytesMax < 256);
 assert(limits.appendBytesMax >= limits.payloadBytesMax, 'a payload at its limit must fit in a bus batch');

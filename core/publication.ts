@@ -18,6 +18,11 @@ export interface Conflation {
   readonly count: number;
 }
 
+/**
+ * What a tombstone recalls: publications by their offsets, which lie below its own, or `all` that lie below its own.
+ */
+export type Recall = { readonly kind: 'offsets'; readonly offsets: readonly number[] } | { readonly kind: 'all' };
+
 /** A publication of a backend or a client, before the bus gives it a place in the channel's order. */
 export interface Publication {
   readonly kind: PayloadKind;
@@ -33,6 +38,12 @@ export interface Publication {
   readonly sender: number | undefined;
   /** W3C `traceparent` under which gateways go on with its trace; `undefined` unless the trace is sampled. */
   readonly traceparent: string | undefined;
+  /** The user who wrote it, so that it can be recalled by user. Kept in histories alone, and shown to no client. */
+  readonly user?: string;
+  /** Present: it is a tombstone, and its payload is the bus's form of this (`core/recall.ts`). */
+  readonly recall?: Recall;
+  /** Present: it was recalled. Its place is left, and nothing of what it said. */
+  readonly isRecalled?: true;
 }
 
 /** A publication with its place and its count after conflation by `Sum` (`undefined` = not summed). */

@@ -49,7 +49,7 @@ export const attributeTable = {
   'barrage.flush.bytes': 'Bytes of the frames × members.',
   'barrage.flush.left_out': 'Publications × members left out on purpose.',
   'barrage.publication.left_out': 'Members for whom this publication was left out on purpose.',
-  'barrage.publication.left_out_reason': '`budget`, `conflated` or `expired`.',
+  'barrage.publication.left_out_reason': '`budget`, `conflated`, `expired` or `recalled`.',
   'barrage.write.delivered': 'Members whose socket has taken the frame.',
   'barrage.write.pending': 'Members for whom the frame waits in their queue.',
   'barrage.write.slow': 'Members who read too slowly and lost it.',

@@ -106,8 +106,9 @@ export class BatchPublishing {
     const { bus, held, clock } = this.#parts;
     const acceptedAt = clock.wall();
     const { ready: s, full: f } = bus.calls.memberCounts(channel);
-    const publications: readonly Publication[] = targets.map(({ request: { kind, payload, priority, ttlMs, conflation } }) => {
-      return { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent };
+    const publications: readonly Publication[] = targets.map(({ request: { kind, payload, priority, ttlMs, conflation, user } }) => {
+      const unnamed = { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent };
+      return user === undefined ? unnamed : { ...unnamed, user };
     });
     const keys: AppendKeys | undefined = targets.some(({ hasKey }) => hasKey)
       ? { windowSeconds: idempotency.windowSeconds, keys: publications.map((each, place) => keyOfTarget(targets[place]!, each, key)) }

@@ -16,6 +16,10 @@ export const publisherBounds = {
   historyAnswersMax: 16,
   /** Most of them that read from the bus at a time: publications wait behind their pages. */
   historyReadsMax: 4,
+  /** Most recalls by user that read histories at a time. */
+  recallReadsMax: 2,
+  /** Most recalls and clears of one channel a second: a window keeps every tombstone, however crowded it is. */
+  recallsPerSecondMax: 50,
   /** Longest wait of a further reading for its turn, in milliseconds. */
   historyWaitMsMax: 3_000,
   /** Longest time in which a reader takes the answer, in milliseconds. */

@@ -15,6 +15,7 @@ export const refusals = {
   unavailable: { code: 503, status: 503 },
   tooLarge: { code: 504, status: 413 },
   noHistory: { code: 506, status: 404 },
+  epochChanged: { code: 509, status: 409 },
   keyReused: { code: 507, status: 422 },
   batchRefused: { code: 508, status: 424 },
   notFound: { code: 505, status: 404 },

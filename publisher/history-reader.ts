@@ -41,7 +41,8 @@ export class HistoryReader {
 
   /**
    * Reads kept publications of one channel. The result has `epoch` and `offset`, the end of the channel's order;
-   * `publications`; and with `since` the `reach`: `whole`, `more` or `lost`.
+   * `publications`; and with `since` the `reach`: `whole`, `more` or `lost`, and with `more` the `next` offset to ask
+   * from. What was recalled is left out.
    */
   async #read(path: string, query: string): Promise<Outcome> {
     const read = readHistoryRequest(path, query);
@@ -63,8 +64,11 @@ export class HistoryReader {
       const kept = isInOrder(page, from) ? withoutExpired(page.publications, history, this.#parts.clock.wall()) : [];
       const reach =
         since === undefined ? {} : { reach: isForward ? reachOf({ ...page, publications: kept }, from) : backwardReach(kept, since) };
-      const publications = kept.map(keptFields);
-      return { kind: 'done', result: { ...page.position, ...reach, publications: reverse ? publications.toReversed() : publications } };
+      const publications = kept.filter(({ publication }) => publication.isRecalled !== true).map(keptFields);
+      // The last of the page may have been recalled: it is not among the publications.
+      const next = 'reach' in reach && reach.reach === 'more' ? { next: (isForward ? kept.at(-1) : kept[0])?.offset ?? since } : {};
+      const result = { ...page.position, ...reach, ...next, publications: reverse ? publications.toReversed() : publications };
+      return { kind: 'done', result };
     } catch (error) {
       if (error instanceof BusUnavailable) return temporarilyUnavailable(error);
       this.#parts.journal.write('request-failed', { operation: 'history', err: error });

@@ -1,6 +1,7 @@
 import { channelNameFault } from '../core/channel.ts';
 import type { KeptPublication } from '../core/history.ts';
 import { limits } from '../core/limits.ts';
+import { toldRecall } from '../core/recall.ts';
 
 /** A question for the history of a channel, as a backend asks it. */
 export interface HistoryRequest {
@@ -57,7 +58,8 @@ export function readHistoryRequest(requestPath: string, query: string): ReadHist
 
 /** A kept publication in an answer: in the words of `mesh.publish`. */
 export function keptFields({ offset, publication }: KeptPublication): Readonly<Record<string, unknown>> {
-  const { kind, payload, acceptedAt, priority, conflation, sender, ttlMs } = publication;
+  const { kind, payload, acceptedAt, priority, conflation, sender, user, ttlMs, recall } = publication;
+  if (recall !== undefined) return { offset, acceptedAt, recall: toldRecall(offset, recall) };
   return {
     offset,
     acceptedAt,
@@ -66,6 +68,7 @@ export function keptFields({ offset, publication }: KeptPublication): Readonly<R
     ...(ttlMs === 0 ? {} : { ttlMs }),
     ...(conflation === undefined ? {} : { conflateKey: conflation.key, conflate: conflation.mode, count: conflation.count }),
     ...(sender === undefined ? {} : { client: sender }),
+    ...(user === undefined ? {} : { user }),
   };
 }
 

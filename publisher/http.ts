@@ -15,11 +15,13 @@ import type { HistoryReader } from './history-reader.ts';
 import { endTurnWith, noTurn, type HistoryTurns } from './history-turns.ts';
 import type { MeshOperation, Operation } from './operation-seconds.ts';
 import type { Span, SpanName, Tracer } from '../core/trace.ts';
+import { recallOperationOf, type RecallOperation } from './recall-request.ts';
+import type { Recalls } from './recalls.ts';
 import { withKeyHeader, withQuery } from './request.ts';
 import type { RequestLog } from './request-log.ts';
 
 export const socketPath = '/ws/v1';
-type PostOperation = MeshOperation | 'publish';
+type PostOperation = MeshOperation | 'publish' | RecallOperation;
 const operations = new Map<string, PostOperation>([
   ['/v1/mesh/publish', 'mesh.publish'],
   ['/v1/mesh/send', 'mesh.send'],
@@ -38,6 +40,7 @@ interface HttpParts {
   readonly access: Access;
   readonly mesh: Mesh;
   readonly batch: BatchPublishing;
+  readonly recalls: Recalls;
   readonly history: HistoryReader;
   readonly turns: HistoryTurns;
   readonly clock: Pick<Clock, 'after'>;
@@ -48,8 +51,8 @@ interface HttpParts {
 }
 
 /**
- * The HTTP half of the publish API: `POST /v1/mesh/publish`, `POST /v1/mesh/send`, `POST /v1/publish`, and
- * `GET /v1/channels/{channel}/history`.
+ * The HTTP half of the publish API: `POST /v1/mesh/publish`, `POST /v1/mesh/send`, `POST /v1/publish`, and of
+ * `/v1/channels/{channel}` `POST …/recall`, `POST …/clear` and `GET …/history`.
  */
 export class HttpApi {
   readonly #parts: HttpParts;
@@ -62,7 +65,7 @@ export class HttpApi {
   /** Answers one request; never rejects. */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { path, query } = splitUrl(request.url ?? '');
-    const operation = operations.get(path);
+    const operation = operations.get(path) ?? recallOperationOf(path);
     if (operation === undefined && isHistoryPath(path)) return this.#answerHistory(request, response, { path, query });
     if (operation === undefined) return respond(response, refuse('notFound', notFoundWords(path)));
     const refusal = this.#headFault(request);
@@ -79,7 +82,7 @@ export class HttpApi {
     try {
       if (body.kind === 'whole') {
         const key = header(request, 'idempotency-key');
-        const outcome = await this.#run(operation, { bytes: body.bytes, query, key }, { span, traceparent: traceparentOf(request) });
+        const outcome = await this.#run(operation, { bytes: body.bytes, path, query, key }, { span, traceparent: traceparentOf(request) });
         respond(response, outcome);
         if (span !== undefined) endSpan(span, outcome);
       } else if (body.kind === 'gone') {
@@ -151,14 +154,20 @@ export class HttpApi {
   /** Carries out the request of a whole body. */
   #run(
     operation: PostOperation,
-    { bytes, query, key }: { readonly bytes: Buffer; readonly query: string; readonly key: string | undefined },
+    {
+      bytes,
+      path,
+      query,
+      key,
+    }: { readonly bytes: Buffer; readonly path: string; readonly query: string; readonly key: string | undefined },
     trace: RequestTrace,
   ): Outcome | Promise<Outcome> {
-    const { mesh, batch } = this.#parts;
+    const { mesh, batch, recalls } = this.#parts;
     const parsed = parseBody(bytes);
     const asked = parsed.kind === 'fault' ? parsed : withQuery(parsed.value, query, queryFields.get(operation) ?? []);
     if (asked.kind === 'fault') return this.#badArguments(operation, asked.message);
     if (operation === 'publish') return batch.run(asked.value, key, trace);
+    if (operation === 'recall' || operation === 'clear') return recalls.run(operation, { path, fields: asked.value, key });
     const fields = withKeyHeader(asked.value, key);
     return fields.kind === 'fault' ? this.#badArguments(operation, fields.message) : mesh.run(operation, fields.value, trace);
   }
@@ -193,7 +202,7 @@ function splitUrl(url: string): { readonly path: string; readonly query: string 
 
 function notFoundWords(path: string): string {
   if (path === socketPath) return `${socketPath} is the WebSocket API: open a WebSocket`;
-  return `there is nothing here; there are POST ${[...operations.keys()].join(', POST ')}, GET /v1/channels/{channel}/history and the WebSocket ${socketPath}`;
+  return `there is nothing here; there are POST ${[...operations.keys()].join(', POST ')}, POST /v1/channels/{channel}/recall and /clear, GET /v1/channels/{channel}/history and the WebSocket ${socketPath}`;
 }
 
 /**

@@ -98,7 +98,7 @@ export class Mesh {
     const read = parsePublish(fields);
     if (read.kind === 'fault') return refuse('badArguments', read.message);
     const request = read.value;
-    const { channel, kind, payload, priority, ttlMs, conflation } = request;
+    const { channel, kind, payload, priority, ttlMs, conflation, user } = request;
     const policy = this.#policies().of(channel);
     const { history, idempotency } = policy;
     span?.set({ 'barrage.policy': policy.channel, 'barrage.payload.bytes': payload.length, 'barrage.priority': priority });
@@ -113,7 +113,8 @@ export class Mesh {
     const members = this.#bus.calls.memberCounts(channel);
     span?.set({ 'barrage.members': members.ready + members.full });
     const passedOn = this.#tracer.isOn ? undefined : sampledTraceparent(traceparent);
-    const publication = { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent: passedOn };
+    const unnamed = { kind, payload, priority, acceptedAt, ttlMs, conflation, sender: undefined, traceparent: passedOn };
+    const publication = user === undefined ? unnamed : { ...unnamed, user };
     const keys = keysOf(publication, request.idempotencyKey, idempotency);
     const isRepeatable = keys !== undefined;
     const candidate = { channel, publications: 1, bytes: payload.length, holdMs: policy.limits.publishHoldMs, isRepeatable };

@@ -19,6 +19,7 @@ const publicationResults = {
   callFailed: 'invalid',
   sendFailed: 'invalid',
   noHistory: 'invalid',
+  epochChanged: 'invalid',
   notFound: 'invalid',
   methodNotAllowed: 'invalid',
   getOnly: 'invalid',

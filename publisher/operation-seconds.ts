@@ -6,9 +6,9 @@ import type { ReadMetric } from '../core/process/read-metrics.ts';
 export type Operation = (typeof operations)[number];
 
 /** An operation that both transports have. */
-export type MeshOperation = Exclude<Operation, 'history' | 'publish'>;
+export type MeshOperation = Exclude<Operation, 'history' | 'publish' | 'recall' | 'clear'>;
 
-const operations = ['mesh.publish', 'mesh.send', 'conn.call', 'publish', 'history'] as const;
+const operations = ['mesh.publish', 'mesh.send', 'conn.call', 'publish', 'history', 'recall', 'clear'] as const;
 
 /** A histogram of seconds by operation. */
 export class OperationSeconds {

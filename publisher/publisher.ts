@@ -28,6 +28,7 @@ import { HistoryTurns } from './history-turns.ts';
 import { Mesh } from './mesh.ts';
 import { PublisherMetrics } from './metrics.ts';
 import { PublisherOperations } from './operations.ts';
+import { Recalls } from './recalls.ts';
 import { ChannelRates } from './rate.ts';
 import { RequestLog } from './request-log.ts';
 import { SocketApi } from './socket.ts';
@@ -89,11 +90,13 @@ export class Publisher {
     this.#log = log;
     const journal = publisherJournal(logger, clock);
     const rates = new ChannelRates({ channelsMax: publisherBounds.rateChannelsMax });
-    const mesh = new Mesh({ bus, held: this.#held, policies, rates, metrics, journal, log, clock, tracer });
-    const batch = new BatchPublishing({ bus, held: this.#held, policies, rates, metrics, journal, log, clock, tracer });
+    const parts = { bus, held: this.#held, policies, rates, metrics, journal, log, clock, tracer };
+    const mesh = new Mesh(parts);
+    const batch = new BatchPublishing(parts);
+    const recalls = new Recalls(parts);
     const turns = new HistoryTurns(clock, publisherBounds.historyAnswersMax);
     const history = new HistoryReader({ bus, policies, journal, metrics, log, clock });
-    this.#http = new HttpApi({ access, mesh, batch, history, turns, clock, inFlight, metrics, log, tracer });
+    this.#http = new HttpApi({ access, mesh, batch, recalls, history, turns, clock, inFlight, metrics, log, tracer });
     const pingIntervalMs = options.pingIntervalMs ?? publisherBounds.socketPingIntervalMs;
     this.#sockets = new SocketApi({ access, mesh, inFlight, metrics, log, pingIntervalMs, tracer });
     const { server, sockets } = createHttpServer({

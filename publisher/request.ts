@@ -17,6 +17,8 @@ export interface PublishRequest {
   readonly priority: Priority;
   readonly ttlMs: number;
   readonly conflation: Conflation | undefined;
+  /** The user who wrote it; `undefined`: nobody is named. */
+  readonly user: string | undefined;
   /** The sender's own text; a publication with the same one is published once. */
   readonly idempotencyKey: string | undefined;
   /** Longest wait for the flush results, in milliseconds; `undefined` = no wait. */
@@ -56,6 +58,12 @@ const channel = string.superRefine((name, context) => {
   context.addIssue({ code: 'custom', message: `${fault}${hint}` });
 });
 
+/** The name of a user: as long as one that has a channel of its own. */
+export const user = wellFormed.refine(
+  (name) => name !== '' && Buffer.byteLength(name) <= limits.userBytesMax,
+  `must be 1 to ${limits.userBytesMax} bytes`,
+);
+
 // Defaults and rules between fields are applied after the schema: inside it they cost as much as all the rest.
 const publishSchema = z.strictObject({
   c: channel,
@@ -68,6 +76,7 @@ const publishSchema = z.strictObject({
     .optional(),
   conflate: z.enum(['Latest', 'Sum'], { error: 'must be "Latest" or "Sum"' }).optional(),
   count: integer(1, limits.conflateCountMax).optional(),
+  user: user.optional(),
   idempotencyKey: string
     .superRefine((text, context) => {
       const message = keyFault(text);
@@ -96,7 +105,7 @@ export function parsePublish(fields: unknown): Parsed<PublishRequest> {
   if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
   const needs = unmetNeeds(read.data);
   if (needs.length > 0) return { kind: 'fault', message: needs.join('; ') };
-  const { c, d, t = 'text', priority = 'normal', ttlMs = 0, conflateKey, conflate, count, idempotencyKey, wait, waitMs } = read.data;
+  const { c, d, t = 'text', priority = 'normal', ttlMs = 0, conflateKey, conflate, count, wait, waitMs } = read.data;
   const payload = decodePayload(t, d);
   if (payload === undefined) return notBase64;
   return {
@@ -108,7 +117,8 @@ export function parsePublish(fields: unknown): Parsed<PublishRequest> {
       priority,
       ttlMs,
       conflation: conflateKey === undefined ? undefined : { key: conflateKey, mode: conflate ?? 'Latest', count: count ?? 1 },
-      idempotencyKey,
+      user: read.data.user,
+      idempotencyKey: read.data.idempotencyKey,
       waitMs: wait === undefined ? undefined : (waitMs ?? publisherBounds.waitMsDefault),
     },
   };
@@ -131,6 +141,7 @@ function channelAndData(fields: unknown): PublishRequest | undefined {
     priority: 'normal',
     ttlMs: 0,
     conflation: undefined,
+    user: undefined,
     idempotencyKey: undefined,
     waitMs: undefined,
   };
@@ -290,7 +301,8 @@ export function withKeyHeader(
 
 const faultsShownMax = 5;
 
-function faultOf(error: z.ZodError): string {
+/** The faults of fields in words. */
+export function faultOf(error: z.ZodError): string {
   return [...new Set(error.issues.map(issueInWords))].slice(0, faultsShownMax).join('; ');
 }
 

@@ -80,7 +80,7 @@ async function follow(context: Context, { client, channel, limit, door }: Tailed
   );
   subscription.on('overflow', ({ leftOut }) => note(`${leftOut} publications left out: they come faster than this output takes them`));
   subscription.on('batch', ({ leftOut }) => {
-    if (leftOut > 0) note(`${leftOut} publications left out on purpose (budget, conflated or expired)`);
+    if (leftOut > 0) note(`${leftOut} publications left out on purpose (budget, conflated, expired or recalled)`);
   });
   const stop = (): void => client.close();
   terminal.signal.addEventListener('abort', stop);

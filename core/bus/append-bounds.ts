@@ -20,6 +20,7 @@ export function checkAppend(publications: readonly Publication[], keys?: AppendK
   const bytes = payloadBytesOf(publications);
   if (bytes > limits.appendBytesMax)
     throw new RangeError(`a batch has at most ${limits.appendBytesMax} bytes of payload, this one has ${bytes}`);
+  if (length > 1 && publications.some(({ recall }) => recall !== undefined)) throw new RangeError('a tombstone is appended alone');
   if (keys !== undefined) checkKeys(keys, length);
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { limits } from '../limits.ts';
 import type { Conflation, Publication } from '../publication.ts';
+import { readRecall } from '../recall.ts';
 
 /**
  * One batch as it travels on a bus channel, all numbers big-endian:
@@ -15,8 +16,17 @@ import type { Conflation, Publication } from '../publication.ts';
  *
  * Flags: 1 binary, 2 and 4 priority (0 high, 1 normal, 2 low), 8 conflated, 16 by sum, 32 sender, 64 traceparent, 128
  * must be 0.
+ *
+ * A tombstone travels as a publication that gateways of an older version leave out as expired: its time to live is
+ * 1 ms, and its time is `tombstoneBackMs` earlier, so that their clocks may be behind. Its mark is a conflation key
+ * without a letter and with the count 0, which nobody can publish; its payload says what it recalls (`core/recall.ts`).
+ *
+ * `user` does not travel: only a history keeps it.
  */
 export const envelopeVersion = 1;
+
+/** How much earlier than it was accepted a tombstone's time is on the bus, in milliseconds. */
+export const tombstoneBackMs = 5_000;
 
 /** A message that is no envelope, or an envelope of a version unknown to this process. */
 export class EnvelopeError extends Error {
@@ -68,9 +78,25 @@ export function decodeEnvelope(bytes: Buffer): Envelope {
   return { epoch, firstOffset, publications };
 }
 
+/** The form in which a publication travels. */
+function travelling(publication: Publication): Publication {
+  if (publication.recall === undefined) return publication;
+  const acceptedAt = Math.max(0, publication.acceptedAt - tombstoneBackMs);
+  return { ...publication, acceptedAt, ttlMs: 1, conflation: { key: '', mode: 'Latest', count: 0 } };
+}
+
+/** The publication that came: a tombstone where it has the mark of one. */
+function arrived(publication: Publication): Publication {
+  const { conflation } = publication;
+  if (conflation?.key !== '' || conflation.count !== 0) return publication;
+  const recall = readRecall(publication.payload);
+  if (recall === undefined) throw new EnvelopeError('a tombstone that does not say what it recalls');
+  return { ...publication, acceptedAt: publication.acceptedAt + tombstoneBackMs, ttlMs: 0, conflation: undefined, recall };
+}
+
 /** Bytes of a publication in the body of an envelope. */
 export function publicationLength(publication: Publication): number {
-  const { conflation, sender, traceparent, payload } = publication;
+  const { conflation, sender, traceparent, payload } = travelling(publication);
   let length = 1 + 8 + 4 + 4 + payload.length;
   if (sender !== undefined) length += 8;
   if (conflation !== undefined) length += 1 + Buffer.byteLength(conflation.key) + 4;
@@ -78,7 +104,8 @@ export function publicationLength(publication: Publication): number {
   return length;
 }
 
-function writePublication(target: Buffer, start: number, publication: Publication): number {
+function writePublication(target: Buffer, start: number, given: Publication): number {
+  const publication = travelling(given);
   const { conflation, sender, traceparent, payload } = publication;
   assert(payload.length <= limits.payloadBytesMax);
   let flags = priorityCodes.indexOf(publication.priority) << 1;
@@ -117,7 +144,8 @@ function readPublication(reader: Reader): Publication {
   const conflation = (flags & flag.conflated) === 0 ? undefined : readConflation(reader, (flags & flag.sum) !== 0);
   const traceparent = (flags & flag.traceparent) === 0 ? undefined : reader.text(reader.uint8(), traceparentBytesMax);
   const payload = reader.bytes(reader.uint32Max(limits.payloadBytesMax));
-  return { kind: (flags & flag.binary) === 0 ? 'text' : 'binary', payload, priority, acceptedAt, ttlMs, conflation, sender, traceparent };
+  const kind = (flags & flag.binary) === 0 ? 'text' : 'binary';
+  return arrived({ kind, payload, priority, acceptedAt, ttlMs, conflation, sender, traceparent });
 }
 
 function readConflation(reader: Reader, sum: boolean): Conflation {

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { AppendKeys } from '../idempotency-key.ts';
 import { HistoryRing, type HistoryBounds, type HistoryPage, type HistoryQuery } from '../history.ts';
 import { limits } from '../limits.ts';
-import type { Position, Publication } from '../publication.ts';
+import type { Position, Publication, Recall } from '../publication.ts';
 import { answerOf } from './answer.ts';
 import { checkAppend } from './append-bounds.ts';
 import {
@@ -85,6 +85,8 @@ interface Parcel {
 interface ChannelOrder {
   readonly epoch: string;
   offset: number;
+  /** Offset of the newest tombstone. */
+  recalledAt: number | undefined;
   subscriber: LogSubscriber | undefined;
 }
 
@@ -147,9 +149,17 @@ class MemoryLog implements ChannelLog {
     const order = this.#subscribed.get(channel) ?? this.#idleOrder(channel);
     const firstOffset = order.offset + 1;
     order.offset += publications.length;
+    const [{ recall }] = publications as readonly [Publication];
+    if (recall !== undefined) this.#recall(order, firstOffset, recall);
     if (keep !== undefined) this.#keep(order, (ring) => ring.add(firstOffset, publications, keep.size));
     order.subscriber?.onBatch({ channel, epoch: order.epoch, firstOffset, publications });
     return { epoch: order.epoch, firstOffset, lastOffset: firstOffset + publications.length - 1 };
+  }
+
+  /** What is kept loses its content, also where the policy keeps nothing any more. */
+  #recall(order: ChannelOrder, offset: number, recall: Recall): void {
+    order.recalledAt = offset;
+    if (this.#histories.has(order)) this.#keep(order, (ring) => ring.recall(offset, recall));
   }
 
   #keep(order: ChannelOrder, add: (ring: HistoryRing) => void): void {
@@ -166,7 +176,8 @@ class MemoryLog implements ChannelLog {
     // Reading leaves no order, for which another would have to be forgotten. Every epoch begins with no letters.
     if (order === undefined) return { position: { epoch: '', offset: 0 }, publications: [] };
     const publications = this.#histories.get(order)?.read(query, limits.historyBytesMax) ?? [];
-    return { position: { epoch: order.epoch, offset: order.offset }, publications };
+    const { recalledAt } = order;
+    return { position: { epoch: order.epoch, offset: order.offset }, ...(recalledAt === undefined ? {} : { recalledAt }), publications };
   }
 
   async subscribe(channel: string, subscriber: LogSubscriber): Promise<Position> {
@@ -196,13 +207,17 @@ class MemoryLog implements ChannelLog {
   /** The order of an idle channel, which stays in the cache as the most recently used. */
   #idleOrder(channel: string): ChannelOrder {
     let order = this.#idle.get(channel);
-    if (order === undefined) this.#idle.set(channel, (order = { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined }));
+    if (order === undefined) this.#idle.set(channel, (order = this.#newOrder()));
     return order;
+  }
+
+  #newOrder(): ChannelOrder {
+    return { epoch: newEpoch(this.#random), offset: 0, recalledAt: undefined, subscriber: undefined };
   }
 
   #takeIdle(channel: string): ChannelOrder {
     const order = this.#idle.get(channel);
-    if (order === undefined) return { epoch: newEpoch(this.#random), offset: 0, subscriber: undefined };
+    if (order === undefined) return this.#newOrder();
     this.#idle.delete(channel);
     return order;
   }

@@ -123,8 +123,13 @@ export type Reply = { readonly type: 'reply'; readonly id: number } & (
 /** One publication of a batch. */
 export interface BatchItem {
   readonly offset: number;
-  /** Absent in a binary batch, whose payloads follow the header. */
+  /** Absent in a binary batch, whose payloads follow the header, and beside `recall`. */
   readonly data?: string;
+  /**
+   * A tombstone: publications below this offset were recalled, those at `offsets` or all up to `upto`. A client takes
+   * them off its screen. They come no more. Never left out.
+   */
+  readonly recall?: { readonly offsets: readonly number[] } | { readonly upto: number };
   /** Publications that a `Sum` publication stands for; absent = 1 publication that was not summed. */
   readonly count?: number;
   /**

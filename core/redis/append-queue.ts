@@ -204,6 +204,8 @@ function takeBatch(waiting: Append[]): Append[] {
   for (const append of waiting) {
     // A batch is kept as a whole: the policy may have changed within it.
     if (append.keep !== waiting[0]?.keep) break;
+    // A tombstone goes alone.
+    if (count > 0 && (append.publications[0]?.recall ?? waiting[0]?.publications[0]?.recall) !== undefined) break;
     publications += append.publications.length;
     bytes += append.bytes;
     if (publications > limits.appendPublicationsMax || bytes > limits.appendBytesMax) break;

@@ -13,6 +13,7 @@ import type { BusAccounts } from './bus-accounts.ts';
 import { AppendQueue, type Batch, type SentBatch } from './append-queue.ts';
 import { asUnavailable, commandTimeoutMs } from './connection.ts';
 import { encodeParts, resultsOf } from './keyed-batch.ts';
+import { encodeRecall, encodeUsers, noUsers, withUsers, withoutToldRecalled } from './kept-batch.ts';
 import { rememberedKeys, type RedisNames } from './keys.ts';
 import { LogSubscription } from './log-subscription.ts';
 import type { Masters, OpenMaster } from './masters.ts';
@@ -86,19 +87,24 @@ export class RedisChannelLog implements ChannelLog {
         query.kind === 'newest' ? (query.before ?? 0) : 0,
         query.limit,
         limits.historyBytesMax,
+        this.#names.recalled(channel),
       ),
     );
     try {
       const outcome = await withDeadline(read, commandTimeoutMs, this.#clock);
       if (outcome.kind === 'late') throw new BusUnavailable('the bus did not answer in time', { trouble: 'late' });
-      const [epoch, offset, before, beforeOffset, envelopes] = outcome.value;
+      const [epoch, offset, before, beforeOffset, envelopes, users, recalledAt, cleared, recalled] = outcome.value;
       this.#accounts.answered('history', this.#clock.monotonic() - askedAt);
-      const batches = envelopes.flatMap((envelope) => this.#decode(envelope) ?? []);
+      const batches = envelopes.flatMap((envelope, index) => {
+        const batch = this.#decode(envelope);
+        return batch === undefined ? [] : withUsers(batch, users[index]);
+      });
       for (const { publications } of batches) this.#accounts.read(payloadBytesOf(publications));
       return {
         position: { epoch: epoch.toString(), offset },
         ...(before.length === 0 ? {} : { earlier: { epoch: before.toString(), offset: beforeOffset } }),
-        publications: answerFrom(batches, query, limits.historyBytesMax),
+        ...(recalledAt === 0 ? {} : { recalledAt }),
+        publications: withoutToldRecalled(answerFrom(batches, query, limits.historyBytesMax), cleared, recalled),
       };
     } catch (error) {
       throw asUnavailable(error);
@@ -158,19 +164,26 @@ export class RedisChannelLog implements ChannelLog {
         envelopeVersion,
         encodeBody(publications),
       ];
+      const [first] = publications;
+      const recall = encodeRecall(first?.recall);
+      const users = keep === undefined ? noUsers : encodeUsers(publications);
+      // Most batches have neither: they send nothing for them.
+      const more = recall === '' && users.length === 0 ? [] : [users, recall, this.#names.recalled(channel)];
       if (batch.keys !== undefined) {
         const { windowSeconds, keysMax = limits.channelKeysMax } = batch.keys;
         const { size, ttlSeconds } = keep ?? { size: 0, ttlSeconds: 0 };
         const names = [record, this.#names.history(channel), ...this.#names.remembered(channel)];
         const turnMs = (windowSeconds * 1000) / (rememberedKeys - 1);
-        const argv = [...values, size, ttlSeconds, Math.ceil(turnMs), keysMax, encodeParts(appends)];
+        const argv = [...values, size, ttlSeconds, Math.ceil(turnMs), keysMax, encodeParts(appends), ...more];
         const reply = await client.barrageAppendKeyedBuffer(...names, ...argv);
         return { kind: 'keyed', results: resultsOf(appends, reply) };
       }
+      const bounds = [keep?.size ?? 0, keep?.ttlSeconds ?? 0];
+      const further = more.length === 0 ? [] : ['', '', '', ...more];
       const [epoch, offset] =
-        keep === undefined
+        keep === undefined && recall === ''
           ? await client.barrageAppend(record, ...values)
-          : await client.barrageAppendKept(record, this.#names.history(channel), ...values, keep.size, keep.ttlSeconds);
+          : await client.barrageAppendKept(record, this.#names.history(channel), ...values, ...bounds, ...further);
       return { kind: 'appended', epoch, offset };
     });
   }

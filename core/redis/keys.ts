@@ -31,6 +31,11 @@ export class RedisNames {
     return `${this.#tagged(channel)}:history`;
   }
 
+  /** Key of the sorted set of a channel's recalled offsets, as far as its history keeps them. */
+  recalled(channel: string): string {
+    return `${this.#tagged(channel)}:recalled`;
+  }
+
   /**
    * Keys of the hashes of a channel's remembered idempotency keys, which take turns. A key is remembered for as many
    * turns as there are others, and for what is left of its own.

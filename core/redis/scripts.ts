@@ -19,16 +19,25 @@ export const scripts = {
   barrageRelease: { lua: source('release.lua'), numberOfKeys: 1 },
 };
 
+/** What `history.lua` answers. */
+export type HistoryReply = readonly [
+  epoch: Buffer,
+  offset: number,
+  before: Buffer,
+  beforeOffset: number,
+  envelopes: readonly Buffer[],
+  users: readonly Buffer[],
+  recalledAt: number,
+  cleared: number,
+  recalled: readonly Buffer[],
+];
+
 /** A Redis client with the scripts as methods. Each script's file explains its arguments. */
 export type ScriptedRedis = Redis & {
   barrageAppend(recordKey: string, ...argv: (string | number | Buffer)[]): Promise<[epoch: string, offset: number]>;
   barrageAppendKept(recordKey: string, historyKey: string, ...argv: (string | number | Buffer)[]): Promise<[epoch: string, offset: number]>;
   barrageAppendKeyedBuffer(...keysAndArgv: (string | number | Buffer)[]): Promise<KeyedReply>;
-  barrageHistoryBuffer(
-    recordKey: string,
-    historyKey: string,
-    ...argv: (string | number)[]
-  ): Promise<[epoch: Buffer, offset: number, before: Buffer, beforeOffset: number, envelopes: readonly Buffer[]]>;
+  barrageHistoryBuffer(recordKey: string, historyKey: string, ...argv: (string | number)[]): Promise<HistoryReply>;
   barragePosition(recordKey: string, reign: string, epochBeginning: string): Promise<[epoch: string, offset: number]>;
   barrageLease(leaseKey: string, token: string, holdMs: number): Promise<0 | 1 | 2>;
   barrageRelease(leaseKey: string, token: string): Promise<1>;

@@ -22,7 +22,7 @@ export function exportPolicies(registry: Registry, policies: PolicyAccounts): vo
     registry,
     {
       name: 'barrage_gateway_publications_dropped_total',
-      help: `Publications × members not sent. Left out on purpose: \`budget\`, \`conflated\`, \`expired\`. Lost: \`slow\` (the client reads too slowly), \`disconnected\` (the client was gone, or had left, before its turn). ${ofPolicies}`,
+      help: `Publications × members not sent. Left out on purpose: \`budget\`, \`conflated\`, \`expired\`, \`recalled\`. Lost: \`slow\` (the client reads too slowly), \`disconnected\` (the client was gone, or had left, before its turn). ${ofPolicies}`,
       labelNames: ['policy', 'reason', 'priority'],
     },
     () => droppedSeries(policies),

@@ -1,10 +1,11 @@
 import { priorities, type Priority } from '../../core/publication.ts';
 
 /**
- * Reasons that a publication did not reach a member. `budget`, `conflated` and `expired` are left out on purpose;
- * `slow` and `disconnected` are losses.
+ * Reasons that a publication did not reach a member. `budget`, `conflated`, `expired` and `recalled` are left out on
+ * purpose; `slow` and `disconnected` are losses. `recalled`: it was recalled before it was sent, or it is a tombstone
+ * and the member's protocol has no form for one.
  */
-export const dropReasons = ['budget', 'conflated', 'expired', 'slow', 'disconnected'] as const;
+export const dropReasons = ['budget', 'conflated', 'expired', 'recalled', 'slow', 'disconnected'] as const;
 export type DropReason = (typeof dropReasons)[number];
 
 export type TallyKind = 'offered' | 'delivered' | DropReason;

@@ -1,4 +1,5 @@
 import { closeBecause, closeCodes } from '../../core/close-codes.ts';
+import { limits } from '../../core/limits.ts';
 import type { Command, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
 import type { Publication } from '../../core/publication.ts';
 import type { AppendResult } from '../../core/bus/bus.ts';
@@ -131,7 +132,8 @@ export class V1Dialect implements Dialect {
     const policy = rooms.policies.of(channel);
     const access = mayPublish(policy, this.#connection.uid);
     if (access !== 'allowed') return accessFailure(access, 'publish');
-    const publication = readPublication(command, this.#connection.id, clock.wall());
+    const { uid } = this.#connection;
+    const publication = readPublication(command, { sender: this.#connection.id, uid, now: clock.wall() });
     if (publication === undefined) return failure('bad_request', 'data: not base64, though kind is binary');
     if (publication.payload.length > policy.limits.payloadBytesMax) {
       return failure(
@@ -204,7 +206,10 @@ function placeIn({ epoch, firstOffset: offset, known }: AppendResult): Readonly<
   return known === undefined ? { epoch, offset } : { epoch, offset, replayed: true };
 }
 
-function readPublication(command: Of<'publish'>, sender: number, now: number): Publication | undefined {
+function readPublication(
+  command: Of<'publish'>,
+  { sender, uid, now }: { readonly sender: number; readonly uid: string | undefined; readonly now: number },
+): Publication | undefined {
   const { kind = 'text', data, conflateKey, conflate = 'Latest', count = 1 } = command;
   if (kind === 'binary' && !base64.test(data)) return undefined;
   return {
@@ -217,5 +222,7 @@ function readPublication(command: Of<'publish'>, sender: number, now: number): P
     conflation: conflateKey === undefined ? undefined : { key: conflateKey, mode: conflate, count },
     sender,
     traceparent: undefined,
+    // A longer one has no channel of its own either.
+    ...(uid === undefined || Buffer.byteLength(uid) > limits.userBytesMax ? {} : { user: uid }),
   };
 }

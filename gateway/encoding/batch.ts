@@ -1,16 +1,23 @@
-import type { PlacedPublication } from '../../core/publication.ts';
+import type { PlacedPublication, Recall } from '../../core/publication.ts';
+import { toldRecall } from '../../core/recall.ts';
 import type { BatchSpan, EncodedItems } from './encoding.ts';
 import { frame, frameHeaderLength, textFrame, writeFrameHeader } from './frame.ts';
 
 /** Whether an item with a sum also has the parts of the sum. */
 export type SumDetail = 'sum' | 'parts';
 
+/** The item of a tombstone, the same in text and in binary batches. */
+function tombstoneItem(offset: number, recall: Recall): string {
+  return `{"offset":${offset},"recall":${JSON.stringify(toldRecall(offset, recall))}}`;
+}
+
 /**
  * The item of a text batch as JSON. It is made once per publication and gateway; batches only join items. A binary
  * payload is base64, for encodings without binary frames.
  */
 export function encodeTextItem(placed: PlacedPublication, detail: SumDetail = 'sum'): string {
-  const { kind, payload } = placed.publication;
+  const { kind, payload, recall } = placed.publication;
+  if (recall !== undefined) return tombstoneItem(placed.offset, recall);
   const data =
     kind === 'binary' ? `"kind":"binary","data":"${payload.toString('base64')}"` : `"data":${JSON.stringify(payload.toString())}`;
   return `{"offset":${placed.offset}${sumOf(placed, detail)},${data}}`;
@@ -81,13 +88,15 @@ export function encodeTextBatch(span: BatchSpan, placed: readonly PlacedPublicat
 /** A whole binary frame, for a batch with at least one binary publication. */
 export function encodeBinaryBatch(span: BatchSpan, placed: readonly PlacedPublication[], detail: SumDetail = 'sum'): Buffer {
   const items = placed.map((item) => {
-    const { kind, payload } = item.publication;
+    const { kind, payload, recall } = item.publication;
+    if (recall !== undefined) return tombstoneItem(item.offset, recall);
     return `{"offset":${item.offset}${sumOf(item, detail)},"kind":"${kind}","size":${payload.length}}`;
   });
   const header = Buffer.from(`${batchStart(span, placed)}${items.join(',')}]}`);
   const length = Buffer.allocUnsafe(4);
   length.writeUInt32BE(header.length);
-  return frame('binary', [length, header, ...placed.map(({ publication }) => publication.payload)]);
+  const payloads = placed.flatMap(({ publication }) => (publication.recall === undefined ? publication.payload : []));
+  return frame('binary', [length, header, ...payloads]);
 }
 
 /**

@@ -31,7 +31,10 @@ export interface Encoding {
   readonly name: string;
   /** Whether a message can carry a count: then `Sum` publications are added up. */
   readonly canSum: boolean;
-  /** Whether it has messages other than publications: a gap, an ended subscription, a move. */
+  /**
+   * Whether it has messages other than publications: a gap, an ended subscription, a move, a tombstone. Without them it
+   * is given no tombstone.
+   */
   readonly canTell: boolean;
   /**
    * Encoding for members that come with a position from another connection, for a limited time. Counts that they

@@ -1,7 +1,7 @@
 import { priorities, type PlacedPublication, type Priority } from '../../core/publication.ts';
 
 /** Reasons to leave a publication of a cut out for a class. Each is on purpose, so it is no loss. */
-export const leftOutReasons = ['budget', 'conflated', 'expired'] as const;
+export const leftOutReasons = ['budget', 'conflated', 'expired', 'recalled'] as const;
 export type LeftOutReason = (typeof leftOutReasons)[number];
 
 const reasonsAtFirst = 64;

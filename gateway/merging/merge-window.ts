@@ -1,6 +1,6 @@
 import { limits } from '../../core/limits.ts';
 import { defaultPolicy, type ChannelPolicy } from '../../core/policy/policy.ts';
-import type { PlacedPublication } from '../../core/publication.ts';
+import type { PlacedPublication, Recall } from '../../core/publication.ts';
 import { conflate } from './conflation.ts';
 import { LeftOut } from './left-out.ts';
 import { sample } from './sampling.ts';
@@ -51,6 +51,7 @@ const roomyShare = 0.75;
 /** The contents of a window at a cut. */
 export interface WindowContents {
   readonly canSum: boolean;
+  readonly hasTombstones: boolean;
   readonly publications: readonly PlacedPublication[];
   /** Publications left out while the window was crowded; `undefined` = none. */
   readonly leftOut: LeftOut | undefined;
@@ -67,6 +68,7 @@ export class MergeWindow {
   #bytes = 0;
   #hasTtl = false;
   #hasKeys = false;
+  #hasTombstones = false;
   #leftOut: LeftOut | undefined;
 
   /** @param after the last offset that was cut */
@@ -82,6 +84,7 @@ export class MergeWindow {
     other.#bytes = this.#bytes;
     other.#hasTtl = this.#hasTtl;
     other.#hasKeys = this.#hasKeys;
+    other.#hasTombstones = this.#hasTombstones;
     other.#leftOut = this.#leftOut?.copy();
     return other;
   }
@@ -91,6 +94,29 @@ export class MergeWindow {
     this.#bytes += placed.publication.payload.length;
     if (placed.publication.ttlMs > 0) this.#hasTtl = true;
     if (placed.publication.conflation !== undefined) this.#hasKeys = true;
+    if (placed.publication.recall !== undefined) this.#hasTombstones = true;
+  }
+
+  /** Accounts for a publication that came when it was recalled already. */
+  leaveOut(placed: PlacedPublication): void {
+    (this.#leftOut ??= new LeftOut(this.#after)).note(placed, 'recalled');
+  }
+
+  /**
+   * Leaves out the publications here that the next one, a tombstone, recalls. A sum that has one of them as its newest
+   * publication goes as a whole, since nothing else is there to be shown; of other sums its count is taken away.
+   */
+  recall(recall: Recall): void {
+    const publications = this.#publications;
+    if (publications === undefined) return;
+    const offsets = recall.kind === 'all' ? undefined : new Set(recall.offsets);
+    const kept: PlacedPublication[] = [];
+    for (const placed of publications) {
+      if (placed.publication.recall !== undefined) kept.push(placed);
+      else if (offsets === undefined || offsets.has(placed.offset)) this.leaveOut(placed);
+      else kept.push(withoutParts(placed, offsets));
+    }
+    this.#keep(kept);
   }
 
   /** Whether the window holds more than these caps. */
@@ -120,7 +146,7 @@ export class MergeWindow {
   take(wall: number, upto: number): WindowContents {
     const { canSum } = this;
     if (!this.#hasTtl && !this.#hasKeys) {
-      const contents = { canSum, publications: this.#publications ?? none, leftOut: this.#leftOut };
+      const contents = { canSum, hasTombstones: this.#hasTombstones, publications: this.#publications ?? none, leftOut: this.#leftOut };
       this.restart(upto);
       return contents;
     }
@@ -132,8 +158,9 @@ export class MergeWindow {
       for (const placed of expired) leftOut.note(placed, 'expired');
       for (const placed of conflated.leftOut) leftOut.note(placed, 'conflated');
     }
+    const hasTombstones = this.#hasTombstones;
     this.restart(upto);
-    return { canSum, publications: conflated.kept, leftOut };
+    return { canSum, hasTombstones, publications: conflated.kept, leftOut };
   }
 
   /** Forgets everything and begins after `after`. */
@@ -143,6 +170,7 @@ export class MergeWindow {
     this.#bytes = 0;
     this.#hasTtl = false;
     this.#hasKeys = false;
+    this.#hasTombstones = false;
     this.#leftOut = undefined;
   }
 
@@ -159,6 +187,40 @@ export class MergeWindow {
     this.#publications = [...publications];
     this.#bytes = publications.reduce((sum, { publication }) => sum + publication.payload.length, 0);
   }
+}
+
+/** A sum without the counts of some offsets, as far as its parts are known one by one. */
+function withoutParts(placed: PlacedPublication, offsets: ReadonlySet<number>): PlacedPublication {
+  const { offset, publication, parts } = placed;
+  if (parts?.some((part, index) => index % 2 === 0 && offsets.has(part)) !== true) return placed;
+  const kept = parts.filter((_, index) => !offsets.has(parts[index - (index % 2)] ?? 0));
+  const count = kept.reduce((sum, part, index) => (index % 2 === 1 ? sum + part : sum), 0);
+  return kept.length === 2 ? { offset, publication, count } : { offset, publication, count, parts: kept };
+}
+
+/** The contents without tombstones, for members whose protocol has no form for them. @param after the last cut */
+export function withoutTombstones(contents: WindowContents, after: number): WindowContents {
+  if (!contents.hasTombstones) return contents;
+  const leftOut = contents.leftOut?.copy() ?? new LeftOut(after);
+  const publications = contents.publications.filter((placed) => {
+    if (placed.publication.recall === undefined) return true;
+    leftOut.note(placed, 'recalled');
+    return false;
+  });
+  return { ...contents, hasTombstones: false, publications, leftOut };
+}
+
+/** Selects the publications for a class within its budget, and the ones left out of this cut. */
+export function within(
+  budget: number,
+  { publications, leftOut }: WindowContents,
+  after: number,
+): { readonly items: readonly PlacedPublication[]; readonly dropped: LeftOut | undefined } {
+  const sampled = sample(publications, budget);
+  if (sampled.leftOut.length === 0) return { items: publications, dropped: leftOut };
+  const dropped = leftOut?.copy() ?? new LeftOut(after);
+  for (const placed of sampled.leftOut) dropped.note(placed, 'budget');
+  return { items: sampled.kept, dropped };
 }
 
 function isExpired({ publication }: PlacedPublication, wall: number): boolean {

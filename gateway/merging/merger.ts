@@ -5,9 +5,7 @@ import { TokenBucket } from '../../core/token-bucket.ts';
 import type { MemberClass } from '../encoding/encoding.ts';
 import type { ClassCut, Continued, Cut, Missing, Moment } from './cut.ts';
 import { burstOf, rateOf } from './density.ts';
-import { LeftOut } from './left-out.ts';
-import { capsTimes, MergeWindow, windowCaps, type WindowCaps, type WindowContents } from './merge-window.ts';
-import { sample } from './sampling.ts';
+import { capsTimes, MergeWindow, windowCaps, withoutTombstones, within, type WindowCaps, type WindowContents } from './merge-window.ts';
 
 interface ClassState {
   readonly memberClass: MemberClass;
@@ -316,7 +314,12 @@ export class Merger {
     this.#offeredCount++;
     this.#offeredBytes += payload.length;
     this.#received = placed.offset;
-    for (const window of this.#windows) window.add(placed);
+    const { recall, isRecalled } = placed.publication;
+    for (const window of this.#windows) {
+      if (recall !== undefined) window.recall(recall);
+      if (isRecalled === true) window.leaveOut(placed);
+      else window.add(placed);
+    }
   }
 
   #compact(caps: WindowCaps, wall: number): void {
@@ -353,7 +356,8 @@ export class Merger {
       const rate = this.#rate(memberClass);
       const share = this.#budgetFactor < 1 ? Math.ceil(offeredCount * this.#budgetFactor) : Infinity;
       const budget = rate === Infinity ? share : Math.min(share, state.bucket.available(monotonic, rate, burstOf(rate)));
-      const { items, dropped } = within(budget, contents, after);
+      const { canTell } = memberClass.encoding;
+      const { items, dropped } = within(budget, canTell ? contents : withoutTombstones(contents, after), after);
       if (rate !== Infinity) state.bucket.take(items.length);
       state.leftOut += offeredCount - items.length;
       // A cut that is wholly left out is told with the class's next batch, or when the room goes quiet.
@@ -381,17 +385,4 @@ export class Merger {
 }
 
 const noCuts: readonly Cut[] = [];
-const nothing: WindowContents = { canSum: true, publications: [], leftOut: undefined };
-
-/** Selects the publications for a class within its budget, and the ones left out of this cut. */
-function within(
-  budget: number,
-  { publications, leftOut }: WindowContents,
-  after: number,
-): { readonly items: readonly PlacedPublication[]; readonly dropped: LeftOut | undefined } {
-  const sampled = sample(publications, budget);
-  if (sampled.leftOut.length === 0) return { items: publications, dropped: leftOut };
-  const dropped = leftOut?.copy() ?? new LeftOut(after);
-  for (const placed of sampled.leftOut) dropped.note(placed, 'budget');
-  return { items: sampled.kept, dropped };
-}
+const nothing: WindowContents = { canSum: true, hasTombstones: false, publications: [], leftOut: undefined };

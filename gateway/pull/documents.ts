@@ -1,4 +1,5 @@
 import type { KeptPublication } from '../../core/history.ts';
+import { toldRecall } from '../../core/recall.ts';
 import { segmentOffsets, type Order, type Span } from './segments.ts';
 
 /** Milliseconds that a client waits before it asks for the head again, by the silence of the channel. */
@@ -19,7 +20,7 @@ interface DocumentPart {
   readonly kept: readonly KeptPublication[];
 }
 
-/** A closed segment, or a part of one: a batch of barrage.v1 that leaves nothing out. */
+/** A closed segment, or a part of one: a batch of barrage.v1 that leaves out what was recalled, and nothing else. */
 export function segmentDocument(part: DocumentPart & { readonly after: number }): string {
   return `${JSON.stringify(batchOf(part, { after: part.after, upto: part.kept.at(-1)?.offset ?? part.after }))}\n`;
 }
@@ -36,8 +37,9 @@ export function headDocument(
   return `${JSON.stringify({ ...head, open: batchOf({ channel, epoch, kept }, span) })}\n`;
 }
 
-function batchOf({ channel, epoch, kept }: DocumentPart, { after, upto }: Span): Readonly<Record<string, unknown>> {
-  return { type: 'batch', channel, epoch, after, upto, leftOut: 0, ...timesOf(kept), items: kept.map(itemOf) };
+function batchOf({ channel, epoch, kept: all }: DocumentPart, { after, upto }: Span): Readonly<Record<string, unknown>> {
+  const kept = all.filter(({ publication }) => publication.isRecalled !== true);
+  return { type: 'batch', channel, epoch, after, upto, leftOut: all.length - kept.length, ...timesOf(kept), items: kept.map(itemOf) };
 }
 
 /** When the publications were accepted, as in every batch of barrage.v1. */
@@ -53,7 +55,8 @@ function timesOf(kept: readonly KeptPublication[]): { readonly at?: number; read
  * leave out what has expired.
  */
 function itemOf({ offset, publication }: KeptPublication): Readonly<Record<string, unknown>> {
-  const { kind, payload, ttlMs, conflation } = publication;
+  const { kind, payload, ttlMs, conflation, recall } = publication;
+  if (recall !== undefined) return { offset, recall: toldRecall(offset, recall) };
   return {
     offset,
     ...(ttlMs === 0 ? {} : { ttlMs }),

@@ -33,6 +33,8 @@ interface Held {
   readonly until: number;
   /** Of a head: the order that it tells. */
   readonly order?: Order;
+  /** Offset of the newest tombstone when it was read; absent: there was none, or it was not read. */
+  readonly recalledAt?: number | undefined;
 }
 
 /** Memory of an answer besides its document, in bytes: the keys, the refusal, the entry of the cache. */
@@ -52,7 +54,8 @@ export interface PullDocumentsOptions {
 
 /**
  * Heads and segments, each read and encoded once for all who ask. Each channel's head is read at most once a second. A
- * segment is kept encoded while there is room; a refusal is kept for as long as caches may keep it.
+ * segment is kept encoded while there is room, and until a head tells of a tombstone that is newer; a refusal is kept
+ * for as long as caches may keep it.
  */
 export class PullDocuments {
   readonly #options: PullDocumentsOptions;
@@ -78,9 +81,11 @@ export class PullDocuments {
 
   /** A part of a segment. It is refused where the history does not keep all of it, although it may still be held. */
   async segment(channel: string, part: SegmentPart, history: HistoryBounds): Promise<Answer> {
-    const { answer } = await this.#share(`segment ${channel} ${part.epoch} ${part.number} ${part.after}`, () =>
-      this.#readSegment(channel, part, history),
-    );
+    const key = `segment ${channel} ${part.epoch} ${part.number} ${part.after}`;
+    const { recalledAt = 0 } = await this.#headOf(channel, history);
+    const held = this.#held.peek(key);
+    if (held?.answer.kind === 'document' && (held.recalledAt ?? 0) < recalledAt) this.#held.delete(key);
+    const { answer } = await this.#share(key, () => this.#readSegment(channel, part, history));
     if (answer.kind === 'refused') return answer;
     const isKept = answer.oldestAt + history.ttlSeconds * 1000 >= this.#options.clock.wall();
     return isKept ? answer : { kind: 'refused', refusal: refusals.lost() };
@@ -132,7 +137,7 @@ export class PullDocuments {
     const kept = openPart(order, { newest, oldest }, { history, now });
     const quietMs = now - (newest.at(-1)?.publication.acceptedAt ?? Number.NEGATIVE_INFINITY);
     const document = await this.#encode('head', headDocument({ channel, order, kept }, quietMs));
-    return { answer: { kind: 'document', document, oldestAt: now }, until: startedAt + headMs, order };
+    return { answer: { kind: 'document', document, oldestAt: now }, until: startedAt + headMs, order, recalledAt: page.recalledAt };
   }
 
   async #readSegment(channel: string, part: SegmentPart, history: HistoryBounds): Promise<Held> {
@@ -148,7 +153,7 @@ export class PullDocuments {
     const kept = fromBeginning(page.publications, standing.span);
     if (kept === undefined || keptUntil(kept, history) < clock.wall()) return this.#refusal(refusals.lost());
     const document = await this.#encode('segment', segmentDocument({ channel, epoch: part.epoch, after: part.after, kept }));
-    return { answer: { kind: 'document', document, oldestAt: oldestOf(kept) }, until: forEver };
+    return { answer: { kind: 'document', document, oldestAt: oldestOf(kept) }, until: forEver, recalledAt: page.recalledAt };
   }
 
   #standingRefusal(kind: 'open' | 'ahead' | 'ended' | 'unknown'): Held {

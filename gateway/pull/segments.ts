@@ -101,6 +101,8 @@ export function oldestOf(kept: readonly KeptPublication[]): number {
 export function lacksOldest({ offset }: Order, newest: readonly KeptPublication[], bytesMax: number): boolean {
   const first = newest[0]?.offset ?? offset + 1;
   if (first <= openAfter(offset) + 1) return false;
+  // What was recalled has no bytes left, but took some of the answer.
+  if (newest.some(({ publication }) => publication.isRecalled === true)) return true;
   return newest.reduce((bytes, { publication }) => bytes + publication.payload.length, 0) * 2 >= bytesMax;
 }
 

@@ -1,6 +1,7 @@
 import { isInOrder, type EarlierEpoch, type HistoryPage, type KeptPublication } from '../../core/history.ts';
 import { limits } from '../../core/limits.ts';
-import { isOrderOf, type LogBatch, type PlacedPublication, type Position, type Publication } from '../../core/publication.ts';
+import { isOrderOf, type LogBatch, type PlacedPublication, type Position, type Publication, type Recall } from '../../core/publication.ts';
+import { eachRecalled, withoutContent } from '../../core/recall.ts';
 import type { HeldBytes } from './hole.ts';
 
 /**
@@ -42,7 +43,9 @@ export class RecentPublications {
     this.#end = { epoch, offset: Math.max(known, firstOffset + publications.length - 1) };
     publications.forEach((publication, index) => {
       const offset = firstOffset + index;
-      if (offset > known) this.#keep(this.#kept, { offset, publication: withOwnBytes(publication) });
+      if (offset <= known) return;
+      if (publication.recall !== undefined) this.#recall(offset, publication.recall);
+      this.#keep(this.#kept, { offset, publication: withOwnBytes(publication) });
     });
     if (this.#ofAll.bytes > limits.recentOfAllBytesMax) this.#restart(this.#end);
     else this.#trim(publicationsMax);
@@ -80,6 +83,9 @@ export class RecentPublications {
     if (joinsOn) this.#kept = [...before, ...this.#kept.slice(this.#begin)];
     else for (const { publication } of before) this.#count(-publication.payload.length);
     if (joinsOn) this.#begin = 0;
+    // A tombstone may have come while the page was under way. If it was trimmed meanwhile, the page does not join on.
+    const tombstones = this.#kept.slice(this.#begin).filter(({ publication }) => publication.recall !== undefined);
+    for (const { offset, publication } of tombstones) if (publication.recall !== undefined) this.#recall(offset, publication.recall);
     this.#trim(publicationsMax);
     this.#floor = this.first - 1;
   }
@@ -126,6 +132,19 @@ export class RecentPublications {
     this.#floor = undefined;
   }
 
+  /** Takes the content of what a tombstone recalls. */
+  #recall(offset: number, recall: Recall): void {
+    const { first } = this;
+    eachRecalled({ offset, recall }, { after: first - 1, upto: this.#kept.at(-1)?.offset ?? 0 }, (each) => {
+      const index = this.#begin + each - first;
+      const kept = this.#kept[index];
+      if (kept === undefined) return;
+      const publication = withoutContent(kept.publication);
+      this.#count(publication.payload.length - kept.publication.payload.length);
+      this.#kept[index] = { offset: each, publication };
+    });
+  }
+
   #keep(list: KeptPublication[], kept: KeptPublication): void {
     list.push(kept);
     this.#count(kept.publication.payload.length);
@@ -149,10 +168,11 @@ export class RecentPublications {
   }
 }
 
-/** What a client that has missed these is sent: each one as it was published, but expired ones. */
+/** What a client that has missed these is sent: each one as it was published, but expired and recalled ones. */
 export function catchUpOf(kept: readonly KeptPublication[], wall: number): readonly PlacedPublication[] {
   return kept.flatMap(({ offset, publication }) => {
-    const { ttlMs, acceptedAt, conflation } = publication;
+    const { ttlMs, acceptedAt, conflation, isRecalled } = publication;
+    if (isRecalled === true) return [];
     if (ttlMs > 0 && acceptedAt + ttlMs <= wall) return [];
     return [{ offset, publication, count: conflation?.mode === 'Sum' ? conflation.count : undefined }];
   });

@@ -10,8 +10,8 @@ export interface Rewound {
 }
 
 /**
- * The newest publications of some that have no hole: of each conflation key only the newest, and no expired one. A sum
- * has what lies within the span, and nothing before it.
+ * The newest publications of some that have no hole: of each conflation key only the newest, and no expired or recalled
+ * one. A sum has what lies within the span, and nothing before it. The tombstones of the span come besides.
  * @param publicationsMax most of them
  * @param canSum whether the client can be told a sum
  * @param wall Unix milliseconds
@@ -22,7 +22,8 @@ export function rewind(
   { canSum, wall }: { readonly canSum: boolean; readonly wall: number },
 ): Rewound | undefined {
   const placed = catchUpOf(kept, wall).map(({ offset, publication }): PlacedPublication => ({ offset, publication, count: undefined }));
-  const newest = conflate(placed, canSum).kept.slice(-publicationsMax);
+  const contents = placed.filter(({ publication }) => publication.recall === undefined);
+  const newest = conflate(contents, canSum).kept.slice(-publicationsMax);
   const [first] = newest;
   if (first === undefined || publicationsMax < 1) return undefined;
   return {

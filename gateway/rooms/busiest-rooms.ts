@@ -43,7 +43,7 @@ interface Losses {
 
 /** Most rooms that a walk finds. */
 const busiestMax = 20;
-const onPurpose: readonly DropReason[] = ['budget', 'conflated', 'expired'];
+const onPurpose: readonly DropReason[] = ['budget', 'conflated', 'expired', 'recalled'];
 const byChance: readonly DropReason[] = ['slow', 'disconnected'];
 
 /**

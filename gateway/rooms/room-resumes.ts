@@ -85,8 +85,11 @@ export class RoomResumes {
     const { history } = this.#room.policy;
     if (history === undefined) {
       if (this.#recent !== undefined) this.close();
-    } else if (next.kind === 'batch') this.#kept().add(next.batch, keptMax(history));
-    else if (next.kind === 'continued') this.#kept().continued(next.epoch, next.earlier);
+    } else if (next.kind === 'batch') {
+      this.#kept().add(next.batch, keptMax(history));
+      // They may have what a tombstone has recalled.
+      if (next.batch.publications.some(({ recall }) => recall !== undefined)) this.#frames = [];
+    } else if (next.kind === 'continued') this.#kept().continued(next.epoch, next.earlier);
     else this.#kept().at(next.position);
   }
 
@@ -173,8 +176,9 @@ export class RoomResumes {
     }
   }
 
-  #send(member: Member, { epoch, after, upto, items }: CatchUp): void {
+  #send(member: Member, { epoch, after, upto, items: all }: CatchUp): void {
     const { encoding } = member.memberClass;
+    const items = encoding.canTell ? all : all.filter(({ publication }) => publication.recall === undefined);
     const span = { channel: this.#room.channel, epoch, after, upto, leftOut: upto - after - items.length };
     if (this.#framesUpto !== upto) this.#frames = [];
     this.#framesUpto = upto;

@@ -216,7 +216,7 @@ export const gateways: Dashboard = {
           unit: 'cps',
           queries: [
             {
-              expression: `${sum(rate('barrage_gateway_publications_dropped_total', `${ofPods},reason=~"budget|conflated|expired"`), 'pod', 'reason')}>0`,
+              expression: `${sum(rate('barrage_gateway_publications_dropped_total', `${ofPods},reason=~"budget|conflated|expired|recalled"`), 'pod', 'reason')}>0`,
               legend: '{{pod}} {{reason}}',
             },
           ],

@@ -245,11 +245,11 @@ export const overview: Dashboard = {
           kind: 'lines',
           title: 'Left out on purpose',
           description:
-            "Publications × members that the channels' policies left out: over the budget, conflated with a newer one, or expired.",
+            "Publications × members that the channels' policies left out: over the budget, conflated with a newer one, expired, or recalled before they were sent.",
           unit: 'cps',
           queries: [
             {
-              expression: `${sum(rate('barrage_gateway_publications_dropped_total', `${ofPools},reason=~"budget|conflated|expired"`), 'reason')}>0`,
+              expression: `${sum(rate('barrage_gateway_publications_dropped_total', `${ofPools},reason=~"budget|conflated|expired|recalled"`), 'reason')}>0`,
               legend: '{{reason}}',
             },
           ],

@@ -87,6 +87,7 @@ const reasons = [
   ['budget', 'left out', "more than the policy's budget"],
   ['conflated', 'left out', 'replaced by a newer one, or summed'],
   ['expired', 'left out', 'older than their time to live'],
+  ['recalled', 'left out', 'taken back before it was sent'],
   ['slow', 'lost', 'the client reads too slowly'],
   ['disconnected', 'lost', 'the client was gone before its turn'],
 ] as const;

@@ -15,6 +15,7 @@ export const seriesUnits = {
   budget: 'perSecond',
   conflated: 'perSecond',
   expired: 'perSecond',
+  recalled: 'perSecond',
   /** Publications × members lost, by reason. */
   slow: 'perSecond',
   disconnected: 'perSecond',

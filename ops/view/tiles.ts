@@ -38,7 +38,7 @@ function sumOf(figures: Figures, names: readonly SeriesName[]): number | null {
 }
 
 function gatewayTiles(figures: Figures, connectionsMax: number): readonly Tile[] {
-  const leftOut = ['budget', 'conflated', 'expired'] as const;
+  const leftOut = ['budget', 'conflated', 'expired', 'recalled'] as const;
   const lost = ['slow', 'disconnected'] as const;
   const rate = (value: number | null | undefined): string => shortText(value);
   return [

@@ -38,8 +38,10 @@ export const pureFiles: readonly string[] = [
     'liveness',
     'move',
     'position',
+    'recalls',
     'server-clock',
     'snapshot-gate',
+    'sums',
     'wire',
   ].map((name) => `client/${name}.ts`),
   ...[

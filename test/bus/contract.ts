@@ -4,12 +4,14 @@ import { gatewayNumberMax } from '../../core/client-id.ts';
 import { limits } from '../../core/limits.ts';
 import { isOrderOf } from '../../core/publication.ts';
 import { describeHistoryContract } from './history-contract.ts';
+import { describeRecallContract } from './recall-contract.ts';
 import { describeKeysContract } from './keys-contract.ts';
 import { AnsweringGateway, Listener, publication, question, until, untilUp, type World } from './world.ts';
 
 /** What every implementation of the bus promises: `core/bus/bus.ts` in examples. */
 export function describeBusContract(implementation: string, start: () => Promise<World>): void {
   describeHistoryContract(implementation, start);
+  describeRecallContract(implementation, start);
   describeKeysContract(implementation, start);
   describe(`the channel log of the ${implementation} bus`, () => {
     let world: World;

@@ -5,6 +5,7 @@ import { readMessage } from '../../client/wire.ts';
 import { closeCodes, reconnectsAfter } from '../../core/close-codes.ts';
 import { encodeBinaryBatch, encodePlainBatch, encodeTextBatch, encodeTextItem } from '../../gateway/encoding/batch.ts';
 import type { PlacedPublication, Publication } from '../../core/publication.ts';
+import { tombstone } from '../../core/recall.ts';
 import { v1Encoding } from '../../gateway/encoding/encodings.ts';
 import { identifiedStreamEncoding } from '../../gateway/encoding/event-stream.ts';
 import { parseCommand } from '../../gateway/commands/v1-command.ts';
@@ -45,7 +46,7 @@ function payloadOf(frameBytes: Buffer): Buffer {
 }
 
 test('the document has all the vectors', () => {
-  expect(vectors.size).toBe(24);
+  expect(vectors.size).toBe(26);
 });
 
 test('a text batch is written as documented, and read by the SDK as what was published', () => {
@@ -97,6 +98,24 @@ test('a binary batch is written as documented, and read by the SDK as what was p
     ],
   });
   if (message.type === 'batch') expect(Buffer.from(message.publications[1]?.data ?? '')).toEqual(voice.payload);
+});
+
+test('a recall is written as documented, in text and in binary batches, and read by the SDK', () => {
+  const recalling = tombstone({ kind: 'offsets', offsets: [2, 5] }, acceptedAt + 40);
+  const clearing = tombstone({ kind: 'all' }, acceptedAt + 40);
+  const textBatch = v1Encoding.batch(span, [first, { offset: 9, publication: recalling, count: undefined }]);
+  expect(payloadOf(textBatch ?? Buffer.alloc(0)).toString()).toBe(text('batch-recall json'));
+  const clear = v1Encoding.batch({ ...span, after: 8, leftOut: 0 }, [{ offset: 9, publication: clearing, count: undefined }]);
+  expect(payloadOf(clear ?? Buffer.alloc(0)).toString()).toBe(text('batch-clear json'));
+  expect(readMessage(text('batch-recall json'))).toMatchObject({
+    publications: [{ offset: 7, data: '{"text":"弹幕"}', acceptedAt }],
+    tombstones: [{ offset: 9, offsets: [2, 5] }],
+  });
+  expect(readMessage(text('batch-clear json'))).toMatchObject({ publications: [], tombstones: [{ offset: 9, upto: 8 }] });
+  const voices = [voice, clearing, voice].map((publication, index) => ({ offset: 7 + index, publication, count: undefined }));
+  const binary = readMessage(new Uint8Array(payloadOf(encodeBinaryBatch(span, voices))).buffer);
+  // The voice before the clear is not told any more.
+  expect(binary).toMatchObject({ publications: [{ offset: 9, acceptedAt: acceptedAt + 40 }], tombstones: [{ offset: 8, upto: 7 }] });
 });
 
 test('a plain batch is written as documented: each payload verbatim in a frame of its own', () => {

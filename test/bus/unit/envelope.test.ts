@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { EnvelopeError, decodeEnvelope, type Envelope } from '../../../core/bus/envelope.ts';
+import { EnvelopeError, decodeEnvelope, tombstoneBackMs, type Envelope } from '../../../core/bus/envelope.ts';
 import { limits } from '../../../core/limits.ts';
-import type { Publication } from '../../../core/publication.ts';
+import type { Publication, Recall } from '../../../core/publication.ts';
+import { tombstone } from '../../../core/recall.ts';
 import { encodeEnvelope, publication } from '../world.ts';
 
 const whole = fc.maxSafeNat();
@@ -19,7 +20,8 @@ const anyPublication: fc.Arbitrary<Publication> = fc.record({
     fc.record({
       key: text(limits.conflateKeyBytesMax),
       mode: fc.constantFrom('Latest' as const, 'Sum' as const),
-      count: fc.nat(limits.conflateCountMax),
+      // Nobody publishes a count of 0: it is the mark of a tombstone.
+      count: fc.integer({ min: 1, max: limits.conflateCountMax }),
     }),
     { nil: undefined },
   ),
@@ -39,6 +41,33 @@ test('what is decoded is what was encoded', () => {
       expect(decodeEnvelope(encodeEnvelope(envelope))).toEqual(envelope);
     }),
   );
+});
+
+test.each<Recall>([{ kind: 'all' }, { kind: 'offsets', offsets: [1, 7, 2 ** 53 - 2] }])(
+  'a tombstone is decoded as it was encoded: %o',
+  (recall) => {
+    const sent = tombstone(recall, 1_790_000_000_000);
+    const bytes = encodeEnvelope({ epoch: 'e', firstOffset: 9, publications: [publication('a'), sent] });
+    expect(decodeEnvelope(bytes).publications).toEqual([publication('a'), sent]);
+  },
+);
+
+test('a gateway of an older version takes a tombstone for a publication that has expired', () => {
+  const acceptedAt = 1_790_000_000_000;
+  const bytes = encodeEnvelope({ epoch: 'e', firstOffset: 1, publications: [tombstone({ kind: 'all' }, acceptedAt)] });
+  // Without its mark, the count 0, it is read as the older version reads it.
+  expect(bytes.readUInt32BE(27)).toBe(0);
+  bytes.writeUInt32BE(1, 27);
+  const [read] = decodeEnvelope(bytes).publications;
+  expect(read).toMatchObject({ kind: 'text', priority: 'high', conflation: { key: '', mode: 'Latest', count: 1 }, sender: undefined });
+  // Its clock may be behind by 5 s all but 1 ms.
+  expect(read!.ttlMs).toBeGreaterThan(0);
+  expect(read!.acceptedAt + read!.ttlMs).toBe(acceptedAt - tombstoneBackMs + 1);
+});
+
+test('a tombstone that does not say what it recalls is refused', () => {
+  const sent = { ...tombstone({ kind: 'all' }, 1_790_000_000_000), payload: Buffer.from('{"offsets":[2,1]}') };
+  expect(() => decodeEnvelope(encodeEnvelope({ epoch: 'e', firstOffset: 9, publications: [sent] }))).toThrow(EnvelopeError);
 });
 
 test('arbitrary bytes are an envelope or an EnvelopeError, never another failure', () => {

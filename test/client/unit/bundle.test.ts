@@ -2,9 +2,9 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 
-const gzipBytesMax = 14 * 1024;
+const gzipBytesMax = 15 * 1024;
 
-test('the client is at most 14 KB minified and compressed, and needs nothing that a browser lacks', async () => {
+test('the client is at most 15 KB minified and compressed, and needs nothing that a browser lacks', async () => {
   const { outputFiles, metafile } = await build({
     entryPoints: ['client/barrage.ts'],
     bundle: true,

@@ -50,7 +50,7 @@ test.each([true, false])(
           const sent = publications.filter((each) => each.publication.priority === priority).length;
           expect(sent + (leftOut?.ofPriority(priority) ?? 0)).toBe(came.filter((each) => each.priority === priority).length);
         }
-        expect(window.take(wall, came.length)).toEqual({ canSum, publications: [], leftOut: undefined });
+        expect(window.take(wall, came.length)).toEqual({ canSum, hasTombstones: false, publications: [], leftOut: undefined });
       }),
     );
   },

@@ -4,6 +4,8 @@ import { BusUnavailable } from '../../../core/bus/bus.ts';
 import { createMemoryBus } from '../../../core/bus/memory.ts';
 import type { HistoryPage, HistoryQuery } from '../../../core/history.ts';
 import { limits } from '../../../core/limits.ts';
+import type { Recall } from '../../../core/publication.ts';
+import { tombstone } from '../../../core/recall.ts';
 import { HistoryReads } from '../../../gateway/pull/history-reads.ts';
 import { PullDocuments, type Answer } from '../../../gateway/pull/pull-documents.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -41,6 +43,10 @@ class Rig {
     }
   }
 
+  async recall(recall: Recall): Promise<void> {
+    await this.bus.log.append(channel, [tombstone(recall, this.clock.wall())], history);
+  }
+
   head(): Promise<Answer> {
     return this.documents.head(channel, history);
   }
@@ -75,15 +81,16 @@ test('10,000 who ask for a head at once, and all who ask within a second, cost o
   expect(rig.reads).toBe(2);
 });
 
-test('10,000 who ask for a segment cost one read of it, and later ones none', async () => {
+test('10,000 who ask for a segment cost one read of it, and later ones only that of a head a second', async () => {
   const rig = new Rig();
   await rig.publish(100);
   const answers = await Promise.all(Array.from({ length: 10_000 }, () => rig.segment(1)));
   expect(new Set(answers).size).toBe(1);
   expect(bodyOf<PulledBatch>(await rig.segment(1))).toMatchObject({ after: 50, upto: 100, items: { length: 50 } });
   rig.clock.time += 30_000;
-  await rig.segment(1);
   expect([rig.reads, rig.encoded]).toEqual([2, ['head', 'segment']]);
+  for (let index = 0; index < 100; index++) await rig.segment(1);
+  expect([rig.reads, rig.encoded]).toEqual([3, ['head', 'segment', 'head']]);
 });
 
 test('a segment that is not closed is refused for a second, without a read where the head shows it', async () => {
@@ -125,11 +132,38 @@ test('a segment is gone when its oldest publication is, in the cache or not; the
   expect(codeOf(await rig.segment(0))).toBe('document');
   rig.clock.time += 1;
   expect(codeOf(await rig.segment(0))).toBe('gone');
+  rig.clock.time += 1_000;
   expect(bodyOf<PulledHead>(await rig.head())).toMatchObject({ offset: 61, open: { after: 60, upto: 61 } });
   // A shorter time to live counts at once.
   const shorter = { size: 10, ttlSeconds: 1 };
   rig.clock.time += 1_000;
   expect(codeOf(await rig.documents.segment(channel, { epoch: rig.epoch, number: 0, after: 0 }, shorter))).toBe('gone');
+});
+
+test('a tombstone is in the head; what it recalls is left out there, and of segments that were encoded before', async () => {
+  const rig = new Rig();
+  await rig.publish(60);
+  const before = await rig.segment(0);
+  expect(bodyOf<PulledBatch>(before)).toMatchObject({ leftOut: 0, items: { length: 50 } });
+  await rig.recall({ kind: 'offsets', offsets: [7, 55] });
+  rig.clock.time += 1_000;
+  const after = bodyOf<PulledBatch>(await rig.segment(0));
+  expect(after).toMatchObject({ after: 0, upto: 50, leftOut: 1, items: { length: 49 } });
+  expect(after.items.map(({ offset }) => offset)).not.toContain(7);
+  const { open } = bodyOf<PulledHead>(await rig.head());
+  expect(open).toMatchObject({ after: 50, upto: 61, leftOut: 1, items: { length: 10 } });
+  expect(open.items.at(-1)).toEqual({ offset: 61, recall: { offsets: [7, 55] } });
+  // The segment is read again once, and then held.
+  const { reads } = rig;
+  await rig.segment(0);
+  expect(rig.reads).toBe(reads);
+  await rig.recall({ kind: 'all' });
+  rig.clock.time += 1_000;
+  expect(bodyOf<PulledBatch>(await rig.segment(0))).toMatchObject({ after: 0, upto: 50, leftOut: 50, items: [] });
+  expect(bodyOf<PulledHead>(await rig.head()).open.items).toEqual([
+    { offset: 61, recall: { offsets: [7, 55] } },
+    { offset: 62, recall: { upto: 61 } },
+  ]);
 });
 
 test('a history that is shorter than the open segment costs no second read', async () => {

@@ -13,6 +13,7 @@ import {
   segmentSpan,
   standingOf,
 } from '../../../gateway/pull/segments.ts';
+import { withoutContent } from '../../../core/recall.ts';
 import { publication } from '../../support/publications.ts';
 
 const history = { size: 1000, ttlSeconds: 60 };
@@ -97,6 +98,9 @@ test('an open segment that is larger than one answer is told from its beginning'
   expect(lacksOldest(order, kept(102, 130), 2 * bytes)).toBe(true);
   expect(lacksOldest(order, kept(102, 130), 2 * bytes + 1)).toBe(false);
   expect(lacksOldest(order, [], 1)).toBe(false);
+  // What was recalled took its part of the answer, and has no bytes any more.
+  const recalled = kept(102, 130).map(({ offset, publication: each }) => ({ offset, publication: withoutContent(each) }));
+  expect(lacksOldest(order, recalled, 2 * bytes + 1)).toBe(true);
   const keep = { history, now: 2_000 };
   expect(openPart(order, { newest: kept(110, 130), oldest: kept(101, 121) }, keep)).toEqual(kept(101, 121));
   expect(openPart(order, { newest: kept(110, 130), oldest: kept(110, 130) }, keep)).toEqual(kept(110, 130));

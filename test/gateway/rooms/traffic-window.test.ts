@@ -60,7 +60,7 @@ test('a window gives rates of what happened in it, the largest first', async () 
     loadRatio: 0.1,
     publicationsPerSecond: 20,
     deliveredPerSecond: 200,
-    droppedPerSecond: { budget: 30, conflated: 0, expired: 0, slow: 0, disconnected: 0 },
+    droppedPerSecond: { budget: 30, conflated: 0, expired: 0, recalled: 0, slow: 0, disconnected: 0 },
   });
 });
 
