@@ -150,6 +150,11 @@ export const limits = {
   handoverMs: 10_000,
   /** Most flushes of one room under way at once; at it the room collects until one is written. */
   fanOutFlushesMax: 16,
+  /**
+   * Most milliseconds between two looks at the clock that count as CPU time of a flush. The work between them is short:
+   * a longer time is one in which the process stood still (a paused machine, a throttled container).
+   */
+  flushStepMsMax: 100,
   /** Most CPU time of one room's flushes under way, in milliseconds, unless a single flush takes more. */
   fanOutBacklogMsMax: 200,
   /** Most auth webhook requests of one gateway under way; further clients are told to come back. */

@@ -81,7 +81,7 @@ export class FanOut {
       this.#flushes.delete(room);
       if (queue.length > 0) this.#flushes.set(room, queue);
       const now = this.#options.clock.monotonic();
-      room.spentMs += now - at;
+      room.spentMs += Math.min(now - at, limits.flushStepMsMax);
       if (flush?.marks !== undefined) mark(flush.marks, at, now);
       at = now;
       if (isDone) {

@@ -1,3 +1,4 @@
+import { limits } from '../../core/limits.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { ChannelPolicy } from '../../core/policy/policy.ts';
 import type { LogBatch, Position } from '../../core/publication.ts';
@@ -349,7 +350,7 @@ export class Room implements MemberRoom, IntakeRoom {
     }
     this.records.begin(cut, classes);
     this.#meter.begun();
-    this.#meter.spentMs += clock.monotonic() - startedAt;
+    this.#meter.spentMs += Math.min(clock.monotonic() - startedAt, limits.flushStepMsMax);
     metrics.flushed(cut, this.#merger.windowMs);
     const trace = this.#traces.begin({ cut, classes, deliveries, cutAt: startedAt }, this.policy, this.#merger.windowMs);
     fanOut.add({

@@ -8,6 +8,8 @@ import type { Member } from '../../../gateway/rooms/members.ts';
 /** A fan-out on a loop whose time passes by writing: 5 µs for each write. */
 class Loop {
   timeMs = 0;
+  /** The process stands still for so long at its next write. */
+  stillMs = 0;
   readonly slicesMs: number[] = [];
   readonly done: { readonly what: string; readonly at: number }[] = [];
   readonly #soon: (() => void)[] = [];
@@ -28,7 +30,8 @@ class Loop {
 
   flush(room: FannedOut, members: number, what: string, onDone: () => void = () => {}): Flush {
     const sendBatch = (): boolean => {
-      this.timeMs += 0.005;
+      this.timeMs += this.stillMs + 0.005;
+      this.stillMs = 0;
       return true;
     };
     const connection = { sendBatch } as Partial<Connection> as Connection;
@@ -89,4 +92,14 @@ test('a room is charged for the time of its own writes', () => {
   loop.run();
   expect(large.spentMs).toBeCloseTo(10, 6);
   expect(small.spentMs).toBeCloseTo(0.5, 6);
+});
+
+test('a room is not charged for a time in which the process stood still', () => {
+  const loop = new Loop();
+  const room = loop.room();
+  loop.stillMs = 4_000;
+  loop.fanOut.add(loop.flush(room, 128, 'interrupted'));
+  loop.run();
+  expect(loop.timeMs).toBeGreaterThan(4_000);
+  expect(room.spentMs).toBeCloseTo(limits.flushStepMsMax + 64 * 0.005, 6);
 });
