@@ -8,6 +8,7 @@ export const unitFolders: readonly string[] = [
   'test/architecture',
   'test/bench/unit',
   'test/bus/unit',
+  'test/chaos/unit',
   'test/cli/unit',
   'test/client/unit',
   'test/core',

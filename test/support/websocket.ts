@@ -1,15 +1,21 @@
 import { once } from 'node:events';
-import { vi } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import type { Batch, BatchItem, CommandError, Gap, ServerMessage, SubscribeResult } from '../../core/protocol/barrage-v1.ts';
 
+const untilMs = 15_000;
+
 /**
- * Waits for a condition, not for a time.
+ * Waits for a condition, not for a time. Works outside of tests too.
  * @param interval between two looks, in milliseconds: longer where a look costs a command
  * @throws when it does not hold within 15 s
  */
 export async function until(condition: () => unknown, interval = 2): Promise<void> {
-  await vi.waitUntil(condition, { timeout: 15_000, interval });
+  const since = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - since > untilMs) throw new Error(`it does not hold within ${untilMs / 1000} s: ${String(condition)}`);
+    await pause(interval);
+  }
 }
 
 interface ReceivedFrame {

@@ -1,0 +1,32 @@
+import { isOrderOf } from '../../core/publication.ts';
+import type { Gap } from './fault.ts';
+import type { Absence, ChannelRules, Incident } from './record.ts';
+
+/**
+ * After the world is whole again a gap may still come of what was done to it: a lost subscription is found within ten
+ * seconds, and any process may stand still for some.
+ */
+const graceMs = 20_000;
+/** Most publications that a client which comes back is given, by default. */
+const resumePublicationsMax = 300;
+
+/** Whether something that was done to the world may cost this viewer this gap. */
+export function isExplained(gap: Gap, rules: ChannelRules, known: KnownTroubles): boolean {
+  const near = known.incidents.filter(({ from, to }) => from <= gap.at && gap.at <= to + graceMs);
+  if (near.some(({ data }) => data)) return true;
+  const wasAway = known.absences.some(({ from, to }) => from <= gap.at && gap.at <= to + graceMs);
+  const isOfConnection = near.some(({ connections }) => connections) && (wasAway || gap.reason !== 'reconnect');
+  if (rules.history) return isOfConnection && isTooLong(gap);
+  return isOfConnection || near.some(({ bus }) => bus);
+}
+
+interface KnownTroubles {
+  readonly incidents: readonly Incident[];
+  /** Of this viewer. */
+  readonly absences: readonly Absence[];
+}
+
+/** Whether a client that comes back is not given so many publications. */
+function isTooLong({ from, to }: Gap): boolean {
+  return from !== undefined && isOrderOf(from, to.epoch) && to.offset - from.offset > resumePublicationsMax;
+}

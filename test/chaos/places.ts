@@ -1,0 +1,59 @@
+import type { Publication } from './record.ts';
+
+/** Which publication is where, by the answers of publishers and by what viewers were given. Of one channel. */
+export class Places {
+  readonly #numbers = new Map<string, number>();
+  /** The orders in which a number is known to have a place. */
+  readonly #orders = new Map<number, Set<string>>();
+  readonly #byNumber: ReadonlyMap<number, Publication>;
+  /** Accepted publications by their offset: in several orders there may be several. */
+  readonly #byOffset = new Map<number, readonly Publication[]>();
+
+  constructor(publications: readonly Publication[]) {
+    this.#byNumber = new Map(publications.map((each) => [each.number, each]));
+    for (const publication of publications) {
+      const { position } = publication;
+      if (position === undefined) continue;
+      this.#put(position.epoch, position.offset, publication.number);
+      this.#byOffset.set(position.offset, [...(this.#byOffset.get(position.offset) ?? []), publication]);
+    }
+  }
+
+  publication(number: number): Publication | undefined {
+    return this.#byNumber.get(number);
+  }
+
+  /** A viewer was given this number there. @returns the number that is known to be there, where it is another one */
+  seen(epoch: string, offset: number, number: number): number | undefined {
+    const known = this.#numbers.get(keyOf(epoch, offset));
+    if (known === undefined) this.#put(epoch, offset, number);
+    return known === undefined || known === number ? undefined : known;
+  }
+
+  /**
+   * The publication at a place. One that was accepted in an earlier order has the same offset in the order that
+   * continues it.
+   */
+  at(epoch: string, offset: number): Publication | undefined {
+    const number = this.#numbers.get(keyOf(epoch, offset));
+    if (number !== undefined) return this.#byNumber.get(number);
+    const others = this.#byOffset.get(offset) ?? [];
+    return others.length === 1 ? others[0] : undefined;
+  }
+
+  /** Whether an accepted publication has a place in its own order alone, of which another order knows nothing. */
+  isGone({ number, position }: Publication): boolean {
+    const orders = this.#orders.get(number) ?? new Set();
+    return position !== undefined && orders.size === 1 && orders.has(position.epoch);
+  }
+
+  #put(epoch: string, offset: number, number: number): void {
+    this.#numbers.set(keyOf(epoch, offset), number);
+    const orders = this.#orders.get(number) ?? new Set();
+    this.#orders.set(number, orders.add(epoch));
+  }
+}
+
+function keyOf(epoch: string, offset: number): string {
+  return `${epoch}/${offset}`;
+}

@@ -1,0 +1,231 @@
+import { describe, expect, test } from 'vitest';
+import { faultsOf } from '../checker.ts';
+import type { Absence, ChannelRules, Entry, Incident, Item, Journal, KeptHistory, Publication, RoundRecord } from '../record.ts';
+
+const first = 'aaaaaabbbbbbbb';
+const second = 'cccccceeeeeeee';
+
+function published(number: number, more: Partial<Publication> = {}): Publication {
+  const position = { epoch: first, offset: number };
+  return {
+    number,
+    channel: 'c',
+    priority: 'normal',
+    isKeyed: false,
+    conflation: undefined,
+    words: '',
+    sentAt: number * 1000,
+    answeredAt: number * 1000 + 10,
+    fate: 'yes',
+    position,
+    ...more,
+  };
+}
+
+/** A batch of the publications whose numbers are their offsets, or of these items. */
+function batch(after: number, upto: number, items?: readonly Item[], epoch = first): Entry {
+  const all = Array.from({ length: upto - after }, (_, index): Item => [after + index + 1, after + index + 1]);
+  return { kind: 'batch', at: upto * 1000, epoch, after, upto, items: items ?? all };
+}
+
+function gap(from: number, to: number, more: Partial<Extract<Entry, { kind: 'gap' }>> = {}): Entry {
+  const [start, end] = [from, to].map((offset) => ({ epoch: first, offset }));
+  return { kind: 'gap', at: to * 1000, from: start, to: end!, reason: 'missed', ...more };
+}
+
+interface Told {
+  readonly entries: readonly Entry[];
+  readonly publications?: readonly Publication[];
+  readonly rules?: Partial<ChannelRules>;
+  readonly journal?: Partial<Journal>;
+  readonly incidents?: readonly Incident[];
+  readonly absences?: readonly Absence[];
+  readonly others?: readonly Journal[];
+  readonly earlier?: readonly Publication[];
+  readonly histories?: readonly KeptHistory[];
+  readonly overloads?: readonly number[];
+}
+
+const five = [1, 2, 3, 4, 5].map((number) => published(number));
+const anyTime = { from: 0, to: 1e9 };
+const ofBus: Incident = { what: 'redis-cut', connections: false, bus: true, data: false, ...anyTime };
+const ofConnections: Incident = { what: 'gateway-kill', connections: true, bus: false, data: false, ...anyTime };
+const ofData: Incident = { what: 'redis-lose', connections: false, bus: true, data: true, ...anyTime };
+
+function journalOf(entries: readonly Entry[], more: Partial<Journal> = {}): Journal {
+  return { viewer: 'v', channel: 'c', start: { epoch: first, offset: 0 }, entries, isThinned: false, isWhole: true, ...more };
+}
+
+/** The kinds of the faults that the checker finds. */
+function kinds({
+  entries,
+  publications = five,
+  rules,
+  journal,
+  incidents = [],
+  absences = [],
+  others = [],
+  earlier = [],
+  histories = [],
+  overloads = [],
+}: Told): readonly string[] {
+  const record: RoundRecord = {
+    publications,
+    earlier,
+    histories,
+    journals: [journalOf(entries, journal), ...others],
+    absences,
+    incidents,
+    overloads,
+    channels: [{ name: 'c', history: false, budget: false, ...rules }],
+  };
+  return faultsOf(record).map(({ kind }) => kind);
+}
+
+test('what came once, in order and whole is no fault', () => {
+  expect(kinds({ entries: [batch(0, 2), batch(2, 5)] })).toEqual([]);
+});
+
+describe('each kind of fault is found', () => {
+  test.each<[string, readonly string[], Told]>([
+    ['a hole that was not told', ['jump', 'untold'], { entries: [batch(0, 2), batch(3, 5)] }],
+    ['what comes again', ['jump', 'twice', 'twice'], { entries: [batch(0, 3), batch(1, 5)] }],
+    ['a number at two offsets', ['contradiction', 'twice', 'misplaced'], { entries: [batch(0, 5, [[1, 1], [2, 2], [3, 3], [4, 3], [5, 5]])] }], // prettier-ignore
+    ['another order within a batch', ['order'], { entries: [batch(0, 5, [[1, 1], [3, 3], [2, 2], [4, 4], [5, 5]])] }], // prettier-ignore
+    ['an offset outside of the span', ['order', 'left-out'], { entries: [batch(0, 4, [[1, 1], [2, 2], [3, 3], [4, 4], [5, 5]]), batch(4, 5, [])] }], // prettier-ignore
+    ['the end is missing', ['untold', 'untold'], { entries: [batch(0, 3)] }],
+    ['something left out that nothing stands for', ['left-out'], { entries: [batch(0, 5, [[1, 1], [2, 2], [4, 4], [5, 5]])] }], // prettier-ignore
+    ['a gap without a cause', ['gap-unexplained'], { entries: [batch(0, 2), gap(2, 3), batch(3, 5)] }],
+    ['a gap that begins elsewhere', ['gap-span'], { entries: [batch(0, 2), gap(1, 3), batch(3, 5)], incidents: [ofBus] }],
+    ['a gap that leads back', ['gap-span', 'jump', 'left-out'], { entries: [batch(0, 5), gap(5, 3), batch(4, 5, [])], incidents: [ofBus] }],
+    ['a gap in a channel with a history', ['gap-unexplained'], { entries: [batch(0, 2), gap(2, 3), batch(3, 5)], incidents: [ofBus], rules: { history: true } }], // prettier-ignore
+    ['a gap by a reconnect of a viewer that was never away', ['gap-unexplained'], { entries: [batch(0, 2), gap(2, 3, { reason: 'reconnect' }), batch(3, 5)], incidents: [ofConnections] }], // prettier-ignore
+  ])('%s', (_, expected, told) => {
+    expect(kinds(told)).toEqual(expected);
+  });
+
+  test('what its sender was told is not published', () => {
+    const refused = published(3, { fate: 'no', position: undefined });
+    expect(kinds({ entries: [batch(0, 5)], publications: five.with(2, refused) })).toEqual(['refused']);
+  });
+
+  test('what nobody published to this channel', () => {
+    const elsewhere = published(3, { channel: 'd' });
+    expect(kinds({ entries: [batch(0, 5)], publications: five.with(2, elsewhere) })).toEqual(['stranger']);
+  });
+
+  test('a place that two publications were given', () => {
+    const same = published(4, { position: { epoch: first, offset: 3 } });
+    expect(kinds({ entries: [batch(0, 3), batch(3, 5, [[5, 5]])], publications: five.with(3, same) })).toContain('place-twice');
+  });
+
+  test('two viewers that are given different publications of one place', () => {
+    const unknown = [1, 2].map((number) => published(number, { fate: 'unknown', position: undefined }));
+    const other = journalOf([batch(0, 1, [[1, 2]])], { viewer: 'w' });
+    expect(kinds({ entries: [batch(0, 1, [[1, 1]])], publications: unknown, others: [other] })).toEqual(['contradiction']);
+  });
+
+  test('an order that is not the publishers’', () => {
+    const late = published(1, { sentAt: 90_000, answeredAt: 90_010 });
+    expect(kinds({ entries: [batch(0, 5)], publications: five.with(0, late) })).toContain('publish-order');
+  });
+
+  test('a history with a hole, with something else, or without what was accepted', () => {
+    const found = (items: readonly Item[]): readonly string[] =>
+      kinds({ entries: [batch(0, 5)], histories: [{ channel: 'c', epoch: first, items }] });
+    expect(found([[1, 1], [2, 2], [3, 3], [4, 4], [5, 5]])).toEqual([]); // prettier-ignore
+    expect(found([[3, 3], [4, 4], [5, 5]])).toEqual([]); // prettier-ignore
+    expect(found([[2, 2], [4, 4], [5, 5]])).toEqual(['history', 'history']); // prettier-ignore
+    expect(found([[4, 4]])).toEqual(['history']);
+    expect(found([[4, 4], [5, 6]])).toEqual(['history', 'history']); // prettier-ignore
+  });
+
+  test('a sum that is too small, or too large', () => {
+    const liked = five.map((each) => ({ ...each, conflation: { key: 'like', mode: 'Sum', count: 2 } as const }));
+    expect(kinds({ entries: [batch(0, 5, [[5, 5, 10]])], publications: liked })).toEqual([]);
+    expect(kinds({ entries: [batch(0, 5, [[5, 5, 8]])], publications: liked })).toEqual(['sum']);
+    expect(kinds({ entries: [batch(0, 5, [[5, 5, 12]])], publications: liked })).toEqual(['sum']);
+  });
+
+  test('a budget that leaves out the higher priority', () => {
+    const high = five.with(2, published(3, { priority: 'high' }));
+    const entries = [batch(0, 5, [[1, 1], [4, 4]])]; // prettier-ignore
+    expect(kinds({ entries, publications: five, rules: { budget: true } })).toEqual([]);
+    expect(kinds({ entries, publications: high, rules: { budget: true } })).toEqual(['left-out']);
+    expect(kinds({ entries, publications: high, journal: { isThinned: true } })).toEqual(['left-out']);
+  });
+});
+
+describe('what is not promised is no fault', () => {
+  test('a gap that was announced, by what was done', () => {
+    expect(kinds({ entries: [batch(0, 2), gap(2, 3), batch(3, 5)], incidents: [ofBus] })).toEqual([]);
+  });
+
+  test('a gap of a viewer that had no connection', () => {
+    const absences = [{ viewer: 'v', from: 2000, to: 3000 }];
+    const entries = [batch(0, 2), gap(2, 3, { reason: 'reconnect' }), batch(3, 5)];
+    expect(kinds({ entries, incidents: [ofConnections], absences })).toEqual([]);
+    expect(kinds({ entries, incidents: [ofConnections], absences, rules: { history: true } })).toEqual(['gap-unexplained']);
+  });
+
+  test('a gap long after its cause is a fault again', () => {
+    const incident = { ...ofBus, to: 1000 };
+    const entries = [batch(0, 2), gap(2, 3, { at: 60_000 }), batch(3, 5)];
+    expect(kinds({ entries, incidents: [incident] })).toEqual(['gap-unexplained']);
+  });
+
+  test('an unknown publication that came, or did not', () => {
+    const unknown = published(3, { fate: 'unknown', position: undefined });
+    expect(kinds({ entries: [batch(0, 5)], publications: five.with(2, unknown) })).toEqual([]);
+    const without = [1, 2, 4, 5].map((number, index) => published(number, { position: { epoch: first, offset: index + 1 } }));
+    const entries = [
+      batch(
+        0,
+        4,
+        without.map(({ number }, index): Item => [index + 1, number]),
+      ),
+    ];
+    expect(kinds({ entries, publications: [...without, unknown] })).toEqual([]);
+  });
+
+  test('a viewer that begins with the newest gets some of an earlier round', () => {
+    const begin: Entry = { kind: 'begin', at: 2500, position: { epoch: first, offset: 1 } };
+    const [old, ...round] = five.slice(1);
+    expect(kinds({ entries: [begin, batch(1, 5)], journal: { start: undefined }, publications: round, earlier: [five[0]!, old!] })).toEqual(
+      [],
+    );
+  });
+
+  test('what an overloaded gateway left out', () => {
+    const entries = [batch(0, 5, [[1, 1], [2, 2], [4, 4], [5, 5]])]; // prettier-ignore
+    expect(kinds({ entries, overloads: [4_000] })).toEqual([]);
+    expect(kinds({ entries, overloads: [60_000] })).toEqual(['left-out']);
+  });
+
+  test('a later publication stands for those with its key', () => {
+    const latest = five.map((each) => ({ ...each, conflation: { key: 'score', mode: 'Latest', count: 1 } as const }));
+    expect(kinds({ entries: [batch(0, 5, [[5, 5]])], publications: latest })).toEqual([]);
+    expect(kinds({ entries: [batch(0, 5, [[4, 4]])], publications: latest })).toEqual(['left-out']);
+  });
+
+  test('another order that goes on at the same offset', () => {
+    const continued = five.with(4, published(5, { position: { epoch: second, offset: 5 } }));
+    const entries = [batch(0, 3), batch(3, 5, undefined, second)];
+    expect(kinds({ entries, publications: continued })).toEqual([]);
+  });
+
+  test('what a promotion lost is gone, and nothing else', () => {
+    const replaced = [...five.slice(0, 4), published(6, { position: { epoch: second, offset: 4 } })];
+    const entries = [batch(0, 3), batch(3, 4, [[4, 6]], second)];
+    expect(kinds({ entries, publications: replaced, incidents: [ofData] })).toEqual([]);
+    expect(kinds({ entries, publications: replaced, incidents: [ofBus] })).toEqual(['untold']);
+  });
+
+  test('a viewer that comes in the middle gets what comes after it', () => {
+    const begin: Entry = { kind: 'begin', at: 2500, position: { epoch: first, offset: 2 } };
+    const journal = { start: undefined };
+    expect(kinds({ entries: [begin, batch(2, 5)], journal })).toEqual([]);
+    expect(kinds({ entries: [begin, batch(2, 4)], journal })).toEqual(['untold']);
+    expect(kinds({ entries: [begin, batch(2, 4)], journal: { ...journal, isWhole: false } })).toEqual([]);
+  });
+});

@@ -1,0 +1,97 @@
+import { Barrage } from '../../client/barrage.ts';
+import type { Position } from '../../core/publication.ts';
+import type { Absence, Entry, Item, Journal } from './record.ts';
+import type { ViewerState, ViewerWish } from './viewer-messages.ts';
+
+interface Account {
+  start: Position | undefined;
+  entries: Entry[];
+}
+
+/** An SDK client that writes down what it is told of each channel. */
+export class Viewer {
+  readonly #wish: ViewerWish;
+  readonly #client: Barrage;
+  readonly #subscriptions;
+  readonly #accounts = new Map<string, Account>();
+  #absences: Absence[] = [];
+  #awaySince: number | undefined;
+
+  constructor(wish: ViewerWish) {
+    this.#wish = wish;
+    const { channels, density, rewind } = wish;
+    this.#client = new Barrage(wish.addresses);
+    this.#client.on('error', () => {});
+    this.#client.on('state', (state) => {
+      if (state === 'open') this.#endAbsence();
+      else this.#awaySince ??= Date.now();
+    });
+    this.#subscriptions = channels.map((channel) => {
+      const account: Account = { start: undefined, entries: [] };
+      this.#accounts.set(channel, account);
+      const wanted = { ...(density === undefined ? {} : { density }), ...(rewind === undefined ? {} : { rewind }) };
+      const subscription = this.#client.subscribe(channel, wanted);
+      let hasBegun = false;
+      subscription.on('state', (state) => {
+        const { position } = subscription;
+        if (state !== 'subscribed' || hasBegun || position === undefined) return;
+        hasBegun = true;
+        account.entries.push({ kind: 'begin', at: Date.now(), position });
+      });
+      subscription.on('batch', ({ epoch, after, upto, publications }) => {
+        const items = publications.map(({ offset, data, count }): Item => {
+          const number = Number.parseInt(typeof data === 'string' ? data : new TextDecoder().decode(data), 10);
+          return count === undefined ? [offset, number] : [offset, number, count];
+        });
+        account.entries.push({ kind: 'batch', at: Date.now(), epoch, after, upto, items });
+      });
+      subscription.on('gap', ({ from, to, reason }) => void account.entries.push({ kind: 'gap', at: Date.now(), from, to, reason }));
+      return subscription;
+    });
+  }
+
+  get state(): ViewerState {
+    return {
+      name: this.#wish.name,
+      isBack: this.#client.state === 'open' && this.#subscriptions.every(({ state }) => state === 'subscribed'),
+      state: `${this.#client.state}, ${this.#subscriptions.map(({ channel, state }) => `${channel} ${state}`).join(', ')}`,
+      positions: this.#subscriptions.map(({ channel, position }) => [channel, position]),
+    };
+  }
+
+  /** Members of the channel, as the gateways say. */
+  async counts(channel: string): Promise<number | undefined> {
+    return await this.#client.counts(channel).then(
+      ({ members }) => members,
+      () => undefined,
+    );
+  }
+
+  /** What it was told since the last time. */
+  journals(isWhole = true): readonly Journal[] {
+    return this.#subscriptions.map(({ channel, position }) => {
+      const account = this.#accounts.get(channel)!;
+      const { start, entries } = account;
+      account.entries = [];
+      account.start = position;
+      return { viewer: this.#wish.name, channel, start, entries, isThinned: this.#wish.density !== undefined, isWhole };
+    });
+  }
+
+  /** When it had no connection since the last time. */
+  absences(): readonly Absence[] {
+    const absences = this.#absences;
+    this.#absences = [];
+    const since = this.#awaySince;
+    return since === undefined ? absences : [...absences, { viewer: this.#wish.name, from: since, to: Date.now() }];
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #endAbsence(): void {
+    if (this.#awaySince !== undefined) this.#absences.push({ viewer: this.#wish.name, from: this.#awaySince, to: Date.now() });
+    this.#awaySince = undefined;
+  }
+}
