@@ -70,6 +70,19 @@ test('a binary publication is base64, in the batch in which it came', async () =
   ]);
 });
 
+test('what is taken back reaches a stream, and is not given to one that comes back', async () => {
+  const barrage = await TestStandalone.withPolicies(policies);
+  const stream = await EventStream.open(barrage.port, { query: 'channel=video:1' });
+  const { epoch } = await barrage.publish('video:1', 'good');
+  await until(() => stream.items('video:1').length === 1);
+  stream.leave();
+  await barrage.publish('video:1', 'bad');
+  await barrage.post('/v1/channels/video%3A1/recall', { epoch, offsets: [1, 2] });
+  const again = await EventStream.reopen(stream, { query: 'channel=video:1' });
+  await until(() => again.items('video:1').length === 1);
+  expect(again.items('video:1')).toEqual([{ offset: 3, recall: { offsets: [1, 2] } }]);
+});
+
 test('commands go by POST, and their replies come on the stream, in order with everything else', async () => {
   const barrage = await TestStandalone.withPolicies(policies);
   const stream = await EventStream.open(barrage.port);
