@@ -35,12 +35,19 @@ export function keyFault(text: string): string | undefined {
   return isGood ? undefined : `must be 1 to ${keyCharactersMax} visible ASCII characters without spaces, such as a UUID`;
 }
 
+/** A string of a structured field, without its quotes (RFC 9651, 3.3.3). */
+const fieldString = String.raw`(?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*`;
+/** Values of parameters: a number, a date, a string, a token, bytes or a truth value (RFC 9651, 3.3). */
+const fieldValue = String.raw`@?-?\d{1,15}(?:\.\d{1,3})?|"${fieldString}"|[A-Za-z*][!#$%&'*+\-.^_\x60|~:/0-9A-Za-z]*|:[A-Za-z0-9+/=]*:|\?[01]`;
+/** A string and its parameters (RFC 9651, 3.1.2 and 3.3). */
+const stringItem = new RegExp(`^ *"(${fieldString})"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:${fieldValue}))?)* *$`);
+
 /**
- * Reads the header `Idempotency-Key`: a string in quotes, as draft-ietf-httpapi-idempotency-key-header has it, or the
- * bare key. Returns text that `keyFault` may still refuse.
+ * Reads the header `Idempotency-Key`: a string of a structured field, as draft-ietf-httpapi-idempotency-key-header has
+ * it, whose parameters mean nothing here; or the bare key. Returns text that `keyFault` may still refuse.
  */
 export function keyOfHeader(value: string): string {
-  const quoted = /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/.exec(value)?.[1];
+  const quoted = stringItem.exec(value)?.[1];
   return quoted === undefined ? value : quoted.replaceAll(/\\(.)/g, '$1');
 }
 

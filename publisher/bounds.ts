@@ -41,6 +41,11 @@ export const publisherBounds = {
   heldPublicationsMax: 2_000,
   /** Most payload bytes of these. */
   heldBytesMax: 33_554_432,
+  /**
+   * Longest time for which a publication with an idempotency key is repeated whose answer was lost, in milliseconds: a
+   * backend gives up after some 10 s, and an attempt takes 2 s at most.
+   */
+  repeatMsMax: 3_000,
   /** Longest wait for a gateway's answer to a call, in milliseconds. */
   callDeadlineMs: 2_000,
   /** Wait of `wait=delivered` without `waitMs`, in milliseconds. */

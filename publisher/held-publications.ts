@@ -29,15 +29,25 @@ interface Held {
   readonly deadline: number;
 }
 
+/** An append that waits, and how it may be tried. */
+interface Waiting<Result> {
+  readonly append: () => Promise<Result>;
+  /** Longest wait in milliseconds. */
+  readonly waitMs: number;
+  /** An attempt got no answer: it may have been published. */
+  readonly mayBeDone: boolean;
+}
+
 interface Queue {
   readonly waiting: Held[];
   isSending: boolean;
 }
 
 /**
- * Publications of channels whose policy lets them wait while the bus is away (`limits.publishHoldMs`). They keep their
- * order within the channel. Only what was surely not published waits, or what has an idempotency key: nothing is
- * published twice. Their number, bytes and time are bounded.
+ * Publications that wait for the bus: those of channels whose policy lets them wait while it is away
+ * (`limits.publishHoldMs`), and those with an idempotency key whose answer was lost, which are repeated until their
+ * outcome is known. They keep their order within the channel. Only what was surely not published waits, or what has a
+ * key: nothing is published twice. Their number, bytes and time are bounded.
  */
 export class HeldPublications {
   readonly #bus: Pick<Bus, 'state' | 'onStateChange'>;
@@ -71,18 +81,19 @@ export class HeldPublications {
    */
   publish<Result>(candidate: Candidate, append: () => Promise<Result>): Promise<Result> {
     // No promise of its own: nearly every publication goes this way.
-    return candidate.holdMs === 0 || this.#isLeaving ? append() : this.#publishOrHold(candidate, append);
+    return (candidate.holdMs === 0 && !candidate.isRepeatable) || this.#isLeaving ? append() : this.#publishOrHold(candidate, append);
   }
 
   async #publishOrHold<Result>(candidate: Candidate, append: () => Promise<Result>): Promise<Result> {
-    if (this.#queues.has(candidate.channel)) return await this.#hold(candidate, append);
-    const state = this.#bus.state();
-    if (!state.up) return await this.#hold(candidate, append);
+    const { channel, holdMs } = candidate;
+    if (holdMs > 0 && (this.#queues.has(channel) || !this.#bus.state().up))
+      return await this.#hold(candidate, { append, waitMs: holdMs, mayBeDone: false });
     try {
       return await append();
     } catch (error) {
-      if (!mayWait(error, candidate)) throw error;
-      return await this.#hold(candidate, append);
+      const waitMs = waitMsOf(error, candidate);
+      if (!(error instanceof BusUnavailable) || waitMs === 0) throw error;
+      return await this.#hold(candidate, { append, waitMs, mayBeDone: error.mayBeDone });
     }
   }
 
@@ -92,17 +103,18 @@ export class HeldPublications {
     for (const { waiting } of this.#queues.values()) this.#refuseAll(waiting.splice(0), 'the publisher is leaving');
   }
 
-  async #hold<Result>(candidate: Candidate, append: () => Promise<Result>): Promise<Result> {
-    const { channel, publications, bytes, holdMs } = candidate;
+  async #hold<Result>(candidate: Candidate, { append, waitMs, mayBeDone }: Waiting<Result>): Promise<Result> {
+    const { channel, publications, bytes } = candidate;
     if (this.#publications + publications > publisherBounds.heldPublicationsMax || this.#bytes + bytes > publisherBounds.heldBytesMax) {
       this.#counts.full += publications;
-      throw new BusUnavailable('too many publications are held', { trouble: 'full' });
+      throw new BusUnavailable('too many publications are held', { trouble: 'full', mayBeDone });
     }
     this.#publications += publications;
     this.#bytes += bytes;
+    let isDoubtful = mayBeDone;
     try {
       const result = await new Promise<Result>((resolve, reject) => {
-        const deadline = this.#clock.monotonic() + holdMs;
+        const deadline = this.#clock.monotonic() + waitMs;
         const attempt = (): Promise<'settled' | 'again'> =>
           append().then(
             (value) => {
@@ -110,7 +122,8 @@ export class HeldPublications {
               return 'settled';
             },
             (error: unknown) => {
-              if (mayWait(error, candidate) && this.#clock.monotonic() < deadline && !this.#isLeaving) return 'again';
+              isDoubtful ||= error instanceof BusUnavailable && error.mayBeDone;
+              if (waitMsOf(error, candidate) > 0 && this.#clock.monotonic() < deadline && !this.#isLeaving) return 'again';
               reject(error as Error);
               return 'settled';
             },
@@ -121,7 +134,8 @@ export class HeldPublications {
       return result;
     } catch (error) {
       this.#counts.refused += publications;
-      throw error;
+      // The last attempt was not sent, but one before may have been published.
+      throw error instanceof BusUnavailable && isDoubtful ? asDoubtful(error) : error;
     } finally {
       this.#publications -= publications;
       this.#bytes -= bytes;
@@ -175,9 +189,16 @@ export class HeldPublications {
   }
 }
 
-/** Whether publications failed because the bus is away, and can be sent again without being published twice. */
-function mayWait(error: unknown, { isRepeatable }: Candidate): boolean {
-  if (!(error instanceof BusUnavailable)) return false;
-  if (error.mayBeDone && !isRepeatable) return false;
-  return error.trouble === 'away' || error.trouble === 'late';
+/**
+ * How long publications wait that failed because the bus is away, and that can be sent again without being published
+ * twice; 0: not at all.
+ */
+function waitMsOf(error: unknown, { holdMs, isRepeatable }: Candidate): number {
+  if (!(error instanceof BusUnavailable) || (error.trouble !== 'away' && error.trouble !== 'late')) return 0;
+  if (!error.mayBeDone) return holdMs;
+  return isRepeatable ? Math.max(holdMs, publisherBounds.repeatMsMax) : 0;
+}
+
+function asDoubtful({ message, trouble, answer }: BusUnavailable): BusUnavailable {
+  return new BusUnavailable(message, { trouble, answer, mayBeDone: true });
 }

@@ -83,7 +83,7 @@ export class PublisherMetrics {
       registry,
       {
         name: 'barrage_publisher_held_publications',
-        help: 'Publications that wait for a bus that is away, because the policy of their channel lets them (`limits.publishHoldMs`).',
+        help: 'Publications that wait for the bus: the policy of their channel lets them (`limits.publishHoldMs`), or they have an idempotency key and their answer was lost.',
       },
       () => sources.held().size.publications,
     );
@@ -96,7 +96,7 @@ export class PublisherMetrics {
       registry,
       {
         name: 'barrage_publisher_held_total',
-        help: `Publications that could wait for a bus that was away, by what became of them: \`published\`, \`refused\` (the bus was away for longer, or failed otherwise), \`full\` (${publisherBounds.heldPublicationsMax} publications or ${publisherBounds.heldBytesMax} bytes waited already).`,
+        help: `Publications that could wait for the bus, or be repeated after a lost answer, by what became of them: \`published\`, \`refused\` (the bus was away for longer, or failed otherwise), \`full\` (${publisherBounds.heldPublicationsMax} publications or ${publisherBounds.heldBytesMax} bytes waited already).`,
         labelNames: ['result'],
       },
       () => Object.entries(sources.held().counts).map(([result, count]) => [{ result }, count] as const),

@@ -19,7 +19,16 @@ describe('a key as its sender writes it', () => {
     // No string of a structured header: taken as it stands.
     ['"a', '"a'],
     [String.raw`"a\b"`, String.raw`"a\b"`],
-    ['"a";x=1', '"a";x=1'],
+    // Parameters are no part of the key, and none is known.
+    ['"a";x=1', 'a'],
+    ['"a"; x=1.5;y;*z.1="\\"";b=?0;c=:YQ==:;d=@1659578233;e=to/ken:1', 'a'],
+    ['"a"  ', 'a'],
+    ['"a" ;x=1', '"a" ;x=1'],
+    ['"a";', '"a";'],
+    ['"a";X=1', '"a";X=1'],
+    ['"a";x=', '"a";x='],
+    ['"a";x=1,"b"', '"a";x=1,"b"'],
+    ['a;x=1', 'a;x=1'],
   ])('the header %s means %s', (value, text) => {
     expect(keyOfHeader(value)).toBe(text);
   });

@@ -83,7 +83,38 @@ test('too many remembered keys are told as a rate, with what to do', async () =>
   ]);
 });
 
-test('on Redis: the answer to one publisher is lost, another publisher is asked: one publication, with its offset', async () => {
+test('on Redis: a publisher whose answer was lost repeats by itself what has a key, and publishes it once', async () => {
+  const redis = await RedisServer.start();
+  let losses = 0;
+  const proxy = await RedisProxy.before(redis, (text) => {
+    if (losses === 0 || !/\*5\r\n\$\d+\r\n/.test(text)) return text;
+    losses -= 1;
+    setImmediate(() => proxy.breakAll());
+    return '';
+  });
+  try {
+    const bus = createRedisBus({ url: proxy.url, prefix: 'p' });
+    await using rig = await Rig.start({ bus });
+    await untilUp(bus);
+    const log = await rig.logOf('video:1');
+    losses = 2;
+    const withParameter = { 'idempotency-key': `${key['idempotency-key']};v=1` };
+    const { status, body } = await rig.post(path, { c: 'video:1', d: 'gift' }, withParameter);
+    expect([losses, status, body.r]).toEqual([0, 200, expect.objectContaining({ offset: 1, replayed: true })]);
+    losses = 1;
+    const batch = await rig.post('/v1/publish', { publications: [{ c: 'video:1', d: 'batch', idempotencyKey: 'k' }] });
+    expect([losses, batch.status]).toEqual([0, 200]);
+    await rig.publish({ c: 'video:1', d: 'last' });
+    await until('heard', () => log.at(-1)?.payload.toString() === 'last');
+    expect(log.map(({ payload }) => payload.toString())).toEqual(['gift', 'batch', 'last']);
+    expect(await rig.metric('barrage_publisher_held_total', { result: 'published' })).toBe(2);
+  } finally {
+    proxy.dispose();
+    await redis.dispose();
+  }
+});
+
+test('on Redis: the answers to one publisher are lost, another publisher is asked: one publication, with its offset', async () => {
   const redis = await RedisServer.start();
   let isLosing = false;
   const proxy = await RedisProxy.before(redis, (text) => {

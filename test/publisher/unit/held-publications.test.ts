@@ -38,7 +38,7 @@ class World {
     };
     this.held.publish({ channel, publications: 1, bytes: text.length, holdMs, isRepeatable }, append).then(
       (answer) => this.answers.push(answer),
-      (error: BusUnavailable) => this.answers.push(`${text}: ${error.trouble}`),
+      (error: BusUnavailable) => this.answers.push(`${text}: ${error.trouble}${error.mayBeDone ? ', perhaps published' : ''}`),
     );
   }
 }
@@ -106,7 +106,7 @@ test.each([
   world.error = error;
   world.publish('a');
   await world.clock.advance(0);
-  expect([world.attempts, world.answers]).toEqual([1, [`a: ${error.trouble}`]]);
+  expect([world.attempts, world.answers]).toEqual([1, [`a: ${error.trouble}${error.mayBeDone ? ', perhaps published' : ''}`]]);
 });
 
 test('what may have been published waits if it has a key', async () => {
@@ -118,6 +118,48 @@ test('what may have been published waits if it has a key', async () => {
   world.error = undefined;
   await world.clock.advance(100);
   expect(world.answers).toEqual(['a']);
+});
+
+test('what has a key and may have been published is repeated also where nothing waits by policy, and answered as published', async () => {
+  const world = new World();
+  world.error = new BusUnavailable('broke', { mayBeDone: true });
+  world.publish('a', 0, { isRepeatable: true });
+  await world.clock.advance(publisherBounds.repeatMsMax - 150);
+  expect(world.answers).toEqual([]);
+  world.error = undefined;
+  await world.clock.advance(100);
+  expect([world.published, world.answers]).toEqual([['a'], ['a']]);
+  await world.clock.advance(100);
+  expect(world.clock.pending).toBe(0);
+});
+
+test('what may have been published is never refused as unpublished, whatever became of its repetitions', async () => {
+  const world = new World();
+  world.error = new BusUnavailable('broke', { mayBeDone: true });
+  world.publish('a', 0, { isRepeatable: true });
+  world.publish('waits by policy', 500, { isRepeatable: true, channel: 'd' });
+  await world.clock.advance(0);
+  world.error = undefined;
+  world.become(away);
+  await world.clock.advance(publisherBounds.repeatMsMax - 1);
+  expect(world.answers).toEqual([]);
+  await world.clock.advance(1);
+  expect(world.answers).toEqual(['a: away, perhaps published', 'waits by policy: away, perhaps published']);
+  // Without an attempt nothing can have been published, and nothing waits that the policy does not let wait.
+  world.publish('b', 0, { isRepeatable: true });
+  await world.clock.advance(0);
+  expect(world.answers.at(-1)).toBe('b: away');
+});
+
+test('what may have been published and finds no room to wait is told so', async () => {
+  const world = new World();
+  world.error = new BusUnavailable('no master');
+  world.publish('x'.repeat(publisherBounds.heldBytesMax), 1000, { channel: 'd' });
+  await world.clock.advance(0);
+  world.error = new BusUnavailable('broke', { mayBeDone: true });
+  world.publish('a', 0, { isRepeatable: true });
+  await world.clock.advance(0);
+  expect(world.answers).toEqual(['a: full, perhaps published']);
 });
 
 test('where the master of one channel is away the first one of it is tried alone until it goes', async () => {
