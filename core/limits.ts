@@ -80,6 +80,11 @@ export const limits = {
   recentBytesMax: 1_048_576,
   /** Payload bytes of the newest publications of all rooms of a gateway; at it a room forgets its own. */
   recentOfAllBytesMax: 134_217_728,
+  /**
+   * Most members of one gateway that are being written what they have missed; further ones wait before they join.
+   * A room's live batches go out behind what its members have missed.
+   */
+  catchUpsUnderWayMax: 16,
   /** Most reads of histories that one gateway has under way; further ones wait for their turn. */
   historyReadsMax: 16,
   /** Most idempotency keys that Redis remembers of one channel: 10,000 a second with the window of 300 s. */

@@ -31,6 +31,7 @@ import { gatewayJournal, type GatewayJournal } from './accounts/log-lines.ts';
 import { GatewayMetrics } from './accounts/metrics.ts';
 import { MemberCounter } from './commands/member-counter.ts';
 import { GatewayOperations } from './operations.ts';
+import { CommandTurns } from './commands/command-turns.ts';
 import { PlainDialect } from './commands/plain-dialect.ts';
 import { PullEndpoint } from './pull/pull-endpoint.ts';
 import { Rooms } from './rooms/rooms.ts';
@@ -112,10 +113,7 @@ export class Gateway {
     this.#journal = gatewayJournal(logger, systemClock);
     const clients = openClientLog({ logger, registry, clock: systemClock, trustedProxies: settings.trustedProxies });
     this.#clients = clients;
-    const fanOut = new FanOut({
-      clock: systemClock,
-      onSlice: (milliseconds) => this.#metrics.slice(milliseconds),
-    });
+    const fanOut = new FanOut({ clock: systemClock, onSlice: (milliseconds) => this.#metrics.slice(milliseconds) });
     this.#rooms = new Rooms({
       log: bus.log,
       policies: this.#pool.document === undefined ? options.policies : this.#pool.policies,
@@ -159,9 +157,8 @@ export class Gateway {
       authenticate: authenticatorOf(settings, { logger, clock: systemClock }),
       publishing: new ClientPublishing(bus.log),
       countMembers: new MemberCounter({ calls: bus.calls, onCount: (result) => this.#metrics.counts.inc({ result }) }).count,
-      metrics: this.#metrics,
-      journal: this.#journal,
-      clock: systemClock,
+      ...accounts,
+      turns: new CommandTurns({ clock: systemClock, metrics: this.#metrics }),
       tracer,
     };
     const openStreams = new OpenStreams();

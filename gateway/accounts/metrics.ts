@@ -12,6 +12,11 @@ import { PullMetrics } from './pull-metrics.ts';
 import { StreamMetrics } from './stream-metrics.ts';
 import { Tally } from './tally.ts';
 
+/** Things that wait for their turn. */
+interface Waiting {
+  readonly waiting: number;
+}
+
 /** Sources of the gauges, read at a scrape. */
 export interface GatewayGauges {
   /** Most connections that this gateway accepts. */
@@ -46,6 +51,9 @@ export class GatewayMetrics {
   readonly resumedPublications: Counter;
   /** Reads of histories that are under way or wait for their turn. */
   historyReads = 0;
+  /** What waits for a later turn of the loop. */
+  commandTurns: Waiting = { waiting: 0 };
+  catchUpTurns: Waiting = { waiting: 0 };
   readonly busGaps: Counter;
   readonly holesFound: Counter;
   readonly holesClosed: Counter<'result'>;
@@ -233,6 +241,16 @@ export class GatewayMetrics {
       'barrage_gateway_history_reads',
       'Reads of histories that are under way (16 at most) or wait for their turn.',
       () => this.historyReads,
+    );
+    gauge(
+      'barrage_gateway_commands_waiting',
+      'Commands of clients that wait for a later turn of the loop: many clients speak at once.',
+      () => this.commandTurns.waiting,
+    );
+    gauge(
+      'barrage_gateway_catch_ups_waiting',
+      'Clients that wait for their turn to be given what they missed (16 at a time).',
+      () => this.catchUpTurns.waiting,
     );
     this.pull = new PullMetrics(registry);
     this.streams = new StreamMetrics(registry);

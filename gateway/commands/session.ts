@@ -5,6 +5,7 @@ import { TokenBucket } from '../../core/token-bucket.ts';
 import type { Tracer } from '../../core/trace.ts';
 import type { Connection } from '../connections/connection.ts';
 import type { MemberCounter } from './member-counter.ts';
+import type { CommandTurns } from './command-turns.ts';
 import type { GatewayJournal } from '../accounts/log-lines.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { ClientPublishing } from './client-publishing.ts';
@@ -22,6 +23,7 @@ export interface SessionSurroundings {
   readonly metrics: GatewayMetrics;
   readonly journal: GatewayJournal;
   readonly clock: Clock;
+  readonly turns: CommandTurns;
   /** Absent: no traces. */
   readonly tracer?: Tracer;
 }
@@ -131,6 +133,8 @@ export class Session {
       step = this.#next(waiting)
     ) {
       try {
+        const turn = this.#surroundings.turns.next();
+        if (turn !== undefined) await turn;
         expireIdentity(this.#connection, this.#surroundings.rooms, this.#surroundings.clock.monotonic());
         if (!this.#connection.isClosed) await step();
       } catch (error) {

@@ -60,12 +60,19 @@ export class RoomDeliveries {
     });
   }
 
-  /** Sends frames that no cut accounts for, in their turn: after this room's flushes under way. */
-  notify(span: { readonly epoch: string; readonly after: number; readonly upto: number }, notices: readonly Notice[]): void {
+  /**
+   * Sends frames that no cut accounts for, in their turn: after this room's flushes under way. `onDone`: all members
+   * were served, queued or passed over.
+   */
+  notify(
+    span: { readonly epoch: string; readonly after: number; readonly upto: number },
+    notices: readonly Notice[],
+    onDone = (): void => {},
+  ): void {
     const meter = this.#account;
     const deliveries = notices.flatMap(({ bytes, members, frames = 1 }) =>
       bytes === undefined ? [] : [new Delivery({ span, frame: bytes, frames, publications: [], members, tallies: [], meter })],
     );
-    this.#fanOut.add({ room: this.#room, deliveries, onDone: () => {} });
+    this.#fanOut.add({ room: this.#room, deliveries, onDone });
   }
 }

@@ -7,6 +7,7 @@ import type { Encoding } from '../encoding/encoding.ts';
 import type { Intake } from '../recovery/hole.ts';
 import { RecentPublications, catchUpOf, hasReached } from '../recovery/recent-publications.ts';
 import { rewind } from '../recovery/rewind.ts';
+import type { CatchUpTurns } from './catch-up-turns.ts';
 import type { HistoryReads } from './history-reads.ts';
 import type { JoinRequest } from './joining.ts';
 import type { Member } from './members.ts';
@@ -55,7 +56,7 @@ function keptMax({ resumePublicationsMax, rewindOnSubscribe }: History): number 
  */
 export class RoomResumes {
   readonly #room: ResumedRoom;
-  readonly #reads: HistoryReads | undefined;
+  readonly #history: { readonly reads: HistoryReads; readonly catchUps: CatchUpTurns } | undefined;
   readonly #metrics: GatewayMetrics;
   readonly #clock: Clock;
   readonly #deliveries: RoomDeliveries;
@@ -68,13 +69,13 @@ export class RoomResumes {
   constructor(options: {
     readonly room: ResumedRoom;
     /** Absent: nobody reads histories. */
-    readonly history?: { readonly reads: HistoryReads };
+    readonly history?: { readonly reads: HistoryReads; readonly catchUps: CatchUpTurns };
     readonly metrics: GatewayMetrics;
     readonly clock: Clock;
     readonly deliveries: RoomDeliveries;
   }) {
     this.#room = options.room;
-    this.#reads = options.history?.reads;
+    this.#history = options.history;
     this.#metrics = options.metrics;
     this.#clock = options.clock;
     this.#deliveries = options.deliveries;
@@ -94,21 +95,23 @@ export class RoomResumes {
   }
 
   /**
-   * The read of the bus that a request needs before it can be served; `undefined`: none. Never rejects: what could not
-   * be read can't be given.
+   * The wait for the read of the bus that a request needs, and for its turn; `undefined`: none. Never rejects: what
+   * could not be read can't be given.
    */
   prepare({ since, rewind: wanted = 0 }: Pick<JoinRequest, 'since' | 'rewind'>): Promise<void> | undefined {
     const { history } = this.#room.policy;
-    if (history === undefined || this.#reads === undefined || (since === undefined && wanted === 0)) return undefined;
+    if (history === undefined || this.#history === undefined || (since === undefined && wanted === 0)) return undefined;
     const cut = this.#room.position.offset;
     const recent = this.#kept();
     const needsRead =
       since === undefined
         ? recent.lacks(wanted, cut, keptMax(history))
         : recent.reach(since, cut, history.resumePublicationsMax) === 'read';
-    if (!needsRead) return undefined;
-    this.#reading ??= this.#read(this.#reads, recent, keptMax(history)).finally(() => (this.#reading = undefined));
-    return this.#reading;
+    const { reads, catchUps } = this.#history;
+    if (!needsRead) return catchUps.isBusy ? catchUps.next() : undefined;
+    this.#reading ??= this.#read(reads, recent, keptMax(history)).finally(() => (this.#reading = undefined));
+    // All who waited for the read go on at once.
+    return this.#reading.then(() => catchUps.next());
   }
 
   /** Says where a new member begins, and sends it what it has missed or asks for. */
@@ -188,6 +191,8 @@ export class RoomResumes {
       this.#frames = [frame, ...this.#frames.slice(0, framesMax - 1)];
     }
     this.#metrics.resumedPublications.inc(items.length);
-    this.#deliveries.notify(span, [{ bytes: frame.bytes, members: [member], frames: encoding.framesOf(items.length) }]);
+    this.#history?.catchUps.begun();
+    const notice = { bytes: frame.bytes, members: [member], frames: encoding.framesOf(items.length) };
+    this.#deliveries.notify(span, [notice], () => this.#history?.catchUps.written());
   }
 }

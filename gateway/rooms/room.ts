@@ -11,6 +11,7 @@ import { Merger } from '../merging/merger.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { Tally } from '../accounts/tally.ts';
 import type { Intake } from '../recovery/hole.ts';
+import type { CatchUpTurns } from './catch-up-turns.ts';
 import type { Delivery } from './delivery.ts';
 import type { DoneFlushes } from './done-flushes.ts';
 import type { FanOut } from './fan-out.ts';
@@ -34,7 +35,7 @@ export interface RoomSurroundings {
   /** Absent: no traces. */
   readonly tracer?: Tracer;
   /** For rooms whose policy has a history. Absent: holes stay, and nobody resumes. */
-  readonly history?: { readonly holes: HoleFiller; readonly reads: HistoryReads };
+  readonly history?: { readonly holes: HoleFiller; readonly reads: HistoryReads; readonly catchUps: CatchUpTurns };
 }
 
 /**

@@ -10,6 +10,7 @@ import { gatewayJournal } from '../accounts/log-lines.ts';
 import { mayJoin } from '../identity/channel-access.ts';
 import { cadenceAt, demandOf, levelOf, type RoomLoad } from '../merging/cadence.ts';
 import { densityFor } from '../merging/density.ts';
+import { CatchUpTurns } from './catch-up-turns.ts';
 import { ColdRooms } from './cold-rooms.ts';
 import { HistoryReads } from './history-reads.ts';
 import { HoleFiller } from './hole-filler.ts';
@@ -72,7 +73,8 @@ export class Rooms {
     this.#policies = options.policies;
     const reads = new HistoryReads({ ...options.surroundings, log: options.log });
     const holes = new HoleFiller({ ...options.surroundings, reads });
-    this.#surroundings = { ...options.surroundings, history: { holes, reads } };
+    const catchUps = new CatchUpTurns(options.surroundings);
+    this.#surroundings = { ...options.surroundings, history: { holes, reads, catchUps } };
     this.clients = options.clients;
     const journal = gatewayJournal(options.logger, options.surroundings.clock);
     this.#unopened = journal.sparse('room-unopened');
@@ -156,9 +158,9 @@ export class Rooms {
 
   /** Between entering a room and the caller's reply nothing yields: the reply comes before the first publication. */
   async #enterPrepared(connection: Subscriber, room: Room, request: JoinRequest): Promise<JoinResult> {
-    const reading = accessOf(connection.uid, request, this.#policies) === 'allowed' ? room.resumes.prepare(request) : undefined;
-    if (reading !== undefined) {
-      await reading;
+    const preparing = accessOf(connection.uid, request, this.#policies) === 'allowed' ? room.resumes.prepare(request) : undefined;
+    if (preparing !== undefined) {
+      await preparing;
       // Meanwhile the room's last member may have left it.
       if (this.find(room.channel) !== room) return this.join(connection, request);
     }

@@ -9,7 +9,7 @@ const filler = ' comments fly over the video'.repeat(8);
  * A payload of 200 bytes with the marker that `sink.c` counts: its sequence number, and when it was made, in
  * nanoseconds of the machine's monotonic clock.
  */
-function payloadOf(sequence: number): Buffer {
+export function payloadOf(sequence: number): Buffer {
   const marker = `${String(sequence).padStart(12, '0')},${String(process.hrtime.bigint()).padStart(19, '0')}`;
   const start = `${payloadStart}${marker}`;
   return Buffer.from(`${start}${filler.slice(0, payloadBytes - start.length - payloadEnd.length)}${payloadEnd}`);

@@ -10,6 +10,7 @@ import { historyRows, measureHistory } from './history.ts';
 import { httpRows, measureHttp } from './publish-http.ts';
 import { report, unmeasured } from './report.ts';
 import type { Outcome } from './tables.ts';
+import { measureResume, resumeRows } from './resumes.ts';
 import { measureSmallRooms, smallRoomsRows } from './small-rooms.ts';
 import { measureStalled, stalledRows } from './stalled.ts';
 import { measureTraces, tracesRows } from './traces.ts';
@@ -23,6 +24,7 @@ const allRows = [
   ...httpRows,
   ...historyRows,
   ...stalledRows,
+  ...resumeRows,
   ...smallRoomsRows,
   ...tracesRows,
 ];
@@ -127,6 +129,7 @@ async function run(): Promise<void> {
     http: await measureRows(httpRows, rounds, (row) => measureHttp(bench, row)),
     history: await measureRows(historyRows, rounds, () => measureHistory(bench)),
     stalled: await measureRows(stalledRows, rounds, (row) => measureStalled(bench, row)),
+    resumes: await measureRows(resumeRows, rounds, (row) => measureResume(bench, row)),
     smallRooms: await measureRows(smallRoomsRows, rounds, (row) => measureSmallRooms(bench, row)),
     traces: await measureRows(tracesRows, 1, () => measureTraces(bench, { turns: rounds * 10, before: options.before })),
   };

@@ -2,6 +2,7 @@ import type { DrainResult } from './drain.ts';
 import type { FanOutResult, MemoryResult } from './measure.ts';
 import { smallRoomsTable, type SmallRoomsResult } from './small-rooms.ts';
 import { stalledTable, type StalledResult } from './stalled.ts';
+import { resumeTable, type ResumeResult } from './resumes.ts';
 import { tracesTable, type TracesResult } from './traces.ts';
 import { historyTable, type HistoryResult } from './history.ts';
 import { httpTable, type HttpResult } from './publish-http.ts';
@@ -18,13 +19,14 @@ export interface Measurements {
   readonly http: ReadonlyMap<string, readonly Outcome<HttpResult>[]>;
   readonly history: ReadonlyMap<string, readonly Outcome<HistoryResult>[]>;
   readonly stalled: ReadonlyMap<string, readonly Outcome<StalledResult>[]>;
+  readonly resumes: ReadonlyMap<string, readonly Outcome<ResumeResult>[]>;
   readonly smallRooms: ReadonlyMap<string, readonly Outcome<SmallRoomsResult>[]>;
   readonly traces: ReadonlyMap<string, readonly Outcome<TracesResult>[]>;
 }
 
 /**
- * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP, history, stalled readers, small
- * rooms and traces, then what could not be measured or counted.
+ * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP, history, stalled readers,
+ * returning clients, small rooms and traces, then what could not be measured or counted.
  */
 export function report(measurements: Measurements): string {
   const parts: string[] = [];
@@ -35,6 +37,7 @@ export function report(measurements: Measurements): string {
   if (measurements.http.size > 0) parts.push(httpTable(measurements.http));
   if (measurements.history.size > 0) parts.push(historyTable(measurements.history));
   if (measurements.stalled.size > 0) parts.push(stalledTable(measurements.stalled));
+  if (measurements.resumes.size > 0) parts.push(resumeTable(measurements.resumes));
   if (measurements.smallRooms.size > 0) parts.push(smallRoomsTable(measurements.smallRooms));
   if (measurements.traces.size > 0) parts.push(tracesTable(measurements.traces));
   const remarks = [...unmeasured(measurements), ...surprises(measurements)];
@@ -202,6 +205,7 @@ function surprises(measurements: Measurements): readonly string[] {
     ...measurements.drain,
     ...measurements.http,
     ...measurements.stalled,
+    ...measurements.resumes,
   ]) {
     const waiting = results<{ readonly waitingShare: number }>(outcomes).map(({ waitingShare }) => waitingShare);
     if (waiting.some((share) => share > waitingShareMax)) {

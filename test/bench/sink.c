@@ -5,12 +5,16 @@
 //   ws          upgrades, sends nothing (a bare WebSocket server)
 //   plain       upgrades and subscribes with Barrage's plain protocol
 //   barrage.v1  upgrades and subscribes with subprotocol barrage.v1
+//   returning   upgrades with subprotocol barrage.v1, and subscribes when told to come
+//   dialing     connects only when told to come, all at once, and subscribes with subprotocol barrage.v1
 //
 // Prints "ready" when every connection is subscribed, then obeys lines on standard input until it ends:
 //   count   prints one line of JSON: what arrived since the start, and latencies since the last reset
 //   reset   forgets the latencies
 //   stall   reads no more: what the server sends waits in the receive buffers, which are small where RECEIVE_BUFFER_BYTES is given
 //   resume  reads again
+//   come FILE   each connection sends a line of FILE, a subscribe with a position; when all have their answers, prints one line of JSON:
+//               how many were told that nothing is missing, how many that something is, and the microseconds since the command
 //   departures  prints one line of JSON: when each connection was sent away, in microseconds since the first was, in that order
 //
 // Who is told to go elsewhere (a close with 1012, or barrage.v1's "reconnect") is gone at once.
@@ -58,6 +62,7 @@ struct connection {
   char tail[marker_bytes - 1];
   size_t tail_length;
   uint64_t last_sequence;
+  int is_back;
 };
 
 static struct connection *connections;
@@ -65,7 +70,10 @@ static size_t connection_count, opened, subscribed;
 static int poller;
 static uint16_t port;
 static const char *upgrade_headers, *subscribe_command, *confirmation;
-static int upgrades, receive_buffer_bytes;
+static int upgrades, receive_buffer_bytes, dials;
+static char **comings;
+static size_t coming_count, recovered, lost;
+static uint64_t told_to_come;
 
 static uint64_t publications, bytes, reads, missing, misordered, closed;
 static uint64_t *departures, departed;
@@ -132,6 +140,21 @@ static void end(struct connection *connection) {
   closed++;
 }
 
+// The answer to a subscribe with a position.
+static void look_for_answer(struct connection *connection, const char *text, size_t length) {
+  const int is_recovered = memmem(text, length, "\"recovered\":true", 16) != NULL;
+  if (!is_recovered && memmem(text, length, "\"recovered\":false", 17) == NULL) {
+    if (memmem(text, length, "\"error\":{", 10) == NULL) return;
+    fprintf(stderr, "sink: subscribing was refused: %.200s\n", text);
+    exit(1);
+  }
+  connection->is_back = 1;
+  if (is_recovered) recovered++;
+  else lost++;
+  if (recovered + lost < connection_count) return;
+  printf("{\"recovered\":%zu,\"lost\":%zu,\"microseconds\":%lu}\n", recovered, lost, (now_ns() - told_to_come) / 1000);
+}
+
 // Payloads are ASCII: no other frame holds these bytes, but for a header whose length is made of them.
 static int is_sent_away(const char *text, size_t length) {
   static const char close_head = (char)0x88, restart[] = {(char)0x03, (char)0xf4};
@@ -153,6 +176,7 @@ static void receive(struct connection *connection) {
   const uint64_t now = now_ns();
   bytes += (uint64_t)received;
   reads++;
+  if (comings != NULL && !connection->is_back) look_for_answer(connection, buffer, connection->tail_length + (size_t)received);
   char *at = buffer, *stop = buffer + connection->tail_length + received;
   for (;;) {
     char *marker = memmem(at, (size_t)(stop - at), "#seq=", marker_start_bytes);
@@ -216,6 +240,8 @@ static void connected(struct connection *connection) {
   connection->state = upgrading;
 }
 
+static void come(struct connection *connection) { send_command(connection, comings[(size_t)(connection - connections) % coming_count]); }
+
 static void set_up(struct connection *connection) {
   size_t room = setup_bytes - 1 - connection->setup_length;
   ssize_t received = room == 0 ? 0 : read(connection->socket, connection->setup + connection->setup_length, room);
@@ -235,6 +261,7 @@ static void set_up(struct connection *connection) {
     }
     if (subscribe_command == NULL) {
       now_receiving(connection);
+      if (dials) come(connection);
       return;
     }
     forget_setup(connection, (size_t)(head_end + 4 - connection->setup));
@@ -290,10 +317,32 @@ static void watch(uint32_t wanted_events) {
   }
 }
 
+static void all_come(const char *path) {
+  FILE *file = fopen(path, "r");
+  comings = calloc(connection_count, sizeof *comings);
+  if (file == NULL || comings == NULL) fail(path);
+  size_t size = 0;
+  while (coming_count < connection_count && getline(&comings[coming_count], &size, file) > 0) {
+    char *line = comings[coming_count++];
+    line[strcspn(line, "\n")] = '\0';
+    size = 0;
+  }
+  fclose(file);
+  told_to_come = now_ns();
+  if (!dials)
+    for (size_t index = 0; index < connection_count; index++) come(&connections[index]);
+}
+
 static void obey(void) {
-  char line[64];
-  ssize_t length = read(STDIN_FILENO, line, sizeof line);
+  char line[512];
+  ssize_t length = read(STDIN_FILENO, line, sizeof line - 1);
   if (length <= 0) exit(0);
+  line[length] = '\0';
+  if (strncmp(line, "come ", 5) == 0) {
+    line[strcspn(line, "\n")] = '\0';
+    all_come(line + 5);
+    return;
+  }
   if (memmem(line, (size_t)length, "reset", 5) != NULL) {
     memset(latency_buckets, 0, sizeof latency_buckets);
     latency_total = latency_max = 0;
@@ -306,7 +355,7 @@ static void obey(void) {
 
 static void read_arguments(int count, char **values) {
   if (count != 4 && count != 5) {
-    fprintf(stderr, "usage: sink PORT CONNECTIONS raw|ws|plain|barrage.v1 [RECEIVE_BUFFER_BYTES]\n");
+    fprintf(stderr, "usage: sink PORT CONNECTIONS raw|ws|plain|barrage.v1|returning|dialing [RECEIVE_BUFFER_BYTES]\n");
     exit(2);
   }
   port = (uint16_t)atoi(values[1]);
@@ -318,6 +367,9 @@ static void read_arguments(int count, char **values) {
   if (strcmp(values[3], "plain") == 0) {
     subscribe_command = "{\"op\":\"subscribe\",\"channel\":\"bench@room\"}";
     confirmation = "\"result\":true";
+  } else if (strcmp(values[3], "returning") == 0 || strcmp(values[3], "dialing") == 0) {
+    dials = strcmp(values[3], "dialing") == 0;
+    upgrade_headers = "Sec-WebSocket-Protocol: barrage.v1\r\n";
   } else if (strcmp(values[3], "barrage.v1") == 0) {
     upgrade_headers = "Sec-WebSocket-Protocol: barrage.v1\r\n";
     subscribe_command = "{\"id\":1,\"op\":\"subscribe\",\"channel\":\"room:bench\"}";
@@ -334,9 +386,10 @@ int main(int count, char **values) {
   if (connections == NULL || departures == NULL || poller < 0) fail("epoll_create1");
   struct epoll_event input = {.events = EPOLLIN, .data.ptr = NULL};
   if (epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &input) < 0) fail("epoll_ctl");
-  int told = 0;
+  int told = dials;
+  if (dials) printf("ready\n");
   for (;;) {
-    while (opened < connection_count && opened - subscribed < in_flight_max) open_connection();
+    while (opened < connection_count && (dials ? comings != NULL : opened - subscribed < in_flight_max)) open_connection();
     struct epoll_event events[256];
     int ready = epoll_wait(poller, events, 256, -1);
     for (int index = 0; index < ready; index++) {

@@ -12,6 +12,7 @@ import { gatewayJournal } from '../../gateway/accounts/log-lines.ts';
 import { GatewayMetrics } from '../../gateway/accounts/metrics.ts';
 import { PlainDialect } from '../../gateway/commands/plain-dialect.ts';
 import { Rooms } from '../../gateway/rooms/rooms.ts';
+import { CommandTurns } from '../../gateway/commands/command-turns.ts';
 import { Session, type SessionSurroundings } from '../../gateway/commands/session.ts';
 import { V1Dialect } from '../../gateway/commands/v1-dialect.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
@@ -71,6 +72,7 @@ export class SimulatedGateway {
       metrics: this.metrics,
       journal: gatewayJournal(logger, clock),
       clock,
+      turns: new CommandTurns({ clock, metrics: this.metrics }),
     };
   }
 

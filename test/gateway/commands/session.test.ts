@@ -8,6 +8,7 @@ import { Policies } from '../../../core/policy/policy.ts';
 import { createLogger } from '../../../core/process/logging.ts';
 import { gatewayJournal } from '../../../gateway/accounts/log-lines.ts';
 import { ClientPublishing } from '../../../gateway/commands/client-publishing.ts';
+import { CommandTurns } from '../../../gateway/commands/command-turns.ts';
 import { Session, type Dialect } from '../../../gateway/commands/session.ts';
 import { v1Encoding } from '../../../gateway/encoding/encodings.ts';
 import { Connection } from '../../../gateway/connections/connection.ts';
@@ -56,6 +57,7 @@ class Conversation {
       metrics,
       journal: gatewayJournal(logger, this.clock),
       clock: this.clock,
+      turns: new CommandTurns({ clock: new FakeClock(), metrics }),
     });
   }
 
