@@ -64,11 +64,15 @@ export function leavesEncryption(from: string, to: string): boolean {
 export interface Directions {
   readonly urls: readonly string[];
   readonly backoff: { readonly baseMs: number; readonly capMs: number } | undefined;
+  /** Whether the gateway refuses dials now, since so many come. */
+  readonly isCrowded: boolean;
+  /** The transport to come with, where the gateway takes no more connections. */
+  readonly transport: string | undefined;
 }
 
 /** Reads the answer from `askedUrl`; `undefined` when it names no gateway that this client may connect to. */
 export function readDirections(answer: unknown, askedUrl: string): Directions | undefined {
-  const { urls, backoff } = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<string, unknown>;
+  const { urls, backoff, crowded, transport } = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<string, unknown>;
   if (!Array.isArray(urls)) return undefined;
   const usable = (urls as readonly unknown[]).flatMap((each) => {
     const url = typeof each === 'string' ? parse(each, undefined) : undefined;
@@ -79,6 +83,8 @@ export function readDirections(answer: unknown, askedUrl: string): Directions | 
   return {
     urls: usable.slice(0, addressesMax),
     backoff: isPositive(baseMs) && isPositive(capMs) ? { baseMs, capMs } : undefined,
+    isCrowded: crowded === true,
+    transport: typeof transport === 'string' ? transport : undefined,
   };
 }
 

@@ -3,9 +3,10 @@ import type { TokenSource } from './authentication.ts';
 import type { ClientClock } from './client-clock.ts';
 import type { BarrageError } from './errors.ts';
 import type { Gap, Subscription } from './subscription.ts';
+import type { TransportName } from './transport/transport.ts';
 
-/** `waiting`: between two attempts to connect. `closed` is final. */
-export type BarrageState = 'connecting' | 'open' | 'waiting' | 'closed';
+/** `waiting`: between two attempts to connect. `paused`: from `pause` to `resume`. `closed` is final. */
+export type BarrageState = 'connecting' | 'open' | 'waiting' | 'paused' | 'closed';
 
 /** A payload sent to this connection alone. */
 export interface DirectPayload {
@@ -23,6 +24,8 @@ export interface BarrageEvents {
   readonly hello: Hello;
   /** A backend subscribed this client to a channel. */
   readonly subscription: Subscription;
+  /** The transport in use is another one from now on. */
+  readonly transport: TransportName;
 }
 
 /**
@@ -38,6 +41,8 @@ export interface BarrageOptions {
    * token.
    */
   readonly token?: TokenSource;
+  /** The transports that may be used, the best first; `['websocket', 'sse', 'pull']` when absent. */
+  readonly transports?: readonly TransportName[];
   /** In [0, 1); for tests and simulations. */
   readonly random?: () => number;
   /** For tests and simulations. */

@@ -1,3 +1,4 @@
+import type { TransportName } from './transport/transport.ts';
 import { toBase64 } from './wire.ts';
 
 /** A payload for `publish`: text, bytes (a binary publication), or an object, which is sent as its JSON text. */
@@ -121,11 +122,25 @@ export function tokenOf<T>(token: T): T {
   return token;
 }
 
+/**
+ * The transports that may be used, the best first.
+ * @throws TypeError for anything but a list of some of the three
+ */
+export function transportsOf(transports: unknown): readonly TransportName[] {
+  if (transports === undefined) return allTransports;
+  const given = Array.isArray(transports) ? [...new Set<unknown>(transports)] : [];
+  if (given.length === 0 || !given.every((each) => (allTransports as readonly unknown[]).includes(each)))
+    throw new TypeError(`transports is a list of some of ${allTransports.join(', ')}, the best first`);
+  return given as readonly TransportName[];
+}
+
 /** @throws TypeError for options that are no object */
 export function optionsOf(options: unknown): Readonly<Record<string, unknown>> {
   if (typeof options !== 'object' || options === null) throw new TypeError(`options are an object, and not ${nameOf(options)}`);
   return options as Readonly<Record<string, unknown>>;
 }
+
+const allTransports: readonly TransportName[] = ['websocket', 'sse', 'pull'];
 
 const taken = 'publish takes text, bytes (an ArrayBuffer or a view of one), or an object, which is sent as JSON';
 

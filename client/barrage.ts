@@ -1,6 +1,15 @@
 import { readAddresses } from './addresses.ts';
 import type { BarrageAddress, BarrageEvents, BarrageOptions, BarrageState } from './api.ts';
-import { channelOf, optionsOf, payloadOf, publishOptionsOf, tokenOf, type PublishData, type PublishOptions } from './arguments.ts';
+import {
+  channelOf,
+  optionsOf,
+  payloadOf,
+  publishOptionsOf,
+  tokenOf,
+  transportsOf,
+  type PublishData,
+  type PublishOptions,
+} from './arguments.ts';
 import { platformClock, type ClientClock } from './client-clock.ts';
 import type { CommandBody } from './command.ts';
 import { Connection, type Arrival } from './connection.ts';
@@ -11,7 +20,9 @@ import { Route } from './route.ts';
 import { ServerClock } from './server-clock.ts';
 import type { Subscription, SubscribeOptions } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { WebSocketTransport } from './transport/web-socket.ts';
+import { openTransport } from './transport/opening.ts';
+import type { TransportName } from './transport/transport.ts';
+import { TransportUse } from './transport-use.ts';
 import { listenForWakeups } from './wakeups.ts';
 
 export type { BarrageAddress, BarrageEvents, BarrageOptions, BarrageState, DirectPayload } from './api.ts';
@@ -21,6 +32,7 @@ export type { GapReason } from './cursor.ts';
 export type { Batch, Early, Gap, Overflow, Subscription, SubscriptionEvents, SubscriptionState, SubscribeOptions } from './subscription.ts';
 export type { Recall } from './recalls.ts';
 export type { GetState, Snapshot } from './snapshots.ts';
+export type { TransportName } from './transport/transport.ts';
 export type { Publication } from './wire.ts';
 
 /**
@@ -34,9 +46,10 @@ export class Barrage {
   readonly #clock: ClientClock;
   readonly #serverClock = new ServerClock();
   readonly #route: Route;
-  readonly #listeners = new Listeners<BarrageEvents>(['state', 'gap', 'direct', 'error', 'hello', 'subscription']);
+  readonly #listeners = new Listeners<BarrageEvents>(['state', 'gap', 'direct', 'error', 'hello', 'subscription', 'transport']);
   readonly #subscriptions: Subscriptions;
   readonly #departure: Departure;
+  readonly #transports: TransportUse;
   /** Codes of errors that had no listener and were written to the console. */
   readonly #written = new Set<string>();
   readonly #stopWakeups: () => void;
@@ -54,13 +67,20 @@ export class Barrage {
     this.#token = tokenOf(options.token);
     this.#random = options.random ?? Math.random;
     this.#clock = options.clock ?? platformClock;
+    this.#transports = new TransportUse({
+      order: transportsOf(options.transports),
+      clock: this.#clock,
+      random: this.#random,
+      tryBetter: (connection, better) => this.#departure.try(connection, better),
+      onChange: (name) => void this.#listeners.emit('transport', name),
+    });
     this.#route = new Route({
       addresses: readAddresses(address, globalThis.location?.href),
       clock: this.#clock,
       random: this.#random,
       channel: (): string => this.#anchor(),
       dial: (url): void => {
-        this.#connection = this.#dial(url);
+        this.#connection = this.#dial(url, this.#transports.next);
         this.#become('connecting');
       },
       onAsk: (): void => this.#become('connecting'),
@@ -68,6 +88,8 @@ export class Barrage {
         this.#fail(error);
         this.#become('waiting');
       },
+      onReached: (): void => this.#transports.reached(),
+      onTransport: (name): void => this.#transports.told(name),
     });
     this.#subscriptions = new Subscriptions({
       times: { clock: this.#clock, random: this.#random, bounds: () => this.#route.bounds },
@@ -84,7 +106,8 @@ export class Barrage {
       clock: this.#clock,
       random: this.#random,
       homes: () => this.#route.homes(),
-      dial: (url): Connection => this.#dial(url),
+      dial: (url, name): Connection =>
+        this.#dial(url, this.#transports.allows(name) ? name : (this.#connection?.transport ?? this.#transports.next)),
       onFailure: (error): void => this.#stay(error),
       onLate: (next): void => this.#switch(next),
     });
@@ -94,6 +117,11 @@ export class Barrage {
 
   get state(): BarrageState {
     return this.#state;
+  }
+
+  /** The transport in use; `undefined` without a connection. */
+  get transport(): TransportName | undefined {
+    return this.#connection?.ready === true ? this.#connection.transport : undefined;
   }
 
   /** Adds a listener; the function returned removes it. */
@@ -145,15 +173,34 @@ export class Barrage {
     return this.#clock.monotonic() - sentAt;
   }
 
+  /**
+   * Leaves the gateway, and pulls nothing, until `resume`. Subscriptions keep their positions, and nothing is delivered
+   * but what is held back for `delay`. Calls without an answer fail with `disconnected`.
+   */
+  pause(): void {
+    if (this.#state === 'closed' || this.#state === 'paused') return;
+    this.#leave(new BarrageError('disconnected', 'this client is paused', true));
+    this.#subscriptions.lost();
+    this.#become('paused');
+  }
+
+  /** Connects again after `pause`; subscriptions go on from their positions. */
+  resume(): void {
+    if (this.#state !== 'paused') return;
+    this.#become('connecting');
+    // A listener may have changed it.
+    if (this.state === 'connecting') this.#route.go();
+  }
+
   /** Ends the client for good: subscriptions become `unsubscribed`, and calls without an answer fail with `closed`. */
   close(): void {
     this.#finish('unsubscribed');
   }
 
-  #dial(url: string): Connection {
+  #dial(url: string, name: TransportName): Connection {
     return new Connection({
       url,
-      open: (transport) => new WebSocketTransport(transport),
+      open: (transport) => openTransport(name, transport, { clock: this.#clock, random: this.#random, serverClock: this.#serverClock }),
       token: this.#token,
       clock: this.#clock,
       serverClock: this.#serverClock,
@@ -174,6 +221,7 @@ export class Barrage {
       this.#route.arrived();
       this.#subscriptions.joinAll(connection);
       this.#become('open');
+      if (this.transport !== undefined) this.#transports.settled(connection);
     } else if (connection === this.#departure.next) {
       this.#departure.opened(connection);
       this.#subscriptions.carryAll();
@@ -193,6 +241,7 @@ export class Barrage {
       case 'backoff':
         return this.#route.told(arrival);
       case 'reconnect':
+        if (arrival.transport !== undefined && !this.#transports.allows(arrival.transport)) return;
         if (connection === this.#connection || connection === this.#departure.next) this.#departure.ask(connection, arrival);
         return;
       case 'subscribed':
@@ -206,8 +255,9 @@ export class Barrage {
     if (connection === this.#departure.next) return this.#departure.lost(error);
     if (connection !== this.#connection) return;
     const next = this.#departure.next;
-    if (next !== undefined) return this.#switch(next);
+    if (next !== undefined && (next.ready || !this.#departure.isTrial)) return this.#switch(next);
     this.#departure.end('old');
+    this.#transports.ended(connection, error);
     this.#subscriptions.forgetRetries();
     this.#fail(error);
     if (this.#connection !== connection) return;
@@ -234,9 +284,11 @@ export class Barrage {
 
   /** Ends a move in favour of the old connection. */
   #stay(error: BarrageError): void {
+    const { isTrial } = this.#departure;
     this.#departure.end('old');
     this.#subscriptions.stay();
-    this.#fail(new BarrageError(error.code, `the move to another gateway failed: ${error.message}`, true));
+    if (isTrial) this.#transports.trialFailed(this.#connection);
+    else this.#fail(new BarrageError(error.code, `the move to another gateway failed: ${error.message}`, true));
     this.#departure.followHint(this.#connection);
   }
 
@@ -249,6 +301,7 @@ export class Barrage {
   /** Ends a move in favour of the new connection, whether or not the old one still delivers. */
   #switch(next: Connection): void {
     const old = this.#connection;
+    if (old !== undefined) this.#transports.ended(old);
     this.#departure.end('new');
     this.#connection = next;
     this.#subscriptions.forgetRetries();
@@ -259,6 +312,7 @@ export class Barrage {
       this.#subscriptions.lost();
       this.#become('connecting');
     }
+    if (this.transport !== undefined) this.#transports.settled(next);
     this.#departure.followHint(this.#connection);
   }
 
@@ -272,13 +326,20 @@ export class Barrage {
     if (this.#state === 'closed') return;
     this.#become('closed');
     this.#stopWakeups();
+    this.#leave();
+    this.#subscriptions.end(state, error);
+  }
+
+  /** Ends all connections, and every attempt at one. */
+  #leave(why?: BarrageError): void {
     this.#route.stop();
+    this.#transports.stop();
     this.#subscriptions.forgetRetries();
     this.#departure.end('old');
-    this.#connection?.close();
-    for (const left of this.#left) left.close();
+    const connection = this.#connection;
     this.#connection = undefined;
-    this.#subscriptions.end(state, error);
+    connection?.close(why);
+    for (const left of this.#left) left.close(why);
   }
 
   /** Reports an error. An error without a listener must not stay silent. */

@@ -86,6 +86,11 @@ export class Connection {
     return this.#transport.name;
   }
 
+  /** Whether the gateway said hello. */
+  get greeted(): boolean {
+    return this.#liveness !== undefined;
+  }
+
   /** Whether commands may be sent. */
   get ready(): boolean {
     return this.#state === 'ready';
@@ -166,9 +171,9 @@ export class Connection {
     if (this.#pending.size === 0) this.close();
   }
 
-  /** Closes now; commands without a reply fail with `closed`. `onEnd` is not called. */
-  close(): void {
-    this.#finish(new BarrageError('closed', 'the client closed the connection', false));
+  /** Closes now; commands without a reply fail. `onEnd` is not called. */
+  close(why: BarrageError = new BarrageError('closed', 'the client closed the connection', false)): void {
+    this.#finish(why);
   }
 
   #receive(message: Received): void {

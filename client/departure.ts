@@ -3,6 +3,7 @@ import { leavesEncryption } from './addresses.ts';
 import type { ClientClock } from './client-clock.ts';
 import type { Connection } from './connection.ts';
 import { BarrageError } from './errors.ts';
+import type { TransportName } from './transport/transport.ts';
 
 /** Longest time that both connections of a move are kept, from the opening of the new one, in milliseconds. */
 const moveTimeoutMs = 5_000;
@@ -13,8 +14,8 @@ export interface DepartureOptions {
   readonly random: () => number;
   /** The addresses to go to when a hint names no gateway, the best first. */
   readonly homes: () => Promise<readonly string[]>;
-  /** Begins a connection. May throw. */
-  readonly dial: (url: string) => Connection;
+  /** Begins a connection, with the transport that the hint names. May throw. */
+  readonly dial: (url: string, transport: string | undefined) => Connection;
   /** Called when the move can't be made: the old connection stays. */
   readonly onFailure: (error: BarrageError) => void;
   /** Called when both connections were kept for the longest time. */
@@ -33,6 +34,8 @@ interface Hint {
 export class Departure {
   readonly #options: DepartureOptions;
   #isUnderWay = false;
+  #isTrial = false;
+  #transport: string | undefined;
   /** The connection that is to be left. */
   #from: Connection | undefined;
   #next: Connection | undefined;
@@ -50,6 +53,19 @@ export class Departure {
   /** The new connection, from when it is dialled. */
   get next(): Connection | undefined {
     return this.#next;
+  }
+
+  /** Whether the move under way is the client's own trial of another transport. */
+  get isTrial(): boolean {
+    return this.#isTrial;
+  }
+
+  /** Tries to move to another transport, at the client's own addresses. @returns whether no other move is under way */
+  try(from: Connection, transport: TransportName): boolean {
+    if (this.#isUnderWay) return false;
+    this.#isTrial = true;
+    this.#begin(from, { type: 'reconnect', afterMs: 0, transport });
+    return true;
   }
 
   /** A gateway sent a hint on `from`, which is the connection in use or the new one. */
@@ -79,6 +95,7 @@ export class Departure {
     this.#next = undefined;
     this.#others = [];
     this.#isUnderWay = false;
+    this.#isTrial = false;
     this.#move++;
   }
 
@@ -89,10 +106,11 @@ export class Departure {
     if (hint !== undefined && hint.from === current) this.#begin(hint.from, hint.reconnect);
   }
 
-  #begin(from: Connection, { url, afterMs }: Reconnect): void {
+  #begin(from: Connection, { url, afterMs, transport }: Reconnect): void {
     const { clock, random, homes } = this.#options;
     this.#isUnderWay = true;
     this.#from = from;
+    this.#transport = transport;
     const move = this.#move;
     this.#cancelTimer = clock.after(random() * afterMs, () => {
       if (url !== undefined) return this.#go(from, [url]);
@@ -115,7 +133,7 @@ export class Departure {
       return this.lost(new BarrageError('protocol', `${target} is not encrypted, and the connection is`, true));
     }
     try {
-      this.#next = this.#options.dial(target);
+      this.#next = this.#options.dial(target, this.#transport);
     } catch {
       this.lost(new BarrageError('protocol', `${target} is not a WebSocket URL that can be dialled`, true));
     }

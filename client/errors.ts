@@ -4,8 +4,9 @@ import type { ErrorCode } from '../core/protocol/barrage-v1.ts';
  * The code of a failure: one of the gateway's, or one of the client's own. `closed`: this client or the gateway ended
  * it for good. `timeout`: no answer in time. `disconnected`: no connection now, or the connection broke before the
  * answer. `protocol`: the other end does not speak `barrage.v1`. `snapshot`: a subscription's `getState` failed.
+ * `unsupported`: the transport in use can't do it.
  */
-export type BarrageErrorCode = ErrorCode | 'closed' | 'timeout' | 'disconnected' | 'protocol' | 'snapshot';
+export type BarrageErrorCode = ErrorCode | 'closed' | 'timeout' | 'disconnected' | 'protocol' | 'snapshot' | 'unsupported';
 
 /** Every failure of the client. `retry` says whether the same call may succeed later. */
 export class BarrageError extends Error {

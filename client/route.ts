@@ -27,6 +27,13 @@ export interface RouteOptions {
   readonly onAsk: () => void;
   /** Called when an attempt failed before a connection was begun; the next attempt follows by itself. */
   readonly onError: (error: BarrageError) => void;
+  /**
+   * Called after a failed dial whose gateway answers requests, and not that it is crowded: the dial's failure then says
+   * something about its transport.
+   */
+  readonly onReached: () => void;
+  /** Called when a gateway that takes no more connections names a transport, and no other gateway is left to try. */
+  readonly onTransport: (name: string) => void;
 }
 
 /** A gateway to try, and the URL to ask if it can't be reached. */
@@ -49,6 +56,8 @@ export class Route {
   #addresses: Address[] = [];
   /** URLs that were tried in this turn: an answer that repeats them says nothing new. */
   readonly #tried = new Set<string>();
+  /** The URL that was asked last and answered anything. */
+  #reached: string | undefined;
   #dialled: Stop | undefined;
   #cancelTimer = (): void => {};
   /** Changes with every event that makes a pending answer worthless. */
@@ -123,9 +132,11 @@ export class Route {
       this.#cancelTimer = clock.after(Math.max(0, left), () => this.go());
     };
     if (dialled === undefined) return wait();
+    this.#reached = undefined;
     const others = this.#options.addresses.map(({ kind, url }) => (kind === 'connect' ? url : connectAddressOf(url)));
     void this.#ask([...new Set([dialled.askUrl, ...others])].slice(0, askedMax)).then((answer) => {
       if (attempt !== this.#attempt) return;
+      if (this.#reached === dialled.askUrl && (answer instanceof BarrageError || !answer.isCrowded)) this.#options.onReached();
       if (!(answer instanceof BarrageError)) this.#take(answer, dialled.askUrl);
       wait();
     });
@@ -181,9 +192,10 @@ export class Route {
     if (attempt === this.#attempt) this.ended();
   }
 
-  #take({ urls, backoff }: Directions, askUrl: string): void {
+  #take({ urls, backoff, transport }: Directions, askUrl: string): void {
     if (backoff !== undefined) this.#backoff.told(backoff);
     this.#stops = urls.filter((url) => !this.#tried.has(url)).map((url) => ({ url, askUrl }));
+    if (transport !== undefined && this.#stops.length <= 1) this.#options.onTransport(transport);
   }
 
   /**
@@ -207,6 +219,7 @@ export class Route {
   async #askOne(askUrl: string, signal: AbortSignal): Promise<Directions | BarrageError> {
     try {
       const response = await fetch(questionFor(askUrl, this.#options.channel()), { signal, cache: 'no-store', credentials: 'omit' });
+      if (response.status < 500) this.#reached = askUrl;
       const directions = response.ok ? readDirections(await response.json(), askUrl) : undefined;
       return directions ?? failure(askUrl, response.ok ? 'it named no gateway that may be gone to' : `HTTP status ${response.status}`);
     } catch (cause) {

@@ -229,6 +229,11 @@ export class Subscription implements AsyncIterable<Publication> {
     return this.#source === connection && this.#move === undefined;
   }
 
+  /** Reports an error that does not end the subscription. @internal */
+  warn(error: BarrageError): void {
+    if (!this.#listeners.emit('error', error)) this.#owner.unheard(error);
+  }
+
   /** A move begins: both connections are read until the new one has taken over. @internal */
   moveTo(connection: Connection): void {
     this.#move = { to: connection, channel: new ChannelMove(this.#cursor) };
@@ -328,9 +333,7 @@ export class Subscription implements AsyncIterable<Publication> {
       times: this.#owner.times,
       position: () => this.#cursor.position,
       onSnapshot: (position, state) => this.#handOut([{ kind: 'snapshot', position, state }]),
-      onError: (error) => {
-        if (!this.#listeners.emit('error', error)) this.#owner.unheard(error);
-      },
+      onError: (error) => this.warn(error),
       tell: (told) => this.#handOut(told.map(stepOf)),
     });
   }

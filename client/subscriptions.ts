@@ -32,6 +32,8 @@ export class Subscriptions {
   readonly #options: SubscriptionsOptions;
   readonly #byChannel = new Map<string, Subscription>();
   readonly #rejoins: Rejoins;
+  /** Subscriptions that were told that their channel does not come on this connection. */
+  readonly #unserved = new WeakMap<Subscription, Connection>();
 
   constructor(options: SubscriptionsOptions) {
     this.#options = options;
@@ -164,6 +166,10 @@ export class Subscriptions {
     if (connection === this.#options.next()) return this.#options.onRefusedMove(error);
     const repeated = error.code === 'already_subscribed';
     if (repeated && subscription.readsFrom(connection)) return;
+    if (error.code === 'unsupported' && this.#unserved.get(subscription) !== connection) {
+      this.#unserved.set(subscription, connection);
+      subscription.warn(error);
+    }
     if (!error.retry && !repeated) return this.#drop(subscription, 'failed', error);
     this.#rejoins.later(subscription, () => {
       if (connection !== this.#options.current() || this.#byChannel.get(subscription.channel) !== subscription) return;

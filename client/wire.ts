@@ -86,7 +86,7 @@ function read(text: string, payloads?: Uint8Array): Received {
     case 'epoch':
       return checked(message, isEpochChange);
     case 'reconnect':
-      return checked(message, ({ url, afterMs }) => (url === undefined || typeof url === 'string') && isAmount(afterMs));
+      return checked(message, ({ url, afterMs, transport }) => isText(url) && isText(transport) && isAmount(afterMs));
     case 'unsubscribed':
       return checked(message, ({ channel }) => typeof channel === 'string');
     case 'subscribed':
@@ -118,7 +118,11 @@ function readDirect({ kind, data }: Record<string, unknown>): ReceivedDirect {
   return { type: 'direct', data: kind === 'text' ? data : fromBase64(data) };
 }
 
-function readBatch(message: Record<string, unknown>, payloads: Uint8Array | undefined): ReceivedBatch {
+/**
+ * Reads a batch. Binary payloads follow the header, or stand in the items as base64 where a transport is text only.
+ * @throws BarrageError `protocol` for anything else
+ */
+export function readBatch(message: Record<string, unknown>, payloads: Uint8Array | undefined): ReceivedBatch {
   const { items } = message;
   if (!isSpanOfChannel(message) || !isOffset(message['leftOut']) || !Array.isArray(items)) fault('a batch without its span or items');
   const { channel, epoch, after, upto } = message as unknown as Batch;
@@ -146,9 +150,8 @@ function readBatch(message: Record<string, unknown>, payloads: Uint8Array | unde
       const bytes = payloads.subarray(at, (at += size));
       // A copy: a subscriber that keeps one small publication must not keep its whole frame.
       data = kind === 'binary' ? bytes.slice() : utf8(bytes);
-    } else if (typeof data !== 'string') {
-      fault('an item without data');
-    }
+    } else if (typeof data !== 'string') fault('an item without data');
+    else if (item['kind'] === 'binary') data = fromBase64(data);
     return {
       channel,
       offset,
@@ -225,7 +228,8 @@ function isHello({ client, now, pingIntervalMs, pongTimeoutMs, backoff, limits }
   );
 }
 
-function isBackoff({ baseMs, capMs }: Record<string, unknown>): boolean {
+/** Whether an object has the bounds of a back-off. */
+export function isBackoff({ baseMs, capMs }: Record<string, unknown>): boolean {
   return isPositive(baseMs) && isPositive(capMs);
 }
 
@@ -253,7 +257,8 @@ function isEpochChange({ channel, epoch, before }: Record<string, unknown>): boo
   );
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** Whether a value is an object with fields. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -274,6 +279,11 @@ function readTimes(at: unknown, dt: unknown, items: number): readonly number[] |
 /** Whether a value is a time in Unix milliseconds. */
 export function isTime(value: unknown): value is number {
   return isOffset(value);
+}
+
+/** Whether an optional text is absent or a text. */
+function isText(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
 }
 
 function isOffset(value: unknown): value is number {

@@ -375,9 +375,11 @@ export class Gateway {
   }
 
   get #connectState(): ConnectState {
-    const crowded = this.#isUnready || this.#reception.isCrowded ? this.#uid : undefined;
+    const isCrowded = this.#isUnready || this.#reception.isCrowded;
     const { placement, epoch } = this.#pool;
-    return { placement, epoch, backoff: this.#reception.dialBackoff, crowded };
+    const { dialBackoff: backoff, isFull } = this.#reception;
+    const isCarriedByPull = (channel: string): boolean => isFull && this.#rooms.policies.of(channel).history !== undefined;
+    return { placement, epoch, backoff, crowded: isCrowded ? this.#uid : undefined, isCrowded, isCarriedByPull };
   }
 
   #listen(connection: Connection): ClientListener {

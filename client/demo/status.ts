@@ -1,6 +1,6 @@
 import type { Barrage } from '../barrage.ts';
 
-const words = { connecting: 'Connecting…', open: 'Live', waiting: 'Reconnecting…', closed: 'Disconnected' } as const;
+const words = { connecting: 'Connecting…', open: 'Live', waiting: 'Reconnecting…', paused: 'Paused', closed: 'Disconnected' } as const;
 
 /** Shows the state of the connection on a badge, with the seconds since it was lost. */
 export function showStatus(barrage: Barrage, badge: HTMLElement, pausedWord: () => string | undefined): () => void {

@@ -191,6 +191,8 @@ export interface Reconnect {
   /** The new address; absent = the client keeps its address. */
   readonly url?: string;
   readonly afterMs: number;
+  /** `websocket`, `sse` or `pull`: what to come back with; absent = as now. A client that can't stays as it is. */
+  readonly transport?: string;
 }
 
 /** New back-off bounds in place of those in the hello: the number of connections at the gateway changed. */

@@ -66,7 +66,12 @@ export class Reception {
 
   /** Whether other gateways are named before this one: it is full, or refused dials are still to come back. */
   get isCrowded(): boolean {
-    return this.#connections() >= this.#settings.connectionsMax || this.#budget.isCrowded(this.#clock.monotonic());
+    return this.isFull || this.#budget.isCrowded(this.#clock.monotonic());
+  }
+
+  /** Whether it has all connections that it takes. */
+  get isFull(): boolean {
+    return this.#connections() >= this.#settings.connectionsMax;
   }
 
   /** Tells a connection the present bounds, if they differ by enough from those that it was told last. */

@@ -12,6 +12,10 @@ export type ConnectAnswer =
         readonly backoff: { readonly baseMs: number; readonly capMs: number };
         /** Epoch of the pool document; 0 without one. */
         readonly epoch: number;
+        /** The asked gateway refuses dials now: one that failed says nothing about the client's way to it. */
+        readonly crowded?: true;
+        /** The gateway has all connections that it takes, and this channel can be pulled. */
+        readonly transport?: 'pull';
       };
     }
   | { readonly status: 400 | 405; readonly body: { readonly error: { readonly code: string; readonly message: string } } };
@@ -29,6 +33,10 @@ export interface ConnectState {
   readonly backoff: { readonly baseMs: number; readonly capMs: number };
   /** UID of a gateway that accepts no connections at the moment: it is named last. */
   readonly crowded?: string | undefined;
+  /** Whether this gateway accepts no connections at the moment. */
+  readonly isCrowded?: boolean;
+  /** Whether this gateway has all connections that it takes, and the channel can be pulled, since it has a history. */
+  readonly isCarriedByPull?: (channel: string) => boolean;
 }
 
 const path = '/v1/connect';
@@ -43,7 +51,8 @@ export function isConnectRequest(url: string | undefined): boolean {
  * Names the gateways for a channel. Without a pool document that is the address of the request, as the proxies before
  * this gateway wrote it.
  */
-export function answerConnect(request: ConnectRequest, { placement, epoch, backoff, crowded }: ConnectState): ConnectAnswer {
+export function answerConnect(request: ConnectRequest, state: ConnectState): ConnectAnswer {
+  const { placement, epoch, backoff, crowded, isCrowded = false, isCarriedByPull = () => false } = state;
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, 'method_not_allowed', 'use GET');
   const names = new URLSearchParams(request.url.slice(path.length)).getAll('channel');
   const [channel] = names;
@@ -53,10 +62,11 @@ export function answerConnect(request: ConnectRequest, { placement, epoch, backo
   const gateways = placement?.of(channel) ?? [];
   const ordered = [...gateways.filter(({ uid }) => uid !== crowded), ...gateways.filter(({ uid }) => uid === crowded)];
   const urls = [...new Set(ordered.map(({ url }) => url))].slice(0, urlsMax);
-  if (urls.length > 0) return { status: 200, body: { urls, backoff, epoch } };
+  const more = { ...(isCrowded ? { crowded: true as const } : {}), ...(isCarriedByPull(channel) ? { transport: 'pull' as const } : {}) };
+  if (urls.length > 0) return { status: 200, body: { urls, backoff, epoch, ...more } };
   const url = publicAddress(request.headers);
   if (url === undefined) return refuse(400, 'bad_request', 'the Host header names no host to connect to');
-  return { status: 200, body: { urls: [url], backoff, epoch } };
+  return { status: 200, body: { urls: [url], backoff, epoch, ...more } };
 }
 
 function refuse(status: 400 | 405, code: string, message: string): ConnectAnswer {

@@ -42,6 +42,10 @@ export const pureFiles: readonly string[] = [
     'server-clock',
     'snapshot-gate',
     'sums',
+    'transport/choice',
+    'transport/event-reader',
+    'transport/follower',
+    'transport/pulled',
     'wire',
   ].map((name) => `client/${name}.ts`),
   ...[

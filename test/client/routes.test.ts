@@ -223,7 +223,7 @@ test.each(['online', 'pageshow'])(
     let isFull = true;
     const gateway = await gatewayWith({
       isFull: () => isFull,
-      directions: () => ({ urls: [gateway.url], backoff: { baseMs: 60_000, capMs: 60_000 }, epoch: 0 }),
+      directions: () => ({ urls: [gateway.url], backoff: { baseMs: 60_000, capMs: 60_000 }, epoch: 0, crowded: true }),
     });
     const clock = new FakeClock();
     const { barrage } = client(gateway.url, { clock, random: () => 0.999 });

@@ -1,3 +1,6 @@
+import { Cursor } from '../../client/cursor.ts';
+import { Follower, type Followed } from '../../client/transport/follower.ts';
+
 export interface PulledItem {
   readonly offset: number;
   readonly data: string;
@@ -34,99 +37,69 @@ export interface PollerOptions {
   readonly onItem: (item: PulledItem) => void;
 }
 
-/** A client that only polls: the steps of "Following a channel" in `docs/pull.md`, without a socket or a clock. */
+type Span = PulledBatch & { readonly publications: readonly PulledItem[] };
+
+/** A client that only polls, without a socket. Its rules are those of the SDK (`docs/pull.md`, Following a channel). */
 export class Poller {
   readonly gaps: { readonly after: number; readonly upto: number }[] = [];
-  position: { readonly epoch: string; readonly offset: number } | undefined;
-  waitMs = 1_000;
   readonly #options: PollerOptions;
-  readonly #former = new Set<string>();
-  #head: PulledHead | undefined;
-  /** Where the part of the segment ended that was taken last, if that was not the segment's end. */
-  #part: number | undefined;
+  readonly #follower: Follower<Span>;
+  readonly #cursor = new Cursor<Span>();
 
   constructor(options: PollerOptions) {
     this.#options = options;
-    this.position = options.position;
+    this.#follower = new Follower({ position: options.position });
+    if (options.position !== undefined) this.#cursor.subscribed(options.position, true);
+  }
+
+  /** Where it reads on. */
+  get position(): { readonly epoch: string; readonly offset: number } | undefined {
+    return this.#follower.position;
+  }
+
+  get waitMs(): number {
+    return this.#follower.waitMs;
   }
 
   /** What to ask for now: a segment, or after its wait the head. */
   get path(): string {
-    const base = `/v1/channels/${encodeURIComponent(this.#options.channel)}`;
-    const head = this.#head;
-    if (head === undefined || this.position === undefined) return `${base}/head`;
-    const from = this.#part ?? this.position.offset;
-    const segment = `${base}/segments/${head.epoch}/${Math.floor(from / head.segmentOffsets)}`;
-    return this.#part === undefined ? segment : `${segment}?after=${from}`;
+    return `/v1/channels/${encodeURIComponent(this.#options.channel)}/${this.#follower.path}`;
   }
 
   /** Whether it waits before it asks again. */
   get waits(): boolean {
-    return this.#head === undefined;
+    return this.#follower.waits;
   }
 
-  take(answer: PullAnswer): void {
-    if (this.#head !== undefined) this.#takeSegment(answer);
-    else if (answer.status === 200) this.#takeHead(answer.document as PulledHead);
-  }
-
-  #takeHead(head: PulledHead): void {
-    const { epoch, earlier } = head;
-    const position = this.position ?? { epoch, offset: head.open.after };
-    if (this.#former.has(epoch)) return;
-    if (position.epoch !== epoch && !epoch.startsWith(position.epoch)) {
-      const goesOn = earlier?.epoch === position.epoch ? Math.min(position.offset, earlier.offset) : undefined;
-      this.#former.add(position.epoch);
-      if (goesOn === undefined) this.gaps.push({ after: Number.NaN, upto: head.offset });
-      this.position = { epoch, offset: goesOn ?? head.offset };
-    } else this.position = { epoch, offset: position.offset };
-    if (earlier !== undefined) this.#former.add(earlier.epoch);
-    if (head.offset < this.position.offset) return;
-    this.waitMs = head.waitMs;
-    this.#head = head;
-    this.#step(head);
-  }
-
-  /** Takes what is in the head, if the position has come to it; else a segment is next. */
-  #step(head: PulledHead): void {
-    const { offset } = this.position ?? { offset: 0 };
-    const end = (Math.floor(offset / head.segmentOffsets) + 1) * head.segmentOffsets;
-    if (offset < head.open.after && end <= head.offset) return;
-    if (offset < head.open.after) this.#skipTo(head.open.after);
-    this.#takeItems(head.open);
-    this.#head = undefined;
-  }
-
-  #takeSegment({ status, document }: PullAnswer): void {
-    const head = this.#head;
-    if (head === undefined || this.position === undefined) return;
-    this.#part = undefined;
-    if (status === 200) {
-      const batch = document as PulledBatch;
-      this.#takeItems(batch);
-      const end = (Math.floor((batch.upto - 1) / head.segmentOffsets) + 1) * head.segmentOffsets;
-      if (batch.upto < end) {
-        this.#part = batch.upto;
-        return;
-      }
-    } else if ((document as { readonly error?: { readonly code?: string } }).error?.code === 'gone')
-      this.#skipTo((Math.floor(this.position.offset / head.segmentOffsets) + 1) * head.segmentOffsets);
-    else {
-      this.#head = undefined;
-      return;
+  take({ status, document }: PullAnswer): void {
+    const asksHead = this.#follower.path === 'head';
+    if (status !== 200) {
+      const { code = '' } = (document as { readonly error?: { readonly code?: string } }).error ?? {};
+      return this.#tell(this.#follower.take({ kind: 'refused', code }));
     }
-    this.#step(head);
+    if (!asksHead) return this.#tell(this.#follower.take({ kind: 'segment', batch: spanOf(document as PulledBatch) }));
+    const head = document as PulledHead;
+    this.#tell(this.#follower.take({ kind: 'head', head: { ...head, open: spanOf(head.open) } }));
   }
 
-  #takeItems({ items, upto }: PulledBatch): void {
-    const { epoch, offset } = this.position ?? { epoch: '', offset: 0 };
-    for (const item of items) if (item.offset > offset) this.#options.onItem(item);
-    this.position = { epoch, offset: Math.max(offset, upto) };
+  #tell(steps: readonly Followed<Span>[]): void {
+    for (const step of steps) {
+      if (step.kind === 'epoch') this.#cursor.continued(step.epoch, step.before);
+      else if (step.kind === 'leap') this.#note(this.#cursor.skip(step.to));
+      else if (step.kind === 'gap') this.#note(this.#cursor.gap({ ...step, reason: 'bus' }));
+      else this.#note(this.#cursor.batch(step.batch));
+    }
   }
 
-  #skipTo(upto: number): void {
-    const { epoch, offset } = this.position ?? { epoch: '', offset: 0 };
-    this.gaps.push({ after: offset, upto });
-    this.position = { epoch, offset: upto };
+  #note(tolds: ReturnType<Cursor<Span>['batch']>): void {
+    for (const told of tolds) {
+      if (told.kind === 'batch') {
+        for (const item of told.batch.items) if (item.offset > told.deliverAfter) this.#options.onItem(item);
+      } else this.gaps.push({ after: told.from?.epoch === told.to.epoch ? told.from.offset : Number.NaN, upto: told.to.offset });
+    }
   }
+}
+
+function spanOf(batch: PulledBatch): Span {
+  return { ...batch, publications: batch.items };
 }

@@ -46,17 +46,21 @@ test('a gateway is asked at its own origin, over the same kind of connection', (
 
 test('an answer gives WebSocket URLs and bounds; what leads out of encryption, or is no bound, is passed over', () => {
   const backoff = { baseMs: 500, capMs: 20_000 };
-  expect(readDirections({ urls: ['ws://a/', 'wss://b/'], backoff, epoch: 3 }, 'http://x/')).toEqual({
+  expect(readDirections({ urls: ['ws://a/', 'wss://b/'], backoff, epoch: 3, crowded: true, transport: 'pull' }, 'http://x/')).toEqual({
     urls: ['ws://a/', 'wss://b/'],
     backoff,
+    isCrowded: true,
+    transport: 'pull',
   });
   expect(readDirections({ urls: ['ws://a/', 'wss://b/', 'https://c/', 7], backoff }, 'https://x/')).toEqual({
     urls: ['wss://b/'],
     backoff,
+    isCrowded: false,
   });
   expect(readDirections({ urls: ['ws://a/'], backoff: { baseMs: 0, capMs: 5 } }, 'http://x/')).toEqual({
     urls: ['ws://a/'],
     backoff: undefined,
+    isCrowded: false,
   });
   for (const nothing of [{ urls: [] }, { urls: ['ws://a/'] }, { urls: 'ws://a/' }, {}, null, 'x', [], undefined])
     expect(readDirections(nothing, 'https://x/')).toBeUndefined();

@@ -2,9 +2,10 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 
-const gzipBytesMax = 15 * 1024;
+/** A third is for the other transports. A client that needs them may be on a network that loads nothing more. */
+const gzipBytesMax = 20 * 1024;
 
-test('the client is at most 15 KB minified and compressed, and needs nothing that a browser lacks', async () => {
+test('the client is at most 20 KB minified and compressed, and needs nothing that a browser lacks', async () => {
   const { outputFiles, metafile } = await build({
     entryPoints: ['client/barrage.ts'],
     bundle: true,
