@@ -158,3 +158,29 @@ test('a paused client gets nothing, and goes on where it was', async () => {
     expect(barrage.state).toBe('closed');
   }
 });
+
+test('a client speaks over an event stream as over a WebSocket: it publishes, counts, and gets all that comes', async () => {
+  const server = await TestStandalone.withPolicies(policies, variables);
+  const proxy = await proxyTo(server);
+  proxy.webSockets = false;
+  const barrage = client(proxy.url);
+  barrage.on('error', () => {});
+  const subscription = barrage.subscribe('video:1');
+  const plain = barrage.subscribe('plain:1');
+  const [got, gotPlain] = [received(subscription), received(plain)];
+  await until(() => subscription.state === 'subscribed' && plain.state === 'subscribed');
+  expect(barrage.transport).toBe('sse');
+  const offsets: number[] = [];
+  for (const data of ['弹幕', Uint8Array.of(0, 255, 7), 'end']) offsets.push((await barrage.publish('video:1', data)).offset);
+  await server.publish('plain:1', 'plain');
+  await until(() => got.data.length === 3 && gotPlain.data.length === 1);
+  expect([got.data, offsets, gotPlain.data]).toEqual([['弹幕', Uint8Array.of(0, 255, 7), 'end'], [1, 2, 3], ['plain']]);
+  expect([await barrage.counts('video:1'), (await barrage.ping()) > 0]).toEqual([{ members: 1 }, true]);
+  await expect(barrage.publish('video:1', 'x', { ttlMs: -1 })).rejects.toMatchObject({ code: 'bad_request', retry: false });
+  await plain.unsubscribe();
+  // Everything is cut: the stream comes back by itself, from its position.
+  proxy.cut();
+  for (const text of ['more', 'and more']) await server.publish('video:1', text);
+  await until(() => got.data.length === 5);
+  expect([got.data.slice(3), got.gaps, barrage.transport]).toEqual([['more', 'and more'], [], 'sse']);
+});
