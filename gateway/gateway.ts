@@ -375,11 +375,9 @@ export class Gateway {
   }
 
   get #connectState(): ConnectState {
-    const isCrowded = this.#isUnready || this.#reception.isCrowded;
     const { placement, epoch } = this.#pool;
-    const { dialBackoff: backoff, isFull } = this.#reception;
-    const isCarriedByPull = (channel: string): boolean => isFull && this.#rooms.policies.of(channel).history !== undefined;
-    return { placement, epoch, backoff, crowded: isCrowded ? this.#uid : undefined, isCrowded, isCarriedByPull };
+    const { dialBackoff: backoff, isFull, isCrowded } = this.#reception;
+    return { placement, epoch, backoff, isFull, isCrowded: this.#isUnready || isCrowded, uid: this.#uid, policies: this.#rooms.policies };
   }
 
   #listen(connection: Connection): ClientListener {

@@ -1,4 +1,5 @@
 import { channelNameFault } from '../../core/channel.ts';
+import type { Policies } from '../../core/policy/policy.ts';
 import type { Placement } from '../../core/pool/placement.ts';
 import { publicAddress, type RequestHeaders } from './public-address.ts';
 
@@ -31,12 +32,14 @@ export interface ConnectState {
   readonly placement: Placement | undefined;
   readonly epoch: number;
   readonly backoff: { readonly baseMs: number; readonly capMs: number };
-  /** UID of a gateway that accepts no connections at the moment: it is named last. */
-  readonly crowded?: string | undefined;
-  /** Whether this gateway accepts no connections at the moment. */
+  /** UID of the asked gateway, in a pool. */
+  readonly uid?: string | undefined;
+  /** Whether the asked gateway accepts no connections at the moment: it is named last. */
   readonly isCrowded?: boolean;
-  /** Whether this gateway has all connections that it takes, and the channel can be pulled, since it has a history. */
-  readonly isCarriedByPull?: (channel: string) => boolean;
+  /** Whether the asked gateway has all connections that it takes. */
+  readonly isFull?: boolean;
+  /** They tell which channels can be pulled. */
+  readonly policies?: Policies;
 }
 
 const path = '/v1/connect';
@@ -52,7 +55,7 @@ export function isConnectRequest(url: string | undefined): boolean {
  * this gateway wrote it.
  */
 export function answerConnect(request: ConnectRequest, state: ConnectState): ConnectAnswer {
-  const { placement, epoch, backoff, crowded, isCrowded = false, isCarriedByPull = () => false } = state;
+  const { placement, epoch, backoff, uid, isCrowded = false, isFull = false, policies } = state;
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, 'method_not_allowed', 'use GET');
   const names = new URLSearchParams(request.url.slice(path.length)).getAll('channel');
   const [channel] = names;
@@ -60,9 +63,11 @@ export function answerConnect(request: ConnectRequest, state: ConnectState): Con
   const fault = channelNameFault(channel);
   if (fault !== undefined) return refuse(400, 'bad_channel', fault);
   const gateways = placement?.of(channel) ?? [];
-  const ordered = [...gateways.filter(({ uid }) => uid !== crowded), ...gateways.filter(({ uid }) => uid === crowded)];
+  const isLast = (gateway: { readonly uid: string }): boolean => isCrowded && gateway.uid === uid;
+  const ordered = [...gateways.filter((gateway) => !isLast(gateway)), ...gateways.filter(isLast)];
   const urls = [...new Set(ordered.map(({ url }) => url))].slice(0, urlsMax);
-  const more = { ...(isCrowded ? { crowded: true as const } : {}), ...(isCarriedByPull(channel) ? { transport: 'pull' as const } : {}) };
+  const canPull = isFull && policies?.of(channel).history !== undefined;
+  const more = { ...(isCrowded ? { crowded: true as const } : {}), ...(canPull ? { transport: 'pull' as const } : {}) };
   if (urls.length > 0) return { status: 200, body: { urls, backoff, epoch, ...more } };
   const url = publicAddress(request.headers);
   if (url === undefined) return refuse(400, 'bad_request', 'the Host header names no host to connect to');

@@ -177,7 +177,8 @@ export class Crowd {
         placement: this.#placement,
         epoch: 1,
         backoff: reception.dialBackoff,
-        crowded: reception.isCrowded || isDraining ? uid : undefined,
+        uid,
+        isCrowded: reception.isCrowded || isDraining,
       },
     );
     if ('error' in body) throw new Error(body.error.message);

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { expect, test } from 'vitest';
 import { Placement } from '../../../core/pool/placement.ts';
+import { Policies, policyFileSchema } from '../../../core/policy/policy.ts';
 import { answerConnect } from '../../../gateway/moving/connect-answer.ts';
 import type { RequestHeaders } from '../../../gateway/moving/public-address.ts';
 import { TestPool } from '../../support/gateway-pool.ts';
@@ -63,4 +64,22 @@ test('other methods, and a Host that is none, are refused', () => {
   for (const host of [undefined, '', 'a b', 'x/y', 'evil"', '[::1', `${'x'.repeat(254)}`])
     expect(get('/v1/connect?channel=a', { host }).status, String(host)).toBe(400);
   expect(get('/v1/connect?channel=a', { host: '[::1]:6790' })).toMatchObject({ body: { urls: ['ws://[::1]:6790/'] } });
+});
+
+test('a gateway that takes nobody says so, and names pull where it is full and the channel keeps a history', () => {
+  const policies = new Policies(
+    policyFileSchema.parse({ channels: [{ channel: 'video:*', history: { size: 10, ttlSeconds: 60 } }] }).channels,
+  );
+  const bodyOf = (channel: string, state: { readonly isCrowded?: boolean; readonly isFull?: boolean }): unknown => {
+    const request = { method: 'GET', url: `/v1/connect?channel=${channel}`, headers: { host: 'a' } };
+    const { crowded, transport } = answerConnect(request, { placement: undefined, epoch: 0, backoff, policies, ...state }).body as {
+      readonly crowded?: boolean;
+      readonly transport?: string;
+    };
+    return [crowded, transport];
+  };
+  expect(bodyOf('video:1', {})).toEqual([undefined, undefined]);
+  expect(bodyOf('video:1', { isCrowded: true })).toEqual([true, undefined]);
+  expect(bodyOf('video:1', { isCrowded: true, isFull: true })).toEqual([true, 'pull']);
+  expect(bodyOf('plain:1', { isCrowded: true, isFull: true })).toEqual([true, undefined]);
 });
