@@ -4,7 +4,7 @@ import { defaultBackoff } from '../backoff.ts';
 import type { ClientClock } from '../client-clock.ts';
 import type { Received, ReceivedBatch } from '../wire.ts';
 import { Follower, type Followed, type Head } from './follower.ts';
-import { codeOf } from './pulled.ts';
+import { codeOf, withoutRecalled } from './pulled.ts';
 
 /** The answer to one question of a channel. `failed`: there was none, or none that is any good. */
 export type PullVerdict =
@@ -104,7 +104,7 @@ export class PulledChannel {
 
   #tell(told: readonly Followed<ReceivedBatch>[]): void {
     const { channel, onMessage } = this.#options;
-    for (const step of told) {
+    for (const step of withoutRecalled(told)) {
       // A listener may have ended it.
       if (this.#isOver) return;
       if (step.kind === 'batch') onMessage(step.batch);
