@@ -112,10 +112,10 @@ test('where no WebSocket passes a client comes by another way, misses nothing, a
 });
 
 test('a gateway that has all its connections is pulled from, and a client goes back when there is room', async () => {
-  const server = await TestStandalone.withPolicies(policies, { ...variables, BARRAGE_GATEWAY_CONNECTIONS_MAX: '1' });
+  const server = await TestStandalone.withPolicies(policies, { ...variables, BARRAGE_GATEWAY_CONNECTIONS_MAX: '2' });
   const url = `ws://127.0.0.1:${server.port}/`;
-  const first = client(url);
-  await until(() => first.transport === 'websocket');
+  const others = [client(url), client(url)];
+  await until(() => others.every(({ transport }) => transport === 'websocket'));
   const clock = new SkippingClock();
   const second = client(url, { clock });
   second.on('error', () => {});
@@ -125,7 +125,7 @@ test('a gateway that has all its connections is pulled from, and a client goes b
   expect(second.transport).toBe('pull');
   await server.publish('video:1', 'one');
   await until(() => got.data.length === 1);
-  first.close();
+  for (const other of others) other.close();
   await goesBack(second, clock);
   await server.publish('video:1', 'two');
   await until(() => got.data.length === 2);
