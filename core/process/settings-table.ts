@@ -201,7 +201,8 @@ export const settingsTable = {
     fallback: '60000',
     accepts: '2000 to 600000',
     schema: whole(2000, 600_000),
-    meaning: 'Time without anything received after which a connection is closed, in milliseconds. At least twice BARRAGE_PING_INTERVAL_MS.',
+    meaning:
+      'Time without anything received after which a connection is closed, in milliseconds. At least twice BARRAGE_PING_INTERVAL_MS. Of an event stream: time in which its client takes nothing of what waits for it.',
   }),
   backoffBaseMs: setting({
     variable: 'BARRAGE_BACKOFF_BASE_MS',
