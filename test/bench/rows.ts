@@ -1,5 +1,5 @@
 /** How the sink connects: see `sink.c`. */
-export type SinkMode = 'raw' | 'ws' | 'plain' | 'barrage.v1';
+export type SinkMode = 'raw' | 'ws' | 'plain' | 'barrage.v1' | 'sse';
 
 /** Which program serves; a gateway's `merge` is its channel's policy, the product's default where it is absent. */
 export type ServerKind =
@@ -90,6 +90,7 @@ export const fanOutRows: readonly FanOutRow[] = [
   { name: 'b', title: '`ws`, `send` to each', server: { kind: 'ws' }, mode: 'ws', ...each },
   { name: 'c-plain', title: 'Barrage, unmerged, plain protocol', server: unmerged, mode: 'plain', ...each, ratioMax: 1.45, merged: 1 },
   { name: 'c-v1', title: 'Barrage, unmerged, barrage.v1', server: unmerged, mode: 'barrage.v1', ...each, merged: 1 },
+  { name: 'c-sse', title: 'Barrage, unmerged, event streams', server: unmerged, mode: 'sse', ...each, merged: 1 },
   { ...merged(20, 'plain'), ratioMax: 1.55 },
   merged(20, 'barrage.v1'),
   merged(100, 'plain'),
@@ -102,6 +103,7 @@ export const memoryRows: readonly MemoryRow[] = [
   { name: 'memory-ws', title: '`ws`, connected', server: { kind: 'ws' }, mode: 'ws' },
   { name: 'memory-plain', title: 'Barrage, plain protocol', server: { kind: 'gateway' }, mode: 'plain', bytesMax: 6 * kibibyte },
   { name: 'memory-v1', title: 'Barrage, barrage.v1', server: { kind: 'gateway' }, mode: 'barrage.v1', bytesMax: 6 * kibibyte },
+  { name: 'memory-sse', title: 'Barrage, event streams', server: { kind: 'gateway' }, mode: 'sse' },
 ];
 
 const closing = { mode: 'plain', publicationsPerSecond: 0 } as const;

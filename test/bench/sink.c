@@ -5,6 +5,7 @@
 //   ws          upgrades, sends nothing (a bare WebSocket server)
 //   plain       upgrades and subscribes with Barrage's plain protocol
 //   barrage.v1  upgrades and subscribes with subprotocol barrage.v1
+//   sse         asks for an event stream of the channel
 //   returning   upgrades with subprotocol barrage.v1, and subscribes when told to come
 //   dialing     connects only when told to come, all at once, and subscribes with subprotocol barrage.v1
 //
@@ -70,7 +71,8 @@ static size_t connection_count, opened, subscribed;
 static int poller;
 static uint16_t port;
 static const char *upgrade_headers, *subscribe_command, *confirmation;
-static int upgrades, receive_buffer_bytes, dials;
+static const char *expected_status = "HTTP/1.1 101";
+static int upgrades, streams, receive_buffer_bytes, dials;
 static char **comings;
 static size_t coming_count, recovered, lost;
 static uint64_t told_to_come;
@@ -232,6 +234,12 @@ static void connected(struct connection *connection) {
     return;
   }
   char request[512];
+  if (streams) {
+    int length = snprintf(request, sizeof request, "GET /v1/stream?channel=room:bench HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", port);
+    send_whole(connection, request, (size_t)length);
+    connection->state = upgrading;
+    return;
+  }
   int written = snprintf(request, sizeof request,
                          "GET / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s\r\n",
@@ -255,17 +263,17 @@ static void set_up(struct connection *connection) {
   if (connection->state == upgrading) {
     char *head_end = strstr(connection->setup, "\r\n\r\n");
     if (head_end == NULL) return;
-    if (strncmp(connection->setup, "HTTP/1.1 101", 12) != 0) {
-      fprintf(stderr, "sink: no upgrade: %.200s\n", connection->setup);
+    if (strncmp(connection->setup, expected_status, strlen(expected_status)) != 0) {
+      fprintf(stderr, "sink: another answer than %s: %.200s\n", expected_status, connection->setup);
       exit(1);
     }
-    if (subscribe_command == NULL) {
+    if (confirmation == NULL) {
       now_receiving(connection);
       if (dials) come(connection);
       return;
     }
     forget_setup(connection, (size_t)(head_end + 4 - connection->setup));
-    send_command(connection, subscribe_command);
+    if (subscribe_command != NULL) send_command(connection, subscribe_command);
     connection->state = subscribing;
   }
   // Frame headers may hold a zero byte, at which strstr would stop.
@@ -355,7 +363,7 @@ static void obey(void) {
 
 static void read_arguments(int count, char **values) {
   if (count != 4 && count != 5) {
-    fprintf(stderr, "usage: sink PORT CONNECTIONS raw|ws|plain|barrage.v1|returning|dialing [RECEIVE_BUFFER_BYTES]\n");
+    fprintf(stderr, "usage: sink PORT CONNECTIONS raw|ws|plain|barrage.v1|sse|returning|dialing [RECEIVE_BUFFER_BYTES]\n");
     exit(2);
   }
   port = (uint16_t)atoi(values[1]);
@@ -373,6 +381,10 @@ static void read_arguments(int count, char **values) {
   } else if (strcmp(values[3], "barrage.v1") == 0) {
     upgrade_headers = "Sec-WebSocket-Protocol: barrage.v1\r\n";
     subscribe_command = "{\"id\":1,\"op\":\"subscribe\",\"channel\":\"room:bench\"}";
+    confirmation = "\"offset\":";
+  } else if (strcmp(values[3], "sse") == 0) {
+    streams = 1;
+    expected_status = "HTTP/1.1 200";
     confirmation = "\"offset\":";
   }
 }
