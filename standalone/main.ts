@@ -20,6 +20,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   watch      http://localhost:${gatewayPort}/
   emit       http://localhost:${gatewayPort}/emit
   clients    ws://localhost:${gatewayPort}/        (plain protocol, or subprotocol barrage.v1)
+  events     http://localhost:${gatewayPort}/v1/stream?channel=video:1
   publish    http://localhost:${publisherPort}/v1/mesh/publish
   operations http://localhost:${adminPort}/ops
   metrics    http://localhost:${adminPort}/metrics

@@ -3,14 +3,14 @@ import type { Session } from '../commands/session.ts';
 
 /** The open event streams of one gateway, for those who send them commands. */
 export class OpenStreams {
-  readonly #streams = new Map<number, { readonly secret: Buffer; readonly session: Session }>();
+  readonly #streams = new Map<number, { readonly secret: string; readonly session: Session }>();
 
   get size(): number {
     return this.#streams.size;
   }
 
   add(client: number, secret: string, session: Session): void {
-    this.#streams.set(client, { secret: Buffer.from(secret), session });
+    this.#streams.set(client, { secret, session });
   }
 
   delete(client: number): void {
@@ -23,9 +23,14 @@ export class OpenStreams {
    */
   hand(client: number, secret: string, commands: readonly string[]): 'handed' | 'ended' {
     const stream = this.#streams.get(client);
-    const given = Buffer.from(secret);
-    if (stream === undefined || given.length !== stream.secret.length || !timingSafeEqual(given, stream.secret)) return 'ended';
+    if (stream === undefined || !isSame(secret, stream.secret)) return 'ended';
     for (const command of commands) stream.session.message(Buffer.from(command), 'text');
     return 'handed';
   }
+}
+
+/** Whether two secrets are the same, in a time that does not depend on where they differ. */
+function isSame(one: string, other: string): boolean {
+  const [left, right] = [Buffer.from(one), Buffer.from(other)];
+  return left.length === right.length && timingSafeEqual(left, right);
 }
