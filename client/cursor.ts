@@ -1,5 +1,5 @@
 import type { Position } from '../core/publication.ts';
-import { follow, isOrderOf, type Span } from './position.ts';
+import { follow, isOrderOf, isSameOrder, orderOf, type Span } from './position.ts';
 
 /**
  * The reason why publications are missing. `missed`: they were lost on the way to the gateway or to this client.
@@ -25,22 +25,31 @@ export type Told<B extends Span> =
   | { readonly kind: 'batch'; readonly batch: B; readonly deliverAfter: number }
   | ({ readonly kind: 'gap' } & GapSpan);
 
+/** Orders before the present one that a cursor remembers. */
+const earlierMax = 8;
+
 /**
  * One channel's position on the receiving side. No publication is reported twice, and each one that is not delivered is
  * reported missing.
  */
 export class Cursor<B extends Span> {
   #position: Position | undefined;
+  /**
+   * Orders that the position has come from without a loss, the newest first: their offsets up to these mean the same
+   * publications in its order. A gateway that lags behind another one still speaks of them.
+   */
+  #earlier: readonly Position[] = [];
 
   get position(): Position | undefined {
     return this.#position;
   }
 
   /** A batch arrived. */
-  batch(batch: B): readonly Told<B>[] {
+  batch(arrived: B): readonly Told<B>[] {
+    const batch = this.#inOwnOrder(arrived);
     const followed = follow(this.#position, batch);
     if (followed.kind === 'covered') return [];
-    this.#position = { epoch: batch.epoch, offset: batch.upto };
+    this.#position = this.#goneOnTo({ epoch: batch.epoch, offset: batch.upto });
     if (followed.kind === 'overlap') return [{ kind: 'batch', batch, deliverAfter: followed.deliverAfter }];
     const whole: Told<B> = { kind: 'batch', batch, deliverAfter: batch.after };
     if (followed.kind === 'next') return [whole];
@@ -49,7 +58,8 @@ export class Cursor<B extends Span> {
   }
 
   /** A gateway's gap notice arrived. */
-  gap(notice: GapNotice): readonly Told<B>[] {
+  gap(told: GapNotice): readonly Told<B>[] {
+    const notice = this.#inOwnOrder(told);
     if (follow(this.#position, notice).kind === 'covered') return [];
     return this.#leap({ epoch: notice.epoch, offset: notice.upto }, notice.reason === 'slow' ? 'slow' : 'missed');
   }
@@ -57,7 +67,7 @@ export class Cursor<B extends Span> {
   /** The channel goes on in another epoch, where the offsets up to that of `before` mean the same. */
   continued(epoch: string, before: Position): void {
     const own = this.#position;
-    if (own !== undefined && isOrderOf(own, before.epoch) && own.offset <= before.offset) this.#position = { epoch, offset: own.offset };
+    if (own !== undefined && isOrderOf(own, before.epoch) && own.offset <= before.offset) this.#goOnIn(epoch, before);
   }
 
   /**
@@ -66,8 +76,13 @@ export class Cursor<B extends Span> {
    */
   subscribed(position: Position, recovered: boolean): readonly Told<B>[] {
     if (this.reached(position)) return [];
-    if (this.#position === undefined || recovered) {
-      this.#position = position;
+    const own = this.#position;
+    if (recovered && own !== undefined && !isSameOrder(own, position)) {
+      this.#goOnIn(position.epoch, own);
+      return [];
+    }
+    if (own === undefined || recovered) {
+      this.#position = this.#goneOnTo(position);
       return [];
     }
     return this.#leap(position, 'reconnect');
@@ -81,14 +96,42 @@ export class Cursor<B extends Span> {
   }
 
   /** Whether everything up to `position` is accounted for. */
-  reached(position: Position): boolean {
+  reached({ epoch, offset }: Position): boolean {
     const own = this.#position;
-    return own !== undefined && isOrderOf(position, own.epoch) && own.offset >= position.offset;
+    if (own === undefined || own.offset < offset) return false;
+    return isOrderOf({ epoch, offset }, own.epoch) || this.#isOfEarlier(epoch, offset);
+  }
+
+  #goOnIn(epoch: string, before: Position): void {
+    const offset = this.#position?.offset ?? before.offset;
+    this.#earlier = [before, ...this.#earlier].slice(0, earlierMax);
+    this.#position = { epoch, offset };
+  }
+
+  /** Whether an offset of another epoch means the same publication in this order. */
+  #isOfEarlier(epoch: string, offset: number): boolean {
+    const at = this.#earlier.findIndex((earlier) => earlier.epoch === epoch);
+    return at >= 0 && this.#earlier.slice(0, at + 1).every((earlier) => offset <= earlier.offset);
+  }
+
+  /** A span of an earlier order, in the present one. */
+  #inOwnOrder<S extends Span>(span: S): S {
+    const own = this.#position;
+    if (this.#earlier.length === 0 || own === undefined || !this.#isOfEarlier(span.epoch, span.upto)) return span;
+    return { ...span, epoch: own.epoch };
+  }
+
+  /** A position of this order has the whole name of its epoch, where it is known. */
+  #goneOnTo(to: Position): Position {
+    const own = this.#position;
+    if (own !== undefined && isSameOrder(own, to)) return { epoch: orderOf(own, to), offset: to.offset };
+    this.#earlier = [];
+    return to;
   }
 
   #leap(to: Position, reason: GapReason): readonly Told<B>[] {
     const from = this.#position;
-    this.#position = to;
+    this.#position = this.#goneOnTo(to);
     return [{ kind: 'gap', from, to, reason }];
   }
 }

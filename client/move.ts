@@ -1,6 +1,6 @@
 import type { Position } from '../core/publication.ts';
 import type { Cursor, GapNotice, Told } from './cursor.ts';
-import { isOrderOf, type Span } from './position.ts';
+import { isSameOrder, type Span } from './position.ts';
 
 /** A batch whose `publications` are held back during a move, and count against the move's bound. */
 export interface HeldBatch extends Span {
@@ -38,14 +38,17 @@ export function arrivalOf<B extends { readonly type: 'batch' }>(
 export class ChannelMove<B extends HeldBatch> {
   readonly #cursor: Cursor<B>;
   readonly #heldPublicationsMax: number;
+  /** What is asked for on the new connection. */
+  readonly #since: Position | undefined;
   #target: Position | undefined;
   #held: Held<B>[] = [];
   #heldPublications = 0;
   #done = false;
 
-  /** The cursor stays the subscription's; the move advances it. */
+  /** The cursor stays the subscription's; the move advances it. The new connection is asked for what follows it now. */
   constructor(cursor: Cursor<B>, heldPublicationsMax = 5000) {
     this.#cursor = cursor;
+    this.#since = cursor.position;
     this.#heldPublicationsMax = heldPublicationsMax;
   }
 
@@ -63,9 +66,10 @@ export class ChannelMove<B extends HeldBatch> {
   targetAt(position: Position, recovered: boolean): readonly Told<B>[] {
     this.#target = position;
     // Without a position, or with the gateway's `recovered`, there is nothing to wait for. `recovered` is about the
-    // position at the time of asking. It proves nothing once the old connection has gone on to another epoch.
+    // position at the time of asking. In another epoch it proves nothing once the old connection has gone on.
     const own = this.#cursor.position;
-    if (own === undefined || (recovered && (isOrderOf(own, position.epoch) || isOrderOf(position, own.epoch))))
+    const isWhereAsked = own !== undefined && own.epoch === this.#since?.epoch && own.offset === this.#since.offset;
+    if (own === undefined || (recovered && (isWhereAsked || isSameOrder(own, position))))
       return [...this.#cursor.subscribed(position, true), ...this.#finish()];
     return this.#advance([]);
   }

@@ -65,7 +65,7 @@ export function reachOf(page: HistoryPage, from: Position): 'whole' | 'more' | '
  */
 export function isInOrder({ position, earlier }: HistoryPage, from: Position): boolean {
   const isSame = isOrderOf(from, position.epoch) || isOrderOf(position, from.epoch);
-  const isEarlier = earlier !== undefined && from.epoch === earlier.epoch && from.offset <= earlier.offset;
+  const isEarlier = earlier !== undefined && isOrderOf(from, earlier.epoch) && from.offset <= earlier.offset;
   return (isSame || isEarlier) && from.offset <= position.offset;
 }
 

@@ -50,6 +50,8 @@ export interface PullDocumentsOptions {
   readonly cacheBytesMax: number;
   /** Most payload bytes of an answer of the bus; default: `limits.historyBytesMax`. */
   readonly answerBytesMax?: number;
+  /** Default: `encodeDocument`. */
+  readonly encode?: (text: string) => Promise<EncodedDocument>;
 }
 
 /**
@@ -167,7 +169,8 @@ export class PullDocuments {
   }
 
   #encode(kind: 'head' | 'segment', text: string): Promise<EncodedDocument> {
-    this.#options.onEncoded(kind);
-    return encodeDocument(text);
+    const { onEncoded, encode = encodeDocument } = this.#options;
+    onEncoded(kind);
+    return encode(text);
   }
 }

@@ -65,6 +65,8 @@ export class Hole {
   #heldBytes = 0;
   /** End of the newest dropped arrival; `undefined`: none was dropped. */
   #dropped: Position | undefined;
+  /** The epoch before today's, as the last page tells it. */
+  #earlier: EarlierEpoch | undefined;
   #publications = 0;
   #bytes = 0;
   #emptyReads = 0;
@@ -116,7 +118,9 @@ export class Hole {
     if (this.#emptyReads >= emptyReadsMax) return this.#close('lost', []);
     const fill: Intake[] = [];
     const { earlier } = page;
-    if (earlier?.epoch === from.epoch && !isOrderOf(from, epoch)) fill.push({ kind: 'continued', epoch, earlier });
+    this.#earlier = earlier;
+    if (earlier !== undefined && isOrderOf(from, earlier.epoch) && !isOrderOf(from, epoch))
+      fill.push({ kind: 'continued', epoch, earlier });
     if (publications.length > 0) fill.push({ kind: 'batch', batch });
     else if (isNews && fill.length === 0) fill.push({ kind: 'resubscribed', position: this.#received });
     const step = this.#goOn(fill);
@@ -141,6 +145,8 @@ export class Hole {
 
   /** Hands on the held arrivals that join on by now, and looks for the next hole. */
   #goOn(first: readonly Intake[]): HoleStep {
+    // What was told of the epoch before is no news: the history has all of it that a failover has not lost.
+    this.#held = this.#held.filter((arrival) => !this.#isFormer(endOf(arrival)));
     const next = this.#held.findIndex((arrival) => !this.#advance(arrival));
     const handOn = [...first, ...this.#held.splice(0, next < 0 ? this.#held.length : next)];
     const [blocked] = this.#held;
@@ -148,11 +154,17 @@ export class Hole {
     this.#release();
     const dropped = this.#dropped;
     if (dropped === undefined) return { handOn, next: { kind: 'closed', result: 'filled' } };
-    if (joinsOn(this.#received, { kind: 'resubscribed', position: dropped })) {
+    if (this.#isFormer(dropped) || joinsOn(this.#received, { kind: 'resubscribed', position: dropped })) {
       this.#dropped = undefined;
       return { handOn, next: { kind: 'closed', result: 'filled' } };
     }
     return this.#readUpTo(dropped, handOn);
+  }
+
+  /** Whether a position is of the epoch that the one of what was read has followed. */
+  #isFormer(position: Position): boolean {
+    const earlier = this.#earlier;
+    return earlier !== undefined && isOrderOf(position, earlier.epoch) && !isOrderOf(position, this.#received.epoch);
   }
 
   #readUpTo(position: Position, handOn: readonly Intake[]): HoleStep {

@@ -14,6 +14,9 @@ import type { HeldBytes } from './hole.ts';
  */
 export type Reach = 'current' | 'kept' | 'read' | 'lost';
 
+/** Most epochs that a room remembers as none of its order. */
+const foreignMax = 8;
+
 /**
  * The newest publications of a room, in order and without a hole, so that clients that come back need no read of the
  * bus. Bounded in number and in payload bytes. What came before the room was opened is read once, for all.
@@ -29,6 +32,8 @@ export class RecentPublications {
   #bytes = 0;
   /** Positions below it are known to be out of reach; `undefined`: the history may reach further back. */
   #floor: number | undefined;
+  /** Epochs that have nothing to do with the room's order, the newest first. */
+  #foreign: readonly string[] = [];
 
   /** @param ofAll payload bytes kept by all rooms of the process */
   constructor(position: Position, ofAll: HeldBytes) {
@@ -64,6 +69,7 @@ export class RecentPublications {
   continued(epoch: string, earlier: EarlierEpoch): void {
     this.#end = { epoch, offset: this.#end.offset };
     this.#earlier = earlier;
+    this.#foreign = [];
   }
 
   /** The offset before which the history is to be read. */
@@ -71,11 +77,15 @@ export class RecentPublications {
     return this.#kept[this.#begin]?.offset ?? this.#end.offset + 1;
   }
 
-  /** Takes the newest publications before `first`, as the history has them. */
-  read({ publications, ...page }: HistoryPage, publicationsMax: number): void {
-    // The bus has gone on to another order: the room will learn of it.
-    if (!isInOrder({ ...page, publications: [] }, this.#end) && !isOrderOf(this.#end, page.position.epoch)) return;
-    if (isOrderOf(this.#end, page.position.epoch) && page.earlier !== undefined) this.#earlier = page.earlier;
+  /**
+   * Takes the newest publications before `first`, as the history has them.
+   * @returns whether the page is of the room's order. Otherwise the bus has gone on to another one, and the room will
+   * learn of it.
+   */
+  read({ publications, ...page }: HistoryPage, publicationsMax: number): boolean {
+    const isSame = isOrderOf(this.#end, page.position.epoch);
+    if (!isInOrder({ ...page, publications: [] }, this.#end) && !isSame) return false;
+    if (isSame && page.earlier !== undefined) this.#earlier = page.earlier;
     const { first } = this;
     const before: KeptPublication[] = [];
     for (const kept of publications) if (kept.offset < first) this.#keep(before, { ...kept, publication: withOwnBytes(kept.publication) });
@@ -88,6 +98,7 @@ export class RecentPublications {
     for (const { offset, publication } of tombstones) if (publication.recall !== undefined) this.#recall(offset, publication.recall);
     this.#trim(publicationsMax);
     this.#floor = this.first - 1;
+    return isSame;
   }
 
   /**
@@ -98,12 +109,19 @@ export class RecentPublications {
   reach(since: Position, cut: number, publicationsMax: number): Reach {
     const { epoch } = this.#end;
     const isSame = isOrderOf(since, epoch) || isOrderOf(this.#end, since.epoch);
-    const isEarlier = since.epoch === this.#earlier?.epoch && since.offset <= this.#earlier.offset;
-    if (!isSame && !isEarlier) return this.#floor === undefined ? 'read' : 'lost';
+    const earlier = this.#earlier;
+    const isEarlier = earlier !== undefined && isOrderOf(since, earlier.epoch) && since.offset <= earlier.offset;
+    // Unknown epochs may be newer ones, of which the room has not heard.
+    if (!isSame && !isEarlier) return since.epoch === earlier?.epoch || this.#foreign.includes(since.epoch) ? 'lost' : 'read';
     if (since.offset >= cut) return 'current';
     if (cut - since.offset > publicationsMax) return 'lost';
     if (since.offset + 1 >= this.first) return 'kept';
     return this.#floor === undefined ? 'read' : 'lost';
+  }
+
+  /** A read for a client with this position has not helped: it is not repeated for others with the same epoch. */
+  refused({ epoch }: Position): void {
+    if (!this.#foreign.includes(epoch)) this.#foreign = [epoch, ...this.#foreign].slice(0, foreignMax);
   }
 
   /** Whether the history may have some of the newest publications up to a cut that are not here. */
@@ -130,6 +148,7 @@ export class RecentPublications {
     this.#end = position;
     this.#earlier = undefined;
     this.#floor = undefined;
+    this.#foreign = [];
   }
 
   /** Takes the content of what a tombstone recalls. */

@@ -64,7 +64,7 @@ export class RoomResumes {
   #reading: Promise<void> | undefined;
   /** Frames since the last cut: clients of a gateway that died come back with the same few positions. */
   #frames: { readonly encoding: Encoding; readonly after: number; readonly items: number; readonly bytes: Buffer | undefined }[] = [];
-  #framesUpto = -1;
+  #framesUpto: Position = { epoch: '', offset: -1 };
 
   constructor(options: {
     readonly room: ResumedRoom;
@@ -131,6 +131,7 @@ export class RoomResumes {
     const wall = this.#clock.wall();
     const reach = recent.reach(since, cut.offset, history.resumePublicationsMax);
     if (reach === 'current') return { position: cut, recovered: true };
+    if (reach === 'read') recent.refused(since);
     if (reach !== 'kept') return { position: cut, recovered: false };
     const missed = recent.between(since.offset, cut.offset);
     // A room may hold longer than the policy keeps.
@@ -170,12 +171,12 @@ export class RoomResumes {
       try {
         const page = await reads.read(this.#room.channel, { kind: 'newest', before: recent.first, limit });
         // The room may have been closed meanwhile: then nobody would let go of the bytes.
-        if (this.#recent === recent) recent.read(page, limit);
-        return;
+        if (this.#recent !== recent || recent.read(page, limit)) return;
+        // The room lags behind the bus, and maybe behind the gateway that the clients come from.
       } catch {
         // The bus is away. In the end the clients that wait begin without what they have missed, and are told.
-        if (attempt < attemptsMax) await new Promise<void>((resolve) => this.#clock.after(retryMs, resolve));
       }
+      if (attempt < attemptsMax) await new Promise<void>((resolve) => this.#clock.after(retryMs, resolve));
     }
   }
 
@@ -183,8 +184,8 @@ export class RoomResumes {
     const { encoding } = member.memberClass;
     const items = encoding.canTell ? all : all.filter(({ publication }) => publication.recall === undefined);
     const span = { channel: this.#room.channel, epoch, after, upto, leftOut: upto - after - items.length };
-    if (this.#framesUpto !== upto) this.#frames = [];
-    this.#framesUpto = upto;
+    if (this.#framesUpto.offset !== upto || this.#framesUpto.epoch !== epoch) this.#frames = [];
+    this.#framesUpto = { epoch, offset: upto };
     let frame = this.#frames.find((each) => each.encoding === encoding && each.after === after && each.items === items.length);
     if (frame === undefined) {
       frame = { encoding, after, items: items.length, bytes: encoding.batch(span, items) };

@@ -114,6 +114,12 @@ test('the epoch before a failover is good up to its end, and no further', () => 
   expect(reachOf(read, { epoch: 'then', offset: 8 })).toBe('lost');
 });
 
+test('a position from before the first publication of an epoch that has ended is good as far', () => {
+  const read: HistoryPage = { ...page(9, [7, 8, 9]), earlier: { epoch: 'then7', offset: 7 } };
+  expect(isInOrder(read, { epoch: 'then', offset: 7 })).toBe(true);
+  expect(isInOrder(read, { epoch: 'then', offset: 8 })).toBe(false);
+});
+
 test('what is older than the policy keeps it is left out', () => {
   const kept = [1_000, 2_000, 3_000].map((acceptedAt, index) => ({ offset: index + 1, publication: publication('x', acceptedAt) }));
   const left = (now: number): readonly number[] => withoutExpired(kept, { size: 10, ttlSeconds: 2 }, now).map(({ offset }) => offset);

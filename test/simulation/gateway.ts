@@ -15,11 +15,18 @@ import { Rooms } from '../../gateway/rooms/rooms.ts';
 import { CommandTurns } from '../../gateway/commands/command-turns.ts';
 import { Session, type SessionSurroundings } from '../../gateway/commands/session.ts';
 import { V1Dialect } from '../../gateway/commands/v1-dialect.ts';
+import { HistoryReads } from '../../gateway/pull/history-reads.ts';
+import { PullDocuments } from '../../gateway/pull/pull-documents.ts';
+import { readPullRequest } from '../../gateway/pull/pull-request.ts';
+import type { EncodedDocument } from '../../gateway/pull/encoded-document.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
+import type { PullAnswer } from '../support/poller.ts';
 import type { LogLink } from './log.ts';
 import type { Random } from './random.ts';
 
 const logger = pino({ level: 'silent' });
+/** Nobody asks a simulated gateway what became of a flush: a ring of the product's size would cost most of a seed. */
+const doneFlushesKept = 16;
 /** What the process around the rooms would say of itself. */
 export const gauges = {
   connectionsMax: () => 0,
@@ -38,6 +45,7 @@ export class SimulatedGateway {
   readonly log: LogLink;
   readonly #clock: FakeClock;
   readonly #surroundings: SessionSurroundings;
+  readonly #documents: PullDocuments;
   #nextId = 1;
 
   constructor(options: {
@@ -60,7 +68,7 @@ export class SimulatedGateway {
     this.rooms = new Rooms({
       log,
       policies: options.policies,
-      surroundings: { fanOut, metrics: this.metrics, clock, done: new DoneFlushes() },
+      surroundings: { fanOut, metrics: this.metrics, clock, done: new DoneFlushes(doneFlushesKept) },
       logger,
       share: 0.6,
     });
@@ -74,6 +82,23 @@ export class SimulatedGateway {
       clock,
       turns: new CommandTurns({ clock, metrics: this.metrics }),
     };
+    const reads = new HistoryReads({ log: { history: (channel, query) => log.readNow(channel, query) }, clock, onRead: () => undefined });
+    this.#documents = new PullDocuments({ reads, clock, onEncoded: () => undefined, cacheBytesMax: 1e7, encode });
+  }
+
+  /** Answers `GET path` at once. */
+  async pull(path: string): Promise<PullAnswer> {
+    const read = readPullRequest('GET', path);
+    if (read.kind !== 'request') throw new Error(`a reader asked for ${path}`);
+    const { request } = read;
+    const { history } = this.rooms.policies.of(request.channel);
+    if (history === undefined) throw new Error('a reader asked for a channel without a history');
+    const answer = await (request.kind === 'head'
+      ? this.#documents.head(request.channel, history)
+      : this.#documents.segment(request.channel, request.part, history));
+    if (answer.kind === 'document') return { status: 200, document: JSON.parse(answer.document.plain.bytes.toString()) as unknown };
+    const { status, code } = answer.refusal;
+    return { status, document: { error: { code } } };
   }
 
   accept(encoding: Encoding, socket: SimulatedSocket): { readonly connection: Connection; send(text: string): void; drop(): void } {
@@ -101,6 +126,12 @@ export class SimulatedGateway {
       },
     };
   }
+}
+
+/** Compression is left out: it would take real time, on threads. */
+function encode(text: string): Promise<EncodedDocument> {
+  const plain = { bytes: Buffer.from(text), etag: '"x"' };
+  return Promise.resolve({ plain, gzip: plain });
 }
 
 /** What `Connection` uses of a socket: bytes arrive after a delay, in order; a stalled reader lets them pile up. */

@@ -4,6 +4,12 @@ import type { LogBatch, Position, Publication } from '../../core/publication.ts'
 import type { FakeClock } from '../support/fake-clock.ts';
 import type { Random } from './random.ts';
 
+/** An epoch that has publications: those after `from`, and of those before it what its order took over. */
+interface Reign {
+  readonly epoch: string;
+  readonly from: number;
+}
+
 /** The truth that clients are checked against: every publication of one channel, by epoch and offset. */
 export class SimulatedLog {
   readonly channel: string;
@@ -15,16 +21,14 @@ export class SimulatedLog {
   readonly publications = new Map<string, Publication>();
   readonly #links: LogLink[] = [];
   #reigns = 0;
-  #failedOverAt = 0;
+  #failedOverAt = Number.NEGATIVE_INFINITY;
   /** Publications that the history keeps; 0 = it keeps none. */
   readonly #keptMax: number;
   #kept: KeptPublication[] = [];
   /** Everything that was not lost. */
   #all: KeptPublication[] = [];
-  /** The epoch of the newest publication, and its order's end as far as it is still good. */
-  #earlier: EarlierEpoch | undefined;
-  /** Pages that were read. */
-  reads = 0;
+  /** The epochs of what was not lost, the oldest first. */
+  #reigned: Reign[] = [];
 
   constructor(options: { readonly channel: string; readonly clock: FakeClock; readonly random: Random; readonly keptMax: number }) {
     this.channel = options.channel;
@@ -42,8 +46,9 @@ export class SimulatedLog {
 
   append(publications: readonly Publication[]): AppendResult {
     const firstOffset = this.offset + 1;
-    if (!this.epoch.includes('x')) {
+    if (!this.#hasPublished) {
       this.epoch += `x${this.#random.below(1_000_000)}`;
+      this.#reigned.push({ epoch: this.epoch, from: this.offset });
       this.#rename();
     }
     for (const publication of publications) {
@@ -65,29 +70,30 @@ export class SimulatedLog {
 
   /** A failover that loses nothing. The bus knows one earlier epoch: those that follow too closely are left out. */
   failOverWhole(): void {
-    if (!this.epoch.includes('x') || this.#clock.time - this.#failedOverAt < 1_500) return;
+    if (!this.#hasPublished || this.#clock.time - this.#failedOverAt < 1_500) return;
     this.#failedOverAt = this.#clock.time;
-    this.#earlier = { epoch: this.epoch, offset: this.offset };
     this.#reign();
   }
 
-  /** A failover: a new reign; the log may have lost its end, or everything. */
+  /** A failover: a new reign; the log may have lost its end, with epochs that were opened there, or everything. */
   failOver(): void {
-    const hasPublished = this.epoch.includes('x');
-    const before = this.epoch;
-    if (this.#random.chance(0.3)) {
-      this.offset = 0;
-      this.#kept = [];
-      this.#all = [];
-      this.#earlier = undefined;
-    } else {
-      if (this.#random.chance(0.3)) this.offset = Math.max(0, this.offset - this.#random.below(5));
-      this.#kept = this.#kept.filter(({ offset }) => offset <= this.offset);
-      this.#all = this.#all.filter(({ offset }) => offset <= this.offset);
-      if (hasPublished) this.#earlier = { epoch: before, offset: this.offset };
-      else if (this.#earlier !== undefined) this.#earlier = { ...this.#earlier, offset: Math.min(this.#earlier.offset, this.offset) };
-    }
+    const fate = this.#random.fraction();
+    if (fate < 0.3) this.offset = 0;
+    else if (fate < 0.5) this.offset = Math.max(0, this.offset - this.#random.below(5));
+    this.#kept = this.#kept.filter(({ offset }) => offset <= this.offset);
+    this.#all = this.#all.filter(({ offset }) => offset <= this.offset);
+    this.#reigned = this.#reigned.filter(({ from }) => from < this.offset);
     this.#reign();
+  }
+
+  /** The epochs before today's, and the ends of their orders as far as they are still good, the newest first. */
+  get #earlier(): readonly EarlierEpoch[] {
+    const reigned = this.#hasPublished ? this.#reigned.slice(0, -1) : this.#reigned;
+    return reigned.map(({ epoch }, index) => ({ epoch, offset: this.#reigned[index + 1]?.from ?? this.offset })).toReversed();
+  }
+
+  get #hasPublished(): boolean {
+    return this.epoch.includes('x');
   }
 
   #reign(): void {
@@ -102,11 +108,11 @@ export class SimulatedLog {
   }
 
   page(query: HistoryQuery): HistoryPage {
-    this.reads++;
     const batches = this.#kept.map(({ offset, publication }) => ({ firstOffset: offset, publications: [publication] }));
+    const [earlier] = this.#earlier;
     return {
       position: { epoch: this.epoch, offset: this.offset },
-      ...(this.#earlier === undefined ? {} : { earlier: this.#earlier }),
+      ...(earlier === undefined ? {} : { earlier }),
       publications: answerFrom(batches, query, query.kind === 'after' ? 4_000 : 1_000_000),
     };
   }
@@ -123,6 +129,8 @@ export class LogLink implements ChannelLog {
   #isUp = true;
   #generation = 0;
   #lastArrivalAt = 0;
+  /** Reads that found the bus away. */
+  failedReads = 0;
 
   constructor(log: SimulatedLog, clock: FakeClock, random: Random) {
     this.#log = log;
@@ -135,14 +143,19 @@ export class LogLink implements ChannelLog {
   }
 
   /** The page is of some moment between question and answer. */
-  history(_channel: string, query: HistoryQuery): Promise<HistoryPage> {
+  history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
     return new Promise((resolve, reject) => {
       this.#clock.after(this.#random.below(20), () => {
-        if (!this.#isUp) return reject(new BusUnavailable('the bus is away'));
-        const page = this.#log.page(query);
-        this.#clock.after(this.#random.below(20), () => resolve(page));
+        this.readNow(channel, query).then((page) => this.#clock.after(this.#random.below(20), () => resolve(page)), reject);
       });
     });
+  }
+
+  /** A page of this moment. */
+  readNow(_channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    if (this.#isUp) return Promise.resolve(this.#log.page(query));
+    this.failedReads++;
+    return Promise.reject(new BusUnavailable('the bus is away'));
   }
 
   subscribe(_channel: string, subscriber: LogSubscriber): Promise<Position> {
@@ -162,8 +175,9 @@ export class LogLink implements ChannelLog {
     this.#subscriber = undefined;
   }
 
+  /** What came before the subscription was in force lies before its position. */
   offer(batch: LogBatch): void {
-    if (this.#isUp) this.#later((subscriber) => subscriber.onBatch(batch));
+    if (this.#isUp && this.#subscriber !== undefined) this.#later((subscriber) => subscriber.onBatch(batch));
   }
 
   interrupt(): void {
@@ -172,8 +186,8 @@ export class LogLink implements ChannelLog {
     const subscriber = this.#subscriber;
     const generation = ++this.#generation;
     this.#clock.after(1 + this.#random.below(300), () => {
-      if (generation !== this.#generation || this.#subscriber !== subscriber) return;
       this.#isUp = true;
+      if (generation !== this.#generation || this.#subscriber !== subscriber) return;
       const position = { epoch: this.#log.epoch, offset: this.#log.offset };
       this.#later((current) => current.onResubscribed(position));
     });

@@ -1,15 +1,17 @@
+import type { BackoffBounds } from '../../core/backoff.ts';
+import { ServerClock } from '../../client/server-clock.ts';
+import { Subscription } from '../../client/subscription.ts';
+import { countAfter } from '../../client/sums.ts';
+import { isSubscribeResult, readMessage, type ReceivedBatch } from '../../client/wire.ts';
+import type { Connection } from '../../client/connection.ts';
+import type { Position, Publication } from '../../core/publication.ts';
 import { v1Encoding } from '../../gateway/encoding/encodings.ts';
-import { expect } from 'vitest';
-import { Cursor, type Told } from '../../client/cursor.ts';
-import { ChannelMove } from '../../client/move.ts';
-import { publicationsAfter } from '../../client/sums.ts';
-import { readMessage, type ReceivedBatch } from '../../client/wire.ts';
-import type { Position } from '../../core/publication.ts';
 import { readFrames } from '../support/frames.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedSocket, type SimulatedGateway } from './gateway.ts';
+import { Ledger } from './ledger.ts';
 import type { SimulatedLog } from './log.ts';
-import { Application } from './application.ts';
+import { PullReader, type Pull } from './pull-reader.ts';
 import type { Random } from './random.ts';
 
 interface Link {
@@ -18,51 +20,111 @@ interface Link {
   readonly server: ReturnType<SimulatedGateway['accept']>;
   isOver: boolean;
   subscribeId: number | undefined;
+  /** Where the client goes when it has ended. */
+  comesBack: { readonly afterMs: number; readonly to: SimulatedGateway };
 }
 
+/** How the application behind a viewer wants its channel. */
+export interface Habits {
+  readonly density?: number | undefined;
+  readonly rewind?: number | undefined;
+  /** Its player is behind, by now more and now less. */
+  readonly isDelayed?: boolean;
+  readonly takesSnapshots?: boolean;
+}
+
+export interface ViewerOptions {
+  readonly clock: FakeClock;
+  readonly random: Random;
+  readonly log: SimulatedLog;
+  readonly pull: Pull;
+  readonly habits: Habits;
+  readonly mayLeaveOut: (publication: Publication) => boolean;
+}
+
+/** What happened to a viewer. */
+export interface ViewerCounts {
+  moves: number;
+  resumesRecovered: number;
+  resumesRefused: number;
+  stepsToPull: number;
+  stepsToSocket: number;
+  segments: number;
+  /** Sums of which a part was known already. */
+  cutDown: number;
+  /** Joins that were given what had come before. */
+  rewound: number;
+}
+
+const backoff: BackoffBounds = { baseMs: 100, capMs: 1_000 };
+/** As long as the SDK keeps both connections of a move, in milliseconds. */
+const moveMsMax = 5_000;
+
 /**
- * A barrage.v1 client: the SDK's own rules (`Cursor`, `ChannelMove`, `readMessage`) on simulated sockets. Checks
- * everything it is told against the log.
+ * A client: the SDK's own `Subscription` on simulated sockets, or on pull. A ledger checks everything that its
+ * application is told.
  */
 export class Viewer {
-  readonly #clock: FakeClock;
-  readonly #random: Random;
-  readonly #log: SimulatedLog;
-  readonly cursor = new Cursor<ReceivedBatch>();
-  readonly gaps: { readonly from: Position | undefined; readonly to: Position }[] = [];
-  delivered = 0;
-  leftOut = 0;
-  overlaps = 0;
-  /** Sums of which a part was known already. */
-  cutDown = 0;
-  /** Spans of batches whose sums add up to something else than what was published in them. */
-  readonly wrongSums: { readonly after: number; readonly upto: number; readonly published: number; readonly told: number }[] = [];
-  joinedAt: Position | undefined;
+  readonly #options: ViewerOptions;
+  readonly ledger: Ledger;
+  readonly subscription: Subscription;
+  readonly #serverClock = new ServerClock();
+  readonly counts: ViewerCounts = {
+    moves: 0,
+    resumesRecovered: 0,
+    resumesRefused: 0,
+    stepsToPull: 0,
+    stepsToSocket: 0,
+    segments: 0,
+    cutDown: 0,
+    rewound: 0,
+  };
   /** Publications in the frames that arrived, whether new or not. */
   arrived = 0;
-  #told: Position | undefined;
   #link: Link | undefined;
+  /** The connection that is being left. */
   #old: Link | undefined;
-  #move: ChannelMove<ReceivedBatch> | undefined;
+  #reader: PullReader | undefined;
   #nextId = 1;
+  /** When it asked for what had come before, and has not had its first batch; Unix milliseconds. */
+  #rewindsAt = 0;
   isGone = false;
-  readonly application: Application | undefined;
 
-  /** With an `application` behind it, which holds back what the viewer is told. */
-  constructor(clock: FakeClock, random: Random, log: SimulatedLog, application?: Application) {
-    this.#clock = clock;
-    this.#random = random;
-    this.#log = log;
-    this.application = application;
+  constructor(options: ViewerOptions) {
+    this.#options = options;
+    const { clock, random, log, mayLeaveOut, habits } = options;
+    const { density, rewind, isDelayed = false, takesSnapshots = false } = habits;
+    const delayMs = (): number => (isDelayed ? (Math.floor(clock.time / 700) % 3) * 500 : 0);
+    this.ledger = new Ledger({ log, clock, mayLeaveOut, delayMs });
+    this.subscription = new Subscription(
+      log.channel,
+      {
+        ...(density === undefined ? {} : { density }),
+        ...(rewind === undefined ? {} : { rewind }),
+        ...(isDelayed ? { delay: delayMs } : {}),
+        ...(takesSnapshots ? { getState: (position) => this.#state(position) } : {}),
+      },
+      {
+        times: { clock, random: random.fraction, bounds: () => backoff },
+        serverClock: this.#serverClock,
+        density: (wanted) =>
+          Promise.resolve(this.#tellAll({ op: 'density', channel: log.channel, ...(wanted === undefined ? {} : { density: wanted }) })),
+        unsubscribe: () => Promise.resolve(),
+        gap: () => undefined,
+        unheard: () => undefined,
+      },
+    );
+    this.ledger.listen(this.subscription, takesSnapshots);
   }
 
-  get gateway(): SimulatedGateway | undefined {
-    return this.#link?.gateway;
+  /** Whether it reads by pull now. */
+  get pulls(): boolean {
+    return this.#reader !== undefined;
   }
 
-  connect(gateway: SimulatedGateway, density: number | undefined): void {
+  connect(gateway: SimulatedGateway): void {
     this.#link = this.#dial(gateway);
-    this.#subscribe(this.#link, density);
+    this.#subscribe(this.#link);
   }
 
   stall(isStalled: boolean): void {
@@ -71,210 +133,209 @@ export class Viewer {
   }
 
   changeDensity(density: number | undefined): void {
-    if (this.#link !== undefined && !this.#link.isOver)
-      this.#send(this.#link, { op: 'density', channel: this.#log.channel, ...(density === undefined ? {} : { density }) });
+    void this.subscription.setDensity(density);
   }
 
   /** The connection breaks; the client comes back somewhere after a while. */
-  breakLink(gateways: readonly SimulatedGateway[]): void {
-    if (this.#move !== undefined || this.#link === undefined) return;
+  breakLink(gateways: readonly SimulatedGateway[], awayMs: number): void {
     const link = this.#link;
+    if (this.#old !== undefined || link === undefined || link.isOver) return;
+    link.comesBack = { afterMs: awayMs, to: this.#options.random.pick(gateways) };
     link.socket.end();
-    this.#clock.after(5 + this.#random.below(200), () => {
-      if (!this.isGone && this.#link === link) this.connect(this.#random.pick(gateways), undefined);
-    });
   }
 
   move(to: SimulatedGateway): void {
-    if (this.#move !== undefined || this.#link === undefined || this.#link.isOver || this.cursor.position === undefined) return;
-    const old = this.#link;
-    const move = new ChannelMove(this.cursor);
-    this.#move = move;
-    this.#old = old;
-    this.#link = this.#dial(to);
-    this.#subscribe(this.#link, undefined);
-    this.#clock.after(5_000, () => {
-      if (this.#move === move) this.#tell(move.giveUp());
-      this.#leaveOld();
+    const link = this.#link;
+    if (this.#old !== undefined || link === undefined || link.isOver || this.subscription.state !== 'subscribed') return;
+    this.counts.moves++;
+    this.#old = link;
+    const next = this.#dial(to);
+    this.#link = next;
+    this.subscription.moveTo(connectionOf(next));
+    this.#subscribe(next);
+    this.#options.clock.after(moveMsMax, () => {
+      if (this.#old === link && this.#link === next) this.#endMove();
     });
   }
 
+  /** Goes on by pull, from its position or at the head. */
+  stepToPull(): void {
+    const { log, clock, random, pull } = this.#options;
+    if (this.#old !== undefined || this.#reader !== undefined) return;
+    if (this.#link !== undefined) {
+      this.counts.stepsToPull++;
+      this.#hangUp();
+      this.subscription.lost();
+    }
+    const position = this.subscription.arrived;
+    const reader: PullReader = new PullReader({
+      channel: log.channel,
+      position,
+      pull,
+      clock,
+      random,
+      onPosition: (start) => this.subscription.joined(connectionOf(reader), start),
+      onSegment: () => this.counts.segments++,
+      onMessage: (message) => {
+        if (this.#reader === reader) this.subscription.received(connectionOf(reader), message);
+      },
+    });
+    this.#reader = reader;
+    this.#serverClock.greeted(clock.wall(), clock.monotonic());
+    if (position !== undefined) this.subscription.joined(connectionOf(reader), { ...position, recovered: true });
+  }
+
+  /** Goes on with a socket, from its position. */
+  stepToSocket(gateway: SimulatedGateway): void {
+    if (this.#reader === undefined) return;
+    this.counts.stepsToSocket++;
+    this.#stopReader();
+    this.subscription.lost();
+    this.connect(gateway);
+  }
+
   leave(): void {
+    if (this.isGone) return;
     this.isGone = true;
-    this.application?.close();
+    this.subscription.end('unsubscribed');
+    this.#stopReader();
     this.#link?.socket.end();
     this.#old?.socket.end();
   }
 
+  #stopReader(): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    reader.stop();
+    this.#reader = undefined;
+  }
+
+  /** The application's own state at a position, after a while; now and then it has none. */
+  #state(position: unknown): Promise<unknown> {
+    const { clock, random } = this.#options;
+    return new Promise((resolve, reject) => {
+      clock.after(random.below(150), () => (random.chance(0.2) ? reject(new Error('no state')) : resolve({ upto: position })));
+    });
+  }
+
+  #hangUp(): void {
+    const link = this.#link;
+    this.#link = undefined;
+    link?.socket.end();
+  }
+
   #dial(gateway: SimulatedGateway): Link {
+    const { clock, random } = this.#options;
     const socket: SimulatedSocket = new SimulatedSocket({
-      clock: this.#clock,
-      random: this.#random,
+      clock,
+      random,
       onFrames: (bytes) => {
         for (const { opcode, payload } of readFrames(bytes))
           this.#receive(link, opcode === 1 ? payload.toString() : new Uint8Array(payload).buffer);
       },
       onEnd: () => this.#ended(link),
     });
-    this.application?.greeted();
-    const link: Link = { gateway, socket, server: gateway.accept(v1Encoding, socket), isOver: false, subscribeId: undefined };
+    this.#serverClock.greeted(clock.wall(), clock.monotonic());
+    const link: Link = {
+      gateway,
+      socket,
+      server: gateway.accept(v1Encoding, socket),
+      isOver: false,
+      subscribeId: undefined,
+      // The gateway may end it, since it reads too slowly.
+      comesBack: { afterMs: 20 + random.below(50), to: gateway },
+    };
     return link;
   }
 
   #ended(link: Link): void {
     link.isOver = true;
     link.server.drop();
-    if (link === this.#old) {
-      this.#old = undefined;
-      const move = this.#move;
-      if (move !== undefined) this.#tell(move.giveUp());
-      this.#leaveOld();
+    if (this.isGone) return;
+    if (link === this.#old) return this.#endMove();
+    if (link !== this.#link) return;
+    const old = this.#old;
+    this.#old = undefined;
+    if (old !== undefined && !old.isOver) {
+      // The move failed: the old connection stays.
+      this.#link = old;
+      this.subscription.stay();
       return;
     }
-    if (link !== this.#link || this.isGone) return;
-    // The gateway ended it (too slow): come back.
-    this.#move = undefined;
-    this.#old?.socket.end();
-    const { gateway } = link;
-    this.#clock.after(20 + this.#random.below(50), () => {
-      if (!this.isGone && this.#link === link) this.connect(gateway, undefined);
+    this.subscription.lost();
+    const { afterMs, to } = link.comesBack;
+    this.#options.clock.after(afterMs, () => {
+      if (!this.isGone && this.#link === link) this.connect(to);
     });
   }
 
-  #subscribe(link: Link, density: number | undefined): void {
-    const since = this.cursor.position;
+  /** Ends a move in favour of the new connection. */
+  #endMove(): void {
+    const old = this.#old;
+    this.#old = undefined;
+    this.subscription.endMove();
+    old?.socket.end();
+  }
+
+  #subscribe(link: Link): void {
+    const { density, arrived: since, rewind, channel } = this.subscription;
     link.subscribeId = this.#nextId;
+    if (since === undefined && rewind !== undefined) this.#rewindsAt = this.#options.clock.wall();
     this.#send(link, {
       op: 'subscribe',
-      channel: this.#log.channel,
+      channel,
       ...(density === undefined ? {} : { density }),
-      ...(since === undefined ? {} : { since }),
+      ...(since === undefined ? (rewind === undefined ? {} : { rewind }) : { since }),
     });
+  }
+
+  #tellAll(body: object): void {
+    for (const link of [this.#link, this.#old]) if (link !== undefined) this.#send(link, body);
   }
 
   #send(link: Link, body: object): void {
+    const { clock, random } = this.#options;
     const text = JSON.stringify({ id: this.#nextId++, ...body });
-    this.#clock.after(1 + this.#random.below(10), () => {
+    clock.after(1 + random.below(10), () => {
       if (!link.isOver) link.server.send(text);
     });
   }
 
   #receive(link: Link, data: unknown): void {
     const message = readMessage(data);
-    if (message.type === 'batch') this.arrived += message.publications.length;
+    if (message.type === 'batch') {
+      this.arrived += message.publications.length;
+      if ((message.publications[0]?.acceptedAt ?? Infinity) < this.#rewindsAt) this.counts.rewound++;
+      this.#rewindsAt = 0;
+      this.counts.cutDown += cutDownOf(message, this.subscription.arrived);
+    }
     if (this.isGone || (link !== this.#link && link !== this.#old)) return;
     if (message.type === 'reply') {
       if (message.id !== link.subscribeId) return;
       if ('error' in message) throw new Error(message.error.message);
-      const { epoch, offset, recovered } = message.result as { epoch: string; offset: number; recovered?: boolean };
-      const position = { epoch, offset };
-      this.joinedAt ??= position;
-      this.#told ??= position;
-      const told =
-        this.#move === undefined ? this.cursor.subscribed(position, recovered ?? false) : this.#move.targetAt(position, recovered ?? false);
-      this.#tell(told);
-      // What was recovered goes on in the gateway's epoch.
-      if (recovered === true && told.length === 0 && this.#told !== undefined) this.#told = this.cursor.position;
-    } else if (message.type === 'batch') {
-      if (this.#move === undefined) this.#tell(this.cursor.batch(message));
-      else
-        this.#tell(
-          link === this.#old
-            ? this.#move.fromOld({ kind: 'batch', batch: message })
-            : this.#move.fromNew({ kind: 'batch', batch: message }),
-        );
-    } else if (message.type === 'epoch') {
-      if (this.#move === undefined) this.cursor.continued(message.epoch, message.before);
-      else
-        this.#tell(
-          link === this.#old
-            ? this.#move.fromOld({ kind: 'epoch', notice: message })
-            : this.#move.fromNew({ kind: 'epoch', notice: message }),
-        );
-    } else if (message.type === 'gap') {
-      if (this.#move === undefined) this.#tell(this.cursor.gap(message));
-      else
-        this.#tell(
-          link === this.#old ? this.#move.fromOld({ kind: 'gap', notice: message }) : this.#move.fromNew({ kind: 'gap', notice: message }),
-        );
+      const { result } = message;
+      if (!isSubscribeResult(result)) throw new Error('not the result of a subscribe');
+      if (result.recovered === true) this.counts.resumesRecovered++;
+      if (result.recovered === false) this.counts.resumesRefused++;
+      this.subscription.joined(connectionOf(link), result);
+    } else if (message.type === 'batch' || message.type === 'epoch' || message.type === 'gap') {
+      this.subscription.received(connectionOf(link), message);
     } else {
       throw new Error(`unexpected ${message.type}`);
     }
-    if (this.#move?.done === true) this.#leaveOld();
-  }
-
-  #leaveOld(): void {
-    if (this.#move?.done !== true) return;
-    this.#move = undefined;
-    const old = this.#old;
-    this.#old = undefined;
-    old?.socket.end();
-  }
-
-  /** What the application is told must join on without a hole, once, in order, and be what was published. */
-  #tell(told: readonly Told<ReceivedBatch>[]): void {
-    if (this.isGone) return;
-    for (const event of told) {
-      if (event.kind === 'gap') {
-        this.#follow(event.from?.epoch);
-        expect(event.from).toEqual(this.#told);
-        this.gaps.push(event);
-        this.#told = event.to;
-        this.application?.take([event]);
-        continue;
-      }
-      const { batch, deliverAfter } = event;
-      this.#follow(batch.epoch);
-      // A position from before the first publication has only the beginning of its epoch's name.
-      expect(batch.epoch.startsWith(this.#told?.epoch ?? '?')).toBe(true);
-      expect(deliverAfter).toBe(this.#told?.offset);
-      if (deliverAfter !== batch.after) this.overlaps++;
-      this.leftOut += batch.upto - deliverAfter;
-      let last = deliverAfter;
-      let summed = 0;
-      const publications = publicationsAfter(batch.publications, deliverAfter);
-      this.application?.take([{ kind: 'batch', batch: { epoch: batch.epoch, after: deliverAfter, upto: batch.upto, publications } }]);
-      for (const publication of publications) {
-        const { offset, acceptedAt } = publication;
-        // Millions of these: `expect` is asked only where it has something to say.
-        if (offset <= last || offset > batch.upto) expect.fail(`offset ${offset} after ${last} in a batch up to ${batch.upto}`);
-        last = offset;
-        summed += publication.count ?? 0;
-        const truth = this.#log.publications.get(`${batch.epoch}:${offset}`);
-        const text = Buffer.from(publication.data).toString();
-        if (text !== truth?.payload.toString() || acceptedAt !== truth.acceptedAt) {
-          expect({ text, acceptedAt }).toEqual({ text: truth?.payload.toString(), acceptedAt: truth?.acceptedAt });
-        }
-        this.delivered++;
-        this.leftOut--;
-      }
-      if (deliverAfter > batch.after) this.cutDown += cutDownOf(batch, deliverAfter);
-      this.#checkSums(batch, deliverAfter, summed);
-      this.#told = { epoch: batch.epoch, offset: batch.upto };
-    }
-  }
-
-  /** Takes the position into another epoch, if it means the same publication there. */
-  #follow(epoch: string | undefined): void {
-    const told = this.#told;
-    if (told === undefined || epoch === undefined || epoch.startsWith(told.epoch)) return;
-    if (this.#log.isSame(told, epoch)) this.#told = { epoch, offset: told.offset };
-  }
-
-  /** Of each span what is added up must be what was published, or less where sums were left out on purpose. */
-  #checkSums({ epoch, upto }: ReceivedBatch, after: number, told: number): void {
-    let published = 0;
-    for (let offset = after + 1; offset <= upto; offset++) {
-      const conflation = this.#log.publications.get(`${epoch}:${offset}`)?.conflation;
-      if (conflation?.mode === 'Sum') published += conflation.count;
-    }
-    expect(told).toBeLessThanOrEqual(published);
-    if (told < published) this.wrongSums.push({ after, upto, published, told });
+    if (this.#old !== undefined && this.subscription.moved) this.#endMove();
   }
 }
 
-/** How many sums of a batch reach below `after`, and are told in part. */
-function cutDownOf({ publications }: ReceivedBatch, after: number): number {
-  const whole = new Map(publications.map(({ offset, count }) => [offset, count]));
-  return publicationsAfter(publications, after).filter(({ offset, count }) => count !== whole.get(offset)).length;
+/** A subscription knows a connection only by its identity. */
+function connectionOf(source: Link | PullReader): Connection {
+  return source as unknown as Connection;
+}
+
+/** How many sums of a batch reach below a position, and are told in part. */
+function cutDownOf({ epoch, after, publications }: ReceivedBatch, position: Position | undefined): number {
+  if (position === undefined || position.epoch !== epoch || position.offset <= after) return 0;
+  return publications.filter(
+    ({ offset, count, parts }) => offset > position.offset && parts !== undefined && countAfter(offset, parts, position.offset) !== count,
+  ).length;
 }

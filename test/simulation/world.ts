@@ -2,11 +2,11 @@ import { Policies, defaultPolicy, type ChannelPolicy } from '../../core/policy/p
 import { priorities, type Publication } from '../../core/publication.ts';
 import { dropReasons } from '../../gateway/accounts/tally.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { Application } from './application.ts';
 import { SimulatedGateway } from './gateway.ts';
 import { SimulatedLog } from './log.ts';
+import { PullCache } from './pull-cache.ts';
 import { Random } from './random.ts';
-import { Viewer } from './viewer.ts';
+import { Viewer, type Habits } from './viewer.ts';
 
 /** Which kinds of trouble a run may meet. */
 export interface Troubles {
@@ -27,9 +27,39 @@ export interface Troubles {
   readonly busyLoops: boolean;
   /** The channel keeps its newest publications: enough for everything, or too few. */
   readonly history: 'none' | 'whole' | 'short';
+  /** Late joiners ask for what came before. */
+  readonly rewinds: boolean;
+  /** Applications give states of their own. */
+  readonly snapshots: boolean;
+  /** Viewers read by pull, and step over between it and their sockets. It takes a history. */
+  readonly pull: boolean;
 }
 
+export const noTroubles: Troubles = {
+  budgets: false,
+  conflation: false,
+  likes: false,
+  expiry: false,
+  moves: false,
+  densities: false,
+  stalls: false,
+  breaks: false,
+  busInterruptions: false,
+  failovers: false,
+  clockSteps: false,
+  busyLoops: false,
+  history: 'none',
+  rewinds: false,
+  snapshots: false,
+  pull: false,
+};
+
 const channel = 'video:1';
+
+/** A reply that follows a read of the bus is some twenty promises away from it, and no timer overtakes promises. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 30; turn++) await Promise.resolve();
+}
 
 /** One seeded run: a channel, some gateways, some viewers, and troubles; everything random comes from the seed. */
 export class World {
@@ -38,12 +68,13 @@ export class World {
   readonly log: SimulatedLog;
   readonly gateways: readonly SimulatedGateway[];
   readonly viewers: Viewer[] = [];
-  readonly #troubles: Troubles;
+  readonly troubles: Troubles;
+  readonly #cache: PullCache;
   #published = 0;
 
   constructor(seed: number, troubles: Troubles) {
     this.random = new Random(seed);
-    this.#troubles = troubles;
+    this.troubles = troubles;
     const keptMax = { none: 0, whole: 10_000, short: 15 }[troubles.history];
     this.log = new SimulatedLog({ channel, clock: this.clock, random: this.random, keptMax });
     const shared = this.#policy();
@@ -51,16 +82,24 @@ export class World {
       const policies = new Policies([troubles.likes ? { ...this.#policy(), slowConsumer: shared.slowConsumer } : shared]);
       return new SimulatedGateway({ clock: this.clock, log: this.log.link(), policies, busyMs: () => this.#busyMs() });
     });
+    this.#cache = new PullCache({ clock: this.clock, random: this.random, gateways: this.gateways });
   }
 
-  /** Whether sums may be left out on purpose. */
-  get leavesSumsOut(): boolean {
-    const { budgets, densities, expiry, busyLoops } = this.#troubles;
-    return budgets || densities || expiry || busyLoops;
+  /** Whether a gateway may have asked the bus in vain as often as it tries. */
+  get hasGivenUpReads(): boolean {
+    return this.gateways.some(({ log }) => log.failedReads >= 3);
+  }
+
+  /** Publications × members that were left out though they conflate with none. */
+  get sampled(): number {
+    let sampled = 0;
+    for (const { metrics } of this.gateways)
+      for (const priority of priorities) sampled += metrics.tally.count('budget', priority) + metrics.tally.count('expired', priority);
+    return sampled;
   }
 
   #busyMs(): number {
-    return this.#troubles.busyLoops && this.random.chance(0.1) ? this.random.below(1_500) : 0;
+    return this.troubles.busyLoops && this.random.chance(0.1) ? this.random.below(1_500) : 0;
   }
 
   #policy(): ChannelPolicy {
@@ -69,25 +108,26 @@ export class World {
       ...defaultPolicy,
       channel,
       merge: {
-        windowMilliseconds: random.pick(this.#troubles.likes ? [50, 100, 300] : [0, 10, 50, 100]),
+        windowMilliseconds: random.pick(this.troubles.likes ? [50, 100, 300] : [0, 10, 50, 100]),
         publicationsMax: random.pick([3, 20, 500]),
         bytesMax: random.pick([1024, 65_536]),
       },
-      ...(this.#troubles.history === 'none'
+      ...(this.troubles.history === 'none'
         ? {}
         : { history: { size: 100, ttlSeconds: 300, resumePublicationsMax: 300, rewindOnSubscribe: 0 } }),
-      budget: this.#troubles.budgets ? { publicationsPerSecond: random.pick([5, 10, 40]) } : {},
+      budget: this.troubles.budgets ? { publicationsPerSecond: random.pick([5, 10, 40]) } : {},
       slowConsumer: {
         policy: random.pick(['DropOldest', 'DropOldest', 'Disconnect']), // Only stalled readers are to meet the bound.
-        queueBytesMax: this.#troubles.stalls ? random.pick([4096, 10_000]) : 1_048_576,
+        queueBytesMax: this.troubles.stalls ? random.pick([4096, 10_000]) : 1_048_576,
       },
     };
   }
 
   async run(steps: number): Promise<void> {
     for (let step = 0; step < steps; step++) {
-      this.#step();
-      await this.clock.advance(this.random.below(30));
+      this.#happen();
+      await this.clock.advance(this.random.below(30), settle);
+      for (const { ledger } of this.viewers) ledger.throwFault();
     }
     await this.quiet();
   }
@@ -95,11 +135,21 @@ export class World {
   /** Ends all troubles and lets everything arrive. */
   async quiet(): Promise<void> {
     for (const viewer of this.viewers) viewer.stall(false);
-    await this.clock.advance(8_000);
+    await this.clock.advance(8_000, settle);
     // The last word: also those who were left out of everything, or missed the end without knowing, now learn where
     // they stand.
     this.publish(1);
-    await this.clock.advance(4_000);
+    await this.clock.advance(4_000, settle);
+    // A reader by pull asks every five seconds where nothing is published, and believes an unknown epoch late. After a
+    // gap a state may not be had at once.
+    for (let more = 0; more < 15 && this.#isSomeoneBehind; more++) await this.clock.advance(4_000, settle);
+  }
+
+  get #isSomeoneBehind(): boolean {
+    const { offset } = this.log;
+    return this.viewers.some(
+      ({ isGone, pulls, ledger, subscription }) => !isGone && (ledger.isBroken || (pulls && subscription.arrived?.offset !== offset)),
+    );
   }
 
   publish(count: number): void {
@@ -109,7 +159,7 @@ export class World {
   #publication(): Publication {
     const { random } = this;
     const number = this.#published++;
-    const { likes, conflation } = this.#troubles;
+    const { likes, conflation } = this.troubles;
     const conflates = (conflation && random.chance(0.4)) || (likes && random.chance(0.8));
     const kind = random.chance(0.1) ? 'binary' : 'text';
     return {
@@ -117,7 +167,7 @@ export class World {
       payload: Buffer.from(`${number} ${'弹'.repeat(random.below(40))}`),
       priority: random.pick(priorities),
       acceptedAt: this.clock.wall(),
-      ttlMs: this.#troubles.expiry && random.chance(0.3) ? 1 + random.below(80) : 0,
+      ttlMs: this.troubles.expiry && random.chance(0.3) ? 1 + random.below(80) : 0,
       conflation: conflates
         ? {
             key: likes ? 'like' : random.pick(['like', 'wave']),
@@ -130,30 +180,62 @@ export class World {
     };
   }
 
-  #step(): void {
+  #happen(): void {
     const { random } = this;
-    const troubles = this.#troubles;
+    const troubles = this.troubles;
     if (random.chance(0.6)) this.publish(1 + random.below(random.chance(0.1) ? 30 : 4));
     if (random.chance(0.15) && this.viewers.length < 12) this.#join();
     const viewer = this.viewers.length === 0 ? undefined : random.pick(this.viewers);
     if (viewer === undefined || viewer.isGone) return;
     if (random.chance(0.03)) viewer.leave();
+    else if (troubles.pull && random.chance(0.15)) this.#stepOver(viewer);
     else if (troubles.moves && random.chance(0.15)) viewer.move(random.pick(this.gateways));
     else if (troubles.densities && random.chance(0.15)) viewer.changeDensity(random.pick([undefined, 5, 20, 60]));
     else if (troubles.stalls && random.chance(0.2)) viewer.stall(random.chance(0.5));
-    else if (troubles.breaks && random.chance(0.15)) viewer.breakLink(this.gateways);
+    else if (troubles.breaks && random.chance(0.15)) viewer.breakLink(this.gateways, 5 + random.below(random.chance(0.1) ? 2_000 : 200));
     if (troubles.busInterruptions && random.chance(0.05)) random.pick(this.gateways).log.interrupt();
     if (troubles.failovers === 'whole' && random.chance(0.1)) this.log.failOverWhole();
     else if (troubles.failovers === true && random.chance(0.02)) this.log.failOver();
     if (troubles.clockSteps && random.chance(0.05)) this.clock.wallAheadMs = random.below(7_200_000) - 3_600_000;
   }
 
+  #stepOver(viewer: Viewer): void {
+    if (viewer.pulls) viewer.stepToSocket(this.random.pick(this.gateways));
+    else viewer.stepToPull();
+  }
+
   #join(): void {
-    // One in each run is enough for the rules of holding back, and keeps the runs short.
-    const application = this.viewers.length === 0 ? new Application(this.clock) : undefined;
-    const viewer = new Viewer(this.clock, this.random, this.log, application);
+    const viewer = new Viewer({
+      clock: this.clock,
+      random: this.random,
+      log: this.log,
+      pull: (path) => this.#cache.pull(path),
+      habits: this.#habits(),
+      mayLeaveOut: (publication) => this.#mayLeaveOut(publication),
+    });
     this.viewers.push(viewer);
-    viewer.connect(this.random.pick(this.gateways), this.#troubles.densities ? this.random.pick([undefined, 5, 20]) : undefined);
+    if (this.troubles.pull && this.random.chance(0.2)) viewer.stepToPull();
+    else viewer.connect(this.random.pick(this.gateways));
+  }
+
+  #habits(): Habits {
+    const { random, troubles } = this;
+    return {
+      density: troubles.densities ? random.pick([undefined, 5, 20]) : undefined,
+      rewind: troubles.rewinds && random.chance(0.5) ? 1 + random.below(30) : undefined,
+      // One in each run is enough for the rules of holding back, and keeps the runs short.
+      isDelayed: this.viewers.length === 0,
+      takesSnapshots: troubles.snapshots && random.chance(0.3),
+    };
+  }
+
+  #mayLeaveOut({ ttlMs, conflation }: Publication): boolean {
+    const { budgets, densities, busyLoops, busInterruptions, failovers, clockSteps } = this.troubles;
+    // What is read of a hole comes at once: a room may hold less than that while an earlier flush is being written.
+    const hasBursts = busInterruptions || failovers !== false;
+    const isSampled = budgets || densities || busyLoops || hasBursts;
+    // By a clock that was set a publication may be too old for the history.
+    return ttlMs > 0 || conflation !== undefined || isSampled || clockSteps;
   }
 
   /** Σ over gateways of each side of the accounting equation, by priority. */

@@ -43,6 +43,32 @@ test('a recovered subscription, or one behind the old connection, needs no waiti
   expect(spans(behind.move.fromNew(batch(4, 6)))).toEqual([[5, 6]]);
 });
 
+test('recovered in another epoch needs no waiting, unless the old connection has gone on since the question', () => {
+  const recovered = begun(5);
+  expect(spans(recovered.move.targetAt({ epoch: 'b', offset: 5 }, true))).toEqual([]);
+  expect(recovered.move.done).toBe(true);
+  expect(spans(recovered.move.fromNew(batch(5, 6, 'b')))).toEqual([[5, 6]]);
+  const goneOn = begun(5);
+  expect(spans(goneOn.move.fromOld(batch(5, 6)))).toEqual([[5, 6]]);
+  expect(spans(goneOn.move.targetAt({ epoch: 'b', offset: 5 }, true))).toEqual([]);
+  expect(goneOn.move.done).toBe(false);
+  expect(spans(goneOn.move.fromNew(batch(5, 7, 'b')))).toEqual([]);
+  goneOn.move.fromOld({ kind: 'epoch', notice: { epoch: 'b', before: { epoch: 'a', offset: 6 } } });
+  expect(goneOn.move.done).toBe(true);
+  expect(goneOn.cursor.position).toEqual({ epoch: 'b', offset: 7 });
+});
+
+test('a move to a gateway that lags behind a change of epoch misses nothing and repeats nothing', () => {
+  const { cursor, move } = begun(5);
+  cursor.continued('b', { epoch: 'a', offset: 6 });
+  expect(spans(move.fromOld(batch(5, 9, 'b')))).toEqual([[5, 9]]);
+  expect(spans(move.targetAt({ epoch: 'a', offset: 4 }, false))).toEqual([]);
+  expect(move.done).toBe(true);
+  expect(spans(move.fromNew(batch(4, 6)))).toEqual([]);
+  move.fromNew({ kind: 'epoch', notice: { epoch: 'b', before: { epoch: 'a', offset: 6 } } });
+  expect(spans(move.fromNew(batch(6, 11, 'b')))).toEqual([[9, 11]]);
+});
+
 test('a channel whose first publication comes during the move is told it once, whichever gateway heard of it first', () => {
   for (const target of [
     { epoch: 'a', offset: 5 },

@@ -33,6 +33,44 @@ test('a position from before the first publication has only the beginning of its
   expect(cursor.position).toEqual({ epoch: 'a7', offset: 6 });
 });
 
+test('a span of another gateway may have only the beginning of the epoch, and the position keeps the whole name', () => {
+  const from = { epoch: 'a7', offset: 5 };
+  expect(follow(from, { epoch: 'a', after: 3, upto: 5 })).toEqual({ kind: 'covered' });
+  expect(follow(from, { epoch: 'a', after: 3, upto: 7 })).toEqual({ kind: 'overlap', deliverAfter: 5 });
+  expect(follow(from, { epoch: '', after: 0, upto: 0 })).toMatchObject({ kind: 'gap' });
+  const cursor = new Cursor();
+  cursor.subscribed(from, false);
+  cursor.batch({ epoch: 'a', after: 5, upto: 7 });
+  expect(cursor.position).toEqual({ epoch: 'a7', offset: 7 });
+});
+
+test('a gateway that lags behind a change of epoch repeats what is known; beyond what both epochs share is a gap', () => {
+  const cursor = new Cursor();
+  cursor.subscribed({ epoch: 'a', offset: 5 }, false);
+  cursor.batch({ epoch: 'a', after: 5, upto: 9 });
+  cursor.continued('b', { epoch: 'a', offset: 9 });
+  cursor.batch({ epoch: 'b', after: 9, upto: 12 });
+  expect(cursor.reached({ epoch: 'a', offset: 9 })).toBe(true);
+  expect(cursor.subscribed({ epoch: 'a', offset: 7 }, false)).toEqual([]);
+  expect(cursor.batch({ epoch: 'a', after: 7, upto: 9 })).toEqual([]);
+  expect(cursor.gap({ epoch: 'a', after: 7, upto: 9, reason: 'bus' })).toEqual([]);
+  expect(cursor.batch({ epoch: 'b', after: 7, upto: 13 })).toMatchObject([{ kind: 'batch', deliverAfter: 12 }]);
+  // Publications 10 and 11 of the earlier epoch are others: a failover has lost them, and the gateway had them.
+  expect(cursor.reached({ epoch: 'a', offset: 10 })).toBe(false);
+  expect(cursor.batch({ epoch: 'a', after: 9, upto: 11 })).toMatchObject([{ kind: 'gap' }, { kind: 'batch' }]);
+  // From there on the epoch before is nothing special.
+  expect(cursor.reached({ epoch: 'b', offset: 3 })).toBe(false);
+});
+
+test('a resume that was recovered in another epoch makes the epoch before known; eight of them are remembered', () => {
+  const cursor = new Cursor();
+  cursor.subscribed({ epoch: 'e0', offset: 5 }, false);
+  for (let epoch = 1; epoch <= 9; epoch++) cursor.subscribed({ epoch: `e${epoch}`, offset: 5 }, true);
+  expect(cursor.position).toEqual({ epoch: 'e9', offset: 5 });
+  expect(cursor.reached({ epoch: 'e1', offset: 4 })).toBe(true);
+  expect(cursor.reached({ epoch: 'e0', offset: 4 })).toBe(false);
+});
+
 test('whatever spans of one epoch arrive, in whatever order, every offset is accounted for once, rising', () => {
   const spans = fc.array(fc.tuple(fc.nat(40), fc.nat(6)).map(([after, length]) => ({ epoch: 'a', after, upto: after + length })));
   fc.assert(

@@ -128,6 +128,15 @@ test('a position with the beginning of an epoch lies before what a page has brou
   expect(step.next).toEqual({ kind: 'closed', result: 'filled' });
 });
 
+test('what was told of the epoch before a page is no news behind it', () => {
+  const hole = holeBefore({ kind: 'resubscribed', position: { epoch: 'e', offset: 12 } }, batch(12), batch(13, 1, 'f'));
+  hole.begin();
+  const earlier = { epoch: 'e', offset: 12 };
+  const step = hole.read({ ...page(11, 13), position: { epoch: 'f', offset: 13 }, earlier }, 5);
+  expect(handedOn(step)).toEqual(['e:12 is f', 11, 12, 13, 13]);
+  expect(step.next).toEqual({ kind: 'closed', result: 'filled' });
+});
+
 test('pages that bring nothing end it', () => {
   const hole = holeBefore(batch(13));
   hole.begin();

@@ -46,7 +46,22 @@ test('what the room has received is here, up to the cut; what came before is rea
   expect(recent.reach(at(96), 103, most)).toBe('kept');
   expect(offsets(recent, 96, 103)).toEqual([97, 98, 99, 100, 101, 102, 103]);
   expect(recent.reach(at(95), 103, most)).toBe('lost');
-  expect(recent.reach(at(99, 'other'), 103, most)).toBe('lost');
+});
+
+test('an unknown epoch may be a newer one: it is read for once, until the room goes on in another epoch', () => {
+  const recent = new RecentPublications(at(100), { bytes: 0 });
+  expect(recent.read(page(97, 100, { position: at(110, 'f'), earlier: at(100) }), most)).toBe(false);
+  expect(recent.read(page(97, 100), most)).toBe(true);
+  const foreign = Array.from({ length: 9 }, (_, index) => `x${index}`);
+  for (const epoch of foreign) {
+    expect(recent.reach(at(99, epoch), 100, most)).toBe('read');
+    recent.refused(at(99, epoch));
+    expect(recent.reach(at(98, epoch), 100, most)).toBe('lost');
+  }
+  // Eight of them are remembered.
+  expect(foreign.map((epoch) => recent.reach(at(99, epoch), 100, most))).toEqual(['read', ...foreign.slice(1).map(() => 'lost')]);
+  recent.continued('f', at(100));
+  expect(recent.reach(at(99, 'x8'), 100, most)).toBe('read');
 });
 
 test('as many as a client may be given are given, and one more is lost without a read', () => {
@@ -73,7 +88,14 @@ test('an epoch that ended with a failover is good up to the offset that the bus 
   recent.read(page(95, 100, { position: at(100, 'f'), earlier: at(98, 'e') }), most);
   expect(recent.reach(at(98, 'e'), 100, most)).toBe('kept');
   expect(recent.reach(at(99, 'e'), 100, most)).toBe('lost');
-  expect(recent.reach(at(98, 'd'), 100, most)).toBe('lost');
+  expect(recent.reach(at(98, 'd'), 100, most)).toBe('read');
+});
+
+test('a position from before the first publication of an epoch that has ended has the beginning of its name', () => {
+  const recent = new RecentPublications(at(100, 'f'), { bytes: 0 });
+  recent.read(page(95, 100, { position: at(100, 'f'), earlier: at(98, 'e7') }), most);
+  expect(recent.reach(at(97, 'e'), 100, most)).toBe('kept');
+  expect(recent.reach(at(99, 'e'), 100, most)).toBe('read');
 });
 
 test('before the first publication of an epoch its name is only a beginning, which continues', () => {
