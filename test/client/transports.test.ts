@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Barrage, type BarrageError, type BarrageOptions, type Gap, type Subscription, type TransportName } from '../../client/barrage.ts';
+import { Nginx } from '../support/nginx.ts';
 import { PickyProxy } from '../support/picky-proxy.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { TestStandalone } from '../support/standalone.ts';
@@ -183,4 +184,58 @@ test('a client speaks over an event stream as over a WebSocket: it publishes, co
   for (const text of ['more', 'and more']) await server.publish('video:1', text);
   await until(() => got.data.length === 5);
   expect([got.data.slice(3), got.gaps, barrage.transport]).toEqual([['more', 'and more'], [], 'sse']);
+});
+
+test('a client follows a gateway that asks for another transport, where that serves all its channels', async () => {
+  const server = await TestStandalone.withPolicies(policies, variables);
+  const proxy = await proxyTo(server);
+  const clock = new SkippingClock();
+  const barrage = client(proxy.url, { clock });
+  const errors: BarrageError[] = [];
+  barrage.on('error', (error) => errors.push(error));
+  const subscription = barrage.subscribe('video:1');
+  const got = received(subscription);
+  await until(() => subscription.state === 'subscribed');
+  await server.publish('video:1', 'one');
+  await until(() => got.data.length === 1);
+  proxy.say({ type: 'reconnect', afterMs: 0, transport: 'pull' });
+  await until(() => barrage.transport === 'pull');
+  await server.publish('video:1', 'two');
+  await until(() => got.data.length === 2);
+  await goesBack(barrage, clock);
+  // A channel that can't be pulled keeps the client where it is.
+  const plain = barrage.subscribe('plain:1');
+  await until(() => plain.state === 'subscribed');
+  expect(errors).toEqual([]);
+  proxy.say({ type: 'reconnect', afterMs: 0, transport: 'pull' });
+  await until(() => errors.length > 0);
+  expect(errors[0]).toMatchObject({ code: 'unsupported', retry: true });
+  expect([barrage.transport, plain.state]).toEqual(['websocket', 'subscribed']);
+  await server.publish('video:1', 'three');
+  await until(() => got.data.length === 3);
+  expect([got.data, got.gaps]).toEqual([['one', 'two', 'three'], []]);
+  // What the application does not allow is passed over.
+  const bound = client(proxy.url, { transports: ['websocket'] });
+  await until(() => bound.state === 'open');
+  const requests = proxy.passed.length;
+  proxy.say({ type: 'reconnect', afterMs: 0, transport: 'pull' });
+  expect(await bound.ping()).toBeGreaterThan(0);
+  expect([bound.transport, proxy.passed.slice(requests).filter((path) => path.includes('/head'))]).toEqual(['websocket', []]);
+});
+
+test('behind an nginx that knows nothing of WebSockets a client streams', async () => {
+  const server = await TestStandalone.withPolicies(policies, variables);
+  const nginx = await Nginx.start(
+    ({ port }) =>
+      `server { listen 127.0.0.1:${port}; location / { proxy_pass http://127.0.0.1:${server.port}; proxy_set_header Host $host:$server_port; } }`,
+  );
+  onTestFinished(() => nginx.stop());
+  const barrage = client(`ws://127.0.0.1:${nginx.port}/`);
+  barrage.on('error', () => {});
+  const subscription = barrage.subscribe('video:1');
+  const got = received(subscription);
+  await until(() => barrage.transport === 'sse' && subscription.state === 'subscribed');
+  await barrage.publish('video:1', 'through nginx');
+  await until(() => got.data.length > 0);
+  expect([got.data, got.gaps]).toEqual([['through nginx'], []]);
 });

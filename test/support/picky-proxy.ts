@@ -16,6 +16,8 @@ export class PickyProxy implements AsyncDisposable {
   readonly #target: number;
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
+  /** Clients' sockets that became WebSockets. */
+  readonly #upgraded = new Set<Duplex>();
 
   private constructor(target: number) {
     this.#target = target;
@@ -38,6 +40,13 @@ export class PickyProxy implements AsyncDisposable {
 
   get url(): string {
     return `ws://127.0.0.1:${this.port}/`;
+  }
+
+  /** Says something to the clients of WebSockets, as if the gateway did. It must not be saying anything itself. */
+  say(message: object): void {
+    const text = Buffer.from(JSON.stringify(message));
+    // A whole text frame, whose length fits in seven bits.
+    for (const socket of this.#upgraded) socket.write(Buffer.concat([Buffer.from([0x81, text.length]), text]));
   }
 
   /** Cuts off everything at once. New connections are taken. */
@@ -83,6 +92,8 @@ export class PickyProxy implements AsyncDisposable {
       socket.pipe(far);
     });
     this.#keep(far);
+    this.#upgraded.add(socket);
+    socket.on('close', () => this.#upgraded.delete(socket));
     for (const [one, other] of [
       [far, socket],
       [socket, far],
