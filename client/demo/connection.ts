@@ -31,6 +31,8 @@ export function errorInWords(error: unknown): string {
     case 'disconnected':
     case 'closed':
       return 'Not connected. Trying to reconnect.';
+    case 'unsupported':
+      return 'This network lets only polling through: comments can be read, and not sent.';
     case 'timeout':
       return 'No answer from the gateway.';
     case 'unavailable':

@@ -38,8 +38,9 @@ export class Fetching {
 
   /** @throws an error without an answer, also after `close` */
   async fetch(url: string, init: RequestInit = {}): Promise<Fetched> {
+    // Whoever waits is given the place of one that ends.
     if (this.#underWay >= underWayMax) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#underWay++;
+    else this.#underWay++;
     const abort = new AbortController();
     const cancelTimer = this.#clock.after(answerMsMax, () => abort.abort(new Error(`no answer in ${answerMsMax} ms`)));
     const end = (): void => abort.abort();
@@ -52,8 +53,9 @@ export class Fetching {
     } finally {
       cancelTimer();
       this.#end.signal.removeEventListener('abort', end);
-      this.#underWay--;
-      this.#waiting.shift()?.();
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#underWay--;
+      else next();
     }
   }
 
