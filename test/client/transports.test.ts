@@ -4,6 +4,7 @@ import { Nginx } from '../support/nginx.ts';
 import { PickyProxy } from '../support/picky-proxy.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { TestStandalone } from '../support/standalone.ts';
+import { ScriptedGateway } from './scripted-gateway.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -238,4 +239,31 @@ test('behind an nginx that knows nothing of WebSockets a client streams', async 
   await barrage.publish('video:1', 'through nginx');
   await until(() => got.data.length > 0);
   expect([got.data, got.gaps]).toEqual([['through nginx'], []]);
+});
+
+test('no orderly close leads to another transport, and no refused dial within a minute after a WebSocket', async () => {
+  let isFull = false;
+  const gateway: ScriptedGateway = await ScriptedGateway.start({
+    isFull: () => isFull,
+    directions: () => ({ urls: [gateway.url], backoff: { baseMs: 1, capMs: 20 }, epoch: 0 }),
+  });
+  onTestFinished(() => gateway[Symbol.asyncDispose]());
+  const clock = new SkippingClock();
+  const barrage = client(gateway.url, { clock });
+  const told: TransportName[] = [];
+  barrage.on('transport', (name) => told.push(name));
+  barrage.on('error', () => {});
+  for (let connection = 1; connection <= 5; connection++) {
+    await until(() => gateway.connections.length === connection && barrage.state === 'open');
+    gateway.last.socket.close(1012);
+  }
+  await until(() => gateway.connections.length === 6 && barrage.state === 'open');
+  isFull = true;
+  gateway.last.socket.terminate();
+  await until(() => gateway.refusals >= 6);
+  expect([told, barrage.transport]).toEqual([['websocket'], undefined]);
+  // After a minute it is another matter: the gateway answers requests, and takes no WebSocket.
+  clock.skip(60_000);
+  await until(() => barrage.transport === 'pull');
+  expect(told).toEqual(['websocket', 'pull']);
 });
