@@ -49,7 +49,8 @@ export async function tail(context: Context, channel: string, options: TailOptio
     urls = [opened.url];
     keepAt(opened.url);
   }
-  const client = new Barrage(urls, token === undefined ? {} : { token: token.value });
+  // What is left out, and gaps of slow readers, are those of a WebSocket.
+  const client = new Barrage(urls, { transports: ['websocket'], ...(token === undefined ? {} : { token: token.value }) });
   try {
     await follow(context, { client, channel, limit, door });
   } finally {

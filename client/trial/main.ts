@@ -16,7 +16,8 @@ async function main(): Promise<number> {
     return 2;
   }
   const { gateway, publisher, channel, key, token, seconds } = read.options;
-  const client = new Barrage(gateway.href, token === undefined ? {} : { token });
+  // Another transport would hide that no WebSocket gets through.
+  const client = new Barrage(gateway.href, { transports: ['websocket'], ...(token === undefined ? {} : { token }) });
   const target = new PublishTarget({ url: publisher, channel, key });
   try {
     const result = await runTrial({
