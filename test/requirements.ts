@@ -43,7 +43,9 @@ export async function installRequirements(leftOut: readonly LeftOut[]): Promise<
   if (runs(kubernetesFolder) && process.platform !== 'linux')
     throw new Error(`the tests on a Kubernetes API server need Linux. Leave them out with: ${withoutVariable}=kubernetes npm test`);
   if (runs(podsFolder) && process.getuid?.() !== 0)
-    throw new Error(`the tests with pods need root. Run them as root, or leave them out with: ${withoutVariable}=pods npm test`);
+    throw new Error(
+      `the tests with pods and with bad networks need root. Run them as root, or leave them out with: ${withoutVariable}=pods npm test`,
+    );
   installPackages([
     ...requirements,
     ...(runs(kubernetesFolder) ? kubernetesRequirements : []),

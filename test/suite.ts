@@ -31,6 +31,8 @@ export const longForms: ReadonlyMap<string, string> = new Map([
   ['idle', 'test/kubernetes/operator/idle.test.ts'],
   ['outage', 'test/end-to-end/outage'],
   ['killed', 'test/end-to-end/killed.test.ts'],
+  ['paused', 'test/end-to-end/paused.test.ts'],
+  ['network', 'test/end-to-end/network'],
 ]);
 
 /** The variable that `long` asks the long form of a file by. */
@@ -41,6 +43,7 @@ export const withoutVariable = 'BARRAGE_TEST_WITHOUT';
 
 export const kubernetesFolder = 'test/kubernetes';
 export const podsFolder = 'test/pods';
+export const networkFolder = 'test/end-to-end/network';
 
 /** A part of the suite that does not run, by the developer's choice. */
 export interface LeftOut {
@@ -48,17 +51,23 @@ export interface LeftOut {
   readonly what: string;
 }
 
-/** What a developer leaves out: `pods`, or `kubernetes`, which has the pods in it. @throws Error for anything else */
+/**
+ * What a developer leaves out: `pods` with all else that needs root, or `kubernetes`, which has the pods in it.
+ * @throws Error for anything else
+ */
 export function leftOutParts(wish: string): readonly LeftOut[] {
-  const pods = { folder: podsFolder, what: 'the tests with pods on a real node' };
+  const pods = [
+    { folder: podsFolder, what: 'the tests with pods on a real node' },
+    { folder: networkFolder, what: 'the tests with bad networks' },
+  ];
   const kubernetes = { folder: kubernetesFolder, what: 'the tests on a Kubernetes API server' };
   switch (wish) {
     case '':
       return [];
     case 'pods':
-      return [pods];
+      return pods;
     case 'kubernetes':
-      return [kubernetes, pods];
+      return [kubernetes, ...pods];
     default:
       throw new Error(`${withoutVariable}=${wish} names no part that can be left out: use pods or kubernetes`);
   }

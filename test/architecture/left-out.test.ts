@@ -17,9 +17,15 @@ test('what uses a node is in the folder of the tests with pods', () => {
   expect(users.filter(({ path }) => !path.startsWith('test/pods/')).map(({ path }) => path)).toEqual([]);
 });
 
+test('what makes network namespaces, which needs root, is in a folder that is left out with the pods', () => {
+  const users = tests.filter(({ imports }) => imports.some(({ target }) => target.endsWith('/bad-network.ts')));
+  expect(users.length).toBeGreaterThan(0);
+  expect(users.filter(({ path }) => !path.startsWith('test/end-to-end/network/')).map(({ path }) => path)).toEqual([]);
+});
+
 test('who leaves the API server out leaves the pods out too; nothing is left out without a wish', () => {
-  expect(leftOutParts('pods').map(({ folder }) => folder)).toEqual(['test/pods']);
-  expect(leftOutParts('kubernetes').map(({ folder }) => folder)).toEqual(['test/kubernetes', 'test/pods']);
+  expect(leftOutParts('pods').map(({ folder }) => folder)).toEqual(['test/pods', 'test/end-to-end/network']);
+  expect(leftOutParts('kubernetes').map(({ folder }) => folder)).toEqual(['test/kubernetes', 'test/pods', 'test/end-to-end/network']);
   expect(leftOutParts('')).toEqual([]);
   expect(() => leftOutParts('redis')).toThrow('use pods or kubernetes');
 });

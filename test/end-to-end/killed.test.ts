@@ -16,6 +16,7 @@ import { Backend, machineMs } from './backend.ts';
 import { Crowd } from './crowd/crowd.ts';
 import type { Return } from './crowd/questions.ts';
 import type { ClientPlan } from './crowd/spectator.ts';
+import { quantile } from './figures.ts';
 
 /** `npm run killed` takes the long form: the crowd of the design. */
 const isLong = process.env[formVariable] === 'long';
@@ -107,14 +108,9 @@ async function metric(port: number, name: string, label = ''): Promise<number> {
   return found.reduce((sum, { value }) => sum + value, 0);
 }
 
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}
-
 test(`kill -9 of a gateway with ${clients} clients: all are back with everything, once and in order`, { timeout: 240_000 }, async () => {
   const { gateways, ports, publisherPort } = await startPool();
-  const opening = acceptsPerSecond / 2;
+  const opening = 0.7 * acceptsPerSecond;
   const [crowd, others] = await Promise.all([
     Crowd.open(plansOf(clients, ports, 0), { processes: isLong ? 4 : 2, perSecond: opening }),
     Crowd.open([...plansOf(otherClients, ports, 1), ...plansOf(otherClients, ports, 2)], { perSecond: opening }),

@@ -13,8 +13,10 @@ export class TestProcess {
   stdout = '';
   stderr = '';
 
-  constructor(main: string, variables: Readonly<Record<string, string>>) {
-    this.#child = spawn(process.execPath, [main], {
+  /** @param through program with arguments that runs the command, such as one that enters a network namespace */
+  constructor(main: string, variables: Readonly<Record<string, string>>, through: readonly string[] = []) {
+    const [program, ...args] = [...through, process.execPath, main];
+    this.#child = spawn(program, args, {
       env: { ...neutralEnvironment(), ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -29,6 +31,10 @@ export class TestProcess {
 
   get #isOver(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   /** Whether it has ended, however that came. */
@@ -60,7 +66,7 @@ export class TestProcess {
     await until(() => this.#isOver, 20);
   }
 
-  terminate(signal: 'SIGTERM' | 'SIGINT' = 'SIGTERM'): void {
+  terminate(signal: 'SIGTERM' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT' = 'SIGTERM'): void {
     this.#child.kill(signal);
   }
 

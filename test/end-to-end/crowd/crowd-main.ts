@@ -1,8 +1,8 @@
 import type { Account, Published } from '../outage/account.ts';
 import type { Answered, Answers, Asked, Census, CrowdAccount, Question, Return } from './questions.ts';
-import { Spectator } from './spectator.ts';
+import { PlainSpectator, SdkSpectator, type ClientPlan, type Spectator } from './spectator.ts';
 
-/** A process of SDK clients. It does what the test asks over the channel of `fork`, and ends with that channel. */
+/** A process of clients. It does what the test asks over the channel of `fork`, and ends with that channel. */
 const spectators: Spectator[] = [];
 
 /** Interval at which due clients are opened, in milliseconds. */
@@ -16,13 +16,17 @@ async function open({ plans, perSecond }: Question & { readonly kind: 'open' }):
       const due = Math.min(plans.length, Math.ceil(((performance.now() - startedAt) * perSecond) / 1000));
       // A process that stood still does not make up for it at once: the gateway's budget of accepts would refuse.
       const now = Math.min(due, opened + Math.ceil((2 * openEveryMs * perSecond) / 1000));
-      while (opened < now) spectators.push(new Spectator(plans[opened++]!));
+      while (opened < now) spectators.push(spectatorFor(plans[opened++]!));
       if (opened < plans.length) return;
       clearInterval(timer);
       resolve();
     }, openEveryMs);
   });
   return spectators.length;
+}
+
+function spectatorFor(plan: ClientPlan): Spectator {
+  return plan.kind === 'plain' ? new PlainSpectator(plan) : new SdkSpectator(plan);
 }
 
 function census(): Census {
@@ -32,7 +36,6 @@ function census(): Census {
     absences: spectators.reduce((sum, { absences }) => sum + absences.length, 0),
     away: count(({ isBack }) => !isBack),
     heardLeast: Math.min(...spectators.map(({ heard }) => heard)),
-    baseMsLeast: Math.min(...spectators.map(({ baseMs = 0 }) => baseMs)),
   };
 }
 
@@ -77,7 +80,7 @@ async function answer(question: Question): Promise<Answers[keyof Answers]> {
       return returns(question.published);
     case 'delays': {
       const byNumber = new Map(question.published.map((each) => [each.number, each]));
-      return spectators.flatMap((spectator) => spectator.delays(byNumber, question.from, question.to));
+      return spectators.flatMap((spectator) => spectator.delays(byNumber));
     }
     case 'close':
       for (const spectator of spectators.splice(0)) spectator.close();

@@ -17,7 +17,7 @@ export interface CrowdOptions {
   readonly through?: readonly string[];
 }
 
-/** Clients by the SDK in processes of their own. They do not outlive the test. */
+/** Clients in processes of their own. They do not outlive the test. */
 export class Crowd {
   readonly #processes: readonly CrowdProcess[];
 
@@ -46,7 +46,6 @@ export class Crowd {
       absences: sum(({ absences }) => absences),
       away: sum(({ away }) => away),
       heardLeast: Math.min(...all.map(({ heardLeast }) => heardLeast)),
-      baseMsLeast: Math.min(...all.map(({ baseMsLeast }) => baseMsLeast)),
     };
   }
 
@@ -70,8 +69,9 @@ export class Crowd {
     return (await this.#askAll({ kind: 'returns', published })).flat();
   }
 
-  async delays(published: readonly Published[], from: number, to: number): Promise<readonly number[]> {
-    return (await this.#askAll({ kind: 'delays', published, from, to })).flat();
+  /** Times from the acceptance of these publications until each client had them, in milliseconds. */
+  async delays(published: readonly Published[]): Promise<readonly number[]> {
+    return (await this.#askAll({ kind: 'delays', published })).flat();
   }
 
   /** The clients leave in order. */

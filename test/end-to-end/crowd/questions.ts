@@ -9,8 +9,8 @@ export type Question =
   /** Compares what each client was told with what was published. */
   | { readonly kind: 'account'; readonly published: readonly Published[] }
   | { readonly kind: 'returns'; readonly published: readonly Published[] }
-  /** Delays of the publications that were accepted between two times of the machine's clock. */
-  | { readonly kind: 'delays'; readonly published: readonly Published[]; readonly from: number; readonly to: number }
+  /** Times from the acceptance of these publications until each client had them. */
+  | { readonly kind: 'delays'; readonly published: readonly Published[] }
   | { readonly kind: 'close' };
 
 export interface Census {
@@ -22,8 +22,6 @@ export interface Census {
   readonly away: number;
   /** Publications and gaps that the client heard that heard the least. */
   readonly heardLeast: number;
-  /** Least first bound of the back-off that a client knows, in milliseconds. */
-  readonly baseMsLeast: number;
 }
 
 /** Sums over clients and channels: each figure counts what one client was told, or not told, of one publication. */

@@ -4,6 +4,8 @@ import { accountOf, type Account, type Published, type Told } from '../outage/ac
 
 /** Where a client goes, and what it watches. */
 export interface ClientPlan {
+  /** Of the plain protocol, which has no SDK; `sdk` where nothing is said. */
+  readonly kind?: 'sdk' | 'plain';
   readonly addresses: readonly string[];
   readonly channels: readonly string[];
 }
@@ -14,47 +16,21 @@ export interface Absence {
   backAt: number | undefined;
 }
 
-/** A client by the SDK that keeps all that it is told. */
-export class Spectator {
+type ByChannel = ReadonlyMap<string, readonly Published[]>;
+
+/** A client that keeps all that it is told. */
+export abstract class Spectator {
   readonly absences: Absence[] = [];
   /** The gaps that it was told of, in words. */
   readonly gaps: string[] = [];
-  /** The first bound of the back-off that it was greeted with, in milliseconds. */
-  baseMs: number | undefined;
-  readonly #told: ReadonlyMap<string, Told[]>;
-  readonly #client: Barrage;
-  #hasArrived = false;
-  readonly #subscriptions;
+  protected readonly told: ReadonlyMap<string, Told[]>;
 
-  constructor({ addresses, channels }: ClientPlan) {
-    this.#told = new Map(channels.map((channel) => [channel, []]));
-    this.#client = new Barrage(addresses);
-    this.#client.on('error', () => {});
-    this.#client.on('hello', ({ backoff }) => (this.baseMs = backoff.baseMs));
-    this.#client.on('state', (state) => {
-      if (state === 'waiting' && this.#hasArrived && this.isBack) this.absences.push({ lostAt: machineMs(), backAt: undefined });
-    });
-    this.#subscriptions = channels.map((channel) => {
-      const told = this.#told.get(channel)!;
-      const subscription = this.#client.subscribe(channel);
-      subscription.on('error', () => {});
-      subscription.on('state', () => this.#noteReturn());
-      subscription.on('batch', ({ epoch, publications }) => {
-        const at = machineMs();
-        for (const { data, offset } of publications)
-          told.push({ kind: 'publication', at, number: Number(String(data).split(' ')[1]), position: { epoch, offset } });
-      });
-      subscription.on('gap', ({ from, to, reason }) => {
-        told.push({ kind: 'gap', at: machineMs(), from, to });
-        this.gaps.push(`${channel} ${from?.epoch}/${from?.offset} to ${to.epoch}/${to.offset} (${reason})`);
-      });
-      return subscription;
-    });
+  constructor(channels: readonly string[]) {
+    this.told = new Map(channels.map((channel) => [channel, []]));
   }
 
-  get isSubscribed(): boolean {
-    return this.#client.state === 'open' && this.#subscriptions.every(({ state }) => state === 'subscribed');
-  }
+  abstract get isSubscribed(): boolean;
+  abstract close(): void;
 
   /** Whether no absence is open. */
   get isBack(): boolean {
@@ -63,19 +39,19 @@ export class Spectator {
 
   /** Publications and gaps so far. */
   get heard(): number {
-    return [...this.#told.values()].reduce((sum, { length }) => sum + length, 0);
+    return [...this.told.values()].reduce((sum, { length }) => sum + length, 0);
   }
 
-  accounts(published: ReadonlyMap<string, readonly Published[]>): readonly Account[] {
-    return [...this.#told].map(([channel, told]) => accountOf(published.get(channel) ?? [], told));
+  accounts(published: ByChannel): readonly Account[] {
+    return [...this.told].map(([channel, told]) => accountOf(published.get(channel) ?? [], told));
   }
 
   /** When it had all that was accepted before it was back from its last absence: by the machine's clock. */
-  caughtUpAt(published: ReadonlyMap<string, readonly Published[]>): number | undefined {
+  caughtUpAt(published: ByChannel): number | undefined {
     const last = this.absences.at(-1);
     if (last?.backAt === undefined) return undefined;
     const { lostAt, backAt } = last;
-    const arrivals = [...this.#told].flatMap(([channel, told]) => {
+    const arrivals = [...this.told].flatMap(([channel, told]) => {
       const missed = (published.get(channel) ?? []).filter(({ answeredAt }) => answeredAt > lostAt - 1000 && answeredAt < backAt);
       const numbers = new Set(missed.map(({ number }) => number));
       return told.flatMap((item) => (item.kind === 'publication' && numbers.has(item.number) ? [item.at] : []));
@@ -83,14 +59,53 @@ export class Spectator {
     return Math.max(backAt, ...arrivals);
   }
 
-  /** Delays of all publications from their acceptance to this client, in milliseconds. */
-  delays(published: ReadonlyMap<number, Published>, from: number, to: number): readonly number[] {
-    return [...this.#told.values()].flatMap((told) =>
+  /** Times from the acceptance of a publication until it was here, in milliseconds. */
+  delays(published: ReadonlyMap<number, Published>): readonly number[] {
+    return [...this.told.values()].flatMap((told) =>
       told.flatMap((item) => {
         const answeredAt = item.kind === 'publication' ? published.get(item.number)?.answeredAt : undefined;
-        return answeredAt !== undefined && answeredAt >= from && answeredAt < to ? [item.at - answeredAt] : [];
+        return answeredAt === undefined ? [] : [item.at - answeredAt];
       }),
     );
+  }
+
+  /** A payload is the channel, and a number that no other publication has. */
+  protected came(payload: string, position: { readonly epoch: string; readonly offset: number } | undefined): void {
+    const [channel = '', number] = payload.split(' ');
+    this.told.get(channel)?.push({ kind: 'publication', at: machineMs(), number: Number(number), position });
+  }
+}
+
+/** A client by the SDK. */
+export class SdkSpectator extends Spectator {
+  readonly #client: Barrage;
+  readonly #subscriptions;
+  #hasArrived = false;
+
+  constructor({ addresses, channels }: ClientPlan) {
+    super(channels);
+    this.#client = new Barrage(addresses);
+    this.#client.on('error', () => {});
+    this.#client.on('state', (state) => {
+      if (state === 'waiting' && this.#hasArrived && this.isBack) this.absences.push({ lostAt: machineMs(), backAt: undefined });
+    });
+    this.#subscriptions = channels.map((channel) => {
+      const subscription = this.#client.subscribe(channel);
+      subscription.on('error', () => {});
+      subscription.on('state', () => this.#noteReturn());
+      subscription.on('batch', ({ epoch, publications }) => {
+        for (const { data, offset } of publications) this.came(String(data), { epoch, offset });
+      });
+      subscription.on('gap', ({ from, to, reason }) => {
+        this.told.get(channel)?.push({ kind: 'gap', at: machineMs(), from, to });
+        this.gaps.push(`${channel} ${from?.epoch}/${from?.offset} to ${to.epoch}/${to.offset} (${reason})`);
+      });
+      return subscription;
+    });
+  }
+
+  get isSubscribed(): boolean {
+    return this.#client.state === 'open' && this.#subscriptions.every(({ state }) => state === 'subscribed');
   }
 
   close(): void {
@@ -102,5 +117,35 @@ export class Spectator {
     this.#hasArrived = true;
     const last = this.absences.at(-1);
     if (last !== undefined) last.backAt ??= machineMs();
+  }
+}
+
+/** A client of the plain protocol at the first address. It does not come back: its absence has no end. */
+export class PlainSpectator extends Spectator {
+  readonly #socket: WebSocket;
+  #replies = 0;
+
+  constructor({ addresses, channels }: ClientPlan) {
+    super(channels);
+    this.#socket = new WebSocket(addresses[0] ?? '');
+    this.#socket.onopen = (): void => {
+      for (const channel of channels) {
+        this.#socket.send(JSON.stringify({ op: 'subscribe', channel: channel.split(':').toReversed().join('@') }));
+      }
+    };
+    this.#socket.onmessage = ({ data }): void => {
+      if (String(data) === '{"result":true}') this.#replies++;
+      else this.came(String(data), undefined);
+    };
+    this.#socket.onclose = (): void => void this.absences.push({ lostAt: machineMs(), backAt: undefined });
+  }
+
+  get isSubscribed(): boolean {
+    return this.#replies === this.told.size && this.isBack;
+  }
+
+  close(): void {
+    this.#socket.onclose = null;
+    this.#socket.close();
   }
 }
