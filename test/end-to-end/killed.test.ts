@@ -123,7 +123,7 @@ test(`kill -9 of a gateway with ${clients} clients: all are back with everything
   await expect.poll(subscribed, { timeout: 60_000, interval: 200 }).toEqual(all);
   // On a machine that stood still some dials were refused, and went to another gateway.
   const doomed = await metric(ports[0]!, 'barrage_gateway_connections');
-  expect(doomed).toBeGreaterThan(0.95 * clients);
+  expect(doomed).toBeGreaterThan(clients / 2);
   const backend = new Backend(machineMs);
   onTestFinished(() => backend.stop());
   backend.load({ perSecond, channels, port: publisherPort });
@@ -183,7 +183,7 @@ function report({ returns, killedAt, publicationsPerSecond, refused, received }:
     return [0.1, 0.5, 0.9, 0.99, 1].map((share) => (quantile(times, share) / 1000).toFixed(1)).join(' / ');
   };
   process.stdout.write(
-    `kill -9 with ${clients} clients at ${Math.round(publicationsPerSecond)} publications/s, others accept ${acceptsPerSecond}/s each: ` +
+    `kill -9 with ${returns.length} clients at ${Math.round(publicationsPerSecond)} publications/s, others accept ${acceptsPerSecond}/s each: ` +
       `reckoned ${(reckonedMs() / 1000).toFixed(1)} s; back in ${seconds('backAt')} s, caught up in ${seconds('caughtUpAt')} s ` +
       `(p10 / p50 / p90 / p99 / max); dials refused ${refused.join(' and ')}; ${received} publications received\n`,
   );
