@@ -8,6 +8,9 @@ export const behindMax = 5_000;
 /** Most payload bytes that wait until the head is reached; text counts by its UTF-16 units. */
 export const heldBytesMax = 8_388_608;
 
+/** Heads in a row, each after its wait, that do not know the position's epoch: the last of them is believed. */
+export const unknownHeadsMax = 4;
+
 /** A document of pull: a closed segment, a part of one, or the open end of a head. */
 export interface PulledSpan extends Span {
   readonly publications: readonly { readonly data: string | Uint8Array }[];
@@ -59,6 +62,8 @@ export class Follower<B extends PulledSpan> {
   /** Where the part of the segment ended that was taken last, if that was not the segment's end. */
   #part: number | undefined;
   #hasReached = false;
+  /** Heads in a row that did not know the position's epoch. */
+  #unknownHeads = 0;
   #held: Followed<B>[] = [];
   #heldBytes = 0;
 
@@ -109,9 +114,8 @@ export class Follower<B extends PulledSpan> {
 
   #takeHead(head: Head<B>): void {
     const { epoch, earlier } = head;
-    // An older head, from a cache or another gateway.
-    if (this.#former.has(epoch)) return;
     const position = this.#position ?? { epoch, offset: this.#begin(head) };
+    if (this.#isOlder(head, position)) return;
     this.#position = isOrderOf(position, epoch) ? { epoch, offset: position.offset } : this.#enter(head, position);
     if (earlier !== undefined) this.#former.add(earlier.epoch);
     if (head.offset < this.#position.offset) return;
@@ -120,6 +124,17 @@ export class Follower<B extends PulledSpan> {
     const most = this.#hasReached ? behindMax : joinBehindMax;
     if (head.offset - this.#position.offset > most && this.#position.offset < head.open.after) this.#skipTo(head.open.after);
     this.#step(head);
+  }
+
+  /**
+   * Whether a head is taken for an older one, from a cache or another gateway: it is of an epoch that was left, or does
+   * not know that of the position, or has only the beginning of its name. The position may come from a gateway that is
+   * ahead. In the end an unknown epoch is believed.
+   */
+  #isOlder({ epoch, earlier }: Head<B>, position: Position): boolean {
+    const isKnown = isOrderOf(position, epoch) || (earlier !== undefined && isOrderOf(position, earlier.epoch));
+    this.#unknownHeads = isKnown ? 0 : this.#unknownHeads + 1;
+    return !isKnown && (this.#former.has(epoch) || position.epoch.startsWith(epoch) || this.#unknownHeads < unknownHeadsMax);
   }
 
   /** Goes on in another epoch. */

@@ -51,7 +51,7 @@ export function checkNobodyNoticed(world: World): void {
 }
 
 function accountedFor({ ledger }: Viewer): number {
-  return ledger.delivered + ledger.leftOut;
+  return ledger.delivered + ledger.leftOut + ledger.recalls;
 }
 
 function sinceBeginning(world: World, { ledger }: Viewer): number {

@@ -17,6 +17,8 @@ export interface Rules extends ViewerCounts {
   /** Changes of epoch that a viewer's position went through without a gap. */
   continuedEpochs: number;
   snapshots: number;
+  /** Tombstones that viewers were told of. */
+  recalls: number;
   holesFilled: number;
   holesNotFilled: number;
   resumedPublications: number;
@@ -24,6 +26,8 @@ export interface Rules extends ViewerCounts {
   sampled: number;
   conflated: number;
   expired: number;
+  /** Taken out of what waited, by a recall. */
+  recalledInTime: number;
   skippedForSlow: number;
 }
 
@@ -47,12 +51,14 @@ const none: Rules = {
   gapsReconnect: 0,
   continuedEpochs: 0,
   snapshots: 0,
+  recalls: 0,
   holesFilled: 0,
   holesNotFilled: 0,
   resumedPublications: 0,
   sampled: 0,
   conflated: 0,
   expired: 0,
+  recalledInTime: 0,
   skippedForSlow: 0,
 };
 
@@ -74,6 +80,7 @@ export class Coverage {
       rules.delivered += ledger.delivered;
       rules.continuedEpochs += ledger.continuedEpochs;
       rules.snapshots += ledger.snapshots;
+      rules.recalls += ledger.recalls;
       for (const { reason } of ledger.gaps) {
         if (reason === 'missed') rules.gapsMissed++;
         else if (reason === 'slow') rules.gapsSlow++;
@@ -95,6 +102,7 @@ export class Coverage {
       rules.sampled += metrics.tally.count('budget', priority);
       rules.conflated += metrics.tally.count('conflated', priority);
       rules.expired += metrics.tally.count('expired', priority);
+      rules.recalledInTime += metrics.tally.count('recalled', priority);
       rules.skippedForSlow += metrics.tally.count('slow', priority);
     }
   }

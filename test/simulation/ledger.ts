@@ -1,6 +1,8 @@
 import { expect } from 'vitest';
 import type { Batch, Gap, Subscription } from '../../client/subscription.ts';
 import type { Snapshot } from '../../client/snapshots.ts';
+import { eachRecalled } from '../../core/recall.ts';
+import type { Recall } from '../../client/recalls.ts';
 import type { Position, Publication } from '../../core/publication.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import type { SimulatedLog } from './log.ts';
@@ -18,6 +20,8 @@ export interface LedgerOptions {
   readonly clock: FakeClock;
   /** Whether this publication may be left out on purpose. */
   readonly mayLeaveOut: (publication: Publication) => boolean;
+  /** Whether all that is given at one time was read together, so that what it recalls is not in it. */
+  readonly readsAtOnce: () => boolean;
   /** Milliseconds before which the application wants no publication, counted from its acceptance. */
   readonly delayMs: () => number;
 }
@@ -32,14 +36,19 @@ export class Ledger {
   readonly wrongSums: WrongSum[] = [];
   delivered = 0;
   leftOut = 0;
+  /** Tombstones in what it was told. */
+  recalls = 0;
   snapshots = 0;
   /** Changes of epoch that the position went through without a gap. */
   continuedEpochs = 0;
   /** Where it all began: the first position, or the newest snapshot's. */
   joinedAt: Position | undefined;
   #told: Position | undefined;
-  /** Everything that it was given. */
-  readonly #given = new Set<Publication>();
+  /** Everything that it was given, and when. */
+  readonly #given = new Map<Publication, number>();
+  /** Tombstones that it was told of, and what they recall. */
+  readonly #tombstones = new Set<Publication>();
+  readonly #recalled = new Set<Publication>();
   /** After a gap, an application that takes snapshots is told nothing before the next one. */
   #isBroken = false;
   /** The first fault. Listeners of the SDK must not throw. */
@@ -63,6 +72,7 @@ export class Ledger {
       this.#isBroken = takesSnapshots;
     });
     subscription.on('snapshot', (snapshot) => this.#check(() => this.#snapshot(snapshot)));
+    subscription.on('recall', (recall) => this.#check(() => this.#recall(recall)));
     subscription.on('early', () => this.#check(() => expect.fail('fewer publications are held than may be')));
   }
 
@@ -109,6 +119,7 @@ export class Ledger {
     this.#isBroken = false;
     this.delivered = 0;
     this.leftOut = 0;
+    this.recalls = 0;
   }
 
   #batch({ epoch, after, upto, publications, leftOut }: Batch): void {
@@ -116,25 +127,33 @@ export class Ledger {
     const told = this.#told;
     if (this.#isBroken) expect.fail('a batch before the snapshot');
     if (!joins(told, { epoch, offset: after })) expect({ epoch, offset: after }).toEqual(told);
-    if (upto - after - publications.length !== leftOut) expect(upto - after - publications.length).toBe(leftOut);
     this.#told = { epoch, offset: upto };
     this.delivered += publications.length;
     this.leftOut += leftOut;
-    this.#checkPublications({ epoch, after, upto }, publications);
+    const tombstones = this.#checkPublications({ epoch, after, upto }, publications);
+    this.recalls += tombstones;
+    const untold = upto - after - publications.length - tombstones;
+    if (untold !== leftOut) expect(untold).toBe(leftOut);
     this.#checkAge(publications);
   }
 
   #checkPublications(
     { epoch, after, upto }: { readonly epoch: string; readonly after: number; readonly upto: number },
     given: Batch['publications'],
-  ): void {
+  ): number {
     const { log, mayLeaveOut } = this.#options;
     let next = 0;
     let told = 0;
     let published = 0;
+    let tombstones = 0;
     for (let offset = after + 1; offset <= upto; offset++) {
       const truth = log.publications.get(`${epoch}:${offset}`);
       if (truth === undefined) expect.fail(`${epoch}:${offset} was never published`);
+      if (truth.recall !== undefined) {
+        if (!this.#tombstones.has(truth)) expect.fail(`the recall ${epoch}:${offset} was not told`);
+        tombstones++;
+        continue;
+      }
       if (truth.conflation?.mode === 'Sum') published += truth.conflation.count;
       const publication = given[next];
       if (publication?.offset !== offset) {
@@ -143,7 +162,8 @@ export class Ledger {
       }
       next++;
       if (this.#given.has(truth)) expect.fail(`${epoch}:${offset} was given twice`);
-      this.#given.add(truth);
+      if (this.#recalled.has(truth)) expect.fail(`${epoch}:${offset} was given after its recall`);
+      this.#given.set(truth, this.#options.clock.time);
       told += publication.count ?? 0;
       const { data, acceptedAt } = publication;
       const text = typeof data === 'string' ? data : Buffer.from(data).toString();
@@ -155,6 +175,20 @@ export class Ledger {
     // Of each span what is added up must be what was published, or less where sums were left out on purpose.
     if (told > published) expect(told).toBeLessThanOrEqual(published);
     if (told < published) this.wrongSums.push({ after, upto, published, told });
+    return tombstones;
+  }
+
+  #recall({ epoch, offset }: Recall): void {
+    const { log, clock, readsAtOnce } = this.#options;
+    const truth = log.publications.get(`${epoch}:${offset}`);
+    if (truth?.recall === undefined) expect.fail(`${epoch}:${offset} is no recall`);
+    this.#tombstones.add(truth);
+    eachRecalled({ offset, recall: truth.recall }, { after: 0, upto: offset }, (each) => {
+      const recalled = log.publications.get(`${epoch}:${each}`);
+      if (recalled === undefined) return;
+      this.#recalled.add(recalled);
+      if (readsAtOnce() && this.#given.get(recalled) === clock.time) expect.fail(`${epoch}:${each} was given together with its recall`);
+    });
   }
 
   /** Nothing comes before its time. A clock that was set can't be held to it. */

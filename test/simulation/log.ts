@@ -1,6 +1,7 @@
 import { BusUnavailable, type AppendResult, type ChannelLog, type LogSubscriber } from '../../core/bus/bus.ts';
 import { answerFrom, type EarlierEpoch, type HistoryPage, type HistoryQuery, type KeptPublication } from '../../core/history.ts';
-import type { LogBatch, Position, Publication } from '../../core/publication.ts';
+import type { LogBatch, Position, Publication, Recall } from '../../core/publication.ts';
+import { eachRecalled, withoutContent } from '../../core/recall.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import type { Random } from './random.ts';
 
@@ -25,6 +26,9 @@ export class SimulatedLog {
   /** Publications that the history keeps; 0 = it keeps none. */
   readonly #keptMax: number;
   #kept: KeptPublication[] = [];
+  /** What was recalled, by a tombstone that may be lost by now. */
+  readonly recalled = new Set<Publication>();
+  #recalledAt: number | undefined;
   /** Everything that was not lost. */
   #all: KeptPublication[] = [];
   /** The epochs of what was not lost, the oldest first. */
@@ -53,6 +57,7 @@ export class SimulatedLog {
     }
     for (const publication of publications) {
       this.publications.set(`${this.epoch}:${++this.offset}`, publication);
+      if (publication.recall !== undefined) this.#recall(this.offset, publication.recall);
       this.#all.push({ offset: this.offset, publication });
       if (this.#keptMax > 0) this.#kept.push({ offset: this.offset, publication });
     }
@@ -60,6 +65,18 @@ export class SimulatedLog {
     const batch = { channel: this.channel, epoch: this.epoch, firstOffset, publications };
     for (const link of this.#links) link.offer(batch);
     return { epoch: this.epoch, firstOffset, lastOffset: this.offset };
+  }
+
+  /** What is kept loses its content. */
+  #recall(offset: number, recall: Recall): void {
+    this.#recalledAt = offset;
+    eachRecalled({ offset, recall }, { after: 0, upto: offset }, (each) => {
+      const publication = this.publications.get(`${this.epoch}:${each}`);
+      if (publication !== undefined) this.recalled.add(publication);
+    });
+    this.#kept = this.#kept.map((kept) =>
+      this.recalled.has(kept.publication) ? { ...kept, publication: withoutContent(kept.publication) } : kept,
+    );
   }
 
   /** Whether an offset means the same publication in another epoch. */
@@ -113,6 +130,7 @@ export class SimulatedLog {
     return {
       position: { epoch: this.epoch, offset: this.offset },
       ...(earlier === undefined ? {} : { earlier }),
+      ...(this.#recalledAt === undefined ? {} : { recalledAt: this.#recalledAt }),
       publications: answerFrom(batches, query, query.kind === 'after' ? 4_000 : 1_000_000),
     };
   }

@@ -109,6 +109,7 @@ test.each([40_000, 41_000])(
       history: (['none', 'whole', 'short'] as const)[seed % 3] ?? 'none',
       rewinds: seed % 2 === 0,
       snapshots: seed % 5 < 2,
+      recalls: seed % 4 === 3 && seed % 7 > 0,
       pull: seed % 3 > 0 && seed % 7 < 3,
     });
     await simulate({ first, seeds: seedsEach, file }, troubles, (world) => {

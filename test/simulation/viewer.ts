@@ -24,6 +24,9 @@ interface Link {
   comesBack: { readonly afterMs: number; readonly to: SimulatedGateway };
 }
 
+/** A message of a channel's order. */
+export type ReceivedMessage = Parameters<Subscription['received']>[1];
+
 /** How the application behind a viewer wants its channel. */
 export interface Habits {
   readonly density?: number | undefined;
@@ -95,7 +98,7 @@ export class Viewer {
     const { clock, random, log, mayLeaveOut, habits } = options;
     const { density, rewind, isDelayed = false, takesSnapshots = false } = habits;
     const delayMs = (): number => (isDelayed ? (Math.floor(clock.time / 700) % 3) * 500 : 0);
-    this.ledger = new Ledger({ log, clock, mayLeaveOut, delayMs });
+    this.ledger = new Ledger({ log, clock, mayLeaveOut, delayMs, readsAtOnce: () => this.pulls && !takesSnapshots });
     this.subscription = new Subscription(
       log.channel,
       {
@@ -174,7 +177,11 @@ export class Viewer {
       pull,
       clock,
       random,
-      onPosition: (start) => this.subscription.joined(connectionOf(reader), start),
+      rewind: this.subscription.rewind,
+      serverNow: () => this.#serverClock.at(clock.monotonic()),
+      onJoined: (result) => {
+        if (this.#reader === reader) this.subscription.joined(connectionOf(reader), result);
+      },
       onSegment: () => this.counts.segments++,
       onMessage: (message) => {
         if (this.#reader === reader) this.subscription.received(connectionOf(reader), message);
@@ -182,7 +189,6 @@ export class Viewer {
     });
     this.#reader = reader;
     this.#serverClock.greeted(clock.wall(), clock.monotonic());
-    if (position !== undefined) this.subscription.joined(connectionOf(reader), { ...position, recovered: true });
   }
 
   /** Goes on with a socket, from its position. */

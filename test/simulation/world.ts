@@ -1,5 +1,6 @@
 import { Policies, defaultPolicy, type ChannelPolicy } from '../../core/policy/policy.ts';
 import { priorities, type Publication } from '../../core/publication.ts';
+import { tombstone } from '../../core/recall.ts';
 import { dropReasons } from '../../gateway/accounts/tally.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedGateway } from './gateway.ts';
@@ -31,6 +32,8 @@ export interface Troubles {
   readonly rewinds: boolean;
   /** Applications give states of their own. */
   readonly snapshots: boolean;
+  /** Publications are recalled, some or all of the channel's. */
+  readonly recalls: boolean;
   /** Viewers read by pull, and step over between it and their sockets. It takes a history. */
   readonly pull: boolean;
 }
@@ -51,6 +54,7 @@ export const noTroubles: Troubles = {
   history: 'none',
   rewinds: false,
   snapshots: false,
+  recalls: false,
   pull: false,
 };
 
@@ -194,9 +198,19 @@ export class World {
     else if (troubles.stalls && random.chance(0.2)) viewer.stall(random.chance(0.5));
     else if (troubles.breaks && random.chance(0.15)) viewer.breakLink(this.gateways, 5 + random.below(random.chance(0.1) ? 2_000 : 200));
     if (troubles.busInterruptions && random.chance(0.05)) random.pick(this.gateways).log.interrupt();
+    if (troubles.recalls && random.chance(0.06)) this.#recall();
     if (troubles.failovers === 'whole' && random.chance(0.1)) this.log.failOverWhole();
     else if (troubles.failovers === true && random.chance(0.02)) this.log.failOver();
     if (troubles.clockSteps && random.chance(0.05)) this.clock.wallAheadMs = random.below(7_200_000) - 3_600_000;
+  }
+
+  /** Takes back a few of the newest publications, or everything. */
+  #recall(): void {
+    const { random, log, clock } = this;
+    if (log.offset === 0) return;
+    const some = Array.from({ length: 3 }, () => Math.max(1, log.offset - random.below(30)));
+    const offsets = [...new Set(some)].toSorted((one, other) => one - other);
+    log.append([tombstone(random.chance(0.2) ? { kind: 'all' } : { kind: 'offsets', offsets }, clock.wall())]);
   }
 
   #stepOver(viewer: Viewer): void {
@@ -229,7 +243,9 @@ export class World {
     };
   }
 
-  #mayLeaveOut({ ttlMs, conflation }: Publication): boolean {
+  #mayLeaveOut(publication: Publication): boolean {
+    const { ttlMs, conflation } = publication;
+    if (this.log.recalled.has(publication)) return true;
     const { budgets, densities, busyLoops, busInterruptions, failovers, clockSteps } = this.troubles;
     // What is read of a hole comes at once: a room may hold less than that while an earlier flush is being written.
     const hasBursts = busInterruptions || failovers !== false;

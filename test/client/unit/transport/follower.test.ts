@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { Follower, behindMax, heldBytesMax, joinBehindMax, type Head, type PulledSpan } from '../../../../client/transport/follower.ts';
+import {
+  unknownHeadsMax,
+  Follower,
+  behindMax,
+  heldBytesMax,
+  joinBehindMax,
+  type Head,
+  type PulledSpan,
+} from '../../../../client/transport/follower.ts';
 
 const segmentOffsets = 50;
 
@@ -72,8 +80,18 @@ test('an epoch that goes on without a loss is told, one that does not is a leap,
   // The failover lost 101.
   const next = head(120, { epoch: 'g', earlier: { epoch: 'f', offset: 100 } });
   expect(follower.take(next)).toMatchObject([{ kind: 'leap', to: { epoch: 'g', offset: 100 } }, { kind: 'batch' }]);
+  for (let seen = 1; seen < unknownHeadsMax; seen++) expect(follower.take(head(7, { epoch: 'h' }))).toEqual([]);
   expect(follower.take(head(7, { epoch: 'h' }))).toMatchObject([{ kind: 'leap', to: { epoch: 'h', offset: 7 } }]);
   expect(follower.position).toEqual({ epoch: 'h', offset: 7 });
+});
+
+test('a reader that comes from a gateway that is ahead passes over heads that do not know its epoch, or only its beginning', () => {
+  const follower = new Follower<PulledSpan>({ position: { epoch: 'f7', offset: 104 } });
+  for (let seen = 1; seen < unknownHeadsMax; seen++) expect(follower.take(head(100))).toEqual([]);
+  const earlier = { epoch: 'e', offset: 100 };
+  expect(follower.take(head(106, { epoch: 'f7', earlier }))).toMatchObject([{ kind: 'batch' }]);
+  for (let seen = 0; seen < 2 * unknownHeadsMax; seen++) expect(follower.take(head(100, { epoch: 'f' }))).toEqual([]);
+  expect(follower.position).toEqual({ epoch: 'f7', offset: 106 });
 });
 
 test('a position before the first publication goes on in the epoch whose name it begins', () => {
