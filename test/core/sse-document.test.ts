@@ -59,6 +59,9 @@ test('hello, the beginnings of channels and the end are written as documented', 
   const written = (message: Parameters<StreamLines['message']>[0]): string => lines.message(message)?.toString() ?? '';
   expect(written(hello)).toBe(event('hello'));
   expect(written({ type: 'subscribed', channel: 'video:1', epoch: 'e1', offset: 6 })).toBe(event('subscribed'));
+  expect(written({ type: 'backoff', baseMs: 5_000, capMs: 20_000 })).toBe(
+    'retry: 5000\ndata: {"type":"backoff","baseMs":5000,"capMs":20000}\n\n',
+  );
   const message = 'subscribe needs an identity: send auth with a token first';
   expect(written({ type: 'unsubscribed', channel: 'user:7', message })).toBe(event('unsubscribed'));
   expect(closeEvent(closeCodes.goingAway).toString()).toBe(event('close'));
