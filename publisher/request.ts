@@ -195,6 +195,7 @@ const callSchemas = {
   unsubscribe: channels,
   set_context_value: z.tuple([contextKey, contextValue], { error: 'must be [key, value]' }),
   set_context: z.tuple([contextObject], { error: 'must be [object]' }),
+  reconnect: z.tuple([z.enum(['websocket', 'sse', 'pull'])], { error: 'must be ["websocket"], ["sse"] or ["pull"]' }),
 } as const;
 const callNames = Object.keys(callSchemas).join(', ');
 
@@ -205,6 +206,7 @@ const connectionSchema = z.discriminatedUnion(
     z.strictObject({ c: client, f: z.literal('unsubscribe'), a: callSchemas.unsubscribe }),
     z.strictObject({ c: client, f: z.literal('set_context_value'), a: callSchemas.set_context_value }),
     z.strictObject({ c: client, f: z.literal('set_context'), a: callSchemas.set_context }),
+    z.strictObject({ c: client, f: z.literal('reconnect'), a: callSchemas.reconnect }),
   ],
   { error: `must be one of ${callNames}` },
 );
@@ -225,6 +227,8 @@ function connectionCallOf(fields: z.output<typeof connectionSchema>): Connection
       return { kind: 'set-context-value', key: fields.a[0], value: fields.a[1] };
     case 'set_context':
       return { kind: 'set-context', context: fields.a[0] };
+    case 'reconnect':
+      return { kind: 'reconnect', transport: fields.a[0] };
   }
 }
 

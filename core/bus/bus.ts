@@ -187,7 +187,9 @@ export type ConnectionCall =
   | { readonly kind: 'subscribe'; readonly channels: readonly string[] }
   | { readonly kind: 'unsubscribe'; readonly channels: readonly string[] }
   | { readonly kind: 'set-context'; readonly context: Readonly<Record<string, unknown>> }
-  | { readonly kind: 'set-context-value'; readonly key: string; readonly value: unknown };
+  | { readonly kind: 'set-context-value'; readonly key: string; readonly value: unknown }
+  /** Ours: the client is asked to come back over another transport. */
+  | { readonly kind: 'reconnect'; readonly transport: 'websocket' | 'sse' | 'pull' };
 
 export type GatewayReply =
   | { readonly kind: 'done' }

@@ -18,6 +18,7 @@ const connectionCall = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('unsubscribe'), channels }),
   z.object({ kind: z.literal('set-context'), context: z.record(z.string(), z.unknown()) }),
   z.object({ kind: z.literal('set-context-value'), key: z.string(), value: z.unknown() }),
+  z.object({ kind: z.literal('reconnect'), transport: z.enum(['websocket', 'sse', 'pull']) }),
 ]);
 
 const request: z.ZodType<GatewayRequest> = z.discriminatedUnion('method', [

@@ -63,6 +63,11 @@ async function callConnection(connection: Connection, call: ConnectionCall, room
       }
       return done;
     }
+    case 'reconnect': {
+      if (!connection.encoding.canTell) return failed('this client speaks the plain protocol, which has no other transport');
+      connection.tell({ type: 'reconnect', afterMs: 0, transport: call.transport });
+      return done;
+    }
     case 'set-context':
       return setContext({ connection, context: call.context, uid: call.context['uid'], rooms });
     case 'set-context-value':

@@ -41,6 +41,16 @@ async function goesBack(barrage: Barrage, clock: SkippingClock): Promise<void> {
   expect(barrage.transport).toBe('websocket');
 }
 
+/** Asks one client, as a backend does, to come back over a transport. */
+async function ask(server: TestStandalone, id: string, transport: string): Promise<unknown> {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.publisherPort}/ws/v1`);
+  onTestFinished(() => socket.close());
+  await new Promise((resolve) => socket.addEventListener('open', resolve));
+  const answer = new Promise<unknown>((resolve) => socket.addEventListener('message', ({ data }) => resolve(JSON.parse(String(data)))));
+  socket.send(JSON.stringify({ m: 'conn.call', p: { c: id, f: 'reconnect', a: [transport] }, i: 1 }));
+  return answer;
+}
+
 /** What a subscription got. */
 function received(subscription: Subscription): { readonly data: unknown[]; readonly gaps: Gap[]; readonly errors: BarrageError[] } {
   const all = { data: [] as unknown[], gaps: [] as Gap[], errors: [] as BarrageError[] };
@@ -194,12 +204,14 @@ test('a client follows a gateway that asks for another transport, where that ser
   const barrage = client(proxy.url, { clock });
   const errors: BarrageError[] = [];
   barrage.on('error', (error) => errors.push(error));
+  let clientId = '';
+  barrage.on('hello', (hello) => (clientId = hello.client));
   const subscription = barrage.subscribe('video:1');
   const got = received(subscription);
   await until(() => subscription.state === 'subscribed');
   await server.publish('video:1', 'one');
   await until(() => got.data.length === 1);
-  proxy.say({ type: 'reconnect', afterMs: 0, transport: 'pull' });
+  expect(await ask(server, clientId, 'pull')).toMatchObject({ E: null });
   await until(() => barrage.transport === 'pull');
   await server.publish('video:1', 'two');
   await until(() => got.data.length === 2);

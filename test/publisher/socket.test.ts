@@ -71,6 +71,7 @@ test.each([
   ['unsubscribe', ['a:1'], { kind: 'unsubscribe', channels: ['a:1'] }],
   ['set_context_value', ['user_id', 10_000], { kind: 'set-context-value', key: 'user_id', value: 10_000 }],
   ['set_context', [{ user_id: 10_000 }], { kind: 'set-context', context: { user_id: 10_000 } }],
+  ['reconnect', ['pull'], { kind: 'reconnect', transport: 'pull' }],
 ])('conn.call %s reaches the gateway of the client', async (f, a, call) => {
   await using rig = await Rig.start();
   const connection = await rig.connect();

@@ -174,7 +174,7 @@ describe('conn.call', () => {
   test.each([
     [{ f: 'subscribe', a: ['a'] }, /^c: is missing/],
     [{ c: {}, f: 'subscribe', a: ['a'] }, /^c: must be a client id/],
-    [{ c: 5, a: ['a'] }, /^f: must be one of subscribe, unsubscribe, set_context_value, set_context$/],
+    [{ c: 5, a: ['a'] }, /^f: must be one of subscribe, unsubscribe, set_context_value, set_context, reconnect$/],
     [{ c: 5, f: 'close', a: [] }, /^f: must be one of/],
     [{ c: 5, f: 'subscribe' }, /^a: must be a list/],
     [{ c: 5, f: 'subscribe', a: [] }, /^a: names no channel/],
@@ -187,6 +187,8 @@ describe('conn.call', () => {
     [{ c: 5, f: 'set_context', a: [{ deep: [{ id: 2 ** 60 }] }] }, /beyond 2\^53/],
     [{ c: 5, f: 'set_context', a: [[]] }, /^a\.0: must be an object/],
     [{ c: 5, f: 'set_context', a: {} }, /^a: must be \[object\]/],
+    [{ c: 5, f: 'reconnect', a: ['pigeon'] }, /^a/],
+    [{ c: 5, f: 'reconnect', a: [] }, /^a: must be \["websocket"\]/],
   ])('%j is refused', (fields, message) => {
     expect(faultOf(parseConnectionCall(fields))).toMatch(message);
   });
