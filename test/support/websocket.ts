@@ -131,6 +131,8 @@ export interface Item {
   readonly offset: number;
   readonly data: string | Buffer;
   readonly count: number | undefined;
+  /** It is a tombstone. */
+  readonly recall?: NonNullable<BatchItem['recall']>;
 }
 
 /** A batch with its payloads. */
@@ -201,7 +203,8 @@ function readV1({ kind, bytes }: ReceivedFrame): Exclude<ServerMessage, Batch> |
   if (message.type !== 'batch') return message;
   let at = start;
   const items = message.items.map((item: BatchItem): Item => {
-    const { offset, count } = item;
+    const { offset, count, recall } = item;
+    if (recall !== undefined) return { offset, count, recall, data: '' };
     if (kind === 'text') return { offset, count, data: item.data ?? '' };
     const payload = bytes.subarray(at, (at += item.size ?? 0));
     return { offset, count, data: item.kind === 'binary' ? payload : payload.toString() };

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { HistoryPage } from '../../../core/history.ts';
 import { limits } from '../../../core/limits.ts';
 import type { LogBatch } from '../../../core/publication.ts';
+import { tombstone, withoutContent } from '../../../core/recall.ts';
 import { catchUpOf, hasReached, RecentPublications } from '../../../gateway/recovery/recent-publications.ts';
 import { rewind } from '../../../gateway/recovery/rewind.ts';
 import { logBatch, publication } from '../../support/publications.ts';
@@ -216,4 +217,49 @@ test('without a history only a client that is at the end has missed nothing', ()
     false,
   ]);
   expect(hasReached(at(5, 'e'), at(5, 'e23'))).toBe(true);
+});
+
+const recalling = (...recalled: readonly number[]) => tombstone({ kind: 'offsets', offsets: recalled }, 0);
+const given = (recent: RecentPublications, after: number, upto: number): readonly string[] =>
+  catchUpOf(recent.between(after, upto), 0).map(({ offset, publication: each }) =>
+    each.recall === undefined ? each.payload.toString() : `†${offset}`,
+  );
+
+test('a tombstone takes the content of what is here, also where it came before its publications were read', () => {
+  const bytes = { bytes: 0 };
+  const recent = new RecentPublications(at(100), bytes);
+  recent.add(batch(101, 103), most);
+  const before = bytes.bytes;
+  recent.add(logBatch(104, [recalling(102, 99)]), most);
+  expect(given(recent, 100, 104)).toEqual(['p101', 'p103', '†104']);
+  expect(bytes.bytes).toBe(before - 'p102'.length + recalling(102, 99).payload.length);
+  // The page was under way when the tombstone came: it still has what was recalled.
+  recent.read(page(97, 100), most);
+  expect(given(recent, 96, 104)).toEqual(['p97', 'p98', 'p100', 'p101', 'p103', '†104']);
+  // The places stay: nothing is missing.
+  expect(offsets(recent, 96, 104)).toHaveLength(8);
+  recent.add(logBatch(105, [tombstone({ kind: 'all' }, 0)]), most);
+  expect(given(recent, 96, 105)).toEqual(['†104', '†105']);
+  recent.clear();
+  expect(bytes.bytes).toBe(0);
+});
+
+test('a page that lost the tombstones that came meanwhile is not taken', () => {
+  const recent = new RecentPublications(at(100), { bytes: 0 });
+  recent.add(batch(101, 101), most);
+  recent.add(logBatch(102, [recalling(99)]), most);
+  recent.add(batch(103, 103 + 2 * most), most);
+  recent.read(page(97, 100), most);
+  expect(given(recent, 96, 103)).toEqual([]);
+});
+
+test('a rewind has the newest that were not recalled, and the tombstones of its span besides', () => {
+  const kept = [publication('a'), publication('b'), recalling(2), publication('c'), recalling(9)].map((each, index) => ({
+    offset: index + 1,
+    publication: index === 1 ? withoutContent(each) : each,
+  }));
+  const of = (count: number) => rewind(kept, count, { canSum: true, wall: 0 });
+  expect(of(1)).toMatchObject({ after: 3, items: [{ offset: 4 }, { offset: 5 }] });
+  expect(of(2)).toMatchObject({ after: 0, items: [{ offset: 1 }, { offset: 3 }, { offset: 4 }, { offset: 5 }] });
+  expect(rewind(kept.slice(1, 3), 5, { canSum: true, wall: 0 })).toBeUndefined();
 });
