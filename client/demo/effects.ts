@@ -49,23 +49,33 @@ export class Hearts {
   }
 }
 
+/** A banner on the screen. `offset` is that of the newest publication that it counts. */
+interface ShownGift {
+  readonly key: string;
+  readonly node: HTMLElement;
+  offset: number;
+  count: number;
+  timer: ReturnType<typeof setTimeout>;
+}
+
 /** Banners of gifts, a few at a time, in order. The same gift of the same giver counts up on its banner. */
 export class Gifts {
   readonly #container: HTMLElement;
   readonly #missed: (count: number) => void;
-  readonly #shown: { readonly key: string; readonly node: HTMLElement; count: number; timer: ReturnType<typeof setTimeout> }[] = [];
-  #waiting: GiftPayload[] = [];
+  readonly #shown: ShownGift[] = [];
+  #waiting: { readonly gift: GiftPayload; readonly offset: number }[] = [];
 
   constructor(container: HTMLElement, missed: (count: number) => void) {
     this.#container = container;
     this.#missed = missed;
   }
 
-  show(gift: GiftPayload): void {
+  show(gift: GiftPayload, offset: number): void {
     const key = `${gift.gift} ${gift.from}`;
     const same = this.#shown.find((shown) => shown.key === key);
     if (same !== undefined) {
       same.count++;
+      same.offset = offset;
       clearTimeout(same.timer);
       same.timer = this.#expire(key);
       fillBanner(same.node, gift, same.count);
@@ -74,13 +84,22 @@ export class Gifts {
       node.className = 'gift-banner';
       fillBanner(node, gift, 1);
       this.#container.append(node);
-      this.#shown.push({ key, node, count: 1, timer: this.#expire(key) });
+      this.#shown.push({ key, node, offset, count: 1, timer: this.#expire(key) });
     } else {
-      this.#waiting.push(gift);
+      this.#waiting.push({ gift, offset });
       if (this.#waiting.length > giftsWaitingMax) {
         this.#waiting.shift();
         this.#missed(1);
       }
+    }
+  }
+
+  /** Takes banners away: those whose newest gift is not wanted any more. */
+  remove(isUnwanted: (offset: number) => boolean): void {
+    this.#waiting = this.#waiting.filter(({ offset }) => !isUnwanted(offset));
+    for (const shown of this.#shown.filter(({ offset }) => isUnwanted(offset))) {
+      clearTimeout(shown.timer);
+      this.#end(shown.key);
     }
   }
 
@@ -93,12 +112,14 @@ export class Gifts {
   }
 
   #expire(key: string): ReturnType<typeof setTimeout> {
-    return setTimeout(() => {
-      const index = this.#shown.findIndex((shown) => shown.key === key);
-      if (index >= 0) for (const { node } of this.#shown.splice(index, 1)) node.remove();
-      const next = this.#waiting.shift();
-      if (next !== undefined) this.show(next);
-    }, giftMs);
+    return setTimeout(() => this.#end(key), giftMs);
+  }
+
+  #end(key: string): void {
+    const index = this.#shown.findIndex((shown) => shown.key === key);
+    if (index >= 0) for (const { node } of this.#shown.splice(index, 1)) node.remove();
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.show(next.gift, next.offset);
   }
 }
 

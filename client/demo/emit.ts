@@ -1,3 +1,4 @@
+import { channelCurl, learnPublisherPort } from './backend-line.ts';
 import { Composer } from './composer.ts';
 import { connectToOwnGateway, errorInWords, pageChannel, pageLink } from './connection.ts';
 import { element } from './element.ts';
@@ -34,6 +35,9 @@ class Emitter {
   readonly #sent = element('sent', HTMLElement);
   readonly #refused = element('refused', HTMLElement);
   readonly #composer = new Composer((draft) => this.#report(draft.text, this.#publishing.comment(draft)));
+  /** The last comment or gift that was accepted: what the line that takes it back names. */
+  #last: { readonly epoch: string; readonly offset: number } | undefined;
+  #publisherPort = 6789;
   #sentCount = 0;
   #refusedCount = 0;
   #unanswered = 0;
@@ -49,18 +53,36 @@ class Emitter {
       button.addEventListener('click', () => this.#send(gift, this.#publishing.gift(gift, 'Emitter')));
     }
     this.#bindBurst();
+    this.#showBackendLines();
+    learnPublisherPort().then(
+      (port) => {
+        this.#publisherPort = port;
+        this.#showBackendLines();
+      },
+      () => undefined,
+    );
+  }
+
+  /** What a backend sends to take the last one back, or all. */
+  #showBackendLines(): void {
+    const { epoch, offset } = this.#last ?? { epoch: 'EPOCH', offset: 1 };
+    const of = { port: this.#publisherPort, channel: this.#channel };
+    element('recall-line', HTMLElement).textContent = channelCurl(of, 'recall', { epoch, offsets: [offset] });
+    element('clear-line', HTMLElement).textContent = channelCurl(of, 'clear', {});
   }
 
   /** Calls `#report`, and shows a notice for a refusal. */
-  #send(what: string, publishing: Promise<{ readonly offset: number }>): void {
+  #send(what: string, publishing: Promise<{ readonly epoch: string; readonly offset: number }>): void {
     this.#report(what, publishing).catch((error: unknown) => this.#composer.notice(errorInWords(error)));
   }
 
-  async #report(what: string, publishing: Promise<{ readonly offset: number }>): Promise<void> {
+  async #report(what: string, publishing: Promise<{ readonly epoch: string; readonly offset: number }>): Promise<void> {
     this.#unanswered++;
     const startedAt = performance.now();
     try {
-      const { offset } = await publishing;
+      const { epoch, offset } = await publishing;
+      this.#last = { epoch, offset };
+      this.#showBackendLines();
       this.#sentCount++;
       this.#line(what, `#${offset}`, `${Math.round(performance.now() - startedAt)} ms`);
     } catch (error) {

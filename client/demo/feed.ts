@@ -4,6 +4,8 @@ export interface FeedLine {
   readonly color: string;
   readonly kind: 'comment' | 'gift';
   readonly own: boolean;
+  /** Of the publication that it shows. */
+  readonly offset: number;
 }
 
 /** Most kept lines. */
@@ -55,6 +57,12 @@ export class Feed {
       // The lines in sight stay where they are while the oldest lines go.
       if (dropped > 0) this.#viewport.scrollTop = Math.max(0, this.#viewport.scrollTop - dropped * lineHeightPx);
     }
+    this.#wake();
+  }
+
+  /** Takes lines out. */
+  remove(isUnwanted: (offset: number) => boolean): void {
+    this.#lines = this.#lines.filter(({ offset }) => !isUnwanted(offset));
     this.#wake();
   }
 

@@ -33,6 +33,8 @@ export interface Launch {
   readonly height: number;
   readonly y: number;
   readonly mode: CommentMode;
+  /** Of the publication that it shows. */
+  readonly offset: number;
 }
 
 /**
@@ -45,7 +47,7 @@ export interface Launch {
 export class Flight {
   readonly #container: HTMLElement;
   readonly #danmaku: DanmakuInstance & Internals;
-  #flying: { readonly comment: Flying; readonly node: HTMLElement; readonly mode: CommentMode }[] = [];
+  #flying: { readonly comment: Flying; readonly node: HTMLElement; readonly mode: CommentMode; readonly offset: number }[] = [];
   #durationMs: number;
 
   constructor(container: HTMLElement, durationMs: number) {
@@ -75,7 +77,7 @@ export class Flight {
     // The library has one stay for all comments: a comment with a shorter stay begins earlier.
     comment._utc -= (this.#durationMs - stayMs(launch.mode, this.#durationMs)) / 1000;
     Object.defineProperty(comment, 'y', { get: () => launch.y, set: () => {} });
-    this.#flying.push({ comment, node: launch.node, mode: launch.mode });
+    this.#flying.push({ comment, node: launch.node, mode: launch.mode, offset: launch.offset });
   }
 
   /** Nodes that have left the stage since the last call. */
@@ -95,6 +97,15 @@ export class Flight {
       return false;
     });
     return nodes;
+  }
+
+  /** Makes comments vanish. Their empty nodes fly on: others were placed so that they don't touch them. */
+  vanish(isUnwanted: (offset: number) => boolean): void {
+    for (const { node, offset } of this.#flying) {
+      if (!isUnwanted(offset)) continue;
+      node.textContent = '';
+      node.style.visibility = 'hidden';
+    }
   }
 
   /** Takes everything off the stage and returns the nodes. */

@@ -1,3 +1,4 @@
+import { backendCurl, learnPublisherPort } from './backend-line.ts';
 import { Backdrop } from './backdrop.ts';
 import { readPayload, type Payload } from './comment.ts';
 import { Composer } from './composer.ts';
@@ -44,6 +45,7 @@ class Screen {
     gap: () => {
       this.#tally.gaps++;
     },
+    recall: (isRecalled) => this.#recall(isRecalled),
     refused: (error) => this.#composer.notice(errorInWords(error)),
     delay: () => this.#settings.behind * 1000,
   });
@@ -106,7 +108,12 @@ class Screen {
     for (const [index, publication] of batch.publications.entries()) {
       const payload = readPayload(publication.data);
       if (payload !== undefined)
-        this.#show(payload, { lines, delayMs: (span * index) / batch.publications.length, count: publication.count ?? 1 });
+        this.#show(payload, {
+          lines,
+          delayMs: (span * index) / batch.publications.length,
+          count: publication.count ?? 1,
+          offset: publication.offset,
+        });
     }
     if (batch.publications.length > 0) {
       this.#hint.hidden = true;
@@ -115,7 +122,17 @@ class Screen {
     this.#feed.push(lines);
   }
 
-  #show(payload: Payload, how: { readonly lines: FeedLine[]; readonly delayMs: number; readonly count: number }): void {
+  /** Takes recalled comments and gifts off the screen and out of the list. Likes that were counted stay. */
+  #recall(isRecalled: (offset: number) => boolean): void {
+    this.#stage.remove(isRecalled);
+    this.#gifts.remove(isRecalled);
+    this.#feed.remove(isRecalled);
+  }
+
+  #show(
+    payload: Payload,
+    how: { readonly lines: FeedLine[]; readonly delayMs: number; readonly count: number; readonly offset: number },
+  ): void {
     if (payload.kind === 'like') {
       this.#tally.likes += how.count;
       this.#likes.textContent = likeFormat.format(this.#tally.likes);
@@ -124,14 +141,15 @@ class Screen {
     }
     if (payload.at !== undefined) this.#tally.agesMs.add(Date.now() - payload.at);
     const own = payload.by === pageId;
+    const { offset } = how;
     if (payload.kind === 'gift') {
-      this.#gifts.show(payload);
+      this.#gifts.show(payload, offset);
       this.#backdrop.excite(0.7);
-      how.lines.push({ text: `${payload.from} sent ${giftInWords(payload.gift)}`, color: '#ffd166', kind: 'gift', own });
+      how.lines.push({ text: `${payload.from} sent ${giftInWords(payload.gift)}`, color: '#ffd166', kind: 'gift', own, offset });
       return;
     }
-    this.#stage.offer(payload, own, how.delayMs);
-    how.lines.push({ text: payload.text, color: payload.color, kind: 'comment', own });
+    this.#stage.offer({ comment: payload, own, offset }, how.delayMs);
+    how.lines.push({ text: payload.text, color: payload.color, kind: 'comment', own, offset });
   }
 
   #missed(count: number): void {
@@ -145,16 +163,12 @@ class Screen {
 
   /** The curl names the publisher's port of this page's server. */
   async #learnPublisherPort(): Promise<void> {
-    const response = await fetch('/demo.json');
-    const facts: unknown = await response.json();
-    if (typeof facts !== 'object' || facts === null || !('publisherPort' in facts)) return;
-    this.#publisherPort = Number(facts.publisherPort);
+    this.#publisherPort = await learnPublisherPort();
     element('curl', HTMLElement).textContent = this.#curl();
   }
 
   #curl(): string {
-    const host = location.hostname;
-    return `curl http://${host}:${this.#publisherPort}/v1/mesh/publish -H 'Content-Type: application/json' -d ${shellQuoted(JSON.stringify({ c: this.#channel, d: 'Hello, 弹幕!' }))}`;
+    return backendCurl(this.#publisherPort, '/v1/mesh/publish', { c: this.#channel, d: 'Hello, 弹幕!' });
   }
 
   #bindHint(): void {
@@ -193,13 +207,6 @@ class Screen {
       },
     });
   }
-}
-
-/**
- * Makes any text one word of a POSIX shell: a channel's name comes from the page's address, which anybody can write.
- */
-function shellQuoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 new Screen().start();

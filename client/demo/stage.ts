@@ -23,9 +23,15 @@ const lineHeight = 1.3;
 /** Distance of the text from the edges of its box, in pixels. */
 const paddingPx = 8;
 
-interface Waiting {
+/** A comment that is to fly. */
+interface Offered {
   readonly comment: CommentPayload;
   readonly own: boolean;
+  /** Of its publication. */
+  readonly offset: number;
+}
+
+interface Waiting extends Offered {
   readonly dueAt: number;
   readonly box: { readonly mode: CommentMode; readonly width: number; readonly height: number; readonly fontPx: number };
 }
@@ -80,10 +86,10 @@ export class Stage {
   }
 
   /** Shows a comment after a delay in milliseconds, so that the comments of one batch don't enter in one column. */
-  offer(comment: CommentPayload, own: boolean, delayMs: number): void {
+  offer(offered: Offered, delayMs: number): void {
     if (!this.#settings.on) return;
-    const entry = { comment, own, dueAt: performance.now() + delayMs, box: this.#box(comment) };
-    if (own) this.#waiting.unshift(entry);
+    const entry = { ...offered, dueAt: performance.now() + delayMs, box: this.#box(offered.comment) };
+    if (offered.own) this.#waiting.unshift(entry);
     else this.#waiting.push(entry);
     if (this.#waiting.length > waitingMax) {
       // The oldest comment that is not the viewer's own is dropped: later ones are nearer to the present moment.
@@ -101,6 +107,12 @@ export class Stage {
     if (before.seconds === settings.seconds) return;
     this.#flight.retime(settings.seconds * 1000);
     this.#lanes.retime(settings.seconds * 1000, performance.now());
+  }
+
+  /** Takes comments off the screen, those that wait too. */
+  remove(isUnwanted: (offset: number) => boolean): void {
+    this.#waiting = this.#waiting.filter(({ offset }) => !isUnwanted(offset));
+    this.#flight.vanish(isUnwanted);
   }
 
   /** Takes everything off the screen, and drops the waiting comments. */
@@ -154,7 +166,8 @@ export class Stage {
       const y = full ? undefined : this.#lanes.place(box, now);
       if (y !== undefined) {
         this.#entries--;
-        this.#flight.launch({ node: this.#node(waiting), y, width: box.width, height: box.height, mode: box.mode });
+        const { offset } = waiting;
+        this.#flight.launch({ node: this.#node(waiting), y, width: box.width, height: box.height, mode: box.mode, offset });
         continue;
       }
       if (!full) refused.set(box.mode, box.height);
@@ -183,6 +196,7 @@ export class Stage {
     node.classList.toggle('dark', isDarkColour(comment.color));
     node.textContent = comment.text;
     const { style } = node;
+    style.visibility = '';
     style.color = comment.color;
     style.fontSize = `${box.fontPx}px`;
     style.lineHeight = `${box.height}px`;

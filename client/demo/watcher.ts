@@ -7,6 +7,8 @@ type Subscription = ReturnType<Barrage['subscribe']>;
 export interface Watching {
   readonly batch: (batch: ReceivedBatch) => void;
   readonly gap: () => void;
+  /** Publications were recalled: the argument tells which offsets. */
+  readonly recall: (isRecalled: (offset: number) => boolean) => void;
   readonly refused: (error: unknown) => void;
   /** How long publications are held back after they were accepted, in milliseconds. */
   readonly delay: () => number;
@@ -14,7 +16,7 @@ export interface Watching {
 
 export interface ReceivedBatch {
   readonly leftOut: number;
-  readonly publications: readonly { readonly data: string | Uint8Array; readonly count?: number | undefined }[];
+  readonly publications: readonly { readonly offset: number; readonly data: string | Uint8Array; readonly count?: number | undefined }[];
 }
 
 /**
@@ -89,6 +91,9 @@ export class Watcher {
     });
     subscription.on('gap', () => {
       if (current()) this.#watching.gap();
+    });
+    subscription.on('recall', ({ offsets = [], upto = 0 }) => {
+      if (current()) this.#watching.recall((offset) => offset <= upto || offsets.includes(offset));
     });
     subscription.on('error', (error) => {
       if (current()) this.#watching.refused(error);

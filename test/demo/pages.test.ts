@@ -31,6 +31,43 @@ test('what the emitter sends flies across the screen, as it was chosen', { timeo
   expect([...screen.faults, ...emitter.faults]).toEqual([]);
 });
 
+test('what a backend takes back leaves the screen and the list; the emitter shows the lines that do it', { timeout: 60_000 }, async () => {
+  const screen = await theatre.page('/');
+  await theatre.awaitMembers(1);
+  const emitter = await theatre.page('/emit');
+  const say = async (text: string, mode: string): Promise<void> => {
+    await emitter.page.getByText(mode, { exact: true }).click();
+    await emitter.page.locator('#comment-text').fill(text);
+    await emitter.page.locator('#comment-text').press('Enter');
+    await screen.page.locator('.flying', { hasText: text }).waitFor();
+  };
+  /** Carries out a line that the page shows, as it stands there. */
+  const run = async (line: string): Promise<unknown> => {
+    const command = (await emitter.page.locator(line).textContent()) ?? '';
+    const { stdout } = await promisify(execFile)('sh', ['-c', command]);
+    return JSON.parse(stdout);
+  };
+  const lines = (): Promise<readonly string[]> => screen.page.locator('#feed-lines li:not([hidden]) span').allTextContents();
+  await say('it may stay', 'Scroll');
+  await say('something rude', 'Top');
+  await emitter.page.locator('.gift', { hasText: 'Rocket' }).click();
+  await screen.page.locator('.gift-banner', { hasText: 'Emitter' }).waitFor();
+  await emitter.page.locator('#log li', { hasText: '🚀' }).waitFor();
+  await say('ruder', 'Bottom');
+  await expect.poll(() => emitter.page.locator('#log li').first().textContent(), within).toMatch(/ruder#\d/);
+  await expect.poll(() => run('#recall-line'), within).toMatchObject({ E: null, r: { recalled: 1 } });
+  await expect.poll(() => screen.page.locator('.flying', { hasText: 'ruder' }).count(), within).toBe(0);
+  expect(await lines()).toEqual(['it may stay', 'something rude', expect.stringContaining('Emitter sent')]);
+  expect(await screen.page.locator('.flying', { hasText: 'something rude' }).isVisible()).toBe(true);
+  expect(await run('#clear-line')).toMatchObject({ E: null });
+  await expect.poll(lines, within).toEqual([]);
+  await expect.poll(() => screen.page.locator('.flying', { hasText: /./ }).count(), within).toBe(0);
+  await expect.poll(() => screen.page.locator('.gift-banner').count(), within).toBe(0);
+  // What comes after a clear is shown, also by nodes that were made empty.
+  await say('welcome back', 'Top');
+  expect([...screen.faults, ...emitter.faults]).toEqual([]);
+});
+
 test('a burst stops by itself, and its log is bounded', { timeout: 60_000 }, async () => {
   const { page, faults } = await theatre.page('/emit');
   await page.locator('#burst-rate').fill('50');
