@@ -101,5 +101,6 @@ export class Poller {
 }
 
 function spanOf(batch: PulledBatch): Span {
-  return { ...batch, publications: batch.items };
+  // A tombstone has no data.
+  return { ...batch, publications: batch.items.filter(({ data }) => data !== undefined) };
 }
