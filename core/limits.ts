@@ -103,8 +103,15 @@ export const limits = {
   pullStandstillMsMax: 30_000,
   /** Most reads of the bus that one gateway begins each second for pull. */
   pullReadsPerSecondMax: 1_000,
+  /**
+   * Most of these for channels without a known publication, such as made-up names: the rest is for channels that have
+   * been found to exist.
+   */
+  pullUnknownReadsPerSecondMax: 500,
   /** Most reads of the bus for pull under way: each answer may have `historyBytesMax`. */
   pullReadsInFlightMax: 32,
+  /** Most of these for channels without a known publication. */
+  pullUnknownReadsInFlightMax: 16,
   /** Longest time for which a cache may keep a segment without asking again, in seconds. */
   pullSegmentSecondsMax: 3_600,
   /** Most tokens whose verdict a gateway remembers for pull. */

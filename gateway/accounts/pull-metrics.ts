@@ -1,4 +1,5 @@
 import { Counter, type Registry } from 'prom-client';
+import { limits } from '../../core/limits.ts';
 import { readGauge } from '../../core/process/read-metrics.ts';
 
 /** What became of a request of pull. */
@@ -15,6 +16,7 @@ export class PullMetrics {
   readonly requests: Counter<'document' | 'result'>;
   readonly encoded: Counter<'document'>;
   readonly reads: Counter;
+  readonly readsRefused: Counter<'of'>;
   /** What the gauges read; none until the endpoint is there. */
   sources: { readonly cacheBytes: () => number; readonly sendingBytes: () => number } = { cacheBytes: () => 0, sendingBytes: () => 0 };
 
@@ -22,7 +24,7 @@ export class PullMetrics {
     const registers = [registry];
     this.requests = new Counter({
       name: 'barrage_gateway_pull_requests_total',
-      help: 'Requests for heads and segments by result: `sent`, `unchanged` (304), `preflight`, `refused` (4xx), `unavailable` (the bus, the auth service or the policies), `limited` (more than `BARRAGE_PULL_REQUESTS_PER_SECOND`, or than memory is for). `other` stands for requests that name neither.',
+      help: 'Requests for heads and segments by result: `sent`, `unchanged` (304), `preflight`, `refused` (4xx, and 308 for another spelling of an address), `unavailable` (the bus, the auth service or the policies), `limited` (more than `BARRAGE_PULL_REQUESTS_PER_SECOND`, or than memory is for). `other` stands for requests that name neither.',
       labelNames: ['document', 'result'],
       registers,
     });
@@ -39,6 +41,13 @@ export class PullMetrics {
       help: 'Reads of the bus for heads and segments: for each channel one a second while somebody asks, and one for each segment.',
       registers,
     });
+    this.readsRefused = new Counter({
+      name: 'barrage_gateway_pull_bus_reads_refused_total',
+      help: `Reads of the bus that were one too many, answered 503: of channels that are \`known\` to have publications, and of others (\`unknown\`), which have ${limits.pullUnknownReadsPerSecondMax} of the ${limits.pullReadsPerSecondMax} reads a second.`,
+      labelNames: ['of'],
+      registers,
+    });
+    for (const channels of ['known', 'unknown']) this.readsRefused.inc({ of: channels }, 0);
     readGauge(
       registry,
       {

@@ -33,6 +33,8 @@ interface Held {
   readonly until: number;
   /** Of a head: the order that it tells. */
   readonly order?: Order;
+  /** Of a head: whether the channel was found to have publications. */
+  readonly isKnown?: boolean;
   /** Offset of the newest tombstone when it was read; absent: there was none, or it was not read. */
   readonly recalledAt?: number | undefined;
 }
@@ -94,7 +96,7 @@ export class PullDocuments {
   }
 
   #headOf(channel: string, history: HistoryBounds): Promise<Held> {
-    return this.#share(`head ${channel}`, () => this.#readHead(channel, history));
+    return this.#share(headKey(channel), () => this.#readHead(channel, history));
   }
 
   async #share(key: string, make: () => Promise<Held>): Promise<Held> {
@@ -118,7 +120,7 @@ export class PullDocuments {
       // What there are too many of may be fewer in a moment; a bus that fails is left alone for a second.
       if (error instanceof TooManyReads) return this.#refusal(refusals.crowded(), startedAt);
       if (!(error instanceof BusUnavailable)) throw error;
-      const held = this.#refusal(refusals.bus(), startedAt + headMs);
+      const held = { ...this.#refusal(refusals.bus(), startedAt + headMs), isKnown: this.#held.peek(key)?.isKnown === true };
       this.#held.set(key, held);
       return held;
     } finally {
@@ -129,17 +131,24 @@ export class PullDocuments {
   async #readHead(channel: string, history: HistoryBounds): Promise<Held> {
     const { reads, clock, answerBytesMax = limits.historyBytesMax } = this.#options;
     const startedAt = clock.monotonic();
-    const page = await reads.read(channel, { kind: 'newest', limit: segmentOffsets });
+    const of = this.#held.peek(headKey(channel))?.isKnown === true ? 'known' : 'unknown';
+    const page = await reads.read(channel, { kind: 'newest', limit: segmentOffsets }, of);
     const order = orderOf(page);
     const newest = page.publications;
     const oldest = lacksOldest(order, newest, answerBytesMax)
-      ? (await reads.read(channel, { kind: 'after', offset: openAfter(order.offset), limit: segmentOffsets })).publications
+      ? (await reads.read(channel, { kind: 'after', offset: openAfter(order.offset), limit: segmentOffsets }, 'known')).publications
       : undefined;
     const now = clock.wall();
     const kept = openPart(order, { newest, oldest }, { history, now });
     const quietMs = now - (newest.at(-1)?.publication.acceptedAt ?? Number.NEGATIVE_INFINITY);
     const document = await this.#encode('head', headDocument({ channel, order, kept }, quietMs));
-    return { answer: { kind: 'document', document, oldestAt: now }, until: startedAt + headMs, order, recalledAt: page.recalledAt };
+    return {
+      answer: { kind: 'document', document, oldestAt: now },
+      until: startedAt + headMs,
+      order,
+      isKnown: order.offset > 0,
+      recalledAt: page.recalledAt,
+    };
   }
 
   async #readSegment(channel: string, part: SegmentPart, history: HistoryBounds): Promise<Held> {
@@ -149,7 +158,7 @@ export class PullDocuments {
     if (order === undefined) return head;
     const expected = standingOf(order, part);
     if (expected.kind !== 'closed' && expected.kind !== 'ahead') return this.#standingRefusal(expected.kind);
-    const page = await reads.read(channel, { kind: 'after', offset: part.after, limit: segmentOffsets });
+    const page = await reads.read(channel, { kind: 'after', offset: part.after, limit: segmentOffsets }, 'known');
     const standing = standingOf(orderOf(page), part);
     if (standing.kind !== 'closed') return this.#standingRefusal(standing.kind);
     const kept = fromBeginning(page.publications, standing.span);
@@ -173,4 +182,8 @@ export class PullDocuments {
     onEncoded(kind);
     return encode(text);
   }
+}
+
+function headKey(channel: string): string {
+  return `head ${channel}`;
 }

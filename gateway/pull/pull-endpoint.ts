@@ -64,7 +64,7 @@ export class PullEndpoint {
     const { log, clock, metrics, settings, cacheBytesMax = limits.pullCacheBytesMax } = options;
     this.#options = options;
     this.#documents = new PullDocuments({
-      reads: new HistoryReads({ log, clock, onRead: () => metrics.reads.inc() }),
+      reads: new HistoryReads({ log, clock, onRead: () => metrics.reads.inc(), onRefused: (of) => metrics.readsRefused.inc({ of }) }),
       clock,
       onEncoded: (document) => metrics.encoded.inc({ document }),
       cacheBytesMax,

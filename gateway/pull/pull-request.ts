@@ -25,8 +25,9 @@ export function isPullRequest(url: string | undefined): boolean {
 }
 
 /**
- * Reads `GET /v1/channels/{channel}/head` and `GET /v1/channels/{channel}/segments/{epoch}/{n}?after`. Anything else in
- * the query is refused: it would be a way around every cache.
+ * Reads one spelling of each request, and sends the others to it: they would be further entries of a cache. It is
+ * `GET /v1/channels/{channel}/head` and `GET /v1/channels/{channel}/segments/{epoch}/{n}?after`,
+ * the channel as `encodeURIComponent` writes it. Anything else in the query is refused, for the same reason.
  */
 export function readPullRequest(method: string, url: string): ReadPullRequest {
   if (method === 'OPTIONS') return { kind: 'preflight' };
@@ -40,9 +41,26 @@ export function readPullRequest(method: string, url: string): ReadPullRequest {
   if (channel === undefined) return refused(refusals.channel('the path is not percent-encoded UTF-8'));
   const fault = channelNameFault(channel);
   if (fault !== undefined) return refused(refusals.channel(fault));
-  if (headOf !== undefined)
-    return query === '' ? asked({ kind: 'head', channel }) : refused(refusals.request('a head takes no query: ask without it'));
-  return readSegment(channel, { epoch, number, query });
+  if (headOf === undefined) return inItsSpelling(readSegment(channel, { epoch, number, query }), url);
+  if (query !== '') return refused(refusals.request('a head takes no query: ask without it'));
+  return inItsSpelling(asked({ kind: 'head', channel }), url);
+}
+
+/** Sends a request that is spelled another way to the same one as it should be. */
+function inItsSpelling(read: ReadPullRequest, url: string): ReadPullRequest {
+  if (read.kind !== 'request') return read;
+  const { request } = read;
+  const path = pathOf(request);
+  if (url === beginning + path) return read;
+  // Relative, since a proxy may have taken a part of the path away.
+  return refused(refusals.spelling((request.kind === 'head' ? '../' : '../../../') + path));
+}
+
+function pathOf(request: PullRequest): string {
+  const name = encodeURIComponent(request.channel);
+  if (request.kind === 'head') return `${name}/head`;
+  const { epoch, number, after } = request.part;
+  return `${name}/segments/${epoch}/${number}${after === segmentSpan(number).after ? '' : `?after=${after}`}`;
 }
 
 function readSegment(

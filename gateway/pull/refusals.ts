@@ -2,7 +2,7 @@ import { originSetting } from '../connections/admission.ts';
 
 /** An answer without a document. */
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 410 | 500 | 503;
+  readonly status: 308 | 400 | 401 | 403 | 404 | 405 | 410 | 500 | 503;
   readonly code: string;
   /** The fault and its remedy, in words. */
   readonly message: string;
@@ -16,10 +16,17 @@ const shortSeconds = 1;
 /** What history has lost does not come back. */
 const goneSeconds = 10;
 
-/** Every refusal of pull. `docs/pull.md` lists them by status and code. */
+/** One spelling of an address is there for good. */
+const spellingSeconds = 86_400;
+
+/** Every refusal of pull, and the way to the right spelling. `docs/pull.md` lists them by status and code. */
 export const refusals = {
   request: (message: string) => lasting({ status: 400, code: 'bad_request', message }, shortSeconds),
   channel: (message: string) => lasting({ status: 400, code: 'bad_channel', message }, shortSeconds),
+  spelling: (location: string) => ({
+    ...lasting({ status: 308, code: 'other_spelling', message: `each document has one address: ${location}` }, spellingSeconds),
+    headers: { location },
+  }),
   method: () => ({ status: 405, code: 'method_not_allowed', message: 'use GET or HEAD', headers: { allow: 'GET, HEAD, OPTIONS' } }),
   path: () =>
     lasting(

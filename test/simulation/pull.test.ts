@@ -65,7 +65,7 @@ class Log {
 function gatewayOf(log: Log, clock: FakeClock): PullDocuments {
   return new PullDocuments({
     answerBytesMax: log.bytesMax,
-    reads: new HistoryReads({ log, clock, onRead: () => undefined }),
+    reads: new HistoryReads({ log, clock, onRead: () => undefined, onRefused: () => undefined }),
     clock,
     onEncoded: () => undefined,
     cacheBytesMax: 1e7,

@@ -22,6 +22,7 @@ class Rig {
   readonly documents: PullDocuments;
   readonly encoded: string[] = [];
   reads = 0;
+  readonly refused: string[] = [];
   epoch = '';
   read: (of: string, query: HistoryQuery) => Promise<HistoryPage> = (of, query) => this.bus.log.history(of, query);
 
@@ -29,7 +30,7 @@ class Rig {
     const { clock } = this;
     const log = { history: (of: string, query: HistoryQuery) => this.read(of, query) };
     this.documents = new PullDocuments({
-      reads: new HistoryReads({ log, clock, onRead: () => this.reads++ }),
+      reads: new HistoryReads({ log, clock, onRead: () => this.reads++, onRefused: (of) => this.refused.push(of) }),
       clock,
       onEncoded: (kind) => this.encoded.push(kind),
       cacheBytesMax,
@@ -247,19 +248,59 @@ test('a segment that is larger than one answer comes in parts, and the open one 
   expect(head).toMatchObject({ offset: 90, open: { after: 50, upto: 79 } });
 });
 
+/** Pages of channels whose names begin with "made-up" are empty; the others have a publication. */
+function pageOf(of: string): HistoryPage {
+  if (of.startsWith('made-up')) return { position: { epoch: 'e', offset: 0 }, publications: [] };
+  return { position: { epoch: 'e', offset: 1 }, publications: [{ offset: 1, publication: publication('x') }] };
+}
+
 test('reads are bounded at once and by the second; beyond it the answer is to come back', async () => {
   const rig = new Rig();
+  const { pullReadsInFlightMax, pullReadsPerSecondMax, pullUnknownReadsInFlightMax, pullUnknownReadsPerSecondMax } = limits;
+  const head = (of: string): Promise<Answer> => rig.documents.head(of, history);
+  rig.read = (of) => Promise.resolve(pageOf(of));
+  // Found to exist, over some seconds: no channel is known at first.
+  const known = Array.from({ length: pullReadsPerSecondMax }, (_, index) => `known ${index}`);
+  for (const each of known) {
+    expect(codeOf(await head(each))).toBe('document');
+    rig.clock.time += 2;
+  }
+  rig.clock.time += 1_000;
   const waiting: (() => void)[] = [];
-  const page: HistoryPage = { position: { epoch: 'e', offset: 0 }, publications: [] };
-  rig.read = () => new Promise((resolve) => waiting.push(() => resolve(page)));
-  const heads = Array.from({ length: limits.pullReadsInFlightMax }, (_, index) => rig.documents.head(`c${index}`, history));
-  expect(codeOf(await rig.documents.head('one-more', history))).toBe('unavailable');
+  rig.read = (of) => new Promise((resolve) => waiting.push(() => resolve(pageOf(of))));
+  // Names that nobody has published to have their share, and leave the rest to the others.
+  const madeUp = Array.from({ length: pullUnknownReadsInFlightMax }, (_, index) => head(`made-up ${index}`));
+  expect(codeOf(await head('made-up one more'))).toBe('unavailable');
+  const heads = known.slice(0, pullReadsInFlightMax - pullUnknownReadsInFlightMax).map(head);
+  expect(codeOf(await head(known.at(-1)!))).toBe('unavailable');
+  expect(rig.refused).toEqual(['unknown', 'known']);
   for (const resolve of waiting) resolve();
-  expect((await Promise.all(heads)).map(codeOf)).toEqual(heads.map(() => 'document'));
-  rig.read = () => Promise.resolve(page);
-  const left = limits.pullReadsPerSecondMax - limits.pullReadsInFlightMax;
-  for (let index = 0; index < left; index++) expect(codeOf(await rig.documents.head(`d${index}`, history))).toBe('document');
-  expect(codeOf(await rig.documents.head('one-more', history))).toBe('unavailable');
+  for (const answer of await Promise.all([...madeUp, ...heads])) expect(codeOf(answer)).toBe('document');
+
+  rig.clock.time += 1_000;
+  rig.read = (of) => Promise.resolve(pageOf(of));
+  for (let index = 0; index < pullUnknownReadsPerSecondMax; index++) expect(codeOf(await head(`made-up again ${index}`))).toBe('document');
+  expect(codeOf(await head('made-up one more'))).toBe('unavailable');
+  for (const each of known.slice(0, pullReadsPerSecondMax - pullUnknownReadsPerSecondMax)) expect(codeOf(await head(each))).toBe('document');
+  expect(codeOf(await head(known.at(-1)!))).toBe('unavailable');
   rig.clock.time += 1;
-  expect(codeOf(await rig.documents.head('one-more', history))).toBe('document');
+  expect(codeOf(await head(known.at(-1)!))).toBe('document');
+  expect(codeOf(await head('made-up one more'))).toBe('unavailable');
+  rig.clock.time += 1;
+  expect(codeOf(await head('made-up one more'))).toBe('document');
+});
+
+test('a channel that was known before the bus was away is still known afterwards', async () => {
+  const rig = new Rig();
+  rig.read = (of) => Promise.resolve(pageOf(of));
+  expect(codeOf(await rig.documents.head('known', history))).toBe('document');
+  rig.clock.time += 1_000;
+  rig.read = () => Promise.reject(new BusUnavailable('away'));
+  expect(codeOf(await rig.documents.head('known', history))).toBe('unavailable');
+  rig.clock.time += 1_000;
+  rig.read = (of) => Promise.resolve(pageOf(of));
+  const { pullUnknownReadsPerSecondMax: share } = limits;
+  for (let index = 0; index < share; index++) await rig.documents.head(`made-up ${index}`, history);
+  expect(codeOf(await rig.documents.head('made-up one more', history))).toBe('unavailable');
+  expect(codeOf(await rig.documents.head('known', history))).toBe('document');
 });

@@ -9,7 +9,7 @@ const read = (url: string, method = 'GET') => readPullRequest(method, url);
 
 test('heads and segments are read from the path', () => {
   expect(read('/v1/channels/video%3A1/head')).toEqual({ kind: 'request', request: { kind: 'head', channel: 'video:1' } });
-  expect(read('/v1/channels/a%2Fb/head?', 'HEAD')).toEqual({ kind: 'request', request: { kind: 'head', channel: 'a/b' } });
+  expect(read('/v1/channels/a%2Fb/head', 'HEAD')).toEqual({ kind: 'request', request: { kind: 'head', channel: 'a/b' } });
   const segment = { kind: 'segment', channel: '弹幕', part: { epoch: 'k3v9', number: 3, after: 150 } };
   expect(read(`/v1/channels/${encodeURIComponent('弹幕')}/segments/k3v9/3`)).toEqual({ kind: 'request', request: segment });
   const part = { epoch: 'k3v9', number: 3, after: 199 };
@@ -50,6 +50,23 @@ test.each([
     kind: 'refused',
     refusal: expect.objectContaining({ status, code, message: expect.stringMatching(/.{10}/), maxAgeSeconds: 1 }),
   });
+});
+
+test.each([
+  ['/v1/channels/video:1/head', '../video%3A1/head'],
+  ['/v1/channels/video%3a1/head', '../video%3A1/head'],
+  ['/v1/channels/%76ideo%3A1/head', '../video%3A1/head'],
+  ['/v1/channels/c/head?', '../c/head'],
+  ['/v1/channels/弹幕/head', `../${encodeURIComponent('弹幕')}/head`],
+  ['/v1/channels/video:1/segments/k3v9/3', '../../../video%3A1/segments/k3v9/3'],
+  ['/v1/channels/video:1/segments/k3v9/3?after=199', '../../../video%3A1/segments/k3v9/3?after=199'],
+  ['/v1/channels/c/segments/k3v9/3?', '../../../c/segments/k3v9/3'],
+])('%s is another spelling: a cache keeps the way to the one', (url, location) => {
+  const answer = read(url);
+  expect(answer).toMatchObject({ kind: 'refused', refusal: { status: 308, code: 'other_spelling', headers: { location } } });
+  const target = new URL(location, `http://cdn.example/live${url}`);
+  expect(target.pathname.startsWith('/live/v1/channels/')).toBe(true);
+  expect(read(target.pathname.slice('/live'.length) + target.search)).toMatchObject({ kind: 'request' });
 });
 
 test.each(['POST', 'PUT', 'DELETE', 'PURGE'])('%s is no way to read', (method) => {

@@ -45,7 +45,7 @@ async function pollFor(poller: Poller, items: { readonly length: number }, count
 test('two gateways of one Redis give the same bytes with the same tag', async () => {
   const [one, two] = [await start('one'), await start('two')];
   const epoch = await publish(one, 'video:1', numbered(1, 50));
-  const path = `video:1/segments/${epoch}/0`;
+  const path = `video%3A1/segments/${epoch}/0`;
   const [first, second] = [await get(one, path), await get(two, path)];
   expect(second.headers.get('etag')).toBe(first.headers.get('etag'));
   expect(await second.text()).toBe(await first.text());
@@ -61,7 +61,7 @@ test('after a failover that lost the newest a poller goes on in the new epoch, a
   const poller = new Poller({ channel: 'video:2', position: { epoch: old, offset: 0 }, onItem: (item) => items.push(item) });
   await pollFor(poller, items, 65, barrage);
   await redis.restart('as-saved');
-  const headNow = async (): Promise<PulledHead> => (await (await get(barrage, 'video:2/head')).json()) as PulledHead;
+  const headNow = async (): Promise<PulledHead> => (await (await get(barrage, 'video%3A2/head')).json()) as PulledHead;
   // Until something is published nobody can tell the new epoch's name.
   await expect.poll(headNow).toMatchObject({ epoch: old, offset: 60 });
   await expect.poll(() => barrage.post('/v1/mesh/publish', { c: 'video:2', d: 'new' })).toMatchObject({ E: null });
@@ -73,20 +73,20 @@ test('after a failover that lost the newest a poller goes on in the new epoch, a
   expect(poller.gaps).toEqual([]);
   expect(poller.position?.epoch).not.toBe(old);
   expect(await headNow()).toMatchObject({ epoch: poller.position?.epoch, offset, earlier: { epoch: old, offset: 60 } });
-  expect(await (await get(barrage, `video:2/segments/${old}/1`)).json()).toMatchObject({ after: 50, upto: 60 });
-  const ended = await get(barrage, `video:2/segments/${old}/1?after=60`);
+  expect(await (await get(barrage, `video%3A2/segments/${old}/1`)).json()).toMatchObject({ after: 50, upto: 60 });
+  const ended = await get(barrage, `video%3A2/segments/${old}/1?after=60`);
   expect([ended.status, await ended.json()]).toEqual([410, { error: { code: 'epoch_ended', message: expect.any(String) } }]);
 });
 
 test('while Redis is away the answer is to come back, and what is encoded is still given', async () => {
   const barrage = await start('one');
   const epoch = await publish(barrage, 'video:3', numbered(1, 51));
-  expect((await get(barrage, `video:3/segments/${epoch}/0`)).status).toBe(200);
+  expect((await get(barrage, `video%3A3/segments/${epoch}/0`)).status).toBe(200);
   await redis.stop('kept');
-  await expect.poll(async () => (await get(barrage, 'video:3/head')).status).toBe(503);
-  const away = await get(barrage, 'video:3/head');
+  await expect.poll(async () => (await get(barrage, 'video%3A3/head')).status).toBe(503);
+  const away = await get(barrage, 'video%3A3/head');
   expect([away.headers.get('retry-after'), away.headers.get('cache-control')]).toEqual(['1', 'no-store']);
-  expect((await get(barrage, `video:3/segments/${epoch}/0`)).status).toBe(200);
+  expect((await get(barrage, `video%3A3/segments/${epoch}/0`)).status).toBe(200);
   await redis.start();
-  await expect.poll(async () => (await get(barrage, 'video:3/head')).status).toBe(200);
+  await expect.poll(async () => (await get(barrage, 'video%3A3/head')).status).toBe(200);
 });

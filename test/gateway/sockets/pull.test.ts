@@ -83,7 +83,7 @@ test('a client reads the head and the segments of a channel', async () => {
 test('documents are compressed for those who take it, and not sent to those who have them', async () => {
   const barrage = await TestStandalone.withPolicies(policies);
   const epoch = await publish(barrage, 'video:1', 50);
-  for (const path of ['video:1/head', `video:1/segments/${epoch}/0`]) {
+  for (const path of ['video%3A1/head', `video%3A1/segments/${epoch}/0`]) {
     const plain = await ask(barrage, path);
     const packed = await ask(barrage, path, { headers: { 'accept-encoding': 'br, gzip' } });
     expect(packed.headers['content-encoding']).toBe('gzip');
@@ -105,15 +105,15 @@ test('documents are compressed for those who take it, and not sent to those who 
 });
 
 test.each([
-  ['GET', 'chat:1/head', 404, 'no_history'],
-  ['GET', 'video:1/segments/abc/0', 410, 'epoch_unknown'],
-  ['GET', 'video:1/segments/EPOCH/1', 404, 'not_closed'],
+  ['GET', 'chat%3A1/head', 404, 'no_history'],
+  ['GET', 'video%3A1/segments/abc/0', 410, 'epoch_unknown'],
+  ['GET', 'video%3A1/segments/EPOCH/1', 404, 'not_closed'],
   ['GET', 'a%20b/head', 400, 'bad_channel'],
-  ['GET', 'video:1/segments/abc/x', 400, 'bad_request'],
+  ['GET', 'video%3A1/segments/abc/x', 400, 'bad_request'],
   ['GET', 'video:1/history', 404, 'not_found'],
-  ['POST', 'video:1/head', 405, 'method_not_allowed'],
-  ['DELETE', 'video:1/head', 405, 'method_not_allowed'],
-  ['HEAD', 'chat:1/head', 404, ''],
+  ['POST', 'video%3A1/head', 405, 'method_not_allowed'],
+  ['DELETE', 'video%3A1/head', 405, 'method_not_allowed'],
+  ['HEAD', 'chat%3A1/head', 404, ''],
 ])('%s %s is answered %i %s in the form of the other errors', async (method, path, status, code) => {
   const barrage = await TestStandalone.withPolicies(policies);
   const epoch = await publish(barrage, 'video:1', 2);
@@ -132,7 +132,7 @@ test('a channel that is not public needs a token, and its answers are for one as
   const epoch = await publish(barrage, 'vip:1', 50);
   await publish(barrage, 'user:ann', 1);
   const as = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
-  for (const path of ['vip:1/head', `vip:1/segments/${epoch}/0`, 'user:ann/head']) {
+  for (const path of ['vip%3A1/head', `vip%3A1/segments/${epoch}/0`, 'user%3Aann/head']) {
     const stranger = await ask(barrage, path);
     expect([stranger.status, errorOf(stranger), stranger.headers['www-authenticate']]).toEqual([401, 'not_authenticated', 'Bearer']);
     const refused = await ask(barrage, path, as('nobody'));
@@ -143,25 +143,25 @@ test('a channel that is not public needs a token, and its answers are for one as
     expect([known.status, known.headers.vary]).toEqual([200, 'Accept-Encoding, Authorization']);
     expect(known.headers['cache-control']).toMatch(/^private, max-age=/);
   }
-  const other = await ask(barrage, 'user:bob/head', as('ann'));
+  const other = await ask(barrage, 'user%3Abob/head', as('ann'));
   expect([other.status, errorOf(other), other.headers['cache-control']]).toEqual([403, 'forbidden', 'no-store']);
   // Each good or bad token was checked once, however often it came.
   expect(auth.bodies.filter((body) => /ann|nobody/.test(body))).toHaveLength(2);
-  const preflight = await ask(barrage, 'vip:1/head', { method: 'OPTIONS' });
+  const preflight = await ask(barrage, 'vip%3A1/head', { method: 'OPTIONS' });
   expect([preflight.status, preflight.headers['access-control-allow-headers']]).toEqual([204, 'authorization']);
 });
 
 test('a public channel needs no token, and a wrong one changes nothing', async () => {
   const barrage = await TestStandalone.withPolicies(policies);
   await publish(barrage, 'video:1', 1);
-  const answer = await ask(barrage, 'video:1/head', { headers: { authorization: 'Bearer nonsense' } });
+  const answer = await ask(barrage, 'video%3A1/head', { headers: { authorization: 'Bearer nonsense' } });
   expect([answer.status, answer.headers['cache-control']]).toEqual([200, 'public, max-age=1']);
 });
 
 test('a gateway on loopback answers pages of this machine and of its list, and no rebound name', async () => {
   const barrage = await TestStandalone.withPolicies(policies, { BARRAGE_GATEWAY_ORIGINS: 'https://example.com' });
   await publish(barrage, 'video:1', 1);
-  const statusFor = async (headers: Readonly<Record<string, string>>) => (await ask(barrage, 'video:1/head', { headers })).status;
+  const statusFor = async (headers: Readonly<Record<string, string>>) => (await ask(barrage, 'video%3A1/head', { headers })).status;
   expect(await statusFor({ origin: 'https://example.com' })).toBe(200);
   expect(await statusFor({ origin: 'http://localhost:3000' })).toBe(200);
   expect(await statusFor({ origin: 'https://evil.example' })).toBe(403);
@@ -176,7 +176,7 @@ test('requests are bounded by the second; one more is told to come back', async 
   let text = '';
   socket.on('data', (data: Buffer) => void (text += data.toString()));
   const count = 40;
-  socket.write('GET /v1/channels/video:1/head HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(count));
+  socket.write('GET /v1/channels/video%3A1/head HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(count));
   await expect.poll(() => text.match(/^HTTP\/1\.1 /gm)?.length).toBe(count);
   const answered = text.match(/^HTTP\/1\.1 200 /gm)?.length ?? 0;
   expect(answered).toBeGreaterThanOrEqual(3);
@@ -188,24 +188,24 @@ test('requests are bounded by the second; one more is told to come back', async 
 test('a policy without history closes the way at once, also to what is encoded', async () => {
   const barrage = await TestStandalone.withPolicies(policies);
   const epoch = await publish(barrage, 'video:1', 50);
-  expect((await ask(barrage, `video:1/segments/${epoch}/0`)).status).toBe(200);
+  expect((await ask(barrage, `video%3A1/segments/${epoch}/0`)).status).toBe(200);
   const put = (more: object): void =>
     barrage.gateway.setPolicies(new Policies(policyFileSchema.parse({ channels: [{ channel: 'video:*', ...more }] }).channels));
   put({ history, access: { subscribe: 'Authenticated' } });
-  expect((await ask(barrage, `video:1/segments/${epoch}/0`)).status).toBe(401);
+  expect((await ask(barrage, `video%3A1/segments/${epoch}/0`)).status).toBe(401);
   put({});
-  expect(errorOf(await ask(barrage, `video:1/segments/${epoch}/0`))).toBe('no_history');
+  expect(errorOf(await ask(barrage, `video%3A1/segments/${epoch}/0`))).toBe('no_history');
 });
 
 test('a document that stands still with several readers counts once', async () => {
   const barrage = await TestStandalone.withPolicies(policies);
   for (let number = 0; number < 50; number++) await barrage.publish('video:1', 'x'.repeat(60_000));
-  const { epoch } = bodyOf<PulledHead>(await ask(barrage, 'video:1/head'));
+  const { epoch } = bodyOf<PulledHead>(await ask(barrage, 'video%3A1/head'));
   const readers = await Promise.all([rawSocket(barrage.port), rawSocket(barrage.port)]);
-  const size = (await ask(barrage, `video:1/segments/${epoch}/0`)).bytes.length;
+  const size = (await ask(barrage, `video%3A1/segments/${epoch}/0`)).bytes.length;
   for (const reader of readers) {
     reader.pause();
-    reader.write(`GET /v1/channels/video:1/segments/${epoch}/0 HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(4));
+    reader.write(`GET /v1/channels/video%3A1/segments/${epoch}/0 HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(4));
   }
   await expect.poll(() => barrage.metric('barrage_gateway_pull_requests_total', 'document="segment"')).toBeGreaterThanOrEqual(3);
   await expect.poll(() => barrage.metric('barrage_gateway_pull_sending_bytes')).toBeGreaterThanOrEqual(size);
