@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { limits } from '../../core/limits.ts';
 import { Policies, defaultPolicy, policyFileSchema } from '../../core/policy/policy.ts';
 
 function policies(...entries: readonly object[]): Policies {
@@ -67,4 +68,10 @@ test('a pattern that is not about user channels lets no client publish to them',
   expect(new Policies([{ ...open, channel: 'u*' }]).of('user:7').access).toMatchObject({ subscribe: 'Owner', publish: 'Backend' });
   const own = { ...open, channel: 'user:*', access: { ...open.access, subscribe: 'Owner' as const } };
   expect(new Policies([own]).of('user:7').access).toMatchObject({ subscribe: 'Owner', publish: 'Public' });
+});
+
+test('a publication may wait for as long as backends wait, and no longer', () => {
+  const holding = (publishHoldMs: number): object => ({ channels: [{ channel: 'c', limits: { publishHoldMs } }] });
+  expect(policyFileSchema.safeParse(holding(limits.publishHoldMsMax)).success).toBe(true);
+  expect(policyFileSchema.safeParse(holding(limits.publishHoldMsMax + 1)).success).toBe(false);
 });

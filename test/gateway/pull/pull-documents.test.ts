@@ -281,7 +281,8 @@ test('reads are bounded at once and by the second; beyond it the answer is to co
   rig.read = (of) => Promise.resolve(pageOf(of));
   for (let index = 0; index < pullUnknownReadsPerSecondMax; index++) expect(codeOf(await head(`made-up again ${index}`))).toBe('document');
   expect(codeOf(await head('made-up one more'))).toBe('unavailable');
-  for (const each of known.slice(0, pullReadsPerSecondMax - pullUnknownReadsPerSecondMax)) expect(codeOf(await head(each))).toBe('document');
+  for (const each of known.slice(0, pullReadsPerSecondMax - pullUnknownReadsPerSecondMax))
+    expect(codeOf(await head(each))).toBe('document');
   expect(codeOf(await head(known.at(-1)!))).toBe('unavailable');
   rig.clock.time += 1;
   expect(codeOf(await head(known.at(-1)!))).toBe('document');
