@@ -54,17 +54,21 @@ export class GatewayOperations implements OperationsPart {
 
   async read(): Promise<Readings> {
     const reader = this.#reader;
-    const [received, frames, flushes, closed, busGaps, refused, merged, window, latency] = await Promise.all([
-      reader.sum('barrage_gateway_publications_received_total'),
-      reader.sum('barrage_gateway_frames_sent_total'),
-      reader.sum('barrage_gateway_flushes_total'),
-      reader.sum('barrage_gateway_connections_closed_total'),
-      reader.sum('barrage_gateway_bus_gaps_total'),
-      reader.sumsBy('barrage_gateway_connections_refused_total', 'reason'),
-      reader.distribution('barrage_gateway_merge_publications'),
-      reader.distribution('barrage_gateway_merge_window_seconds'),
-      reader.distribution('barrage_delivery_latency_seconds'),
-    ]);
+    const [received, frames, flushes, closed, busGaps, refused, merged, window, latency, pulled, pullReads, pullReadsRefused] =
+      await Promise.all([
+        reader.sum('barrage_gateway_publications_received_total'),
+        reader.sum('barrage_gateway_frames_sent_total'),
+        reader.sum('barrage_gateway_flushes_total'),
+        reader.sum('barrage_gateway_connections_closed_total'),
+        reader.sum('barrage_gateway_bus_gaps_total'),
+        reader.sumsBy('barrage_gateway_connections_refused_total', 'reason'),
+        reader.distribution('barrage_gateway_merge_publications'),
+        reader.distribution('barrage_gateway_merge_window_seconds'),
+        reader.distribution('barrage_delivery_latency_seconds'),
+        reader.sumsBy('barrage_gateway_pull_requests_total', 'result'),
+        reader.sum('barrage_gateway_pull_bus_reads_total'),
+        reader.sum('barrage_gateway_pull_bus_reads_refused_total'),
+      ]);
     this.#refused.add(refused, this.#clock.monotonic());
     const { tally } = this.#metrics;
     const totalOf = (kind: TallyKind): number => priorities.reduce((sum, priority) => sum + tally.count(kind, priority), 0);
@@ -76,6 +80,7 @@ export class GatewayOperations implements OperationsPart {
         rooms: this.#rooms.size,
         stretched: this.#rooms.stretched,
         fanOut: this.#rooms.demand,
+        pullCache: this.#metrics.pull.sources.cacheBytes(),
         pending: priorities.reduce((sum, priority) => sum + tally.pending(priority), 0),
       },
       totals: {
@@ -88,6 +93,10 @@ export class GatewayOperations implements OperationsPart {
         closed: closed ?? 0,
         busGaps: busGaps ?? 0,
         refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
+        pulled: Object.values(pulled).reduce((sum, count) => sum + count, 0),
+        pullLimited: pulled['limited'] ?? 0,
+        pullReads: pullReads ?? 0,
+        pullReadsRefused: pullReadsRefused ?? 0,
       },
       distributions: {
         ...(merged === undefined ? {} : { merged }),

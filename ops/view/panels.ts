@@ -16,7 +16,25 @@ export function panelsOf(snapshot: Snapshot): readonly Panel[] {
     ...(gateway === undefined && bus !== undefined ? [busPanel(bus, snapshot)] : []),
     ...(publisher === undefined ? [] : [publisherPanel(publisher, snapshot)]),
     ...(gateway === undefined ? [] : [connectionsPanel(gateway, snapshot)]),
+    // Only where somebody has pulled.
+    ...(gateway === undefined || (snapshot.figures.pullCache ?? 0) === 0 ? [] : [pullPanel(snapshot)]),
   ];
+}
+
+function pullPanel({ figures }: Snapshot): Panel {
+  const tooMany = (value: number | null | undefined): object => marked((value ?? 0) > 0);
+  return {
+    kind: 'facts',
+    id: 'pull',
+    title: 'Pull',
+    facts: [
+      { name: 'Requests', value: `${countText(figures.pulled)}/s` },
+      { name: 'Refused as too many', value: `${countText(figures.pullLimited)}/s`, ...tooMany(figures.pullLimited) },
+      { name: 'Reads of the bus', value: `${countText(figures.pullReads)}/s` },
+      { name: 'Reads refused', value: `${countText(figures.pullReadsRefused)}/s`, ...tooMany(figures.pullReadsRefused) },
+      { name: 'Encoded documents', value: bytesText(figures.pullCache) },
+    ],
+  };
 }
 
 function drainPanel({ drain }: GatewayView, { at, figures }: Snapshot): Panel {

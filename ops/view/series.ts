@@ -40,6 +40,16 @@ export const seriesUnits = {
   closed: 'perSecond',
   /** Rooms that missed publications because the bus was interrupted. */
   busGaps: 'perSecond',
+  /** Requests of pull. */
+  pulled: 'perSecond',
+  /** Of these, refused because they were too many. */
+  pullLimited: 'perSecond',
+  /** Reads of the bus for pull. */
+  pullReads: 'perSecond',
+  /** Reads of the bus for pull that were one too many. */
+  pullReadsRefused: 'perSecond',
+  /** Encoded heads and segments in memory. */
+  pullCache: 'bytes',
   /** Accepted publications. */
   published: 'perSecond',
   /** Refused publications. */

@@ -54,6 +54,8 @@ interface GatewayLook {
 
 interface ClientsLook {
   readonly received: number;
+  /** Channels whose gap was told: their publication could not be had in time. */
+  readonly gaps: number;
   readonly lastAt: number;
 }
 
@@ -135,6 +137,7 @@ async function runGateway(): Promise<void> {
 /** Members of all rooms over a few sockets. A refusal for too many new rooms is tried again. */
 async function runClients(): Promise<void> {
   let received = 0;
+  let gaps = 0;
   let lastAt = 0;
   for (let first = 0; first < rooms; first += roomsOfConnection) {
     const socket = new WebSocket(`ws://127.0.0.1:${values.port}/`, subprotocol, { perMessageDeflate: false });
@@ -148,6 +151,7 @@ async function runClients(): Promise<void> {
           received += message.items?.length ?? 0;
           lastAt = Date.now();
         }
+        if (message.type === 'gap') gaps++;
         if (message.type !== 'reply' || message.id === undefined) return;
         const { id } = message;
         if (message.error === undefined) waiting.delete(id);
@@ -157,7 +161,7 @@ async function runClients(): Promise<void> {
       for (const id of waiting.keys()) ask(id);
     });
   }
-  process.on('message', () => process.send?.({ received, lastAt } satisfies ClientsLook));
+  process.on('message', () => process.send?.({ received, gaps, lastAt } satisfies ClientsLook));
   process.send?.('ready');
 }
 
@@ -236,7 +240,7 @@ async function measure(): Promise<void> {
       assert(await again());
       await until('all has arrived', breakMsMax, async () => {
         const look = await ask<ClientsLook>(clients);
-        return look.received - before.clients.received >= published.length;
+        return look.received + look.gaps - before.clients.received - before.clients.gaps >= published.length;
       });
       const after = {
         gateway: await ask<GatewayLook>(gateway),
@@ -245,7 +249,7 @@ async function measure(): Promise<void> {
       };
       const text = [
         `subscribed again after ${after.gateway.lastAt - startedAt} ms`,
-        `${published.length} publications there after ${after.clients.lastAt - startedAt} ms`,
+        `${after.clients.received - before.clients.received} of ${published.length} publications there after ${after.clients.lastAt - startedAt} ms, ${after.clients.gaps - before.clients.gaps} gaps told`,
         `gateway ${Math.round(after.gateway.cpuMs - before.gateway.cpuMs)} ms of CPU (longest turn ${Math.max(longestTurnMs, after.gateway.longestTurnMs).toFixed(1)} ms)`,
         `Redis ${Math.round(after.redis - before.redis)} ms of CPU`,
         `${(after.gateway.residentBytes / 2 ** 20).toFixed(0)} MiB resident (${(before.gateway.residentBytes / 2 ** 20).toFixed(0)} before)`,

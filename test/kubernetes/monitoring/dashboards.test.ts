@@ -131,6 +131,14 @@ function faults(watched: WatchedPool, operator: OperatorProcess): readonly Fault
       ],
     },
     {
+      what: 'clients pull a channel',
+      cause: async () => {
+        repeatedly(() => fetch(`http://127.0.0.1:${one.port}/v1/channels/kept%3A1/head`).catch(() => undefined), 200);
+        await Promise.resolve();
+      },
+      shownIn: ['gateways: Requests of pull', 'gateways: Reads of the bus for pull'],
+    },
+    {
       what: 'clients speak no protocol',
       cause: async () => {
         repeatedly(() => void TestClient.open(one.port).then((client) => client.send('nonsense')), 500);

@@ -32,6 +32,20 @@ test('each process has its panels and tiles', () => {
   expect(tiles(calmOperator())).toEqual(['connections', 'ready', 'bytes', 'reconciles', 'busy']);
 });
 
+test('a gateway that is pulled from shows requests, reads of the bus, and what was too much', () => {
+  const calm = calmGateway();
+  const figures = { ...calm.figures, pulled: 120, pullLimited: 0, pullReads: 3, pullReadsRefused: 2, pullCache: 1_048_576 };
+  const found = panel({ ...calm, figures }, 'pull');
+  if (found.kind !== 'facts') throw new Error('pull is no list of facts');
+  expect(found.facts.map(({ name, value, level }) => [name, value, level])).toEqual([
+    ['Requests', '120/s', undefined],
+    ['Refused as too many', '0/s', undefined],
+    ['Reads of the bus', '3/s', undefined],
+    ['Reads refused', '2/s', 'attention'],
+    ['Encoded documents', '1.05 MB', undefined],
+  ]);
+});
+
 test('every row has a cell for each column', () => {
   for (const snapshot of [calmGateway(), calmPublisher(), calmOperator()])
     for (const each of panelsOf(snapshot))
