@@ -21,7 +21,7 @@ export class HistoryReads {
   readonly #log: Pick<ChannelLog, 'history'>;
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #onRead: () => void;
-  readonly #onRefused: (of: AskedChannel) => void;
+  readonly #onRefused: ((of: AskedChannel) => void) | undefined;
   readonly #all: Share;
   readonly #unknown: Share;
 
@@ -29,7 +29,7 @@ export class HistoryReads {
     readonly log: Pick<ChannelLog, 'history'>;
     readonly clock: Pick<Clock, 'monotonic'>;
     readonly onRead: () => void;
-    readonly onRefused: (of: AskedChannel) => void;
+    readonly onRefused?: (of: AskedChannel) => void;
   }) {
     this.#log = options.log;
     this.#clock = options.clock;
@@ -45,7 +45,7 @@ export class HistoryReads {
     const shares = of === 'unknown' ? [this.#unknown, this.#all] : [this.#all];
     const now = this.#clock.monotonic();
     if (!shares.every((share) => share.has(now))) {
-      this.#onRefused(of);
+      this.#onRefused?.(of);
       throw new TooManyReads('too many reads of the history');
     }
     for (const share of shares) share.begin();
