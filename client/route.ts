@@ -199,20 +199,39 @@ export class Route {
   }
 
   /**
-   * Asks the URLs one after the other, until one gives a good answer. Does not reject: the result is the last URL's
-   * error.
+   * Asks the URLs in turn until one gives a good answer. A gateway that does not answer in its share of the time delays
+   * the next question, and is still listened to. Does not reject: the result is the last error.
    */
   async #ask(askUrls: readonly string[]): Promise<Directions | BarrageError> {
     // An application subscribes right after it has made its client. Its subscriptions decide which gateway is best.
     await Promise.resolve();
+    const { clock } = this.#options;
     const abort = new AbortController();
-    const cancel = this.#options.clock.after(askTimeoutMs, () => abort.abort(new Error(`no answer in ${askTimeoutMs} ms`)));
-    let answer: Directions | BarrageError = new BarrageError('disconnected', 'there is no address to ask', true);
-    for (const askUrl of askUrls) {
-      answer = await this.#askOne(askUrl, abort.signal);
-      if (!(answer instanceof BarrageError) || abort.signal.aborted) break;
-    }
+    const cancel = clock.after(askTimeoutMs, () => abort.abort(new Error(`no answer in ${askTimeoutMs} ms`)));
+    let cancelNext = (): void => {};
+    const answer = await new Promise<Directions | BarrageError>((resolve) => {
+      let asked = 0;
+      let open = 0;
+      const next = (): void => {
+        cancelNext();
+        const askUrl = askUrls[asked];
+        if (askUrl === undefined || abort.signal.aborted) return;
+        asked++;
+        open++;
+        if (asked < askUrls.length) cancelNext = clock.after(askTimeoutMs / askUrls.length, next);
+        void this.#askOne(askUrl, abort.signal).then((given) => {
+          open--;
+          if (!(given instanceof BarrageError)) return resolve(given);
+          next();
+          if (open === 0) resolve(given);
+        });
+      };
+      next();
+    });
     cancel();
+    cancelNext();
+    // Answers that come later are not wanted any more.
+    abort.abort();
     return answer;
   }
 

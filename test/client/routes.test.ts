@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Barrage, type BarrageAddress, type BarrageOptions, type BarrageState } from '../../client/barrage.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -17,6 +18,22 @@ async function goneUrl(): Promise<string> {
   const { url } = gateway;
   await gateway[Symbol.asyncDispose]();
   return url;
+}
+
+/** A gateway that takes a handshake and drops it, and takes a question and is silent. */
+async function silentGateway(): Promise<{ readonly url: string; readonly questions: () => number }> {
+  let questions = 0;
+  const silent = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (data) => {
+      if (/upgrade: *websocket/i.test(data.toString())) socket.destroy();
+      else questions++;
+    });
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void silent.close());
+  const { port } = silent.address() as AddressInfo;
+  return { url: `ws://127.0.0.1:${port}/`, questions: () => questions };
 }
 
 function client(address: BarrageAddress, options: BarrageOptions = {}) {
@@ -134,6 +151,22 @@ test('where the gateway that can not be reached does not answer either, another 
   await untilNow(clock, () => barrage.state === 'open');
 });
 
+test('where the gateway that can not be reached is silent, another one is asked before the time for all is over', async () => {
+  const clock = new FakeClock();
+  const silent = await silentGateway();
+  const third = await gatewayWith();
+  const other = await gatewayWith({ directions: () => ({ urls: [third.url], backoff, epoch: 1 }) });
+  const { barrage } = client([silent.url, other.url], { clock });
+  await until(() => silent.questions() === 1);
+  await passTime(clock, 2499);
+  expect(other.questions).toEqual([]);
+  await passTime(clock, 1);
+  await until(() => other.questions.length === 1);
+  // The silent one does not hold up what follows from the answer.
+  await untilNow(clock, () => barrage.state === 'open');
+  expect([third.connections.length, other.connections.length]).toEqual([1, 0]);
+});
+
 test('bounds that the gateway tells while connected are those of the next wait', async () => {
   const gateway = await gatewayWith({ hello: { backoff: { baseMs: 100, capMs: 200 } } });
   const clock = new FakeClock();
@@ -149,26 +182,14 @@ test('bounds that the gateway tells while connected are those of the next wait',
 });
 
 test('a gateway that is asked and never answers delays the next attempt by no more than five seconds', async () => {
-  const { createServer } = await import('node:net');
-  // Takes a handshake and drops it; takes a question and is silent.
-  const silent = createServer((socket) => {
-    socket.on('error', () => {});
-    socket.once('data', (data) => {
-      if (/upgrade: *websocket/i.test(data.toString())) socket.destroy();
-      else questions++;
-    });
-  });
-  let questions = 0;
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void silent.close());
-  const { port } = silent.address() as { port: number };
+  const silent = await silentGateway();
   const clock = new FakeClock();
-  const { barrage } = client(`ws://127.0.0.1:${port}/`, { clock });
-  await until(() => questions === 1);
+  const { barrage } = client(silent.url, { clock });
+  await until(() => silent.questions() === 1);
   await passTime(clock, 4_999);
   expect(barrage.state).toBe('waiting');
   await passTime(clock, 1);
-  await untilNow(clock, () => questions === 2);
+  await untilNow(clock, () => silent.questions() === 2);
 });
 
 test.each<readonly [string, string, readonly string[]]>([
