@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { EventStream } from '../../support/event-stream.ts';
 import { RedisProxy } from '../../support/redis-proxy.ts';
 import { RedisServer } from '../../support/redis-server.ts';
@@ -96,6 +96,34 @@ test('a stream goes on at another gateway of the pool where it was lost, in all 
   await until(() => channels.every((channel) => other.data(channel).at(-1) === '60'));
   const all = Array.from({ length: 60 }, (_, index) => String(index + 1));
   for (const channel of channels) expect([...(seen.get(channel) ?? []), ...stream.data(channel)]).toEqual(all);
+});
+
+test('a stream that was lost before a failover goes on in the new epoch, and one that lived through it has its places there', async () => {
+  const own = await RedisServer.start();
+  onTestFinished(() => own.dispose());
+  const barrage = await start('one', own.url);
+  const queries = ['channel=video:1', 'channel=video:1&channel=video:2'];
+  const lost = await Promise.all(queries.map((query) => EventStream.open(barrage.port, { query })));
+  const living = await Promise.all(queries.map((query) => EventStream.open(barrage.port, { query })));
+  for (let index = 1; index <= 10; index++) await barrage.publish('video:1', String(index));
+  await until(() => [...lost, ...living].every((stream) => stream.data('video:1').length === 10));
+  for (const stream of lost) stream.leave();
+  await own.command('SAVE');
+  await own.restart('as-saved');
+  await expect.poll(() => barrage.post('/v1/mesh/publish', { c: 'video:1', d: 'new' })).toMatchObject({ E: null });
+  await until(() => living.every((stream) => stream.data('video:1').at(-1) === 'new'));
+  for (const stream of living) stream.leave();
+  for (const [index, query] of queries.entries()) {
+    for (const before of [lost[index], living[index]]) {
+      if (before === undefined) throw new Error('no stream');
+      const again = await EventStream.reopen(before, { query });
+      expect(again.of('subscribed')[0]).toMatchObject({ channel: 'video:1', recovered: true });
+      await until(() => [...before.data('video:1'), ...again.data('video:1')].at(-1) === 'new');
+      // A publication that was refused while Redis came back may have been stored all the same.
+      const all = new Set([...before.data('video:1'), ...again.data('video:1')]);
+      expect([...all]).toEqual([...Array.from({ length: 10 }, (_, each) => String(each + 1)), 'new']);
+    }
+  }
 });
 
 test('while the bus is away a stream is told so, and to come back', async () => {
