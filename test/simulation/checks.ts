@@ -13,6 +13,10 @@ export function checkEveryoneIsAtTheEnd(world: World): void {
     expect(subscription.held).toBe(0);
     expect(ledger.isBroken).toBe(false);
   }
+  for (const { isGone, ledger } of world.pages) {
+    ledger.throwFault();
+    if (!isGone) expect(ledger.told).toEqual({ epoch: world.log.epoch, offset: world.log.offset });
+  }
 }
 
 export function checkAccounts(world: World): void {
@@ -23,13 +27,13 @@ export function checkAccounts(world: World): void {
 }
 
 export function checkNothingIsMissing(world: World): void {
-  for (const { ledger } of world.viewers) expect(ledger.gaps).toEqual([]);
+  for (const { ledger } of [...world.viewers, ...world.pages]) expect(ledger.gaps).toEqual([]);
 }
 
 /** Sums are true, but where some were left out on purpose. */
 export function checkSums(world: World): void {
   if (world.sampled > 0) return;
-  for (const { ledger } of world.viewers) expect(ledger.wrongSums).toEqual([]);
+  for (const { ledger } of [...world.viewers, ...world.pages]) expect(ledger.wrongSums).toEqual([]);
 }
 
 /** Each publication since the viewer's beginning was given, or left out on purpose. Only where there was no gap. */

@@ -19,6 +19,9 @@ export interface Rules extends ViewerCounts {
   snapshots: number;
   /** Tombstones that viewers were told of. */
   recalls: number;
+  /** Returns of event streams by their last id, and those that were told of a gap. */
+  streamResumes: number;
+  streamGaps: number;
   holesFilled: number;
   holesNotFilled: number;
   resumedPublications: number;
@@ -52,6 +55,8 @@ const none: Rules = {
   continuedEpochs: 0,
   snapshots: 0,
   recalls: 0,
+  streamResumes: 0,
+  streamGaps: 0,
   holesFilled: 0,
   holesNotFilled: 0,
   resumedPublications: 0,
@@ -87,6 +92,10 @@ export class Coverage {
         else if (reason === 'epoch') rules.gapsEpoch++;
         else rules.gapsReconnect++;
       }
+    }
+    for (const { counts } of world.pages) {
+      rules.streamResumes += counts.streamResumes;
+      rules.streamGaps += counts.streamGaps;
     }
     for (const gateway of world.gateways) await this.#addGateway(gateway);
   }

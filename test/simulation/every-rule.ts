@@ -30,6 +30,7 @@ function troublesOf(seed: number): Troubles {
     snapshots: half(),
     recalls: half() && !hasClockSteps,
     pull: history !== 'none' && half(),
+    streams: half(),
   };
 }
 
@@ -54,6 +55,8 @@ export async function simulateEveryRule(seeds: Seeds): Promise<void> {
     resumesRefused: 500,
     resumedPublications: 30_000,
     rewound: 400,
+    streamResumes: 300,
+    streamGaps: 100,
     stepsToPull: 700,
     stepsToSocket: 500,
     segments: 400,

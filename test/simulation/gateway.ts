@@ -5,6 +5,11 @@ import type { Policies } from '../../core/policy/policy.ts';
 import { ClientPublishing } from '../../gateway/commands/client-publishing.ts';
 import { Connection } from '../../gateway/connections/connection.ts';
 import type { Encoding } from '../../gateway/encoding/encoding.ts';
+import { readLastEventId } from '../../gateway/encoding/event-ids.ts';
+import { streamEncoding } from '../../gateway/encoding/event-stream.ts';
+import { StreamLines } from '../../gateway/streams/stream-lines.ts';
+import { subscribeToQuery } from '../../gateway/streams/stream-subscriptions.ts';
+import type { StreamQuery } from '../../gateway/streams/stream-request.ts';
 import { plainEncoding } from '../../gateway/encoding/encodings.ts';
 import { DoneFlushes } from '../../gateway/rooms/done-flushes.ts';
 import { FanOut } from '../../gateway/rooms/fan-out.ts';
@@ -102,6 +107,24 @@ export class SimulatedGateway {
   }
 
   accept(encoding: Encoding, socket: SimulatedSocket): { readonly connection: Connection; send(text: string): void; drop(): void } {
+    const { connection, drop } = this.#open(encoding, socket);
+    const dialect =
+      encoding === plainEncoding ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
+    const session = new Session(connection, dialect, this.#surroundings);
+    return { connection, send: (text) => session.message(Buffer.from(text), 'text'), drop };
+  }
+
+  /** Begins an event stream. @returns what ends it, once its socket has ended */
+  stream(query: StreamQuery, socket: SimulatedSocket): () => void {
+    const places = readLastEventId(query.lastEventId, query.channels);
+    if (places.kind === 'end') throw new Error('a page came back after the end');
+    const { connection, drop } = this.#open(streamEncoding, socket, new StreamLines(query.channels, places.positions, 0.5));
+    const session = new Session(connection, new V1Dialect(connection, this.#surroundings), this.#surroundings);
+    session.begin(() => subscribeToQuery(connection, { query, places }, this.#surroundings));
+    return drop;
+  }
+
+  #open(encoding: Encoding, socket: SimulatedSocket, own?: StreamLines): { readonly connection: Connection; readonly drop: () => void } {
     const leave = (): void => {
       for (const member of connection.members.slice()) this.rooms.leave(member);
     };
@@ -111,15 +134,10 @@ export class SimulatedGateway {
       wire: { socket: socket as unknown as Duplex, close: () => socket.end(), terminate: () => socket.end() },
       now: this.#clock.time,
       onClose: leave,
+      ...(own === undefined ? {} : { own }),
     });
-    const session = new Session(
-      connection,
-      encoding === plainEncoding ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings),
-      this.#surroundings,
-    );
     return {
       connection,
-      send: (text) => session.message(Buffer.from(text), 'text'),
       drop: () => {
         leave();
         connection.ended();
@@ -166,6 +184,11 @@ export class SimulatedSocket {
     this.#pump();
     return this.writableLength < 2_000;
   }
+
+  /** What is written in one turn arrives together anyway. */
+  cork(): void {}
+
+  uncork(): void {}
 
   once(_event: 'drain', listener: () => void): void {
     this.#drainListener = listener;

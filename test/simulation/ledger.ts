@@ -59,7 +59,7 @@ export class Ledger {
   }
 
   /** Begins to listen. `takesSnapshots`: the subscription has a `getState`. */
-  listen(subscription: Subscription, takesSnapshots: boolean): void {
+  listen(subscription: Pick<Subscription, 'on' | 'arrived'>, takesSnapshots: boolean): void {
     this.#isBroken = takesSnapshots;
     subscription.on('state', (state) => {
       if (state !== 'subscribed' || this.joinedAt !== undefined) return;

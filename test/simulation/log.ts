@@ -5,6 +5,9 @@ import { eachRecalled, withoutContent } from '../../core/recall.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import type { Random } from './random.ts';
 
+/** Where a channel is in which nothing happens. */
+const quiet: Position = { epoch: 'quietx1', offset: 0 };
+
 /** An epoch that has publications: those after `from`, and of those before it what its order took over. */
 interface Reign {
   readonly epoch: string;
@@ -170,13 +173,16 @@ export class LogLink implements ChannelLog {
   }
 
   /** A page of this moment. */
-  readNow(_channel: string, query: HistoryQuery): Promise<HistoryPage> {
+  readNow(channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    if (channel !== this.#log.channel) return Promise.resolve({ position: quiet, publications: [] });
     if (this.#isUp) return Promise.resolve(this.#log.page(query));
     this.failedReads++;
     return Promise.reject(new BusUnavailable('the bus is away'));
   }
 
-  subscribe(_channel: string, subscriber: LogSubscriber): Promise<Position> {
+  /** In other channels nothing happens. */
+  subscribe(channel: string, subscriber: LogSubscriber): Promise<Position> {
+    if (channel !== this.#log.channel) return Promise.resolve(quiet);
     const generation = ++this.#generation;
     return new Promise((resolve) => {
       this.#clock.after(this.#random.below(20), () => {
@@ -188,7 +194,8 @@ export class LogLink implements ChannelLog {
     });
   }
 
-  unsubscribe(): void {
+  unsubscribe(channel: string): void {
+    if (channel !== this.#log.channel) return;
     this.#generation++;
     this.#subscriber = undefined;
   }

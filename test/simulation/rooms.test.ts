@@ -110,6 +110,7 @@ test.each([40_000, 41_000])(
       rewinds: seed % 2 === 0,
       snapshots: seed % 5 < 2,
       recalls: seed % 4 === 3 && seed % 7 > 0,
+      streams: false,
       pull: seed % 3 > 0 && seed % 7 < 3,
     });
     await simulate({ first, seeds: seedsEach, file }, troubles, (world) => {

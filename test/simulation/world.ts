@@ -5,6 +5,7 @@ import { dropReasons } from '../../gateway/accounts/tally.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedGateway } from './gateway.ts';
 import { SimulatedLog } from './log.ts';
+import { Page } from './page.ts';
 import { PullCache } from './pull-cache.ts';
 import { Random } from './random.ts';
 import { Viewer, type Habits } from './viewer.ts';
@@ -36,6 +37,8 @@ export interface Troubles {
   readonly recalls: boolean;
   /** Viewers read by pull, and step over between it and their sockets. It takes a history. */
   readonly pull: boolean;
+  /** Some read event streams by a browser's `EventSource`. */
+  readonly streams: boolean;
 }
 
 export const noTroubles: Troubles = {
@@ -56,6 +59,7 @@ export const noTroubles: Troubles = {
   snapshots: false,
   recalls: false,
   pull: false,
+  streams: false,
 };
 
 const channel = 'video:1';
@@ -72,6 +76,7 @@ export class World {
   readonly log: SimulatedLog;
   readonly gateways: readonly SimulatedGateway[];
   readonly viewers: Viewer[] = [];
+  readonly pages: Page[] = [];
   readonly troubles: Troubles;
   readonly #cache: PullCache;
   #published = 0;
@@ -132,6 +137,7 @@ export class World {
       this.#happen();
       await this.clock.advance(this.random.below(30), settle);
       for (const { ledger } of this.viewers) ledger.throwFault();
+      for (const { ledger } of this.pages) ledger.throwFault();
     }
     await this.quiet();
   }
@@ -139,6 +145,7 @@ export class World {
   /** Ends all troubles and lets everything arrive. */
   async quiet(): Promise<void> {
     for (const viewer of this.viewers) viewer.stall(false);
+    for (const page of this.pages) page.stall(false);
     await this.clock.advance(8_000, settle);
     // The last word: also those who were left out of everything, or missed the end without knowing, now learn where
     // they stand.
@@ -189,6 +196,7 @@ export class World {
     const troubles = this.troubles;
     if (random.chance(0.6)) this.publish(1 + random.below(random.chance(0.1) ? 30 : 4));
     if (random.chance(0.15) && this.viewers.length < 12) this.#join();
+    if (troubles.streams) this.#happenToPages();
     const viewer = this.viewers.length === 0 ? undefined : random.pick(this.viewers);
     if (viewer === undefined || viewer.isGone) return;
     if (random.chance(0.03)) viewer.leave();
@@ -202,6 +210,29 @@ export class World {
     if (troubles.failovers === 'whole' && random.chance(0.1)) this.log.failOverWhole();
     else if (troubles.failovers === true && random.chance(0.02)) this.log.failOver();
     if (troubles.clockSteps && random.chance(0.05)) this.clock.wallAheadMs = random.below(7_200_000) - 3_600_000;
+  }
+
+  #happenToPages(): void {
+    const { random, troubles, log, clock } = this;
+    if (this.pages.length < 4 && random.chance(0.1)) {
+      const page = new Page({
+        clock,
+        random,
+        log,
+        others: random.chance(0.5) ? ['quiet:1'] : [],
+        density: troubles.densities ? random.pick([undefined, 5, 20]) : undefined,
+        rewind: troubles.rewinds && random.chance(0.5) ? 1 + random.below(30) : undefined,
+        mayLeaveOut: (publication) => this.#mayLeaveOut(publication),
+      });
+      this.pages.push(page);
+      page.connect(random.pick(this.gateways));
+    }
+    if (this.pages.length === 0 || !random.chance(0.3)) return;
+    const page = random.pick(this.pages);
+    if (page.isGone) return;
+    if (random.chance(0.05)) page.leave();
+    else if (troubles.stalls && random.chance(0.5)) page.stall(random.chance(0.5));
+    else if (troubles.breaks) page.breakStream(this.gateways, 5 + random.below(random.chance(0.1) ? 2_000 : 200));
   }
 
   /** Takes back a few of the newest publications, or everything. */
@@ -274,6 +305,7 @@ export class World {
 
   close(): void {
     for (const viewer of this.viewers) viewer.leave();
+    for (const page of this.pages) page.leave();
     for (const gateway of this.gateways) void gateway.rooms.close();
   }
 }
