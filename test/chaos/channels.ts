@@ -4,6 +4,8 @@ import type { ChannelRules, Publication } from './record.ts';
 
 /** A channel of a run: its policy, and what is published to it. */
 export interface ChannelPlan extends ChannelRules {
+  /** Whether publications are taken back: not where counts are added up. */
+  readonly isRecalled: boolean;
   /** Of a hundred publications, so many go to this channel. */
   readonly share: number;
   readonly policy: Readonly<Record<string, unknown>>;
@@ -33,7 +35,17 @@ function crowdWishes(): Partial<ChannelPlan> {
 }
 
 function plan(name: string, policy: ChannelPlan['policy'], wishes: Partial<ChannelPlan>): ChannelPlan {
-  return { name, policy, history: false, budget: false, share: 10, conflations: [], priorities: ['normal'], ...wishes };
+  return {
+    name,
+    policy,
+    history: false,
+    budget: false,
+    isRecalled: (wishes.conflations ?? []).length === 0,
+    share: 10,
+    conflations: [],
+    priorities: ['normal'],
+    ...wishes,
+  };
 }
 
 /** The policies as a pool's document has them. `turn` counts the edits: none of them changes what is promised. */
@@ -49,7 +61,7 @@ export function policyPart(turn: number): string {
 }
 
 /** What a publication is like, before it has a number. */
-export type Draft = Pick<Publication, 'channel' | 'priority' | 'conflation' | 'isKeyed'>;
+export type Draft = Pick<Publication, 'channel' | 'priority' | 'conflation' | 'isKeyed' | 'recalls'>;
 
 /** The channel that gets the next publication. */
 export function pickChannel(random: Random): ChannelPlan {

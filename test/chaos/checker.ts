@@ -4,7 +4,7 @@ import { fault, spelt, timeOf, type Batch, type Gap } from './fault.ts';
 import { historyFaults } from './histories.ts';
 import { leftOutFaults, sumFaults } from './leaving-out.ts';
 import { Places } from './places.ts';
-import type { ChannelRules, Fault, Journal, Publication, RoundRecord } from './record.ts';
+import type { ChannelRules, Entry, Fault, Journal, Publication, RoundRecord } from './record.ts';
 
 /** A promotion loses publications that were accepted shortly before: replicas lag behind. */
 const lostBeforeMs = 5_000;
@@ -16,12 +16,14 @@ export function faultsOf(record: RoundRecord): readonly Fault[] {
     const publications = record.publications.filter(isOfChannel);
     const journals = record.journals.filter(isOfChannel);
     const places = new Places([...record.earlier.filter(isOfChannel), ...publications]);
+    const recalls = [...record.earlier.filter(isOfChannel), ...publications].flatMap((each) => each.recalls ?? []);
+    const recalled = new Set(recalls.map(({ number }) => number));
     const contradictions = journals.flatMap((journal) => sightings(journal, places));
     return [
       ...placeFaults(publications),
       ...publishOrderFaults(publications),
       ...contradictions,
-      ...journals.flatMap((journal) => new JournalCheck({ journal, rules, places, record, publications }).faults()),
+      ...journals.flatMap((journal) => new JournalCheck({ journal, rules, places, record, publications, recalled }).faults()),
       ...record.histories.filter(isOfChannel).flatMap((history) => historyFaults(history, publications, places)),
     ];
   });
@@ -79,6 +81,7 @@ interface CheckParts {
   readonly places: Places;
   readonly record: RoundRecord;
   readonly publications: readonly Publication[];
+  readonly recalled: ReadonlySet<number>;
 }
 
 /** One viewer's account of one channel. */
@@ -90,6 +93,7 @@ class JournalCheck {
   readonly #came = new Map<number, Position>();
   readonly #batches: Batch[] = [];
   readonly #gaps: Gap[] = [];
+  readonly #takenBack = new Set<number>();
   #position: Position | undefined;
   #begunAt: number | undefined;
 
@@ -104,11 +108,12 @@ class JournalCheck {
     for (const entry of journal.entries) {
       if (entry.kind === 'begin') this.#begin(entry.at, entry.position);
       else if (entry.kind === 'gap') this.#gap(entry);
+      else if (entry.kind === 'recall') this.#recall(entry);
       else this.#batch(entry);
     }
     if (journal.isWhole) this.#findUntold();
     const unknown = this.#parts.publications.filter(({ fate }) => fate === 'unknown').length;
-    const details = { journal, rules, places, unknown, overloads: record.overloads };
+    const details = { journal, rules, places, unknown, overloads: record.overloads, recalled: this.#parts.recalled };
     for (const batch of this.#batches) this.#faults.push(...leftOutFaults(batch, details), ...sumFaults(batch, details));
     return this.#faults;
   }
@@ -121,14 +126,34 @@ class JournalCheck {
 
   #gap(gap: Gap): void {
     const own = this.#position;
-    if (gap.from?.epoch !== own?.epoch || gap.from?.offset !== own?.offset)
-      this.#say('gap-span', `a gap from ${spelt(gap.from)} where the viewer stands at ${spelt(own)}`);
+    // A client that resumed goes on in another order at the same offset, without a word.
+    if (gap.from?.offset !== own?.offset) this.#say('gap-span', `a gap from ${spelt(gap.from)} where the viewer stands at ${spelt(own)}`);
     if (gap.from !== undefined && isOrderOf(gap.from, gap.to.epoch) && gap.to.offset <= gap.from.offset)
       this.#say('gap-span', `a gap from ${spelt(gap.from)} back to ${spelt(gap.to)}`);
     if (!isExplained(gap, this.#parts.rules, { incidents: this.#parts.record.incidents, absences: this.#absences }))
       this.#say('gap-unexplained', `a gap (${gap.reason}) from ${spelt(gap.from)} to ${spelt(gap.to)} at ${timeOf(gap.at)}`);
     this.#gaps.push(gap);
     this.#position = gap.to;
+  }
+
+  /** A recall holds from the moment at which it is told: it is told before the batch that it came with. */
+  #recall({ epoch, offset, offsets }: Extract<Entry, { readonly kind: 'recall' }>): void {
+    const { places } = this.#parts;
+    const recall = places.at(epoch, offset);
+    if (recall === undefined) return;
+    this.#came.set(recall.number, { epoch, offset });
+    const meant = new Set(recall.recalls?.map(({ number }) => number));
+    const isMeant = (each: number): boolean => {
+      const known = places.at(epoch, each);
+      return (known === undefined ? places.candidates(each) : [known]).some(({ number }) => meant.has(number));
+    };
+    if (recall.fate === 'no') this.#say('refused', `the recall ${recall.number} came: its sender was told ${recall.words}`);
+    if (offsets.length !== meant.size || !offsets.every(isMeant))
+      this.#say(
+        'recalled',
+        `${spelt({ epoch, offset })} takes back ${offsets.join()}; the recall ${recall.number} meant ${[...meant].join()}`,
+      );
+    for (const { number } of recall.recalls ?? []) this.#takenBack.add(number);
   }
 
   #batch(batch: Batch): void {
@@ -153,6 +178,7 @@ class JournalCheck {
     const known = this.#came.get(number);
     this.#came.set(number, position);
     if (publication === undefined) return this.#say('stranger', `${number} at ${spelt(position)} was not published to this channel`);
+    if (this.#takenBack.has(number)) this.#say('recalled', `${number} came at ${spelt(position)}, and was recalled`);
     if (publication.fate === 'no') this.#say('refused', `${number} came at ${spelt(position)}: its sender was told ${publication.words}`);
     if (known !== undefined && !this.#isPublishedAgain(publication, known, position))
       this.#say('twice', `${number} came at ${spelt(known)} and at ${spelt(position)}`);
@@ -189,10 +215,11 @@ class JournalCheck {
     return sentAt < (this.#begunAt ?? Infinity);
   }
 
-  #isInSpan({ epoch, after, upto }: Batch, { number, position }: Publication): boolean {
+  #isInSpan({ epoch, after, upto }: Batch, { position }: Publication): boolean {
     const { offset } = position!;
     if (offset <= after || offset > upto) return false;
-    return epoch === position!.epoch || this.#parts.places.at(epoch, offset)?.number === number;
+    // It may have been left out of the order that continues its own, if nothing else is known to be there.
+    return epoch === position!.epoch || this.#parts.places.at(epoch, offset) === undefined;
   }
 
   /** A gap from one order to another has the end of the first and the beginning of the second. */

@@ -9,6 +9,8 @@ interface Details {
   /** Publications of the channel whose fate nobody knows: some of them may have a place. */
   readonly unknown: number;
   readonly overloads: readonly number[];
+  /** Publications that were, or may have been, taken back. */
+  readonly recalled: ReadonlySet<number>;
 }
 
 /** An overloaded gateway shrinks budgets for some seconds around the moment at which it was seen. */
@@ -18,30 +20,37 @@ const overloadMs = 5_000;
  * What a batch left out must have a reason: a later publication of the batch stands for it, or a budget was spent on
  * publications of at least its priority.
  */
-export function leftOutFaults(batch: Batch, { journal, rules, places, unknown, overloads }: Details): readonly Fault[] {
+export function leftOutFaults(batch: Batch, { journal, rules, places, unknown, overloads, recalled }: Details): readonly Fault[] {
   const { epoch, after, upto, items, at } = batch;
   const isBudget = rules.budget || journal.isThinned || overloads.some((seenAt) => Math.abs(seenAt - at) < overloadMs);
-  const came = new Set(items.map(([offset]) => offset));
+  const told = journal.entries.flatMap((entry) => (entry.kind === 'recall' && entry.epoch === epoch ? [entry.offset] : []));
+  const came = new Set([...items.map(([offset]) => offset), ...told]);
   const given = items.flatMap(([, number]) => places.publication(number) ?? []);
   const first = items[0]?.[0] ?? Infinity;
   const faults: Fault[] = [];
   let nameless = 0;
   for (let offset = after + 1; offset <= upto; offset++) {
     if (came.has(offset)) continue;
-    const publication = places.at(epoch, offset);
-    if (publication === undefined) nameless++;
-    else if (isStoodFor(publication, offset, { items, places })) continue;
-    // A cut of which nothing was sent is told with the next one. What lies behind a given one is of the same cut.
-    else if (!isBudgeted(publication, offset > first ? given : [], isBudget))
-      faults.push(
-        fault('left-out', journal, `${publication.number} (${publication.priority}) at ${spelt({ epoch, offset })} was left out`),
-      );
+    const known = places.at(epoch, offset);
+    const candidates = known === undefined ? places.candidates(offset) : [known];
+    const isReasonable = (each: Publication): boolean =>
+      recalled.has(each.number) ||
+      isStoodFor(each, offset, { items, places }) ||
+      // A cut of which nothing was sent is told with the next one. What lies behind a given one is of the same cut.
+      isBudgeted(each, offset > first ? given : [], isBudget);
+    if (candidates.some(isReasonable)) continue;
+    if (known === undefined) nameless++;
+    else faults.push(fault('left-out', journal, `${nameOf(known)} at ${spelt({ epoch, offset })} was left out`));
   }
   if (nameless > unknown)
     faults.push(
       fault('left-out', journal, `${nameless} unknown publications in (${after}, ${upto}] of ${epoch}: there are only ${unknown}`),
     );
   return faults;
+}
+
+function nameOf({ number, priority, recalls }: Publication): string {
+  return recalls === undefined ? `${number} (${priority})` : `${number}, a recall of ${recalls.map((each) => each.number).join()},`;
 }
 
 /** Whether a later publication of the batch has the same key. */
@@ -60,8 +69,8 @@ function isStoodFor(
 const ranks = { high: 0, normal: 1, low: 2 } as const;
 
 /** Whether a budget may have left it out: nothing of a lower priority was given in its place. */
-function isBudgeted({ priority }: Publication, given: readonly Publication[], isBudget: boolean): boolean {
-  return isBudget && given.every((each) => ranks[each.priority] <= ranks[priority]);
+function isBudgeted({ priority, recalls }: Publication, given: readonly Publication[], isBudget: boolean): boolean {
+  return isBudget && recalls === undefined && given.every((each) => ranks[each.priority] <= ranks[priority]);
 }
 
 /** The sums of a batch make up what was published in its span. */

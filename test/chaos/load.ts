@@ -1,26 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Random } from '../simulation/random.ts';
 import { draftFor, pickChannel, type Draft } from './channels.ts';
-import type { Publication } from './record.ts';
-
-interface Answer {
-  readonly E: { readonly c: number; readonly m: string; readonly published?: 'no' | 'unknown' } | null;
-  readonly r?: {
-    readonly offset: number;
-    readonly epoch: string;
-    readonly s: number;
-    readonly f: number;
-    readonly pending?: number;
-    readonly unanswered?: readonly string[];
-  };
-}
-
-/** An answer without `published` that is no success says that nothing was published. */
-type Outcome = { readonly answer: Answer } | { readonly lost: string };
+import type { Publication, Recallable } from './record.ts';
+import { bodyOf, requestOf, settle, type Answer, type Outcome } from './requests.ts';
 
 /** How long a keyed publication is repeated whose fate is unknown, in milliseconds. */
 const repeatMs = 60_000;
 const answerWithinMs = 8_000;
+/** Of the publications to a channel that takes recalls, so many are one. */
+const recallShare = 0.04;
+/** A recall names some of so many newest publications of the load, and skips fewer than so many of the channel. */
+const recallFrom = 400;
+const recallableSkipped = 8;
 
 /** Backends that publish: single publications and batches, with keys and without. Each publication is written down. */
 export class Load {
@@ -73,6 +64,12 @@ export class Load {
 
   #publishSome(): number {
     const channel = pickChannel(this.#random);
+    const recallable = channel.isRecalled && this.#random.chance(recallShare) ? this.#recallable(channel.name) : [];
+    if (recallable.length > 0) {
+      const draft = { channel: channel.name, priority: 'high', conflation: undefined, isKeyed: true } as const;
+      this.#track(this.#publishOne(this.#note({ ...draft, recalls: recallable })));
+      return 1;
+    }
     if (this.#random.chance(0.2)) {
       const batch = Array.from({ length: 2 + this.#random.below(4) }, () =>
         this.#note(draftFor(this.#random.chance(0.5) ? channel : pickChannel(this.#random), this.#random)),
@@ -82,6 +79,19 @@ export class Load {
     }
     this.#track(this.#publishOne(this.#note(draftFor(channel, this.#random))));
     return 1;
+  }
+
+  /** Some of the newest publications of a channel, all of one order. */
+  #recallable(channel: string): readonly Recallable[] {
+    const found: Recallable[] = [];
+    for (const publication of this.#publications.slice(-recallFrom).toReversed()) {
+      const { number, position, recalls } = publication;
+      if (publication.channel !== channel || position === undefined || recalls !== undefined) continue;
+      if (found.length > 0 && found[0]?.position.epoch !== position.epoch) break;
+      found.push({ number, position });
+    }
+    const skipped = this.#random.below(recallableSkipped);
+    return found.slice(skipped, skipped + 1 + this.#random.below(3));
   }
 
   #note(draft: Draft): Publication {
@@ -99,8 +109,8 @@ export class Load {
   }
 
   async #publishOne(publication: Publication): Promise<void> {
-    settle(publication, await this.#send(publication));
-    if (publication.isKeyed) await this.#repeat(publication);
+    const isOpen = settle(publication, await this.#send(publication));
+    if (publication.isKeyed && isOpen) await this.#repeat(publication);
   }
 
   async #publishBatch(batch: readonly Publication[]): Promise<void> {
@@ -118,9 +128,9 @@ export class Load {
   /** Repeats a publication with a key until its fate is known. */
   async #repeat(publication: Publication): Promise<void> {
     let mayBeThere = publication.fate === 'unknown';
-    while (publication.fate !== 'yes' && Date.now() - publication.sentAt < repeatMs) {
+    for (let isOpen = true; isOpen && publication.fate !== 'yes' && Date.now() - publication.sentAt < repeatMs;) {
       await pause(500);
-      settle(publication, await this.#send(publication));
+      isOpen = settle(publication, await this.#send(publication));
       mayBeThere ||= publication.fate === 'unknown';
     }
     // A later refusal says nothing of an earlier attempt whose answer was lost.
@@ -128,7 +138,8 @@ export class Load {
   }
 
   async #send(publication: Publication, query = ''): Promise<Outcome> {
-    return await this.#post<Answer>(`/v1/mesh/publish${query}`, bodyOf(publication));
+    const { path, body } = requestOf(publication);
+    return await this.#post<Answer>(`${path}${query}`, body);
   }
 
   async #post<Body extends object>(path: string, body: unknown): Promise<{ readonly answer: Body } | { readonly lost: string }> {
@@ -154,32 +165,4 @@ export class Load {
     this.#underWay.add(work);
     void work.finally(() => this.#underWay.delete(work));
   }
-}
-
-/** What an attempt says of a publication's fate. */
-function settle(publication: Publication, outcome: Outcome): void {
-  publication.answeredAt = Date.now();
-  if ('lost' in outcome) {
-    publication.fate = 'unknown';
-    publication.words = outcome.lost;
-    return;
-  }
-  const { E: error, r: result } = outcome.answer;
-  publication.words = error?.m ?? '';
-  publication.fate = error === null ? 'yes' : (error.published ?? 'no');
-  if (error === null && result !== undefined) publication.position = { epoch: result.epoch, offset: result.offset };
-}
-
-function bodyOf({ channel, number, priority, conflation, isKeyed }: Publication): object {
-  const payload = `${number} ${'弹幕 '.repeat(1 + (number % 12))}`;
-  const isBinary = number % 16 === 0;
-  return {
-    c: channel,
-    d: isBinary ? Buffer.from(payload).toString('base64') : payload,
-    ...(isBinary ? { t: 'binary' } : {}),
-    priority,
-    ...(conflation === undefined ? {} : { conflateKey: conflation.key, conflate: conflation.mode }),
-    ...(conflation?.mode === 'Sum' ? { count: conflation.count } : {}),
-    ...(isKeyed ? { idempotencyKey: `chaos-${number}` } : {}),
-  };
 }

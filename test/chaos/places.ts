@@ -30,15 +30,18 @@ export class Places {
     return known === undefined || known === number ? undefined : known;
   }
 
-  /**
-   * The publication at a place. One that was accepted in an earlier order has the same offset in the order that
-   * continues it.
-   */
+  /** The publication that is known to be at a place. */
   at(epoch: string, offset: number): Publication | undefined {
     const number = this.#numbers.get(keyOf(epoch, offset));
-    if (number !== undefined) return this.#byNumber.get(number);
-    const others = this.#byOffset.get(offset) ?? [];
-    return others.length === 1 ? others[0] : undefined;
+    return number === undefined ? undefined : this.#byNumber.get(number);
+  }
+
+  /**
+   * The publications that may be at a place of which nobody knows: one that was accepted in an earlier order has the
+   * same offset in the order that continues it.
+   */
+  candidates(offset: number): readonly Publication[] {
+    return this.#byOffset.get(offset) ?? [];
   }
 
   /** Whether an accepted publication has a place in its own order alone, of which another order knows nothing. */

@@ -2,7 +2,7 @@ import type { Position, Priority } from '../../core/publication.ts';
 
 /** What a run writes down: publications with their fates, what viewers were told, and what was done to the world. */
 
-/** A publication, and its fate by the word of the publishers. Its payload begins with its number. */
+/** A publication or a recall, and its fate by the word of the publishers. A payload begins with the number. */
 export interface Publication {
   readonly number: number;
   readonly channel: string;
@@ -10,6 +10,8 @@ export interface Publication {
   /** With an idempotency key: repeated until its fate is known. */
   readonly isKeyed: boolean;
   readonly conflation: { readonly key: string; readonly mode: 'Latest' | 'Sum'; readonly count: number } | undefined;
+  /** Of a recall: the publications that it takes back. */
+  readonly recalls?: readonly Recallable[];
   /** Unix milliseconds of the first attempt, and of the last answer. */
   readonly sentAt: number;
   answeredAt: number;
@@ -19,6 +21,12 @@ export interface Publication {
   position: Position | undefined;
   /** The words of the last refusal. */
   words: string;
+}
+
+/** An accepted publication, as a recall names it. */
+export interface Recallable {
+  readonly number: number;
+  readonly position: Position;
 }
 
 /** A received publication: its offset, its number, and its count where it is a sum. */
@@ -35,6 +43,7 @@ export type Entry =
       readonly upto: number;
       readonly items: readonly Item[];
     }
+  | { readonly kind: 'recall'; readonly at: number; readonly epoch: string; readonly offset: number; readonly offsets: readonly number[] }
   | { readonly kind: 'gap'; readonly at: number; readonly from: Position | undefined; readonly to: Position; readonly reason: string };
 
 /** One viewer's account of one channel in one round. */
@@ -55,6 +64,8 @@ export interface Absence {
   readonly viewer: string;
   readonly from: number;
   readonly to: number;
+  /** The client's errors meanwhile, and its moves that failed before, for people. */
+  readonly why: readonly string[];
 }
 
 /** What a disturbance may cost. */
@@ -87,6 +98,8 @@ export interface KeptHistory {
   readonly channel: string;
   readonly epoch: string;
   readonly items: readonly Item[];
+  /** Places of recalls in it. */
+  readonly recalls: readonly number[];
 }
 
 /** All that is known at the end of a round. */
@@ -113,6 +126,7 @@ export const faultKinds = [
   'stranger',
   'misplaced',
   'contradiction',
+  'recalled',
   'left-out',
   'sum',
   'gap-span',

@@ -1,8 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { channelPlans } from './channels.ts';
 import { faultsOf } from './checker.ts';
 import { roundInWords, roundOf, type PlanWishes, type Round } from './plan.ts';
-import type { Fault } from './record.ts';
+import type { Fault, RoundRecord } from './record.ts';
 import { settle } from './settling.ts';
 import { historyOf } from './witnesses.ts';
 import { World, type WorldWishes } from './world.ts';
@@ -59,14 +61,14 @@ export async function run(wishes: RunWishes): Promise<RunResult> {
     }
     return { figures, faults };
   } finally {
-    if (faults.length > 0) wishes.say(`the logs are in ${world.folder}\n`);
+    if (faults.length > 0) wishes.say(`the logs, and the record of each round with a fault, are in ${world.folder}\n`);
     await world.dispose(faults.length > 0);
   }
 }
 
 async function playRound(
   world: World,
-  { actions }: Round,
+  { number, actions }: Round,
   { wishes, figures }: { readonly wishes: RunWishes; readonly figures: Figures },
 ): Promise<readonly Fault[]> {
   const startedAt = performance.now();
@@ -86,16 +88,10 @@ async function playRound(
   const [port = 0] = world.publisherPorts;
   const histories = await Promise.all(channelPlans.filter(({ history }) => history).map(({ name }) => historyOf(name, port)));
   const { incidents, overloads } = world;
-  const found = faultsOf({
-    publications,
-    earlier: world.earlier,
-    journals,
-    absences,
-    incidents,
-    overloads,
-    channels: channelPlans,
-    histories,
-  });
+  const { earlier } = world;
+  const record: RoundRecord = { publications, earlier, journals, absences, incidents, overloads, channels: channelPlans, histories };
+  const found = faultsOf(record);
+  if (found.length > 0) await writeFile(join(world.folder, `round-${number}.json`), JSON.stringify(record));
   world.earlier.push(...publications);
   world.earlier.splice(0, Math.max(0, world.earlier.length - earlierMax));
   const count = (fate: 'yes' | 'no' | 'unknown'): number => publications.filter((each) => each.fate === fate).length;

@@ -8,6 +8,9 @@ interface Account {
   entries: Entry[];
 }
 
+/** Errors that are remembered until a viewer is back. */
+const errorsMax = 20;
+
 /** An SDK client that writes down what it is told of each channel. */
 export class Viewer {
   readonly #wish: ViewerWish;
@@ -16,12 +19,15 @@ export class Viewer {
   readonly #accounts = new Map<string, Account>();
   #absences: Absence[] = [];
   #awaySince: number | undefined;
+  #errors: string[] = [];
 
   constructor(wish: ViewerWish) {
     this.#wish = wish;
     const { channels, density, rewind } = wish;
     this.#client = new Barrage(wish.addresses);
-    this.#client.on('error', () => {});
+    this.#client.on('error', ({ message }) => {
+      if (this.#errors.length < errorsMax) this.#errors.push(`${new Date().toISOString().slice(11, 23)} ${message}`);
+    });
     this.#client.on('state', (state) => {
       if (state === 'open') this.#endAbsence();
       else this.#awaySince ??= Date.now();
@@ -44,6 +50,10 @@ export class Viewer {
           return count === undefined ? [offset, number] : [offset, number, count];
         });
         account.entries.push({ kind: 'batch', at: Date.now(), epoch, after, upto, items });
+      });
+      subscription.on('recall', (recall) => {
+        const { epoch, offset } = recall;
+        account.entries.push({ kind: 'recall', at: Date.now(), epoch, offset, offsets: recall.offsets ?? [] });
       });
       subscription.on('gap', ({ from, to, reason }) => void account.entries.push({ kind: 'gap', at: Date.now(), from, to, reason }));
       return subscription;
@@ -83,15 +93,21 @@ export class Viewer {
     const absences = this.#absences;
     this.#absences = [];
     const since = this.#awaySince;
-    return since === undefined ? absences : [...absences, { viewer: this.#wish.name, from: since, to: Date.now() }];
+    return since === undefined ? absences : [...absences, this.#absence(since)];
   }
 
   close(): void {
     this.#client.close();
   }
 
+  #absence(from: number): Absence {
+    const why = this.#errors;
+    this.#errors = [];
+    return { viewer: this.#wish.name, from, to: Date.now(), why };
+  }
+
   #endAbsence(): void {
-    if (this.#awaySince !== undefined) this.#absences.push({ viewer: this.#wish.name, from: this.#awaySince, to: Date.now() });
+    if (this.#awaySince !== undefined) this.#absences.push(this.#absence(this.#awaySince));
     this.#awaySince = undefined;
   }
 }

@@ -5,7 +5,7 @@ import type { Fault, Item, KeptHistory } from './record.ts';
 interface HistoryAnswer {
   readonly r?: {
     readonly epoch: string;
-    readonly publications: readonly { readonly offset: number; readonly d: string; readonly t?: 'binary' }[];
+    readonly publications: readonly { readonly offset: number; readonly d?: string; readonly t?: 'binary'; readonly recall?: object }[];
   };
 }
 
@@ -14,11 +14,13 @@ export async function historyOf(channel: string, publisherPort: number): Promise
   const response = await fetch(`http://127.0.0.1:${publisherPort}/v1/channels/${encodeURIComponent(channel)}/history?limit=1000`);
   const { r: result } = (await response.json()) as HistoryAnswer;
   if (result === undefined) throw new Error(`the history of ${channel} can't be read: ${response.status}`);
-  const items = result.publications.map(({ offset, d, t }): Item => {
+  const items = result.publications.flatMap(({ offset, d, t }): readonly Item[] => {
+    if (d === undefined) return [];
     const text = t === 'binary' ? Buffer.from(d, 'base64').toString() : d;
-    return [offset, Number.parseInt(text, 10)];
+    return [[offset, Number.parseInt(text, 10)]];
   });
-  return { channel, epoch: result.epoch, items };
+  const recalls = result.publications.filter(({ recall }) => recall !== undefined).map(({ offset }) => offset);
+  return { channel, epoch: result.epoch, items, recalls };
 }
 
 /** Rooms whose windows are stretched because the gateway has less CPU than it needs. */

@@ -42,6 +42,8 @@ interface Place {
   /** Of gateways: the name of the process that is there, as the pool's document has it. */
   processName: string;
   lives: number;
+  /** Whether it is to serve: a leaving gateway is not in the pool's document any more. */
+  isServing: boolean;
 }
 
 /** Real processes: gateways, publishers, Redis, viewers and the load on them. */
@@ -84,7 +86,7 @@ export class World {
     await mkdir(join(folder, 'pool'));
     const place = async (kind: Place['kind'], index: number): Promise<Place> => {
       const name = `${kind}-${index}`;
-      return { name, kind, port: await lastingPort(), program: undefined, processName: name, lives: 0 };
+      return { name, kind, port: await lastingPort(), program: undefined, processName: name, lives: 0, isServing: false };
     };
     // Two places more are for gateways that join for a while.
     const gateways = await Promise.all(Array.from({ length: wishes.gateways + 2 }, (_, index) => place('gateway', index)));
@@ -228,7 +230,8 @@ export class World {
     const { kind, name, port } = place;
     place.processName = kind === 'gateway' ? `${name}-${place.lives}` : name;
     place.lives++;
-    await this.#tellPool(place);
+    place.isServing = true;
+    await this.#tellPool();
     const own = kind === 'gateway' ? 'GATEWAY' : 'PUBLISHER';
     place.program = new Program({
       main: `${kind}/main.ts`,
@@ -254,17 +257,16 @@ export class World {
   }
 
   async #leave(place: Place): Promise<void> {
+    place.isServing = false;
     const ended = place.program?.end('SIGTERM');
     await this.#tellPool();
     await ended;
   }
 
-  /** Writes the document of those that serve, and of one that begins. */
-  async #tellPool(beginning?: Place): Promise<void> {
-    const serving = this.#running('gateway').filter((place) => place.program?.isWanted === true);
-    const gateways =
-      beginning === undefined || beginning.kind === 'publisher' ? serving : [...serving.filter((each) => each !== beginning), beginning];
-    await this.#pool.serve(gateways.map(({ processName, port }) => ({ name: processName, port })));
+  /** Writes the document of the gateways that serve, those among them that have just been killed. */
+  async #tellPool(): Promise<void> {
+    const serving = this.#places.filter(({ kind, isServing }) => kind === 'gateway' && isServing);
+    await this.#pool.serve(serving.map(({ processName, port }) => ({ name: processName, port })));
   }
 
   async #addViewers(count: number, rewind?: number): Promise<void> {

@@ -132,12 +132,50 @@ describe('each kind of fault is found', () => {
 
   test('a history with a hole, with something else, or without what was accepted', () => {
     const found = (items: readonly Item[]): readonly string[] =>
-      kinds({ entries: [batch(0, 5)], histories: [{ channel: 'c', epoch: first, items }] });
+      kinds({ entries: [batch(0, 5)], histories: [{ channel: 'c', epoch: first, items, recalls: [] }] });
     expect(found([[1, 1], [2, 2], [3, 3], [4, 4], [5, 5]])).toEqual([]); // prettier-ignore
     expect(found([[3, 3], [4, 4], [5, 5]])).toEqual([]); // prettier-ignore
     expect(found([[2, 2], [4, 4], [5, 5]])).toEqual(['history', 'history']); // prettier-ignore
     expect(found([[4, 4]])).toEqual(['history']);
     expect(found([[4, 4], [5, 6]])).toEqual(['history', 'history']); // prettier-ignore
+  });
+
+  describe('of a recall', () => {
+    const target = five[1]!;
+    const recall = published(4, { recalls: [{ number: 2, position: target.position! }], isKeyed: true });
+    const publications = five.with(3, recall);
+    const told = (offsets: readonly number[]): Entry => ({ kind: 'recall', at: 4000, epoch: first, offset: 4, offsets });
+    const rest = batch(3, 5, [[5, 5]]);
+
+    test('that was told, of something that came before or was left out', () => {
+      expect(kinds({ entries: [batch(0, 3), told([2]), rest], publications })).toEqual([]);
+      expect(kinds({ entries: [told([2]), batch(0, 5, [[1, 1], [3, 3], [5, 5]])], publications })).toEqual([]); // prettier-ignore
+    });
+
+    test('that was not told', () => {
+      expect(kinds({ entries: [batch(0, 3), rest], publications })).toEqual(['left-out']);
+      expect(kinds({ entries: [batch(0, 3), rest], publications, rules: { budget: true } })).toEqual(['left-out']);
+    });
+
+    test('of which something came in spite of it', () => {
+      expect(kinds({ entries: [told([2]), batch(0, 5, [[1, 1], [2, 2], [3, 3], [5, 5]])], publications })).toEqual(['recalled']); // prettier-ignore
+    });
+
+    test('of something else', () => {
+      expect(kinds({ entries: [batch(0, 3), told([3]), rest], publications })).toEqual(['recalled']);
+    });
+
+    test('in a history', () => {
+      const found = (items: readonly Item[], recalls: readonly number[] = [4]): readonly string[] =>
+        kinds({
+          entries: [batch(0, 3), told([2]), rest],
+          publications,
+          histories: [{ channel: 'c', epoch: first, items, recalls }],
+        });
+      expect(found([[1, 1], [3, 3], [5, 5]])).toEqual([]); // prettier-ignore
+      expect(found([[1, 1], [2, 2], [3, 3], [5, 5]])).toEqual(['history']); // prettier-ignore
+      expect(found([[1, 1], [3, 3], [5, 5]], [])).toEqual(['history', 'history']); // prettier-ignore
+    });
   });
 
   test('a sum that is too small, or too large', () => {
@@ -162,7 +200,7 @@ describe('what is not promised is no fault', () => {
   });
 
   test('a gap of a viewer that had no connection', () => {
-    const absences = [{ viewer: 'v', from: 2000, to: 3000 }];
+    const absences = [{ viewer: 'v', from: 2000, to: 3000, why: [] }];
     const entries = [batch(0, 2), gap(2, 3, { reason: 'reconnect' }), batch(3, 5)];
     expect(kinds({ entries, incidents: [ofConnections], absences })).toEqual([]);
     expect(kinds({ entries, incidents: [ofConnections], absences, rules: { history: true } })).toEqual(['gap-unexplained']);
