@@ -42,6 +42,8 @@ export class Departure {
   #hint: Hint | undefined;
   /** Addresses to try if the new connection can't be opened. */
   #others: readonly string[] = [];
+  /** The hint's own address, until it was left behind. */
+  #hinted: string | undefined;
   #cancelTimer = (): void => {};
   /** Changes with every end, so that a target that is found too late is not dialled. */
   #move = 0;
@@ -77,15 +79,27 @@ export class Departure {
   /** The new connection is open: the old one is read on for a bounded time. */
   opened(next: Connection): void {
     this.#others = [];
+    this.#hinted = undefined;
     this.#cancelTimer();
     this.#cancelTimer = this.#options.clock.after(moveTimeoutMs, () => this.#options.onLate(next));
   }
 
-  /** The new connection ended. If it was never open, another one of the client's own addresses is tried. */
+  /**
+   * The new connection ended. If it was never open, another one of the client's own addresses is tried: the gateway of
+   * a hint may be leaving too by now.
+   */
   lost(error: BarrageError): void {
     const from = this.#from;
-    if (from === undefined || this.#others.length === 0 || !error.retry) return this.#options.onFailure(error);
-    this.#go(from, this.#others);
+    const hinted = this.#hinted;
+    if (from === undefined || !error.retry) return this.#options.onFailure(error);
+    if (this.#others.length > 0) return this.#go(from, this.#others);
+    if (hinted === undefined) return this.#options.onFailure(error);
+    this.#next = undefined;
+    this.#goHome((targets) => {
+      const others = targets.filter((target) => target !== hinted && target !== from.url);
+      if (others.length === 0) this.#options.onFailure(error);
+      else this.#go(from, others);
+    });
   }
 
   /** The move is over, in favour of the new connection or of the old one. */
@@ -94,6 +108,7 @@ export class Departure {
     if (winner === 'old') this.#next?.close();
     this.#next = undefined;
     this.#others = [];
+    this.#hinted = undefined;
     this.#isUnderWay = false;
     this.#isTrial = false;
     this.#move++;
@@ -107,22 +122,29 @@ export class Departure {
   }
 
   #begin(from: Connection, { url, afterMs, transport }: Reconnect): void {
-    const { clock, random, homes } = this.#options;
+    const { clock, random } = this.#options;
     this.#isUnderWay = true;
     this.#from = from;
     this.#transport = transport;
-    const move = this.#move;
+    this.#hinted = url;
     this.#cancelTimer = clock.after(random() * afterMs, () => {
-      if (url !== undefined) return this.#go(from, [url]);
-      homes().then(
-        (targets) => {
-          if (move === this.#move) this.#go(from, targets);
-        },
-        (cause: unknown) => {
-          if (move === this.#move) this.#options.onFailure(cause as BarrageError);
-        },
-      );
+      if (url !== undefined) this.#go(from, [url]);
+      else this.#goHome((targets) => this.#go(from, targets));
     });
+  }
+
+  /** Finds the client's own addresses. */
+  #goHome(go: (targets: readonly string[]) => void): void {
+    const move = this.#move;
+    this.#hinted = undefined;
+    this.#options.homes().then(
+      (targets) => {
+        if (move === this.#move) go(targets);
+      },
+      (cause: unknown) => {
+        if (move === this.#move) this.#options.onFailure(cause as BarrageError);
+      },
+    );
   }
 
   #go(from: Connection, [target = '', ...others]: readonly string[]): void {

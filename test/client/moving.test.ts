@@ -125,6 +125,23 @@ test('where the old connection takes longer than 5 s, the move ends with a gap',
   expect(gaps).toEqual([{ channel: 'c', from: { epoch: 'e', offset: 2 }, to: { epoch: 'e', offset: 5 }, reason: 'missed' }]);
 });
 
+test('where the gateway of a hint takes nobody, the client moves to another of its own addresses', async () => {
+  const { old, fresh } = await scene(joinsAt(2));
+  const leaving = await ScriptedGateway.start({ answer: agreeable });
+  const { url } = leaving;
+  await leaving[Symbol.asyncDispose]();
+  const barrage = new Barrage([old.url, fresh.url]);
+  onTestFinished(() => barrage.close());
+  const subscription = barrage.subscribe('c');
+  const errors: string[] = [];
+  barrage.on('error', ({ message }) => errors.push(message));
+  await until(() => subscription.state === 'subscribed');
+  const { last } = old;
+  last.send({ type: 'reconnect', url, afterMs: 0 });
+  await until(() => last.socket.readyState === 3);
+  expect([barrage.state, fresh.connections.length, errors]).toEqual(['open', 1, []]);
+});
+
 test.each([
   [
     'refuses the subscribe',
