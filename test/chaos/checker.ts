@@ -215,11 +215,12 @@ class JournalCheck {
     return sentAt < (this.#begunAt ?? Infinity);
   }
 
-  #isInSpan({ epoch, after, upto }: Batch, { position }: Publication): boolean {
+  #isInSpan({ epoch, after, upto }: Batch, { number, position }: Publication): boolean {
     const { offset } = position!;
     if (offset <= after || offset > upto) return false;
     // It may have been left out of the order that continues its own, if nothing else is known to be there.
-    return epoch === position!.epoch || this.#parts.places.at(epoch, offset) === undefined;
+    const known = this.#parts.places.at(epoch, offset);
+    return epoch === position!.epoch || known === undefined || known.number === number;
   }
 
   /** A gap from one order to another has the end of the first and the beginning of the second. */

@@ -21,9 +21,9 @@ export class Crowd {
     return [...this.#homes.keys()];
   }
 
-  /** Viewers of a channel. */
+  /** Viewers of a channel, as gateways count them: who pulls is no member. */
   members(channel: string): number {
-    return [...this.#wishes.values()].filter(({ channels }) => channels.includes(channel)).length;
+    return [...this.#wishes.values()].filter(({ channels, transport }) => transport !== 'pull' && channels.includes(channel)).length;
   }
 
   async add(wishes: readonly ViewerWish[]): Promise<void> {

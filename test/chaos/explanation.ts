@@ -10,11 +10,19 @@ const graceMs = 20_000;
 /** Most publications that a client which comes back is given, by default. */
 const resumePublicationsMax = 300;
 
+/**
+ * What nobody did: the machine had no time for this process or for a gateway, and so perhaps for Redis and its proxies.
+ * Clients and buses give up what stands still.
+ */
+export const stall = 'stall';
+
 /** Whether something that was done to the world may cost this viewer this gap. */
 export function isExplained(gap: Gap, rules: ChannelRules, known: KnownTroubles): boolean {
-  const near = known.incidents.filter(({ from, to }) => from <= gap.at && gap.at <= to + graceMs);
+  const stalledMs = known.incidents.reduce((sum, { what, from, to }) => (what === stall ? sum + to - from : sum), 0);
+  const untilMs = graceMs + stalledMs;
+  const near = known.incidents.filter(({ from, to }) => from <= gap.at && gap.at <= to + untilMs);
   if (near.some(({ data }) => data)) return true;
-  const wasAway = known.absences.some(({ from, to }) => from <= gap.at && gap.at <= to + graceMs);
+  const wasAway = known.absences.some(({ from, to }) => from <= gap.at && gap.at <= to + untilMs);
   const isOfConnection = near.some(({ connections }) => connections) && (wasAway || gap.reason !== 'reconnect');
   if (rules.history) return isOfConnection && isTooLong(gap);
   return isOfConnection || near.some(({ bus }) => bus);

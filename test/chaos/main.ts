@@ -74,3 +74,5 @@ try {
   say(`the run broke: ${(error as Error).stack}\n`);
   process.exitCode = 2;
 }
+// What was under way when the run broke has nothing to do any more.
+process.exit();

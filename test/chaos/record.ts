@@ -71,7 +71,7 @@ export interface Absence {
 /** What a disturbance may cost. */
 export interface Toll {
   /** Clients may lose their connections. */
-  readonly connections: boolean;
+  connections: boolean;
   /** Gateways may miss publications: channels without a history have gaps. */
   readonly bus: boolean;
   /** Accepted publications may be gone: channels with a history have gaps too. */

@@ -33,7 +33,9 @@ abstract class ReplicatedSite implements RedisSite {
 
   async act(action: RedisAction): Promise<void> {
     const { deed, forMs, target } = action;
-    const masters = await this.mastersNow();
+    let masters: readonly RedisServer[] = [];
+    // On few cores a server may need seconds for an answer.
+    await wait('the masters are known', async () => (masters = await this.mastersNow()).length === this.mastersCount);
     const master = masters[Math.floor(target * masters.length)]!;
     switch (deed) {
       case 'master-kill':

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { channelPlans } from './channels.ts';
 import { faultsOf } from './checker.ts';
+import { stall } from './explanation.ts';
 import { roundInWords, roundOf, type PlanWishes, type Round } from './plan.ts';
 import type { Fault, RoundRecord } from './record.ts';
 import { settle } from './settling.ts';
@@ -72,6 +73,7 @@ async function playRound(
   { wishes, figures }: { readonly wishes: RunWishes; readonly figures: Figures },
 ): Promise<readonly Fault[]> {
   const startedAt = performance.now();
+  const startedAtMs = Date.now();
   world.load.start(wishes.publicationsPerSecond);
   await Promise.all(
     actions.map(async (action) => {
@@ -107,10 +109,11 @@ async function playRound(
   for (const name of ['accepted', 'refused', 'unknown', 'received', 'gaps'] as const) figures[name] += own[name];
   const awayMs = Math.max(0, ...absences.map(({ from, to }) => to - from));
   figures.awayMsMax = Math.max(figures.awayMsMax, awayMs);
+  const stalls = incidents.filter(({ what, from }) => what === stall && from > startedAtMs).length;
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
   wishes.say(
     `  ${seconds} s: ${own.accepted} accepted, ${own.refused} refused, ${own.unknown} unknown; ${world.crowd.size} viewers were given ` +
-      `${own.received}, told ${own.gaps} gaps; none away for more than ${(awayMs / 1000).toFixed(1)} s; ${faults.length + found.length} faults\n`,
+      `${own.received}, told ${own.gaps} gaps; none away for more than ${(awayMs / 1000).toFixed(1)} s; ${stalls} stalls of the machine; ${faults.length + found.length} faults\n`,
   );
   return [...faults, ...found];
 }

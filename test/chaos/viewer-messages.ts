@@ -1,4 +1,5 @@
 import type { Position } from '../../core/publication.ts';
+import type { TransportName } from '../../client/transport/transport.ts';
 import type { Absence, Journal } from './record.ts';
 
 /** A viewer to start. */
@@ -6,6 +7,7 @@ export interface ViewerWish {
   readonly name: string;
   readonly addresses: readonly string[];
   readonly channels: readonly string[];
+  readonly transport: TransportName;
   /** Bound on publications a second, in every channel; absent: none. */
   readonly density?: number;
   /** Newest publications to begin with. */

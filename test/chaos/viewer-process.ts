@@ -25,7 +25,7 @@ async function answerTo(question: ViewerQuestion): Promise<ViewerAnswers[ViewerQ
     case 'states':
       return [...viewers.values()].map(({ state }) => state);
     case 'counts':
-      return await [...viewers.values()][0]?.counts(question.channel);
+      return await [...viewers.values()].find(({ isMember }) => isMember)?.counts(question.channel);
     case 'collect':
       return collect();
   }

@@ -24,7 +24,7 @@ export class Viewer {
   constructor(wish: ViewerWish) {
     this.#wish = wish;
     const { channels, density, rewind } = wish;
-    this.#client = new Barrage(wish.addresses);
+    this.#client = new Barrage(wish.addresses, { transports: [wish.transport] });
     this.#client.on('error', ({ message }) => {
       if (this.#errors.length < errorsMax) this.#errors.push(`${new Date().toISOString().slice(11, 23)} ${message}`);
     });
@@ -67,6 +67,11 @@ export class Viewer {
       state: `${this.#client.state}, ${this.#subscriptions.map(({ channel, state }) => `${channel} ${state}`).join(', ')}`,
       positions: this.#subscriptions.map(({ channel, position }) => [channel, position]),
     };
+  }
+
+  /** Whether gateways know of its subscriptions, and answer its questions. */
+  get isMember(): boolean {
+    return this.#wish.transport !== 'pull';
   }
 
   /** Members of the channel, as the gateways say. */

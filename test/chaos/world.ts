@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { channelPlans } from './channels.ts';
 import { Crowd } from './crowd.ts';
 import { Load } from './load.ts';
+import { stall } from './explanation.ts';
 import { deeds, isOnRedis, type Action, type Deed, type RedisDeed, type RedisMode } from './plan.ts';
 import { PoolFolder } from './pool-folder.ts';
 import { lastingPort, Program } from './program.ts';
@@ -20,6 +21,12 @@ const redisSites: Readonly<Record<RedisMode, { readonly start: () => Promise<Red
   sentinel: SentinelSite,
   cluster: ClusterSite,
 };
+
+/** Something that takes longer than this stood still. */
+const stallMs = 1_000;
+
+/** What ends in the leaving of a gateway. */
+const leaving: ReadonlySet<string> = new Set<Deed>(['gateway-leave', 'gateway-join', 'gateway-previous']);
 
 /** What a world is made of. */
 export interface WorldWishes {
@@ -44,6 +51,8 @@ interface Place {
   lives: number;
   /** Whether it is to serve: a leaving gateway is not in the pool's document any more. */
   isServing: boolean;
+  /** Whether a client can come to it. */
+  isUp: boolean;
 }
 
 /** Real processes: gateways, publishers, Redis, viewers and the load on them. */
@@ -64,6 +73,8 @@ export class World {
   #nextViewer = 0;
   #hasEnded = false;
   readonly #watch = setInterval(() => void this.#lookForOverload(), 1_000);
+  readonly #pulse = setInterval(() => this.#beat(), 100);
+  #beatAt = Date.now();
 
   private constructor(
     wishes: WorldWishes,
@@ -86,7 +97,7 @@ export class World {
     await mkdir(join(folder, 'pool'));
     const place = async (kind: Place['kind'], index: number): Promise<Place> => {
       const name = `${kind}-${index}`;
-      return { name, kind, port: await lastingPort(), program: undefined, processName: name, lives: 0, isServing: false };
+      return { name, kind, port: await lastingPort(), program: undefined, processName: name, lives: 0, isServing: false, isUp: false };
     };
     // Two places more are for gateways that join for a while.
     const gateways = await Promise.all(Array.from({ length: wishes.gateways + 2 }, (_, index) => place('gateway', index)));
@@ -138,6 +149,7 @@ export class World {
   async dispose(keepLogs = false): Promise<void> {
     this.#hasEnded = true;
     clearInterval(this.#watch);
+    clearInterval(this.#pulse);
     this.crowd.end();
     await Promise.all(this.#places.map(async ({ program }) => await program?.end('SIGKILL')));
     await this.#redis.dispose();
@@ -170,16 +182,20 @@ export class World {
       case 'gateway-kill':
       case 'publisher-kill': {
         const place = this.#place(this.#turnOf(action));
+        this.#isDown(place);
         await place.program?.end('SIGKILL');
         await pause(forMs);
         return await this.#begin(place, '.');
       }
       case 'gateway-pause':
       case 'publisher-pause': {
-        const { program } = this.#place(this.#turnOf(action));
-        program?.pause();
+        const place = this.#place(this.#turnOf(action));
+        this.#isDown(place);
+        place.program?.pause();
         await pause(forMs);
-        return program?.resume();
+        place.program?.resume();
+        place.isUp = true;
+        return;
       }
       case 'gateway-leave':
       case 'publisher-leave': {
@@ -214,8 +230,22 @@ export class World {
   }
 
   async #lookForOverload(): Promise<void> {
-    const stretched = await Promise.all(this.gateways.map(stretchedRooms));
+    const since = Date.now();
+    const up = this.#places.filter(({ kind, isUp }) => kind === 'gateway' && isUp);
+    const stretched = await Promise.all(up.map(async ({ program }) => await stretchedRooms(program!)));
     if (stretched.some((rooms) => rooms > 0)) this.overloads.push(Date.now());
+    if (up.every(({ isUp }) => isUp)) this.#noteStall(since);
+  }
+
+  /** This process has the proxies in it: they stand still when it does. */
+  #beat(): void {
+    this.#noteStall(this.#beatAt);
+    this.#beatAt = Date.now();
+  }
+
+  #noteStall(from: number): void {
+    const to = Date.now();
+    if (to - from > stallMs) this.incidents.push({ what: stall, connections: true, bus: true, data: false, from, to });
   }
 
   #place(name: string): Place {
@@ -254,10 +284,22 @@ export class World {
       },
     });
     if (!(await place.program.ready()) && !this.#hasEnded) throw new Error(`${place.processName} does not become ready: ${this.#folder}`);
+    place.isUp = true;
+  }
+
+  /**
+   * A gateway takes nobody any more. Where no other is left, clients of those that leave have nowhere to go: they lose
+   * their connections.
+   */
+  #isDown(place: Place): void {
+    place.isUp = false;
+    if (this.#places.some(({ kind, isUp }) => kind === 'gateway' && isUp)) return;
+    for (const incident of this.incidents) if (incident.to === Infinity && leaving.has(incident.what)) incident.connections = true;
   }
 
   async #leave(place: Place): Promise<void> {
     place.isServing = false;
+    this.#isDown(place);
     const ended = place.program?.end('SIGTERM');
     await this.#tellPool();
     await ended;
@@ -274,8 +316,7 @@ export class World {
       .filter(({ kind }) => kind === 'gateway')
       .slice(0, this.#wishes.gateways)
       .map(({ port }) => port);
-    const channels = channelPlans.map(({ name }) => name);
-    const wishes = newViewers({ first: this.#nextViewer, count, ports, channels });
+    const wishes = newViewers({ first: this.#nextViewer, count, ports, channels: channelPlans });
     this.#nextViewer += count;
     await this.crowd.add(rewind === undefined ? wishes : wishes.map((wish) => ({ ...wish, rewind })));
   }

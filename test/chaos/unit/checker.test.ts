@@ -252,6 +252,23 @@ describe('what is not promised is no fault', () => {
     expect(kinds({ entries, publications: continued })).toEqual([]);
   });
 
+  test('one that was left out of the order that continues its own, though another viewer got it there', () => {
+    const liked = [4, 5].map((offset) => published(offset, { conflation: { key: 'like', mode: 'Sum', count: 1 } }));
+    const publications = [...five.slice(0, 3), liked[0]!, { ...liked[1]!, position: { epoch: second, offset: 5 } }];
+    const puller = journalOf([batch(0, 3), batch(3, 5, [[4, 4, 1], [5, 5, 1]], second)], { viewer: 'w' }); // prettier-ignore
+    expect(kinds({ entries: [batch(0, 3), batch(3, 5, [[5, 5, 2]], second)], publications, others: [puller] })).toEqual([]);
+  });
+
+  test('a gap after a stall of the machine, and one that is told the later for it', () => {
+    const stalled: Incident = { what: 'stall', connections: true, bus: true, data: false, from: 10_000, to: 40_000 };
+    const entries = [batch(0, 2), gap(2, 3, { at: 50_000 }), batch(3, 5)];
+    expect(kinds({ entries, incidents: [stalled] })).toEqual([]);
+    expect(kinds({ entries, incidents: [stalled], rules: { history: true } })).toEqual(['gap-unexplained']);
+    const lost = { ...ofData, from: 0, to: 5_000 };
+    expect(kinds({ entries, incidents: [lost], rules: { history: true } })).toEqual(['gap-unexplained']);
+    expect(kinds({ entries, incidents: [lost, stalled], rules: { history: true } })).toEqual([]);
+  });
+
   test('what a promotion lost is gone, and nothing else', () => {
     const replaced = [...five.slice(0, 4), published(6, { position: { epoch: second, offset: 4 } })];
     const entries = [batch(0, 3), batch(3, 4, [[4, 6]], second)];
