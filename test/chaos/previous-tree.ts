@@ -36,8 +36,23 @@ export function previousTree(ref?: string): string {
 }
 
 function commitBefore(): string {
-  const [, before] = git('rev-list', '--max-count=2', 'HEAD', '--', ...product).split('\n');
+  const before = lastButOne() ?? (hasMoreToFetch() ? lastButOne() : undefined);
   if (before === undefined)
     throw new Error('gateways of the previous version need the history of this repository. Fetch it with: git fetch --unshallow');
   return before;
+}
+
+function lastButOne(): string | undefined {
+  return git('rev-list', '--max-count=2', 'HEAD', '--', ...product).split('\n')[1];
+}
+
+/** Fetches the rest of a shallow clone's history, if it is one and its origin can be reached. */
+function hasMoreToFetch(): boolean {
+  if (git('rev-parse', '--is-shallow-repository') !== 'true') return false;
+  try {
+    git('fetch', '--quiet', '--unshallow');
+    return true;
+  } catch {
+    return false;
+  }
 }
