@@ -8,8 +8,10 @@ export const behindMax = 5_000;
 /** Most payload bytes that wait until the head is reached; text counts by its UTF-16 units. */
 export const heldBytesMax = 8_388_608;
 
-/** Heads in a row, each after its wait, that do not know the position's epoch: the last of them is believed. */
+/** Heads in a row that do not know the position's epoch: the last of them is believed. */
 export const unknownHeadsMax = 4;
+/** Wait after a head that is taken for an older one, in milliseconds: as long as a cache may keep it. */
+export const olderHeadWaitMs = 1_000;
 
 /** A document of pull: a closed segment, a part of one, or the open end of a head. */
 export interface PulledSpan extends Span {
@@ -115,7 +117,10 @@ export class Follower<B extends PulledSpan> {
   #takeHead(head: Head<B>): void {
     const { epoch, earlier } = head;
     const position = this.#position ?? { epoch, offset: this.#begin(head) };
-    if (this.#isOlder(head, position)) return;
+    if (this.#isOlder(head, position)) {
+      this.#waitMs = olderHeadWaitMs;
+      return;
+    }
     this.#position = isOrderOf(position, epoch) ? { epoch, offset: position.offset } : this.#enter(head, position);
     if (earlier !== undefined) this.#former.add(earlier.epoch);
     if (head.offset < this.#position.offset) return;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  olderHeadWaitMs,
   unknownHeadsMax,
   Follower,
   behindMax,
@@ -127,4 +128,12 @@ test('what waits for the head is bounded in bytes: beyond it is a gap', () => {
         { kind: 'batch', batch: { after: 200, upto: 250 } },
       ]);
   }
+});
+
+test('a head that is passed over is asked for again after a second, however quiet the channel was', () => {
+  const follower = new Follower<PulledSpan>({ position: { epoch: 'e', offset: 20 } });
+  follower.take(head(20, { waitMs: 5_000 }));
+  expect(follower.waitMs).toBe(5_000);
+  follower.take(head(7, { epoch: 'h', waitMs: 5_000 }));
+  expect(follower.waitMs).toBe(olderHeadWaitMs);
 });
