@@ -13,6 +13,12 @@ export type PullVerdict =
   | { readonly kind: 'refused'; readonly status: number; readonly document: unknown }
   | { readonly kind: 'failed' };
 
+/**
+ * Bounds of the wait after a question without a good answer, in milliseconds. A failing reader asks no more rarely than
+ * one of a quiet channel.
+ */
+const failureBackoff = { ...defaultBackoff, capMs: 5_000, floorMs: 100 };
+
 /** Asks for a document of the channel. Does not reject. */
 export type PullQuestions = (path: string) => Promise<PullVerdict>;
 
@@ -77,8 +83,7 @@ export class PulledChannel {
     if (this.#isOver) return;
     if (!this.#follower.waits) return this.go();
     const { waitMs } = this.#follower;
-    const wait =
-      this.#failures > 0 ? backoffMs(this.#failures - 1, { ...defaultBackoff, floorMs: 100 }, random) : waitMs * (1 + random() / 10);
+    const wait = this.#failures > 0 ? backoffMs(this.#failures - 1, failureBackoff, random) : waitMs * (1 + random() / 10);
     this.#cancelTimer = clock.after(wait, () => this.go());
   }
 

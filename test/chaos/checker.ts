@@ -130,7 +130,8 @@ class JournalCheck {
     if (gap.from?.offset !== own?.offset) this.#say('gap-span', `a gap from ${spelt(gap.from)} where the viewer stands at ${spelt(own)}`);
     if (gap.from !== undefined && isOrderOf(gap.from, gap.to.epoch) && gap.to.offset <= gap.from.offset)
       this.#say('gap-span', `a gap from ${spelt(gap.from)} back to ${spelt(gap.to)}`);
-    if (!isExplained(gap, this.#parts.rules, { incidents: this.#parts.record.incidents, absences: this.#absences }))
+    const { rules, record, journal } = this.#parts;
+    if (!isExplained(gap, rules, { incidents: record.incidents, absences: this.#absences, isPulled: journal.isPulled }))
       this.#say('gap-unexplained', `a gap (${gap.reason}) from ${spelt(gap.from)} to ${spelt(gap.to)} at ${timeOf(gap.at)}`);
     this.#gaps.push(gap);
     this.#position = gap.to;

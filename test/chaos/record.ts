@@ -55,6 +55,8 @@ export interface Journal {
   readonly entries: readonly Entry[];
   /** Whether it asked for a density. */
   readonly isThinned: boolean;
+  /** Whether it pulls. */
+  readonly isPulled: boolean;
   /** Whether it stayed to the end of the round. */
   readonly isWhole: boolean;
 }

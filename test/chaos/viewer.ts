@@ -89,7 +89,8 @@ export class Viewer {
       const { start, entries } = account;
       account.entries = [];
       account.start = position;
-      return { viewer: this.#wish.name, channel, start, entries, isThinned: this.#wish.density !== undefined, isWhole };
+      const { name, density, transport } = this.#wish;
+      return { viewer: name, channel, start, entries, isThinned: density !== undefined, isPulled: transport === 'pull', isWhole };
     });
   }
 

@@ -53,7 +53,16 @@ const ofConnections: Incident = { what: 'gateway-kill', connections: true, bus: 
 const ofData: Incident = { what: 'redis-lose', connections: false, bus: true, data: true, ...anyTime };
 
 function journalOf(entries: readonly Entry[], more: Partial<Journal> = {}): Journal {
-  return { viewer: 'v', channel: 'c', start: { epoch: first, offset: 0 }, entries, isThinned: false, isWhole: true, ...more };
+  return {
+    viewer: 'v',
+    channel: 'c',
+    start: { epoch: first, offset: 0 },
+    entries,
+    isThinned: false,
+    isPulled: false,
+    isWhole: true,
+    ...more,
+  };
 }
 
 /** The kinds of the faults that the checker finds. */
@@ -210,6 +219,16 @@ describe('what is not promised is no fault', () => {
     const incident = { ...ofBus, to: 1000 };
     const entries = [batch(0, 2), gap(2, 3, { at: 60_000 }), batch(3, 5)];
     expect(kinds({ entries, incidents: [incident] })).toEqual(['gap-unexplained']);
+  });
+
+  test('a reader that pulls learns later of another order, and of nothing else', () => {
+    const incident = { ...ofBus, data: true, to: 1000 };
+    const told = (at: number, reason: string): readonly Entry[] => [batch(0, 2), gap(2, 3, { at, reason }), batch(3, 5)];
+    const journal = { isPulled: true };
+    expect(kinds({ entries: told(45_000, 'epoch'), incidents: [incident], journal })).toEqual([]);
+    expect(kinds({ entries: told(47_000, 'epoch'), incidents: [incident], journal })).toEqual(['gap-unexplained']);
+    expect(kinds({ entries: told(45_000, 'missed'), incidents: [incident], journal })).toEqual(['gap-unexplained']);
+    expect(kinds({ entries: told(45_000, 'epoch'), incidents: [incident] })).toEqual(['gap-unexplained']);
   });
 
   test('an unknown publication that came, or did not', () => {
