@@ -10,6 +10,8 @@ export const heldBytesMax = 8_388_608;
 
 /** Heads in a row that do not know the position's epoch: the last of them is believed. */
 export const unknownHeadsMax = 4;
+/** Heads in a row of an epoch that was left: the last of them is believed. Redis may go back to an earlier master. */
+export const formerHeadsMax = 15;
 /** Wait after a head that is taken for an older one, in milliseconds: as long as a cache may keep it. */
 export const olderHeadWaitMs = 1_000;
 
@@ -134,17 +136,19 @@ export class Follower<B extends PulledSpan> {
   /**
    * Whether a head is taken for an older one, from a cache or another gateway: it is of an epoch that was left, or does
    * not know that of the position, or has only the beginning of its name. The position may come from a gateway that is
-   * ahead. In the end an unknown epoch is believed.
+   * ahead. In the end an unknown epoch is believed, and later one that was left.
    */
   #isOlder({ epoch, earlier }: Head<B>, position: Position): boolean {
     const isKnown = isOrderOf(position, epoch) || (earlier !== undefined && isOrderOf(position, earlier.epoch));
     this.#unknownHeads = isKnown ? 0 : this.#unknownHeads + 1;
-    return !isKnown && (this.#former.has(epoch) || position.epoch.startsWith(epoch) || this.#unknownHeads < unknownHeadsMax);
+    const most = this.#former.has(epoch) ? formerHeadsMax : unknownHeadsMax;
+    return !isKnown && (position.epoch.startsWith(epoch) || this.#unknownHeads < most);
   }
 
   /** Goes on in another epoch. */
   #enter({ epoch, offset, earlier }: Head<B>, position: Position): Position {
     this.#former.add(position.epoch);
+    this.#former.delete(epoch);
     const isJoined = earlier !== undefined && isOrderOf(position, earlier.epoch);
     if (isJoined && position.offset <= earlier.offset) {
       this.#held.push({ kind: 'epoch', epoch, before: earlier });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  formerHeadsMax,
   olderHeadWaitMs,
   unknownHeadsMax,
   Follower,
@@ -128,6 +129,19 @@ test('what waits for the head is bounded in bytes: beyond it is a gap', () => {
         { kind: 'batch', batch: { after: 200, upto: 250 } },
       ]);
   }
+});
+
+test('an epoch that was left is believed in the end: Redis may have gone back to an earlier master', () => {
+  const follower = new Follower<PulledSpan>({ position: { epoch: 'e', offset: 110 } });
+  follower.take(head(112, { epoch: 'f', earlier: { epoch: 'e', offset: 110 } }));
+  expect(follower.position).toEqual({ epoch: 'f', offset: 112 });
+  for (let seen = 1; seen < formerHeadsMax; seen++) expect(follower.take(head(111))).toEqual([]);
+  // A head of the position's own epoch between them: they came from a gateway that lags behind.
+  expect(follower.take(head(113, { epoch: 'f' }))).toMatchObject([{ kind: 'batch' }]);
+  for (let seen = 1; seen < formerHeadsMax; seen++) expect(follower.take(head(111))).toEqual([]);
+  expect(follower.take(head(111))).toMatchObject([{ kind: 'leap', to: { epoch: 'e', offset: 111 } }]);
+  expect(follower.take(head(112))).toMatchObject([{ kind: 'batch' }]);
+  expect(follower.position).toEqual({ epoch: 'e', offset: 112 });
 });
 
 test('a head that is passed over is asked for again after a second, however quiet the channel was', () => {
