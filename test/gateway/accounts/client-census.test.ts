@@ -7,14 +7,15 @@ test('open connections are counted by kind and version, and forgotten with their
   const groups = [
     census.joined({ kind: 'plain' }),
     census.joined({ kind: 'v1' }),
+    census.joined({ kind: 'sse' }),
     census.joined({ kind: 'sdk', version: '1.2.3' }),
     census.joined({ kind: 'sdk', version: '1.2.3' }),
     census.joined({ kind: 'sdk' }),
   ];
-  expect(census.kinds()).toEqual({ sdk: 3, v1: 1, plain: 1 });
+  expect(census.kinds()).toEqual({ sdk: 3, v1: 1, plain: 1, sse: 1 });
   expect(Object.fromEntries(census.versions())).toEqual({ '1.2.3': 2, [otherVersions]: 1 });
   for (const group of groups) census.left(group);
-  expect(census.kinds()).toEqual({ sdk: 0, v1: 0, plain: 0 });
+  expect(census.kinds()).toEqual({ sdk: 0, v1: 0, plain: 0, sse: 0 });
   expect(Object.fromEntries(census.versions())).toEqual({ [otherVersions]: 0 });
 });
 

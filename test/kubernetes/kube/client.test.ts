@@ -95,7 +95,8 @@ test('who may not write is stopped before the request, and may still read', asyn
   const rig = await openRig({ mayWrite: () => false });
   await expect(rig.api.apply(resources.configMap, configMap(rig.namespace, 'one'))).rejects.toMatchObject({ reason: 'NotLeading' });
   expect(rig.proxy.seen()).toHaveLength(0);
-  expect(await rig.api.list(resources.configMap, { namespace: rig.namespace })).not.toHaveLength(0);
+  // Kubernetes itself puts one into each namespace.
+  await expect.poll(async () => await rig.api.list(resources.configMap, { namespace: rig.namespace })).not.toHaveLength(0);
 });
 
 test('a request ends when its time is over, and when its signal says so', async () => {
