@@ -20,8 +20,8 @@ import { RedisServer } from '../support/redis-server.ts';
 /**
  * One gateway with many rooms loses its subscriptions: `node test/bench/resubscribing.ts [--rooms 50000] [--breaks 3]
  * [--cluster]`. Redis, which runs alone or as a Cluster of three masters, ends the connections that subscribe. At that
- * moment every fiftieth channel is published to. Says how long it takes until each room is subscribed to again and its
- * position was read, until the last of these publications is at its member, and what gateway and Redis do for it.
+ * moment every fiftieth channel is published to. Says how long it takes until each room is subscribed to again, with
+ * its position read, and until the last of these publications is at its member. Also says the CPU of both processes.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,

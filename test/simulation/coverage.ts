@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { priorities } from '../../core/publication.ts';
 import type { SimulatedGateway } from './gateway.ts';
-import type { ViewerCounts } from './viewer.ts';
+import { noCounts, type ViewerCounts } from './viewer.ts';
 import type { World } from './world.ts';
 
 /** Rules that worlds meet, each counted where it was carried out. */
@@ -37,17 +37,10 @@ export interface Rules extends ViewerCounts {
 type Expected = Partial<Readonly<Record<keyof Rules, number>>>;
 
 const none: Rules = {
+  ...noCounts,
   worlds: 0,
   joins: 0,
   delivered: 0,
-  moves: 0,
-  resumesRecovered: 0,
-  resumesRefused: 0,
-  stepsToPull: 0,
-  stepsToSocket: 0,
-  segments: 0,
-  cutDown: 0,
-  rewound: 0,
   gapsMissed: 0,
   gapsSlow: 0,
   gapsEpoch: 0,

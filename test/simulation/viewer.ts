@@ -59,6 +59,17 @@ export interface ViewerCounts {
   rewound: number;
 }
 
+export const noCounts: Readonly<ViewerCounts> = {
+  moves: 0,
+  resumesRecovered: 0,
+  resumesRefused: 0,
+  stepsToPull: 0,
+  stepsToSocket: 0,
+  segments: 0,
+  cutDown: 0,
+  rewound: 0,
+};
+
 const backoff: BackoffBounds = { baseMs: 100, capMs: 1_000 };
 /** As long as the SDK keeps both connections of a move, in milliseconds. */
 const moveMsMax = 5_000;
@@ -72,16 +83,7 @@ export class Viewer {
   readonly ledger: Ledger;
   readonly subscription: Subscription;
   readonly #serverClock = new ServerClock();
-  readonly counts: ViewerCounts = {
-    moves: 0,
-    resumesRecovered: 0,
-    resumesRefused: 0,
-    stepsToPull: 0,
-    stepsToSocket: 0,
-    segments: 0,
-    cutDown: 0,
-    rewound: 0,
-  };
+  readonly counts: ViewerCounts = { ...noCounts };
   /** Publications in the frames that arrived, whether new or not. */
   arrived = 0;
   #link: Link | undefined;
