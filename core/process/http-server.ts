@@ -1,7 +1,12 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { limits } from '../limits.ts';
+import { contextOptions } from '../tls/certificate-pair.ts';
+import { Handshakes, type TlsPort } from '../tls/handshakes.ts';
 import { SocketBound } from './socket-bound.ts';
+import { systemClock } from './system-clock.ts';
 
 /** Interval between looks for requests that are too slow, in milliseconds. */
 const connectionsCheckMs = 1_000;
@@ -27,6 +32,8 @@ export interface HttpServerOptions {
   readonly onCrowded?: (socket: Socket) => void;
   /** Size of each socket's buffer, in bytes; absent: the platform's. */
   readonly highWaterMark?: number;
+  /** Absent: the port speaks plain HTTP. */
+  readonly tls?: TlsPort | undefined;
 }
 
 export interface HttpServer {
@@ -40,24 +47,25 @@ export interface HttpServer {
  * 9112 3.2.2).
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { keepAliveMs, headersMs, requestMs, highWaterMark, request: answer, upgrade } = options;
-  const server = createServer(
-    {
-      headersTimeout: headersMs,
-      requestTimeout: requestMs,
-      connectionsCheckingInterval: connectionsCheckMs,
-      keepAliveTimeout: keepAliveMs,
-      keepAliveTimeoutBuffer: keepAliveBufferMs,
-      shouldUpgradeCallback: (request) => upgrade !== undefined && offersWebSocket(request),
-      ...(highWaterMark === undefined ? {} : { highWaterMark }),
-    },
-    (request, response) => {
-      sockets.asked(request.socket, response);
-      takeOriginForm(request);
-      answer(request, response);
-    },
-  );
-  const sockets = new SocketBound({ server, socketsMax: options.socketsMax, onCrowded: options.onCrowded });
+  const { keepAliveMs, headersMs, requestMs, highWaterMark, request: answer, upgrade, tls } = options;
+  const serverOptions = {
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
+    connectionsCheckingInterval: connectionsCheckMs,
+    keepAliveTimeout: keepAliveMs,
+    keepAliveTimeoutBuffer: keepAliveBufferMs,
+    shouldUpgradeCallback: (request: IncomingMessage) => upgrade !== undefined && offersWebSocket(request),
+    ...(highWaterMark === undefined ? {} : { highWaterMark }),
+  };
+  const onRequest: RequestListener = (request, response) => {
+    sockets.asked(request.socket, response);
+    takeOriginForm(request);
+    answer(request, response);
+  };
+  const server = tls === undefined ? createServer(serverOptions, onRequest) : createSecureServer(serverOptions, onRequest, tls);
+  // A socket of TLS counts from the end of its handshake; before that it is one of the handshakes.
+  const opened = tls === undefined ? 'connection' : 'secureConnection';
+  const sockets = new SocketBound({ server, opened, socketsMax: options.socketsMax, onCrowded: options.onCrowded });
   if (upgrade !== undefined)
     server.on('upgrade', (request, socket, head) => {
       sockets.upgraded(request.socket);
@@ -67,13 +75,45 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return { server, sockets };
 }
 
+/** Makes a server whose sockets speak TLS, and then HTTP/1.1. Sockets whose handshake is not done are idle ones. */
+function createSecureServer(options: ServerOptions, onRequest: RequestListener, tls: TlsPort): Server {
+  const { highWaterMark } = options;
+  const server = createTlsServer(
+    {
+      ...options,
+      ...contextOptions(tls.tls.certificate.pair),
+      ALPNProtocols: ['http/1.1'],
+      handshakeTimeout: limits.handshakeTimeoutMs,
+      noDelay: true,
+    },
+    onRequest,
+  );
+  const handshakes = new Handshakes(server, tls, systemClock);
+  if (highWaterMark !== undefined) server.prependListener('secureConnection', (socket) => setMark(socket, highWaterMark));
+  const closeIdle = server.closeIdleConnections.bind(server);
+  server.closeIdleConnections = () => {
+    handshakes.close();
+    closeIdle();
+  };
+  return server;
+}
+
+/**
+ * Sets the size of a socket's buffer, by a private field of the platform: a TLS server has no option for it. Without
+ * that four times as many bytes would wait beside the bounded queue of a connection.
+ */
+function setMark(socket: Socket & { readonly _writableState?: { highWaterMark: number } }, bytes: number): void {
+  if (socket._writableState !== undefined) socket._writableState.highWaterMark = bytes;
+}
+
 /**
  * Whether a request offers WebSocket, alone or among other protocols. Such an offer has no meaning in HTTP/1.0, or with
- * another method than GET (RFC 6455 4.1).
+ * another method than GET (RFC 6455 4.1), or with a body: what follows the head would be no frames.
  */
 function offersWebSocket(request: IncomingMessage): boolean {
   const { method, httpVersionMinor, headers } = request;
   if (method !== 'GET' || httpVersionMinor === 0) return false;
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return false;
   const offered = (headers.upgrade ?? '').split(',').some((protocol) => protocol.trim().toLowerCase() === 'websocket');
   // The WebSocket library only accepts an offer of WebSocket alone.
   if (offered) headers.upgrade = 'websocket';

@@ -4,6 +4,8 @@ import type { ValueSchema } from './settings-values.ts';
 export interface Setting<T> {
   readonly variable: string;
   readonly fallback: string;
+  /** Default of a process whose ports speak TLS, where it is another. */
+  readonly fallbackWithTls?: string;
   readonly accepts: string;
   readonly meaning: string;
   /** Whether the value is secret: no message repeats it, not even about a wrong value. */

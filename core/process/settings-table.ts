@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { previousBusSettings, redisSettings } from './redis-settings.ts';
 import { setting } from './setting.ts';
+import { tlsSettings } from './tls-settings.ts';
 import { traceSettings } from './trace-settings.ts';
 import {
   addressRanges,
@@ -12,6 +13,7 @@ import {
   labels,
   namespaceName,
   namespaceNames,
+  namespacedName,
   objectName,
   origins,
   publicKey,
@@ -55,6 +57,7 @@ export const settingsTable = {
     variable: 'BARRAGE_GATEWAY_CONNECTIONS_MAX',
     fallback: '20000',
     accepts: `1 to ${limits.connectionsMax}`,
+    fallbackWithTls: '8000',
     schema: whole(1, limits.connectionsMax),
     meaning:
       'Connections that one gateway accepts; further ones are answered 503 with Retry-After. Sockets that speak HTTP count too. Beyond the bound each of them gets one answer and is closed.',
@@ -63,9 +66,10 @@ export const settingsTable = {
     variable: 'BARRAGE_GATEWAY_ACCEPTS_PER_SECOND',
     fallback: '2000',
     accepts: '1 to 100000',
+    fallbackWithTls: '200',
     schema: whole(1, 100_000),
     meaning:
-      'New connections that one gateway accepts in a second, a fifth of them at once; further ones are answered 503 with Retry-After. The back-off of clients is computed from it, so all gateways of a pool should have the same value.',
+      'New connections that one gateway accepts in a second, a fifth of them at once; further ones are answered 503 with Retry-After. With TLS also the handshakes that begin in a second; further ones wait for their turn. The back-off of clients is computed from it, so all gateways of a pool should have the same value.',
   }),
   pullRequestsPerSecond: setting({
     variable: 'BARRAGE_PULL_REQUESTS_PER_SECOND',
@@ -80,7 +84,8 @@ export const settingsTable = {
     fallback: '127.0.0.1',
     accepts: 'an IP address or a host name, without a port',
     schema: host,
-    meaning: 'Address on which the publisher listens. Beyond loopback it needs BARRAGE_API_KEYS.',
+    meaning:
+      'Address on which the publisher listens. Beyond loopback it needs BARRAGE_API_KEYS. Without them the all-in-one command makes a key and prints it, unless it shares a Redis or a pool.',
   }),
   publisherPort: setting({
     variable: 'BARRAGE_PUBLISHER_PORT',
@@ -95,7 +100,7 @@ export const settingsTable = {
     accepts: 'empty, or 0 to 65535',
     schema: z.union([z.literal('').transform(() => undefined), whole(0, 65_535)]),
     meaning:
-      "Port for /livez, /readyz, /metrics, /ops and the operator's /admin/v1, on the main port's address. Empty: the first three are on the main port, /ops too if that is on loopback, and there is no /admin/v1.",
+      "Port for /livez, /readyz, /metrics, /ops and the operator's /admin/v1, on the main port's address. Empty: the first three are on the main port, /ops too if that is on loopback, and there is no /admin/v1. This port speaks plain HTTP, also with TLS on the main port.",
   }),
   httpKeepAliveMs: setting({
     variable: 'BARRAGE_HTTP_KEEP_ALIVE_MS',
@@ -113,6 +118,7 @@ export const settingsTable = {
     schema: apiKeys,
     meaning: 'Keys for the publish API; a request must present one of them. Empty: only loopback may publish.',
   }),
+  ...tlsSettings,
   ...redisSettings,
   ...previousBusSettings,
   authUrl: setting({
@@ -299,6 +305,14 @@ export const settingsTable = {
     accepts: 'an image reference',
     schema: z.string().regex(/^\S{1,512}$/),
     meaning: "Image of gateways and publishers, unless a pool's template names another.",
+  }),
+  operatorFirstPool: setting({
+    variable: 'BARRAGE_OPERATOR_FIRST_POOL',
+    fallback: '',
+    accepts: 'empty, or namespace/name of a ConfigMap',
+    schema: namespacedName,
+    meaning:
+      'ConfigMap that asks for a GatewayPool in its namespace, by its key pool.json with metadata (name, labels) and spec. The operator makes the pool when it begins to lead, and changes it when the ConfigMap has changed. The pool is deleted with the ConfigMap. Another pool of that name is left alone. Empty: none.',
   }),
   operatorHost: setting({
     variable: 'BARRAGE_OPERATOR_HOST',

@@ -55,6 +55,8 @@ export const objectName = z
   .string()
   .max(253)
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/);
+/** `namespace/name` of a Kubernetes object; empty: none. */
+export const namespacedName = z.string().regex(/^(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\/[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)?$/);
 
 const hostNamePattern = /^(?=.{1,253}$)\w(?:[\w-]{0,61}\w)?(?:[.]\w(?:[\w-]{0,61}\w)?)*[.]?$/;
 /** Names ending in a number, which the system's resolver takes for addresses. */

@@ -1,6 +1,8 @@
 import type { z } from 'zod';
+import type { Setting } from './setting.ts';
 import { settingsTable } from './settings-table.ts';
 import { messageOf } from './settings-values.ts';
+import { tlsFault } from './tls-settings.ts';
 import { traceFaults } from './trace-settings.ts';
 
 type Table = typeof settingsTable;
@@ -17,8 +19,10 @@ export type SettingsResult =
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): SettingsResult {
   const faults: string[] = [];
   const settings: Record<string, unknown> = {};
-  for (const [name, { variable, fallback, accepts, schema, ...about }] of Object.entries(settingsTable)) {
-    const given = environment[variable] ?? fallback;
+  const hasTls = (environment[settingsTable.tlsCertFile.variable] ?? '').trim() !== '';
+  for (const [name, definition] of Object.entries(settingsTable)) {
+    const { variable, accepts, schema, ...about }: Setting<unknown> = definition;
+    const given = environment[variable] ?? (hasTls ? about.fallbackWithTls : undefined) ?? about.fallback;
     const text = 'isVerbatim' in about ? given : given.trim();
     const result = schema.safeParse(text);
     if (result.success) settings[name] = result.data;
@@ -41,6 +45,7 @@ function contradictionsIn(settings: Settings): readonly string[] {
   return [
     idleFault(settings),
     ...tokenFaults(settings),
+    tlsFault(settings),
     redisFault(settings),
     ...previousBusFaults(settings),
     ...traceFaults(settings),

@@ -6,6 +6,8 @@ export const spareSocketsMax = 256;
 
 interface SocketBoundOptions {
   readonly server: Server;
+  /** The server's event of a new socket that will speak HTTP; a socket of TLS speaks it after its handshake. */
+  readonly opened?: 'connection' | 'secureConnection';
   readonly socketsMax: number;
   readonly onCrowded?: ((socket: Socket) => void) | undefined;
 }
@@ -26,10 +28,10 @@ export class SocketBound {
   /** HTTP sockets, without WebSockets. The socket whose last request began longest ago is first. */
   readonly #http = new Set<Socket>();
 
-  constructor({ server, socketsMax, onCrowded = () => {} }: SocketBoundOptions) {
+  constructor({ server, opened = 'connection', socketsMax, onCrowded = () => {} }: SocketBoundOptions) {
     this.#socketsMax = socketsMax;
     this.#onCrowded = onCrowded;
-    server.on('connection', (socket: Socket) => this.#opened(socket));
+    server.on(opened, (socket: Socket) => this.#opened(socket));
   }
 
   /** Number of open sockets, WebSockets included. */

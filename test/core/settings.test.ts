@@ -198,6 +198,8 @@ test('keys are what a header can carry, names what Kubernetes takes', () => {
   expect(read('BARRAGE_OPERATOR_WATCH_NAMESPACES', 'one, two')).toEqual(['one', 'two']);
   expect(faultsOf({ BARRAGE_OPERATOR_WATCH_NAMESPACES: 'one,Two' })).toHaveLength(1);
   expect(faultsOf({ BARRAGE_OPERATOR_IMAGE: 'barrage latest' })).toHaveLength(1);
+  expect(read('BARRAGE_OPERATOR_FIRST_POOL', 'shows/quickstart')).toBe('shows/quickstart');
+  for (const pool of ['quickstart', 'a/b/c', 'A/b', '/b']) expect(faultsOf({ BARRAGE_OPERATOR_FIRST_POOL: pool }), pool).toHaveLength(1);
 });
 
 test('a setting that is ignored without another one is a fault', () => {
@@ -251,4 +253,21 @@ test('no text of any variable makes reading throw, and no fault tells a secret',
     }),
     { numRuns: 2000 },
   );
+});
+
+test('a certificate and its key belong together; with them a gateway takes fewer connections by default', () => {
+  const pair = { BARRAGE_TLS_CERT_FILE: '/tls.crt', BARRAGE_TLS_KEY_FILE: '/tls.key' };
+  for (const [set, missing] of [Object.keys(pair), Object.keys(pair).toReversed()]) {
+    const read = readSettings({ [set ?? '']: '/file' });
+    expect(read).toMatchObject({ faults: [`${set} needs ${missing}, which is not set: a certificate and its key belong together`] });
+  }
+  const bounds = (variables: Readonly<Record<string, string>>): readonly number[] => {
+    const read = readSettings(variables);
+    return read.kind === 'settings' ? [read.settings.connectionsMax, read.settings.acceptsPerSecond] : [];
+  };
+  expect([bounds({}), bounds(pair)]).toEqual([
+    [20_000, 2_000],
+    [8_000, 200],
+  ]);
+  expect(bounds({ ...pair, BARRAGE_GATEWAY_CONNECTIONS_MAX: '30000' })).toEqual([30_000, 200]);
 });
