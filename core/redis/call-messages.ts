@@ -19,6 +19,7 @@ const connectionCall = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('set-context'), context: z.record(z.string(), z.unknown()) }),
   z.object({ kind: z.literal('set-context-value'), key: z.string(), value: z.unknown() }),
   z.object({ kind: z.literal('reconnect'), transport: z.enum(['websocket', 'sse', 'pull']) }),
+  z.object({ kind: z.literal('close'), reason: z.string() }),
 ]);
 
 const request: z.ZodType<GatewayRequest> = z.discriminatedUnion('method', [

@@ -1,6 +1,7 @@
-import { Redis, ReplyError } from 'ioredis';
+import { ReplyError } from 'ioredis';
 import { withDeadline } from '../bus/deadline.ts';
 import type { RedisNode, RedisPlaces } from './access.ts';
+import { Redis } from './client.ts';
 import { noClusterNode } from './server-answers.ts';
 import type { SingleMaster } from './single-master.ts';
 import { mergeViews, nodeAt, readClusterNodes, sameOwners, type ClusterView } from './slots.ts';

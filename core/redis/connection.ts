@@ -1,5 +1,5 @@
 import { TLSSocket } from 'node:tls';
-import { Redis } from 'ioredis';
+import { Redis } from './client.ts';
 import { backoffMs } from '../backoff.ts';
 import { BusUnavailable, type BusState } from '../bus/bus.ts';
 import type { EndpointOptions } from './access.ts';

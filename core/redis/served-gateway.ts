@@ -56,6 +56,7 @@ export class ServedGateway {
   #answering = 0;
   #hasNumber = true;
   #isInForce = false;
+  #isClosed = false;
 
   /** @param lease the number of the gateway, which it holds */
   constructor(context: CallsContext, server: GatewayServer, lease: GatewayLease) {
@@ -106,6 +107,8 @@ export class ServedGateway {
   /** Settles when requests reach this gateway for the first time. */
   async inForce(): Promise<void> {
     await Promise.all([this.#own.inForce, this.#all.inForce]);
+    // It was given up meanwhile: a report would bring it back.
+    if (this.#isClosed) return;
     this.#isInForce = true;
     this.#report();
   }
@@ -116,6 +119,7 @@ export class ServedGateway {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#stopReporting();
     this.#listen('lost');
     this.#context.masters.remove(this.#context.names.allGateways, this.#all);

@@ -6,7 +6,8 @@ import { BusUnavailable } from '../../core/bus/bus.ts';
 import { isOrderOf } from '../../core/publication.ts';
 import { createRedisBus, type RedisBus } from '../../core/redis/bus.ts';
 import { TestProcess } from '../support/process.ts';
-import { freePort, RedisServer, type DataFate } from '../support/redis-server.ts';
+import { freePort } from '../support/free-port.ts';
+import { RedisServer, type DataFate } from '../support/redis-server.ts';
 import { Load, expectOrderAroundPositions } from './load.ts';
 import { AnsweringGateway, Listener, publication, question, until, untilUp } from './world.ts';
 

@@ -25,6 +25,8 @@ export async function askRedis(door: RedisDoor, words: readonly string[]): Promi
 export async function askRedisAtOnce({ host, port, password, tls }: RedisDoor, commands: readonly (readonly string[])[]): Promise<string> {
   const socket = tls === undefined ? connect({ host, port }) : connectByTls({ host, port, ...tls });
   let reply = '';
+  // TLS can tell a second error, after the wait for the answer has ended with the first.
+  socket.on('error', () => {});
   socket.on('data', (chunk: Buffer) => {
     reply += chunk.toString();
     // A Sentinel knows no QUIT, and says so behind what it was asked.

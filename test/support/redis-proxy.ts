@@ -4,9 +4,15 @@ import { encodeCommand } from './redis-command.ts';
 
 /**
  * What the way to Redis is like. `refused`: connections end, and new ones are refused. `silent`: nothing arrives any
- * more and nothing is lost, as in a network that drops packets: it arrives when the way is open again.
+ * more and nothing is lost, as in a network that drops packets: it arrives when the way is open again. `garbled`, for
+ * TLS: the bus gets a record of TLS that can't be read, and then a reset; on new connections after its handshake.
  */
-export type Way = 'open' | 'refused' | 'silent';
+export type Way = 'open' | 'refused' | 'silent' | 'garbled';
+
+/** An alert of TLS 1.2, without encryption: TLS 1.3 takes none. */
+export const brokenRecord = Buffer.from([21, 3, 3, 0, 2, 2, 50]);
+/** Time from it to the reset, in milliseconds: the bus has read it. */
+const resetAfterMs = 20;
 
 /**
  * Stands between a bus and a real Redis: changes what the server says, says things in the bus's name, or is a bad
@@ -42,7 +48,13 @@ export class RedisProxy {
       const pace = { delayMs: () => proxy.#delayMs, isSilent: () => proxy.#way === 'silent' };
       const link = { upstream, ways: [new Delayed(upstream, pace), new Delayed(socket, pace)] as const };
       proxy.#links.set(socket, link);
-      socket.on('data', (bytes: Buffer) => link.ways[0].push(bytes));
+      let isGreeted = false;
+      socket.on('data', (bytes: Buffer) => {
+        // What follows the client's greeting is sent when the server's has been read.
+        if (isGreeted && proxy.#way === 'garbled') return garble(socket);
+        isGreeted = true;
+        link.ways[0].push(bytes);
+      });
       upstream.on('data', (bytes: Buffer) => link.ways[1].push(Buffer.from(rewrite(bytes.toString('latin1')), 'latin1')));
       upstream.on('error', () => undefined).on('close', () => socket.destroy());
       socket
@@ -64,6 +76,7 @@ export class RedisProxy {
   become(way: Way): void {
     this.#way = way;
     if (way === 'refused') this.breakAll();
+    if (way === 'garbled') for (const socket of this.#links.keys()) garble(socket);
     if (way === 'open') for (const { ways } of this.#links.values()) for (const each of ways) each.pump();
   }
 
@@ -81,6 +94,11 @@ export class RedisProxy {
     this.#server.close();
     this.breakAll();
   }
+}
+
+function garble(socket: Socket): void {
+  socket.write(brokenRecord);
+  setTimeout(() => socket.resetAndDestroy(), resetAfterMs);
 }
 
 interface Link {

@@ -228,6 +228,17 @@ test('two gateways that hold one number by mistake are counted both, and none of
   expect(table.memberCounts('room:0')).toEqual({ ready: 4, full: 0 });
 });
 
+test('a process that gave up a number and took another has the new one alone, with all that it reports', () => {
+  const table = new ReportTable('listener');
+  table.accept(new RoomReporter(identity).next(rooms(3), plenty), 0);
+  const again = new RoomReporter({ ...identity, number: 7 });
+  table.accept(again.next(rooms(2), plenty), 100);
+  table.accept(again.next(rooms(2, 5), plenty), 200);
+  expect(table.gateways(300)).toEqual([{ number: 7, name: 'gateway-a', condition: 'alive' }]);
+  expect([0, 1, 2].map((room) => table.memberCounts(`room:${room}`).ready)).toEqual([5, 5, 0]);
+  expect(table.channels).toBe(2);
+});
+
 test('a process takes no notice of its own reports', () => {
   const table = new ReportTable('first');
   table.accept(new RoomReporter(identity).next(rooms(1), plenty), 0);
