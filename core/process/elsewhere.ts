@@ -3,21 +3,26 @@ import { Worker } from 'node:worker_threads';
 const deadlineMs = 10_000;
 const megabytesMax = 256;
 
+/** What came of work elsewhere. `isPassing`: the same input may be read at another time. */
+export type Elsewhere<Output> =
+  | { readonly kind: 'done'; readonly output: Output }
+  | { readonly kind: 'failed'; readonly fault: string; readonly isPassing?: boolean };
+
 /**
  * Runs a worker script on an input, so that long work does not hold up the event loop. Resolves with the first message
- * that it posts. `fault` says in words why there is none: more than 10 s, more memory than any honest input needs, or
- * an abort by `signal`.
+ * that it posts. `fault` says in words why there is none: more than 10 s, more memory than any honest input needs, an
+ * abort by `signal`, or no thread. Never rejects.
  */
-export function runElsewhere<Output>(
-  script: URL,
-  input: unknown,
-  signal?: AbortSignal,
-): Promise<{ readonly kind: 'done'; readonly output: Output } | { readonly kind: 'failed'; readonly fault: string }> {
+export function runElsewhere<Output>(script: URL, input: unknown, signal?: AbortSignal): Promise<Elsewhere<Output>> {
   return new Promise((resolve) => {
-    const worker = new Worker(script, { workerData: input, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: megabytesMax } });
-    const end = (
-      result: { readonly kind: 'done'; readonly output: Output } | { readonly kind: 'failed'; readonly fault: string },
-    ): void => {
+    let worker: Worker;
+    try {
+      worker = new Worker(script, { workerData: input, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: megabytesMax } });
+    } catch (error) {
+      // A pod at its bound of processes and threads gets none; what runs goes on.
+      return resolve({ kind: 'failed', fault: `no thread can be had to read it: ${String(error)}`, isPassing: true });
+    }
+    const end = (result: Elsewhere<Output>): void => {
       clearTimeout(deadline);
       signal?.removeEventListener('abort', giveUp);
       void worker.terminate();

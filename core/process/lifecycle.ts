@@ -56,8 +56,12 @@ export function readCommandLine(part: string, about: string, words: readonly str
  * status 2), and starts (a failure is exit status 1). At SIGTERM or SIGINT it closes everything and lets the event loop
  * empty (exit status 0). Another signal hastens it.
  *
+ * Signals are heard before the start: a process may have clients before all of it has started, and one with the number
+ * 1 in a container would never notice a signal that it does not hear. One that comes during the start closes what has
+ * started then.
+ *
  * Remaining work is cut off 9.5 s after the signal, or after `closeMsMax` of the process. A longer drain gets 4.5 s
- * after its end, and a hastened process 4.5 s.
+ * after its end, and a hastened process 4.5 s. A start that lasts is cut off 9.5 s after the signal, too.
  */
 export async function runProcess(part: string, { about, start, faultsOf = () => [] }: Runnable): Promise<void> {
   const line = readCommandLine(part, about, process.argv.slice(2));
@@ -83,36 +87,43 @@ export async function runProcess(part: string, { about, start, faultsOf = () => 
   const logger = await createProcessLogger({ part, level: read.settings.logLevel });
   const journal = processJournal(logger);
   for (const variable of misspelt) journal.write('setting-unknown', { variable });
-  let running: Running;
+  const cutOffAfter = (milliseconds: number): NodeJS.Timeout => {
+    const cutOff = (): void => {
+      journal.write('work-cut-off');
+      process.exit(0);
+    };
+    return setTimeout(cutOff, milliseconds).unref();
+  };
+  let running: Running | undefined;
+  let leavingSince: number | undefined;
+  let startCutOff: NodeJS.Timeout | undefined;
+  const close = (started: Running): void => {
+    clearTimeout(startCutOff);
+    cutOffAfter(Math.max(leaveMsMax, read.settings.drainMs + closeMsMax, started.closeMsMax ?? 0));
+    started.close().catch((error: unknown) => journal.write('closing-failed', { err: error }));
+  };
+  const leave = (signal: string): void => {
+    const now = performance.now();
+    if (leavingSince === undefined) {
+      leavingSince = now;
+      journal.write('leaving', { signal });
+      if (running === undefined) startCutOff = cutOffAfter(leaveMsMax);
+      else close(running);
+    } else if (now - leavingSince > echoMsMax) {
+      journal.write('leaving-hastened', { signal });
+      cutOffAfter(closeMsMax);
+      running?.hasten?.();
+    }
+  };
+  process.on('SIGTERM', leave);
+  process.on('SIGINT', leave);
   try {
     running = await start(read.settings, logger);
   } catch (error) {
     process.stderr.write(`${part}: ${startFault(error)}\n`);
     process.exit(1);
   }
-  const cutOffAfter = (milliseconds: number): void => {
-    const cutOff = (): void => {
-      journal.write('work-cut-off');
-      process.exit(0);
-    };
-    setTimeout(cutOff, milliseconds).unref();
-  };
-  let leavingSince: number | undefined;
-  const leave = (signal: string): void => {
-    const now = performance.now();
-    if (leavingSince === undefined) {
-      leavingSince = now;
-      journal.write('leaving', { signal });
-      cutOffAfter(Math.max(leaveMsMax, read.settings.drainMs + closeMsMax, running.closeMsMax ?? 0));
-      running.close().catch((error: unknown) => journal.write('closing-failed', { err: error }));
-    } else if (now - leavingSince > echoMsMax) {
-      journal.write('leaving-hastened', { signal });
-      cutOffAfter(closeMsMax);
-      running.hasten?.();
-    }
-  };
-  process.on('SIGTERM', leave);
-  process.on('SIGINT', leave);
+  if (leavingSince !== undefined) close(running);
 }
 
 function checked(read: SettingsResult, faultsOf: (settings: Settings) => readonly string[]): SettingsResult {

@@ -17,6 +17,12 @@ export const processLines = {
     message: 'the policy file can not be used: the policies that were in force stay',
     fields: ['file', 'faults'],
   },
+  'certificate-taken': { level: 'info', message: 'this certificate is shown to clients', fields: ['file', 'subject', 'endsAt'] },
+  'certificate-refused': {
+    level: 'error',
+    message: 'the certificate can not be used: the one in force stays',
+    fields: ['file', 'keyFile', 'reason', 'endsAt'],
+  },
   'pool-document-taken': { level: 'info', message: 'a pool document is in force', fields: ['epoch', 'gateways', 'policiesHash'] },
   'policies-of-other-version': {
     level: 'warn',

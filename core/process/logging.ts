@@ -6,6 +6,9 @@ export type { Logger } from 'pino';
 /** File descriptor of the log: standard error. Standard output is for people and pipes. */
 const standardError = 2;
 
+/** Most characters of lines that wait while standard error can't be written; further lines are lost. */
+const waitingCharactersMax = 1_048_576;
+
 interface LoggerOptions {
   /** The kind of process, in the field `part`. */
   readonly part: string;
@@ -17,7 +20,7 @@ interface LoggerOptions {
  * are never logged. Every line is written before the call returns, so none is lost when the process ends.
  * @param to default: standard error
  */
-export function createLogger({ part, level }: LoggerOptions, to: DestinationStream = pino.destination(standardError)): Logger {
+export function createLogger({ part, level }: LoggerOptions, to: DestinationStream = toStandardError()): Logger {
   return pino(
     {
       level,
@@ -29,6 +32,13 @@ export function createLogger({ part, level }: LoggerOptions, to: DestinationStre
     },
     to,
   );
+}
+
+/** Writes lines at once. A full disk ends no process that serves: its lines wait for room, within their bound. */
+function toStandardError(): DestinationStream {
+  const destination = pino.destination({ dest: standardError, sync: true, maxLength: waitingCharactersMax });
+  destination.on('error', () => {});
+  return destination;
 }
 
 /**

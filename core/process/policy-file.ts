@@ -89,14 +89,17 @@ async function readSteadyContent(path: string, clock: Pick<Clock, 'after'>): Pro
   return content;
 }
 
+/** `isPassing`: the same content may be read at another time. */
+type PolicyRead = PolicyTextRead & { readonly isPassing?: boolean };
+
 /**
  * Parses in a thread of its own: a file at its bound takes a second or more, in which a gateway would send nothing.
  * `signal` aborts it.
  */
-async function readPolicies(content: Content, signal?: AbortSignal): Promise<PolicyTextRead> {
+async function readPolicies(content: Content, signal?: AbortSignal): Promise<PolicyRead> {
   if (content.kind === 'unreadable') return faults([content.fault]);
   const parsed = await runElsewhere<PolicyTextRead>(new URL('./policy-text-worker.ts', import.meta.url), content.text, signal);
-  return parsed.kind === 'done' ? parsed.output : faults([parsed.fault]);
+  return parsed.kind === 'done' ? parsed.output : { ...faults([parsed.fault]), isPassing: parsed.isPassing === true };
 }
 
 function lines(faultLines: readonly string[]): string {
@@ -175,8 +178,10 @@ class WatchedPolicyFile implements PolicyFile {
     if (!this.#closed.signal.aborted) this.#take(content, read);
   }
 
-  #take(content: Content, read: PolicyTextRead): void {
-    this.#content = content;
+  #take(content: Content, read: PolicyRead): void {
+    // After a passing fault the next look reads it again. It is told once.
+    if (read.isPassing === true && !this.#valid) return;
+    if (read.isPassing !== true) this.#content = content;
     if (read.kind === 'faults') {
       this.#valid = false;
       this.#journal.write('policy-file-refused', { file: this.#path, faults: read.faults });
