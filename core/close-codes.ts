@@ -1,9 +1,12 @@
+/** The code of a connection that was closed in order. */
+export const normalClosure = 1000;
+
 /**
  * Close codes of gateways. 1000–1999 are RFC 6455's. After 4000–4499 the client may come back; after 4500–4999 it may
  * not. No close code is written elsewhere. `closeBecause` replaces the table's reason with a more exact one.
  */
 export const closeCodes = {
-  normal: { code: 1000, reason: 'closed', reconnect: false },
+  normal: { code: normalClosure, reason: 'closed', reconnect: false },
   /** A drain: another gateway is ready. It moves plain clients too. */
   goingAway: { code: 1012, reason: 'the gateway is leaving, come back', reconnect: true },
   overloaded: { code: 1013, reason: 'the gateway is full, come back later', reconnect: true },
@@ -37,7 +40,7 @@ export function closeBecause({ code, reconnect }: CloseCode, reason: string, log
   return { code, reason: cutReason(reason.toWellFormed()), reconnect, ...(logged === undefined ? {} : { logged }) };
 }
 
-const utf8 = new TextEncoder();
+const utf8 = /* @__PURE__ */ new TextEncoder();
 const cutMark = '…';
 
 function cutReason(reason: string): string {
@@ -59,4 +62,4 @@ export function reconnectsAfter(code: number): boolean {
 }
 
 // 1002, 1003, 1007, 1008, 1009 and 1010 mean that this client breaks the protocol; it would do so again.
-const neverAgain = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
+const neverAgain = new Set([normalClosure, 1002, 1003, 1007, 1008, 1009, 1010]);

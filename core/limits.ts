@@ -147,6 +147,8 @@ export const limits = {
   subscriberStallMsMin: 10_000,
   /** Longest wait for a complete WebSocket upgrade request, in milliseconds. */
   handshakeTimeoutMs: 10_000,
+  /** Most sockets of one port whose TLS handshake is not done: silent ones, those that wait, and those under way. */
+  tlsHandshakesMax: 4_096,
   /** Longest wait for the auth webhook, in milliseconds. */
   authTimeoutMs: 3_000,
   /** Longest merge window of a room in an overloaded process, in milliseconds. */

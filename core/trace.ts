@@ -5,10 +5,11 @@ export type SpanKind = 'server' | 'client' | 'producer' | 'consumer' | 'internal
 export const spanTable = {
   'POST /v1/mesh/publish': { kind: 'server', about: 'A request to publish by HTTP, from its head to its answer.' },
   'POST /v1/mesh/send': { kind: 'server', about: 'A request by HTTP to send to one client.' },
+  'POST /v1/conn/call': { kind: 'server', about: 'A request by HTTP to change one client, or to end its connection.' },
   'POST /v1/publish': { kind: 'server', about: 'A request to publish many publications, from its head to its answer.' },
   'mesh.publish': { kind: 'server', about: 'A request to publish by the WebSocket API.' },
   'mesh.send': { kind: 'server', about: 'A request by the WebSocket API to send to one client.' },
-  'conn.call': { kind: 'server', about: "A request to change one client's subscriptions or context." },
+  'conn.call': { kind: 'server', about: "A request to change one client's subscriptions or context, or to end its connection." },
   'client publish': { kind: 'server', about: 'A `publish` command of a barrage.v1 client, on its gateway.' },
   append: { kind: 'producer', about: 'The append to the channel log. Its part before `bus` is the wait for the batch before it.' },
   bus: { kind: 'client', about: "One batch's round trip to Redis. Absent on a memory bus, where it is a function call." },

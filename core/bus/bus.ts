@@ -189,7 +189,9 @@ export type ConnectionCall =
   | { readonly kind: 'set-context'; readonly context: Readonly<Record<string, unknown>> }
   | { readonly kind: 'set-context-value'; readonly key: string; readonly value: unknown }
   /** Ours: the client is asked to come back over another transport. */
-  | { readonly kind: 'reconnect'; readonly transport: 'websocket' | 'sse' | 'pull' };
+  | { readonly kind: 'reconnect'; readonly transport: 'websocket' | 'sse' | 'pull' }
+  /** Ours: the connection is ended for good, with a reason for the client. */
+  | { readonly kind: 'close'; readonly reason: string };
 
 export type GatewayReply =
   | { readonly kind: 'done' }

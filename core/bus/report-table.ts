@@ -131,6 +131,11 @@ export class ReportTable {
 
   #heard({ header }: ReportReader, now: number): ReportedGateway {
     let gateway = this.#gateways.get(header.life);
+    // A process whose number was not in force in time takes another one, and reports from the beginning.
+    if (gateway !== undefined && gateway.number !== header.gateway) {
+      this.#forget(gateway);
+      gateway = undefined;
+    }
     if (gateway === undefined) {
       gateway = {
         number: header.gateway,
