@@ -2,8 +2,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { AdminStatus } from '../core/pool/admin-status.ts';
-import { BusUnavailable, type Bus } from '../core/bus/bus.ts';
-import { ClientIds } from '../core/client-id.ts';
+import type { Bus, GatewayServer } from '../core/bus/bus.ts';
 import { limits } from '../core/limits.ts';
 import type { AdminSources } from '../core/process/admin.ts';
 import type { AdminApiParts } from '../core/process/admin-api.ts';
@@ -12,6 +11,7 @@ import { listen } from '../core/process/lifecycle.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { Pool } from '../core/process/pool.ts';
+import type { Tls } from '../core/tls/tls.ts';
 import type { Settings } from '../core/process/settings.ts';
 import type { Policies } from '../core/policy/policy.ts';
 import { plainEncoding } from './encoding/encodings.ts';
@@ -20,9 +20,11 @@ import { authenticatorOf } from './identity/authenticator.ts';
 import { ClientPublishing } from './commands/client-publishing.ts';
 import type { ConnectState } from './moving/connect-answer.ts';
 import type { Connection } from './connections/connection.ts';
+import { clientsPort } from './connections/clients-port.ts';
 import { OpenConnections, type ClientListener } from './connections/open-connections.ts';
 import { Aging } from './moving/aging.ts';
 import { Drainer } from './moving/drainer.ts';
+import { reachOf } from './moving/reach.ts';
 import { DoneFlushes } from './rooms/done-flushes.ts';
 import { noTracer, type Tracer } from '../core/trace.ts';
 import { FanOut } from './rooms/fan-out.ts';
@@ -30,16 +32,18 @@ import { openClientLog, type ClientLog } from './accounts/client-log.ts';
 import { gatewayJournal, type GatewayJournal } from './accounts/log-lines.ts';
 import { GatewayMetrics } from './accounts/metrics.ts';
 import { MemberCounter } from './commands/member-counter.ts';
+import { GatewayNumber } from './gateway-number.ts';
 import { GatewayOperations } from './operations.ts';
 import { CommandTurns } from './commands/command-turns.ts';
 import { PlainDialect } from './commands/plain-dialect.ts';
 import { PullEndpoint } from './pull/pull-endpoint.ts';
+import { Readiness } from './readiness.ts';
 import { Rooms } from './rooms/rooms.ts';
+import { ScriptEndpoint } from './script/script-endpoint.ts';
 import { Session, type SessionSurroundings } from './commands/session.ts';
 import { FrontDoor } from './connections/front-door.ts';
 import { acceptWebSockets } from './connections/web-sockets.ts';
-import { answerRequest } from './web-requests.ts';
-import type { SparseLog } from '../core/process/sparse-log.ts';
+import { answerRequest, type WebParts } from './web-requests.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { topChannels } from './rooms/top-channels.ts';
 import { helloOf } from './connections/hello.ts';
@@ -65,9 +69,9 @@ export interface GatewayOptions {
   readonly tracer?: Tracer;
   /** Answers the HTTP requests that the gateway itself does not serve. */
   readonly site?: RequestListener;
+  /** Absent: the clients' port speaks plain HTTP. */
+  readonly tls?: Tls | undefined;
 }
-
-const busRetryMs = 500;
 
 /**
  * One process that holds clients' connections: rooms, merging, fan-out. It gets publications from the bus, and answers
@@ -79,22 +83,21 @@ export class Gateway {
   readonly #metrics: GatewayMetrics;
   readonly #rooms: Rooms;
   readonly #pool: Pool;
+  readonly #number: GatewayNumber;
+  readonly #readiness: Readiness;
   readonly #drainer: Drainer;
   readonly #aging: Aging;
   readonly #reception: Reception;
   readonly #load: LoadMeter;
   readonly #door: FrontDoor;
-  readonly #waitingForBus: SparseLog;
   readonly #journal: GatewayJournal;
   readonly #clients: ClientLog;
   readonly #server: Server;
   readonly #surroundings: SessionSurroundings;
-  readonly #pull: PullEndpoint;
+  readonly #documents: Pick<WebParts, 'pull' | 'script'>;
   readonly #streams: StreamEndpoint;
   readonly #answerable: Answerable;
-  #ids: ClientIds | undefined;
   #port = 0;
-  #isLeaving = false;
 
   private constructor(options: GatewayOptions) {
     const { bus, registry, settings, logger, tracer = noTracer } = options;
@@ -111,6 +114,13 @@ export class Gateway {
       fanOutShare: () => this.#rooms.demand,
     });
     this.#journal = gatewayJournal(logger, systemClock);
+    this.#number = new GatewayNumber(this.#journal);
+    this.#readiness = new Readiness({
+      pool: this.#pool,
+      busState: () => bus.state(),
+      hasNumber: () => this.#number.isKnown,
+      isDraining: () => this.#drainer.isDraining,
+    });
     const clients = openClientLog({ logger, registry, clock: systemClock, trustedProxies: settings.trustedProxies });
     this.#clients = clients;
     const fanOut = new FanOut({ clock: systemClock, onSlice: (milliseconds) => this.#metrics.slice(milliseconds) });
@@ -128,7 +138,8 @@ export class Gateway {
       metrics: this.#metrics,
       clock: systemClock,
       times: settings,
-      nextId: () => this.#ids?.next() ?? 0,
+      nextId: () => this.#number.nextId(),
+      reachOf: (handshake) => reachOf(handshake, { document: this.#pool.document, uid: this.#uid }),
       listen: (connection) => this.#listen(connection),
       onLook: (connection) => this.#reception.tell(connection),
     });
@@ -143,14 +154,13 @@ export class Gateway {
     this.#aging = new Aging({
       ...movable,
       settings,
-      isHeld: () => this.#isUnready || this.#reception.isCrowded,
+      isHeld: () => this.#readiness.isUnready || this.#reception.isCrowded,
       random: Math.random,
       onSlice: (milliseconds) => this.#metrics.loopSlice('age', milliseconds),
     });
     const accounts = { metrics: this.#metrics, clients, journal: this.#journal, clock: systemClock };
-    const isUnready = (): boolean => this.#isUnready;
+    const isUnready = (): boolean => this.#readiness.isUnready;
     this.#door = new FrontDoor({ ...accounts, settings, reception: this.#reception, isUnready, random: Math.random });
-    this.#waitingForBus = this.#journal.sparse('bus-awaited');
     this.#load = new LoadMeter({ bytesSent: () => this.#metrics.bytesSent, refused: () => this.#door.refusedForFullness });
     this.#surroundings = {
       rooms: this.#rooms,
@@ -163,15 +173,16 @@ export class Gateway {
     };
     const openStreams = new OpenStreams();
     this.#answerable = { connections: this.#connections.byId, rooms: this.#rooms, hand: (...given) => openStreams.hand(...given) };
-    this.#pull = new PullEndpoint({
+    const pull = new PullEndpoint({
       settings,
       log: bus.log,
-      policies: () => (this.#isWithoutDocument ? undefined : this.#rooms.policies),
+      policies: () => (this.#readiness.isWithoutDocument ? undefined : this.#rooms.policies),
       authenticate: this.#surroundings.authenticate,
       metrics: this.#metrics.pull,
       journal: this.#journal,
       clock: systemClock,
     });
+    this.#documents = { pull, script: new ScriptEndpoint({ requests: this.#metrics.scriptRequests, journal: this.#journal }) };
     this.#streams = new StreamEndpoint({
       connections: this.#connections,
       streams: openStreams,
@@ -182,22 +193,16 @@ export class Gateway {
       onTaken: (socket) => sockets.upgraded(socket),
       random: Math.random,
     });
-    // The socket's own buffer is small: bytes that wait longer are in a queue that a policy bounds.
     const { server, sockets } = createHttpServer({
       request: (request, response) => this.#request(request, response),
       upgrade: acceptWebSockets({
         admit: (request) => this.#door.admit(request),
         open: (encoding, wire, handshake) => this.#connections.open(encoding, wire, handshake),
       }),
-      keepAliveMs: settings.httpKeepAliveMs,
-      headersMs: limits.handshakeTimeoutMs,
-      requestMs: limits.handshakeTimeoutMs,
-      socketsMax: settings.connectionsMax,
+      ...clientsPort({ settings, tls: options.tls, clients }),
       onCrowded: (socket) => this.#door.crowdedOut(socket),
-      highWaterMark: 16_384,
     });
-    this.#server = server;
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    this.#server = server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       if (this.#streams.holds(socket as Socket)) socket.destroy();
       else this.#door.unreadable(error, socket as Socket);
     });
@@ -212,7 +217,7 @@ export class Gateway {
     const gateway = new Gateway(options);
     try {
       gateway.#port = await listen(gateway.#server, { host: options.settings.gatewayHost, port: options.settings.gatewayPort });
-      await gateway.#takeNumber();
+      await gateway.#number.take(options.bus.calls, gateway.#callServer());
     } catch (error) {
       gateway.#connections.close();
       gateway.#aging.close();
@@ -222,29 +227,6 @@ export class Gateway {
       throw error;
     }
     return gateway;
-  }
-
-  /**
-   * Until the bus is there, the gateway is alive but not ready, and accepts no client: a late bus must not restart
-   * gateways.
-   */
-  async #takeNumber(): Promise<void> {
-    if (this.#isLeaving) return;
-    try {
-      const number = await this.#options.bus.calls.serve({
-        name: this.#options.settings.gatewayName,
-        answer: (request, deadlineMs) => answerCall(request, deadlineMs, this.#answerable),
-        rooms: () => this.#rooms.allCounts(),
-        roomCounts: (channel) => this.#rooms.counts(channel),
-      });
-      this.#ids = new ClientIds(number, systemClock.wall());
-    } catch (error) {
-      if (!(error instanceof BusUnavailable)) throw error;
-      this.#waitingForBus.warn(error);
-      setTimeout(() => {
-        this.#takeNumber().catch((fault: unknown) => this.#journal.write('gateway-number-refused', { err: fault }));
-      }, busRetryMs);
-    }
   }
 
   /** The port in use. */
@@ -267,7 +249,7 @@ export class Gateway {
   }
 
   get admin(): AdminSources {
-    return { registry: this.#options.registry, waitingFor: () => this.#waitingFor() };
+    return { registry: this.#options.registry, waitingFor: () => this.#readiness.waitingFor };
   }
 
   setPolicies(policies: Policies): void {
@@ -291,7 +273,8 @@ export class Gateway {
    * time of the settings, and serves them meanwhile.
    */
   async close(): Promise<void> {
-    this.#isLeaving = true;
+    this.#readiness.leave();
+    this.#number.giveUp();
     const { drainMs: withinMs, drainConnectionsPerSecond: connectionsPerSecond } = this.#options.settings;
     await this.#drainer.finish({ withinMs, connectionsPerSecond });
     this.#connections.close();
@@ -320,8 +303,18 @@ export class Gateway {
     return podUid === '' ? gatewayName : podUid;
   }
 
+  /** The gateway as the bus calls it. */
+  #callServer(): GatewayServer {
+    return {
+      name: this.#options.settings.gatewayName,
+      answer: (request, deadlineMs) => answerCall(request, deadlineMs, this.#answerable),
+      rooms: () => this.#rooms.allCounts(),
+      roomCounts: (channel) => this.#rooms.counts(channel),
+    };
+  }
+
   #status(): AdminStatus {
-    const waitingFor = this.#waitingFor();
+    const { waitingFor } = this.#readiness;
     return {
       role: 'gateway',
       name: this.#options.settings.gatewayName,
@@ -341,15 +334,6 @@ export class Gateway {
     };
   }
 
-  get #isUnready(): boolean {
-    return this.#isLeaving || this.#drainer.isDraining || this.#isWithoutDocument || this.#ids === undefined;
-  }
-
-  /** Before the first document the policies are unknown: no subscription can be judged. */
-  get #isWithoutDocument(): boolean {
-    return this.#pool.publicKeyPem !== '' && this.#pool.document === undefined;
-  }
-
   #poolChanged(): void {
     const { document } = this.#pool;
     if (document === undefined) return;
@@ -357,32 +341,22 @@ export class Gateway {
     this.setPolicies(this.#pool.policies);
   }
 
-  #waitingFor(): readonly string[] {
-    const state = this.#options.bus.state();
-    return [
-      ...(this.#isLeaving ? ['nothing: this gateway is leaving'] : []),
-      ...(this.#drainer.isDraining && !this.#isLeaving ? ['nothing: this gateway is draining'] : []),
-      ...(this.#isWithoutDocument ? ['a pool document'] : []),
-      ...(this.#ids === undefined ? ['a gateway number'] : []),
-      ...(state.up ? [] : [`the bus: ${state.reason}`]),
-    ];
-  }
-
   #request(request: IncomingMessage, response: ServerResponse): void {
     const { settings, site } = this.#options;
     const admin = settings.adminPort === undefined ? this.admin : undefined;
-    answerRequest(request, response, { admin, connectState: () => this.#connectState, pull: this.#pull, streams: this.#streams, site });
+    answerRequest(request, response, { ...this.#documents, admin, connectState: () => this.#connectState, streams: this.#streams, site });
   }
 
   get #connectState(): ConnectState {
-    const { placement, epoch } = this.#pool;
-    const { dialBackoff: backoff, isFull, isCrowded } = this.#reception;
-    return { placement, epoch, backoff, isFull, isCrowded: this.#isUnready || isCrowded, uid: this.#uid, policies: this.#rooms.policies };
+    const { placement, epoch, document } = this.#pool;
+    const { dialBackoff: backoff, isFull, isCrowded: isRefusing } = this.#reception;
+    const isCrowded = this.#readiness.isUnready || isRefusing;
+    const parts = { placement, epoch, document, backoff, isFull, isCrowded };
+    return { ...parts, uid: this.#uid, policies: this.#rooms.policies, pages: this.#door.pages };
   }
 
   #listen(connection: Connection): ClientListener {
-    const isPlain = connection.encoding === plainEncoding;
-    const dialect = isPlain ? new PlainDialect(connection, this.#surroundings) : new V1Dialect(connection, this.#surroundings);
+    const dialect = new (connection.encoding === plainEncoding ? PlainDialect : V1Dialect)(connection, this.#surroundings);
     this.#greet(connection);
     return new Session(connection, dialect, this.#surroundings);
   }

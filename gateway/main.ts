@@ -13,6 +13,7 @@ import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { createPoolBus } from '../core/redis/pool-bus.ts';
 import { startTracing } from '../core/process/tracing.ts';
 import { systemClock } from '../core/process/system-clock.ts';
+import { openTls } from '../core/tls/tls.ts';
 import { BusOperations } from '../ops/bus-operations.ts';
 import { LatePage } from '../ops/late-page.ts';
 import { OperationsPage } from '../ops/operations-page.ts';
@@ -29,7 +30,8 @@ await runProcess('gateway', { about, faultsOf, start });
 function faultsOf(settings: Settings): readonly string[] {
   const withoutRedis =
     'BARRAGE_REDIS_URL is not set. A gateway of its own gets its publications through Redis: set it to redis://HOST:PORT, the same for ' +
-    'publishers and gateways. To try everything in one process without Redis, run npm start.';
+    'publishers and gateways. To try everything in one process without Redis, run npm start, or ' +
+    'the command standalone of the image.';
   return [...(settings.redisUrl === '' ? [withoutRedis] : []), ...poolSettingsFaults(settings)];
 }
 
@@ -47,11 +49,12 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const policies = policyFile?.policies() ?? new Policies([]);
   const traces = { part: 'gateway', instance: settings.gatewayName, sampler: 'parentbased_traceidratio' } as const;
   const { tracer, close: endTracing } = await startTracing({ settings, ...traces, registry, logger });
+  const tls = await openTls(settings, { registry, logger });
   const pages = new LatePage();
   const site: RequestListener = (request, response) => {
     if (!pages.answer(request, response)) askForWebSocket(response);
   };
-  const gateway = await Gateway.start({ settings, ...poolBus, policies, pool, registry, logger, tracer, site });
+  const gateway = await Gateway.start({ settings, ...poolBus, policies, pool, registry, logger, tracer, site, tls });
   const { gatewayHost: host, adminPort } = settings;
   const reader = new RegistryReader(registry);
   const source = new ProcessOperations({
@@ -81,6 +84,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
       poolFolder?.close();
       await bus.close();
       await admin?.close();
+      tls?.certificate.close();
       await endTracing();
     },
     hasten: () => gateway.hasten(),

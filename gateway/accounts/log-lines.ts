@@ -42,6 +42,7 @@ export const gatewayLines = {
   },
   'command-failed': { level: 'error', message: 'a command failed', fields: ['connection', 'user', 'err'] },
   'pull-failed': { level: 'error', message: 'a head or a segment could not be made', fields: ['channel', 'err'] },
+  'script-failed': { level: 'error', message: 'the client for browsers can not be served', fields: ['err'] },
   'stream-failed': { level: 'error', message: 'a request for an event stream failed', fields: ['err'] },
   'handshake-refused': {
     level: 'debug',

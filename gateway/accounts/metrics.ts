@@ -65,6 +65,7 @@ export class GatewayMetrics {
   readonly commands: Counter<'result'>;
   readonly refusedRooms: Counter<'reason'>;
   readonly counts: Counter<'result'>;
+  readonly scriptRequests: Counter<'result'>;
   #framesSent = 0;
   #bytesSent = 0;
   #received = 0;
@@ -122,6 +123,13 @@ export class GatewayMetrics {
       registers,
     });
     for (const result of holeResults) this.holesClosed.inc({ result }, 0);
+    this.scriptRequests = new Counter({
+      name: 'barrage_gateway_script_requests_total',
+      help: 'Requests for the client for browsers (`/barrage.js`) by result: `sent`, `unchanged` (304), `missing` (404: a version that this gateway does not have, or it was not built).',
+      labelNames: ['result'],
+      registers,
+    });
+    for (const result of ['sent', 'unchanged', 'missing']) this.scriptRequests.inc({ result }, 0);
     this.resumes = new Counter({
       name: 'barrage_gateway_resumes_total',
       help: 'Subscribes with a position (`since`) by result: `recovered` (nothing was missed, or all of it was given), or `lost` (the client has a gap).',

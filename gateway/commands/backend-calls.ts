@@ -1,5 +1,6 @@
 import type { ConnectionCall, GatewayReply, GatewayRequest } from '../../core/bus/bus.ts';
 import { channelNameFault } from '../../core/channel.ts';
+import { closeBecause, closeCodes } from '../../core/close-codes.ts';
 import { limits } from '../../core/limits.ts';
 import type { Connection } from '../connections/connection.ts';
 import { identify } from '../connections/standing.ts';
@@ -68,6 +69,9 @@ async function callConnection(connection: Connection, call: ConnectionCall, room
       connection.tell({ type: 'reconnect', afterMs: 0, transport: call.transport });
       return done;
     }
+    case 'close':
+      connection.close(closeBecause(closeCodes.forbidden, call.reason));
+      return done;
     case 'set-context':
       return setContext({ connection, context: call.context, uid: call.context['uid'], rooms });
     case 'set-context-value':

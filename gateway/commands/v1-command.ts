@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { channelNameFault } from '../../core/channel.ts';
 import { keyFault } from '../../core/idempotency-key.ts';
+import { issueWords } from '../../core/issue-words.ts';
 import { parseJsonObject } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import type { Command, CommandError } from '../../core/protocol/barrage-v1.ts';
@@ -96,8 +97,10 @@ export function parseCommand(text: string): ParsedCommand {
       error: { code: 'unknown_op', message: `op must be one of ${Object.keys(commands).join(', ')}`, retry: false },
     };
   }
-  const result = commands[op as Command['op']].safeParse(parsed.value);
+  const result = commands[op as Command['op']].safeParse(parsed.value, { error: issueWords });
   if (result.success) return { kind: 'command', command: result.data };
-  const message = result.error.issues.map((issue) => `${issue.path.join('.') || 'command'}: ${issue.message}`).join('; ');
+  const message = result.error.issues
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
+    .join('; ');
   return { kind: 'error', id: given, error: { code: 'bad_request', message: message.slice(0, 500), retry: false } };
 }

@@ -20,15 +20,8 @@ export interface AdmissionRequest {
   readonly origin: string | undefined;
 }
 
-export interface AdmissionState {
-  readonly connections: number;
-  readonly connectionsMax: number;
-  /** Whether the gateway takes one more connection in this second. */
-  readonly hasRoom: boolean;
-  /** Time within which a temporarily refused client is to come back, in milliseconds. */
-  readonly retryWithinMs: number;
-  /** The gateway has not started wholly, or is leaving. */
-  readonly isUnready: boolean;
+/** What decides which pages of browsers may connect. */
+export interface PageRules {
   /**
    * The gateway is bound to loopback. Any web page can reach such an address, so the Host must be loopback too (against
    * DNS rebinding).
@@ -38,24 +31,41 @@ export interface AdmissionState {
   readonly origins: readonly string[];
 }
 
+export interface AdmissionState extends PageRules {
+  readonly connections: number;
+  readonly connectionsMax: number;
+  /** Whether the gateway takes one more connection in this second. */
+  readonly hasRoom: boolean;
+  /** Time within which a temporarily refused client is to come back, in milliseconds. */
+  readonly retryWithinMs: number;
+  /** The gateway has not started wholly, or is leaving. */
+  readonly isUnready: boolean;
+}
+
+/** Why a page, or the host of a request, is refused whatever else is so; `undefined` where it may connect. */
+export function pageRefusal(
+  request: AdmissionRequest,
+  rules: PageRules,
+): { readonly reason: 'host' | 'origin'; readonly message: string } | undefined {
+  if (rules.isLoopback && !isLoopbackHostHeader(request.host))
+    return { reason: 'host', message: 'this gateway listens on loopback only: connect to localhost, or set BARRAGE_GATEWAY_HOST' };
+  if (isOriginAllowed(request, rules)) return undefined;
+  return { reason: 'origin', message: `pages of ${shownOrigin(request.origin)} may not connect: add that origin to ${originSetting}` };
+}
+
+/** Most characters of an origin that a refusal repeats. */
+const shownCharactersMax = 100;
+
+/** An `Origin` header as a list of origins would have it, cut. */
+export function shownOrigin(header: string = ''): string {
+  const origin = originOfHeader(header) ?? header;
+  return origin.length > shownCharactersMax ? `${origin.slice(0, shownCharactersMax)}…` : origin;
+}
+
 /** Decides on one upgrade request. `random` in [0, 1) spreads the return of temporarily refused clients. */
 export function admit(request: AdmissionRequest, state: AdmissionState, random: number): Admission {
-  if (state.isLoopback && !isLoopbackHostHeader(request.host)) {
-    return {
-      kind: 'refused',
-      status: 403,
-      reason: 'host',
-      message: 'this gateway listens on loopback only: connect to localhost, or set BARRAGE_GATEWAY_HOST',
-    };
-  }
-  if (!isOriginAllowed(request, state)) {
-    return {
-      kind: 'refused',
-      status: 403,
-      reason: 'origin',
-      message: `pages of this origin may not connect: add it to ${originSetting}`,
-    };
-  }
+  const stranger = pageRefusal(request, state);
+  if (stranger !== undefined) return { kind: 'refused', status: 403, ...stranger };
   const retryAfterSeconds = Math.max(1, Math.ceil((random * state.retryWithinMs) / 1000));
   if (state.isUnready)
     return {
@@ -91,7 +101,7 @@ export function admit(request: AdmissionRequest, state: AdmissionState, random: 
  * `Host` of a request is the page's DNS name, so it proves nothing of a page whose name was rebound to this address. A
  * page of this machine proves itself by its loopback origin, which no other page has.
  */
-function isOriginAllowed({ origin: header, host }: AdmissionRequest, { origins, isLoopback }: AdmissionState): boolean {
+function isOriginAllowed({ origin: header, host }: AdmissionRequest, { origins, isLoopback }: PageRules): boolean {
   if (header === undefined || origins.includes('*')) return true;
   const origin = originOfHeader(header);
   if (origin === undefined) return false;

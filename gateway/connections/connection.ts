@@ -16,6 +16,17 @@ export interface Wire {
   terminate(): void;
 }
 
+/** The addresses of gateways to which a client can be sent. */
+export interface Reach {
+  /** Addresses of pods and nodes that it can reach: none, those of this machine, or all. */
+  readonly direct: 'none' | 'loopback' | 'all';
+  /** Whether its way is encrypted: it goes to no URL that is not. */
+  readonly isEncrypted: boolean;
+}
+
+/** The reach of a client of whose way nothing is known: URLs by names alone. */
+const unknownReach: Reach = { direct: 'none', isEncrypted: false };
+
 const tooManyReplies = closeBecause(
   closeCodes.slow,
   `too slow: more than ${limits.controlQueueBytesMax} bytes of replies and notices wait for this connection`,
@@ -75,6 +86,8 @@ export class Connection implements Subscriber {
    * `undefined` = never, or it was told.
    */
   agedAt: number | undefined;
+  /** The addresses to which a drain can send the client. */
+  reach: Reach = unknownReach;
 
   constructor(options: {
     readonly id: number;

@@ -6,7 +6,7 @@ import type { Settings } from '../../core/process/settings.ts';
 import type { ClientLog } from '../accounts/client-log.ts';
 import type { GatewayJournal } from '../accounts/log-lines.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
-import type { Admission } from './admission.ts';
+import type { Admission, PageRules } from './admission.ts';
 import type { Reception } from './reception.ts';
 import { RefusedPages } from './refused-pages.ts';
 import { refuseRequest } from './web-sockets.ts';
@@ -27,13 +27,15 @@ export interface FrontDoorOptions {
 /** Admits requests for connections, of any transport; counts and logs those that are refused. */
 export class FrontDoor {
   readonly #options: FrontDoorOptions;
-  readonly #isLoopback: boolean;
+  /** Which pages may connect. */
+  readonly pages: PageRules;
   readonly #refusedPages: RefusedPages;
   #refusedForFullness = 0;
 
   constructor(options: FrontDoorOptions) {
     this.#options = options;
-    this.#isLoopback = isLoopbackHost(options.settings.gatewayHost);
+    const { gatewayHost, gatewayOrigins: origins } = options.settings;
+    this.pages = { isLoopback: isLoopbackHost(gatewayHost), origins };
     this.#refusedPages = new RefusedPages(options);
   }
 
@@ -43,10 +45,9 @@ export class FrontDoor {
   }
 
   admit(request: IncomingMessage): Admission {
-    const { settings, reception, clients, isUnready, random } = this.#options;
+    const { reception, clients, isUnready, random } = this.#options;
     const { host, origin } = request.headers;
-    const state = { isUnready: isUnready(), isLoopback: this.#isLoopback, origins: settings.gatewayOrigins };
-    const admission = reception.admit({ host, origin }, state, random());
+    const admission = reception.admit({ host, origin }, { ...this.pages, isUnready: isUnready() }, random());
     if (admission.kind === 'admitted') return admission;
     const { reason } = admission;
     this.#countRefusal(reason);

@@ -6,7 +6,7 @@ import type { Handshake } from '../accounts/client-log.ts';
 import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { clientOf, type Offer } from './client-of.ts';
-import { Connection, type OwnLines, type Wire } from './connection.ts';
+import { Connection, type OwnLines, type Reach, type Wire } from './connection.ts';
 import { IdleRule, type IdleTimes } from './idle-rule.ts';
 import { expireIdentity } from './standing.ts';
 import type { SocketListener } from './web-sockets.ts';
@@ -25,11 +25,17 @@ export interface OpenConnectionsOptions {
   readonly times: Pick<IdleTimes, 'pingIntervalMs' | 'idleTimeoutMs'>;
   /** Gives each connection its number, from the leased part of this gateway. */
   readonly nextId: () => number;
+  /** The addresses to which the client of a handshake can be sent. */
+  readonly reachOf: (handshake: Arriving) => Reach;
   /** Greets a connection, and listens to it from then on. */
   readonly listen: (connection: Connection) => ClientListener;
   /** Called for each connection once in a ping interval. */
   readonly onLook: (connection: Connection) => void;
 }
+
+/** A request for a connection that was admitted. */
+export type Arriving = Handshake &
+  Offer & { readonly socket: { readonly localAddress?: string | undefined; readonly localPort?: number | undefined } };
 
 /** What an event stream has of its own. */
 interface StreamParts {
@@ -83,8 +89,8 @@ export class OpenConnections {
   }
 
   /** Opens a connection after its handshake. */
-  open(encoding: Encoding, wire: Wire, handshake: Handshake & Offer, stream?: StreamParts): SocketListener {
-    const { clock, metrics, nextId, rooms } = this.#options;
+  open(encoding: Encoding, wire: Wire, handshake: Arriving, stream?: StreamParts): SocketListener {
+    const { clock, metrics, nextId, reachOf, rooms } = this.#options;
     const { own, listen } = stream ?? { own: undefined, listen: this.#options.listen };
     const id = nextId();
     const connection = new Connection({
@@ -100,6 +106,7 @@ export class OpenConnections {
         this.#leaveAll(connection);
       },
     });
+    connection.reach = reachOf(handshake);
     this.#connections.set(id, connection);
     metrics.openedConnections.inc();
     rooms.clients?.opened(connection, encoding.name, handshake);

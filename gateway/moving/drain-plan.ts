@@ -1,5 +1,7 @@
 import { channelOwner } from '../../core/channel.ts';
 import type { Placement } from '../../core/pool/placement.ts';
+import type { Reach } from '../connections/connection.ts';
+import { canReach } from './reach.ts';
 
 /** Plan of a drain. Its times count from its beginning, in milliseconds. */
 export interface DrainOrder {
@@ -115,22 +117,25 @@ export interface Leaver {
    * `false` when its encoding has no hint, when it had a hint before (a connection gets one), or when no time is left.
    */
   readonly mayBeHinted: boolean;
+  /** The addresses to which the client can be sent. */
+  readonly reach: Reach;
 }
 
 /**
- * The way to make a connection leave: by a hint with the new address, or by a close with 1012. A client that reconnects
- * is sent elsewhere.
+ * The way to make a connection leave: by a hint with the new address, by a hint to come back by the client's own
+ * address (`url` is `undefined`), or by a close with 1012.
  */
-export type Departure = { readonly kind: 'hint'; readonly url: string } | { readonly kind: 'close' };
+export type Departure = { readonly kind: 'hint'; readonly url: string | undefined } | { readonly kind: 'close' };
 
 /**
- * Chooses a departure. A hint names the gateway that should host the client's anchor; it names none when no other
- * gateway serves.
+ * Chooses a departure. A hint names the gateway that should host the client's anchor, if the client can reach it.
+ * Without another serving gateway the connection is closed.
  */
 export function departureOf(leaver: Leaver, placement: Placement | undefined, ownUid: string): Departure {
   if (!leaver.mayBeHinted || placement === undefined) return { kind: 'close' };
   const target = placement.of(anchorOf(leaver)).find(({ uid, state }) => state === 'serving' && uid !== ownUid);
-  return target === undefined ? { kind: 'close' } : { kind: 'hint', url: target.url };
+  if (target === undefined) return { kind: 'close' };
+  return { kind: 'hint', url: canReach(leaver.reach, target.url) ? target.url : undefined };
 }
 
 /**

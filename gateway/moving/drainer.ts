@@ -245,14 +245,17 @@ export class Drainer {
       id: connection.id,
       channels: connection.members.map(({ room }) => room.channel),
       mayBeHinted: connection.encoding.canTell && !isLastCall && !this.#hinted.has(connection),
+      reach: connection.reach,
     };
     const departure = departureOf(leaver, placement(), uid);
     this.#moved++;
     if (departure.kind === 'close') return this.#close(connection, 'close');
     this.#hinted.add(connection);
     drain.told.set(connection, clock.monotonic());
-    connection.tell({ type: 'reconnect', url: departure.url, afterMs: drain.order.hintAfterMs });
-    this.#options.clients?.moveTold(connection, departure.url, drain.order.hintAfterMs);
+    const { url } = departure;
+    const { hintAfterMs: afterMs } = drain.order;
+    connection.tell({ type: 'reconnect', ...(url === undefined ? {} : { url }), afterMs });
+    this.#options.clients?.moveTold(connection, url, afterMs);
     this.#moves.inc({ how: 'hint' });
   }
 

@@ -11,10 +11,11 @@ const headerCharactersMax = 1_024;
  * `undefined` when no header names a host. `Forwarded` (RFC 7239) comes before `X-Forwarded-Proto` and
  * `X-Forwarded-Host`, which come before `Host`. The first of several values counts: the proxy nearest to the client
  * wrote it. Prefixes are joined in their order. An unreadable value counts as none.
+ * @param isEncrypted whether the request itself came by TLS: it counts when no proxy tells its scheme
  */
-export function publicAddress(headers: RequestHeaders): string | undefined {
+export function publicAddress(headers: RequestHeaders, isEncrypted = false): string | undefined {
   const { proto, host } = forwardedPairs(headers);
-  const [scheme = ''] = [...proto, ...listed(headers, 'x-forwarded-proto')];
+  const [scheme = isEncrypted ? 'wss' : 'ws'] = [...proto, ...listed(headers, 'x-forwarded-proto')];
   const hosts = [...host, ...listed(headers, 'x-forwarded-host'), ...listed(headers, 'host')];
   const reached = hosts.find((each) => authority.test(each));
   if (reached === undefined) return undefined;

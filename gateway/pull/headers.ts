@@ -62,8 +62,11 @@ export function refusalHeaders({ maxAgeSeconds, headers = {} }: Refusal, audienc
   return { ...shared, 'cache-control': control, ...(audience === 'private' ? { vary: 'Authorization' } : {}), ...headers };
 }
 
-/** Whether an asker takes gzip (RFC 9110, 12.5.3). Without the header it gets plain text, which everybody reads. */
-export function takesGzip(acceptEncoding: string | undefined): boolean {
+/**
+ * The first of some codings that an asker takes (RFC 9110, 12.5.3); `undefined` for none. Without the header it gets
+ * plain text, which everybody reads.
+ */
+export function codingOf<Coding extends 'br' | 'gzip'>(acceptEncoding: string | undefined, codings: readonly Coding[]): Coding | undefined {
   const weights = new Map(
     (acceptEncoding ?? '').split(',').map((entry) => {
       const [coding = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
@@ -71,7 +74,7 @@ export function takesGzip(acceptEncoding: string | undefined): boolean {
       return [coding, quality === undefined ? 1 : Number(quality)];
     }),
   );
-  return (weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0) > 0;
+  return codings.find((coding) => (weights.get(coding) ?? weights.get(`x-${coding}`) ?? weights.get('*') ?? 0) > 0);
 }
 
 /** Whether an asker has a document already (RFC 9110, 13.1.2). A cache may have weakened the tag that it compares. */

@@ -9,18 +9,19 @@ import type { Settings } from '../../core/process/settings.ts';
 import { TokenBucket } from '../../core/token-bucket.ts';
 import type { GatewayJournal } from '../accounts/log-lines.ts';
 import type { PullMetrics, PullResult } from '../accounts/pull-metrics.ts';
+import { shownOrigin } from '../connections/admission.ts';
 import { mayJoin } from '../identity/channel-access.ts';
 import type { Authenticate } from '../identity/identity.ts';
 import type { EncodedDocument } from './encoded-document.ts';
 import {
   bearerOf,
+  codingOf,
   documentHeaders,
   hasAlready,
   headControl,
   preflightHeaders,
   refusalHeaders,
   segmentControl,
-  takesGzip,
   unchangedHeaders,
   type Audience,
 } from './headers.ts';
@@ -136,7 +137,7 @@ export class PullEndpoint {
     if (header === undefined || gatewayOrigins.includes('*')) return undefined;
     const origin = originOfHeader(header);
     const isKnown = origin !== undefined && (isLoopbackOrigin(origin) || gatewayOrigins.includes(origin));
-    return isKnown ? undefined : refusals.origin();
+    return isKnown ? undefined : refusals.origin(shownOrigin(header));
   }
 
   /** Why an asker may not read a channel that is not public; `undefined` where it may. */
@@ -156,7 +157,7 @@ export class PullEndpoint {
     kind: PullRequest['kind'],
   ): void {
     const { method, headers } = request;
-    const isGzip = takesGzip(headers['accept-encoding']?.toString());
+    const isGzip = codingOf(headers['accept-encoding']?.toString(), ['gzip']) !== undefined;
     const { bytes, etag } = isGzip ? document.gzip : document.plain;
     const out = documentHeaders({ etag, isGzip, length: bytes.length }, { control, audience });
     if (hasAlready(headers['if-none-match'], etag)) {

@@ -80,10 +80,10 @@ export const refusals = {
     code: 'forbidden',
     message: 'this gateway listens on loopback only: ask localhost, or set BARRAGE_GATEWAY_HOST',
   }),
-  origin: () => ({
+  origin: (origin: string) => ({
     status: 403,
     code: 'forbidden',
-    message: `pages of this origin may not ask a gateway on loopback: add it to ${originSetting}`,
+    message: `pages of ${origin} may not ask a gateway on loopback: add that origin to ${originSetting}`,
   }),
   rate: () => busy('this gateway answers so many requests a second and no more (BARRAGE_PULL_REQUESTS_PER_SECOND): come back'),
   crowded: () => busy('too many answers are under way: come back'),

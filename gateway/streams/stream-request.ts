@@ -1,4 +1,5 @@
 import { gatewayNumberOf, parseClientId } from '../../core/client-id.ts';
+import { shown } from '../../core/issue-words.ts';
 import { parseJsonObject } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import { parseCommand } from '../commands/v1-command.ts';
@@ -33,6 +34,8 @@ export function readStreamQuery(url: string, header: string | undefined): Read<S
   const query = new URLSearchParams(url.slice(path.length));
   const unknown = [...query.keys()].find((name) => !fields.includes(name));
   if (unknown !== undefined) return fault(`${shown(unknown)} is not known here: the query has ${fields.join(', ')}`);
+  const repeated = fields.find((name) => name !== 'channel' && query.getAll(name).length > 1);
+  if (repeated !== undefined) return fault(`${repeated}: give it once`);
   const [density, rewind] = [numberOf(query.get('density')), numberOf(query.get('rewind'))];
   const channels = [...new Set(query.getAll('channel'))];
   if (channels.length > limits.streamChannelsMax)
@@ -47,9 +50,10 @@ export function readStreamQuery(url: string, header: string | undefined): Read<S
   return { kind: 'read', value: { channels, density, rewind, lastEventId, sdk: query.get('sdk') ?? undefined } };
 }
 
-/** NaN, of a text that is no number, is `null` in JSON, and refused as such. */
+/** NaN, of a text that is no plain decimal number, is `null` in JSON, and refused as such. */
 function numberOf(text: string | null): number | undefined {
-  return text === null ? undefined : text === '' ? Number.NaN : Number(text);
+  if (text === null) return undefined;
+  return /^\d{1,9}(?:\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN;
 }
 
 /** Commands for a stream. */
@@ -98,8 +102,4 @@ const form = 'send {"stream":"…","commands":[{"id":1,"op":"ping"}]}';
 
 function fault(message: string): { readonly kind: 'fault'; readonly message: string } {
   return { kind: 'fault', message };
-}
-
-function shown(text: string): string {
-  return JSON.stringify(text.slice(0, 50));
 }

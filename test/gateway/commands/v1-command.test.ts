@@ -109,7 +109,11 @@ test('an unknown op, names of the prototype among them, and an unknown field are
   for (const name of ['PING', '', 'constructor', '__proto__', 'toString', 'hasOwnProperty'])
     expect(parseCommand(JSON.stringify({ id: 3, op: name }))).toMatchObject({ kind: 'error', id: 3, error: { code: 'unknown_op' } });
   expect(parseCommand('{"id":3}')).toMatchObject({ error: { code: 'unknown_op' } });
-  expect(parseCommand('{"id":3,"op":"ping","extra":1}')).toMatchObject({ error: { code: 'bad_request', message: /extra/ } });
+  expect(parseCommand('{"id":3,"op":"ping","extra":1}')).toMatchObject({
+    error: { code: 'bad_request', message: 'unknown field "extra"' },
+  });
+  const missing = { code: 'bad_request', message: 'channel: is missing, and must be a text' };
+  expect(parseCommand('{"id":3,"op":"counts"}')).toMatchObject({ error: missing });
 });
 
 test('each field is held to its bounds', () => {

@@ -56,6 +56,17 @@ test('on loopback, pages of this machine may connect from any port, with a list 
   }
 });
 
+test('a refused page is told its origin, as a list would have it and cut, and where the list is', () => {
+  const messageOf = (origin: string): string => {
+    const admission = admit({ origin, host: 'live.example' }, open, 0);
+    return admission.kind === 'refused' ? admission.message : '';
+  };
+  const where = 'add that origin to BARRAGE_GATEWAY_ORIGINS (of a GatewayPool: spec.auth.allowedOrigins)';
+  expect(messageOf('HTTP://Localhost:5173/')).toBe(`pages of http://localhost:5173 may not connect: ${where}`);
+  expect(messageOf('null')).toBe(`pages of null may not connect: ${where}`);
+  expect(messageOf(`https://${'x'.repeat(9000)}.example`).length).toBeLessThan(300);
+});
+
 /** Bound to loopback, with one place left. */
 const local: AdmissionState = { ...open, connectionsMax: 2, isLoopback: true };
 

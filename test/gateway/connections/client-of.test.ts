@@ -24,7 +24,11 @@ test('an event stream is one of the SDK where it says so', () => {
   expect(clientOf('sse', 'barrage-sdk.1.2.3')).toEqual({ kind: 'sdk', version: '1.2.3' });
 });
 
-test("the SDK's version is the package's, and one that gateways count", () => {
+test("the SDK's version is the package's, that of the examples' locks, and one that gateways count", () => {
   expect(sdkVersion).toBe((JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string }).version);
+  for (const example of ['react', 'vite']) {
+    const lock = JSON.parse(readFileSync(`examples/${example}/package-lock.json`, 'utf8')) as { readonly packages: object };
+    expect(lock.packages, example).toMatchObject({ '../../dist/client': { version: sdkVersion } });
+  }
   expect(clientOf('barrage.v1', `barrage.v1, barrage-sdk.${sdkVersion}`)).toEqual({ kind: 'sdk', version: sdkVersion });
 });

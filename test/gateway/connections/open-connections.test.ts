@@ -28,6 +28,7 @@ class Gateway {
     clock: this.clock,
     times: { pingIntervalMs, idleTimeoutMs: 60_000 },
     nextId: () => ++this.#lastId,
+    reachOf: () => ({ direct: 'none', isEncrypted: false }),
     listen: () => ({ message: () => {}, ping: () => {} }),
     onLook: ({ id }) => void this.looks.set(id, (this.looks.get(id) ?? 0) + 1),
   });

@@ -105,7 +105,12 @@ test("an operator's drain that is under way when the process is to end goes on a
 
 const document = poolDocument({ gateways: ['a', 'b', 'c', 'd'].map((name) => gatewayNamed(name)) });
 const placement = new Placement(document);
-const leaver: Leaver = { id: 1, channels: ['user:7', 'video:1', 'video:2'], mayBeHinted: true };
+const leaver: Leaver = {
+  id: 1,
+  channels: ['user:7', 'video:1', 'video:2'],
+  mayBeHinted: true,
+  reach: { direct: 'none', isEncrypted: false },
+};
 
 test("a client of ours is sent to the gateway of its anchor, which is never a user's own channel and never the one it leaves", () => {
   const [first, second] = placement.of('video:1');
@@ -116,6 +121,23 @@ test("a client of ours is sent to the gateway of its anchor, which is never a us
 test('clients without an anchor are spread over the others', () => {
   const urls = Array.from({ length: 60 }, (_, id) => departureOf({ ...leaver, id, channels: ['user:7'] }, placement, 'uid-a'));
   expect(new Set(urls.map((departure) => (departure.kind === 'hint' ? departure.url : ''))).size).toBe(3);
+});
+
+test('a client that can reach neither pods nor what is not encrypted is told to come back by its own address', () => {
+  const urls = { pods: 'ws://10.0.0.7:6790/', names: 'ws://b.example/', encrypted: 'wss://b.example/' };
+  const told = (url: string, reach: Leaver['reach']): unknown => {
+    const two = new Placement(poolDocument({ gateways: [gatewayNamed('a'), gatewayNamed('b', { url })] }));
+    return departureOf({ ...leaver, reach }, two, 'uid-a');
+  };
+  const through = { direct: 'none', isEncrypted: false } as const;
+  const home = { kind: 'hint', url: undefined };
+  expect(told(urls.pods, through)).toEqual(home);
+  expect(told(urls.pods, { direct: 'all', isEncrypted: false })).toEqual({ kind: 'hint', url: urls.pods });
+  expect(told(urls.names, through)).toEqual({ kind: 'hint', url: urls.names });
+  expect(told(urls.names, { ...through, isEncrypted: true })).toEqual(home);
+  expect(told(urls.encrypted, { ...through, isEncrypted: true })).toEqual({ kind: 'hint', url: urls.encrypted });
+  const alone = new Placement(poolDocument({ gateways: [gatewayNamed('a', { url: urls.pods })] }));
+  expect(departureOf({ ...leaver, reach: through }, alone, 'uid-a')).toEqual({ kind: 'close' });
 });
 
 test('clients that can have no hint, or had theirs, and everybody where no other gateway serves, are closed', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { limits } from '../../../core/limits.ts';
-import { bearerOf, hasAlready, refusalHeaders, segmentControl, takesGzip } from '../../../gateway/pull/headers.ts';
+import { bearerOf, codingOf, hasAlready, refusalHeaders, segmentControl } from '../../../gateway/pull/headers.ts';
 import { isPullRequest, readPullRequest } from '../../../gateway/pull/pull-request.ts';
 import { refusals } from '../../../gateway/pull/refusals.ts';
 import { segmentNumberMax } from '../../../gateway/pull/segments.ts';
@@ -103,7 +103,7 @@ test.each([
   ['identity', false],
   ['gzipped', false],
 ])('whether an asker takes gzip: %s', (header, takes) => {
-  expect(takesGzip(header)).toBe(takes);
+  expect(codingOf(header, ['gzip'])).toBe(takes ? 'gzip' : undefined);
 });
 
 test.each([

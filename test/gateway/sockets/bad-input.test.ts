@@ -250,6 +250,10 @@ test('what is no WebSocket request is answered by HTTP', async () => {
     ['GARBAGE\r\n\r\n', undefined],
     [upgradeRequest(barrage.port).replace('Version: 13', 'Version: 12').concat('\r\n'), 400],
     [upgradeRequest(barrage.port).replace('dGhl', 'x').concat('\r\n'), 400],
+    // A body is no part of a handshake: the request is answered as any other.
+    ...['Content-Length: 5', 'Transfer-Encoding: chunked'].map(
+      (header) => [`${upgradeRequest(barrage.port, [header, 'Connection: close'])}\r\n5\r\nhello\r\n0\r\n\r\n`, 200] as const,
+    ),
     [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(100_000)}\r\n\r\n`, undefined],
   ] as const) {
     const socket = await rawSocket(barrage.port);

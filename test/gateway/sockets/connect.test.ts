@@ -10,7 +10,7 @@ import { TestStandalone } from '../../support/standalone.ts';
 const backoff = { baseMs: 500, capMs: 20_000 };
 
 function get(url: string, headers: RequestHeaders = { host: 'gateway.example:6790' }, method = 'GET'): ReturnType<typeof answerConnect> {
-  return answerConnect({ method, url, headers }, { placement: undefined, epoch: 0, backoff });
+  return answerConnect({ method, url, headers, socket: {} }, { placement: undefined, epoch: 0, backoff });
 }
 
 /** A GET with any Host header, which fetch does not let one choose. */
@@ -59,6 +59,22 @@ test.each([
   expect(get(url)).toEqual({ status: 400, body: { error: { code: expect.any(String), message: expect.any(String) } } });
 });
 
+test('a page whose origin is refused is told so, with the origin and the setting: a browser hides the 403 of its dial', async () => {
+  const { port } = await TestStandalone.start({
+    BARRAGE_GATEWAY_HOST: '0.0.0.0',
+    BARRAGE_PUBLISHER_HOST: '127.0.0.1',
+    BARRAGE_GATEWAY_ORIGINS: 'https://app.example',
+  });
+  const ask = async (headers: Readonly<Record<string, string>>): Promise<unknown> => {
+    const response = await fetch(`http://127.0.0.1:${port}/v1/connect?channel=video:1`, { headers });
+    return ((await response.json()) as { readonly refused?: string }).refused;
+  };
+  expect(await ask({ origin: 'http://localhost:5173' })).toMatch(
+    /^pages of http:\/\/localhost:5173 may .*BARRAGE_GATEWAY_ORIGINS.*allowedOrigins/,
+  );
+  expect([await ask({ origin: 'https://app.example' }), await ask({})]).toEqual([undefined, undefined]);
+});
+
 test('other methods, and a Host that is none, are refused', () => {
   expect(get('/v1/connect?channel=a', {}, 'POST').status).toBe(405);
   for (const host of [undefined, '', 'a b', 'x/y', 'evil"', '[::1', `${'x'.repeat(254)}`])
@@ -71,7 +87,7 @@ test('a gateway that takes nobody says so, and names pull where it is full and t
     policyFileSchema.parse({ channels: [{ channel: 'video:*', history: { size: 10, ttlSeconds: 60 } }] }).channels,
   );
   const bodyOf = (channel: string, state: { readonly isCrowded?: boolean; readonly isFull?: boolean }): unknown => {
-    const request = { method: 'GET', url: `/v1/connect?channel=${channel}`, headers: { host: 'a' } };
+    const request = { method: 'GET', url: `/v1/connect?channel=${channel}`, headers: { host: 'a' }, socket: {} };
     const { crowded, transport } = answerConnect(request, { placement: undefined, epoch: 0, backoff, policies, ...state }).body as {
       readonly crowded?: boolean;
       readonly transport?: string;

@@ -136,6 +136,39 @@ test('SIGTERM asks every client to come back with 1012, evenly, and ends it with
   clients[0]?.resume();
 });
 
+/** A program that a process runs before its own: it sends SIGTERM to itself in the middle of a call. */
+function signalling(atCall: string): Readonly<Record<string, string>> {
+  return { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(`import net from 'node:net';\n${atCall}`)}` };
+}
+
+test.each([
+  [
+    'the banner is written',
+    `const write = process.stdout.write;
+     process.stdout.write = (text, ...more) => {
+       process.kill(process.pid, 'SIGTERM');
+       return Reflect.apply(write, process.stdout, [text, ...more]);
+     };`,
+  ],
+  [
+    'its first port listens',
+    `const { listen } = net.Server.prototype;
+     net.Server.prototype.listen = function (...given) {
+       return Reflect.apply(listen, this, given).once('listening', () => process.kill(process.pid, 'SIGTERM'));
+     };`,
+  ],
+])('SIGTERM at the moment when %s ends it in order', async (_moment, atCall) => {
+  const started = new TestProcess('standalone/main.ts', {
+    BARRAGE_GATEWAY_PORT: '0',
+    BARRAGE_PUBLISHER_PORT: '0',
+    BARRAGE_DRAIN_MS: '0',
+    ...signalling(atCall),
+  });
+  expect(await started.ended()).toBe(0);
+  expect(started.stderr).toContain('"event":"leaving"');
+  expect(started.stderr).not.toMatch(/work-cut-off|closing-failed/);
+});
+
 test('while it leaves nobody new is taken', async () => {
   const { process: started, gatewayPort } = await standalone({ BARRAGE_DRAIN_MS: '600000', BARRAGE_DRAIN_CONNECTIONS_PER_SECOND: '1' });
   const clients = await Promise.all(Array.from({ length: 10 }, () => TestClient.open(gatewayPort)));

@@ -53,6 +53,18 @@ test('Chromium’s page on another port of this machine connects; a frame withou
   expect(await dialFrom(frame, withNull.port)).toBe('open');
 });
 
+test('the SDK of a refused page says in the console which origin to add, and where', async () => {
+  const { page, origin } = await pageElsewhere();
+  const { port } = await TestStandalone.start({ BARRAGE_GATEWAY_HOST: '0.0.0.0', BARRAGE_PUBLISHER_HOST: '127.0.0.1' });
+  const said: string[] = [];
+  page.on('console', (message) => said.push(message.text()));
+  const gateway = `localhost:${port}`;
+  const content = `import { Barrage } from 'http://${gateway}/barrage.js'; new Barrage('ws://${gateway}/');`;
+  await page.addScriptTag({ type: 'module', content });
+  const words = `forbidden: pages of ${origin} may not connect: add that origin to BARRAGE_GATEWAY_ORIGINS (of a GatewayPool: spec.auth.allowedOrigins)`;
+  await expect.poll(() => said.find((text) => text.includes('forbidden')) ?? said).toContain(words);
+});
+
 test('beyond loopback a list is all: Chromium’s own page of the gateway needs its origin in it', async () => {
   const { page, origin } = await pageElsewhere();
   const beyond = { BARRAGE_GATEWAY_HOST: '0.0.0.0', BARRAGE_PUBLISHER_HOST: '127.0.0.1' };

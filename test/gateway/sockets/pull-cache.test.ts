@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Balancer } from '../../support/balancer.ts';
-import { Nginx } from '../../support/nginx.ts';
+import { startNginx } from '../../support/nginx.ts';
+import type { ReloadingProxy } from '../../support/reloading-proxy.ts';
 import { PipelinedHttp } from '../../support/pipelined-http.ts';
 import { Poller, type PullAnswer } from '../../support/poller.ts';
 import { TestStandalone } from '../../support/standalone.ts';
@@ -18,9 +19,9 @@ const publishedMin = 120;
 const policies = 'channels: [{ channel: "video:*", history: { size: 100000, ttlSeconds: 3600 } }]';
 
 /** The documented nginx, in front of a gateway. */
-async function cacheFor(gateway: { readonly port: number }): Promise<Nginx> {
+async function cacheFor(gateway: { readonly port: number }): Promise<ReloadingProxy> {
   const documented = /```nginx\n(.*?)```/s.exec(docs)?.[1] ?? '';
-  const nginx = await Nginx.start(({ port, folder }) =>
+  const nginx = await startNginx(({ port, folder }) =>
     documented
       .replace('/var/cache/nginx/barrage', `${folder}/cache`)
       .replace('127.0.0.1:6790', `127.0.0.1:${gateway.port}`)

@@ -10,6 +10,7 @@ import { startAuthServer } from '../../support/auth-server.ts';
 import type { PulledBatch, PulledHead } from '../../support/poller.ts';
 import { rawSocket } from '../../support/raw-socket.ts';
 import { TestStandalone } from '../../support/standalone.ts';
+import { refusedUpgrade } from '../../support/websocket.ts';
 
 const history = { size: 1000, ttlSeconds: 60 };
 const channels = [
@@ -167,6 +168,20 @@ test('a gateway on loopback answers pages of this machine and of its list, and n
   expect(await statusFor({ origin: 'https://evil.example' })).toBe(403);
   expect(await statusFor({ origin: 'null' })).toBe(403);
   expect(await statusFor({ host: 'evil.example' })).toBe(403);
+});
+
+test('beyond loopback a page of a refused origin pulls what is public, though it may not connect, and nothing else', async () => {
+  const barrage = await TestStandalone.withPolicies(policies, {
+    BARRAGE_GATEWAY_HOST: '0.0.0.0',
+    BARRAGE_PUBLISHER_HOST: '127.0.0.1',
+    BARRAGE_GATEWAY_ORIGINS: 'https://example.com',
+  });
+  const headers = { origin: 'https://evil.example' };
+  const epoch = await publish(barrage, 'video:1', 50);
+  await publish(barrage, 'vip:1', 1);
+  expect((await refusedUpgrade(barrage.port, headers)).status).toBe(403);
+  for (const path of ['video%3A1/head', `video%3A1/segments/${epoch}/0`]) expect((await ask(barrage, path, { headers })).status).toBe(200);
+  for (const path of ['vip%3A1/head', 'user%3Aann/head']) expect((await ask(barrage, path, { headers })).status).toBe(401);
 });
 
 test('requests are bounded by the second; one more is told to come back', async () => {

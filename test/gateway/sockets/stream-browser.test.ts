@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { codeBlocks } from '../../docs/code-blocks.ts';
 import { Balancer } from '../../support/balancer.ts';
 import { launchChromium } from '../../support/chromium.ts';
 import { EventStream } from '../../support/event-stream.ts';
-import { Nginx } from '../../support/nginx.ts';
+import { startNginx } from '../../support/nginx.ts';
 import { TestProcess } from '../../support/process.ts';
 import { RedisServer } from '../../support/redis-server.ts';
 import { TestStandalone, policyFile } from '../../support/standalone.ts';
@@ -37,8 +38,8 @@ interface Seen {
   readonly state: number;
 }
 
-/** A page of another port of this machine, with nothing but an `EventSource`: it does not look at offsets. */
-async function watch(port: number): Promise<() => Promise<Seen>> {
+/** A page of another port of this machine. */
+async function pageElsewhere(): Promise<Page> {
   const server = createServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>watching</p>'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -49,6 +50,12 @@ async function watch(port: number): Promise<() => Promise<Seen>> {
     server.close();
   });
   await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
+  return page;
+}
+
+/** A page with nothing but an `EventSource`: it does not look at offsets. */
+async function watch(port: number): Promise<() => Promise<Seen>> {
+  const page = await pageElsewhere();
   await page.evaluate(
     (url) => {
       const seen = { items: [] as string[], recovered: [] as unknown[], hellos: 0, closes: [] as number[], state: 0 };
@@ -102,6 +109,32 @@ async function expectAll(seen: () => Promise<Seen>, published: ReadonlyMap<strin
   return all;
 }
 
+test('the page of docs/sse.md shows what comes, and takes back what is recalled', async () => {
+  const barrage = await TestStandalone.withPolicies(policies);
+  const page = await pageElsewhere();
+  const [code = ''] = codeBlocks(docs).flatMap((block) => (block.language === 'js' ? [block.code] : []));
+  const own = code
+    .replace('https://live.example.com', `http://localhost:${barrage.port}`)
+    // Nobody is user 7 here.
+    .replace('&channel=user:7', '&channel=video:2');
+  expect(own).not.toBe(code);
+  const content = `globalThis.shown = [];
+    const show = (...given) => shown.push(['show', ...given]);
+    const takeBack = (...given) => shown.push(['takeBack', ...given]);
+    ${own}`;
+  await page.addScriptTag({ content });
+  const shown = (): Promise<unknown> => page.evaluate(() => (globalThis as unknown as { readonly shown: unknown }).shown);
+  await expect.poll(() => barrage.metric('barrage_gateway_subscriptions')).toBe(2);
+  const { offset, epoch } = await barrage.publish('video:1', 'Hello');
+  await barrage.publish('video:2', 'Bye');
+  await expect.poll(shown).toEqual([
+    ['show', 'video:1', offset, 'Hello'],
+    ['show', 'video:2', expect.any(Number), 'Bye'],
+  ]);
+  await barrage.post('/v1/channels/video%3A1/recall', { epoch, offsets: [offset] });
+  await expect.poll(shown).toContainEqual(['takeBack', 'video:1', expect.objectContaining({ offsets: [offset] })]);
+});
+
 test('a page whose connection is cut again and again gets everything once, though it does nothing for it', async () => {
   const barrage = await TestStandalone.withPolicies(policies, backoff);
   await using way = await Balancer.start([barrage.port]);
@@ -135,7 +168,7 @@ test('through the documented nginx: a page outlives its killed gateway, and a ti
   const ports = await Promise.all(gateways.map((gateway) => gateway.port()));
   const backend = await TestStandalone.withPolicies(policies, { BARRAGE_REDIS_URL: redis.url, BARRAGE_GATEWAY_NAME: 'backend' });
   const documented = /```nginx\n(.*?)```/s.exec(docs)?.[1] ?? '';
-  const nginx = await Nginx.start(({ port }) =>
+  const nginx = await startNginx(({ port }) =>
     documented
       .replace('127.0.0.1:6790', `127.0.0.1:${ports[0]}`)
       .replace('127.0.0.1:6791', `127.0.0.1:${ports[1]}`)

@@ -50,11 +50,14 @@ test.each([
   ['chanel=video:1', '"chanel" is not known here'],
   ['channel=', 'the channel name is empty'],
   ['channel=a%20b', 'no spaces'],
-  ['channel=video:1&density=many', 'density'],
-  ['density=4', 'density'],
-  ['channel=video:1&density=', 'density'],
-  ['channel=video:1&rewind=0', 'rewind'],
-  ['channel=video:1&rewind=1.5', 'rewind'],
+  ['channel=video:1&density=many', 'density: must be a number'],
+  ['density=4', 'density: must be at least 5'],
+  ['channel=video:1&density=', 'density: must be a number'],
+  ['channel=video:1&density=1e2', 'density: must be a number'],
+  ['channel=video:1&density=0x10', 'density: must be a number'],
+  ['channel=video:1&rewind=0', 'rewind: must be at least 1'],
+  ['channel=video:1&rewind=1.5', 'rewind: must be a whole number'],
+  ['channel=video:1&rewind=3&rewind=4', 'rewind: give it once'],
 ])('the query %s is refused with what is wrong', (query, words) => {
   expect(ofQuery(query)).toContain(words);
 });
