@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.ts';
 import type { ChannelPolicy } from '../core/policy/policy.ts';
 import { refuse, tooMany, type Refusal } from './errors.ts';
 import type { ChannelRates } from './rate.ts';
@@ -35,7 +36,7 @@ export function rateFault(rates: ChannelRates, { channel, perSecond, count, now 
   if (rate.kind === 'taken') return undefined;
   const next = count === 1 ? 'the next' : `the next ${count}`;
   return tooMany(
-    `channel "${channel}" takes ${perSecond} publications a second; ${next} in ${rate.afterMs} ms`,
+    `channel "${channel}" takes ${counted(perSecond, 'publication')} a second; ${next} in ${rate.afterMs} ms`,
     Math.ceil(rate.afterMs / 1000),
   );
 }

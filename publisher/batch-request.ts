@@ -4,7 +4,8 @@ import { limits } from '../core/limits.ts';
 import type { Publication } from '../core/publication.ts';
 import { publisherBounds } from './bounds.ts';
 import { refuse, type Refusal } from './errors.ts';
-import { parsePublish, shown, type PublishRequest } from './request.ts';
+import { shown } from '../core/issue-words.ts';
+import { parsePublish, type PublishRequest } from './request.ts';
 
 /** One publication of a request to one of its channels. */
 export interface BatchTarget {

@@ -30,6 +30,8 @@ export const publisherBounds = {
   socketConnectionsMax: 1_000,
   /** Most sockets that stay open, of any kind: idle HTTP, half a request, WebSocket. */
   socketsMax: 16_384,
+  /** Most TLS handshakes that begin in a second; further ones wait for their turn. */
+  handshakesPerSecondMax: 200,
   /** Most bytes of replies that wait for a WebSocket API connection; above it the connection is closed. */
   socketReplyBytesMax: 1_048_576,
   /**

@@ -48,7 +48,9 @@ export function readHistoryRequest(requestPath: string, query: string): ReadHist
   const sinceText = values.get('since');
   const since = sinceText === null ? undefined : whole(sinceText, Number.MAX_SAFE_INTEGER);
   if (sinceText !== null && since === undefined) return fault('since: must be an offset, which is a whole number');
-  const epoch = values.get('epoch') ?? undefined;
+  const epochText = values.get('epoch') ?? undefined;
+  // On the memory bus a channel has no order before its first publication: its answers have the epoch '' and offset 0.
+  const epoch = epochText === '' && since === 0 ? undefined : epochText;
   if (epoch !== undefined && (since === undefined || !/^[0-9A-Za-z]{1,32}$/.test(epoch)))
     return fault('epoch: must be the epoch of an answer, and stand beside since');
   const reverse = values.get('reverse') ?? 'false';

@@ -25,11 +25,13 @@ type PostOperation = MeshOperation | 'publish' | RecallOperation;
 const operations = new Map<string, PostOperation>([
   ['/v1/mesh/publish', 'mesh.publish'],
   ['/v1/mesh/send', 'mesh.send'],
+  ['/v1/conn/call', 'conn.call'],
   ['/v1/publish', 'publish'],
 ]);
 const spans = new Map<string, SpanName>([
   ['/v1/mesh/publish', 'POST /v1/mesh/publish'],
   ['/v1/mesh/send', 'POST /v1/mesh/send'],
+  ['/v1/conn/call', 'POST /v1/conn/call'],
   ['/v1/publish', 'POST /v1/publish'],
 ]);
 
@@ -51,8 +53,8 @@ interface HttpParts {
 }
 
 /**
- * The HTTP half of the publish API: `POST /v1/mesh/publish`, `POST /v1/mesh/send`, `POST /v1/publish`, and of
- * `/v1/channels/{channel}` `POST …/recall`, `POST …/clear` and `GET …/history`.
+ * The HTTP half of the publish API: `POST /v1/mesh/publish`, `POST /v1/mesh/send`, `POST /v1/conn/call`, `POST
+ * /v1/publish`, and of `/v1/channels/{channel}` `POST …/recall`, `POST …/clear` and `GET …/history`.
  */
 export class HttpApi {
   readonly #parts: HttpParts;
@@ -168,6 +170,8 @@ export class HttpApi {
     if (asked.kind === 'fault') return this.#badArguments(operation, asked.message);
     if (operation === 'publish') return batch.run(asked.value, key, trace);
     if (operation === 'recall' || operation === 'clear') return recalls.run(operation, { path, fields: asked.value, key });
+    if (key !== undefined && operation !== 'mesh.publish')
+      return this.#badArguments(operation, `${operation} takes no Idempotency-Key: leave the header out`);
     const fields = withKeyHeader(asked.value, key);
     return fields.kind === 'fault' ? this.#badArguments(operation, fields.message) : mesh.run(operation, fields.value, trace);
   }

@@ -17,6 +17,7 @@ export const publisherLines = {
     message: 'a handshake of the WebSocket API was refused',
     fields: ['address', 'reason', 'status', 'retryAfterSeconds'],
   },
+  'handshake-failed': { level: 'debug', message: 'a TLS handshake failed', fields: ['address', 'reason'] },
   'backend-opened': { level: 'debug', message: 'a backend opened a connection of the WebSocket API', fields: ['backend', 'address'] },
   'backend-closed': {
     level: 'debug',

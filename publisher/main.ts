@@ -10,6 +10,7 @@ import type { Settings } from '../core/process/settings.ts';
 import { collectProcessMetrics } from '../core/process/process-metrics.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { startTracing } from '../core/process/tracing.ts';
+import { openTls } from '../core/tls/tls.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { createPoolBus } from '../core/redis/pool-bus.ts';
 import { BusOperations } from '../ops/bus-operations.ts';
@@ -28,7 +29,8 @@ await runProcess('publisher', { about, faultsOf, start });
 function faultsOf(settings: Settings): readonly string[] {
   const withoutRedis =
     'BARRAGE_REDIS_URL is not set. A publisher of its own reaches gateways through Redis: set it to redis://HOST:PORT, ' +
-    'the same for publishers and gateways. To try everything in one process without Redis, run npm start.';
+    'the same for publishers and gateways. To try everything in one process without Redis, run npm start, or ' +
+    'the command standalone of the image.';
   const listening = listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys });
   return [
     ...(settings.redisUrl === '' ? [withoutRedis] : []),
@@ -52,8 +54,10 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
   const policies = () => policyFile?.policies() ?? pool.policies;
   const traces = { part: 'publisher', instance: settings.gatewayName, sampler: 'parentbased_traceidratio' } as const;
   const { tracer, close: endTracing } = await startTracing({ settings, ...traces, registry, logger });
+  const tls = await openTls(settings, { registry, logger });
   const pages = new LatePage();
-  const publisher = await Publisher.start({ settings, ...poolBus, policies, pool, registry, logger, clock: systemClock, tracer, pages });
+  const parts = { settings, ...poolBus, policies, pool, registry, logger };
+  const publisher = await Publisher.start({ ...parts, clock: systemClock, tracer, pages, tls });
   const { publisherHost: host, adminPort: port, httpKeepAliveMs: keepAliveMs } = settings;
   const reader = new RegistryReader(registry);
   const source = new ProcessOperations({
@@ -76,6 +80,7 @@ async function start(settings: Settings, logger: Logger): Promise<Running> {
       await publisher.close();
       await admin?.close();
       await bus.close();
+      tls?.certificate.close();
       await endTracing();
     },
   };

@@ -17,7 +17,8 @@ import type { PublisherMetrics } from './metrics.ts';
 import type { MeshOperation } from './operation-seconds.ts';
 import type { ChannelRates } from './rate.ts';
 import type { RequestLog } from './request-log.ts';
-import { parseConnectionCall, parsePublish, parseSend, shown } from './request.ts';
+import { shown } from '../core/issue-words.ts';
+import { parseConnectionCall, parsePublish, parseSend } from './request.ts';
 
 /** What takes publications by HTTP and WebSocket needs, one at a time or many in one request. */
 export interface PublishingParts {

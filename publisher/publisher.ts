@@ -11,6 +11,8 @@ import type { AdminApiParts } from '../core/process/admin-api.ts';
 import { BytesInFlight } from '../core/process/bounded-read.ts';
 import { createHttpServer } from '../core/process/http-server.ts';
 import { listen } from '../core/process/lifecycle.ts';
+import { plainHttpRefusal } from '../core/tls/handshakes.ts';
+import type { Tls } from '../core/tls/tls.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
 import { Pool } from '../core/process/pool.ts';
@@ -20,6 +22,7 @@ import { RegistryReader } from '../ops/registry-reader.ts';
 import { Access } from './access.ts';
 import { BatchPublishing } from './batch.ts';
 import { publisherBounds, serverTimes } from './bounds.ts';
+import { answerBody, refuse } from './errors.ts';
 import { HttpApi } from './http.ts';
 import { publisherJournal } from './log-lines.ts';
 import { HeldPublications } from './held-publications.ts';
@@ -52,6 +55,8 @@ export interface PublisherOptions {
   readonly admin?: AdminSources;
   /** Answers requests before the publish API does. */
   readonly pages?: Pages;
+  /** Absent: the port speaks plain HTTP. */
+  readonly tls?: Tls | undefined;
   readonly pingIntervalMs?: number;
   readonly requestMs?: number;
   readonly socketsMax?: number;
@@ -107,6 +112,13 @@ export class Publisher {
       requestMs: options.requestMs ?? serverTimes.requestMs,
       socketsMax: options.socketsMax ?? publisherBounds.socketsMax,
       onCrowded: () => metrics.crowded(),
+      tls: options.tls && {
+        tls: options.tls,
+        port: 'publish',
+        handshakesPerSecond: publisherBounds.handshakesPerSecondMax,
+        plainAnswer: plainAnswer(),
+        onFailed: (address, reason) => log.unreadable(address, reason),
+      },
     });
     this.#server = server;
   }
@@ -208,4 +220,10 @@ export class Publisher {
       topChannels: [],
     };
   }
+}
+
+/** The answer to plain HTTP on a port of TLS, in the form of the publish API's refusals. */
+function plainAnswer(): { readonly contentType: string; readonly body: string } {
+  const body = `${JSON.stringify(answerBody(refuse('badArguments', plainHttpRefusal)))}\n`;
+  return { contentType: 'application/json; charset=utf-8', body };
 }

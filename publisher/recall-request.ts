@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { channelNameFault } from '../core/channel.ts';
 import { keyFault, keyOfHeader } from '../core/idempotency-key.ts';
+import { issueWords } from '../core/issue-words.ts';
 import { limits } from '../core/limits.ts';
 import { faultOf, user, type Parsed } from './request.ts';
 
@@ -62,12 +63,12 @@ export function readRecallRequest(requestPath: string, fields: unknown, key: str
 }
 
 function readClear(fields: unknown): Parsed<RecallTarget> {
-  const read = clearSchema.safeParse(fields);
+  const read = clearSchema.safeParse(fields, { error: issueWords });
   return read.success ? { kind: 'valid', value: { kind: 'all' } } : fault(faultOf(read.error));
 }
 
 function readTarget(fields: unknown): Parsed<RecallTarget> {
-  const read = recallSchema.safeParse(fields);
+  const read = recallSchema.safeParse(fields, { error: issueWords });
   if (!read.success) return fault(faultOf(read.error));
   const { epoch, offsets, user: name } = read.data;
   if (name !== undefined) {

@@ -55,6 +55,11 @@ export class RequestLog {
     this.#lines.write('key-refused', { address: this.#addresses.of(request), key: keyNameOf(request.headers), reason });
   }
 
+  /** A socket that came to nothing before its first request. */
+  unreadable(address: string | undefined, reason: string): void {
+    if (this.#isOn) this.#lines.write('handshake-failed', { address: address ?? 'unknown', reason });
+  }
+
   /** @param fields the request: its channel is told, unless what stands there may be anything */
   refused(operation: Operation, { reason, retryAfterSeconds }: Refusal, fields?: unknown): void {
     if (!this.#isOn) return;

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { channelNameFault, parsePlainChannel } from '../core/channel.ts';
 import { keyFault, keyOfHeader } from '../core/idempotency-key.ts';
+import { issueWords, shown } from '../core/issue-words.ts';
 import { parseJsonObject } from '../core/json.ts';
+import { closeCodes, closeReasonBytesMax } from '../core/close-codes.ts';
 import { limits } from '../core/limits.ts';
 import { priorities, type Conflation, type PayloadKind, type Priority } from '../core/publication.ts';
 import type { ConnectionCall } from '../core/bus/bus.ts';
@@ -101,7 +103,7 @@ const sendSchema = z.strictObject({ c: client, d: wellFormed, t: payloadKind });
 export function parsePublish(fields: unknown): Parsed<PublishRequest> {
   const usual = channelAndData(fields);
   if (usual !== undefined) return { kind: 'valid', value: usual };
-  const read = publishSchema.safeParse(fields);
+  const read = publishSchema.safeParse(fields, { error: issueWords });
   if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
   const needs = unmetNeeds(read.data);
   if (needs.length > 0) return { kind: 'fault', message: needs.join('; ') };
@@ -149,7 +151,7 @@ function channelAndData(fields: unknown): PublishRequest | undefined {
 
 /** Reads the fields of `mesh.send`. */
 export function parseSend(fields: unknown): Parsed<SendRequest> {
-  const read = sendSchema.safeParse(fields);
+  const read = sendSchema.safeParse(fields, { error: issueWords });
   if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
   const { c, d, t = 'text' } = read.data;
   const payload = decodePayload(t, d);
@@ -190,12 +192,16 @@ function contextFaults(value: unknown): readonly string[] {
   return faults;
 }
 
+const closeFault = `must be [] or [reason], a reason of 1 to ${closeReasonBytesMax} bytes`;
+const closeReason = wellFormed.refine((text) => text !== '' && Buffer.byteLength(text) <= closeReasonBytesMax, { error: closeFault });
+
 const callSchemas = {
   subscribe: channels,
   unsubscribe: channels,
   set_context_value: z.tuple([contextKey, contextValue], { error: 'must be [key, value]' }),
   set_context: z.tuple([contextObject], { error: 'must be [object]' }),
   reconnect: z.tuple([z.enum(['websocket', 'sse', 'pull'])], { error: 'must be ["websocket"], ["sse"] or ["pull"]' }),
+  close: z.array(closeReason, { error: closeFault }).max(1, { error: closeFault }),
 } as const;
 const callNames = Object.keys(callSchemas).join(', ');
 
@@ -207,13 +213,14 @@ const connectionSchema = z.discriminatedUnion(
     z.strictObject({ c: client, f: z.literal('set_context_value'), a: callSchemas.set_context_value }),
     z.strictObject({ c: client, f: z.literal('set_context'), a: callSchemas.set_context }),
     z.strictObject({ c: client, f: z.literal('reconnect'), a: callSchemas.reconnect }),
+    z.strictObject({ c: client, f: z.literal('close'), a: callSchemas.close }),
   ],
   { error: `must be one of ${callNames}` },
 );
 
 /** Reads the parameters of `conn.call`. */
 export function parseConnectionCall(fields: unknown): Parsed<ConnectionRequest> {
-  const read = connectionSchema.safeParse(fields);
+  const read = connectionSchema.safeParse(fields, { error: issueWords });
   if (!read.success) return { kind: 'fault', message: faultOf(read.error) };
   return { kind: 'valid', value: { client: read.data.c, call: connectionCallOf(read.data) } };
 }
@@ -229,6 +236,8 @@ function connectionCallOf(fields: z.output<typeof connectionSchema>): Connection
       return { kind: 'set-context', context: fields.a[0] };
     case 'reconnect':
       return { kind: 'reconnect', transport: fields.a[0] };
+    case 'close':
+      return { kind: 'close', reason: fields.a[0] ?? closeCodes.forbidden.reason };
   }
 }
 
@@ -311,12 +320,7 @@ export function faultOf(error: z.ZodError): string {
 }
 
 function issueInWords(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return `unknown field ${issue.keys.slice(0, faultsShownMax).map(shown).join(', ')}`;
+  if (issue.code === 'unrecognized_keys') return issue.message;
   const field = issue.path.map(String).join('.');
   return field === '' ? 'the parameters must be an object' : `${field}: ${issue.message}`;
-}
-
-/** An untrusted name, shortened for a message. */
-export function shown(name: string): string {
-  return JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);
 }

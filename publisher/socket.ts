@@ -13,7 +13,8 @@ import type { PublisherMetrics } from './metrics.ts';
 import type { MeshOperation } from './operation-seconds.ts';
 import type { Span, Tracer } from '../core/trace.ts';
 import type { RequestLog } from './request-log.ts';
-import { parseSocketRequest, shown, type RequestNumber, type SocketRequest } from './request.ts';
+import { shown } from '../core/issue-words.ts';
+import { parseSocketRequest, type RequestNumber, type SocketRequest } from './request.ts';
 
 interface SocketParts {
   readonly access: Access;

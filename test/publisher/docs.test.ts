@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { codeBlocks } from '../docs/code-blocks.ts';
 import { refusals } from '../../publisher/errors.ts';
 import { Rig } from './rig.ts';
 
@@ -29,6 +30,19 @@ test('every example of the documentation works, and its answer has the form that
     for (const publication of (answer.r['publications'] ?? []) as { acceptedAt?: number }[]) publication.acceptedAt = 1_790_000_000_000;
     expect(answer).toEqual(JSON.parse(documented));
   }
+});
+
+test('the documented frame is taken, and without a bus the refusal is the documented one', async () => {
+  const json = codeBlocks(docs).flatMap(({ language, code }) => (language === 'json' ? [code] : []));
+  const frames = json.filter((code) => code.includes('"m": "mesh.publish"'));
+  const refusals = json.filter((code) => code.includes('"published"'));
+  expect([frames.length, refusals.length]).toEqual([1, 1]);
+  await using rig = await Rig.start();
+  const connection = await rig.connect();
+  const frame = JSON.parse(frames[0] ?? '') as { readonly i: number; readonly p: object };
+  expect(await connection.ask(frame)).toMatchObject({ E: null, r: { offset: 1 }, i: frame.i });
+  await rig.bus.close();
+  expect((await rig.publish(frame.p)).body).toEqual(JSON.parse(refusals[0] ?? ''));
 });
 
 test('the table of errors is the one of the code', () => {

@@ -69,6 +69,16 @@ test('limit, since, epoch and reverse choose, and the reach says what is missing
   expect(await read('since=1&reverse=true')).toEqual([[], 'whole']);
 });
 
+test('a reader goes on from the answer of a channel that had no publication yet', async () => {
+  await using rig = await Rig.start({ channels });
+  const empty = await rig.ask('GET', path);
+  expect(empty.body.r).toMatchObject({ epoch: '', offset: 0, publications: [] });
+  const next = `${path}?since=0&epoch=`;
+  expect((await rig.ask('GET', next)).body.r).toMatchObject({ reach: 'whole', publications: [] });
+  await rig.publish({ c: 'video:1', d: 'first' });
+  expect((await rig.ask('GET', next)).body.r).toMatchObject({ reach: 'whole', publications: [{ offset: 1 }] });
+});
+
 test.each([
   ['limit=0', 'limit: must be a whole number from 1 to 1000'],
   [`limit=${limits.historyPublicationsMax + 1}`, 'limit: must be'],
@@ -77,6 +87,8 @@ test.each([
   ['since=9007199254740992', 'since: must be an offset'],
   ['epoch=abc', 'epoch: must be the epoch of an answer, and stand beside since'],
   ['since=1&epoch=%00', 'epoch: must be'],
+  ['since=1&epoch=', 'epoch: must be'],
+  ['epoch=', 'epoch: must be'],
   ['reverse=1', 'reverse: must be true or false'],
   ['offset=1', 'offset: unknown here; there are limit, since, epoch, reverse'],
 ])('a question that is wrong is answered with what to do: %s', async (query, message) => {

@@ -72,6 +72,7 @@ test.each([
   ['set_context_value', ['user_id', 10_000], { kind: 'set-context-value', key: 'user_id', value: 10_000 }],
   ['set_context', [{ user_id: 10_000 }], { kind: 'set-context', context: { user_id: 10_000 } }],
   ['reconnect', ['pull'], { kind: 'reconnect', transport: 'pull' }],
+  ['close', ['bye'], { kind: 'close', reason: 'bye' }],
 ])('conn.call %s reaches the gateway of the client', async (f, a, call) => {
   await using rig = await Rig.start();
   const connection = await rig.connect();
@@ -86,7 +87,7 @@ test('a conn.call that fails is 301 with the reason, one that is malformed is 10
   const call = (p: unknown) => connection.ask({ m: 'conn.call', p, i: 1 });
   expect((await call({ c: client, f: 'subscribe', a: ['a'] })).E).toEqual({ c: 301, m: 'that client is not connected' });
   expect((await call({ c: 'nobody', f: 'subscribe', a: ['a'] })).E?.c).toBe(301);
-  expect((await call({ c: client, f: 'close', a: [] })).E?.c).toBe(101);
+  expect((await call({ c: client, f: 'kick', a: [] })).E?.c).toBe(101);
   expect((await call([client])).E?.c).toBe(101);
 });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { closeReasonBytesMax } from '../../../core/close-codes.ts';
 import { limits } from '../../../core/limits.ts';
 import { publisherBounds } from '../../../publisher/bounds.ts';
 import { parseBody } from '../../../publisher/body.ts';
@@ -167,6 +168,14 @@ describe('conn.call', () => {
       { c: 5, f: 'set_context', a: [{ user_id: 1.5, tags: ['a'] }] },
       { kind: 'set-context', context: { user_id: 1.5, tags: ['a'] } },
     ],
+    [
+      { c: 5, f: 'close', a: ['x'.repeat(closeReasonBytesMax)] },
+      { kind: 'close', reason: 'x'.repeat(closeReasonBytesMax) },
+    ],
+    [
+      { c: 5, f: 'close', a: [] },
+      { kind: 'close', reason: 'not allowed' },
+    ],
   ])('%j is understood', (fields, call) => {
     expect(parseConnectionCall(fields)).toEqual({ kind: 'valid', value: { client: fields.c, call } });
   });
@@ -174,8 +183,11 @@ describe('conn.call', () => {
   test.each([
     [{ f: 'subscribe', a: ['a'] }, /^c: is missing/],
     [{ c: {}, f: 'subscribe', a: ['a'] }, /^c: must be a client id/],
-    [{ c: 5, a: ['a'] }, /^f: must be one of subscribe, unsubscribe, set_context_value, set_context, reconnect$/],
-    [{ c: 5, f: 'close', a: [] }, /^f: must be one of/],
+    [{ c: 5, a: ['a'] }, /^f: must be one of subscribe, unsubscribe, set_context_value, set_context, reconnect, close$/],
+    [{ c: 5, f: 'kick', a: [] }, /^f: must be one of/],
+    [{ c: 5, f: 'close', a: [''] }, /^a\.0: must be \[\] or \[reason\]/],
+    [{ c: 5, f: 'close', a: ['x'.repeat(closeReasonBytesMax + 1)] }, /^a\.0: must be \[\] or \[reason\]/],
+    [{ c: 5, f: 'close', a: ['a', 'b'] }, /^a: must be \[\] or \[reason\]/],
     [{ c: 5, f: 'subscribe' }, /^a: must be a list/],
     [{ c: 5, f: 'subscribe', a: [] }, /^a: names no channel/],
     [{ c: 5, f: 'subscribe', a: ['a', 'b c'] }, /^a\.1: a channel name has no spaces/],
