@@ -1,3 +1,5 @@
+import { checked, isText } from './arguments.ts';
+
 /** An address that a client begins with: a gateway's WebSocket, or a URL that names gateways. */
 export interface Address {
   /** `gateway`: a WebSocket URL. `connect`: the URL of a gateway's or pool's `GET /v1/connect`. */
@@ -8,8 +10,8 @@ export interface Address {
 /** Most addresses that an application can give. */
 export const addressesMax = 32;
 
-const connectPath = '/v1/connect';
-const encrypted = /^(?:wss|https):/;
+/** Path of the question where to connect. */
+export const connectPath = '/v1/connect';
 
 /**
  * Reads the application's address or addresses. A path is resolved against the page's address.
@@ -25,74 +27,26 @@ export function readAddresses(given: unknown, page: string | undefined): readonl
 }
 
 function readAddress(given: unknown, page: string | undefined): Address {
-  if (typeof given !== 'string' && !(given instanceof URL)) {
-    throw new TypeError(
-      `an address is a ws, wss, http or https URL as text or as a URL object, and not ${given === null ? 'null' : typeof given}`,
-    );
+  const isGood = (value: unknown): boolean => isText(value) || value instanceof URL;
+  const what = 'a ws, wss, http or https URL as text or as a URL object';
+  const text = String(checked('an address', given ?? null, isGood, what) as string | URL);
+  const url = parseUrl(text, page);
+  if (url === undefined || !/^(?:ws|http)s?:/.test(url.href)) {
+    throw new SyntaxError(`${text} is no ws, wss, http or https URL: write it as wss://example.com/`);
   }
-  const url = parse(String(given), page);
-  if (url === undefined) throw new SyntaxError(`${String(given)} is no URL: write it as wss://example.com/`);
   if (isWebSocket(url)) return { kind: 'gateway', url: url.href };
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new SyntaxError(`${String(given)} is neither a ws or wss URL nor an http or https URL`);
-  }
   const path = url.pathname.replace(/\/+$/, '');
   url.pathname = path.endsWith(connectPath) ? path : `${path}${connectPath}`;
   return { kind: 'connect', url: url.href };
 }
 
-/** The URL to ask when this gateway can't be reached: `GET /v1/connect` of its own origin. */
-export function connectAddressOf(gatewayUrl: string): string {
-  const url = new URL(connectPath, gatewayUrl);
-  url.protocol = url.protocol === 'wss:' ? 'https:' : 'http:';
-  return url.href;
+/** Whether a URL is that of a WebSocket. */
+export function isWebSocket({ protocol }: URL): boolean {
+  return /^wss?:/.test(protocol);
 }
 
-/** The URL to ask for a channel's gateways. */
-export function questionFor(connectUrl: string, channel: string): string {
-  const url = new URL(connectUrl);
-  url.searchParams.set('channel', channel);
-  return url.href;
-}
-
-/** Whether a move from one URL to another leaves encryption, and so sends the token in the clear. */
-export function leavesEncryption(from: string, to: string): boolean {
-  return encrypted.test(from) && !encrypted.test(to);
-}
-
-/** An answer to `GET /v1/connect`: WebSocket URLs, the best first, and the present back-off. */
-export interface Directions {
-  readonly urls: readonly string[];
-  readonly backoff: { readonly baseMs: number; readonly capMs: number } | undefined;
-  /** Whether the gateway refuses dials now, since so many come. */
-  readonly isCrowded: boolean;
-  /** The transport to come with, where the gateway takes no more connections. */
-  readonly transport: string | undefined;
-}
-
-/** Reads the answer from `askedUrl`; `undefined` when it names no gateway that this client may connect to. */
-export function readDirections(answer: unknown, askedUrl: string): Directions | undefined {
-  const { urls, backoff, crowded, transport } = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<string, unknown>;
-  if (!Array.isArray(urls)) return undefined;
-  const usable = (urls as readonly unknown[]).flatMap((each) => {
-    const url = typeof each === 'string' ? parse(each, undefined) : undefined;
-    return url !== undefined && isWebSocket(url) && !leavesEncryption(askedUrl, url.href) ? [url.href] : [];
-  });
-  if (usable.length === 0) return undefined;
-  const { baseMs, capMs } = (typeof backoff === 'object' && backoff !== null ? backoff : {}) as Record<string, unknown>;
-  return {
-    urls: usable.slice(0, addressesMax),
-    backoff: isPositive(baseMs) && isPositive(capMs) ? { baseMs, capMs } : undefined,
-    isCrowded: crowded === true,
-    transport: typeof transport === 'string' ? transport : undefined,
-  };
-}
-
-function isWebSocket({ protocol }: URL): boolean {
-  return protocol === 'ws:' || protocol === 'wss:';
-}
-
-function parse(text: string, base: string | undefined): URL | undefined {
+/** Reads a URL; `undefined` for a text that is none. */
+export function parseUrl(text: string, base: string | undefined): URL | undefined {
   try {
     const url = new URL(text, base);
     // A WebSocket URL may have no fragment.
@@ -101,8 +55,4 @@ function parse(text: string, base: string | undefined): URL | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isPositive(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0;
 }

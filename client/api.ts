@@ -2,8 +2,10 @@ import type { Hello } from '../core/protocol/barrage-v1.ts';
 import type { TokenSource } from './authentication.ts';
 import type { ClientClock } from './client-clock.ts';
 import type { BarrageError } from './errors.ts';
-import type { Gap, Subscription } from './subscription.ts';
+import type { Gap } from './subscription-api.ts';
+import type { Subscription } from './subscription.ts';
 import type { TransportName } from './transport/transport.ts';
+import type { WebSocketClass } from './transport/web-socket.ts';
 
 /** `waiting`: between two attempts to connect. `paused`: from `pause` to `resume`. `closed` is final. */
 export type BarrageState = 'connecting' | 'open' | 'waiting' | 'paused' | 'closed';
@@ -43,6 +45,8 @@ export interface BarrageOptions {
   readonly token?: TokenSource;
   /** The transports that may be used, the best first; `['websocket', 'sse', 'pull']` when absent. */
   readonly transports?: readonly TransportName[];
+  /** The class that makes WebSockets, where the platform has none (Node 20), such as that of the package `ws`. */
+  readonly webSocket?: WebSocketClass;
   /** In [0, 1); for tests and simulations. */
   readonly random?: () => number;
   /** For tests and simulations. */

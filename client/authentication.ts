@@ -1,6 +1,6 @@
 import { backoffMs, type BackoffBounds } from '../core/backoff.ts';
 import type { ClientClock } from './client-clock.ts';
-import type { CommandBody, Outcome, Settle } from './command.ts';
+import type { CommandBody, Settle } from './command.ts';
 import { BarrageError } from './errors.ts';
 
 /** A token, or a function that gets a fresh one. */
@@ -15,7 +15,7 @@ export interface AuthenticationOptions {
   readonly bounds: BackoffBounds;
   readonly send: (body: CommandBody, settle: Settle) => void;
   /** Called with the outcome of the first token. */
-  readonly onFirst: (outcome: Outcome) => void;
+  readonly onFirst: (error: BarrageError | undefined) => void;
   /** Called when a token could not be renewed; with `retry` the renewal is tried again. */
   readonly onError: (error: BarrageError) => void;
 }
@@ -47,9 +47,9 @@ export class Authentication {
   /** Sends the first token at once. */
   constructor(options: AuthenticationOptions) {
     this.#options = options;
-    this.#prove((outcome) => {
-      options.onFirst(outcome);
-      if (outcome.kind === 'result') this.#accepted(outcome.result);
+    this.#prove((error, result) => {
+      options.onFirst(error);
+      if (error === undefined) this.#accepted(result);
     });
   }
 
@@ -61,8 +61,8 @@ export class Authentication {
 
   #prove(settle: Settle): void {
     const { token, send } = this.#options;
-    const settleUnlessOver: Settle = (outcome) => {
-      if (!this.#isOver) settle(outcome);
+    const settleUnlessOver: Settle = (error, result) => {
+      if (!this.#isOver) settle(error, result);
     };
     if (typeof token === 'string') return send({ op: 'auth', token }, settleUnlessOver);
     this.#fetch(token).then(
@@ -71,7 +71,7 @@ export class Authentication {
       },
       (cause: unknown) => {
         const why = cause instanceof Error ? cause.message : String(cause);
-        settleUnlessOver({ kind: 'error', error: new BarrageError('disconnected', `the token could not be had: ${why}`, true) });
+        settleUnlessOver(new BarrageError('disconnected', `the token could not be had: ${why}`, true), {});
       },
     );
   }
@@ -100,11 +100,11 @@ export class Authentication {
 
   #renew(): void {
     const { clock, random, bounds, onError } = this.#options;
-    this.#prove((outcome) => {
-      if (outcome.kind === 'result') return this.#accepted(outcome.result);
+    this.#prove((error, result) => {
+      if (error === undefined) return this.#accepted(result);
       const retry = clock.monotonic() < this.#endsAt;
       if (retry) this.#cancelTimer = clock.after(backoffMs(this.#attempt++, bounds, random), () => this.#renew());
-      onError(new BarrageError(outcome.error.code, `the token could not be renewed: ${outcome.error.message}`, retry));
+      onError(new BarrageError(error.code, `the token could not be renewed: ${error.message}`, retry));
     });
   }
 }

@@ -1,39 +1,44 @@
 import { readAddresses } from './addresses.ts';
 import type { BarrageAddress, BarrageEvents, BarrageOptions, BarrageState } from './api.ts';
-import {
-  channelOf,
-  optionsOf,
-  payloadOf,
-  publishOptionsOf,
-  tokenOf,
-  transportsOf,
-  type PublishData,
-  type PublishOptions,
-} from './arguments.ts';
-import { platformClock, type ClientClock } from './client-clock.ts';
+import { channelOf, handedData, optionsOf, tokenOf, transportsOf, webSocketOf } from './arguments.ts';
+import { platformClock } from './client-clock.ts';
 import type { CommandBody } from './command.ts';
 import { Connection, type Arrival } from './connection.ts';
-import { Departure } from './departure.ts';
-import { BarrageError, closed } from './errors.ts';
+import { BarrageError, closed, ownError } from './errors.ts';
+import { withExtraPart } from './extra-part.ts';
 import { Listeners } from './listeners.ts';
+import type { Moving } from './moving.ts';
+import type { PublishData, PublishOptions } from './publishing.ts';
 import { Route } from './route.ts';
 import { ServerClock } from './server-clock.ts';
-import type { Subscription, SubscribeOptions } from './subscription.ts';
+import type { SubscribeOptions } from './subscription-api.ts';
+import type { Subscription } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
+import type { Surroundings } from './surroundings.ts';
 import { openTransport } from './transport/opening.ts';
 import type { TransportName } from './transport/transport.ts';
-import { TransportUse } from './transport-use.ts';
+import { Unheard } from './unheard.ts';
 import { listenForWakeups } from './wakeups.ts';
 
 export type { BarrageAddress, BarrageEvents, BarrageOptions, BarrageState, DirectPayload } from './api.ts';
-export type { PublishData, PublishOptions } from './arguments.ts';
+export type { PublishData, PublishOptions } from './publishing.ts';
 export { BarrageError, type BarrageErrorCode } from './errors.ts';
 export type { GapReason } from './cursor.ts';
-export type { Batch, Early, Gap, Overflow, Subscription, SubscriptionEvents, SubscriptionState, SubscribeOptions } from './subscription.ts';
+export type { Batch, Early, Gap, Overflow, SubscriptionEvents, SubscriptionState, SubscribeOptions } from './subscription-api.ts';
+export type { Subscription } from './subscription.ts';
 export type { Recall } from './recalls.ts';
 export type { GetState, Snapshot } from './snapshots.ts';
 export type { TransportName } from './transport/transport.ts';
+export type { WebSocketClass } from './transport/web-socket.ts';
 export type { Publication } from './wire.ts';
+
+/**
+ * Shortest wait from the first connection to the loading of the extra part, and half of the longest one, in
+ * milliseconds. A move needs it when gateways are replaced: then the file of this version may be gone.
+ */
+const preloadMs = 10_000;
+
+const nothing = (): void => {};
 
 /**
  * A client of Barrage gateways. It connects when it is made, and stays connected until `close`. It reconnects with
@@ -41,22 +46,19 @@ export type { Publication } from './wire.ts';
  * gap that it can't rule out.
  */
 export class Barrage {
-  readonly #token: BarrageOptions['token'];
-  readonly #random: () => number;
-  readonly #clock: ClientClock;
-  readonly #serverClock = new ServerClock();
+  readonly #surroundings: Surroundings;
   readonly #route: Route;
   readonly #listeners = new Listeners<BarrageEvents>(['state', 'gap', 'direct', 'error', 'hello', 'subscription', 'transport']);
   readonly #subscriptions: Subscriptions;
-  readonly #departure: Departure;
-  readonly #transports: TransportUse;
-  /** Codes of errors that had no listener and were written to the console. */
-  readonly #written = new Set<string>();
+  readonly #unheard = new Unheard();
   readonly #stopWakeups: () => void;
   #state: BarrageState = 'connecting';
+  /** Moves and the choice of transports: there once a connection has ended, or a gateway has asked for a move. */
+  #moving: Moving | undefined;
+  #cancelPreload: (() => void) | undefined;
   #connection: Connection | undefined;
-  /** Old connections, each kept until its replies have come. */
-  #left: readonly Connection[] = [];
+  /** The transport that was told last. */
+  #told: TransportName | undefined;
 
   /**
    * @throws SyntaxError for an address that is no ws, wss, http or https URL
@@ -64,23 +66,24 @@ export class Barrage {
    */
   constructor(address: BarrageAddress, options: BarrageOptions = {}) {
     optionsOf(options);
-    this.#token = tokenOf(options.token);
-    this.#random = options.random ?? Math.random;
-    this.#clock = options.clock ?? platformClock;
-    this.#transports = new TransportUse({
-      order: transportsOf(options.transports),
-      clock: this.#clock,
-      random: this.#random,
-      tryBetter: (connection, better) => this.#departure.try(connection, better),
-      onChange: (name) => void this.#listeners.emit('transport', name),
-    });
-    this.#route = new Route({
+    const token = tokenOf(options.token);
+    const order = transportsOf(options.transports);
+    const surroundings: Surroundings = {
+      token,
+      order,
+      webSocket: webSocketOf(options.webSocket, globalThis.WebSocket, order),
       addresses: readAddresses(address, globalThis.location?.href),
-      clock: this.#clock,
-      random: this.#random,
-      channel: (): string => this.#anchor(),
+      clock: options.clock ?? platformClock,
+      random: options.random ?? Math.random,
+      serverClock: new ServerClock(),
+      bounds: () => this.#route.bounds,
+      channel: () => this.#anchor(),
+    };
+    this.#surroundings = surroundings;
+    this.#route = new Route({
+      ...surroundings,
       dial: (url): void => {
-        this.#connection = this.#dial(url, this.#transports.next);
+        this.#connection = this.#dial(url, this.#moving?.transports.next ?? (order[0] as TransportName));
         this.#become('connecting');
       },
       onAsk: (): void => this.#become('connecting'),
@@ -88,30 +91,22 @@ export class Barrage {
         this.#fail(error);
         this.#become('waiting');
       },
-      onReached: (): void => this.#transports.reached(),
-      onTransport: (name): void => this.#transports.told(name),
+      onRefused: (error): void => this.#fail(error),
+      onReached: (): void => this.#moving?.transports.reached(),
+      onTransport: (name): void => this.#moving?.transports.told(name),
     });
     this.#subscriptions = new Subscriptions({
-      times: { clock: this.#clock, random: this.#random, bounds: () => this.#route.bounds },
-      serverClock: this.#serverClock,
+      times: surroundings,
+      serverClock: surroundings.serverClock,
       current: () => this.#connection,
-      next: () => this.#departure.next,
-      onProgress: () => this.#switchIfMoved(),
-      onRefusedMove: (error) => this.#stay(error),
+      moving: () => this.#moving,
       onMade: (subscription) => void this.#listeners.emit('subscription', subscription),
-      onGap: (gap) => void this.#listeners.emit('gap', gap),
-      onUnheard: (channel, error) => this.#write(`the subscription to ${channel}`, error),
-    });
-    this.#departure = new Departure({
-      clock: this.#clock,
-      random: this.#random,
-      homes: () => this.#route.homes(),
-      dial: (url, name): Connection =>
-        this.#dial(url, this.#transports.allows(name) ? name : (this.#connection?.transport ?? this.#transports.next)),
-      onFailure: (error): void => this.#stay(error),
-      onLate: (next): void => this.#switch(next),
+      gap: (gap) => void this.#listeners.emit('gap', gap),
+      unheard: (channel, error) => this.#unheard.write(`the subscription to ${channel}`, error),
     });
     this.#stopWakeups = listenForWakeups(() => this.#wake());
+    // Beside the dial, where it is needed for sure. Whoever needs it says so if it can't be had.
+    if (token !== undefined || order[0] !== 'websocket' || surroundings.addresses[0]?.kind === 'connect') withExtraPart(nothing, nothing);
     this.#route.go();
   }
 
@@ -154,8 +149,23 @@ export class Barrage {
     data: PublishData,
     options: PublishOptions = {},
   ): Promise<{ readonly offset: number; readonly epoch: string; readonly replayed?: true }> {
-    const body = { op: 'publish', channel: channelOf(channel), ...payloadOf(data), ...publishOptionsOf(options) } as const;
-    return (await this.#request(body)) as { offset: number; epoch: string; replayed?: true };
+    const handed = [channelOf(channel), handedData(data), { ...optionsOf(options) }] as const;
+    const offline = this.#offline();
+    return new Promise((resolve, reject) => {
+      withExtraPart(
+        ({ publishCommand }) => {
+          try {
+            const command = publishCommand(...handed);
+            if (offline === undefined) resolve(this.#request(command) as Promise<{ offset: number; epoch: string; replayed?: true }>);
+          } catch (error) {
+            reject(error);
+          }
+        },
+        (error) => reject(this.#offline() ?? error),
+      );
+      // Without a connection the call fails at once, and does not wait for the extra part.
+      if (offline !== undefined) reject(offline);
+    });
   }
 
   /**
@@ -168,9 +178,10 @@ export class Barrage {
 
   /** A round trip to the gateway, in milliseconds. @throws BarrageError */
   async ping(): Promise<number> {
-    const sentAt = this.#clock.monotonic();
+    const { clock } = this.#surroundings;
+    const sentAt = clock.monotonic();
     await this.#request({ op: 'ping' });
-    return this.#clock.monotonic() - sentAt;
+    return clock.monotonic() - sentAt;
   }
 
   /**
@@ -199,12 +210,11 @@ export class Barrage {
 
   #dial(url: string, name: TransportName): Connection {
     return new Connection({
+      ...this.#surroundings,
       url,
-      open: (transport) => openTransport(name, transport, { clock: this.#clock, random: this.#random, serverClock: this.#serverClock }),
-      token: this.#token,
-      clock: this.#clock,
-      serverClock: this.#serverClock,
-      random: this.#random,
+      transport: name,
+      open: (options, use): void => openTransport(name, options, this.#surroundings, use),
+      loadAuthentication: (use, failed): void => withExtraPart(({ Authentication }) => use(Authentication), failed),
       onHello: (_connection, hello): void => {
         this.#route.greeted(hello.backoff);
         this.#listeners.emit('hello', hello);
@@ -217,16 +227,23 @@ export class Barrage {
   }
 
   #opened(connection: Connection): void {
-    if (connection === this.#connection) {
-      this.#route.arrived();
-      this.#subscriptions.joinAll(connection);
-      this.#become('open');
-      if (this.transport !== undefined) this.#transports.settled(connection);
-    } else if (connection === this.#departure.next) {
-      this.#departure.opened(connection);
-      this.#subscriptions.carryAll();
-      this.#switchIfMoved();
-    }
+    if (connection !== this.#connection) return this.#moving?.opened(connection);
+    this.#route.arrived();
+    this.#subscriptions.joinAll(connection);
+    this.#become('open');
+    this.#settled(connection);
+    const { clock, random } = this.#surroundings;
+    this.#cancelPreload ??= clock.after(preloadMs * (1 + random()), () => withExtraPart(nothing, (error) => this.#fail(error)));
+  }
+
+  /** A connection is in use from now on, unless a listener has left it meanwhile. */
+  #settled(connection: Connection): void {
+    const { transport } = this;
+    if (transport === undefined) return;
+    this.#moving?.transports.settled(connection);
+    if (this.#told === transport) return;
+    this.#told = transport;
+    this.#listeners.emit('transport', transport);
   }
 
   #arrived(connection: Connection, arrival: Arrival): void {
@@ -241,9 +258,7 @@ export class Barrage {
       case 'backoff':
         return this.#route.told(arrival);
       case 'reconnect':
-        if (arrival.transport !== undefined && !this.#transports.allows(arrival.transport)) return;
-        if (connection === this.#connection || connection === this.#departure.next) this.#departure.ask(connection, arrival);
-        return;
+        return this.#move((moving) => moving.hinted(connection, arrival));
       case 'subscribed':
         return this.#subscriptions.subscribed(connection, arrival);
       case 'unsubscribed':
@@ -252,12 +267,8 @@ export class Barrage {
   }
 
   #ended(connection: Connection, error: BarrageError): void {
-    if (connection === this.#departure.next) return this.#departure.lost(error);
-    if (connection !== this.#connection) return;
-    const next = this.#departure.next;
-    if (next !== undefined && (next.ready || !this.#departure.isTrial)) return this.#switch(next);
-    this.#departure.end('old');
-    this.#transports.ended(connection, error);
+    if (this.#moving?.ended(connection, error) === true || connection !== this.#connection) return;
+    if (error.retry) this.#move((moving) => moving.transports.ended(connection, error));
     this.#subscriptions.forgetRetries();
     this.#fail(error);
     if (this.#connection !== connection) return;
@@ -270,62 +281,65 @@ export class Barrage {
 
   /** The network or the page came back. */
   #wake(): void {
-    this.#departure.next?.doubt();
+    this.#moving?.next?.doubt();
     this.#connection?.doubt();
     this.#route.wake();
   }
 
   /** The channel that decides which gateway is best: the first that is not a user's own. */
   #anchor(): string {
-    const { channels } = this.#subscriptions;
+    const ofAll = this.#subscriptions.all.find(({ channel }) => !channel.startsWith('user:'));
     // Without such a channel any gateway is as good as another: clients that only publish spread over all.
-    return channels.find((channel) => !channel.startsWith('user:')) ?? `any:${Math.floor(this.#random() * 1e9)}`;
+    return ofAll?.channel ?? `any:${Math.floor(this.#surroundings.random() * 1e9)}`;
   }
 
-  /** Ends a move in favour of the old connection. */
-  #stay(error: BarrageError): void {
-    const { isTrial } = this.#departure;
-    this.#departure.end('old');
-    this.#subscriptions.stay();
-    if (isTrial) this.#transports.trialFailed(this.#connection);
-    else this.#fail(new BarrageError(error.code, `the move to another gateway failed: ${error.message}`, true));
-    this.#departure.followHint(this.#connection);
+  /** Has moves do something, once they are there. */
+  #move(use: (moving: Moving) => void): void {
+    withExtraPart(
+      ({ Moving }) => {
+        this.#moving ??= new Moving({
+          ...this.#surroundings,
+          subscriptions: this.#subscriptions,
+          current: () => this.#connection,
+          dial: (url, name) => this.#dial(url, name),
+          onTaken: (next) => this.#take(next),
+          onError: (error) => this.#fail(ownError(error)),
+        });
+        use(this.#moving);
+      },
+      (error) => this.#fail(error),
+    );
   }
 
-  #switchIfMoved(): void {
-    const next = this.#departure.next;
-    if (next?.ready !== true) return;
-    if (this.#subscriptions.moved) this.#switch(next);
-  }
-
-  /** Ends a move in favour of the new connection, whether or not the old one still delivers. */
-  #switch(next: Connection): void {
-    const old = this.#connection;
-    if (old !== undefined) this.#transports.ended(old);
-    this.#departure.end('new');
+  /** A move is over: this connection is in use from now on. */
+  #take(next: Connection): void {
     this.#connection = next;
     this.#subscriptions.forgetRetries();
     this.#subscriptions.endMove();
-    old?.retire();
-    this.#left = [...this.#left, ...(old === undefined ? [] : [old])].filter(({ ended }) => !ended);
     if (!next.ready) {
       this.#subscriptions.lost();
       this.#become('connecting');
     }
-    if (this.transport !== undefined) this.#transports.settled(next);
-    this.#departure.followHint(this.#connection);
+    this.#settled(next);
   }
 
   #request(body: CommandBody): Promise<object> {
-    if (this.#state === 'closed') return Promise.reject(closed());
-    if (this.#connection?.ready !== true) return Promise.reject(new BarrageError('disconnected', 'there is no connection now', true));
-    return this.#connection.request(body);
+    const connection = this.#connection;
+    const error = this.#offline();
+    return error === undefined && connection !== undefined ? connection.request(body) : Promise.reject(error);
+  }
+
+  /** Why no call can be made now. */
+  #offline(): BarrageError | undefined {
+    if (this.#state === 'closed') return closed();
+    return this.#connection?.ready === true ? undefined : new BarrageError('disconnected', 'there is no connection now', true);
   }
 
   #finish(state: 'failed' | 'unsubscribed', error?: BarrageError): void {
     if (this.#state === 'closed') return;
     this.#become('closed');
     this.#stopWakeups();
+    this.#cancelPreload?.();
     this.#leave();
     this.#subscriptions.end(state, error);
   }
@@ -333,25 +347,16 @@ export class Barrage {
   /** Ends all connections, and every attempt at one. */
   #leave(why?: BarrageError): void {
     this.#route.stop();
-    this.#transports.stop();
     this.#subscriptions.forgetRetries();
-    this.#departure.end('old');
+    this.#moving?.leave(why);
     const connection = this.#connection;
     this.#connection = undefined;
     connection?.close(why);
-    for (const left of this.#left) left.close(why);
   }
 
   /** Reports an error. An error without a listener must not stay silent. */
   #fail(error: BarrageError): void {
-    if (!this.#listeners.emit('error', error)) this.#write('the client', error);
-  }
-
-  /** Writes once for each code, so that a client that tries again for hours writes one line. */
-  #write(what: string, { code, message }: BarrageError): void {
-    if (this.#written.has(code)) return;
-    this.#written.add(code);
-    console.error(`Barrage: ${what.slice(0, 300)} has an error that nobody listens for (on('error', …)): ${code}: ${message}`);
+    if (!this.#listeners.emit('error', error)) this.#unheard.write('the client', error);
   }
 
   #become(state: BarrageState): void {

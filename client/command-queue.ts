@@ -1,5 +1,4 @@
 import type { Hello } from '../core/protocol/barrage-v1.ts';
-import { TokenBucket } from '../core/token-bucket.ts';
 
 /** A command in its wire form, with its length in UTF-8 bytes. */
 export interface QueuedCommand {
@@ -45,20 +44,22 @@ export function wireBytes(text: string): number {
  */
 export class CommandQueue {
   readonly #limits: Hello['limits'];
-  readonly #bucket: TokenBucket;
-  readonly #rate: number;
-  readonly #burst: number;
+  /** Time of one command at the rate, and by how much commands may run ahead of it, in milliseconds. */
+  readonly #intervalMs: number;
+  readonly #burstMs: number;
+  /** Time at which the commands that were sent would all have gone out at the rate. */
+  #evenAt = -Infinity;
   readonly #urgent: QueuedCommand[] = [];
   readonly #calls: QueuedCommand[] = [];
   readonly #inFlight = new Map<number, number>();
   #waitingBytes = 0;
   #inFlightBytes = 0;
 
-  constructor(limits: Hello['limits'], now: number) {
+  constructor(limits: Hello['limits']) {
+    const { commandsPerSecondMax } = limits;
     this.#limits = limits;
-    this.#rate = limits.commandsPerSecondMax * rateShare;
-    this.#burst = Math.max(1, Math.floor(limits.commandsPerSecondMax * burstShare));
-    this.#bucket = new TokenBucket(this.#burst, now);
+    this.#intervalMs = 1000 / (commandsPerSecondMax * rateShare);
+    this.#burstMs = this.#intervalMs * Math.max(0, Math.floor(commandsPerSecondMax * burstShare) - 1);
   }
 
   /** Most bytes of one command on the wire. */
@@ -92,10 +93,11 @@ export class CommandQueue {
     if (next === undefined || this.#inFlight.size >= inFlightMax || this.#inFlightBytes + next.bytes > 2 * this.#limits.frameBytesMax) {
       return { kind: 'idle' };
     }
-    if (this.#bucket.available(now, this.#rate, this.#burst) < 1) {
-      return { kind: 'wait', ms: Math.max(1, this.#bucket.waitMs(this.#rate)) };
-    }
-    this.#bucket.take(1);
+    const evenAt = Math.max(this.#evenAt, now);
+    // Whole milliseconds, less a rounding error: timers count in them.
+    const ms = Math.ceil(evenAt - now - this.#burstMs - 1e-6);
+    if (ms > 0) return { kind: 'wait', ms };
+    this.#evenAt = evenAt + this.#intervalMs;
     if (this.#urgent.shift() === undefined) {
       this.#calls.shift();
       this.#waitingBytes -= next.bytes;

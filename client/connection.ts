@@ -1,22 +1,25 @@
 import type { Hello, Reply } from '../core/protocol/barrage-v1.ts';
-import { Authentication, type TokenSource } from './authentication.ts';
+import type { Authentication, TokenSource } from './authentication.ts';
 import type { ClientClock } from './client-clock.ts';
 import { CommandQueue, waitingBytesMax, type QueueRefusal } from './command-queue.ts';
-import type { CommandBody, Outcome, Settle } from './command.ts';
-import { BarrageError } from './errors.ts';
+import type { CommandBody, Settle } from './command.ts';
+import { BarrageError, ownError } from './errors.ts';
 import { Liveness } from './liveness.ts';
 import type { ServerClock } from './server-clock.ts';
 import type { Transport, TransportName, TransportOptions } from './transport/transport.ts';
-import { isTime, type Received } from './wire.ts';
+import { isOffset, type Received } from './wire.ts';
 
 /** Every message but hello and replies, which the connection treats itself. */
 export type Arrival = Exclude<Received, Hello | Reply | { readonly type: 'unknown' }>;
 
 export interface ConnectionOptions {
   readonly url: string;
-  /** Dials; may throw. */
-  readonly open: (options: TransportOptions) => Transport;
+  readonly transport: TransportName;
+  /** Calls `use` with what dials, at once or when that is loaded; may throw. */
+  readonly open: (options: TransportOptions, use: (dial: () => Transport) => void) => void;
   readonly token: TokenSource | undefined;
+  /** Calls `use` with the class that treats tokens once that is there, or `failed`. */
+  readonly loadAuthentication: (use: (Class: typeof Authentication) => void, failed: (error: BarrageError) => void) => void;
   readonly clock: ClientClock;
   /** Learns the times that the gateway tells. */
   readonly serverClock: ServerClock;
@@ -49,7 +52,8 @@ interface Pending {
 export class Connection {
   readonly url: string;
   readonly #options: ConnectionOptions;
-  readonly #transport: Transport;
+  /** Absent while it is loaded. */
+  #transport: Transport | undefined;
   readonly #dialledAt: number;
   readonly #pending = new Map<number, Pending>();
   readonly #channels = new Map<string, (() => void)[]>();
@@ -71,10 +75,13 @@ export class Connection {
     this.url = options.url;
     this.#options = options;
     this.#dialledAt = options.clock.monotonic();
-    this.#transport = options.open({
+    const receiver: TransportOptions = {
       url: options.url,
       onMessage: (message): void => this.#receive(message),
-      onEnd: (error): void => this.#abandon(error),
+      onEnd: (error): void => this.#abandon(ownError(error)),
+    };
+    options.open(receiver, (dial) => {
+      if (!this.ended) this.#transport = dial();
     });
     this.#cancelTimer = options.clock.after(helloTimeoutMs, () => {
       this.#abandon(new BarrageError('timeout', `no hello from ${options.url} in ${helloTimeoutMs} ms`, true));
@@ -83,7 +90,7 @@ export class Connection {
 
   /** The transport that it speaks through. */
   get transport(): TransportName {
-    return this.#transport.name;
+    return this.#options.transport;
   }
 
   /** Whether the gateway said hello. */
@@ -120,8 +127,8 @@ export class Connection {
    */
   sendInOrder(body: CommandBody & { readonly channel: string }, settle: Settle): void {
     const turn = (): void =>
-      this.send(body, (outcome) => {
-        settle(outcome);
+      this.send(body, (error, result) => {
+        settle(error, result);
         const next = this.#channels.get(body.channel)?.shift();
         if (next === undefined) {
           this.#channels.delete(body.channel);
@@ -146,7 +153,7 @@ export class Connection {
    */
   request(body: CommandBody): Promise<object> {
     return new Promise((resolve, reject) => {
-      this.#send(body, (outcome) => (outcome.kind === 'result' ? resolve(outcome.result) : reject(outcome.error)), true);
+      this.#send(body, (error, result) => (error === undefined ? resolve(result) : reject(error)), true);
     });
   }
 
@@ -180,42 +187,45 @@ export class Connection {
     this.#liveness?.received(this.#options.clock.monotonic());
     if (message.type === 'hello') return this.#greet(message);
     if (message.type === 'reply') {
-      if ('result' in message) this.#learnTime(message);
-      const outcome: Outcome =
-        'error' in message
-          ? { kind: 'error', error: new BarrageError(message.error.code, message.error.message, message.error.retry) }
-          : { kind: 'result', result: message.result };
-      return this.#settle(message.id, outcome);
+      if ('result' in message) {
+        this.#learnTime(message);
+        return this.#settle(message.id, undefined, message.result);
+      }
+      return this.#settle(message.id, ownError(message.error));
     }
     if (message.type !== 'unknown') this.#options.onArrival(this, message);
   }
 
   #greet(hello: Hello): void {
     if (this.#liveness !== undefined) return this.#abandon(new BarrageError('protocol', 'the gateway said hello twice', true));
-    const { token, clock, random, onError } = this.#options;
+    const { token, clock, random, loadAuthentication, onError } = this.#options;
     this.#cancelTimer();
     if (hello.now !== undefined) this.#options.serverClock.greeted(hello.now, clock.monotonic());
-    this.#queue = new CommandQueue(hello.limits, clock.monotonic());
+    this.#queue = new CommandQueue(hello.limits);
     this.#liveness = new Liveness(hello, clock.monotonic());
     this.#watch();
     this.#options.onHello(this, hello);
     if (this.ended) return;
     if (token === undefined) return this.#open();
-    this.#authentication = new Authentication({
-      token,
-      clock,
-      random,
-      bounds: hello.backoff,
-      send: (body, settle): void => this.send(body, settle),
-      onFirst: (outcome): void => (outcome.kind === 'result' ? this.#open() : this.#abandon(outcome.error)),
-      onError,
-    });
+    const begin = (Class: typeof Authentication): void => {
+      if (this.#state !== 'dialling') return;
+      this.#authentication = new Class({
+        token,
+        clock,
+        random,
+        bounds: hello.backoff,
+        send: (body, settle): void => this.send(body, settle),
+        onFirst: (error): void => (error === undefined ? this.#open() : this.#abandon(ownError(error))),
+        onError: (error): void => onError(ownError(error)),
+      });
+    };
+    loadAuthentication(begin, (error) => this.#abandon(error));
   }
 
   /** The answer to a ping has the gateway's time. */
   #learnTime({ id, result }: Extract<Reply, { readonly result: unknown }>): void {
     const { now } = result;
-    if (this.#pending.get(id)?.op !== 'ping' || !isTime(now)) return;
+    if (this.#pending.get(id)?.op !== 'ping' || !isOffset(now)) return;
     this.#options.serverClock.told(now, this.#options.clock.monotonic());
   }
 
@@ -227,10 +237,10 @@ export class Connection {
 
   #send(body: CommandBody, settle: Settle, isCall: boolean): void {
     const queue = this.#queue;
-    if (this.ended || queue === undefined) return settle({ kind: 'error', error: disconnected() });
+    if (this.ended || queue === undefined) return settle(disconnected(), {});
     const id = ++this.#lastId;
     const refusal = queue.add(id, JSON.stringify({ id, ...body }), isCall);
-    if (refusal !== undefined) return settle({ kind: 'error', error: refused(body.op, refusal, queue) });
+    if (refusal !== undefined) return settle(refused(body.op, refusal, queue), {});
     // The others go out in a bounded time, since the commands before them are bounded and have deadlines.
     const unsent = (): void => this.#late(id, `${body.op} could not be sent`);
     const cancelTimer = isCall ? this.#options.clock.after(commandTimeoutMs, unsent) : (): void => {};
@@ -242,7 +252,7 @@ export class Connection {
     const { clock } = this.#options;
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
-    while (this.#queue !== undefined && this.#transport.isOpen) {
+    while (this.#queue !== undefined && this.#transport?.isOpen === true) {
       const step = this.#queue.step(clock.monotonic());
       if (step.kind === 'wait') this.#cancelFlush = clock.after(step.ms, () => this.#flush());
       if (step.kind !== 'send') return;
@@ -256,16 +266,16 @@ export class Connection {
   }
 
   #late(id: number, what: string): void {
-    this.#settle(id, { kind: 'error', error: new BarrageError('timeout', `${what} in ${commandTimeoutMs} ms`, true) });
+    this.#settle(id, new BarrageError('timeout', `${what} in ${commandTimeoutMs} ms`, true));
   }
 
-  #settle(id: number, outcome: Outcome): void {
+  #settle(id: number, error: BarrageError | undefined, result: object = {}): void {
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
     pending.cancelTimer();
     this.#pending.delete(id);
     this.#queue?.forget(id);
-    pending.settle(outcome);
+    pending.settle(error, result);
     this.#flush();
     if (this.#state === 'retired' && this.#pending.size === 0) this.close();
   }
@@ -296,8 +306,8 @@ export class Connection {
     this.#authentication?.stop();
     this.#cancelTimer();
     this.#cancelFlush?.();
-    this.#transport.close();
-    for (const id of this.#pending.keys()) this.#settle(id, { kind: 'error', error: error.code === 'closed' ? error : disconnected() });
+    this.#transport?.close();
+    for (const id of this.#pending.keys()) this.#settle(id, error.code === 'closed' ? error : disconnected());
   }
 }
 

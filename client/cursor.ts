@@ -47,20 +47,22 @@ export class Cursor<B extends Span> {
   /** A batch arrived. */
   batch(arrived: B): readonly Told<B>[] {
     const batch = this.#inOwnOrder(arrived);
-    const followed = follow(this.#position, batch);
-    if (followed.kind === 'covered') return [];
-    this.#position = this.#goneOnTo({ epoch: batch.epoch, offset: batch.upto });
-    if (followed.kind === 'overlap') return [{ kind: 'batch', batch, deliverAfter: followed.deliverAfter }];
-    const whole: Told<B> = { kind: 'batch', batch, deliverAfter: batch.after };
-    if (followed.kind === 'next') return [whole];
-    const { from, to } = followed;
-    return [{ kind: 'gap', from, to, reason: isOrderOf(from, to.epoch) ? 'missed' : 'epoch' }, whole];
+    const from = this.#position;
+    const followed = follow(from, batch);
+    if (followed === 'covered') return [];
+    const { epoch, after, upto } = batch;
+    this.#position = this.#goneOnTo({ epoch, offset: upto });
+    if (followed !== 'gap') return [{ kind: 'batch', batch, deliverAfter: followed }];
+    return [
+      { kind: 'gap', from, to: { epoch, offset: after }, reason: lossTo(from, epoch) },
+      { kind: 'batch', batch, deliverAfter: after },
+    ];
   }
 
   /** A gateway's gap notice arrived. */
   gap(told: GapNotice): readonly Told<B>[] {
     const notice = this.#inOwnOrder(told);
-    if (follow(this.#position, notice).kind === 'covered') return [];
+    if (follow(this.#position, notice) === 'covered') return [];
     return this.#leap({ epoch: notice.epoch, offset: notice.upto }, notice.reason === 'slow' ? 'slow' : 'missed');
   }
 
@@ -91,8 +93,7 @@ export class Cursor<B extends Span> {
   /** Gives up the offsets from here to `position`, and goes on there. */
   skip(position: Position): readonly Told<B>[] {
     if (this.reached(position)) return [];
-    const own = this.#position;
-    return this.#leap(position, own !== undefined && isOrderOf(own, position.epoch) ? 'missed' : 'epoch');
+    return this.#leap(position, lossTo(this.#position, position.epoch));
   }
 
   /** Whether everything up to `position` is accounted for. */
@@ -134,4 +135,9 @@ export class Cursor<B extends Span> {
     this.#position = this.#goneOnTo(to);
     return [{ kind: 'gap', from, to, reason }];
   }
+}
+
+/** The reason why the way from a position into an epoch has a gap. */
+function lossTo(from: Position | undefined, epoch: string): GapReason {
+  return from !== undefined && isOrderOf(from, epoch) ? 'missed' : 'epoch';
 }

@@ -1,7 +1,8 @@
 import type { Position } from '../core/publication.ts';
 import type { ClientClock } from './client-clock.ts';
-import { Holdback, type Step } from './holdback.ts';
+import { Holdback } from './holdback.ts';
 import type { ServerClock } from './server-clock.ts';
+import type { Step } from './step.ts';
 import type { Publication } from './wire.ts';
 
 /** Shortest time between two releases, in milliseconds: a publication is late by at most as much. */

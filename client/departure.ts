@@ -1,5 +1,6 @@
+import { backoffMs, type BackoffBounds } from '../core/backoff.ts';
 import type { Reconnect } from '../core/protocol/barrage-v1.ts';
-import { leavesEncryption } from './addresses.ts';
+import { leavesEncryption } from './directions.ts';
 import type { ClientClock } from './client-clock.ts';
 import type { Connection } from './connection.ts';
 import { BarrageError } from './errors.ts';
@@ -8,10 +9,18 @@ import type { TransportName } from './transport/transport.ts';
 /** Longest time that both connections of a move are kept, from the opening of the new one, in milliseconds. */
 const moveTimeoutMs = 5_000;
 
+/**
+ * Most further rounds over the client's own addresses, when none of them takes it. A balancer may lead to the gateway
+ * that leaves for some seconds more. That one refuses, and serves on over the old connection.
+ */
+const homeRoundsMax = 5;
+
 export interface DepartureOptions {
   readonly clock: ClientClock;
   /** In [0, 1). */
   readonly random: () => number;
+  /** The bounds of the wait between two rounds over the client's own addresses. */
+  readonly bounds: () => BackoffBounds;
   /** The addresses to go to when a hint names no gateway, the best first. */
   readonly homes: () => Promise<readonly string[]>;
   /** Begins a connection, with the transport that the hint names. May throw. */
@@ -44,6 +53,8 @@ export class Departure {
   #others: readonly string[] = [];
   /** The hint's own address, until it was left behind. */
   #hinted: string | undefined;
+  /** Rounds over the client's own addresses that failed; `undefined`: there is no further one. */
+  #rounds: number | undefined;
   #cancelTimer = (): void => {};
   /** Changes with every end, so that a target that is found too late is not dialled. */
   #move = 0;
@@ -80,26 +91,28 @@ export class Departure {
   opened(next: Connection): void {
     this.#others = [];
     this.#hinted = undefined;
+    this.#rounds = undefined;
     this.#cancelTimer();
     this.#cancelTimer = this.#options.clock.after(moveTimeoutMs, () => this.#options.onLate(next));
   }
 
   /**
-   * The new connection ended. If it was never open, another one of the client's own addresses is tried: the gateway of
-   * a hint may be leaving too by now.
+   * The new connection ended. If it was never open, the client's own addresses are tried: the gateway of a hint may be
+   * leaving too by now, or be out of reach. They are tried again after waits of full-jitter back-off.
+   * A newer hint of the old gateway ends that.
    */
   lost(error: BarrageError): void {
     const from = this.#from;
-    const hinted = this.#hinted;
-    if (from === undefined || !error.retry) return this.#options.onFailure(error);
+    if (from === undefined || !error.retry || this.#hint?.from === from) return this.#options.onFailure(error);
     if (this.#others.length > 0) return this.#go(from, this.#others);
-    if (hinted === undefined) return this.#options.onFailure(error);
+    const hinted = this.#hinted;
     this.#next = undefined;
-    this.#goHome((targets) => {
-      const others = targets.filter((target) => target !== hinted && target !== from.url);
-      if (others.length === 0) this.#options.onFailure(error);
-      else this.#go(from, others);
-    });
+    if (hinted !== undefined) return this.#goHome(from, hinted);
+    const rounds = this.#rounds;
+    if (rounds === undefined || rounds >= homeRoundsMax) return this.#options.onFailure(error);
+    this.#rounds = rounds + 1;
+    const { clock, random, bounds } = this.#options;
+    this.#cancelTimer = clock.after(backoffMs(rounds, bounds(), random), () => this.#goHome(from));
   }
 
   /** The move is over, in favour of the new connection or of the old one. */
@@ -127,22 +140,26 @@ export class Departure {
     this.#from = from;
     this.#transport = transport;
     this.#hinted = url;
+    this.#rounds = this.#isTrial ? undefined : 0;
     this.#cancelTimer = clock.after(random() * afterMs, () => {
       if (url !== undefined) this.#go(from, [url]);
-      else this.#goHome((targets) => this.#go(from, targets));
+      else this.#goHome(from);
     });
   }
 
-  /** Finds the client's own addresses. */
-  #goHome(go: (targets: readonly string[]) => void): void {
+  /** Goes to the client's own addresses: to that of the old connection last, if another one was tried before. */
+  #goHome(from: Connection, tried?: string): void {
     const move = this.#move;
     this.#hinted = undefined;
     this.#options.homes().then(
       (targets) => {
-        if (move === this.#move) go(targets);
+        if (move !== this.#move) return;
+        if (tried === undefined) return this.#go(from, targets);
+        const others = targets.filter((target) => target !== tried && target !== from.url);
+        this.#go(from, [...others, ...targets.filter((target) => target === from.url)]);
       },
       (cause: unknown) => {
-        if (move === this.#move) this.#options.onFailure(cause as BarrageError);
+        if (move === this.#move) this.lost(cause as BarrageError);
       },
     );
   }

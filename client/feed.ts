@@ -1,3 +1,6 @@
+/** The answer to a loop that is over. */
+const over = { done: true, value: undefined } as const;
+
 /**
  * Values that wait for one `for await` loop, with a bound. When the loop is slower than the channel, the oldest are
  * left out and counted.
@@ -6,7 +9,8 @@ export class Feed<T> implements AsyncIterator<T, undefined> {
   readonly #valuesMax: number;
   readonly #onReturn: () => void;
   #values: T[] = [];
-  #waiting: { readonly resolve: (result: IteratorResult<T, undefined>) => void; readonly reject: (error: unknown) => void }[] = [];
+  /** Calls of the loop without an answer. */
+  readonly #waiting: ((result: IteratorResult<T, undefined> | Promise<never>) => void)[] = [];
   #end: { readonly error: Error | undefined } | undefined;
 
   /** `onReturn` is called when the loop is left before the end. */
@@ -18,19 +22,14 @@ export class Feed<T> implements AsyncIterator<T, undefined> {
   /** Adds values; returns how many of the oldest were left out for them. */
   push(values: readonly T[]): number {
     if (this.#end !== undefined) return 0;
-    for (const value of values) {
-      const waiting = this.#waiting.shift();
-      if (waiting === undefined) this.#values.push(value);
-      else waiting.resolve({ done: false, value });
-    }
-    const over = Math.max(0, this.#values.length - this.#valuesMax);
-    if (over > 0) this.#values.splice(0, over);
-    return over;
+    for (const value of values) this.#values.push(value);
+    this.#handOut();
+    return this.#values.splice(0, Math.max(0, this.#values.length - this.#valuesMax)).length;
   }
 
   /** Takes out waiting values that are not wanted any more. */
   remove(isUnwanted: (value: T) => boolean): void {
-    if (this.#values.some(isUnwanted)) this.#values = this.#values.filter((value) => !isUnwanted(value));
+    this.#values = this.#values.filter((value) => !isUnwanted(value));
   }
 
   /**
@@ -38,30 +37,28 @@ export class Feed<T> implements AsyncIterator<T, undefined> {
    */
   end(error: Error | undefined, waiting: 'hand-out' | 'discard'): void {
     if (waiting === 'discard') this.#values = [];
-    if (this.#end !== undefined) return;
-    this.#end = { error };
-    this.#finish(error);
-  }
-
-  #finish(error: Error | undefined): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { resolve, reject } of waiting) {
-      if (error === undefined) resolve({ done: true, value: undefined });
-      else reject(error);
-    }
+    this.#end ??= { error };
+    this.#handOut();
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#values.length > 0) return Promise.resolve({ done: false, value: this.#values.shift() as T });
-    if (this.#end?.error !== undefined) return Promise.reject(this.#end.error);
-    if (this.#end !== undefined) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#handOut();
+    });
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
     this.end(undefined, 'discard');
     this.#onReturn();
-    return Promise.resolve({ done: true, value: undefined });
+    return Promise.resolve(over);
+  }
+
+  #handOut(): void {
+    while (this.#waiting.length > 0 && (this.#values.length > 0 || this.#end !== undefined)) {
+      const error = this.#end?.error;
+      const [value] = this.#values.splice(0, 1);
+      this.#waiting.shift()?.(value !== undefined ? { done: false, value } : error === undefined ? over : Promise.reject(error));
+    }
   }
 }

@@ -4,27 +4,16 @@ import { isSameOrder, type Span } from './position.ts';
 
 /** A batch whose `publications` are held back during a move, and count against the move's bound. */
 export interface HeldBatch extends Span {
+  readonly type: 'batch';
   readonly publications: readonly unknown[];
 }
 
-/** A gateway's notice that a channel goes on in another epoch. */
-export interface EpochNotice {
-  readonly epoch: string;
-  readonly before: Position;
-}
-
-type Held<B> =
-  | { readonly kind: 'batch'; readonly batch: B }
-  | { readonly kind: 'gap'; readonly notice: GapNotice }
-  | { readonly kind: 'epoch'; readonly notice: EpochNotice };
-
-/** A message of a connection, as a move takes it. */
-export function arrivalOf<B extends { readonly type: 'batch' }>(
-  message: B | (GapNotice & { readonly type: 'gap' }) | (EpochNotice & { readonly type: 'epoch' }),
-): Held<B> {
-  if (message.type === 'batch') return { kind: 'batch', batch: message };
-  return message.type === 'gap' ? { kind: 'gap', notice: message } : { kind: 'epoch', notice: message };
-}
+/** A message about a channel's order, on either connection. */
+export type MovedMessage<B> =
+  | B
+  | (GapNotice & { readonly type: 'gap' })
+  /** The channel goes on in another epoch. */
+  | { readonly type: 'epoch'; readonly epoch: string; readonly before: Position };
 
 /**
  * One channel's move from an old connection to a new one, without history: both deliver for a while.
@@ -41,7 +30,7 @@ export class ChannelMove<B extends HeldBatch> {
   /** What is asked for on the new connection. */
   readonly #since: Position | undefined;
   #target: Position | undefined;
-  #held: Held<B>[] = [];
+  #held: MovedMessage<B>[] = [];
   #heldPublications = 0;
   #done = false;
 
@@ -75,16 +64,16 @@ export class ChannelMove<B extends HeldBatch> {
   }
 
   /** A batch or notice arrived on the old connection. */
-  fromOld(arrival: Held<B>): readonly Told<B>[] {
-    return this.#done ? [] : this.#advance(this.#tell(arrival));
+  fromOld(message: MovedMessage<B>): readonly Told<B>[] {
+    return this.#done ? [] : this.#advance(this.#tell(message));
   }
 
   /** A batch or notice arrived on the new connection. More publications than may be held end the wait with a gap. */
-  fromNew(arrival: Held<B>): readonly Told<B>[] {
-    if (this.#done) return this.#tell(arrival);
+  fromNew(message: MovedMessage<B>): readonly Told<B>[] {
+    if (this.#done) return this.#tell(message);
     if (this.#target === undefined) return [];
-    this.#held.push(arrival);
-    if (arrival.kind === 'batch') this.#heldPublications += arrival.batch.publications.length;
+    this.#held.push(message);
+    if (message.type === 'batch') this.#heldPublications += message.publications.length;
     const over = this.#heldPublications > this.#heldPublicationsMax || this.#held.length > this.#heldPublicationsMax;
     return over ? this.giveUp() : this.#advance([]);
   }
@@ -104,7 +93,7 @@ export class ChannelMove<B extends HeldBatch> {
     // The old connection went on to another epoch first. The new one will too. Until then it only repeats the old
     // epoch.
     const epoch = this.#cursor.position?.epoch;
-    const joint = this.#held.findIndex((held) => (held.kind === 'batch' ? held.batch : held.notice).epoch === epoch);
+    const joint = this.#held.findIndex((held) => held.epoch === epoch);
     if (epoch === this.#target.epoch || joint < 0) return told;
     this.#held.splice(0, joint);
     return [...told, ...this.#finish()];
@@ -114,13 +103,13 @@ export class ChannelMove<B extends HeldBatch> {
     this.#done = true;
     const held = this.#held;
     this.#held = [];
-    return held.flatMap((arrival) => this.#tell(arrival));
+    return held.flatMap((message) => this.#tell(message));
   }
 
-  #tell(arrival: Held<B>): readonly Told<B>[] {
-    if (arrival.kind === 'batch') return this.#cursor.batch(arrival.batch);
-    if (arrival.kind === 'gap') return this.#cursor.gap(arrival.notice);
-    this.#cursor.continued(arrival.notice.epoch, arrival.notice.before);
+  #tell(message: MovedMessage<B>): readonly Told<B>[] {
+    if (message.type === 'batch') return this.#cursor.batch(message);
+    if (message.type === 'gap') return this.#cursor.gap(message);
+    this.#cursor.continued(message.epoch, message.before);
     return [];
   }
 }

@@ -8,27 +8,17 @@ export interface Span {
 }
 
 /**
- * Relation of a span to a position. `next`: the span continues there. `covered`: all of it is known already. `overlap`:
- * the offsets above `deliverAfter` are new. `gap`: the offsets from `from` to `to` never came; the span itself is new.
+ * Compares a span with its receiver's position. Without a position nothing was promised, so any span goes on from it.
+ * Offsets of another epoch can't be compared: that is always a gap. A position from before an epoch's first publication
+ * has only the beginning of the epoch's name. That epoch continues it. So may a span that another gateway sent before.
+ * @returns the offset above which the span is new. `covered`: all of it is known already. `gap`: the offsets between
+ * the position and the span never came; the span itself is new.
  */
-export type Follow =
-  | { readonly kind: 'next' }
-  | { readonly kind: 'covered' }
-  | { readonly kind: 'overlap'; readonly deliverAfter: number }
-  | { readonly kind: 'gap'; readonly from: Position; readonly to: Position };
-
-/**
- * Compares a span with its receiver's position. Without a position nothing was promised, so any span is `next`. Offsets
- * of another epoch can't be compared: that is always a gap. A position from before an epoch's first publication has
- * only the beginning of the epoch's name. That epoch continues it. So may a span that another gateway sent before.
- */
-export function follow(position: Position | undefined, span: Span): Follow {
-  if (position === undefined) return { kind: 'next' };
-  const start = { epoch: span.epoch, offset: span.after };
-  if (!isSameOrder(position, start)) return { kind: 'gap', from: position, to: start };
-  if (span.upto <= position.offset) return { kind: 'covered' };
-  if (span.after > position.offset) return { kind: 'gap', from: position, to: start };
-  return span.after < position.offset ? { kind: 'overlap', deliverAfter: position.offset } : { kind: 'next' };
+export function follow(position: Position | undefined, { epoch, after, upto }: Span): number | 'covered' | 'gap' {
+  if (position === undefined) return after;
+  if (!isSameOrder(position, { epoch, offset: after })) return 'gap';
+  if (upto <= position.offset) return 'covered';
+  return after > position.offset ? 'gap' : position.offset;
 }
 
 /** Whether an epoch is the order of a position. */

@@ -57,9 +57,7 @@ export class Snapshots<B extends AwaitingBatch> {
   #isOver = false;
   #cancelTimer = (): void => {};
 
-  /** @throws TypeError for a `getState` that is no function */
   constructor(options: SnapshotsOptions<B>) {
-    if (typeof options.getState !== 'function') throw new TypeError('getState is a function that gives a promise of the state');
     this.#options = options;
   }
 

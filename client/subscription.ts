@@ -1,94 +1,30 @@
 import type { EpochChange, Gap as GapMessage, SubscribeResult } from '../core/protocol/barrage-v1.ts';
 import type { Position } from '../core/publication.ts';
+import { bufferMaxOf, delayOf, densityOf, getStateOf, optionsOf, rewindOf } from './arguments.ts';
 import type { Connection } from './connection.ts';
-import { Cursor, type GapSpan, type Told } from './cursor.ts';
-import { DelayedDelivery } from './delayed-delivery.ts';
-import { bufferMaxOf, delayOf, densityOf, optionsOf, rewindOf } from './arguments.ts';
-import { BarrageError } from './errors.ts';
+import { Cursor, type Told } from './cursor.ts';
+import { BarrageError, ownError } from './errors.ts';
+import type * as Extra from './extra.ts';
 import { Feed } from './feed.ts';
-import { stepOf, type NewBatch, type Step } from './holdback.ts';
+import type { HeldDelivery } from './held-delivery.ts';
 import { Listeners } from './listeners.ts';
-import { ChannelMove, arrivalOf } from './move.ts';
-import type { Span } from './position.ts';
+import type { ChannelMove } from './move.ts';
+import { recalledBy, type Tombstone } from './recalls.ts';
 import type { ServerClock } from './server-clock.ts';
-import { recalledBy, type Recall, type Tombstone } from './recalls.ts';
-import { Snapshots, type AttemptTimes, type GetState, type Snapshot } from './snapshots.ts';
+import type { AttemptTimes } from './snapshots.ts';
+import { stepOf, type NewBatch, type Step } from './step.ts';
+import type { Gap, SubscribeOptions, SubscriptionEvents, SubscriptionState } from './subscription-api.ts';
 import type { Publication, ReceivedBatch } from './wire.ts';
-
-/** Publications of one flush, in the channel's order. They and `leftOut` account for the offsets `(after, upto]`. */
-export interface Batch extends Span {
-  readonly channel: string;
-  /** Number of publications that were left out on purpose: sampled, conflated or expired. */
-  readonly leftOut: number;
-  readonly publications: readonly Publication[];
-}
-
-/** Publications after `from` and up to `to` that this client did not get. */
-export interface Gap extends GapSpan {
-  readonly channel: string;
-}
-
-/** The oldest publications that waited for a `for await` loop and were left out because the loop was too slow. */
-export interface Overflow {
-  readonly channel: string;
-  readonly leftOut: number;
-}
-
-/** Publications that were delivered before their `delay`: more were held back than may be, or the gateway ended it. */
-export interface Early {
-  readonly channel: string;
-  readonly publications: number;
-}
-
-/**
- * `failed`: the gateway refused the subscription, or ended the connection for good. `unsubscribed`: either side ended
- * it. Both are final.
- */
-export type SubscriptionState = 'subscribing' | 'subscribed' | 'failed' | 'unsubscribed';
-
-export interface SubscriptionEvents {
-  readonly batch: Batch;
-  readonly publication: Publication;
-  readonly gap: Gap;
-  readonly recall: Recall;
-  readonly overflow: Overflow;
-  readonly snapshot: Snapshot;
-  readonly early: Early;
-  readonly state: SubscriptionState;
-  readonly error: BarrageError;
-}
 
 /** The part of the client that a subscription uses. */
 export interface SubscriptionOwner {
   readonly times: AttemptTimes;
   readonly serverClock: ServerClock;
-  density(density: number | undefined): Promise<void>;
+  density(channel: string, density: number | undefined): Promise<void>;
   unsubscribe(subscription: Subscription): Promise<void>;
-  gap(gap: Gap): void;
+  readonly gap: (gap: Gap) => void;
   /** Called for a failure that neither a listener nor a loop got. */
-  unheard(error: BarrageError): void;
-}
-
-export interface SubscribeOptions {
-  /** Most publications a second that this client wants; the channel's own budget when absent. */
-  readonly density?: number;
-  /** Most publications that wait for a `for await` loop; 1,000 when absent. */
-  readonly bufferMax?: number;
-  /**
-   * Gives the application's own state of the channel: at the beginning, and after each gap. The `snapshot` event has
-   * it. Publications come only after it. A call that fails is repeated with back-off.
-   */
-  readonly getState?: GetState;
-  /**
-   * Milliseconds that the player is behind: each publication is delivered that long after it was accepted. Asked for
-   * again at least every 250 ms while something is held back. At most 10,000 publications and 8 MiB are held back.
-   */
-  readonly delay?: () => number;
-  /**
-   * Newest publications to begin with, where the channel keeps a history; none when absent. Gateways of an earlier
-   * version refuse it.
-   */
-  readonly rewind?: number;
+  readonly unheard: (channel: string, error: BarrageError) => void;
 }
 
 /**
@@ -114,8 +50,10 @@ export class Subscription implements AsyncIterable<Publication> {
   readonly #cursor = new Cursor<ReceivedBatch>();
   /** Newest publications to begin with. @internal */
   readonly rewind: number | undefined;
-  readonly #snapshots: Snapshots<ReceivedBatch> | undefined;
-  readonly #delayed: DelayedDelivery | undefined;
+  readonly #options: Pick<SubscribeOptions, 'delay' | 'getState'>;
+  /** What `delay` and `getState` make of the delivery. */
+  #holding: HeldDelivery | undefined;
+  #isEquipped: boolean;
   #density: number | undefined;
   #recovered: boolean | undefined;
   #state: SubscriptionState = 'subscribing';
@@ -134,18 +72,8 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#bufferMax = bufferMaxOf(options.bufferMax);
     this.rewind = rewindOf(options.rewind);
     this.#owner = owner;
-    const { getState } = options;
-    if (getState !== undefined) this.#snapshots = this.#snapshotsOf(getState);
-    const delay = delayOf(options.delay);
-    this.#delayed =
-      delay &&
-      new DelayedDelivery({
-        delay,
-        clock: owner.times.clock,
-        serverClock: owner.serverClock,
-        deliver: (step): void => this.#deliver(step),
-        onEarly: (publications): void => void this.#listeners.emit('early', { channel, publications }),
-      });
+    this.#options = { delay: delayOf(options.delay), getState: getStateOf(options.getState) } as SubscribeOptions;
+    this.#isEquipped = options.delay === undefined && options.getState === undefined;
   }
 
   get state(): SubscriptionState {
@@ -156,7 +84,7 @@ export class Subscription implements AsyncIterable<Publication> {
    * The position up to which all publications were delivered or reported as a gap; `undefined` before the first answer.
    */
   get position(): Position | undefined {
-    return this.#delayed?.isEmpty === false ? this.#delayed.position : this.#cursor.position;
+    return (this.#holding ?? this.#cursor).position;
   }
 
   /** The position up to which everything has arrived, though it may be held back. @internal */
@@ -166,7 +94,7 @@ export class Subscription implements AsyncIterable<Publication> {
 
   /** Number of publications that are held back for `delay`. */
   get held(): number {
-    return this.#delayed?.held ?? 0;
+    return this.#holding?.held ?? 0;
   }
 
   /**
@@ -198,7 +126,7 @@ export class Subscription implements AsyncIterable<Publication> {
     const before = this.#density;
     this.#density = density;
     try {
-      await this.#owner.density(density);
+      await this.#owner.density(this.channel, density);
     } catch (error) {
       if (!(error instanceof BarrageError && error.retry)) this.#density = before;
       throw error;
@@ -224,6 +152,27 @@ export class Subscription implements AsyncIterable<Publication> {
     return feed;
   }
 
+  /** Whether it has all that its options need. Without that it can't be in force. @internal */
+  get isEquipped(): boolean {
+    return this.#isEquipped;
+  }
+
+  /** Takes from the extra part what its options need. @internal */
+  equip({ HeldDelivery }: Pick<typeof Extra, 'HeldDelivery'>): void {
+    if (this.#isEquipped) return;
+    this.#isEquipped = true;
+    const { channel } = this;
+    this.#holding = new HeldDelivery({
+      ...this.#owner,
+      ...this.#options,
+      arrivedAt: () => this.#cursor.position,
+      deliver: (step) => this.#deliver(step),
+      recall: (epoch, tombstones) => this.#recall(epoch, tombstones),
+      onEarly: (publications) => void this.#listeners.emit('early', { channel, publications }),
+      onError: (error) => this.warn(ownError(error)),
+    });
+  }
+
   /** Whether the subscription is in force on this connection, and on no other. @internal */
   readsFrom(connection: Connection): boolean {
     return this.#source === connection && this.#move === undefined;
@@ -231,11 +180,11 @@ export class Subscription implements AsyncIterable<Publication> {
 
   /** Reports an error that does not end the subscription. @internal */
   warn(error: BarrageError): void {
-    if (!this.#listeners.emit('error', error)) this.#owner.unheard(error);
+    if (!this.#listeners.emit('error', error)) this.#owner.unheard(this.channel, error);
   }
 
   /** A move begins: both connections are read until the new one has taken over. @internal */
-  moveTo(connection: Connection): void {
+  moveTo(connection: Connection, { ChannelMove }: Pick<typeof Extra, 'ChannelMove'>): void {
     this.#move = { to: connection, channel: new ChannelMove(this.#cursor) };
   }
 
@@ -277,18 +226,17 @@ export class Subscription implements AsyncIterable<Publication> {
       if (this.#move?.channel.done !== true) this.#tell(this.#cursor.subscribed(position, recovered));
     }
     this.#become('subscribed');
-    this.#snapshots?.joined();
+    this.#holding?.joined();
   }
 
   /** A batch or notice arrived; ignored unless the subscription is in force on that connection. @internal */
   received(connection: Connection, message: ReceivedBatch | GapMessage | EpochChange): void {
-    const arrival = arrivalOf<ReceivedBatch>(message);
     const move = this.#move;
-    if (move?.to === connection) this.#tell(move.channel.fromNew(arrival));
+    if (move?.to === connection) this.#tell(move.channel.fromNew(message));
     else if (this.#source !== connection) return;
-    else if (move !== undefined) this.#tell(move.channel.fromOld(arrival));
-    else if (arrival.kind === 'epoch') this.#cursor.continued(arrival.notice.epoch, arrival.notice.before);
-    else this.#tell(arrival.kind === 'batch' ? this.#cursor.batch(arrival.batch) : this.#cursor.gap(arrival.notice));
+    else if (move !== undefined) this.#tell(move.channel.fromOld(message));
+    else if (message.type === 'epoch') this.#cursor.continued(message.epoch, message.before);
+    else this.#tell(message.type === 'batch' ? this.#cursor.batch(message) : this.#cursor.gap(message));
   }
 
   /** The connection broke; the client comes back. @internal */
@@ -301,18 +249,17 @@ export class Subscription implements AsyncIterable<Publication> {
   /** The subscription is over. With an error it has failed, or the gateway ended it. @internal */
   end(state: 'failed' | 'unsubscribed', error?: BarrageError): void {
     if (this.#isOver) return;
-    this.#snapshots?.end();
     this.#source = undefined;
     this.#move = undefined;
     // The application ended the subscription: the publications that wait for it are not wanted any more.
     const waiting = error === undefined ? 'discard' : 'hand-out';
-    this.#delayed?.end(waiting);
+    this.#holding?.end(waiting);
     // A listener may have ended it meanwhile.
     if (this.#isOver) return;
     this.#fault = state === 'failed' ? error : undefined;
     this.#become(state);
     const isHeard = error === undefined || this.#listeners.emit('error', error);
-    if (!isHeard && (this.#fault === undefined || this.#feeds.size === 0)) this.#owner.unheard(error);
+    if (!isHeard && (this.#fault === undefined || this.#feeds.size === 0)) this.#owner.unheard(this.channel, error);
     for (const feed of this.#feeds) feed.end(this.#fault, waiting);
     this.#feeds.clear();
   }
@@ -327,39 +274,18 @@ export class Subscription implements AsyncIterable<Publication> {
     this.#listeners.emit('state', state);
   }
 
-  #snapshotsOf(getState: GetState): Snapshots<ReceivedBatch> {
-    return new Snapshots({
-      getState,
-      times: this.#owner.times,
-      position: () => this.#cursor.position,
-      onSnapshot: (position, state) => this.#handOut([{ kind: 'snapshot', position, state }]),
-      onError: (error) => this.warn(error),
-      tell: (told) => this.#handOut(told.map(stepOf)),
-    });
-  }
-
   #tell(tolds: readonly Told<ReceivedBatch>[]): void {
-    if (this.#snapshots === undefined) this.#handOut(tolds.map(stepOf));
-    else this.#snapshots.arrived(tolds);
-  }
-
-  #handOut(steps: readonly Step[]): void {
-    for (const step of steps) {
-      const batch = step.kind === 'batch' ? step.batch : undefined;
-      const tombstones = batch?.tombstones ?? [];
-      // A state that is held back may have what is recalled: then it is told once more, behind it.
-      const isToldAgain = tombstones.length > 0 && this.#delayed?.holdsSnapshot === true;
-      if (batch !== undefined && tombstones.length > 0) this.#recall(batch.epoch, tombstones);
-      if (this.#isOver) return;
-      if (this.#delayed === undefined) this.#deliver(step);
-      else this.#delayed.add([isToldAgain && batch !== undefined ? { kind: 'batch', batch: { ...batch, isToldAgain } } : step]);
+    if (this.#holding !== undefined) return this.#holding.arrived(tolds);
+    for (const step of tolds.map(stepOf)) {
+      if (step.kind === 'batch' && step.batch.tombstones !== undefined) this.#recall(step.batch.epoch, step.batch.tombstones);
+      this.#deliver(step);
     }
   }
 
   /** A recall holds at once, also for what is held back. */
   #recall(epoch: string, tombstones: readonly Tombstone[]): void {
     const isRecalled = recalledBy(tombstones);
-    this.#delayed?.recall(isRecalled);
+    this.#holding?.recall(isRecalled);
     for (const feed of this.#feeds) feed.remove(({ offset }) => isRecalled(offset));
     for (const { offset, offsets = [], upto } of tombstones) {
       if (this.#isOver) return;

@@ -1,11 +1,14 @@
 import type { Subscribed } from '../core/protocol/barrage-v1.ts';
-import type { CommandBody, Outcome } from './command.ts';
+import type { CommandBody } from './command.ts';
 import type { Arrival, Connection } from './connection.ts';
 import { BarrageError, tooMany } from './errors.ts';
+import { withExtraPart } from './extra-part.ts';
+import type { Moving } from './moving.ts';
 import { Rejoins } from './rejoins.ts';
 import type { ServerClock } from './server-clock.ts';
 import type { AttemptTimes } from './snapshots.ts';
-import { Subscription, type Gap, type SubscribeOptions } from './subscription.ts';
+import type { Gap, SubscribeOptions } from './subscription-api.ts';
+import { Subscription } from './subscription.ts';
 import { isSubscribeResult } from './wire.ts';
 
 /** The part of the client that its subscriptions use. */
@@ -14,17 +17,13 @@ export interface SubscriptionsOptions {
   readonly serverClock: ServerClock;
   /** The connection in use. */
   readonly current: () => Connection | undefined;
-  /** The connection that takes over in a move. */
-  readonly next: () => Connection | undefined;
-  /** Called when something changed that a move waits for. */
-  readonly onProgress: () => void;
-  /** Called when the connection that takes over refused a subscription. */
-  readonly onRefusedMove: (error: BarrageError) => void;
+  /** The client's moves, once it has any. */
+  readonly moving: () => Moving | undefined;
   /** Called when a backend subscribed this client to a channel. */
   readonly onMade: (subscription: Subscription) => void;
-  readonly onGap: (gap: Gap) => void;
+  readonly gap: (gap: Gap) => void;
   /** Called for a subscription's error that nothing listens for. */
-  readonly onUnheard: (channel: string, error: BarrageError) => void;
+  readonly unheard: (channel: string, error: BarrageError) => void;
 }
 
 /** A client's subscriptions, and what brings them in force on its connections. */
@@ -41,13 +40,9 @@ export class Subscriptions {
     this.#rejoins = new Rejoins(clock, random, bounds);
   }
 
-  get channels(): readonly string[] {
-    return [...this.#byChannel.keys()];
-  }
-
-  /** Whether no subscription needs the old connection of a move any more. */
-  get moved(): boolean {
-    return [...this.#byChannel.values()].every(({ moved }) => moved);
+  get all(): readonly Subscription[] {
+    // A copy: a listener that is told of a refusal may subscribe, which joins by itself.
+    return [...this.#byChannel.values()];
   }
 
   /**
@@ -59,29 +54,19 @@ export class Subscriptions {
     if (current?.crowded === true) throw tooMany();
     if (this.#byChannel.has(channel)) throw new BarrageError('already_subscribed', `${channel} is subscribed to already`, false);
     const subscription = this.#add(channel, options);
-    this.#carry(subscription);
-    if (current?.ready === true) this.#join(subscription, current);
+    this.#begin(subscription);
     return subscription;
   }
 
   /** The connection in use is ready: joins all. */
   joinAll(connection: Connection): void {
-    // A copy: a listener that is told of a refusal may subscribe, which joins by itself.
-    const subscriptions = Array.from(this.#byChannel.values());
-    for (const subscription of subscriptions) this.#join(subscription, connection);
-  }
-
-  /** The connection that takes over is ready: joins all there too. */
-  carryAll(): void {
-    // A copy: a listener that is told of a refusal may subscribe, which joins by itself.
-    const subscriptions = Array.from(this.#byChannel.values());
-    for (const subscription of subscriptions) this.#carry(subscription);
+    for (const subscription of this.all) this.join(subscription, connection);
   }
 
   /** A batch, gap or change of epoch arrived. */
   received(connection: Connection, arrival: Extract<Arrival, { readonly type: 'batch' | 'gap' | 'epoch' }>): void {
     this.#byChannel.get(arrival.channel)?.received(connection, arrival);
-    this.#options.onProgress();
+    this.#options.moving()?.progress();
   }
 
   /** A gateway subscribed this client by itself. */
@@ -93,7 +78,7 @@ export class Subscriptions {
     if (this.#byChannel.get(result.channel) !== subscription) return;
     subscription.joined(connection, result);
     // The old gateway knows of the subscription, and the next one does not.
-    if (known === undefined && connection === this.#options.current()) this.#carry(subscription);
+    if (known === undefined && connection === this.#options.current()) this.#options.moving()?.carry(subscription);
   }
 
   /** A gateway ended a subscription. */
@@ -114,12 +99,7 @@ export class Subscriptions {
     this.#rejoins.clear();
   }
 
-  /** The move failed: all stay on the old connection. */
-  stay(): void {
-    for (const subscription of this.#byChannel.values()) subscription.stay();
-  }
-
-  /** The move is over: all are on the new connection. */
+  /** A move is over: all are on the new connection. */
   endMove(): void {
     for (const subscription of this.#byChannel.values()) subscription.endMove();
   }
@@ -133,37 +113,56 @@ export class Subscriptions {
    * Whether this connection's messages about a subscription count: it is the one in use, or the one that takes over.
    */
   #isRead(connection: Connection): boolean {
-    return connection === this.#options.current() || connection === this.#options.next();
+    return connection === this.#options.current() || connection === this.#options.moving()?.next;
   }
 
-  /** Takes a subscription along with a move that is under way. */
-  #carry(subscription: Subscription): void {
-    const next = this.#options.next();
-    if (next?.ready !== true) return;
-    subscription.moveTo(next);
-    this.#join(subscription, next);
+  /** Joins on every connection that is ready. */
+  #begin(subscription: Subscription): void {
+    const { current: currentOf, moving } = this.#options;
+    const current = currentOf();
+    moving()?.carry(subscription);
+    if (!subscription.isEquipped) this.#equip(subscription);
+    else if (current?.ready === true) this.join(subscription, current);
   }
 
-  #join(subscription: Subscription, connection: Connection): void {
+  /** Loads what the subscription's options need, and begins it then. */
+  #equip(subscription: Subscription): void {
+    const isGone = (): boolean => subscription.isEquipped || this.#byChannel.get(subscription.channel) !== subscription;
+    withExtraPart(
+      (extra) => {
+        if (isGone()) return;
+        subscription.equip(extra);
+        this.#begin(subscription);
+      },
+      (error) => {
+        if (isGone()) return;
+        subscription.warn(error);
+        this.#rejoins.later(subscription, () => this.#equip(subscription));
+      },
+    );
+  }
+
+  /** Subscribes on a connection that is ready. */
+  join(subscription: Subscription, connection: Connection): void {
+    if (!subscription.isEquipped) return this.#equip(subscription);
     const { channel, density, arrived: since } = subscription;
     const rewind = since === undefined ? subscription.rewind : undefined;
-    connection.sendInOrder({ op: 'subscribe', channel, density, since, rewind }, (outcome) => {
+    connection.sendInOrder({ op: 'subscribe', channel, density, since, rewind }, (error, result) => {
       if (this.#byChannel.get(channel) !== subscription || !this.#isRead(connection)) return;
-      if (outcome.kind === 'result' && isSubscribeResult(outcome.result)) {
+      if (error === undefined && isSubscribeResult(result)) {
         this.#rejoins.forget(subscription);
-        subscription.joined(connection, outcome.result);
-        return this.#options.onProgress();
+        subscription.joined(connection, result);
+        return this.#options.moving()?.progress();
       }
-      this.#refused(subscription, connection, outcome);
+      this.#refused(subscription, connection, error ?? new BarrageError('protocol', 'not the result of a subscribe', true));
     });
   }
 
-  #refused(subscription: Subscription, connection: Connection, outcome: Outcome): void {
-    const error = outcome.kind === 'error' ? outcome.error : new BarrageError('protocol', 'not the result of a subscribe', true);
+  #refused(subscription: Subscription, connection: Connection, error: BarrageError): void {
     // The connection is over: its `onEnd` does the rest.
     if (error.code === 'disconnected' || error.code === 'closed') return;
     // The old connection still serves this channel: the move ends, rather than the subscription.
-    if (connection === this.#options.next()) return this.#options.onRefusedMove(error);
+    if (connection === this.#options.moving()?.next) return this.#options.moving()?.refused(error);
     const repeated = error.code === 'already_subscribed';
     if (repeated && subscription.readsFrom(connection)) return;
     if (error.code === 'unsupported' && this.#unserved.get(subscription) !== connection) {
@@ -176,16 +175,14 @@ export class Subscriptions {
       // The gateway may have subscribed this client, though its answer came too late. Only a fresh subscribe tells the
       // position.
       if (repeated || error.code === 'timeout') connection.sendInOrder({ op: 'unsubscribe', channel: subscription.channel }, () => {});
-      this.#join(subscription, connection);
+      this.join(subscription, connection);
     });
   }
 
   #add(channel: string, options: SubscribeOptions): Subscription {
-    const { times, serverClock, onGap, onUnheard } = this.#options;
     const subscription = new Subscription(channel, options, {
-      times,
-      serverClock,
-      density: async (density): Promise<void> => {
+      ...this.#options,
+      density: async (_channel, density): Promise<void> => {
         if (this.#options.current()?.crowded === true) throw tooMany();
         await this.#tellAll({ op: 'density', channel, density });
       },
@@ -194,8 +191,6 @@ export class Subscriptions {
         this.#drop(ended, 'unsubscribed');
         await this.#tellAll({ op: 'unsubscribe', channel }).catch(() => {});
       },
-      gap: onGap,
-      unheard: (error): void => onUnheard(channel, error),
     });
     this.#byChannel.set(channel, subscription);
     return subscription;
@@ -205,17 +200,17 @@ export class Subscriptions {
     this.#rejoins.forget(subscription);
     this.#byChannel.delete(subscription.channel);
     subscription.end(state, error);
-    this.#options.onProgress();
+    this.#options.moving()?.progress();
   }
 
   /** Sends a command about one channel on every connection that is in use, in order with its subscribes. */
   async #tellAll(body: CommandBody & { readonly channel: string }): Promise<void> {
-    const connections = [this.#options.current(), this.#options.next()].filter((connection) => connection?.ready === true);
+    const connections = [this.#options.current(), this.#options.moving()?.next].filter((connection) => connection?.ready === true);
     await Promise.all(
       connections.map(
         (connection) =>
           new Promise<void>((resolve, reject) => {
-            connection?.sendInOrder(body, (outcome) => (outcome.kind === 'result' ? resolve() : reject(outcome.error)));
+            connection?.sendInOrder(body, (error) => (error === undefined ? resolve() : reject(error)));
           }),
       ),
     );

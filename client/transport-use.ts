@@ -12,16 +12,12 @@ export interface TransportUseOptions {
   readonly random: () => number;
   /** Tries to move to a better transport. @returns whether no other move is under way */
   readonly tryBetter: (connection: Connection, better: TransportName) => boolean;
-  /** Called when the transport in use is another one than before. */
-  readonly onChange: (name: TransportName) => void;
 }
 
 /** The transports of one client: what its dials and connections say about them, and when a better one is tried. */
 export class TransportUse {
   readonly #options: TransportUseOptions;
   readonly #choice: TransportChoice;
-  /** The transport that was told last. */
-  #told: TransportName | undefined;
   /** The last dial that came to nothing, while it is not known whether its gateway answers at all. */
   #failed: { readonly transport: TransportName; readonly failure: DialFailure } | undefined;
   #cancelTrial = (): void => {};
@@ -54,7 +50,8 @@ export class TransportUse {
     if (greeted) return this.#choice.ended(transport, now);
     // The gateway itself gave this answer.
     if (error?.code === 'unavailable') return this.#choice.failed(transport, now, 'full');
-    this.#failed = { transport, failure: error?.code === 'timeout' || error?.code === 'protocol' ? 'never' : 'unreached' };
+    const isNever = error !== undefined && ['timeout', 'protocol', 'unsupported'].includes(error.code);
+    this.#failed = { transport, failure: isNever ? 'never' : 'unreached' };
   }
 
   /** The gateway that was dialled last answers requests, so the dial's failure is its transport's. */
@@ -65,12 +62,8 @@ export class TransportUse {
 
   /** This connection is in use from now on, and ready. */
   settled(connection: Connection): void {
-    const { transport } = connection;
-    this.#choice.worked(transport, this.#options.clock.monotonic());
+    this.#choice.worked(connection.transport, this.#options.clock.monotonic());
     this.#trySoon(connection);
-    if (this.#told === transport) return;
-    this.#told = transport;
-    this.#options.onChange(transport);
   }
 
   /** The trial of a better transport came to nothing: another follows later. */

@@ -2,7 +2,6 @@ import {
   binaryHeaderLengthBytes,
   type Batch,
   type BatchItem,
-  type CommandError,
   type Direct,
   type ServerMessage,
   type SubscribeResult,
@@ -57,9 +56,9 @@ export type Received = Exclude<ServerMessage, Batch | Direct> | ReceivedBatch | 
 export function readMessage(data: unknown): Received {
   if (typeof data === 'string') return read(data);
   if (!(data instanceof ArrayBuffer)) fault('neither text nor an ArrayBuffer');
-  if (data.byteLength < binaryHeaderLengthBytes) fault('a binary frame without a header');
+  if (data.byteLength < binaryHeaderLengthBytes) fault('header');
   const start = binaryHeaderLengthBytes + new DataView(data).getUint32(0);
-  if (start > data.byteLength) fault('a header longer than its frame');
+  if (start > data.byteLength) fault('header');
   const header = utf8(new Uint8Array(data, binaryHeaderLengthBytes, start - binaryHeaderLengthBytes));
   return read(header, new Uint8Array(data, start));
 }
@@ -71,51 +70,15 @@ function read(text: string, payloads?: Uint8Array): Received {
   } catch {
     fault('not JSON');
   }
-  if (!isRecord(message) || typeof message['type'] !== 'string') fault('not an object with a type');
-  const type = message['type'] as ServerMessage['type'];
-  if (payloads !== undefined && type !== 'batch' && textTypes.has(type)) fault(`a binary frame with a ${type}`);
-  switch (type) {
-    case 'batch':
-      return readBatch(message, payloads);
-    case 'hello':
-      return checked(message, isHello);
-    case 'reply':
-      return checked(message, isReply);
-    case 'gap':
-      return checked(message, isSpanOfChannel);
-    case 'epoch':
-      return checked(message, isEpochChange);
-    case 'reconnect':
-      return checked(message, ({ url, afterMs, transport }) => isText(url) && isText(transport) && isAmount(afterMs));
-    case 'unsubscribed':
-      return checked(message, ({ channel }) => typeof channel === 'string');
-    case 'subscribed':
-      return checked(message, (record) => typeof record['channel'] === 'string' && isSubscribeResult(record));
-    case 'backoff':
-      return checked(message, isBackoff);
-    case 'direct':
-      return readDirect(message);
-    default:
-      return { type: 'unknown' };
-  }
-}
-
-/** Messages that come as text only. A binary frame of any type but a batch is ignored. */
-const textTypes = new Set<ServerMessage['type']>([
-  'hello',
-  'reply',
-  'gap',
-  'epoch',
-  'reconnect',
-  'backoff',
-  'unsubscribed',
-  'subscribed',
-  'direct',
-]);
-
-function readDirect({ kind, data }: Record<string, unknown>): ReceivedDirect {
-  if ((kind !== 'text' && kind !== 'binary') || typeof data !== 'string') fault('a direct that lacks something');
-  return { type: 'direct', data: kind === 'text' ? data : fromBase64(data) };
+  if (!isRecord(message) || !isText(message['type'])) fault('type');
+  const { type } = message;
+  if (type === 'batch') return readBatch(message, payloads);
+  const isGood = Object.hasOwn(shapes, type) ? shapes[type] : undefined;
+  if (isGood === undefined) return { type: 'unknown' };
+  if (payloads !== undefined || !isGood(message)) fault(type);
+  if (type !== 'direct') return message as unknown as Exclude<Received, ReceivedBatch | ReceivedDirect>;
+  const { kind, data } = message as unknown as Direct;
+  return { type, data: kind === 'text' ? data : fromBase64(data) };
 }
 
 /**
@@ -123,77 +86,52 @@ function readDirect({ kind, data }: Record<string, unknown>): ReceivedDirect {
  * @throws BarrageError `protocol` for anything else
  */
 export function readBatch(message: Record<string, unknown>, payloads: Uint8Array | undefined): ReceivedBatch {
-  const { items } = message;
-  if (!isSpanOfChannel(message) || !isOffset(message['leftOut']) || !Array.isArray(items)) fault('a batch without its span or items');
-  const { channel, epoch, after, upto } = message as unknown as Batch;
-  const times = readTimes(message['at'], message['dt'], items.length);
+  if (!isBatch(message)) fault('batch');
+  const { channel, epoch, after, upto, items, at, dt } = message as unknown as Batch;
+  if (dt !== undefined && (at === undefined || dt.length !== items.length - 1)) fault('dt');
+  let acceptedAt = at;
   let last = after;
-  let at = 0;
+  let start = 0;
   const tombstones: Tombstone[] = [];
-  const publications = (items as readonly BatchItem[]).flatMap((item, index): ReceivedPublication | readonly never[] => {
-    if (!isRecord(item) || !isOffset(item['offset']) || item['offset'] <= last || item['offset'] > upto) {
-      fault('offsets of a batch that do not rise within its span');
-    }
-    const { offset, count, parts, recall } = item as unknown as BatchItem;
+  const publications = items.flatMap((item: BatchItem, index): ReceivedPublication | readonly never[] => {
+    if (!isItem(item) || item.offset <= last || item.offset > upto) fault('item');
+    const { offset, count, parts, recall, kind, size } = item;
+    last = offset;
+    if (acceptedAt !== undefined && index > 0) acceptedAt += dt?.[index - 1] ?? 0;
     if (recall !== undefined) {
-      last = offset;
       tombstones.push(readTombstone(offset, recall));
       return [];
     }
-    if (count !== undefined && !isAmount(count)) fault('a count that is not a number');
-    if (parts !== undefined && !areParts(parts)) fault('parts of a sum that are no counts and steps');
-    last = offset;
-    let data: unknown = item['data'];
+    let data: unknown = item.data;
     if (payloads !== undefined) {
-      const { kind, size } = item as unknown as BatchItem;
-      if (!isOffset(size) || at + size > payloads.length) fault('payloads shorter than the batch says');
-      const bytes = payloads.subarray(at, (at += size));
+      if (!isOffset(size) || start + size > payloads.length) fault('size');
+      const bytes = payloads.subarray(start, (start += size));
       // A copy: a subscriber that keeps one small publication must not keep its whole frame.
       data = kind === 'binary' ? bytes.slice() : utf8(bytes);
-    } else if (typeof data !== 'string') fault('an item without data');
-    else if (item['kind'] === 'binary') data = fromBase64(data);
+    } else if (!isText(data)) fault('data');
+    else if (kind === 'binary') data = fromBase64(data);
     return {
       channel,
       offset,
       data: data as string | Uint8Array,
       ...(count === undefined ? {} : { count }),
       ...(parts === undefined ? {} : { parts }),
-      ...(times === undefined ? {} : { acceptedAt: times[index] as number }),
+      ...(acceptedAt === undefined ? {} : { acceptedAt }),
     };
   });
-  if (payloads !== undefined && at !== payloads.length) fault('payloads longer than the batch says');
-  if (tombstones.length === 0) return { type: 'batch', channel, epoch, after, upto, publications };
+  if (payloads !== undefined && start !== payloads.length) fault('size');
+  const batch: ReceivedBatch = { type: 'batch', channel, epoch, after, upto, publications };
+  if (tombstones.length === 0) return batch;
   const isRecalled = recalledBy(tombstones);
-  const left = publications.filter(({ offset }) => !isRecalled(offset));
-  return { type: 'batch', channel, epoch, after, upto, publications: left, tombstones };
+  return { ...batch, publications: publications.filter(({ offset }) => !isRecalled(offset)), tombstones };
 }
 
 function readTombstone(offset: number, recall: object): Tombstone {
-  if (!isRecord(recall)) fault('a recall that says nothing');
-  const { offsets, upto } = recall;
+  const { offsets, upto } = recall as Record<string, unknown>;
   const isBelow = (value: unknown): value is number => isOffset(value) && value < offset;
   if (isBelow(upto) && offsets === undefined) return { offset, upto };
-  if (!Array.isArray(offsets) || upto !== undefined || !offsets.every(isOffset)) fault('a recall of no offsets');
+  if (!Array.isArray(offsets) || upto !== undefined || !offsets.every(isOffset)) fault('recall');
   return { offset, offsets: offsets.filter(isBelow) };
-}
-
-/** Whether this is the result of a subscribe. */
-export function isSubscribeResult(result: object): result is SubscribeResult {
-  const { epoch, offset, recovered, density } = result as Record<string, unknown>;
-  return (
-    typeof epoch === 'string' &&
-    isOffset(offset) &&
-    (recovered === undefined || typeof recovered === 'boolean') &&
-    (density === undefined || isAmount(density))
-  );
-}
-
-/** Bytes as base64. */
-export function toBase64(bytes: Uint8Array): string {
-  let text = '';
-  // Converted in parts, since a call's arguments are bounded.
-  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  return btoa(text);
 }
 
 function fromBase64(text: string): Uint8Array {
@@ -209,84 +147,17 @@ function utf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-function checked<T extends ServerMessage>(message: Record<string, unknown>, isGood: (message: Record<string, unknown>) => boolean): T {
-  if (!isGood(message)) fault(`a ${String(message['type'])} that lacks something`);
-  return message as unknown as T;
-}
-
-function isHello({ client, now, pingIntervalMs, pongTimeoutMs, backoff, limits }: Record<string, unknown>): boolean {
-  return (
-    typeof client === 'string' &&
-    (now === undefined || isTime(now)) &&
-    isPositive(pingIntervalMs) &&
-    isPositive(pongTimeoutMs) &&
-    isRecord(backoff) &&
-    isBackoff(backoff) &&
-    isRecord(limits) &&
-    isPositive(limits['frameBytesMax']) &&
-    isPositive(limits['commandsPerSecondMax'])
-  );
-}
-
-/** Whether an object has the bounds of a back-off. */
-export function isBackoff({ baseMs, capMs }: Record<string, unknown>): boolean {
-  return isPositive(baseMs) && isPositive(capMs);
-}
-
-function isReply({ id, result, error }: Record<string, unknown>): boolean {
-  return isOffset(id) && (isRecord(result) || isCommandError(error));
-}
-
-function isCommandError(error: unknown): error is CommandError {
-  return (
-    isRecord(error) && typeof error['code'] === 'string' && typeof error['message'] === 'string' && typeof error['retry'] === 'boolean'
-  );
-}
-
-function isSpanOfChannel({ channel, epoch, after, upto }: Record<string, unknown>): boolean {
-  return typeof channel === 'string' && typeof epoch === 'string' && isOffset(after) && isOffset(upto) && after <= upto;
-}
-
-function isEpochChange({ channel, epoch, before }: Record<string, unknown>): boolean {
-  return (
-    typeof channel === 'string' &&
-    typeof epoch === 'string' &&
-    isRecord(before) &&
-    typeof before['epoch'] === 'string' &&
-    isOffset(before['offset'])
-  );
-}
-
 /** Whether a value is an object with fields. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether a value is a list of counts, with a step of at least one offset between each two. */
-function areParts(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.length % 2 === 1 && value.every((each, index) => isAmount(each) && (index % 2 === 0 || each >= 1));
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
-/** The time of each item: `at` is the first one's, and `dt` has the difference of each further one from the last. */
-function readTimes(at: unknown, dt: unknown, items: number): readonly number[] | undefined {
-  if (at === undefined && dt === undefined) return undefined;
-  const isGood = isTime(at) && (dt === undefined || (Array.isArray(dt) && dt.length === items - 1 && dt.every(Number.isSafeInteger)));
-  if (!isGood) fault('times of a batch that are no number and its differences');
-  let last = at;
-  return Array.from({ length: items }, (_, index) => (last += index === 0 ? 0 : ((dt as readonly number[] | undefined)?.[index - 1] ?? 0)));
-}
-
-/** Whether a value is a time in Unix milliseconds. */
-export function isTime(value: unknown): value is number {
-  return isOffset(value);
-}
-
-/** Whether an optional text is absent or a text. */
-function isText(value: unknown): boolean {
-  return value === undefined || typeof value === 'string';
-}
-
-function isOffset(value: unknown): value is number {
+/** Whether a value is a whole number from 0 on: an offset, a number of bytes, or a time in Unix milliseconds. */
+export function isOffset(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
@@ -298,6 +169,75 @@ function isPositive(value: unknown): value is number {
   return isAmount(value) && value > 0;
 }
 
+function isFlag(value: unknown): value is boolean {
+  return typeof value === 'boolean';
+}
+
+/** Whether a value is a list of counts, with a step of at least one offset between each two. */
+function areParts(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.length % 2 === 1 && value.every((each, index) => isAmount(each) && (index % 2 === 0 || each >= 1));
+}
+
+type Check = (value: unknown) => boolean;
+
+function optional(isGood: Check): Check {
+  return (value) => value === undefined || isGood(value);
+}
+
+/** Whether a value has these fields, and perhaps others. */
+function record(fields: Readonly<Record<string, Check>>): Check {
+  const checks = Object.entries(fields);
+  return (value) => isRecord(value) && checks.every(([name, isGood]) => isGood(value[name]));
+}
+
+const place = { epoch: isText, offset: isOffset };
+const subscription = { ...place, recovered: optional(isFlag), density: optional(isAmount) };
+const isResult = record(subscription);
+const spanFields = record({ channel: isText, epoch: isText, after: isOffset, upto: isOffset });
+const isSpan: Check = (value) => spanFields(value) && (value as Span).after <= (value as Span).upto;
+const isItem = record({ offset: isOffset, count: optional(isAmount), parts: optional(areParts), recall: optional(isRecord) });
+const batchFields = record({
+  leftOut: isOffset,
+  items: Array.isArray,
+  at: optional(isOffset),
+  dt: optional((value) => Array.isArray(value) && value.every(Number.isSafeInteger)),
+});
+const isBatch: Check = (value) => isSpan(value) && batchFields(value);
+const isReply = record({
+  id: isOffset,
+  result: optional(isRecord),
+  error: optional(record({ code: isText, message: isText, retry: isFlag })),
+});
+
+/** Whether an object has the bounds of a back-off. */
+export const isBackoff: Check = record({ baseMs: isPositive, capMs: isPositive });
+
+/** Whether this is the result of a subscribe. */
+export function isSubscribeResult(result: object): result is SubscribeResult {
+  return isResult(result);
+}
+
+/** What each message must have that comes as text only. A binary frame of an unknown type is ignored. */
+const shapes: Readonly<Record<string, Check>> = {
+  hello: record({
+    client: isText,
+    now: optional(isOffset),
+    pingIntervalMs: isPositive,
+    pongTimeoutMs: isPositive,
+    backoff: isBackoff,
+    limits: record({ frameBytesMax: isPositive, commandsPerSecondMax: isPositive }),
+  }),
+  reply: (value) => isReply(value) && ('result' in (value as object) || 'error' in (value as object)),
+  gap: isSpan,
+  epoch: record({ channel: isText, epoch: isText, before: record(place) }),
+  reconnect: record({ url: optional(isText), afterMs: isAmount, transport: optional(isText) }),
+  backoff: isBackoff,
+  unsubscribed: record({ channel: isText }),
+  subscribed: record({ channel: isText, ...subscription }),
+  direct: record({ kind: (value) => value === 'text' || value === 'binary', data: isText }),
+};
+
+/** The other end does not speak barrage.v1. @param what the part of its message that is malformed */
 function fault(what: string): never {
-  throw new BarrageError('protocol', `the gateway sent ${what}`, true);
+  throw new BarrageError('protocol', `the gateway sent a malformed message: ${what}`, true);
 }

@@ -1,24 +1,23 @@
-import type { ClientClock } from '../client-clock.ts';
-import type { ServerClock } from '../server-clock.ts';
-import { EventStreamTransport } from './event-stream.ts';
-import { PullTransport } from './pull.ts';
+import { withExtraPart } from '../extra-part.ts';
+import type { Surroundings } from '../surroundings.ts';
 import type { Transport, TransportName, TransportOptions } from './transport.ts';
 import { WebSocketTransport } from './web-socket.ts';
 
-/** What transports need besides a connection's own options. */
-export interface TransportSurroundings {
-  readonly clock: ClientClock;
-  readonly random: () => number;
-  readonly serverClock: ServerClock;
-}
-
-/** Dials with a transport. @throws DOMException when the platform refuses the URL */
+/**
+ * Gives `use` what dials with a transport: at once for a WebSocket; the others come with the extra part.
+ * @throws DOMException when the platform refuses the URL
+ */
 export function openTransport(
   name: TransportName,
   options: TransportOptions,
-  { clock, random, serverClock }: TransportSurroundings,
-): Transport {
-  if (name === 'sse') return new EventStreamTransport({ ...options, clock });
-  if (name === 'pull') return new PullTransport({ ...options, clock, random, serverClock });
-  return new WebSocketTransport(options);
+  surroundings: Surroundings,
+  use: (dial: () => Transport) => void,
+): void {
+  const { webSocket } = surroundings;
+  if (name === 'websocket' && webSocket !== undefined) return use(() => new WebSocketTransport(options, webSocket));
+  withExtraPart(
+    ({ EventStreamTransport, PullTransport }) =>
+      use(() => new (name === 'sse' ? EventStreamTransport : PullTransport)({ ...options, ...surroundings })),
+    options.onEnd,
+  );
 }

@@ -1,6 +1,6 @@
 import type { Position } from '../../core/publication.ts';
 import { recalledBy } from '../recalls.ts';
-import { isRecord, isTime, readBatch, type ReceivedBatch } from '../wire.ts';
+import { isRecord, isOffset, readBatch, type ReceivedBatch } from '../wire.ts';
 import type { Followed, Head } from './follower.ts';
 
 /** Reads a segment; publications whose time to live has passed at `now` (Unix milliseconds) are left out. */
@@ -20,7 +20,7 @@ export function readHead(document: unknown, now: number | undefined): Head<Recei
   if (!isRecord(document)) return undefined;
   const { epoch, offset, earlier, segmentOffsets, waitMs, open } = document;
   const isGood =
-    typeof epoch === 'string' && isTime(offset) && isTime(waitMs) && isTime(segmentOffsets) && segmentOffsets > 0 && isRecord(open);
+    typeof epoch === 'string' && isOffset(offset) && isOffset(waitMs) && isOffset(segmentOffsets) && segmentOffsets > 0 && isRecord(open);
   if (!isGood || !(earlier === undefined || isPosition(earlier))) return undefined;
   return { epoch, offset, earlier, segmentOffsets, waitMs, open: readSegment(open, now) };
 }
@@ -47,5 +47,5 @@ export function codeOf(document: unknown): string {
 }
 
 function isPosition(value: unknown): value is Position {
-  return isRecord(value) && typeof value['epoch'] === 'string' && isTime(value['offset']);
+  return isRecord(value) && typeof value['epoch'] === 'string' && isOffset(value['offset']);
 }

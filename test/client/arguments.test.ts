@@ -54,3 +54,26 @@ test('an object is published as its JSON text, an ArrayBuffer and its views as b
   ]);
   expect(gateway.last.commands[0]).not.toHaveProperty('kind');
 });
+
+test('what is published is what it was at the call, whatever the application does with it then', async () => {
+  const { gateway, barrage } = await scene();
+  const state = { likes: 1 };
+  const bytes = Uint8Array.from([9, 1, 2, 9]);
+  const options = { count: 1 };
+  const answers = [
+    barrage.publish('c', state, options),
+    barrage.publish('c', bytes.subarray(1, 3)),
+    barrage.publish('c', bytes.buffer),
+    barrage.publish('c', 'text'),
+  ];
+  state.likes = 2;
+  bytes.fill(0);
+  options.count = 2;
+  await Promise.all(answers);
+  expect(gateway.last.commands).toMatchObject([
+    { data: '{"likes":1}', count: 1 },
+    { data: 'AQI=' },
+    { data: 'CQECCQ==' },
+    { data: 'text' },
+  ]);
+});

@@ -79,6 +79,31 @@ test('several addresses are tried in turn, also those that an answer to a failed
   expect(errors).toHaveLength(2);
 });
 
+test('a page that the gateway refuses is told why after each failed dial, and tries on', async () => {
+  const refused = 'pages of http://localhost:5173 may not connect: add that origin to BARRAGE_GATEWAY_ORIGINS';
+  const gateway = await gatewayWith({
+    isFull: () => gateway.refusals < 2,
+    directions: () => ({ urls: [gateway.url], backoff: { baseMs: 1, capMs: 2 }, epoch: 0, refused }),
+  });
+  const { barrage, errors } = client(gateway.url, { transports: ['websocket'] });
+  await until(() => barrage.state === 'open');
+  expect(errors.filter((error) => error === `forbidden: ${refused}`)).toHaveLength(gateway.refusals);
+});
+
+test('a client that is closed because its page is refused does not dial again', async () => {
+  const gateway = await gatewayWith({
+    isFull: () => true,
+    directions: () => ({ urls: [gateway.url], backoff: { baseMs: 1, capMs: 2 }, epoch: 0, refused: 'not this page' }),
+  });
+  const { barrage } = client(gateway.url);
+  barrage.on('error', ({ code }) => {
+    if (code === 'forbidden') barrage.close();
+  });
+  await until(() => barrage.state === 'closed');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(gateway.refusals).toBe(1);
+});
+
 test('a connection that was lost begins the turn anew, and goes on in turn where the first address fails', async () => {
   let isFull = false;
   const first = await gatewayWith({ isFull: () => isFull });

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Barrage, type BarrageError, type BarrageOptions, type Gap, type Subscription, type TransportName } from '../../client/barrage.ts';
-import { Nginx } from '../support/nginx.ts';
+import { startNginx } from '../support/nginx.ts';
 import { PickyProxy } from '../support/picky-proxy.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { TestStandalone } from '../support/standalone.ts';
@@ -238,7 +238,7 @@ test('a client follows a gateway that asks for another transport, where that ser
 
 test('behind an nginx that knows nothing of WebSockets a client streams', async () => {
   const server = await TestStandalone.withPolicies(policies, variables);
-  const nginx = await Nginx.start(
+  const nginx = await startNginx(
     ({ port }) =>
       `server { listen 127.0.0.1:${port}; location / { proxy_pass http://127.0.0.1:${server.port}; proxy_set_header Host $host:$server_port; } }`,
   );

@@ -172,7 +172,7 @@ export class Crowd {
   ): { readonly urls: readonly string[]; readonly backoff: BackoffBounds } {
     const channel = this.#options.channelOf?.(number) ?? 'video:1';
     const { body } = answerConnect(
-      { method: 'GET', url: `/v1/connect?channel=${channel}`, headers: { host: 'a' } },
+      { method: 'GET', url: `/v1/connect?channel=${channel}`, headers: { host: 'a' }, socket: {} },
       {
         placement: this.#placement,
         epoch: 1,

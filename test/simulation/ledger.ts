@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import type { Batch, Gap, Subscription } from '../../client/subscription.ts';
+import type { Batch, Gap } from '../../client/subscription-api.ts';
+import type { Subscription } from '../../client/subscription.ts';
 import type { Snapshot } from '../../client/snapshots.ts';
 import { eachRecalled } from '../../core/recall.ts';
 import type { Recall } from '../../client/recalls.ts';

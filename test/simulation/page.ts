@@ -1,6 +1,6 @@
 import type { GapReason } from '../../client/cursor.ts';
 import { Listeners } from '../../client/listeners.ts';
-import type { SubscriptionEvents } from '../../client/subscription.ts';
+import type { SubscriptionEvents } from '../../client/subscription-api.ts';
 import { readMessage, type ReceivedBatch } from '../../client/wire.ts';
 import type { Position, Publication } from '../../core/publication.ts';
 import type { FakeClock } from '../support/fake-clock.ts';

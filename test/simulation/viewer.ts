@@ -1,5 +1,6 @@
 import type { BackoffBounds } from '../../core/backoff.ts';
 import { ServerClock } from '../../client/server-clock.ts';
+import * as extra from '../../client/extra.ts';
 import { Subscription } from '../../client/subscription.ts';
 import { countAfter } from '../../client/sums.ts';
 import { isSubscribeResult, readMessage, type ReceivedBatch } from '../../client/wire.ts';
@@ -112,13 +113,14 @@ export class Viewer {
       {
         times: { clock, random: random.fraction, bounds: () => backoff },
         serverClock: this.#serverClock,
-        density: (wanted) =>
+        density: (_channel, wanted) =>
           Promise.resolve(this.#tellAll({ op: 'density', channel: log.channel, ...(wanted === undefined ? {} : { density: wanted }) })),
         unsubscribe: () => Promise.resolve(),
         gap: () => undefined,
         unheard: () => undefined,
       },
     );
+    this.subscription.equip(extra);
     this.ledger.listen(this.subscription, takesSnapshots);
   }
 
@@ -156,7 +158,7 @@ export class Viewer {
     this.#old = link;
     const next = this.#dial(to);
     this.#link = next;
-    this.subscription.moveTo(connectionOf(next));
+    this.subscription.moveTo(connectionOf(next), extra);
     this.#subscribe(next);
     this.#options.clock.after(moveMsMax, () => {
       if (this.#old === link && this.#link === next) this.#endMove();

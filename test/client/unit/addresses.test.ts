@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { addressesMax, connectAddressOf, leavesEncryption, questionFor, readAddresses, readDirections } from '../../../client/addresses.ts';
+import { addressesMax, readAddresses } from '../../../client/addresses.ts';
+import { connectAddressOf, leavesEncryption, readDirections } from '../../../client/directions.ts';
+import { questionFor } from '../../../client/question.ts';
 
 test.each<readonly [unknown, readonly object[]]>([
   ['ws://localhost:6790/', [{ kind: 'gateway', url: 'ws://localhost:6790/' }]],
@@ -62,6 +64,8 @@ test('an answer gives WebSocket URLs and bounds; what leads out of encryption, o
     backoff: undefined,
     isCrowded: false,
   });
+  // The asked host itself is as encrypted as the question.
+  expect(readDirections({ urls: ['ws://x:8443/', 'ws://x/'] }, 'https://x:8443/v1/connect')?.urls).toEqual(['wss://x:8443/']);
   for (const nothing of [{ urls: [] }, { urls: ['ws://a/'] }, { urls: 'ws://a/' }, {}, null, 'x', [], undefined])
     expect(readDirections(nothing, 'https://x/')).toBeUndefined();
   expect([

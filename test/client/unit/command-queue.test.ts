@@ -17,7 +17,7 @@ function drain(queue: CommandQueue, now: number): readonly number[] {
 }
 
 test('a command of just the length that the gateway takes is taken, one byte more is not; letters count as their bytes', () => {
-  const queue = new CommandQueue({ ...limits, frameBytesMax: 30 }, 0);
+  const queue = new CommandQueue({ ...limits, frameBytesMax: 30 });
   expect(queue.add(1, 'x'.repeat(30), true)).toBeUndefined();
   expect(queue.add(2, 'x'.repeat(31), true)).toBe('too_large');
   expect(queue.add(3, '弹'.repeat(10), true)).toBeUndefined();
@@ -27,7 +27,7 @@ test('a command of just the length that the gateway takes is taken, one byte mor
 });
 
 test('as many calls wait as go out in five seconds, and not one more; a subscribe is taken all the same, and goes first', () => {
-  const queue = new CommandQueue({ ...limits, commandsPerSecondMax: 10 }, 0);
+  const queue = new CommandQueue({ ...limits, commandsPerSecondMax: 10 });
   for (let id = 1; id <= 50; id++) expect(queue.add(id, 'call', true)).toBeUndefined();
   expect(queue.waitingMax).toBe(50);
   expect(queue.add(51, 'call', true)).toBe('full');
@@ -37,7 +37,7 @@ test('as many calls wait as go out in five seconds, and not one more; a subscrib
 });
 
 test('the bytes of the calls that wait are bounded, and are counted off when they are sent or given up', () => {
-  const queue = new CommandQueue(limits, 0);
+  const queue = new CommandQueue(limits);
   const large = 'x'.repeat(65_536);
   const fits = waitingBytesMax / large.length;
   for (let id = 1; id <= fits; id++) expect(queue.add(id, large, true)).toBeUndefined();
@@ -50,13 +50,13 @@ test('the bytes of the calls that wait are bounded, and are counted off when the
 });
 
 test('no more is in flight than the gateway lets wait: 32 commands, or two of the longest', () => {
-  const many = new CommandQueue(limits, 0);
+  const many = new CommandQueue(limits);
   for (let id = 1; id <= 40; id++) many.add(id, 'x', true);
   for (let id = 1; id <= inFlightMax; id++) expect(many.step(0).kind).toBe('send');
   expect(many.step(0)).toEqual({ kind: 'idle' });
   many.forget(1);
   expect(many.step(0)).toMatchObject({ kind: 'send', command: { id: inFlightMax + 1 } });
-  const long = new CommandQueue(limits, 0);
+  const long = new CommandQueue(limits);
   for (let id = 1; id <= 3; id++) long.add(id, 'x'.repeat(65_536), true);
   expect([long.step(0).kind, long.step(0).kind, long.step(0).kind]).toEqual(['send', 'send', 'idle']);
 });
@@ -66,7 +66,7 @@ test('whatever is added when, the gateway never sees more than its rate, also wh
   const waits = fc.array(fc.record({ afterMs: fc.nat(300), commands: fc.nat(60), delayMs: fc.nat(250) }), { maxLength: 40 });
   fc.assert(
     fc.property(waits, (steps) => {
-      const queue = new CommandQueue({ ...limits, commandsPerSecondMax: rate }, 0);
+      const queue = new CommandQueue({ ...limits, commandsPerSecondMax: rate });
       const gateway = new TokenBucket(rate, 0);
       let now = 0;
       let id = 0;
@@ -86,7 +86,7 @@ test('whatever is added when, the gateway never sees more than its rate, also wh
 });
 
 test('a queue that has to wait says for how long, and sends then', () => {
-  const queue = new CommandQueue({ ...limits, commandsPerSecondMax: 10 }, 0);
+  const queue = new CommandQueue({ ...limits, commandsPerSecondMax: 10 });
   for (let id = 1; id <= 8; id++) queue.add(id, 'x', true);
   expect(drain(queue, 0)).toEqual([1, 2, 3, 4, 5]);
   const step = queue.step(0);

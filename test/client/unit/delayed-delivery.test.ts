@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { DelayedDelivery } from '../../../client/delayed-delivery.ts';
-import { heldPublicationsMax, type Step } from '../../../client/holdback.ts';
+import { heldPublicationsMax } from '../../../client/holdback.ts';
 import { ServerClock } from '../../../client/server-clock.ts';
+import type { Step } from '../../../client/step.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 interface Scene {

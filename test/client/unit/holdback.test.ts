@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { heldBytesMax, heldPublicationsMax, Holdback, type NewBatch, type Step } from '../../../client/holdback.ts';
+import { heldBytesMax, heldPublicationsMax, Holdback } from '../../../client/holdback.ts';
+import type { NewBatch, Step } from '../../../client/step.ts';
 
 /** A batch of `(after, after + length × every]`, of which some publications are summed. */
 function batch(after: number, data: readonly string[], sums: readonly boolean[] = [], every = 1): Extract<Step, { kind: 'batch' }> {

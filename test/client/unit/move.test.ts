@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { Cursor, type Told } from '../../../client/cursor.ts';
 import { ChannelMove, type HeldBatch } from '../../../client/move.ts';
 
-function batch(after: number, upto: number, epoch = 'a'): { kind: 'batch'; batch: HeldBatch } {
-  return { kind: 'batch', batch: { epoch, after, upto, publications: Array.from({ length: upto - after }) } };
+function batch(after: number, upto: number, epoch = 'a'): HeldBatch {
+  return { type: 'batch', epoch, after, upto, publications: Array.from({ length: upto - after }) };
 }
 
 function begun(offset: number): { cursor: Cursor<HeldBatch>; move: ChannelMove<HeldBatch> } {
@@ -53,7 +53,7 @@ test('recovered in another epoch needs no waiting, unless the old connection has
   expect(spans(goneOn.move.targetAt({ epoch: 'b', offset: 5 }, true))).toEqual([]);
   expect(goneOn.move.done).toBe(false);
   expect(spans(goneOn.move.fromNew(batch(5, 7, 'b')))).toEqual([]);
-  goneOn.move.fromOld({ kind: 'epoch', notice: { epoch: 'b', before: { epoch: 'a', offset: 6 } } });
+  goneOn.move.fromOld({ type: 'epoch', epoch: 'b', before: { epoch: 'a', offset: 6 } });
   expect(goneOn.move.done).toBe(true);
   expect(goneOn.cursor.position).toEqual({ epoch: 'b', offset: 7 });
 });
@@ -65,7 +65,7 @@ test('a move to a gateway that lags behind a change of epoch misses nothing and 
   expect(spans(move.targetAt({ epoch: 'a', offset: 4 }, false))).toEqual([]);
   expect(move.done).toBe(true);
   expect(spans(move.fromNew(batch(4, 6)))).toEqual([]);
-  move.fromNew({ kind: 'epoch', notice: { epoch: 'b', before: { epoch: 'a', offset: 6 } } });
+  move.fromNew({ type: 'epoch', epoch: 'b', before: { epoch: 'a', offset: 6 } });
   expect(spans(move.fromNew(batch(6, 11, 'b')))).toEqual([[9, 11]]);
 });
 

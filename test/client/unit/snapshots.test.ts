@@ -214,12 +214,6 @@ test('a channel with many gaps asks ever more rarely, and often again after a ca
   expect(channel.asked.length).toBe(before + 1);
 });
 
-test('a getState that is no function is refused', () => {
-  const options = { times: { clock: new FakeClock(), random: Math.random, bounds: () => bounds }, position: () => undefined };
-  const calls = { onSnapshot: () => {}, onError: () => {}, tell: () => {} };
-  expect(() => new Snapshots({ ...options, ...calls, getState: 'state' as never })).toThrow(TypeError);
-});
-
 /**
  * The application's truth is the number of publications so far; a state is that number at the moment when it is read,
  * anywhere between the question and the answer.

@@ -41,5 +41,5 @@ test('wherever a sum is cut, what lies above the cut and what lies below it are 
 test.each([[[]], [[1, 1]], [[1, 0, 1]], [[1, '1', 1]], ['1'], [[-1]], [[1, 1, null]]])('parts that are none (%j) are refused', (parts) => {
   const item = { offset: 9, count: 2, parts, data: 'like' };
   const batch = { type: 'batch', channel: 'c', epoch: 'e', after: 0, upto: 9, leftOut: 8, items: [item] };
-  expect(() => readMessage(JSON.stringify(batch))).toThrow('parts of a sum');
+  expect(() => readMessage(JSON.stringify(batch))).toThrow('malformed message: item');
 });

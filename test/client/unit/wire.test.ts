@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BarrageError } from '../../../client/errors.ts';
-import { readMessage, toBase64 } from '../../../client/wire.ts';
+import { readMessage } from '../../../client/wire.ts';
 import type { PlacedPublication } from '../../../core/publication.ts';
 import { encodeBinaryBatch, encodeTextBatch, encodeTextItem } from '../../../gateway/encoding/batch.ts';
 
@@ -191,14 +191,4 @@ test('payloads of a binary batch that are shorter or longer than it says are ref
   expect(fault(arrayBuffer(frame))).toBeUndefined();
   expect(fault(arrayBuffer(frame.subarray(0, -1)))).toBeInstanceOf(BarrageError);
   expect(fault(arrayBuffer(Buffer.concat([frame, Buffer.from('x')])))).toBeInstanceOf(BarrageError);
-});
-
-test('bytes become the base64 that everybody else makes of them', () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
-      expect(toBase64(bytes)).toBe(Buffer.from(bytes).toString('base64'));
-    }),
-  );
-  const large = new Uint8Array(100_000).fill(200);
-  expect(toBase64(large)).toBe(Buffer.from(large).toString('base64'));
 });
