@@ -135,9 +135,23 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether a colour needs a light edge to be read on a dark picture: `#000000` and `#0000ff` do. */
-export function isDarkColour(color: string): boolean {
+/** Least contrast of a text with what is behind it (WCAG 2.2, 1.4.3). */
+const contrastMin = 4.5;
+
+/** The relative luminance of `#rrggbb`, 0 to 1 (WCAG 2.2). */
+export function luminanceOf(color: string): number {
   const value = Number.parseInt(color.slice(1), 16);
-  const luminance = 0.299 * (value >> 16) + 0.587 * ((value >> 8) & 255) + 0.114 * (value & 255);
-  return luminance < 60;
+  const [red = 0, green = 0, blue = 0] = [value >> 16, (value >> 8) & 255, value & 255].map((channel) => {
+    const share = channel / 255;
+    return share <= 0.040_45 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+/**
+ * Whether a colour needs a light edge: it has too little contrast with a black one. Every colour has enough with black
+ * or with white.
+ */
+export function isDarkColour(color: string): boolean {
+  return (luminanceOf(color) + 0.05) / 0.05 < contrastMin;
 }

@@ -29,10 +29,13 @@ export class Composer {
         return;
       }
       field.value = '';
-      send(this.draft(text)).catch((error: unknown) => {
-        if (field.value === '') field.value = text;
-        this.notice(errorInWords(error));
-      });
+      send(this.draft(text)).then(
+        () => this.clearNotice(),
+        (error: unknown) => {
+          if (field.value === '') field.value = text;
+          this.notice(errorInWords(error));
+        },
+      );
     });
   }
 
@@ -41,14 +44,18 @@ export class Composer {
     return this.#draft(text);
   }
 
-  /** Shows a sentence beside the form for a few seconds. */
+  /** Takes the sentence away: its cause is over. */
+  clearNotice(): void {
+    clearTimeout(this.#noticeTimer);
+    this.#notice.hidden = true;
+  }
+
+  /** Shows a sentence beside the form for a few seconds, or until its cause is over. */
   notice(text: string): void {
     this.#notice.textContent = text;
     this.#notice.hidden = false;
     clearTimeout(this.#noticeTimer);
-    this.#noticeTimer = setTimeout(() => {
-      this.#notice.hidden = true;
-    }, noticeMs);
+    this.#noticeTimer = setTimeout(() => this.clearNotice(), noticeMs);
   }
 }
 

@@ -1,7 +1,7 @@
 import { element } from './element.ts';
 import { densityMax, settingBounds, sliderNames, type DisplaySettings, type SliderName } from './settings.ts';
 
-/** Joins the sliders and the switch of the page with the settings. Each change hands over all settings. */
+/** Joins the sliders and the switches of the page with the settings. Each change hands over all settings. */
 export function bindDisplayPanel(initial: DisplaySettings, changed: (settings: DisplaySettings) => void): void {
   let settings = initial;
   const change = (part: Partial<DisplaySettings>): void => {
@@ -11,6 +11,9 @@ export function bindDisplayPanel(initial: DisplaySettings, changed: (settings: D
   const power = element('switch', HTMLInputElement);
   power.checked = settings.on;
   power.addEventListener('change', () => change({ on: power.checked }));
+  const overlap = element('setting-overlap', HTMLInputElement);
+  overlap.checked = settings.overlap;
+  overlap.addEventListener('change', () => change({ overlap: overlap.checked }));
   for (const name of sliderNames) {
     const slider = element(`setting-${name}`, HTMLInputElement);
     const output = element(`setting-${name}-value`, HTMLOutputElement);

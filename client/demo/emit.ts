@@ -1,4 +1,5 @@
-import { channelCurl, learnPublisherPort } from './backend-line.ts';
+import { channelCurl, learnPublisher, usualPublisher } from './backend-line.ts';
+import { bindChannelChooser } from './channel-chooser.ts';
 import { Composer } from './composer.ts';
 import { connectToOwnGateway, errorInWords, pageChannel, pageLink } from './connection.ts';
 import { element } from './element.ts';
@@ -37,7 +38,7 @@ class Emitter {
   readonly #composer = new Composer((draft) => this.#report(draft.text, this.#publishing.comment(draft)));
   /** The last comment or gift that was accepted: what the line that takes it back names. */
   #last: { readonly epoch: string; readonly offset: number } | undefined;
-  #publisherPort = 6789;
+  #publisher = usualPublisher;
   #sentCount = 0;
   #refusedCount = 0;
   #unanswered = 0;
@@ -47,6 +48,10 @@ class Emitter {
     for (const place of document.querySelectorAll('.channel-name')) place.textContent = this.#channel;
     for (const link of document.querySelectorAll<HTMLAnchorElement>('.screen-link')) link.href = pageLink('/', this.#channel);
     showStatus(this.#barrage, element('status', HTMLElement), () => undefined);
+    this.#barrage.on('state', (state) => {
+      if (state === 'open') this.#composer.clearNotice();
+    });
+    bindChannelChooser('/emit', this.#channel);
     new LikeButton(element('like', HTMLButtonElement), (count) => this.#send(`♥ ×${count}`, this.#publishing.like(count)));
     for (const button of document.querySelectorAll<HTMLButtonElement>('.gift')) {
       const gift = button.dataset['gift'] ?? '';
@@ -54,9 +59,9 @@ class Emitter {
     }
     this.#bindBurst();
     this.#showBackendLines();
-    learnPublisherPort().then(
-      (port) => {
-        this.#publisherPort = port;
+    learnPublisher().then(
+      (publisher) => {
+        this.#publisher = publisher;
         this.#showBackendLines();
       },
       () => undefined,
@@ -66,7 +71,7 @@ class Emitter {
   /** What a backend sends to take the last one back, or all. */
   #showBackendLines(): void {
     const { epoch, offset } = this.#last ?? { epoch: 'EPOCH', offset: 1 };
-    const of = { port: this.#publisherPort, channel: this.#channel };
+    const of = { publisher: this.#publisher, channel: this.#channel };
     element('recall-line', HTMLElement).textContent = channelCurl(of, 'recall', { epoch, offsets: [offset] });
     element('clear-line', HTMLElement).textContent = channelCurl(of, 'clear', {});
   }

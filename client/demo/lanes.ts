@@ -44,6 +44,7 @@ export class Lanes {
   readonly #moving: (Occupant | undefined)[];
   readonly #standing: (Occupant | undefined)[];
   #durationMs: number;
+  #turn = 0;
 
   constructor(stage: { readonly width: number; readonly height: number; readonly durationMs: number }) {
     this.#stageWidth = stage.width;
@@ -72,6 +73,19 @@ export class Lanes {
     const occupant = { mode: request.mode, width: request.width, startedAt: now };
     rows.fill(occupant, first, first + needed);
     return first * rowHeightPx;
+  }
+
+  /**
+   * A place over other comments, for a viewer who allows that, as its upper edge in pixels. Places take turns from the
+   * upper edge of the zone down; for `bottom`, from its lower edge up. Takes no place: those that overlap nothing stay
+   * right.
+   */
+  overlapping({ mode, height }: LaneRequest): number {
+    const [from, to] = this.#zone(mode);
+    const needed = Math.max(1, Math.ceil(height / rowHeightPx));
+    const turns = Math.max(1, Math.floor((to - from) / needed));
+    const turn = this.#turn++ % turns;
+    return (mode === 'bottom' ? to - (turn + 1) * needed : from + turn * needed) * rowHeightPx;
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Barrage } from '../barrage.ts';
+import type { Barrage, PublishOptions } from '../barrage.ts';
 import type { CommentMode } from './comment.ts';
 import { pageId } from './connection.ts';
 
@@ -19,23 +19,32 @@ interface Published {
 export class Publishing {
   readonly #barrage: Barrage;
   readonly #channel: string;
+  readonly #joined: () => Promise<void>;
 
-  constructor(barrage: Barrage, channel: string) {
+  /** @param joined is waited for before each publication: a page that watches its channel is to see what it sends */
+  constructor(barrage: Barrage, channel: string, joined: () => Promise<void> = () => Promise.resolve()) {
     this.#barrage = barrage;
     this.#channel = channel;
+    this.#joined = joined;
   }
 
-  comment(draft: CommentDraft): Promise<Published> {
-    return this.#barrage.publish(this.#channel, JSON.stringify({ ...draft, at: Date.now(), by: pageId }));
+  /** @param by who is taken for its sender: a page marks its own */
+  comment(draft: CommentDraft, by: string = pageId): Promise<Published> {
+    return this.#publish(JSON.stringify({ ...draft, at: Date.now(), by }));
   }
 
-  gift(gift: string, from: string): Promise<Published> {
-    return this.#barrage.publish(this.#channel, JSON.stringify({ gift, from, at: Date.now(), by: pageId }));
+  gift(gift: string, from: string, by: string = pageId): Promise<Published> {
+    return this.#publish(JSON.stringify({ gift, from, at: Date.now(), by }));
   }
 
   /** The gateway sums up likes: of all likes in one merge window, a viewer gets one publication with their count. */
   like(count: number): Promise<Published> {
-    return this.#barrage.publish(this.#channel, '{"like":true}', { conflateKey: 'likes', conflate: 'Sum', count });
+    return this.#publish('{"like":true}', { conflateKey: 'likes', conflate: 'Sum', count });
+  }
+
+  async #publish(payload: string, options: PublishOptions = {}): Promise<Published> {
+    await this.#joined();
+    return this.#barrage.publish(this.#channel, payload, options);
   }
 }
 

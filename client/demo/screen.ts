@@ -1,10 +1,12 @@
-import { backendCurl, learnPublisherPort } from './backend-line.ts';
+import { backendCurl, learnPublisher, usualPublisher } from './backend-line.ts';
 import { Backdrop } from './backdrop.ts';
 import { readPayload, type Payload } from './comment.ts';
+import { bindChannelChooser } from './channel-chooser.ts';
 import { Composer } from './composer.ts';
 import { connectToOwnGateway, errorInWords, pageChannel, pageId, pageLink } from './connection.ts';
 import { bindDisplayPanel } from './display-panel.ts';
 import { Gifts, Hearts } from './effects.ts';
+import { bindFullScreen } from './full-screen.ts';
 import { giftInWords } from './gift.ts';
 import { element } from './element.ts';
 import { Feed, type FeedLine } from './feed.ts';
@@ -26,7 +28,7 @@ const likeFormat = new Intl.NumberFormat('en');
 class Screen {
   readonly #channel = pageChannel();
   readonly #barrage = connectToOwnGateway();
-  readonly #publishing = new Publishing(this.#barrage, this.#channel);
+  readonly #publishing = new Publishing(this.#barrage, this.#channel, () => this.#watcher.joined());
   readonly #tally = new Tally();
   readonly #hearts = new Hearts(element('hearts', HTMLElement));
   readonly #gifts = new Gifts(element('gifts', HTMLElement), (count) => this.#missed(count));
@@ -57,13 +59,13 @@ class Screen {
     notShown: (count) => this.#missed(count),
   });
   #batchAt = 0;
-  #publisherPort = 6789;
+  #publisher = usualPublisher;
 
   start(): void {
     for (const place of document.querySelectorAll('.channel-name')) place.textContent = this.#channel;
     element('emit-link', HTMLAnchorElement).href = pageLink('/emit', this.#channel);
     element('curl', HTMLElement).textContent = this.#curl();
-    this.#learnPublisherPort().catch(() => undefined);
+    this.#learnPublisher().catch(() => undefined);
     bindTabs(element('tabs', HTMLElement));
     bindDisplayPanel(this.#settings, (settings) => this.#changed(settings));
     this.#stage.configure(this.#settings);
@@ -72,8 +74,16 @@ class Screen {
     this.#follow();
     new Numbers(this.#tally, { flying: () => this.#stage.flying, held: () => this.#watcher.held }).ask(this.#barrage, this.#channel);
     new LikeButton(element('like', HTMLButtonElement), (count) => {
-      this.#publishing.like(count).catch((error: unknown) => this.#composer.notice(errorInWords(error)));
+      this.#publishing.like(count).then(
+        () => this.#composer.clearNotice(),
+        (error: unknown) => this.#composer.notice(errorInWords(error)),
+      );
     });
+    this.#barrage.on('state', (state) => {
+      if (state === 'open') this.#composer.clearNotice();
+    });
+    bindChannelChooser('/', this.#channel);
+    bindFullScreen(element('full-screen', HTMLButtonElement));
     this.#bindHint();
     this.#publishInside();
   }
@@ -113,6 +123,7 @@ class Screen {
           delayMs: (span * index) / batch.publications.length,
           count: publication.count ?? 1,
           offset: publication.offset,
+          acceptedAt: publication.acceptedAt,
         });
     }
     if (batch.publications.length > 0) {
@@ -131,7 +142,13 @@ class Screen {
 
   #show(
     payload: Payload,
-    how: { readonly lines: FeedLine[]; readonly delayMs: number; readonly count: number; readonly offset: number },
+    how: {
+      readonly lines: FeedLine[];
+      readonly delayMs: number;
+      readonly count: number;
+      readonly offset: number;
+      readonly acceptedAt: number | undefined;
+    },
   ): void {
     if (payload.kind === 'like') {
       this.#tally.likes += how.count;
@@ -139,7 +156,9 @@ class Screen {
       this.#hearts.rise(how.count);
       return;
     }
-    if (payload.at !== undefined) this.#tally.agesMs.add(Date.now() - payload.at);
+    // What comes from a shell or a file does not say when it was sent.
+    const since = payload.at ?? how.acceptedAt;
+    if (since !== undefined) this.#tally.agesMs.add(Date.now() - since);
     const own = payload.by === pageId;
     const { offset } = how;
     if (payload.kind === 'gift') {
@@ -161,14 +180,14 @@ class Screen {
     return 'Paused';
   }
 
-  /** The curl names the publisher's port of this page's server. */
-  async #learnPublisherPort(): Promise<void> {
-    this.#publisherPort = await learnPublisherPort();
+  /** The curl names the publisher of this page's server. */
+  async #learnPublisher(): Promise<void> {
+    this.#publisher = await learnPublisher();
     element('curl', HTMLElement).textContent = this.#curl();
   }
 
   #curl(): string {
-    return backendCurl(this.#publisherPort, '/v1/mesh/publish', { c: this.#channel, d: 'Hello, 弹幕!' });
+    return backendCurl(this.#publisher, '/v1/mesh/publish', { c: this.#channel, d: 'Hello, 弹幕!' });
   }
 
   #bindHint(): void {

@@ -2,6 +2,8 @@
 export interface DisplaySettings {
   /** Whether comments are shown. Off consumes nothing. */
   readonly on: boolean;
+  /** Whether a comment without a free place is drawn over others. */
+  readonly overlap: boolean;
   /** Percent. */
   readonly opacity: number;
   /** Most publications a second that the server is asked for; `densityMax` asks for all. */
@@ -55,6 +57,7 @@ export function loadSettings(): DisplaySettings {
   };
   return {
     on: stored['on'] !== false,
+    overlap: stored['overlap'] === true,
     opacity: slider('opacity'),
     density: slider('density'),
     behind: slider('behind'),

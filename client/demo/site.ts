@@ -32,7 +32,11 @@ export function buildSite(): Promise<ReadonlyMap<string, SiteFile>> {
 
 async function bundle(): Promise<ReadonlyMap<string, SiteFile>> {
   const path = (name: string): string => fileURLToPath(new URL(name, folder));
-  const page = (name: string): Promise<Buffer> => readFile(path(`pages/${name}`));
+  const file = (name: string): Promise<Buffer> => readFile(path(`pages/${name}`));
+  const chooser = await file('channel-chooser.html');
+  /** A page with the part that both have. */
+  const page = async (name: string): Promise<Buffer> =>
+    Buffer.from(String(await file(name)).replace('<!-- channel-chooser.html -->', () => chooser.toString()));
   const pictures = ['icon', 'gift-rose', 'gift-party', 'gift-trophy', 'gift-rocket'];
   const [bundled, screen, emit, ...drawn] = await Promise.all([
     build({
@@ -50,7 +54,7 @@ async function bundle(): Promise<ReadonlyMap<string, SiteFile>> {
     }),
     page('screen.html'),
     page('emit.html'),
-    ...pictures.map((name) => page(`${name}.svg`)),
+    ...pictures.map((name) => file(`${name}.svg`)),
   ]);
   const files = new Map<string, SiteFile>([
     ['/', { contentType: contentTypes.html, body: screen }],

@@ -39,10 +39,10 @@ interface Waiting extends Offered {
 /**
  * The screen on which comments fly.
  *
- * A comment that finds no free place waits a moment. Then it is not shown, and is counted: no comment is ever drawn
- * over another one of its layer. Comments enter at the pace at which a full screen renews itself. So a rush fills the
- * screen evenly, and not in columns with nothing between. Nodes are used again. The comments that wait, those that fly
- * and the kept nodes are all bounded.
+ * A comment that finds no free place waits a moment. Then it is not shown, and is counted: no comment is drawn
+ * over another one of its layer, unless the viewer allows it. Comments enter at the pace at which a full screen renews
+ * itself. So a rush fills the screen evenly, and not in columns with nothing between. Nodes are used again. The
+ * comments that wait, those that fly and the kept nodes are all bounded.
  */
 export class Stage {
   readonly #container: HTMLElement;
@@ -163,7 +163,7 @@ export class Stage {
         kept.push(waiting);
         continue;
       }
-      const y = full ? undefined : this.#lanes.place(box, now);
+      const y = full ? undefined : (this.#lanes.place(box, now) ?? (this.#settings.overlap ? this.#lanes.overlapping(box) : undefined));
       if (y !== undefined) {
         this.#entries--;
         const { offset } = waiting;

@@ -3,6 +3,9 @@ import { densityMax, densityUnbounded } from './settings.ts';
 
 type Subscription = ReturnType<Barrage['subscribe']>;
 
+/** Longest wait for a subscription that is on its way, in milliseconds. */
+const joinMsMax = 3_000;
+
 /** The events of a channel for a watcher. */
 export interface Watching {
   readonly batch: (batch: ReceivedBatch) => void;
@@ -16,7 +19,12 @@ export interface Watching {
 
 export interface ReceivedBatch {
   readonly leftOut: number;
-  readonly publications: readonly { readonly offset: number; readonly data: string | Uint8Array; readonly count?: number | undefined }[];
+  readonly publications: readonly {
+    readonly offset: number;
+    readonly data: string | Uint8Array;
+    readonly count?: number | undefined;
+    readonly acceptedAt?: number | undefined;
+  }[];
 }
 
 /**
@@ -48,6 +56,25 @@ export class Watcher {
   /** Number of publications that are held back. */
   get held(): number {
     return this.#subscription?.held ?? 0;
+  }
+
+  /**
+   * Resolves when a subscription that is on its way is in force, or can't be for now. A comment that is sent after it
+   * is seen on this page; one that overtakes the subscription is not.
+   */
+  async joined(): Promise<void> {
+    await this.#step;
+    const subscription = this.#subscription;
+    if (subscription?.state !== 'subscribing' || this.#barrage.state !== 'open') return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => end(), joinMsMax);
+      const ends = [subscription.on('state', () => end()), this.#barrage.on('state', () => end())];
+      const end = (): void => {
+        clearTimeout(timer);
+        for (const stop of ends) stop();
+        resolve();
+      };
+    });
   }
 
   watch(wanted: boolean): void {

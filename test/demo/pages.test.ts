@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { buildSite } from '../../client/demo/site.ts';
+import { violations } from '../support/axe.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { TestStandalone } from '../support/standalone.ts';
 import { inside, Theatre, until, within } from './theatre.ts';
 
 let theatre: Theatre;
@@ -81,13 +84,131 @@ test('a burst stops by itself, and its log is bounded', { timeout: 60_000 }, asy
   expect(faults).toEqual([]);
 });
 
-test("a viewer's own comment is outlined on the viewer's own screen", { timeout: 60_000 }, async () => {
+test("a viewer's own comment is marked on the viewer's own screen, and samples are nobody's", { timeout: 60_000 }, async () => {
   const { page } = await theatre.page('/');
   await theatre.awaitMembers(1);
   await page.locator('#comment-text').fill('mine');
   await page.locator('#comment-text').press('Enter');
   await page.locator('.flying.own', { hasText: 'mine' }).waitFor();
   expect(await page.locator('#comment-text').inputValue()).toBe('');
+  await page.close();
+  const other = await theatre.page('/?channel=video:samples');
+  await until(other.page, (state) => state.subscribed);
+  await other.page.locator('#samples').click();
+  await until(other.page, ({ feed }) => feed >= 3);
+  expect(await other.page.locator('.own').count()).toBe(0);
+});
+
+test('a comment that is sent before the channel is subscribed waits for that, and is seen', { timeout: 60_000 }, async () => {
+  const held: (() => void)[] = [];
+  const { page, faults } = await theatre.page('/?channel=video:early', {
+    before: (opening) =>
+      opening.routeWebSocket(/./, (socket) => {
+        const gateway = socket.connectToServer();
+        socket.onMessage((message) => {
+          if (String(message).includes('"op":"subscribe"')) held.push(() => gateway.send(message));
+          else gateway.send(message);
+        });
+        gateway.onMessage((message) => socket.send(message));
+      }),
+  });
+  await expect.poll(() => held.length, within).toBe(1);
+  await page.locator('#comment-text').fill('too early');
+  await page.locator('#comment-text').press('Enter');
+  // What the press has sent has reached this test before the page answers.
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+  for (const release of held) release();
+  await page.locator('.flying.own', { hasText: 'too early' }).waitFor();
+  expect(faults).toEqual([]);
+});
+
+test('a notice ends with its cause; a comment of a shell has a delay too', { timeout: 60_000 }, async () => {
+  const { page } = await theatre.page('/');
+  await theatre.awaitMembers(1);
+  // A notice of a lasting kind: the browser of the test may not copy.
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: { writeText: () => Promise.reject(new Error()) } }));
+  await page.locator('#copy').evaluate((button) => (button as HTMLButtonElement).click());
+  await page.locator('#notice', { hasText: 'does not let this page copy' }).waitFor();
+  await page.locator('#comment-text').fill('it works');
+  await page.locator('#comment-text').press('Enter');
+  await page.locator('#notice').waitFor({ state: 'hidden', timeout: 4000 });
+  await page.reload();
+  await theatre.awaitMembers(1);
+  await expect
+    .poll(async () => {
+      await theatre.publish({ text: 'from a shell' });
+      return page.locator('#number-age').textContent();
+    }, within)
+    .toMatch(/^\d+ (ms|s)$/);
+});
+
+test('another channel is chosen by its name, which the page checks and remembers', { timeout: 60_000 }, async () => {
+  const { page, faults } = await theatre.page('/');
+  await page.locator('#channel-chooser summary').focus();
+  await page.keyboard.press('Enter');
+  // The event that says it is open comes in a later turn of the page than the key.
+  await expect.poll(() => page.locator('#channel-field').inputValue(), within).toBe('video:1');
+  await page.locator('#channel-field').fill('not a name');
+  await page.keyboard.press('Enter');
+  expect(await page.locator('#channel-field').evaluate((field) => (field as HTMLInputElement).validity.patternMismatch)).toBe(true);
+  await page.locator('#channel-field').fill('video:弹幕');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/channel=video%3A/);
+  await until(page, (state) => state.subscribed);
+  expect(await page.locator('.channel-name').first().textContent()).toBe('video:弹幕');
+  const recent = await page
+    .locator('#recent-channels option')
+    .evaluateAll((options) => options.map((each) => (each as HTMLOptionElement).value));
+  expect(recent).toEqual(['video:弹幕', 'video:1']);
+  expect(faults).toEqual([]);
+});
+
+test('a comment without a free place is drawn over others where the viewer allows it', { timeout: 60_000 }, async () => {
+  const { page } = await theatre.page('/', { height: 420 });
+  await theatre.awaitMembers(1);
+  await page.locator('#tab-display').click();
+  await page.locator('#setting-overlap').check();
+  const crowd = Array.from({ length: 20 }, (_, index) => ({ text: `a top line that stands for a while ${index}`, mode: 'top', size: 64 }));
+  await theatre.publishAll(crowd);
+  await until(page, ({ flying }) => flying >= 6);
+  expect(await page.evaluate(() => localStorage.getItem('barrage.display'))).toContain('"overlap":true');
+  await page.locator('#setting-overlap').uncheck();
+});
+
+test('a phone on its side shows picture, panels and composer at once; full screen leaves the picture', { timeout: 60_000 }, async () => {
+  const { page, faults } = await theatre.page('/?channel=video:side', { width: 844, height: 390 });
+  await until(page, (state) => state.subscribed);
+  const box = async (selector: string) => (await page.locator(selector).boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+  const [picture, side, composer] = [await box('.picture'), await box('.side'), await box('.composer')];
+  expect(picture.height).toBeGreaterThan(280);
+  expect(picture.width).toBeGreaterThan(560);
+  expect(side.x).toBeGreaterThanOrEqual(picture.x + picture.width);
+  expect(composer.y).toBeGreaterThanOrEqual(picture.y + picture.height);
+  expect(composer.y + composer.height).toBeLessThanOrEqual(390);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(844);
+  const hint = await box('.hint');
+  expect(hint.y).toBeGreaterThanOrEqual(picture.y);
+  expect(hint.y + hint.height).toBeLessThanOrEqual(picture.y + picture.height);
+  await page.locator('body').press('f');
+  await page.locator('body.full').waitFor();
+  await expect.poll(async () => (await box('.picture')).width, within).toBeGreaterThanOrEqual(844);
+  expect(await page.locator('.side').isVisible()).toBe(false);
+  await page.locator('#full-screen').click();
+  await page.locator('body:not(.full)').waitFor();
+  expect(faults).toEqual([]);
+});
+
+test.each(['/', '/emit'])('axe finds nothing wrong with %s, in any panel', { timeout: 60_000 }, async (path) => {
+  const { page } = await theatre.page(path);
+  if (path === '/') {
+    for (const tab of ['comments', 'display']) {
+      await page.locator(`#tab-${tab}`).click();
+      expect(await violations(page), tab).toEqual([]);
+    }
+    await page.locator('.looks summary').click();
+  }
+  await page.locator('#channel-chooser summary').click();
+  expect(await violations(page)).toEqual([]);
 });
 
 test('an empty screen says how to begin, and its samples fill it', { timeout: 60_000 }, async () => {
@@ -109,6 +230,27 @@ test('a shell takes the line to copy as it is meant, whatever the channel is cal
   const line = (await page.locator('#curl').textContent()) ?? '';
   const { stdout } = await promisify(execFile)('sh', ['-c', line.replace(/^curl /, String.raw`printf '%s\n' `)]);
   expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toEqual({ c: channel, d: 'Hello, 弹幕!' });
+});
+
+test('where the publisher has keys, the lines for a shell present one, and both pages say to set it', { timeout: 60_000 }, async () => {
+  const key = 'a-key-of-this-test';
+  const { port } = await TestStandalone.start({ BARRAGE_API_KEYS: key });
+  const browser = await launchChromium();
+  onTestFinished(() => browser.close());
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${port}/`);
+  await expect.poll(() => page.locator('#curl').textContent(), within).toContain('$BARRAGE_API_KEY');
+  const line = (await page.locator('#curl').textContent()) ?? '';
+  const env = { ...process.env, BARRAGE_API_KEY: key };
+  const { stdout } = await promisify(execFile)('sh', ['-c', line.replace('curl ', 'curl -sS ')], { env });
+  expect(JSON.parse(stdout)).toMatchObject({ E: null });
+  const refused = await promisify(execFile)('sh', ['-c', line.replace('curl ', 'curl -sS ')], {
+    env: { ...env, BARRAGE_API_KEY: 'another' },
+  });
+  expect(JSON.parse(refused.stdout)).toMatchObject({ E: { m: 'this API key is not known here' } });
+  expect(await page.locator('.api-key').getAttribute('hidden')).toBeNull();
+  await page.goto(`http://127.0.0.1:${port}/emit`);
+  await expect.poll(() => page.locator('.api-key').isVisible(), within).toBe(true);
 });
 
 test('Chinese has glyphs of its own', { timeout: 60_000 }, async () => {

@@ -1,8 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
-import { createLogger } from '../../core/process/logging.ts';
-import { readSettings } from '../../core/process/settings.ts';
-import { startStandalone, type Standalone } from '../../standalone/standalone.ts';
+import type { Standalone } from '../../standalone/standalone.ts';
 import { launchChromium } from '../support/chromium.ts';
+import { askPublisher, startForTest } from '../support/standalone.ts';
 
 /** What a page tells of itself, for watching that it stays bounded. */
 export interface Inside {
@@ -30,7 +29,7 @@ export class Theatre {
 
   /** @param policyFile path of a policy file; none: the all-in-one's own policies, where the pages may publish. */
   static async open(policyFile = ''): Promise<Theatre> {
-    const standalone = await start({ BARRAGE_POLICY_FILE: policyFile });
+    const standalone = await startForTest({ BARRAGE_POLICY_FILE: policyFile });
     try {
       return new Theatre(standalone, await launchChromium());
     } catch (error) {
@@ -49,7 +48,13 @@ export class Theatre {
    */
   async page(
     path: string,
-    options: { readonly width?: number; readonly height?: number; readonly reducedMotion?: 'reduce' } = {},
+    options: {
+      readonly width?: number;
+      readonly height?: number;
+      readonly reducedMotion?: 'reduce';
+      /** Called before the page is opened. */
+      readonly before?: (page: Page) => Promise<void>;
+    } = {},
   ): Promise<{ readonly page: Page; readonly faults: string[] }> {
     const { width = 1280, height = 800, reducedMotion } = options;
     const page = await this.#browser.newPage({ viewport: { width, height }, ...(reducedMotion === undefined ? {} : { reducedMotion }) });
@@ -62,6 +67,7 @@ export class Theatre {
     page.on('request', (request) => {
       if (!request.url().startsWith(this.url)) faults.push(`the page asked for ${request.url()}`);
     });
+    await options.before?.(page);
     await page.goto(`${this.url}${path}`);
     await page.locator('#status[data-state=open]').waitFor();
     return { page, faults };
@@ -69,12 +75,8 @@ export class Theatre {
 
   /** Publishes as a backend does; resolves with the members that the publication was for. */
   async publish(payload: object | string, channel = 'video:1'): Promise<number> {
-    const response = await fetch(`http://127.0.0.1:${this.#standalone.publisherPort}/v1/mesh/publish`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ c: channel, d: typeof payload === 'string' ? payload : JSON.stringify(payload) }),
-    });
-    const answer = (await response.json()) as { readonly E: unknown; readonly r?: { readonly s: number } };
+    const body = { c: channel, d: typeof payload === 'string' ? payload : JSON.stringify(payload) };
+    const answer = await askPublisher(this.#standalone.publisherPort, '/v1/mesh/publish', body);
     if (answer.r === undefined) throw new Error(JSON.stringify(answer));
     return answer.r.s;
   }
@@ -100,7 +102,7 @@ export class Theatre {
     const { gatewayPort, publisherPort } = this.#standalone;
     await this.#standalone.close();
     await between();
-    this.#standalone = await start({ BARRAGE_GATEWAY_PORT: String(gatewayPort), BARRAGE_PUBLISHER_PORT: String(publisherPort) });
+    this.#standalone = await startForTest({ BARRAGE_GATEWAY_PORT: String(gatewayPort), BARRAGE_PUBLISHER_PORT: String(publisherPort) });
   }
 
   /** Closes every page: the next test has the channel to itself. */
@@ -114,18 +116,6 @@ export class Theatre {
     await this.#browser.close();
     await this.#standalone.close();
   }
-}
-
-async function start(settings: Readonly<Record<string, string>>): Promise<Standalone> {
-  const read = readSettings({
-    BARRAGE_GATEWAY_PORT: '0',
-    BARRAGE_PUBLISHER_PORT: '0',
-    BARRAGE_LOG_LEVEL: 'silent',
-    BARRAGE_DRAIN_MS: '0',
-    ...settings,
-  });
-  if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
-  return startStandalone(read.settings, createLogger({ part: 'test', level: 'silent' }));
 }
 
 /** For `expect.poll`: the machine may be busy. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { commentModes, displayText, isDarkColour, readPayload } from '../../../client/demo/comment.ts';
+import { commentColours, commentModes, displayText, isDarkColour, luminanceOf, readPayload } from '../../../client/demo/comment.ts';
 import { Rate, Recent, Tally } from '../../../client/demo/statistics.ts';
 
 test('any payload is read into bounded, displayable fields, and never throws', () => {
@@ -68,4 +68,16 @@ test('merging saves the share of frames that were not sent', () => {
   const recent = new Recent(3);
   for (const value of [9, 1, 2, 3]) recent.add(value);
   expect(recent.median()).toBe(2);
+});
+
+test('every colour has a contrast of 4.5 with its edge, black or white', () => {
+  const contrast = (one: string, other: string): number => {
+    const [low = 0, high = 0] = [luminanceOf(one), luminanceOf(other)].toSorted((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  expect([contrast('#ffffff', '#000000'), contrast('#777777', '#ffffff')].map((ratio) => ratio.toFixed(2))).toEqual(['21.00', '4.48']);
+  const least = (color: string): number => contrast(color, isDarkColour(color) ? '#ffffff' : '#000000');
+  for (const color of commentColours) expect(least(color), color).toBeGreaterThanOrEqual(4.5);
+  const anyColour = fc.integer({ min: 0, max: 0xff_ffff }).map((value) => `#${value.toString(16).padStart(6, '0')}`);
+  fc.assert(fc.property(anyColour, (color) => least(color) >= 4.5));
 });

@@ -97,3 +97,16 @@ test('what is taller than its zone never has a place', () => {
   expect(lanes.place({ mode: 'reverse', width: 10, height: lanes.heightMax('reverse') + 4 }, 0)).toBeUndefined();
   expect(new Lanes({ width: 0, height: 0, durationMs: 4000 }).place({ mode: 'top', width: 1, height: 1 }, 0)).toBeUndefined();
 });
+
+test('places over others take turns within the zone, and change nothing for those that overlap nothing', () => {
+  const lanes = new Lanes(stage);
+  const request = (mode: CommentMode) => ({ mode, width: 200, height: 40 });
+  const tops = (mode: CommentMode, count: number) => Array.from({ length: count }, () => lanes.overlapping(request(mode)));
+  expect(tops('scroll', 10)).toEqual([0, 40, 80, 120, 160, 200, 240, 280, 320, 0]);
+  for (const mode of commentModes) {
+    const low = mode === 'reverse' ? 360 : mode === 'bottom' ? 288 : 0;
+    const high = mode === 'scroll' ? 360 : mode === 'top' ? 192 : 480;
+    for (const y of tops(mode, 20)) expect(y >= low && y + 40 <= high, `${mode} ${y}`).toBe(true);
+  }
+  expect(lanes.place(request('scroll'), 0)).toBe(0);
+});
