@@ -1,12 +1,19 @@
 import { createReadStream } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { counted } from '../../core/counted.ts';
 import { readChunks } from '../../core/process/bounded-read.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
 import { parseComments, type ParsedComments } from './comments.ts';
 import { readOptions, usage, type ReplayOptions } from './options.ts';
-import { play, progressLine, type PlayEnd, type Progress } from './player.ts';
+import { dueFrom, play, progressLine, type PlayEnd, type Progress } from './player.ts';
 import { PublishTarget } from './publish.ts';
+import { failureNote, screenNote, summary, viewNote } from './summary.ts';
+import { Viewer } from './viewer.ts';
 
 type Comments = Extract<ParsedComments, { kind: 'comments' }>;
+
+/** Played where no file is named. */
+const sample = fileURLToPath(new URL('../../examples/comments/concert.xml', import.meta.url));
 
 /** Largest file, in bytes: the comments of a day of a busy channel. The whole file is held in memory. */
 const fileBytesMax = 268_435_456;
@@ -26,20 +33,42 @@ async function main(): Promise<number> {
     return 2;
   }
   const { options } = read;
-  const file = await readFile(options.file);
+  const path = options.file ?? sample;
+  const file = await readFile(path);
   if (file.kind === 'fault') {
-    process.stderr.write(`replay: ${options.file} ${file.reason}\n`);
+    process.stderr.write(`replay: ${path} ${file.reason}\n`);
     return 1;
   }
   const parsed = parseComments(file.bytes);
   if (parsed.kind === 'fault') {
-    process.stderr.write(`replay: ${options.file}:${parsed.line}:${parsed.column}: ${parsed.reason}. Nothing was published.\n`);
+    process.stderr.write(`replay: ${path}:${parsed.line}:${parsed.column}: ${parsed.reason}. Nothing was published.\n`);
     return 1;
   }
-  const end = await playFile(parsed, options);
-  process.stdout.write(`${summary(parsed, end)}\n`);
-  if (end.kind === 'failed') process.stderr.write(`replay: ${options.url.origin}: ${end.reason}\n`);
+  if (options.file === undefined)
+    process.stdout.write(`replay: the sample, ${counted(parsed.comments.length, 'comment')}, to ${options.channel}\n`);
+  const { end, note } = await watched(options, () => playFile(parsed, options));
+  process.stdout.write(`${summary(parsed, end)}\n${note}`);
+  if (end.kind === 'failed') process.stderr.write(failureNote(options.url, end.reason));
+  else process.stdout.write(screenNote(dueFrom(parsed.comments, options.fromSeconds).slice(0, end.progress.published), options.speed));
   return { finished: 0, stopped: 130, failed: 1 }[end.kind];
+}
+
+/** Plays before a viewer who counts, if there is a gateway to watch at. @returns what the viewer was given, in words */
+async function watched(
+  { gateway, channel }: ReplayOptions,
+  playing: () => Promise<PlayEnd>,
+): Promise<{ readonly end: PlayEnd; readonly note: string }> {
+  if (gateway === undefined) return { end: await playing(), note: '' };
+  const viewer = new Viewer(gateway, channel);
+  try {
+    const fault = await viewer.fault();
+    const end = await playing();
+    const { offset } = end.progress;
+    if (offset === undefined) return { end, note: '' };
+    return { end, note: viewNote(gateway.host, fault === undefined ? await viewer.viewedUpto(offset) : { fault }) };
+  } finally {
+    viewer.close();
+  }
 }
 
 /** Reads a file or a pipe. */
@@ -97,20 +126,6 @@ class ProgressLine {
   clear(): void {
     process.stdout.write(this.#before);
   }
-}
-
-function summary({ leftOut, colourless, controls }: Comments, { kind, progress }: PlayEnd): string {
-  const notes = [
-    `in ${(progress.elapsedMs / 1000).toFixed(1)} s`,
-    leftOut.positioned > 0 ? `left out ${leftOut.positioned} with a position or code of their own` : '',
-    leftOut.unknownMode > 0 ? `left out ${leftOut.unknownMode} of an unknown mode` : '',
-    leftOut.empty > 0 ? `left out ${leftOut.empty} without text` : '',
-    leftOut.untimed > 0 ? `left out ${leftOut.untimed} without a time` : '',
-    leftOut.broken > 0 ? `left out ${leftOut.broken} that are cut off or can't be read` : '',
-    colourless > 0 ? `in the file ${colourless} have no readable colour and are white` : '',
-    controls > 0 ? `${controls} control characters became spaces` : '',
-  ].filter((note) => note !== '');
-  return `${kind}: ${progressLine(progress)}; ${notes.join('; ')}`;
 }
 
 process.exitCode = await main();

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { counted } from '../../core/counted.ts';
 import { payloadOf, type Comment } from './comments.ts';
 import type { PublishOutcome } from './publish.ts';
 
@@ -10,6 +11,8 @@ export interface Progress {
   readonly failures: number;
   /** Viewers that the last publication reached. */
   readonly viewers: number;
+  /** Offset of the last publication; `undefined` before the first. */
+  readonly offset: number | undefined;
   readonly elapsedMs: number;
   /** Delay of the last publication behind its time, in milliseconds. */
   readonly behindMs: number;
@@ -33,15 +36,20 @@ export interface PlayOptions {
 const attemptsMax = 5;
 const unreachableMs = 500;
 
+/** The comments from a second of the video on. */
+export function dueFrom(comments: readonly Comment[], fromSeconds: number): readonly Comment[] {
+  return comments.filter(({ atSeconds }) => atSeconds >= fromSeconds);
+}
+
 /**
  * Publishes comments one after the other, each at its time. Only one is in flight, since only that keeps their order.
  * When the publisher is slower than the file, the replay falls behind and says so. It never skips a comment.
  */
 export async function play(comments: readonly Comment[], options: PlayOptions): Promise<PlayEnd> {
   const { signal, clock, fromSeconds, speed } = options;
-  const due = comments.filter(({ atSeconds }) => atSeconds >= fromSeconds);
+  const due = dueFrom(comments, fromSeconds);
   const startedAt = clock.monotonic();
-  let progress: Progress = { published: 0, total: due.length, failures: 0, viewers: 0, elapsedMs: 0, behindMs: 0 };
+  let progress: Progress = { published: 0, total: due.length, failures: 0, viewers: 0, offset: undefined, elapsedMs: 0, behindMs: 0 };
   for (const comment of due) {
     const dueMs = ((comment.atSeconds - fromSeconds) * 1000) / speed;
     const early = dueMs - (clock.monotonic() - startedAt);
@@ -52,26 +60,27 @@ export async function play(comments: readonly Comment[], options: PlayOptions): 
     progress = { ...progress, failures: progress.failures + result.failures, elapsedMs };
     if (signal.aborted && result.viewers === undefined) return { kind: 'stopped', progress };
     if (result.viewers === undefined) return { kind: 'failed', progress, reason: result.reason };
-    progress = { ...progress, published: progress.published + 1, viewers: result.viewers, behindMs: Math.max(0, elapsedMs - dueMs) };
+    const { viewers, offset } = result;
+    progress = { ...progress, published: progress.published + 1, viewers, offset, behindMs: Math.max(0, elapsedMs - dueMs) };
     options.onProgress(progress);
   }
   return { kind: 'finished', progress };
 }
 
+type Attempt =
+  | { readonly viewers: number; readonly offset: number | undefined; readonly failures: number }
+  | { readonly viewers: undefined; readonly failures: number; readonly reason: string };
+
 /**
  * Publishes a comment, with repetitions while they may help. The very first is not repeated when no publisher answers,
  * so that a wrong address is reported at once.
  */
-async function publishOne(
-  comment: Comment,
-  options: PlayOptions,
-  first: boolean,
-): Promise<{ readonly viewers: number | undefined; readonly failures: number; readonly reason: string }> {
+async function publishOne(comment: Comment, options: PlayOptions, first: boolean): Promise<Attempt> {
   const { publish, signal } = options;
   const payload = payloadOf(comment);
   for (let failures = 0; ;) {
     const outcome = await publish(payload, signal);
-    if (outcome.kind === 'published') return { viewers: outcome.viewers, failures, reason: '' };
+    if (outcome.kind === 'published') return { viewers: outcome.viewers, offset: outcome.offset, failures };
     failures++;
     const { reason } = outcome;
     if (outcome.kind === 'refused') return { viewers: undefined, failures, reason: `the publisher refused it: ${reason}` };
@@ -99,9 +108,9 @@ function sleep(ms: number, { clock, signal }: Pick<PlayOptions, 'clock' | 'signa
 }
 
 /** One line for a person. */
-export function progressLine({ published, total, failures, viewers, elapsedMs, behindMs }: Progress): string {
+export function progressLine({ published, total, failures, viewers, elapsedMs, behindMs }: Omit<Progress, 'offset'>): string {
   const percent = total === 0 ? 100 : Math.floor((published * 100) / total);
   const rate = elapsedMs > 0 ? (published * 1000) / elapsedMs : 0;
   const behind = behindMs >= 1000 ? `, ${(behindMs / 1000).toFixed(1)} s behind` : '';
-  return `${published}/${total} (${percent} %), ${rate.toFixed(1)}/s, ${viewers} viewers reached, ${failures} errors${behind}`;
+  return `${published}/${total} (${percent} %), ${rate.toFixed(1)}/s, ${counted(viewers, 'viewer')} reached, ${counted(failures, 'error')}${behind}`;
 }

@@ -7,7 +7,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
  * of no use.
  */
 export type PublishOutcome =
-  | { readonly kind: 'published'; readonly viewers: number }
+  | { readonly kind: 'published'; readonly viewers: number; readonly offset: number | undefined }
   | { readonly kind: 'later'; readonly afterMs: number; readonly reason: string }
   | { readonly kind: 'unreachable'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string };
@@ -50,8 +50,8 @@ export class PublishTarget {
     const response = await this.#send(body, signal);
     const answer = await textOf(response);
     const status = response.statusCode ?? 0;
-    const { error, viewers } = readAnswer(answer);
-    if (status === 200 && error === undefined && viewers !== undefined) return { kind: 'published', viewers };
+    const { error, viewers, offset } = readAnswer(answer);
+    if (status === 200 && error === undefined && viewers !== undefined) return { kind: 'published', viewers, offset };
     const reason = `HTTP ${status}${error === undefined ? '' : `: ${error}`}`;
     if (status === 503 || status === 429) return { kind: 'later', afterMs: retryAfterMs(response.headers['retry-after']), reason };
     return { kind: 'refused', reason: status === 200 ? `${reason} (not the answer of a Barrage publisher)` : reason };
@@ -74,16 +74,22 @@ async function textOf(response: IncomingMessage): Promise<string> {
   return read.bytes.toString();
 }
 
-function readAnswer(text: string): { readonly error: string | undefined; readonly viewers: number | undefined } {
-  let answer: { E?: { m?: unknown } | null; r?: { s?: unknown } } | null;
+interface Answer {
+  readonly error: string | undefined;
+  readonly viewers: number | undefined;
+  readonly offset: number | undefined;
+}
+
+function readAnswer(text: string): Answer {
+  let answer: { E?: { m?: unknown } | null; r?: { s?: unknown; offset?: unknown } } | null;
   try {
     answer = JSON.parse(text) as typeof answer;
   } catch {
     answer = null;
   }
   const error = answer?.E?.m;
-  const viewers = answer?.r?.s;
-  return { error: typeof error === 'string' ? error : undefined, viewers: typeof viewers === 'number' ? viewers : undefined };
+  const [viewers, offset] = [answer?.r?.s, answer?.r?.offset].map((value) => (typeof value === 'number' ? value : undefined));
+  return { error: typeof error === 'string' ? error : undefined, viewers, offset };
 }
 
 /** `Retry-After` in milliseconds, bounded. It is read as seconds, the publishers' form; a date counts as absent. */

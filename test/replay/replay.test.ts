@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { neutralEnvironment } from '../support/environment.ts';
 import { readOptions } from '../../client/replay/options.ts';
 import { retryAfterMs } from '../../client/replay/publish.ts';
+import { TestStandalone } from '../support/standalone.ts';
 
 interface Published {
   readonly body: { readonly c: string; readonly d: string };
@@ -152,7 +153,7 @@ test('a publisher that is not there is said to be so at once', slow, async () =>
   await close();
   const { status, stderr } = await replay([await file(comments([0])), '--channel', 'c', '--url', url]);
   expect(status).toBe(1);
-  expect(stderr).toBe(`replay: ${url}: the publisher can't be reached: ECONNREFUSED\n`);
+  expect(stderr).toBe(`replay: ${url}: the publisher can't be reached: ECONNREFUSED. Start one with: npm start\n`);
 });
 
 test('a file that is none is refused before anything is published, and what is left out of another is told by reason', slow, async () => {
@@ -167,9 +168,7 @@ test('a file that is none is refused before anything is published, and what is l
   const cut = await file('<i><d p="0,1,25,255">a</d><d p="soon,1,25,255">b</d><d p="1,7,25,255">[]</d><d p="2,1,2');
   const { status, stdout } = await replay([cut, '--channel', 'c', '--url', url]);
   expect([status, published.length]).toEqual([0, 1]);
-  expect(stdout).toContain(
-    "left out 1 with a position or code of their own; left out 1 without a time; left out 1 that are cut off or can't be read",
-  );
+  expect(stdout).toContain('left out 1 with a position or code of their own; left out 1 without a time; left out 1 cut off or unreadable');
 });
 
 test('a missing file is said to be missing, and SIGINT ends with the counts so far', slow, async () => {
@@ -191,23 +190,52 @@ test('a missing file is said to be missing, and SIGINT ends with the counts so f
 });
 
 test('a wrong command line prints the reason and the usage, with exit status 2', slow, async () => {
-  const { status, stderr } = await replay([]);
+  const { status, stderr } = await replay(['a.xml', 'b.xml']);
   expect(status).toBe(2);
-  expect(stderr).toMatch(/^replay: the comment file is missing\n\n[^]*npm run replay -- FILE\.xml/);
+  expect(stderr).toMatch(/^replay: one comment file at a time, not also b\.xml\n\n[^]*npm run replay -- FILE\.xml/);
 });
 
 test.each([
-  [['a.xml'], '--channel is missing'],
-  [['a.xml', '--channel', ''], '--channel is missing'],
+  [['a.xml', '--channel', ''], '--channel is empty'],
   [['a.xml', 'b.xml', '--channel', 'c'], 'one comment file at a time'],
   [['a.xml', '--channel', 'c', '--speed', '0'], '--speed "0" must be a number from 0.01 to 1000'],
   [['a.xml', '--channel', 'c', '--speed', '1e3'], '--speed'],
   [['a.xml', '--channel', 'c', '--from=-1'], '--from "-1"'],
-  [['a.xml', '--channel', 'c', '--url', 'localhost:6789'], '--url'],
+  [['a.xml', '--channel', 'c', '--url', 'localhost:6789'], '--url "localhost:6789" must be an address such as http://127.0.0.1:6789'],
+  [['--gateway', 'localhost:6790'], '--gateway "localhost:6790" must be an address such as ws://127.0.0.1:6790'],
   [['a.xml', '--channel', 'c', '--key-from-env', 'NOT_SET'], 'the environment variable NOT_SET is not set'],
   [['a.xml', '--channel', 'c', '--fast'], "Unknown option '--fast'"],
 ])('the command line %j is refused', (args, reason) => {
   expect(readOptions(args, {})).toEqual({ kind: 'fault', reason: expect.stringContaining(reason) });
+});
+
+test('without arguments the sample goes to the demo on this machine, and somebody watches; another publisher has no watcher by itself', () => {
+  const nothing = { file: undefined, channel: 'video:1', speed: 1, fromSeconds: 0, key: undefined };
+  const [url, gateway] = [new URL('http://127.0.0.1:6789'), new URL('ws://127.0.0.1:6790')];
+  expect(readOptions([], {})).toEqual({ kind: 'options', options: { ...nothing, url, gateway } });
+  expect(readOptions(['--url', url.href], {})).toEqual({ kind: 'options', options: { ...nothing, url, gateway: undefined } });
+});
+
+test('the sample is played, and a viewer says how many were given, and how many the budget left out', slow, async () => {
+  const standalone = await TestStandalone.withPolicies(
+    'channels: [{channel: tight, budget: {publicationsPerSecond: 5}, merge: {windowMilliseconds: 100}}]',
+  );
+  const place = ['--url', `http://127.0.0.1:${standalone.publisherPort}`, '--gateway', `ws://127.0.0.1:${standalone.port}`];
+  const all = await replay([...place, '--from', '750', '--speed', '200']);
+  expect([all.status, all.stderr]).toEqual([0, '']);
+  const [, total] = /^replay: the sample, 2000 comments, to video:1\n[^]*finished: (\d+)\/\1 /.exec(all.stdout) ?? [];
+  expect(all.stdout).toContain(`\na viewer at 127.0.0.1:${standalone.port} was given ${total} of ${total}: none was left out\n`);
+  expect(all.stdout).toMatch(/\na screen of 1280 × 720 had a place for about \d+ % of them, .* try --speed [\d.]+\n$/);
+
+  const few = await replay([...place, '--from', '750', '--speed', '200', '--channel', 'tight']);
+  const [, given, of, left] = /was given (\d+) of (\d+): the gateway left out (\d+) above the channel's budget/.exec(few.stdout) ?? [];
+  expect(of).toBe(total);
+  expect(Number(given) + Number(left)).toBe(Number(of));
+  expect(Number(left)).toBeGreaterThan(0);
+
+  const unwatched = await replay([...place.slice(0, 2), '--gateway', 'ws://127.0.0.1:1', '--from', '775', '--speed', '200']);
+  expect(unwatched.status).toBe(0);
+  expect(unwatched.stdout).toMatch(/\nnot counted: no viewer could watch at 127\.0\.0\.1:1: .+\n/);
 });
 
 test('Retry-After is followed up to 10 s; anything else means a second', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Comment } from '../../../client/replay/comments.ts';
-import { play, type PlayOptions } from '../../../client/replay/player.ts';
+import { play, progressLine, type PlayOptions } from '../../../client/replay/player.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const day = 86_400;
@@ -21,7 +21,7 @@ function replaying(times: readonly number[], options: Partial<PlayOptions> = {})
     clock,
     publish: () => {
       published.push(clock.time / 1000);
-      return Promise.resolve({ kind: 'published', viewers: 1 });
+      return Promise.resolve({ kind: 'published', viewers: 1, offset: 1 });
     },
     onProgress() {},
     ...options,
@@ -48,4 +48,11 @@ test('a wait ends when the replay is stopped, and leaves no timer', async () => 
   abort.abort();
   expect(await end).toMatchObject({ kind: 'stopped', progress: { published: 1, total: 2 } });
   expect(clock.pending).toBe(0);
+});
+
+test.each([
+  [1, 1, '1 viewer reached, 1 error'],
+  [9, 0, '9 viewers reached, 0 errors'],
+])('%i and %i of them are told as %s', (viewers, failures, words) => {
+  expect(progressLine({ published: 1, total: 2, failures, viewers, elapsedMs: 1000, behindMs: 0 })).toBe(`1/2 (50 %), 1.0/s, ${words}`);
 });
