@@ -8,6 +8,8 @@ export interface TrialOptions {
   readonly key: string | undefined;
   /** The client's token, where gateways ask for one. */
   readonly token: string | undefined;
+  /** Folder of a mounted Secret whose certificates are trusted. */
+  readonly certificates: string | undefined;
   /** Longest time for the whole trial. */
   readonly seconds: number;
 }
@@ -17,12 +19,15 @@ const secondsMax = 600;
 export const usage = `Publishes one message and receives it: a trial of an installation.
 
   npm run trial -- --gateway ws://live:6790 --publisher http://live-publish:6789 [--channel NAME] [--seconds 60] [--needs-key HINT]
+               [--certificates FOLDER]
 
   --gateway URL     the clients' port of the gateways
   --publisher URL   the publish API
   --channel NAME    the channel to use; trial unless given
   --seconds N       longest time for the trial, 1 to 600; 60 unless given
   --needs-key HINT  fail with this hint where BARRAGE_API_KEY is empty
+  --certificates FOLDER
+                    trust ca.crt and tls.crt of this folder, a mounted Secret, for wss:// and https://
   --help            this text
 
 BARRAGE_API_KEY holds the publish API's key, and BARRAGE_TOKEN the client's token where gateways ask for one.
@@ -45,6 +50,7 @@ export function readTrialOptions(args: readonly string[], environment: Readonly<
         channel: { type: 'string', default: 'trial' },
         seconds: { type: 'string', default: '60' },
         'needs-key': { type: 'string' },
+        certificates: { type: 'string' },
       },
     });
     const key = filled(environment['BARRAGE_API_KEY']);
@@ -56,6 +62,7 @@ export function readTrialOptions(args: readonly string[], environment: Readonly<
       channel: values.channel,
       key,
       token: filled(environment['BARRAGE_TOKEN']),
+      certificates: values.certificates,
       seconds: secondsOf(values.seconds),
     };
     return { kind: 'options', options };

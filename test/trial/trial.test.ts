@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { dirname } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { readTrialOptions } from '../../client/trial/options.ts';
+import { Certificates } from '../support/certificates.ts';
+import { MountedSecret } from '../support/mounted-secret.ts';
 import { TestStandalone } from '../support/standalone.ts';
 
 const nobody = 'http://127.0.0.1:9';
@@ -26,6 +29,34 @@ test('a trial publishes a message and receives it', async () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toMatch(/^trial: a message to trial was published after \d+ ms and received after \d+ ms\n$/);
 });
+
+test(
+  'a trial by TLS trusts the certificates of a mounted Secret, and says what is wrong with an address',
+  { timeout: 60_000 },
+  async () => {
+    const [right, other] = [await Certificates.make('IP:127.0.0.1'), await Certificates.make('DNS:example.com')];
+    onTestFinished(async () => void (await Promise.all([right, other].map((each) => each.dispose()))));
+    const secret = await MountedSecret.of(right);
+    await secret.add('ca.crt', await right.ca());
+    const standalone = await TestStandalone.start(secret.settings);
+    const secure = addressesOf(standalone).map((address) => address.replace('ws:', 'wss:').replace('http:', 'https:'));
+    const trusting = (held: MountedSecret): string => `--certificates=${dirname(held.certFile)}`;
+    expect(await trial([...secure, trusting(secret)])).toMatchObject({ status: 0, stderr: '' });
+
+    const foreign = await MountedSecret.of(other);
+    await foreign.add('ca.crt', await other.ca());
+    const { port } = await TestStandalone.start(foreign.settings);
+    const plain = await TestStandalone.start();
+    const faults: readonly (readonly [string, readonly string[]])[] = [
+      [`no trusted authority has signed the certificate of 127.0.0.1:${standalone.port} (`, secure],
+      ['answers: this port speaks TLS: use https://', addressesOf(standalone)],
+      [`127.0.0.1:${plain.port} speaks no TLS: use ws://`, [`--gateway=wss://127.0.0.1:${plain.port}`, secure[1] ?? '', trusting(secret)]],
+      [`Make it for 127.0.0.1 too.`, [`--gateway=wss://127.0.0.1:${port}`, secure[1] ?? '', trusting(foreign)]],
+      ['has no tls.crt: create the Secret', [...secure, '--certificates=/nowhere']],
+    ];
+    for (const [words, args] of faults) expect(await trial(args)).toMatchObject({ status: 1, stderr: expect.stringContaining(words) });
+  },
+);
 
 test.each([
   ['a wrong key', [], 'another-key-of-trial', /publisher refused the message: HTTP 401/],
