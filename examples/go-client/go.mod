@@ -1,0 +1,5 @@
+module example.com/barrage-client
+
+go 1.25
+
+require github.com/coder/websocket v1.8.15
