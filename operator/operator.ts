@@ -24,6 +24,7 @@ import { ChannelReconciler } from './reconcile/channel-reconciler.ts';
 import { Children, controllerOf } from './reconcile/children.ts';
 import { ControllerTelemetry } from './reconcile/controller-telemetry.ts';
 import { DocumentKeeper } from './reconcile/document-keeper.ts';
+import { FirstPoolReconciler } from './reconcile/first-pool-reconciler.ts';
 import { KnownPolicies } from './reconcile/known-policies.ts';
 import { exportPoolMetrics } from './reconcile/pool-metrics.ts';
 import { PoolOperations } from './reconcile/pool-operations.ts';
@@ -107,6 +108,8 @@ export class Operator implements Running {
   readonly #reconciler: PoolReconciler;
   readonly #pools: Controller;
   readonly #channels: Controller;
+  /** Absent: no ConfigMap asks for a pool. */
+  readonly #firstPool: Controller | undefined;
   readonly #servers: AdminServer[] = [];
   #page: OperationsPage | undefined;
   #watching: Promise<void> | undefined;
@@ -189,6 +192,14 @@ export class Operator implements Running {
       new Controller({ ...shared, name, reconcile: tracedReconcile(tracer, name, reconcile), paceMs: pace });
     this.#pools = controller('gatewaypool', this.#reconciler.reconcile, paceMs);
     this.#channels = controller('barragechannel', channels.reconcile, channelPaceMs);
+    if (settings.operatorFirstPool !== '') {
+      const first = new FirstPoolReconciler({ api, journal });
+      this.#firstPool = controller('firstpool', first.reconcile, paceMs);
+      const [namespace] = settings.operatorFirstPool.split('/');
+      this.#stores.pools.onChange((change) => {
+        if (change.kind === 'deleted' && change.previous.metadata.namespace === namespace) this.#enqueueFirst();
+      });
+    }
     this.#stores.onPoolChange((pool) => this.#enqueue(pool));
     this.#stores.partitions.onWhole(() => this.#review());
     // Keys that failed during an outage wait out their back-off: the API server is back, so they are tried now.
@@ -233,7 +244,7 @@ export class Operator implements Running {
   async close(): Promise<void> {
     this.#callOffResync?.();
     this.#polls.stop();
-    await Promise.all([this.#pools.stop(stopGraceMs), this.#channels.stop(stopGraceMs)]);
+    await Promise.all([this.#pools, this.#channels, this.#firstPool].map(async (controller) => controller?.stop(stopGraceMs)));
     // Before the Lease is released: without the lead this process may not write.
     await Promise.all([this.#recorder.close(eventsGraceMs), this.#documents.flush(AbortSignal.timeout(documentsGraceMs))]);
     await this.#election.stop();
@@ -276,6 +287,7 @@ export class Operator implements Running {
     this.#polls.start();
     this.#pools.start();
     this.#channels.start();
+    this.#firstPool?.start();
     this.#resync();
   }
 
@@ -285,8 +297,13 @@ export class Operator implements Running {
   }
 
   #review(): void {
+    this.#enqueueFirst();
     for (const { metadata } of this.#stores.pools.all()) this.#enqueue(`${metadata.namespace}/${metadata.name}`);
     for (const channel of this.#stores.channels.all()) this.#enqueue(poolKeyOf(channel));
+  }
+
+  #enqueueFirst(): void {
+    this.#firstPool?.enqueue(this.#options.settings.operatorFirstPool);
   }
 
   /**

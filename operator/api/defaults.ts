@@ -52,6 +52,7 @@ export const defaults = {
               httpRoute: { properties: { hostname: {}, parentRef: { properties: { name: {}, namespace: {}, sectionName: {} } } } },
             },
           },
+          tls: { properties: { secretName: {} } },
           publisher: {
             default: { minReplicas: 2, maxReplicas: 10 },
             properties: {

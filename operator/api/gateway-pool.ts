@@ -1,4 +1,5 @@
 // Written by operator/api/generate.ts from crds/gatewaypools.yaml.
+import type { GatewayPoolStatus } from './gateway-pool-status.ts';
 import type { ObjectMeta } from './object-meta.ts';
 
 /**
@@ -27,6 +28,7 @@ export interface GatewayPoolSpec {
   readonly bus: GatewayPoolBus;
   readonly auth: GatewayPoolAuth;
   readonly exposure: GatewayPoolExposure;
+  readonly tls?: GatewayPoolTls;
   readonly publisher: GatewayPoolPublisher;
   readonly scaling: GatewayPoolScaling;
   readonly placement: GatewayPoolPlacement;
@@ -184,6 +186,12 @@ export interface GatewayPoolExposureHttpRouteParentRef {
   readonly sectionName?: string;
 }
 
+/** Gateways and publishers end TLS themselves. Absent, TLS ends in front of them. */
+export interface GatewayPoolTls {
+  /** Secret of the type kubernetes.io/tls. Pods read a changed one without a restart. */
+  readonly secretName: string;
+}
+
 /**
  * The publishers, which take publications from backends over HTTP and WebSocket. Their number follows their CPU use.
  */
@@ -242,7 +250,10 @@ export interface GatewayPoolScalingConnections {
   readonly minReplicas: number;
   /** Most gateways. */
   readonly maxReplicas: number;
-  /** Connections that one gateway is meant to hold. It accepts twice as many, at least 20000 and at most 200000. */
+  /**
+   * Connections that one gateway is meant to hold. It accepts twice as many, at least 20000 (with spec.tls 8000) and at
+   * most 200000.
+   */
   readonly targetConnectionsPerPod: number;
   /** Spare gateways on top, in percent. */
   readonly bufferPercent: number;
@@ -341,47 +352,4 @@ export interface GatewayPoolUpdateStrategy {
    * Most gateways beyond the desired number while they are replaced, as a number or in percent of the desired number.
    */
   readonly maxSurge: number | string;
-}
-
-/** State that the operator saw last. Only the operator writes it. */
-export interface GatewayPoolStatus {
-  /** Generation of the spec that this status is about. */
-  readonly observedGeneration?: number;
-  /** Label selector of the gateways' pods, for autoscalers. */
-  readonly selector?: string;
-  /** Number of gateways. */
-  readonly replicas?: number;
-  /** Desired number of gateways. */
-  readonly desiredReplicas?: number;
-  /** Number of gateways that take clients. */
-  readonly readyReplicas?: number;
-  /** Number of gateways with the newest template. */
-  readonly updatedReplicas?: number;
-  /** Number of gateways that give up their connections. */
-  readonly drainingReplicas?: number;
-  /** Revision that all gateways had when the last replacement was complete. */
-  readonly currentRevision?: string;
-  /** Revision that the newest template makes. */
-  readonly updateRevision?: string;
-  /** Number of the pool document in force; it grows with each change of gateways, policies or placement. */
-  readonly placementEpoch?: number;
-  /** When the desired number of gateways changed last. */
-  readonly lastScaleTime?: string;
-  /** Conditions, each with a reason and a message that says what to do. */
-  readonly conditions?: readonly GatewayPoolStatusCondition[];
-}
-
-export interface GatewayPoolStatusCondition {
-  /** Type of the condition, such as Ready. */
-  readonly type: string;
-  /** Whether the condition holds. */
-  readonly status: 'True' | 'False' | 'Unknown';
-  /** Generation of the spec that the condition is about. */
-  readonly observedGeneration?: number;
-  /** When status changed last. */
-  readonly lastTransitionTime: string;
-  /** Reason, in one word for programs. */
-  readonly reason: string;
-  /** Reason, in words for people. */
-  readonly message: string;
 }

@@ -73,6 +73,7 @@ export const specShapes = {
           },
         },
       },
+      tls: { type: 'object', required: ['secretName'], properties: { secretName: { type: 'string' } } },
       publisher: {
         type: 'object',
         properties: {

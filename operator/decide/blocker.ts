@@ -52,7 +52,7 @@ const faultReasons: Readonly<
   MissingGatewayAPI: {
     reason: 'MissingGatewayAPI',
     advice:
-      'Install the definitions of the Gateway API (gateway.networking.k8s.io/v1) in the cluster, or choose another spec.exposure.type.',
+      'Install the definitions of the Gateway API (gateway.networking.k8s.io/v1, release v1.2 or newer) in the cluster, or choose another spec.exposure.type.',
   },
   RouteRefused: {
     reason: 'RouteRefused',

@@ -1,5 +1,5 @@
 import { withoutCredentials } from '../../core/credentials.ts';
-import type { GatewayPoolStatusCondition } from '../api/gateway-pool.ts';
+import type { GatewayPoolStatusCondition } from '../api/gateway-pool-status.ts';
 
 /** `metav1.Condition`, as in both kinds. */
 export type Condition = GatewayPoolStatusCondition;

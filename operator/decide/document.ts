@@ -27,6 +27,7 @@ export interface DocumentMember {
   readonly uid: string;
   readonly ip: string | undefined;
   readonly hostIp: string | undefined;
+  readonly hasTls?: boolean;
   readonly weight: number;
   readonly state: 'serving' | 'draining';
 }

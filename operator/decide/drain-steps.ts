@@ -1,3 +1,4 @@
+import { counted } from '../../core/counted.ts';
 import { reference, removal, type ActionEvent, type PoolAction } from './actions.ts';
 import type { Crew } from './crew.ts';
 import { drainDeadline, drainState, mayAbort } from './drain.ts';
@@ -54,8 +55,8 @@ export function drainActions({ pool, now, updateRevision }: ObservedPool, gatewa
       return [removal(gateway, isOld ? 'PodReplaced' : 'PodDrained', `${gateway.name} is empty and is deleted`)];
     }
     case 'overdue': {
-      const left = drain.connections === undefined ? 'an unknown number of' : drain.connections;
-      const message = `${gateway.name} still has ${left} connections at its deadline and is deleted; it closes them itself`;
+      const left = drain.connections === undefined ? 'an unknown number of connections' : counted(drain.connections, 'connection');
+      const message = `${gateway.name} still has ${left} at its deadline and is deleted; it closes what is left`;
       return [{ kind: 'delete-pod', pod, event: { type: 'Warning', reason: 'DrainDeadlineExceeded', message } }];
     }
   }

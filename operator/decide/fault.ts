@@ -28,7 +28,7 @@ export interface ObservedFault {
 export function faultOf(subject: string, code: number, reason: string, message: string): ObservedFault {
   const isOfGatewayApi = subject.startsWith('HTTPRoute ');
   return {
-    kind: code === 404 && isOfGatewayApi ? 'MissingGatewayAPI' : kindOf(code, reason, message),
+    kind: isOfGatewayApi && (code === 404 || isUndeclared(message)) ? 'MissingGatewayAPI' : kindOf(code, reason, message),
     subject,
     message: message.replace(requestWords, ''),
   };
@@ -36,6 +36,14 @@ export function faultOf(subject: string, code: number, reason: string, message: 
 
 /** The request in front of the API server's answer. A person needs only the answer. */
 const requestWords = /^[a-z]+ \/\S*: /;
+
+/**
+ * Whether the definition of the object's kind lacks a field that the object has. The API server answers an apply with
+ * status 500 then.
+ */
+function isUndeclared(message: string): boolean {
+  return message.includes('field not declared in schema');
+}
 
 function kindOf(code: number, reason: string, message: string): ObservedFault['kind'] {
   if (code === 403 && /exceeded quota|must specify (?:limits|requests)|\bLimitRange\b|(?:maximum|minimum) (?:cpu|memory)/i.test(message))
@@ -52,7 +60,7 @@ function kindOf(code: number, reason: string, message: string): ObservedFault['k
   )
     return 'AdmissionDenied';
   if (code === 403) return 'Forbidden';
-  if (code === 422 || code === 400 || reason === 'Invalid' || reason === 'BadRequest') return 'InvalidTemplate';
+  if (isUndeclared(message) || code === 422 || code === 400 || reason === 'Invalid' || reason === 'BadRequest') return 'InvalidTemplate';
   if (code === 409 && reason === 'AlreadyExists') return 'NameTaken';
   if (code === 429 || code >= 500) return 'Unavailable';
   return 'Other';

@@ -77,6 +77,8 @@ export interface ObservedGateway {
   readonly drain: DrainMark | undefined;
   readonly ip: string | undefined;
   readonly hostIp: string | undefined;
+  /** Whether it was made with TLS of its own: pods of two kinds stand side by side in a rollout. */
+  readonly hasTls?: boolean;
   readonly zone: string | undefined;
   /** Obstacle to running, in the API server's words: a container's waiting reason, or `Unschedulable`. */
   readonly obstacle: { readonly reason: string; readonly message: string } | undefined;

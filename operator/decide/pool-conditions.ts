@@ -10,6 +10,7 @@ import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { BusChange } from './bus-change.ts';
 import { faultBlocker, gatewayBlocker, type Blocker } from './blocker.ts';
 import type { PoolPlan } from './actions.ts';
+import { counted, partIs } from '../../core/counted.ts';
 import { limits as gatewayLimits } from '../../core/limits.ts';
 import { connectionsMax, connectionsMaxVariable } from '../desired/connections-max.ts';
 import { storedConditions, type Condition, type ConditionDraft } from './conditions.ts';
@@ -128,7 +129,7 @@ function ready(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
   if (!isEnough(facts)) {
     const blocker = gatewayBlocker(observed.gateways, observed.now);
     if (blocker !== undefined) return blocked(blocker);
-    const words = `${plan.counts.ready} of ${plan.scaling.desired} gateways are ready.`;
+    const words = `${partIs(plan.counts.ready, plan.scaling.desired, 'gateway')} ready.`;
     return draft('False', 'GatewaysStarting', [words, ...predecessor(observed)].join(' '));
   }
   if (publishers !== undefined && publishers.available === 0)
@@ -142,7 +143,7 @@ function ready(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
 
 function available(facts: PoolFacts): Omit<ConditionDraft, 'type'> {
   const { plan } = facts;
-  const words = `${plan.counts.ready} of ${plan.scaling.desired} gateways are ready, at least ${Math.max(1, plan.minAvailable)} must be.`;
+  const words = `${partIs(plan.counts.ready, plan.scaling.desired, 'gateway')} ready, at least ${Math.max(1, plan.minAvailable)} must be.`;
   return isEnough(facts) ? draft('True', 'EnoughGateways', words) : draft('False', 'TooFewGateways', words);
 }
 
@@ -297,11 +298,15 @@ function drainTimely({ observed }: PoolFacts): Omit<ConditionDraft, 'type'> {
   const target = scaling.connections?.targetConnectionsPerPod;
   const seconds = drain.deadlineSeconds - drain.propagationSeconds;
   if (target === undefined || target <= drain.connectionsPerSecond * seconds)
-    return draft('True', 'InTime', `A gateway can move ${drain.connectionsPerSecond * seconds} connections before its deadline.`);
+    return draft(
+      'True',
+      'InTime',
+      `A gateway can move ${counted(drain.connectionsPerSecond * seconds, 'connection')} before its deadline.`,
+    );
   return draft(
     'False',
     'DrainTooSlow',
-    `A gateway with ${target} connections can move only ${drain.connectionsPerSecond * seconds} in ${seconds} s; the rest is closed. Raise drain.connectionsPerSecond or drain.deadlineSeconds.`,
+    `A gateway with ${counted(target, 'connection')} can move only ${drain.connectionsPerSecond * seconds} in ${seconds} s; the rest is closed. Raise drain.connectionsPerSecond or drain.deadlineSeconds.`,
   );
 }
 

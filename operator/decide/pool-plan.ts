@@ -11,6 +11,7 @@
  * stopped. A late store does no harm. New pods take the first free names, so that the API server refuses a second
  * creation. Deletions carry the uid. A drain also shows in the pod's own answers.
  */
+import { counted } from '../../core/counted.ts';
 import { reference, removal, type ActionEvent, type PoolAction, type PoolPlan } from './actions.ts';
 import { createPods } from './creations.ts';
 import { countsOf, endedPodDelayMs, endsBy, sortCrew, type Crew } from './crew.ts';
@@ -176,7 +177,7 @@ function scalingEvents({ scaling: memory, pool }: ObservedPool, scaling: Scaling
   const events: ActionEvent[] = [];
   if (before !== undefined && before !== scaling.desired) {
     const reason = scaling.desired > before ? 'ScaledUp' : 'ScaledDown';
-    events.push({ type: 'Normal', reason, message: `From ${before} to ${scaling.desired} gateways: ${scaling.reason}` });
+    events.push({ type: 'Normal', reason, message: `From ${before} to ${counted(scaling.desired, 'gateway')}: ${scaling.reason}` });
   }
   const metrics = pool.status?.conditions?.find(({ type }) => type === 'MetricsAvailable')?.status;
   if (metrics === 'True' && scaling.figures === 'missing')

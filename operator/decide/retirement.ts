@@ -1,3 +1,4 @@
+import { counted } from '../../core/counted.ts';
 import { podsOf } from '../desired/amount.ts';
 import { reference, removal, type PoolAction } from './actions.ts';
 import { endsBy, type Crew } from './crew.ts';
@@ -64,7 +65,7 @@ export function retire(rollout: RolloutInput, crew: Crew, observed: ObservedPool
 
 function mark(observed: ObservedPool, gateway: ObservedGateway, why: 'surplus' | 'replaced', now: number): PoolAction {
   const connections = pollOf(gateway)?.connections;
-  const load = connections === undefined ? 'an unknown number of connections' : `${connections} connections`;
+  const load = connections === undefined ? 'an unknown number of connections' : counted(connections, 'connection');
   const difference = observed.updateDifference === undefined ? '' : `: ${observed.updateDifference}`;
   const message =
     why === 'surplus'

@@ -10,6 +10,7 @@
  * as `disruption.maxUnavailable` allows. On a memory bus there is no surge: the old gateway ends before the new one is
  * created.
  */
+import { partIs } from '../../core/counted.ts';
 import { isAvailable, isIdle, type ObservedGateway } from './observed.ts';
 import { victimOrder } from './victims.ts';
 import type { GatewayPoolSpec } from '../api/gateway-pool.ts';
@@ -93,15 +94,18 @@ export function rolloutState(input: RolloutInput, draining: readonly ObservedGat
   if (old > 0 && spec.updateStrategy.type === 'OnDelete')
     return {
       state: 'on-delete',
-      message: `${old} of ${live.length} gateways are of an older revision; updateStrategy OnDelete replaces each when you delete it`,
+      message: `${partIs(old, live.length, 'gateway')} of an older revision; updateStrategy OnDelete replaces each when you delete it`,
     };
   if (old + leaving > 0) {
-    const message = `${updated} of ${desired} gateways are of the new revision, ${available} of them ready; ${old} old ${old === 1 ? 'one is' : 'ones are'} left, ${leaving} draining`;
+    const message = `${partIs(updated, desired, 'gateway')} of the new revision, ${available} of them ready; ${old} old ${old === 1 ? 'one is' : 'ones are'} left, ${leaving} draining`;
     return { state: updated > available && leaving === 0 ? 'waiting' : 'progressing', message };
   }
   if (live.length !== desired || available < desired)
-    return { state: 'progressing', message: `${available} of ${desired} gateways are ready, ${live.length} exist` };
-  return { state: 'complete', message: `${desired} of ${desired} gateways are ready and up to date` };
+    return {
+      state: 'progressing',
+      message: `${partIs(available, desired, 'gateway')} ready, ${live.length} ${live.length === 1 ? 'exists' : 'exist'}`,
+    };
+  return { state: 'complete', message: `${partIs(desired, desired, 'gateway')} ready and up to date` };
 }
 
 /**

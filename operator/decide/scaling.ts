@@ -10,6 +10,7 @@
  * has only begun to ask is not silent yet: until it has had its time to answer, the number holds. It rises only where
  * the others need more.
  */
+import { counted } from '../../core/counted.ts';
 import type { GatewayPoolScalingConnections, GatewayPoolSpec, GatewayPoolScalingConnectionsScaleUp } from '../api/gateway-pool.ts';
 
 /** Memory from one decision to the next. Bounded: one entry a second, for the longest window. */
@@ -215,13 +216,13 @@ function reasonOf(step: {
 }): string {
   const { need, clamped, wanted, desired, current, scaling } = step;
   const target = scaling.targetConnectionsPerPod;
-  const sum = `${need.connections} connections at ${target} a gateway and ${scaling.bufferPercent} % spare need ${need.replicas}`;
+  const sum = `${counted(need.connections, 'connection')} at ${target} a gateway and ${scaling.bufferPercent} % spare need ${need.replicas}`;
   const parts = {
     fresh: [sum],
     unheard: [sum, 'not every serving gateway has been heard yet, so nothing is scaled down'],
     missing: [
       `${need.silent} serving ${need.silent === 1 ? 'gateway has' : 'gateways have'} not reported its load for ${scaling.metricsTimeoutSeconds} s, so nothing is scaled down`,
-      `the others report ${need.connections} connections`,
+      `the others report ${counted(need.connections, 'connection')}`,
     ],
   }[need.figures];
   if (need.refusing > 0)

@@ -62,5 +62,13 @@ export function servingActions({ document }: ObservedPool, live: readonly Observ
 }
 
 function member(gateway: ObservedGateway, state: DocumentMember['state']): DocumentMember {
-  return { name: gateway.name, uid: gateway.uid, ip: gateway.ip, hostIp: gateway.hostIp, weight: 1, state };
+  return {
+    name: gateway.name,
+    uid: gateway.uid,
+    ip: gateway.ip,
+    hostIp: gateway.hostIp,
+    hasTls: gateway.hasTls === true,
+    weight: 1,
+    state,
+  };
 }

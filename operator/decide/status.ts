@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PoolPlan } from './actions.ts';
 import { nextConditions, storedConditions, timeText, type Condition, type ConditionDraft } from './conditions.ts';
-import type { BarrageChannel, BarrageChannelStatus } from '../api/barrage-channel.ts';
-import type { GatewayPool, GatewayPoolStatus } from '../api/gateway-pool.ts';
+import type { BarrageChannel } from '../api/barrage-channel.ts';
+import type { BarrageChannelStatus } from '../api/barrage-channel-status.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { GatewayPoolStatus } from '../api/gateway-pool-status.ts';
 import { unreadableConditions } from './pool-conditions.ts';
 import { selectorText } from '../desired/labels.ts';
 

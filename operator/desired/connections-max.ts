@@ -6,8 +6,8 @@ import { limits } from '../../core/limits.ts';
 
 export const connectionsMaxVariable = 'BARRAGE_GATEWAY_CONNECTIONS_MAX';
 
-/** Connections that a gateway accepts without a word about it. */
-const usualMax = 20_000;
+/** Connections that a gateway accepts without a word about it, and those with TLS of its own. */
+const usualMax = { plain: 20_000, tls: 8_000 } as const;
 /** A gateway has room for its own target and for the clients of another one that leaves. */
 const roomForMoves = 2;
 
@@ -25,12 +25,17 @@ export function connectionsMax(pool: GatewayPool): number | undefined {
 /** The value of the variable that the operator sets; `undefined`: the usual one, or the template's. */
 export function connectionsMaxSetting(pool: GatewayPool): number | undefined {
   const max = ownMax(pool);
-  return max === usualMax || templateVariable(pool) !== undefined ? undefined : max;
+  return max === usualOf(pool) || templateVariable(pool) !== undefined ? undefined : max;
 }
 
-function ownMax({ spec }: GatewayPool): number {
+function ownMax(pool: GatewayPool): number {
+  const { spec } = pool;
   const target = spec.scaling.type === 'Connections' ? (spec.scaling.connections?.targetConnectionsPerPod ?? 0) : 0;
-  return Math.min(limits.connectionsMax, Math.max(usualMax, target * roomForMoves));
+  return Math.min(limits.connectionsMax, Math.max(usualOf(pool), target * roomForMoves));
+}
+
+function usualOf({ spec }: GatewayPool): number {
+  return spec.tls === undefined ? usualMax.plain : usualMax.tls;
 }
 
 function templateVariable({ spec }: GatewayPool): Json | undefined {

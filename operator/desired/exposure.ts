@@ -8,18 +8,21 @@ export interface GatewayAddress {
   readonly name: string;
   readonly ip: string | undefined;
   readonly hostIp: string | undefined;
+  /** Whether its clients' port speaks TLS. */
+  readonly hasTls?: boolean;
 }
 
 /**
  * @returns `undefined` while the pod lacks the address that the exposure needs; until then it is not in the document
  */
-export function gatewayUrl({ spec }: GatewayPool, { name, ip, hostIp }: GatewayAddress): string | undefined {
+export function gatewayUrl({ spec }: GatewayPool, { name, ip, hostIp, hasTls = false }: GatewayAddress): string | undefined {
   const { type, urlTemplate, httpRoute } = spec.exposure;
+  const scheme = hasTls ? 'wss' : 'ws';
   switch (type) {
     case 'PodIP':
-      return ip === undefined ? undefined : `ws://${bracketed(ip)}:${ports.clients}/`;
+      return ip === undefined ? undefined : `${scheme}://${bracketed(ip)}:${ports.clients}/`;
     case 'HostPort':
-      return hostIp === undefined ? undefined : `ws://${bracketed(hostIp)}:${ports.clients}/`;
+      return hostIp === undefined ? undefined : `${scheme}://${bracketed(hostIp)}:${ports.clients}/`;
     case 'URLTemplate':
       return urlTemplate?.replaceAll('{pod}', name);
     case 'HTTPRoute':
@@ -70,7 +73,14 @@ function route(
     spec: {
       parentRefs: [{ ...parentRef }],
       hostnames: [hostname],
-      rules: [{ matches: [{ path: { type: 'PathPrefix', value: path } }], backendRefs: [{ name: service, port: ports.clients }] }],
+      rules: [
+        {
+          matches: [{ path: { type: 'PathPrefix', value: path } }],
+          // No limit: a controller's default (15 s in Envoy) counts the whole answer, and an event stream has no end.
+          timeouts: { request: '0s' },
+          backendRefs: [{ name: service, port: ports.clients }],
+        },
+      ],
     },
   };
 }

@@ -30,6 +30,10 @@ export const names = {
   container: 'barrage',
   /** The container's variable with the public key that it trusts. */
   publicKeyVariable: 'BARRAGE_POOL_PUBLIC_KEY',
+  /** The container's variable that is set where the pod ends TLS itself. */
+  tlsVariable: 'BARRAGE_TLS_CERT_FILE',
+  /** The pod's volume with the Secret of its certificate. */
+  tlsVolume: 'tls',
 } as const;
 
 export const ports = { clients: 6790, publish: 6789, admin: 6780 } as const;

@@ -33,6 +33,9 @@ export interface PodBuses {
 export const anyAddress = '::';
 export const poolFolder = '/etc/barrage/pool';
 const redisCaFolder = '/etc/barrage/redis-ca';
+const tlsFolder = '/etc/barrage/tls';
+/** The files of a `kubernetes.io/tls` Secret. */
+const tlsFiles = ['tls.crt', 'tls.key'] as const;
 /** Policy parts that a pod mounts. A pod's volumes can't change, so every part has a place from the start. */
 export const policyPartsMax = 8;
 
@@ -143,6 +146,7 @@ function container(ingredients: PodIngredients, shape: PodShape, env: readonly J
     lifecycle: { preStop: ownPreStop(shape.preStopSeconds) },
     volumeMounts: [
       { name: 'pool', mountPath: poolFolder, readOnly: true },
+      ...(ingredients.pool.spec.tls === undefined ? [] : [{ name: names.tlsVolume, mountPath: tlsFolder, readOnly: true }]),
       ...(busesWithCa(ingredients).length > 0 ? [{ name: 'redis-ca', mountPath: redisCaFolder, readOnly: true }] : []),
     ],
     terminationMessagePolicy: 'FallbackToLogsOnError',
@@ -167,6 +171,9 @@ function sharedEnv({ pool, publicKey, buses }: PodIngredients): readonly JsonObj
     ...(buses === undefined ? [] : busEnv(pool, buses.main, 'BARRAGE_')),
     ...(buses?.previous === undefined ? [] : busEnv(pool, buses.previous, 'BARRAGE_PREVIOUS_')),
     ...(webhookURL === undefined ? [] : [variable('BARRAGE_AUTH_URL', webhookURL)]),
+    ...(pool.spec.tls === undefined
+      ? []
+      : [variable(names.tlsVariable, `${tlsFolder}/${tlsFiles[0]}`), variable('BARRAGE_TLS_KEY_FILE', `${tlsFolder}/${tlsFiles[1]}`)]),
   ];
 }
 
@@ -218,8 +225,16 @@ function volumes(ingredients: PodIngredients): readonly JsonObject[] {
   const parts = Array.from({ length: policyPartsMax }, (_, part) => source(childNames.policies(pool, part), `policies-${part}.json`));
   return [
     { name: 'pool', projected: { defaultMode: 0o444, sources: [source(childNames.document(pool), 'pool.json'), ...parts] } },
+    ...tlsVolume(pool),
     ...redisCaVolume(pool, busesWithCa(ingredients)),
   ];
+}
+
+/** The user's Secret itself: the kubelet brings a new certificate to the running pod, which reads it again. */
+function tlsVolume({ spec: { tls } }: GatewayPool): readonly JsonObject[] {
+  if (tls === undefined) return [];
+  const items = tlsFiles.map((key) => ({ key, path: key }));
+  return [{ name: names.tlsVolume, secret: { secretName: tls.secretName, defaultMode: 0o440, items } }];
 }
 
 /**

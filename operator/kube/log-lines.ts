@@ -13,6 +13,12 @@ export const logLines = {
     message: 'the Lease could not be released: the next leader waits until it runs out',
     fields: ['lease', 'reason', 'times'],
   },
+  'first-pool-applied': { level: 'info', message: 'the pool that a ConfigMap asks for was applied', fields: ['namespace', 'pool'] },
+  'first-pool-refused': {
+    level: 'warn',
+    message: 'the pool that a ConfigMap asks for was not made',
+    fields: ['namespace', 'reason', 'times'],
+  },
   'action-taken': { level: 'info', message: 'an action was taken', fields: ['namespace', 'pool', 'pod', 'action', 'reason', 'note'] },
   'pool-scaled': { level: 'info', message: 'the desired number of gateways has changed', fields: ['namespace', 'pool', 'reason', 'note'] },
   'bus-change-step': { level: 'info', message: 'a pool goes from one bus to another', fields: ['namespace', 'pool', 'reason', 'note'] },

@@ -86,6 +86,8 @@ export function observeGateway(
     drain: drainMark(metadata.annotations ?? {}),
     ip: nonEmpty(status?.podIP),
     hostIp: nonEmpty(status?.hostIP),
+    hasTls:
+      pod.spec?.containers?.find(({ name }) => name === names.container)?.env?.some(({ name }) => name === names.tlsVariable) === true,
     // Kubernetes 1.35 copies the label from the node; older clusters do so only with a feature gate.
     zone: nonEmpty(labels['topology.kubernetes.io/zone']),
     obstacle: obstacleOf(pod, container),

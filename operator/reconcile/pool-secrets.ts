@@ -1,9 +1,9 @@
-import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import { isOrphan } from '../decide/orphans.ts';
-import { isApiKey, isCertificate, isJwtSecret } from '../decide/secret-values.ts';
+import { isApiKey, isCertificate, isJwtSecret, isKeyPair, readablePublicKey, tlsSecretFault } from '../decide/secret-values.ts';
 import { keptKeysMax, keysToKeep, type SigningKeys } from '../decide/signing-keys.ts';
 import { busesIn, busId, busSettings, loginIn, type BusSettings, type RedisLogin } from '../desired/bus-settings.ts';
 import { childMetadata, childNames } from '../desired/labels.ts';
@@ -25,6 +25,7 @@ import { controllerOf, foreignWords } from './children.ts';
 import { ownFieldsOf } from './own-fields.ts';
 
 interface SecretObject extends KubeObject {
+  readonly type?: string;
   readonly data?: Readonly<Record<string, string>>;
 }
 
@@ -114,6 +115,7 @@ export class PoolSecretsKeeper {
     const present = { privateKey, publicKey };
     const keys = keysToKeep(present, this.#keptKeys(pool), needs.trusted);
     const settings = await this.#settings({ ...reading, publicKey }, needs);
+    await this.#checkCertificate(reading);
     return {
       privateKey,
       publicKey,
@@ -219,6 +221,16 @@ export class PoolSecretsKeeper {
     else if (ca !== undefined && !isCertificate(ca))
       reading.attempts.note(unfit(named.name, `, which ${field} names, holds no certificate in PEM under the key ca.crt. Correct it`));
     return ca;
+  }
+
+  /** Pods mount the Secret themselves. Without it a new pod could not start, so its fault is told before. */
+  async #checkCertificate(reading: Reading): Promise<void> {
+    const name = reading.pool.spec.tls?.secretName;
+    if (name === undefined) return;
+    const field = 'spec.tls.secretName';
+    const secret = await this.#read(reading, name, field);
+    const fault = secret === undefined ? undefined : tlsSecretFault(secret.type, (key) => valueOf(secret, key));
+    if (fault !== undefined) reading.attempts.note(unfit(name, `, which ${field} names, ${fault}`));
   }
 
   async #jwtSecret(reading: Reading): Promise<string | undefined> {
@@ -353,23 +365,6 @@ function spoilt(name: string): ObservedFault {
   return { kind: 'MissingSecret', subject: `Secret ${name}`, message };
 }
 
-function readablePublicKey(pem: string | undefined): string | undefined {
-  try {
-    return pem === undefined || createPublicKey(pem).asymmetricKeyType !== 'ed25519' ? undefined : pem;
-  } catch {
-    return undefined;
-  }
-}
-
-function isKeyPair(privateKey: string, publicKey: string): boolean {
-  try {
-    const derived = createPublicKey(privateKey);
-    return derived.asymmetricKeyType === 'ed25519' && derived.equals(createPublicKey(publicKey));
-  } catch {
-    return false; // it can't be read
-  }
-}
-
 function valueOf(secret: SecretObject | undefined, key: string): string | undefined {
   const value = secret?.data?.[key];
   return value === undefined ? undefined : Buffer.from(value, 'base64').toString();
@@ -389,8 +384,8 @@ function newSigningKeys(): { readonly privateKey: string; readonly publicKey: st
 }
 
 /** `namespace/name` of each Secret that a pool names. The spec must be readable. */
-export function namedSecrets({ metadata: { namespace }, spec: { auth, bus } }: GatewayPool): readonly string[] {
+export function namedSecrets({ metadata: { namespace }, spec: { auth, bus, tls } }: GatewayPool): readonly string[] {
   const { redis } = bus;
-  const named = [auth.apiKeysSecret, auth.jwtSecret, redis?.credentialsSecret, redis?.tls?.caSecret];
-  return named.flatMap((secret) => (secret === undefined ? [] : [`${namespace}/${secret.name}`]));
+  const named = [auth.apiKeysSecret, auth.jwtSecret, redis?.credentialsSecret, redis?.tls?.caSecret].map((secret) => secret?.name);
+  return [...named, tls?.secretName].flatMap((name) => (name === undefined ? [] : [`${namespace}/${name}`]));
 }

@@ -1,4 +1,5 @@
-import type { GatewayPool, GatewayPoolStatus } from '../api/gateway-pool.ts';
+import type { GatewayPool } from '../api/gateway-pool.ts';
+import type { GatewayPoolStatus } from '../api/gateway-pool-status.ts';
 import type { PoolPlan } from '../decide/actions.ts';
 import { gatewayBlocker } from '../decide/blocker.ts';
 import { busIdentity } from '../desired/bus-identity.ts';

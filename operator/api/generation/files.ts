@@ -6,7 +6,7 @@ import { readDefinition } from './definition.ts';
 import type { Definition } from './definition.ts';
 import { referenceText } from './reference-text.ts';
 import { shapesText } from './shapes-text.ts';
-import { typeText } from './type-text.ts';
+import { statusFile, statusText, typeFile, typeText } from './type-text.ts';
 
 /** The APIs in the order of the reference. */
 export function readDefinitions(): readonly Definition[] {
@@ -20,8 +20,10 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const definitions = readDefinitions();
   const files = new Map<string, string>();
   for (const definition of definitions) {
-    const path = `operator/api/${definition.kind.replaceAll(/\B[A-Z]/g, '-$&').toLowerCase()}.ts`;
+    const path = `operator/api/${typeFile(definition.kind)}`;
     files.set(path, formatted(path, await typeText(definition)));
+    const statusPath = `operator/api/${statusFile(definition.kind)}`;
+    files.set(statusPath, formatted(statusPath, await statusText(definition)));
   }
   files.set('operator/api/defaults.ts', formatted('operator/api/defaults.ts', defaultsText(definitions)));
   files.set('operator/api/shapes.ts', formatted('operator/api/shapes.ts', shapesText(definitions)));

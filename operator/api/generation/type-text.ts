@@ -1,13 +1,14 @@
+import assert from 'node:assert/strict';
 import { compile } from 'json-schema-to-typescript';
 import type { JSONSchema } from 'json-schema-to-typescript';
 import type { Definition, Schema } from './definition.ts';
 
 /**
  * TypeScript for one API, as the API server returns objects: a field with a default is always present. Each object has
- * a named interface; its name follows from its path.
+ * a named interface; its name follows from its path. The status, which the operator writes, has a file of its own.
  */
 export async function typeText(definition: Definition): Promise<string> {
-  const { kind, schema } = definition;
+  const { kind, schema, plural } = definition;
   const root: JSONSchema = {
     ...typed({ ...schema, required: ['apiVersion', 'kind', 'metadata', 'spec'] }, [kind]),
     title: kind,
@@ -16,15 +17,41 @@ export async function typeText(definition: Definition): Promise<string> {
     apiVersion: { tsType: `'${definition.apiVersion}'` },
     kind: { tsType: `'${kind}'` },
     metadata: { tsType: 'ObjectMeta' },
+    status: { tsType: `${kind}Status` },
   });
-  const text = await compile(root, kind, {
+  const imports = [`import type { ${kind}Status } from './${statusFile(kind)}';`, "import type { ObjectMeta } from './object-meta.ts';"];
+  return [banner(plural), ...imports, '', await compiled(root, kind)].join('\n');
+}
+
+/** TypeScript for the status of one API. */
+export async function statusText({ kind, schema, plural }: Definition): Promise<string> {
+  const status = schema.properties?.['status'];
+  assert(status !== undefined, `${kind} has no status`);
+  return `${banner(plural)}\n\n${await compiled(typed(status, [kind, 'status']), `${kind}Status`)}`;
+}
+
+/** The file of an API's types, such as `gateway-pool.ts`. */
+export function typeFile(kind: string): string {
+  return `${kind.replaceAll(/\B[A-Z]/g, '-$&').toLowerCase()}.ts`;
+}
+
+/** The file of its status, such as `gateway-pool-status.ts`. */
+export function statusFile(kind: string): string {
+  return typeFile(`${kind}Status`);
+}
+
+function banner(plural: string): string {
+  return `// Written by operator/api/generate.ts from crds/${plural}.yaml.`;
+}
+
+async function compiled(schema: JSONSchema, name: string): Promise<string> {
+  const text = await compile(schema, name, {
     additionalProperties: false,
     ignoreMinAndMaxItems: true,
     bannerComment: '',
     format: false,
   });
-  const banner = `// Written by operator/api/generate.ts from crds/${definition.plural}.yaml.\nimport type { ObjectMeta } from './object-meta.ts';\n\n`;
-  return banner + readonly(text);
+  return readonly(text);
 }
 
 function typed(schema: Schema, name: readonly string[]): JSONSchema {

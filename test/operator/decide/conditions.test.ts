@@ -134,6 +134,14 @@ test.each([
   expect(ready?.message).toContain(message);
 });
 
+test('a definition without a field that we write is told as such, and not as an API server that is away', () => {
+  const message =
+    'patch /apis/gateway.networking.k8s.io/v1/namespaces/live/httproutes/web: failed to create typed patch object (live/web; gateway.networking.k8s.io/v1, Kind=HTTPRoute): .spec.rules[0].timeouts: field not declared in schema';
+  const reasonOf = (subject: string) => faultBlocker([faultOf(subject, 500, '', message)]);
+  expect(reasonOf('HTTPRoute web')).toMatchObject({ reason: 'MissingGatewayAPI', message: expect.stringContaining('v1.2 or newer') });
+  expect(reasonOf('Deployment web-publisher')?.reason).toBe('InvalidTemplate');
+});
+
 test('a missing Secret outweighs what follows from it', () => {
   const faults = [
     { kind: 'Other' as const, subject: 'Pod', message: 'later' },

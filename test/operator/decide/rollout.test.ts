@@ -109,6 +109,6 @@ test('the state is told in words with numbers', () => {
   expect(rolloutState(input([old(0), old(1), current(0, { containersReady: false })], 2), [])).toMatchObject({ state: 'waiting' });
   expect(rolloutState(input([old(0), current(0)], 2), [old(1)])).toEqual({
     state: 'progressing',
-    message: '1 of 2 gateways are of the new revision, 1 of them ready; 1 old one is left, 1 draining',
+    message: '1 of 2 gateways is of the new revision, 1 of them ready; 1 old one is left, 1 draining',
   });
 });

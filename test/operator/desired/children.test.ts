@@ -124,6 +124,8 @@ const httpRoute = { hostname: 'live.example.com', parentRef: { name: 'edge', nam
 test('a gateway is reached as the exposure says', () => {
   const url = (exposure: Partial<GatewayPool['spec']['exposure']>, of = address) => gatewayUrl(poolWith({ exposure }), of);
   expect(url({})).toBe('ws://10.0.0.7:6790/');
+  expect(gatewayUrl(poolWith(), { ...address, hasTls: true })).toBe('wss://10.0.0.7:6790/');
+  expect(gatewayUrl(poolWith({ exposure: { type: 'HostPort' } }), { ...address, hasTls: true })).toBe('wss://192.168.0.7:6790/');
   expect(url({}, { ...address, ip: 'fd00::7' })).toBe('ws://[fd00::7]:6790/');
   expect(url({ type: 'HostPort' })).toBe('ws://192.168.0.7:6790/');
   expect(url({ type: 'URLTemplate', urlTemplate: 'wss://{pod}.live.example.com/' })).toBe('wss://web-aaaaa-0.live.example.com/');
@@ -139,11 +141,13 @@ test('with HTTPRoute each gateway has a Service and a route that go with its pod
   const owner = { kind: 'Pod', uid: 'pod-uid', controller: true, blockOwnerDeletion: false };
   for (const { metadata } of objects) expect(metadata.ownerReferences).toMatchObject([owner]);
   expect(objects[0]?.spec?.['selector']).toEqual({ 'barrage.dev/pool': 'web', 'barrage.dev/gateway': 'web-aaaaa-0' });
+  // Event streams have no end.
+  const timeouts = { request: '0s' };
   expect(objects[1]?.spec).toMatchObject({
     parentRefs: [{ name: 'edge', namespace: 'infra' }],
-    rules: [{ matches: [{ path: { value: '/web-aaaaa-0/' } }], backendRefs: [{ name: 'web-aaaaa-0', port: 6790 }] }],
+    rules: [{ matches: [{ path: { value: '/web-aaaaa-0/' } }], timeouts, backendRefs: [{ name: 'web-aaaaa-0', port: 6790 }] }],
   });
-  expect(poolRoute(pool)).toMatchObject({ metadata: { name: 'web' }, spec: { hostnames: ['live.example.com'] } });
+  expect(poolRoute(pool)).toMatchObject({ metadata: { name: 'web' }, spec: { hostnames: ['live.example.com'], rules: [{ timeouts }] } });
   expect([poolRoute(poolWith()), ...gatewayRoute(poolWith(), { name: 'a', uid: 'b' })]).toEqual([undefined]);
 });
 
