@@ -51,3 +51,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   name: {{ include "barrage.serviceAccount" . }}
   namespace: {{ .Release.Namespace }}
 {{- end -}}
+
+{{/* Where `helm test` and the quickstart work: a namespace that the operator watches. */}}
+{{- define "barrage.firstNamespace" -}}
+{{- first .Values.watchNamespaces | default .Release.Namespace -}}
+{{- end -}}

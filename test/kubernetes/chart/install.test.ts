@@ -95,6 +95,7 @@ test('the API server accepts all of the chart in a dry run, which leaves nothing
     {},
     { networkPolicy: { enabled: true, metricsFrom: [{ podSelector: {} }] }, watchNamespaces: [namespace] },
     { 'monitoring.dashboards.enabled': true },
+    { 'quickstart.enabled': true },
   ])
     await helmDone(['install', 'barrage', chart, '--dry-run=server', '--namespace', namespace, ...valueFlags(values)], cluster.kubeconfig);
   expect(await definitions()).toEqual([]);

@@ -53,6 +53,8 @@ function podOf(objects: readonly Manifest[]): { readonly metadata: Manifest['met
 }
 
 let plain: readonly Manifest[];
+/** The image without a value: a name that can't be resolved, and says why. */
+const unset = 'image.repository-is-not-set.invalid/barrage:0.1.0';
 
 beforeAll(async () => {
   plain = await rendered();
@@ -62,6 +64,8 @@ test.each([
   ['the defaults', {}],
   ['odd values', odd],
   ['a network policy by label', { networkPolicy: { enabled: true } }],
+  ['the quickstart', { quickstart: { enabled: true } }],
+  ['the quickstart on a bus of its own', { quickstart: { enabled: true, pool: { name: 'a', spec: { bus: { type: 'Memory' } } } } }],
   ['monitors without a cluster', { monitoring: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } } }],
 ])('helm finds no fault with the chart and %s', async (_, values) => {
   expect(await helmDone(['lint', '--strict', chart, ...valueFlags(values)])).toContain('1 chart(s) linted, 0 chart(s) failed');
@@ -85,7 +89,7 @@ test('the defaults make two operators with their rights, their budget and the AP
     'ServiceAccount barrage-operator',
   ]);
   expect(only(plain, 'Deployment').spec).toMatchObject({ replicas: 2 });
-  expect(podOf(plain).spec.containers[0]).toMatchObject({ image: 'barrage:0.1.0', args: ['operator'] });
+  expect(podOf(plain).spec.containers[0]).toMatchObject({ image: unset, args: ['operator'] });
 });
 
 test('odd values are all heeded', async () => {
@@ -139,7 +143,7 @@ test('helm test tries the pool of the notes, or the one that the values name', a
   const trialOf = (objects: readonly Manifest[]): PodSpec['containers'][0] =>
     (only(objects, 'Pod').spec as unknown as PodSpec).containers[0];
   expect(trialOf(plain)).toMatchObject({
-    image: 'barrage:0.1.0',
+    image: unset,
     args: [
       'trial',
       '--gateway=ws://live.system:6790',
@@ -148,6 +152,25 @@ test('helm test tries the pool of the notes, or the one that the values name', a
       expect.any(String),
     ],
   });
+  const secured = await rendered({ test: { tlsSecret: { name: 'live-tls' } } });
+  expect(trialOf(secured)['args']).toEqual([
+    'trial',
+    '--gateway=wss://live.system.svc:6790',
+    '--publisher=https://live-publish.system.svc:6789',
+    '--certificates=/etc/barrage/tls',
+    '--channel=trial',
+    expect.any(String),
+  ]);
+  const items = ['tls.crt', 'ca.crt'].map((key) => ({ key, path: key }));
+  expect(only(secured, 'Pod').spec).toMatchObject({
+    volumes: [{ name: 'tls', secret: { secretName: 'live-tls', optional: true, items } }],
+    containers: [{ volumeMounts: [{ name: 'tls', mountPath: '/etc/barrage/tls', readOnly: true }] }],
+  });
+  // The quickstart's own pool says it itself, and nothing of another one.
+  const quickstart = { enabled: true, pool: { spec: { tls: { secretName: 'first' } } } };
+  expect(only(await rendered({ quickstart }), 'Pod').spec).toMatchObject({ volumes: [{ secret: { secretName: 'first' } }] });
+  expect(only(await rendered({ quickstart, test: { pool: { name: 'big' } } }), 'Pod').spec).not.toHaveProperty('volumes');
+
   const other = trialOf(await rendered(odd));
   expect(other['args']).toEqual([
     'trial',
@@ -204,6 +227,8 @@ test.each([
   ['monitoring.namespaceLabels=metrics', "at '/monitoring/namespaceLabels': 'metrics' does not match pattern"],
   ['monitoring.runbooksURL=runbooks', "at '/monitoring/runbooksURL': 'runbooks' does not match pattern"],
   ['monitoring.dashboards.annotations.a=1', "at '/monitoring/dashboards/annotations/a': got number, want string"],
+  ['quickstart.pool.name=Live', "at '/quickstart/pool/name': 'Live' does not match pattern"],
+  ['quickstart.redis.image=a b', "at '/quickstart/redis/image': 'a b' does not match pattern"],
   ['networkPolicy.metricsFrom={x}', "at '/networkPolicy/metricsFrom/0': got string, want object"],
   ['serviceAccount.create=false', 'serviceAccount.name must name an existing account when serviceAccount.create is false'],
 ])('--set %s is refused, and what is wrong is said', async (value, message) => {

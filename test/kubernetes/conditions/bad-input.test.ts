@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Operator } from '../../../operator/operator.ts';
 import { applyDefinitions, startOperator } from '../../pods/operated-pool.ts';
+import { Certificates } from '../../support/certificates.ts';
 import { clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
 import { channel, gatewayPool, redisBus, Surroundings } from './observation.ts';
 
@@ -34,6 +35,21 @@ test('a pool that names a Secret which is missing says which, and goes on when i
   expect(message).toContain('Create it');
   await at.kubectl('create', 'secret', 'generic', 'backend-keys', '--from-literal=one=a-key-of-the-backend-0123456789');
   await at.untilReason('gwp/secretless', 'Ready', healed);
+});
+
+test('a pool with TLS says that its Secret is missing or of another type, and goes on when it is good', { timeout: 120_000 }, async () => {
+  const certificates = await Certificates.make('DNS:live.example.com');
+  onTestFinished(() => certificates.dispose());
+  await at.apply(gatewayPool('encrypted', { tls: { secretName: 'web-tls' } }));
+  const { message } = await at.untilReason('gwp/encrypted', 'Ready', 'MissingSecret');
+  expect(message).toContain('Secret web-tls, which spec.tls.secretName names, does not exist.');
+  await at.kubectl('create', 'secret', 'generic', 'web-tls', '--from-literal=tls.crt=x');
+  await expect
+    .poll(async () => (await at.condition('gwp/encrypted', 'Ready'))?.message, { timeout: 30_000 })
+    .toContain('is of the type Opaque, not kubernetes.io/tls. Create it by kubectl create secret tls.');
+  await at.kubectl('delete', 'secret', 'web-tls');
+  await at.kubectl('create', 'secret', 'tls', 'web-tls', `--cert=${certificates.certificateFile}`, `--key=${certificates.keyFile}`);
+  await at.untilReason('gwp/encrypted', 'Ready', healed);
 });
 
 test('a template with a field that pods do not have is refused with the name of the field, and other pools are not', async () => {

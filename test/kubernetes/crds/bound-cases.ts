@@ -32,6 +32,7 @@ const surroundings: Readonly<Record<string, Edits>> = {
   'spec.exposure.type=HostPort': { 'spec.exposure.httpRoute': undefined },
   'spec.exposure.type=URLTemplate': { 'spec.exposure': { urlTemplate: 'wss://{pod}.example.com/' } },
   'spec.exposure.urlTemplate': { 'spec.exposure': { type: 'URLTemplate' } },
+  'spec.tls.secretName': { 'spec.exposure': { type: 'PodIP' } },
   'spec.publisher.minReplicas': { 'spec.publisher.maxReplicas': 1000 },
   'spec.publisher.maxReplicas': { 'spec.publisher.minReplicas': 1 },
   'spec.scaling.type=Fixed': { 'spec.scaling.connections': undefined },

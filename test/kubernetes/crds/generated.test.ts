@@ -7,8 +7,10 @@ test('types, defaults and the API reference are what `node operator/api/generate
   const files = await generatedFiles();
   expect([...files.keys()].toSorted()).toEqual([
     'docs/api.md',
+    'operator/api/barrage-channel-status.ts',
     'operator/api/barrage-channel.ts',
     'operator/api/defaults.ts',
+    'operator/api/gateway-pool-status.ts',
     'operator/api/gateway-pool.ts',
     'operator/api/shapes.ts',
   ]);

@@ -4,6 +4,7 @@ import { urlCases } from './url-cases.ts';
 
 const memory: Edits = { 'spec.bus': { type: 'Memory' }, 'spec.scaling': { type: 'Fixed' } };
 const jwks = 'https://example.com/jwks.json';
+const tls = { secretName: 'certificate' };
 const redis = { mode: 'Standalone', addresses: ['redis:6379'] };
 
 function share(at: string, message: string, least: 0 | 1): RuleCase {
@@ -33,6 +34,21 @@ const poolRules: readonly Omit<RuleCase, 'kind'>[] = [
       { 'spec.bus': undefined },
       { ...memory, 'spec.replicas': 1, 'spec.scaling': { type: 'External' } },
     ],
+  },
+  {
+    at: 'spec',
+    message: 'with tls the gateways end TLS, and a Gateway leads plain HTTP to them',
+    accepted: [{}, { 'spec.exposure': { type: 'PodIP' }, 'spec.tls': tls }],
+    refused: [{ 'spec.tls': tls }],
+  },
+  {
+    at: 'spec',
+    message: 'with tls the gateways take no ws://',
+    accepted: [
+      { 'spec.exposure': { type: 'URLTemplate', urlTemplate: 'ws://{pod}' } },
+      { 'spec.exposure': { type: 'URLTemplate', urlTemplate: 'wss://{pod}' }, 'spec.tls': tls },
+    ],
+    refused: [{ 'spec.exposure': { type: 'URLTemplate', urlTemplate: 'ws://{pod}' }, 'spec.tls': tls }],
   },
   {
     at: 'spec.bus',

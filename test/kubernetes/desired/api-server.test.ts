@@ -68,8 +68,9 @@ const overlay = {
 
 test.each([
   ['of a ten-line pool', ingredientsWith()],
+  ['with a certificate of its own', ingredientsWith({ tls: { secretName: 'live-tls' } })],
   [
-    'with TLS, origins and a webhook',
+    'with Redis by TLS, origins and a webhook',
     ingredientsWith({ bus: { type: 'Redis', redis }, auth: { webhookURL: 'https://a.example', allowedOrigins: ['*'] } }),
   ],
   ['with templates', ingredientsWith({ template: overlay, publisher: { template: overlay } })],

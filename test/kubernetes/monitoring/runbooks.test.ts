@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { expect, test } from 'vitest';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { findProgram } from '../../cluster/programs.ts';
 import { applyDefinitions } from '../../pods/operated-pool.ts';
+import { Certificates } from '../../support/certificates.ts';
 import { clusterTimeoutMs, sharedApiServer } from '../../support/cluster.ts';
 import { runbookFolder } from '../../../monitoring/alerts/rules.ts';
 
@@ -16,8 +19,19 @@ function commandsInRunbooks(): readonly string[] {
   return [...new Set(commands)];
 }
 
-/** These need a running pod, a terminal, or the plugin. */
-const needsPod = /\b(?:logs POD|port-forward|edit|kubectl barrage)\b/;
+/** These need a running pod, a terminal, the plugin, or cert-manager. */
+const needsMore = /\b(?:logs POD|port-forward|edit|kubectl barrage|describe certificate)\b/;
+
+/** The folder of somebody who has a new certificate there. */
+async function folderWithCertificate(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'barrage-runbooks-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const certificates = await Certificates.make();
+  onTestFinished(() => certificates.dispose());
+  await copyFile(certificates.certificateFile, join(folder, 'tls.crt'));
+  await copyFile(certificates.keyFile, join(folder, 'tls.key'));
+  return folder;
+}
 
 test(
   'the API server takes the kubectl commands of the runbooks',
@@ -51,14 +65,17 @@ test(
     await cluster.kubectl(['-n', namespace, 'apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
 
     const names: Readonly<Record<string, string>> = { NAMESPACE: namespace, POOL: 'web', POD: 'web-1', 'barrage-system': namespace };
-    const commands = commandsInRunbooks().filter((command) => !needsPod.test(command));
+    const commands = commandsInRunbooks().filter((command) => !needsMore.test(command));
     expect(commands.length).toBeGreaterThan(25);
     const isDeletion = (command: string): number => (command.includes(' delete ') ? 1 : 0);
     const env = { ...process.env, PATH: `${dirname(await findProgram('kubectl'))}:${process.env['PATH']}`, KUBECONFIG: cluster.kubeconfig };
+    const folder = await folderWithCertificate();
     const run = (command: string): Promise<string | undefined> =>
       new Promise((resolve) => {
         const filled = command.replaceAll(/\b(?:NAMESPACE|POOL|POD|barrage-system)\b/g, (name) => names[name] ?? name);
-        execFile('sh', ['-c', filled], { env }, (error, _, stderr) => resolve(error === null ? undefined : `${command}: ${stderr}`));
+        execFile('sh', ['-c', filled], { env, cwd: folder }, (error, _, stderr) =>
+          resolve(error === null ? undefined : `${command}: ${stderr}`),
+        );
       });
     const faults: string[] = [];
     for (const command of commands.toSorted((a, b) => isDeletion(a) - isDeletion(b))) {

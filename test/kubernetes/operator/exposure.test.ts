@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { clusterTimeoutMs } from '../../support/cluster.ts';
-import { httpRouteDefinition, StandInGateway } from '../../support/gateway-api.ts';
+import { gatewayApiDefinition, StandInGateway } from '../../support/gateway-api.ts';
 import { countBy, OperatedCluster, print, type OperatorProcess } from './operated-cluster.ts';
 
 let operated: OperatedCluster;
@@ -69,8 +69,12 @@ test('what a pool is made of follows its exposure and its bus, and what it has n
   expect(message).toContain('Install the definitions of the Gateway API');
   await untilNames('services', () => [...services, ...podNames()]);
 
-  // Without a restart, and without a touch of the pool.
-  await operated.cluster.kubectl(['apply', '--server-side', '-f', await httpRouteDefinition()]);
+  // Without a restart, and without a touch of the pool. An old definition does not do, and is told as such.
+  const define = async (file: string): Promise<string> => operated.cluster.kubectl(['apply', '--server-side', '-f', file]);
+  await define(await gatewayApiDefinition('httproutes', 'v1.1.0'));
+  const untilTold = async (): Promise<string> => untilReady('MissingGatewayAPI');
+  await expect.poll(untilTold, { timeout: 60_000, interval: 200 }).toMatch(/timeouts: field not declared in schema.*v1\.2 or newer/);
+  await define(await gatewayApiDefinition('httproutes'));
   await untilNames('httproutes', () => ['live', ...podNames()]);
   expect(podNames()).toHaveLength(2);
 
@@ -90,7 +94,13 @@ test('what a pool is made of follows its exposure and its bus, and what it has n
     spec: {
       hostnames: ['live.example.com'],
       parentRefs: [{ name: 'edge', namespace: 'infra' }],
-      rules: [{ matches: [{ path: { type: 'PathPrefix', value: `/${gateway}/` } }], backendRefs: [{ name: gateway, port: 6790 }] }],
+      rules: [
+        {
+          matches: [{ path: { type: 'PathPrefix', value: `/${gateway}/` } }],
+          timeouts: { request: '0s' },
+          backendRefs: [{ name: gateway, port: 6790 }],
+        },
+      ],
     },
   });
   await operated.untilPublishersScaled();

@@ -72,7 +72,7 @@ async function changeThroughTrouble(random: Random, operator: OperatorProcess): 
   return befallen;
 }
 
-test.each([firstSeed, firstSeed + 1, firstSeed + 2])(
+test.each([firstSeed, firstSeed + 1])(
   'pools that change while requests fail in every way end as their specs say: seed %i',
   { timeout: 400_000 },
   async (seed) => {

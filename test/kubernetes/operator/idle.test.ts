@@ -14,7 +14,7 @@ afterAll(async () => {
 });
 
 /** `npm run idle` takes the long form: ten minutes. */
-const idleMs = process.env[formVariable] === 'long' ? 600_000 : 120_000;
+const idleMs = process.env[formVariable] === 'long' ? 600_000 : 60_000;
 /** By default ten minutes: each look at everything stands for one of those. */
 const resyncMs = 2_000;
 

@@ -15,7 +15,7 @@ afterAll(async () => {
 });
 
 const replicas = 3;
-const rounds = Number(process.env['BARRAGE_TEST_ROUNDS'] ?? 20);
+const rounds = Number(process.env['BARRAGE_TEST_ROUNDS'] ?? 12);
 const seed = Number(process.env['BARRAGE_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 /** Each revision is another one: its gateways are replaced. */

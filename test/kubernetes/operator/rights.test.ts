@@ -1,16 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { beforeAll, expect, onTestFinished, test } from 'vitest';
-import { parse } from 'yaml';
-import { createLogger } from '../../../core/process/logging.ts';
-import { readSettings } from '../../../core/process/settings.ts';
-import { Operator } from '../../../operator/operator.ts';
+import { beforeAll, expect, test } from 'vitest';
 import { applyDefinitions } from '../../pods/operated-pool.ts';
 import { clusterTimeoutMs, sharedApiServer, type Cluster } from '../../support/cluster.ts';
-import { chart, helm, helmDone, valueFlags } from '../chart/helm.ts';
+import { GrantedRelease } from './granted-release.ts';
 
 let cluster: Cluster;
 
@@ -20,71 +11,6 @@ beforeAll(async () => {
 }, clusterTimeoutMs);
 
 const timeout = 120_000;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** The chart's rights in these namespaces, and a kubeconfig of who has them. All of it ends with the test. */
-async function grantedIn(home: string, namespaces: readonly string[]): Promise<string> {
-  const values = { watchNamespaces: namespaces, crds: { enabled: false }, rbac: { aggregate: false } };
-  onTestFinished(async () => void (await helm(['uninstall', 'barrage', '--namespace', home], cluster.kubeconfig)));
-  await helmDone(['install', 'barrage', chart, '--namespace', home, ...valueFlags(values)], cluster.kubeconfig);
-  const token = (await cluster.kubectl(['-n', home, 'create', 'token', 'barrage-operator'])).trim();
-  const folder = mkdtempSync(join(tmpdir(), 'barrage-rights-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const config = parse(readFileSync(cluster.kubeconfig, 'utf8')) as { readonly users: readonly { readonly name: string }[] };
-  const kubeconfig = join(folder, 'kubeconfig');
-  writeFileSync(kubeconfig, JSON.stringify({ ...config, users: config.users.map(({ name }) => ({ name, user: { token } })) }));
-  return kubeconfig;
-}
-
-interface Watching {
-  readonly operator: Operator;
-  readonly ready: () => Promise<string>;
-  readonly metric: (sample: string) => Promise<string | undefined>;
-}
-
-/** An operator that has the rights of the kubeconfig and no others. */
-async function startOperator(kubeconfig: string, home: string, namespaces: readonly string[]): Promise<Watching> {
-  const [probes, metrics] = [await freePort(), await freePort()];
-  const read = readSettings({
-    BARRAGE_OPERATOR_NAMESPACE: home,
-    BARRAGE_OPERATOR_WATCH_NAMESPACES: namespaces.join(','),
-    // The only Lease that the chart's rights name.
-    BARRAGE_OPERATOR_LEASE: 'barrage-operator',
-    BARRAGE_OPERATOR_IMAGE: 'barrage:test',
-    BARRAGE_OPERATOR_HOST: '127.0.0.1',
-    BARRAGE_OPERATOR_PROBE_PORT: String(probes),
-    BARRAGE_OPERATOR_METRICS_PORT: String(metrics),
-    BARRAGE_LOG_LEVEL: process.env['BARRAGE_TEST_LOG_LEVEL'] ?? 'silent',
-  });
-  if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
-  const operator = await Operator.start({
-    settings: read.settings,
-    logger: createLogger({ part: 'operator', level: read.settings.logLevel }),
-    source: { kubeconfig },
-    onLost: (reason) => {
-      throw new Error(`the operator lost its lead: ${reason}`);
-    },
-  });
-  onTestFinished(() => operator.close());
-  const ask = async (port: number, path: string): Promise<string> => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
-  return {
-    operator,
-    ready: () => ask(probes, '/readyz'),
-    metric: async (sample) =>
-      (await ask(metrics, '/metrics'))
-        .split('\n')
-        .find((line) => line.startsWith(`${sample} `))
-        ?.slice(sample.length + 1),
-  };
-}
 
 async function applyPool(namespace: string, spec: object = {}): Promise<void> {
   const pool = { apiVersion: 'barrage.dev/v1alpha1', kind: 'GatewayPool', metadata: { name: 'live' }, spec };
@@ -107,11 +33,11 @@ test(
       await cluster.createNamespace('kept'),
       await cluster.createNamespace('bereft'),
     ];
-    const kubeconfig = await grantedIn(home, [kept, bereft]);
+    const release = await GrantedRelease.install(cluster, home, [kept, bereft]);
     const role = await cluster.kubectl(['-n', bereft, 'get', 'role', 'barrage-operator', '-o', 'json']);
     await cluster.kubectl(['-n', bereft, 'delete', 'role', 'barrage-operator']);
     await Promise.all([kept, bereft].map((namespace) => applyPool(namespace)));
-    const watching = await startOperator(kubeconfig, home, [kept, bereft, 'nowhere-at-all']);
+    const watching = await release.startOperator({ BARRAGE_OPERATOR_WATCH_NAMESPACES: `${kept},${bereft},nowhere-at-all` });
     await expect.poll(() => lookedAfter(kept), { timeout: 30_000 }).toEqual([1, '1']);
     expect(watching.operator.isLeader).toBe(true);
     expect(await watching.ready()).not.toContain('waiting');
@@ -146,9 +72,9 @@ test(
 
 test('who may read none of its namespaces does not lead, and says why', { timeout }, async () => {
   const [home, bereft] = [await cluster.createNamespace('home'), await cluster.createNamespace('bereft')];
-  const kubeconfig = await grantedIn(home, [bereft]);
+  const release = await GrantedRelease.install(cluster, home, [bereft]);
   await cluster.kubectl(['-n', bereft, 'delete', 'role', 'barrage-operator']);
-  const watching = await startOperator(kubeconfig, home, [bereft]);
+  const watching = await release.startOperator();
   await expect.poll(() => watching.metric(`barrage_operator_namespace_refused{namespace="${bereft}"}`), { timeout: 30_000 }).toBe('1');
   expect(await watching.ready()).toMatch(/waiting for: the API server to tell of .*GatewayPool in .*forbidden/);
   expect(watching.operator.isLeader).toBe(false);
@@ -159,11 +85,11 @@ test(
   { timeout },
   async () => {
     const [home, namespace] = [await cluster.createNamespace('home'), await cluster.createNamespace('strict')];
-    const kubeconfig = await grantedIn(home, [namespace]);
+    const release = await GrantedRelease.install(cluster, home, [namespace]);
     await applyPool(namespace, {
       exposure: { type: 'HTTPRoute', httpRoute: { hostname: 'live.example.com', parentRef: { name: 'edge' } } },
     });
-    await startOperator(kubeconfig, home, [namespace]);
+    await release.startOperator();
     const services = ['-n', namespace, 'get', 'services', '-l', 'barrage.dev/gateway', '-o'];
     const owner = 'jsonpath={.items[*].metadata.ownerReferences[*].kind}';
     await expect.poll(() => cluster.kubectl([...services, owner]), { timeout: 30_000 }).toBe('Pod');

@@ -13,10 +13,10 @@ const isLong = process.env[formVariable] === 'long';
 const smallPools = isLong ? 99 : 19;
 const sizeOf = {
   /** Gateways of the large pool, and of all others together. */
-  large: isLong ? 999 : 150,
-  small: isLong ? 1_000 : 150,
-  largeChannels: isLong ? 4_010 : 4_000,
-  channelsEach: isLong ? 10 : 20,
+  large: isLong ? 999 : 100,
+  small: isLong ? 1_000 : 100,
+  largeChannels: isLong ? 4_010 : 2_000,
+  channelsEach: 10,
 };
 /** The memory limit of the chart's container. */
 const memoryMax = 512 * 1_048_576;
