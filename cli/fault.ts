@@ -7,7 +7,7 @@ export const exitStatuses = {
   usage: 2,
   /** The pool, gateway or channel does not exist. */
   missing: 3,
-  /** A right or a key is missing, or a limit refuses the request. */
+  /** A right or a key is missing, a limit refuses the request, or a pod's certificate is not trusted. */
   refused: 4,
   /** The API server, a pod or a URL does not answer. */
   unreachable: 5,

@@ -1,4 +1,5 @@
 import { Argument, Command, Option } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
 import tab from '@bomb.sh/tab/commander';
 import { priorities } from '../core/publication.ts';
 import type { DrainOptions } from './commands/drain.ts';
@@ -51,6 +52,7 @@ export function buildProgram(name: ProgramName, actions: Actions): Command {
   const program = new Command(fileNames[name])
     .description(about[name])
     .usage('COMMAND [OPTIONS]')
+    .version(manifest.version, '--version', 'tell the version')
     .helpCommand(false)
     .exitOverride()
     .configureHelp({ commandUsage: (command) => usageOf(name, command) });

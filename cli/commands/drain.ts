@@ -1,10 +1,10 @@
+import { counted } from '../../core/counted.ts';
 import { names } from '../../operator/desired/labels.ts';
 import type { GatewayPool } from '../../operator/api/gateway-pool.ts';
 import { CommandFault } from '../fault.ts';
 import { isReady, roleOf, type ClusterPlace, type ListedPod } from '../places/cluster-place.ts';
 import type { UrlPlace } from '../places/url-place.ts';
 import { drainQuestion, type DrainFacts } from '../view/drain-words.ts';
-import { plural } from '../view/figures.ts';
 import { sumOf } from '../view/samples.ts';
 import { line } from '../view/table.ts';
 import { printable } from '../view/terminal-text.ts';
@@ -112,7 +112,7 @@ async function untilGone(
         `${name} is not gone after ${seconds} s, though its drain ends by ${spec.deadlineSeconds} s: kubectl describe pod ${name}`,
       );
     const left = found.status?.phase === 'Running' ? connectionsIn(await place.questionPod(found, now)) : undefined;
-    if (left !== undefined && left !== said) terminal.note(printable(`${name}: ${plural(left, 'connection')} left`));
+    if (left !== undefined && left !== said) terminal.note(printable(`${name}: ${counted(left, 'connection')} left`));
     said = left ?? said;
     await wait(context, everyMs);
   }
@@ -141,7 +141,7 @@ async function drainByCommand(context: Context, place: UrlPlace, options: DrainO
   }
   await confirm(
     context,
-    `${gateway.name} has ${plural(status.connections, 'connection')}. It gives them up at ${connectionsPerSecond} a second, and takes no new ones. Drain it?`,
+    `${gateway.name} has ${counted(status.connections, 'connection')}. It gives them up at ${connectionsPerSecond} a second, and takes no new ones. Drain it?`,
     options,
   );
   await place.drain({ command: 'drain', gateway: status.uid, issuedAt: now(), connectionsPerSecond, deadlineSeconds }, key);
@@ -151,12 +151,12 @@ async function drainByCommand(context: Context, place: UrlPlace, options: DrainO
     await wait(context, everyMs);
     const [after] = await place.readings(now);
     const next = connectionsIn(after?.answer) ?? 0;
-    if (next !== left) terminal.note(printable(`${gateway.name}: ${plural(next, 'connection')} left`));
+    if (next !== left) terminal.note(printable(`${gateway.name}: ${counted(next, 'connection')} left`));
     left = next;
   }
   await show(context, { gateway: gateway.name, state: left === 0 ? 'drained' : 'draining', connections: left }, () => [
     line(
-      left === 0 ? `${gateway.name} is drained. Stop its process.` : `${gateway.name} drains: ${plural(left, 'connection')} left.`,
+      left === 0 ? `${gateway.name} is drained. Stop its process.` : `${gateway.name} drains: ${counted(left, 'connection')} left.`,
       'good',
     ),
   ]);

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { counted } from '../../core/counted.ts';
 import { bounds } from '../bounds.ts';
 import { CommandFault, wordsOf } from '../fault.ts';
 import { ApiRefusal } from '../kube/access.ts';
@@ -58,7 +59,7 @@ export async function logs(context: Context, wanted: string, options: LogsOption
     read += lines.count;
   });
   const sorted = found.sorted();
-  if (found.leftOut > 0) terminal.note(`${found.leftOut} older lines are left out: the newest ${bounds.logLinesMax} are shown`);
+  if (found.leftOut > 0) terminal.note(`${counted(found.leftOut, 'older line')} left out: the newest ${bounds.logLinesMax} are shown`);
   for (const each of sorted) {
     await terminal.write(output === 'text' ? `${foundText(each)}\n` : streamedText({ source: each.source, ...each.fields }, output));
   }
@@ -67,7 +68,7 @@ export async function logs(context: Context, wanted: string, options: LogsOption
 
 function nothingFound(wanted: string, { read, sources }: { readonly read: number; readonly sources: number }): string {
   return (
-    `No line is about ${wanted}, in ${read} lines of ${sources} logs. ` +
+    `No line is about ${wanted}, in ${counted(read, 'line')} of ${counted(sources, 'log')}. ` +
     'Gateways tell the life of a connection at the level debug: set BARRAGE_LOG_LEVEL. Logs of deleted pods are where the cluster collects logs.'
   );
 }

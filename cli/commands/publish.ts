@@ -1,8 +1,9 @@
+import { isUtf8 } from 'node:buffer';
 import { channelNameFault } from '../../core/channel.ts';
+import { counted } from '../../core/counted.ts';
 import { limits } from '../../core/limits.ts';
 import { CommandFault, wordsOf } from '../fault.ts';
 import { publish, type PublishRequest, type PublishResult } from '../places/publishing.ts';
-import { plural } from '../view/figures.ts';
 import { line, type Line } from '../view/table.ts';
 import { show, type Context } from './context.ts';
 import { readBytes } from './files.ts';
@@ -20,6 +21,7 @@ export async function publishTo(context: Context, channel: string, data: string 
   const { place, key } = context;
   checkChannel(channel);
   const bytes = await payload(context, data, options.file);
+  if (options.binary !== true && !isUtf8(bytes)) throw new CommandFault('usage', 'the payload is not UTF-8: use --binary');
   const request: PublishRequest = {
     c: channel,
     d: bytes.toString(options.binary === true ? 'base64' : 'utf8'),
@@ -54,13 +56,16 @@ function resultLines(channel: string, result: PublishResult): readonly Line[] {
   const place = `${channel} #${offset} (epoch ${epoch})`;
   if (dropped === undefined)
     return [
-      line(`${place}: ${plural(s, 'member')} will get it${f === 0 ? '' : `, ${f} with a full queue will not`}`, s === 0 ? 'quiet' : 'good'),
+      line(
+        `${place}: ${counted(s, 'member')} will get it${f === 0 ? '' : `, ${f} with a full queue will not`}`,
+        s === 0 ? 'quiet' : 'good',
+      ),
     ];
   const reasons = Object.entries(dropped)
     .map(([reason, count]) => `${reason} ${count}`)
     .join(', ');
   return [
-    line(`${place}: sent to ${plural(s, 'member')}, not to ${f}${reasons === '' ? '' : ` (${reasons})`}, ${pending ?? 0} waiting`),
+    line(`${place}: sent to ${counted(s, 'member')}, not to ${f}${reasons === '' ? '' : ` (${reasons})`}, ${pending ?? 0} waiting`),
     ...((unanswered ?? []).length === 0 ? [] : [line(`Without an answer: ${(unanswered ?? []).join(', ')}`, 'bad')]),
   ];
 }

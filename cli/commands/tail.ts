@@ -1,8 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Barrage, BarrageError, type Subscription } from '../../client/barrage.ts';
+import { counted } from '../../core/counted.ts';
 import { bounds } from '../bounds.ts';
 import { CommandFault } from '../fault.ts';
 import type { LoopbackDoor } from '../kube/loopback-door.ts';
+import type { UrlPlace } from '../places/url-place.ts';
 import { streamedText } from '../view/document.ts';
 import { publicationDocument, publicationLine, type TailedPublication } from '../view/publication-line.ts';
 import { printable } from '../view/terminal-text.ts';
@@ -39,20 +41,21 @@ export async function tail(context: Context, channel: string, options: TailOptio
   const { place, token } = context;
   checkChannel(channel);
   const limit = options.limit === undefined ? Infinity : wholeNumber('--limit', options.limit, { least: 1, most: 1_000_000_000 });
-  let door: LoopbackDoor | undefined;
+  let way: LoopbackDoor | UrlPlace;
   let urls: readonly string[];
   if (place.kind === 'urls') {
+    way = place;
     urls = place.clientsUrls();
   } else {
     const opened = await place.openDoor(await place.pool(options.pool));
-    door = opened.door;
+    way = opened.door;
     urls = [opened.url];
     keepAt(opened.url);
   }
   // What is left out, and gaps of slow readers, are those of a WebSocket.
   const client = new Barrage(urls, { transports: ['websocket'], ...(token === undefined ? {} : { token: token.value }) });
   try {
-    await follow(context, { client, channel, limit, door });
+    await follow(context, { client, channel, limit, way });
   } finally {
     client.close();
   }
@@ -62,56 +65,89 @@ interface Tailed {
   readonly client: Barrage;
   readonly channel: string;
   readonly limit: number;
-  readonly door: LoopbackDoor | undefined;
+  readonly way: LoopbackDoor | UrlPlace;
 }
 
-async function follow(context: Context, { client, channel, limit, door }: Tailed): Promise<void> {
+/** The client's first connection, as long as it is waited for. */
+interface FirstConnection {
+  isMade: boolean;
+  /** Why it can't be made. */
+  fault: CommandFault | undefined;
+}
+
+async function follow(context: Context, { client, channel, limit, way }: Tailed): Promise<void> {
   const { terminal } = context;
   const note = (text: string): void => terminal.note(printable(text));
+  const over = new AbortController();
+  const first: FirstConnection = { isMade: false, fault: undefined };
+  client.on('state', (state) => {
+    if (state === 'open') first.isMade = true;
+  });
   let newest: string | undefined;
+  const tell = ({ message, retry }: BarrageError, cause: string | undefined): void => {
+    const text = `${message}${cause === undefined ? '' : `: ${cause}`}${retry ? '; trying again' : ''}`;
+    if (text !== newest) note(text);
+    newest = text;
+  };
+  const tellWithCause = async (error: BarrageError, place: UrlPlace): Promise<void> => {
+    const { words, isEverywhere } = await place.connectFaults(over.signal);
+    if (over.signal.aborted) return;
+    if (first.isMade || words === undefined || !isEverywhere) tell(error, words);
+    else first.fault = new CommandFault('unreachable', words, { cause: error });
+  };
   client.on('error', (error) => {
+    if (way.kind === 'urls') return void (error.code === 'disconnected' ? tellWithCause(error, way) : tell(error, undefined));
     // The client stays where it is until that gateway is gone, and then comes back through the door.
-    if (door !== undefined && error.message.startsWith('the move to another gateway failed')) return;
-    if (error.message !== newest) note(`${error.message}${error.retry ? '; trying again' : ''}`);
-    newest = error.message;
+    if (!error.message.startsWith('the move to another gateway failed')) tell(error, undefined);
   });
   const subscription = client.subscribe(channel, { bufferMax: bounds.tailWaitingMax });
   subscription.on('gap', ({ from, to, reason }) =>
     note(`gap: publications after #${from?.offset ?? '?'} and up to #${to.offset} did not arrive (${reason})`),
   );
-  subscription.on('overflow', ({ leftOut }) => note(`${leftOut} publications left out: they come faster than this output takes them`));
+  subscription.on('overflow', ({ leftOut }) => note(`${counted(leftOut, 'publication')} left out: more come than this output takes`));
   subscription.on('batch', ({ leftOut }) => {
-    if (leftOut > 0) note(`${leftOut} publications left out on purpose (budget, conflated, expired or recalled)`);
+    if (leftOut > 0) note(`${counted(leftOut, 'publication')} left out on purpose (budget, conflated, expired or recalled)`);
   });
   const stop = (): void => client.close();
   terminal.signal.addEventListener('abort', stop);
   try {
-    await Promise.all([greeted(context, subscription, { channel, door }), print(context, subscription, limit, stop)]);
+    await Promise.all([
+      greeted(context, subscription, { channel, way, first, signal: over.signal }),
+      print(context, subscription, limit, stop),
+    ]);
   } catch (error) {
     throw error instanceof BarrageError ? faultOf(error, channel) : error;
   } finally {
+    over.abort();
     terminal.signal.removeEventListener('abort', stop);
   }
   if (terminal.signal.aborted) throw new Interrupted();
 }
 
+interface Awaited {
+  readonly channel: string;
+  readonly way: LoopbackDoor | UrlPlace;
+  readonly first: Readonly<FirstConnection>;
+  readonly signal: AbortSignal;
+}
+
 /** Says when the subscription is in force. @throws CommandFault where that takes too long, or can't be */
-async function greeted(
-  { terminal }: Context,
-  subscription: Subscription,
-  { channel, door }: { readonly channel: string; readonly door: LoopbackDoor | undefined },
-): Promise<void> {
+async function greeted({ terminal }: Context, subscription: Subscription, { channel, way, first, signal }: Awaited): Promise<void> {
   const giveUpAt = performance.now() + subscribeMsMax;
   while (subscription.state === 'subscribing') {
-    if (door?.fault?.kind === 'refused') throw door.fault;
-    if (performance.now() > giveUpAt)
-      throw (
-        door?.fault ??
-        new CommandFault('unreachable', `no gateway has subscribed this client to ${channel} within ${subscribeMsMax / 1000} s`)
-      );
+    if (way.kind === 'door' && way.fault?.kind === 'refused') throw way.fault;
+    if (first.fault !== undefined) throw first.fault;
+    if (performance.now() > giveUpAt) throw await lateFault(channel, way, signal);
     await pause(20);
   }
   if (subscription.state === 'subscribed') terminal.note(printable(`subscribed to ${channel} at #${subscription.position?.offset ?? 0}`));
+}
+
+/** Why no subscription has come in time. */
+async function lateFault(channel: string, way: LoopbackDoor | UrlPlace, signal: AbortSignal): Promise<CommandFault> {
+  if (way.kind === 'door' && way.fault !== undefined) return way.fault;
+  const words = way.kind === 'urls' ? (await way.connectFaults(signal)).words : undefined;
+  return new CommandFault('unreachable', words ?? `no gateway has subscribed this client to ${channel} within ${subscribeMsMax / 1000} s`);
 }
 
 async function print({ terminal, output, now }: Context, subscription: Subscription, limit: number, stop: () => void): Promise<void> {

@@ -1,5 +1,5 @@
 import { CommandFault } from '../fault.ts';
-import type { ProcessReading } from '../view/reading.ts';
+import { isSilence, type ProcessReading } from '../view/reading.ts';
 import { streamedText } from '../view/document.ts';
 import { line, type Line } from '../view/table.ts';
 import { channelNotes, channelRows, channelTable, gatewayRows, gatewayTable, totalLine, type ChannelOrder } from '../view/top.ts';
@@ -33,7 +33,11 @@ export async function top(context: Context, what: 'channels' | 'gateways', optio
       what === 'gateways'
         ? [...gatewayTable(gatewayRows(now, before, context.now())), line(''), totalLine(gatewayRows(now, before, context.now()))]
         : [...channelTable(channelRows(now, options.by), limit), ...channelNotes(now, rows.length)];
-    if (options.watch !== true) return show(context, rows, lines);
+    if (options.watch !== true) {
+      await show(context, rows, lines);
+      if (context.place.kind === 'urls' && isSilence(now)) throw new CommandFault('unreachable', 'no gateway has told its figures');
+      return;
+    }
     if (context.output === 'text') await context.terminal.page(lines(), isFirst);
     else await context.terminal.write(streamedText(rows, context.output));
     before = now;

@@ -10,6 +10,7 @@ import { openTunnel, type TunnelEnd } from './tunnel.ts';
  * is for clients that can only dial, as WebSocket clients do.
  */
 export class LoopbackDoor {
+  readonly kind = 'door';
   readonly #access: KubeAccess;
   readonly #choose: () => Promise<TunnelEnd>;
   readonly #server: Server;

@@ -4,12 +4,16 @@ import { PortForward } from '@kubernetes/client-node';
 import { WebSocket } from 'ws';
 import { bounds } from '../bounds.ts';
 import { CommandFault, wordsOf } from '../fault.ts';
+import type { ExpectedCertificate } from '../view/shown-certificate.ts';
 import type { KubeAccess } from './access.ts';
+import { secured } from './secured.ts';
 
 export interface TunnelEnd {
   readonly namespace: string;
   readonly pod: string;
   readonly port: number;
+  /** Where the port speaks TLS: what is known of its certificate. */
+  readonly certificate?: ExpectedCertificate | undefined;
 }
 
 /** Longest time for opening a tunnel, in milliseconds. */
@@ -133,15 +137,19 @@ class Tunnel extends Duplex {
   }
 }
 
-/** Opens a tunnel. @throws CommandFault that names the missing right, or why the pod can't be reached */
+/**
+ * Opens a tunnel, and speaks TLS through it where the port does.
+ * @throws CommandFault, which names the missing right or the fault of the pod
+ */
 export async function openTunnel(access: KubeAccess, end: TunnelEnd): Promise<Duplex> {
   const tunnel = new Tunnel();
   // Whoever uses it hears of its end; a tunnel that nobody uses yet may break too.
   tunnel.on('error', () => {});
-  return tunnel.open(access, end);
+  await tunnel.open(access, end);
+  return end.certificate === undefined ? tunnel : secured(tunnel, end.pod, end.certificate);
 }
 
-/** HTTP through a tunnel that is kept between requests, one at a time. */
+/** HTTP, or HTTPS by the end's certificate, through a tunnel that is kept between requests, one at a time. */
 export class TunnelAgent extends Agent {
   readonly #access: KubeAccess;
   readonly #end: TunnelEnd;

@@ -3,6 +3,7 @@ import { request as requestHttps } from 'node:https';
 import { readChunks } from '../../core/process/bounded-read.ts';
 import { bounds } from '../bounds.ts';
 import { CommandFault, wordsOf } from '../fault.ts';
+import { tlsWords } from '../view/shown-certificate.ts';
 
 export interface Question {
   readonly url: URL;
@@ -44,7 +45,8 @@ export async function ask(question: Question): Promise<{ readonly status: number
     if (error instanceof CommandFault) throw error;
     if (error instanceof Error && error.cause instanceof CommandFault) throw error.cause;
     const isLate = error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
-    const why = isLate ? `no answer within ${msMax / 1000} s` : wordsOf(error);
+    const ofTls = url.protocol === 'https:' && error instanceof Error ? tlsWords(error) : undefined;
+    const why = isLate ? `no answer within ${msMax / 1000} s` : (ofTls ?? wordsOf(error));
     throw new CommandFault('unreachable', `${name} can't be reached: ${why}`, { cause: error });
   }
 }

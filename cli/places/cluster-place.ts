@@ -1,4 +1,4 @@
-import { names, ports } from '../../operator/desired/labels.ts';
+import { childNames, names, ports } from '../../operator/desired/labels.ts';
 import type { BarrageChannel } from '../../operator/api/barrage-channel.ts';
 import type { GatewayPool } from '../../operator/api/gateway-pool.ts';
 import { observeGateway, observePoll, type PoolPod } from '../../operator/reconcile/pod-view.ts';
@@ -11,6 +11,7 @@ import { readPool, type PoolEvent } from '../view/observation.ts';
 import type { ProcessAnswer, ProcessReading } from '../view/reading.ts';
 import { inParallel } from './ask.ts';
 import { questionProcess } from './process-question.ts';
+import { expectedCertificate, type CertifiedPod } from './pod-certificate.ts';
 import type { PublisherEnd } from './publishing.ts';
 import type { Secret } from './url-place.ts';
 
@@ -36,7 +37,7 @@ interface StoredEvent {
 
 /** A pod with the fields that the operator does not read. */
 export interface ListedPod extends PoolPod {
-  readonly spec?: PoolPod['spec'] & { readonly nodeName?: string };
+  readonly spec?: PoolPod['spec'] & CertifiedPod['spec'] & { readonly nodeName?: string };
 }
 
 interface KeptTunnel {
@@ -153,7 +154,7 @@ export class ClusterPlace {
       const isAsked = running && asked < bounds.podsAskedMax && roleOf(pod) === 'gateway';
       if (isAsked) asked += 1;
       const answer: ProcessAnswer = isAsked
-        ? await questionProcess({ url: urlOf(ports.admin), agent: this.#agent(pod, ports.admin), name: pod.metadata.name }, now)
+        ? await questionProcess({ url: urlOf(ports.admin), agent: this.#agent(pod, { port: ports.admin }), name: pod.metadata.name }, now)
         : { kind: 'silent', why: running ? `not asked: only ${bounds.podsAskedMax} pods are` : 'not running' };
       const polled = answer.kind === 'told' && answer.status !== undefined ? observePoll(answer.status, answer.at) : undefined;
       return {
@@ -184,14 +185,20 @@ export class ClusterPlace {
     const used = key ?? (await this.#apiKey(pool));
     return {
       url: urlOf(ports.publish),
-      agent: this.#agent(pod, ports.publish),
+      agent: this.#agent(pod, {
+        port: ports.publish,
+        certificate: await expectedCertificate(this.access, pod, childNames.publish(pool)),
+      }),
       name: pod.metadata.name,
       key: used.value,
       keySource: used.source,
     };
   }
 
-  /** A door to the ready gateways, for WebSocket clients. Each connection gets one of those that are ready then. */
+  /**
+   * A door to the ready gateways, for WebSocket clients. It speaks TLS to those that end TLS, and plain to its clients.
+   * Each connection gets one of those that are ready then.
+   */
   async openDoor(pool: GatewayPool): Promise<{ readonly url: string; readonly door: LoopbackDoor }> {
     const choose = async (): Promise<TunnelEnd> => {
       const ready = (await this.pods(pool)).filter((pod) => roleOf(pod) === 'gateway' && isReady(pod));
@@ -201,7 +208,8 @@ export class ClusterPlace {
           'unreachable',
           `no gateway of ${pool.metadata.name} is ready: kubectl barrage status ${pool.metadata.name} says why`,
         );
-      return { namespace: this.namespace, pod: pod.metadata.name, port: ports.clients };
+      const certificate = await expectedCertificate(this.access, pod, childNames.clients(pool));
+      return { namespace: this.namespace, pod: pod.metadata.name, port: ports.clients, certificate };
     };
     // A pool without a ready gateway is told at once, and not at the first attempt to connect.
     await choose();
@@ -248,7 +256,7 @@ export class ClusterPlace {
 
   /** Asks one gateway; the answer of another pod that has its name counts as none. */
   async questionPod(pod: ListedPod, now: () => number): Promise<ProcessAnswer> {
-    return questionProcess({ url: urlOf(ports.admin), agent: this.#agent(pod, ports.admin), name: pod.metadata.name }, now);
+    return questionProcess({ url: urlOf(ports.admin), agent: this.#agent(pod, { port: ports.admin }), name: pod.metadata.name }, now);
   }
 
   /** The log of a pod's container as it arrives, from `sinceSeconds` ago. `previous`: of its last run. */
@@ -299,11 +307,11 @@ export class ClusterPlace {
     }
   }
 
-  #agent({ metadata: { name, uid, labels } }: ListedPod, port: number): TunnelAgent {
-    const key = `${uid}:${port}`;
+  #agent({ metadata: { name, uid, labels } }: ListedPod, end: Pick<TunnelEnd, 'port' | 'certificate'>): TunnelAgent {
+    const key = `${uid}:${end.port}`;
     const known = this.#agents.get(key);
     if (known !== undefined) return known.agent;
-    const agent = new TunnelAgent(this.access, { namespace: this.namespace, pod: name, port });
+    const agent = new TunnelAgent(this.access, { namespace: this.namespace, pod: name, ...end });
     this.#agents.set(key, { owner: labels?.[names.label.pool] ?? '', uid, agent });
     return agent;
   }

@@ -1,6 +1,7 @@
 import type { Agent } from 'node:http';
 import { readAdminStatus } from '../../core/pool/admin-status.ts';
 import { CommandFault } from '../fault.ts';
+import { operationsElsewhere, waitingIn } from '../view/port-words.ts';
 import type { ProcessAnswer } from '../view/reading.ts';
 import { readSamples } from '../view/samples.ts';
 import { ask } from './ask.ts';
@@ -21,15 +22,19 @@ export async function questionProcess({ url, agent, name }: AdminEnd, now: () =>
   try {
     const status = await ask({ url: new URL('/admin/v1/status', url), agent, name });
     const metrics = await ask({ url: new URL('/metrics', url), agent, name });
+    if (metrics.status === 400) return { kind: 'silent', why: `answers /metrics with: ${metrics.text.trim().slice(0, 200)}` };
+    if (metrics.status === 404) return { kind: 'silent', why: operationsElsewhere };
     if (metrics.status !== 200) return { kind: 'silent', why: `answers /metrics with status ${metrics.status}: is it a gateway's port?` };
-    return {
-      kind: 'told',
-      at: now(),
-      status: status.status === 200 ? readAdminStatus(status.text) : undefined,
-      samples: readSamples(metrics.text),
-    };
+    const told = status.status === 200 ? readAdminStatus(status.text) : undefined;
+    const waitingFor = told?.waitingFor ?? (await waitingOf({ url, agent, name }));
+    return { kind: 'told', at: now(), status: told, waitingFor, samples: readSamples(metrics.text) };
   } catch (error) {
     if (!(error instanceof CommandFault) || error.kind === 'refused') throw error;
     return { kind: 'silent', why: `silent: ${error.message}` };
   }
+}
+
+async function waitingOf({ url, agent, name }: AdminEnd): Promise<readonly string[]> {
+  const { status, text } = await ask({ url: new URL('/readyz', url), agent, name });
+  return waitingIn(status, text);
 }

@@ -1,5 +1,6 @@
 import type { Agent } from 'node:http';
 import { CommandFault } from '../fault.ts';
+import { unconfirmedWords } from '../view/publication-line.ts';
 import { ask } from './ask.ts';
 
 /** Where publications go, and by which key. */
@@ -56,10 +57,12 @@ export async function publish({ url, agent, name, key, keySource }: PublisherEnd
   if (status === 404)
     throw new CommandFault('failed', `${name} has no publish API: is this the publisher's port (6789, and not the gateway's)?`);
   if (status === 429 || status === 413 || status === 400 || status === 415) throw new CommandFault('refused', `not published: ${words}`);
-  throw new CommandFault('failed', `not published, or unknown: ${name} says: ${words}`);
+  throw new CommandFault('failed', `${unconfirmedWords(answer?.E?.published)}: ${name} says: ${words}`);
 }
 
-function readAnswer(text: string): { readonly E?: { readonly m?: string } | null; readonly r?: PublishResult } | undefined {
+function readAnswer(
+  text: string,
+): { readonly E?: { readonly m?: string; readonly published?: unknown } | null; readonly r?: PublishResult } | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? value : undefined;

@@ -1,6 +1,7 @@
 import { signCommand, type DrainCommand } from '../../core/pool/drain-command.ts';
 import { bounds } from '../bounds.ts';
 import { CommandFault, wordsOf } from '../fault.ts';
+import { clientsPortFault, operationsElsewhere } from '../view/port-words.ts';
 import type { ProcessReading } from '../view/reading.ts';
 import { ask, inParallel } from './ask.ts';
 import { questionProcess } from './process-question.ts';
@@ -20,6 +21,14 @@ export interface UrlOptions {
 export interface Secret {
   readonly value: string;
   readonly source: string;
+}
+
+/** Why clients can't connect. */
+export interface ConnectFaults {
+  /** `undefined`: no cause is known. */
+  readonly words: string | undefined;
+  /** No URL is left that may be reached. */
+  readonly isEverywhere: boolean;
 }
 
 /** Gateways and publishers by their URLs. */
@@ -60,13 +69,29 @@ export class UrlPlace {
   async readiness(): Promise<readonly { readonly url: string; readonly isReady: boolean; readonly words: string }[]> {
     return inParallel(this.#admin, bounds.tunnelsMax, async (url) => {
       const { status, text } = await ask({ url: new URL('/readyz', url), name: url.host });
-      return { url: url.origin, isReady: status === 200, words: text.trim().slice(0, 1000) };
+      const words = status === 404 ? operationsElsewhere : text.trim().slice(0, 1000);
+      return { url: url.origin, isReady: status === 200, words };
     });
   }
 
   publisher(): PublisherEnd {
     const url = this.#publisher;
     return { url, name: url.host, key: this.#key?.value, keySource: this.#key?.source ?? '' };
+  }
+
+  /** Asks every clients' port by HTTP why no connection is made: a WebSocket does not tell why it was refused. */
+  async connectFaults(signal: AbortSignal): Promise<ConnectFaults> {
+    const found = await inParallel(this.#clients, bounds.tunnelsMax, async (url) => {
+      try {
+        const { status, text } = await ask({ url: new URL('/v1/connect', url), name: url.host, signal });
+        const fault = clientsPortFault(status, text);
+        return fault === undefined ? undefined : `${url.host} ${fault}`;
+      } catch (error) {
+        return wordsOf(error);
+      }
+    });
+    const known = found.filter((fault) => fault !== undefined);
+    return { words: known.length === 0 ? undefined : known.join('; '), isEverywhere: known.length === found.length };
   }
 
   /** Where clients connect. */

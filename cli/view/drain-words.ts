@@ -1,5 +1,6 @@
+import { counted } from '../../core/counted.ts';
 import type { GatewayPoolDrain } from '../../operator/api/gateway-pool.ts';
-import { duration, plural } from './figures.ts';
+import { duration } from './figures.ts';
 
 /** What somebody should know before a gateway leaves. */
 export interface DrainFacts {
@@ -18,7 +19,7 @@ export interface DrainFacts {
 
 /** The question before a drain. */
 export function drainQuestion({ gateway, pool, connections, others, isAlone, drain, isPaused }: DrainFacts): string {
-  const load = connections === undefined ? 'an unknown number of connections' : plural(connections, 'connection');
+  const load = connections === undefined ? 'an unknown number of connections' : counted(connections, 'connection');
   const seconds =
     connections === undefined ? drain.deadlineSeconds : Math.ceil(connections / drain.connectionsPerSecond) + drain.propagationSeconds;
   const time = `in about ${duration(1000 * Math.min(seconds, drain.deadlineSeconds))}, at most ${duration(1000 * drain.deadlineSeconds)}`;
@@ -35,5 +36,5 @@ export function drainQuestion({ gateway, pool, connections, others, isAlone, dra
 function goalOf(connections: number | undefined, others: number, time: string): string {
   if (connections === 0) return 'Nobody has to move.';
   if (others === 0) return 'No other gateway is ready: its clients wait for the next one.';
-  return `They move to ${plural(others, 'other gateway')} ${time}.`;
+  return `They move to ${counted(others, 'other gateway')} ${time}.`;
 }

@@ -1,3 +1,4 @@
+import { counted } from '../../core/counted.ts';
 /**
  * Explains a pool's size with the operator's own decisions: why it is what it is, what it waits for, and what twice the
  * connections would need.
@@ -10,7 +11,7 @@ import { connectionsOf, hasEnded, isAvailable, pollOf, type ObservedGateway, typ
 import { scale } from '../../operator/decide/pool-plan.ts';
 import type { ScalingDecision, ScalingMemory } from '../../operator/decide/scaling.ts';
 import { connectionsMax } from '../../operator/desired/connections-max.ts';
-import { duration, plural } from './figures.ts';
+import { duration } from './figures.ts';
 import { observedPool, type PoolFacts } from './observation.ts';
 import { line, type Line } from './table.ts';
 
@@ -159,7 +160,7 @@ function waits(observed: ObservedPool, { desired, aim }: { readonly desired: num
   }
   for (const gateway of crew.draining) {
     const left = connectionsOf(gateway);
-    const connections = left === undefined ? 'an unknown number of connections' : plural(left, 'connection');
+    const connections = left === undefined ? 'an unknown number of connections' : counted(left, 'connection');
     const drain = drainState(gateway, pool.spec.drain, now);
     const words: Readonly<Record<typeof drain.state, string>> = {
       serving: 'serves',
@@ -195,7 +196,7 @@ function paceOf({ spec }: GatewayPool, isUp: boolean): string {
   const pace = isUp ? connections?.scaleUp : connections?.scaleDown;
   if (pace === undefined) return 'the spec';
   const window = pace.stabilizationWindowSeconds === 0 ? 'no window' : `a window of ${pace.stabilizationWindowSeconds} s`;
-  return `${window} and at most ${plural(pace.maxPodsPerPeriod, 'gateway')} in ${pace.periodSeconds} s (spec.scaling.connections.${isUp ? 'scaleUp' : 'scaleDown'})`;
+  return `${window} and at most ${counted(pace.maxPodsPerPeriod, 'gateway')} in ${pace.periodSeconds} s (spec.scaling.connections.${isUp ? 'scaleUp' : 'scaleDown'})`;
 }
 
 /** The page of `explain`. */
@@ -204,11 +205,11 @@ export function explanationLines(explanation: Explanation): readonly Line[] {
   const leaving = size.leaving === 0 ? '' : `, ${size.leaving} leaving`;
   const room = accepts === undefined ? '' : `; each accepts ${accepts}`;
   return [
-    line(`${pool}: ${plural(size.desired, 'gateway')} desired, ${size.present} present, ${size.ready} ready${leaving}`, 'heading'),
+    line(`${pool}: ${counted(size.desired, 'gateway')} desired, ${size.present} present, ${size.ready} ready${leaving}`, 'heading'),
     line(''),
     line('Why this size', 'heading'),
     line(`  ${why}.`),
-    line(`  The gateways hold ${plural(connections, 'connection')}${room}.`),
+    line(`  The gateways hold ${counted(connections, 'connection')}${room}.`),
     line(''),
     line('What it waits for', 'heading'),
     ...(waitsFor.length === 0 ? [line('  Nothing.', 'good')] : waitsFor.map((each) => line(`  - ${each}`))),
@@ -223,9 +224,9 @@ function forecastLines(twice: Forecast, desired: number): readonly Line[] {
   const time =
     afterSeconds === undefined ? 'not within an hour' : afterSeconds === 0 ? 'at once' : `within ${duration(afterSeconds * 1000)}`;
   const change =
-    twice.desired === desired ? `stay ${plural(twice.desired, 'gateway')}` : `become ${plural(twice.desired, 'gateway')}, ${time}`;
+    twice.desired === desired ? `stay ${counted(twice.desired, 'gateway')}` : `become ${counted(twice.desired, 'gateway')}, ${time}`;
   return [
-    line(`  ${plural(twice.connections, 'connection')}: it would ${change}.`),
+    line(`  ${counted(twice.connections, 'connection')}: it would ${change}.`),
     line(`  ${twice.why}.`),
     ...(twice.beyondAccepted > 0
       ? [

@@ -38,8 +38,3 @@ export function count(value: number | undefined): string {
 export function percent(share: number | undefined): string {
   return share === undefined ? '-' : `${rate(share * 100)}%`;
 }
-
-/** `1 gateway`, `2 gateways`. */
-export function plural(value: number, noun: string): string {
-  return `${value} ${noun}${value === 1 ? '' : 's'}`;
-}

@@ -1,7 +1,8 @@
+import { counted } from '../../core/counted.ts';
 import type { GatewayPool } from '../../operator/api/gateway-pool.ts';
 import { storedConditions } from '../../operator/decide/conditions.ts';
 import { isPublishing } from '../../operator/decide/observed.ts';
-import { duration, plural } from './figures.ts';
+import { duration } from './figures.ts';
 import { explain, isCalm, type Explanation } from './explanation.ts';
 import type { PoolEvent, PoolFacts } from './observation.ts';
 import { sumsBy } from './samples.ts';
@@ -83,7 +84,7 @@ function scalingWords({ spec }: GatewayPool): string {
   const { type, connections } = spec.scaling;
   if (type !== 'Connections' || connections === undefined) return `${type}, spec.replicas ${spec.replicas}`;
   const { minReplicas, maxReplicas, targetConnectionsPerPod, bufferPercent } = connections;
-  return `${minReplicas} to ${maxReplicas} gateways, ${targetConnectionsPerPod} connections each, ${bufferPercent} % spare`;
+  return `${minReplicas} to ${counted(maxReplicas, 'gateway')}, ${counted(targetConnectionsPerPod, 'connection')} each, ${bufferPercent} % spare`;
 }
 
 /** @param now Unix milliseconds */
@@ -137,7 +138,7 @@ function channelLines(channels: PoolPage['channels']): readonly Line[] {
   if (channels.length === 0) return [line('Policies: none; every channel has the defaults.', 'quiet'), line('')];
   const off = channels.filter(({ isInForce }) => !isInForce);
   return [
-    line(`Policies: ${plural(channels.length, 'BarrageChannel')}, ${channels.length - off.length} in force`),
+    line(`Policies: ${counted(channels.length, 'BarrageChannel')}, ${channels.length - off.length} in force`),
     ...off.slice(0, 20).map(({ name, pattern, why }) => line(`  ${name} (${pattern}): ${why}`, 'bad')),
     line(''),
   ];

@@ -29,3 +29,11 @@ export function publicationLine({ at, offset, count, data }: TailedPublication):
       : `(${data.byteLength} bytes) ${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')}`;
   return `${time}  #${offset}${times}  ${payload}`;
 }
+
+/**
+ * The fate of a publication that the publisher could not confirm.
+ * @param published the answer's own word on it, where it has one
+ */
+export function unconfirmedWords(published: unknown): string {
+  return published === 'no' ? 'not published' : 'unknown whether it was published';
+}

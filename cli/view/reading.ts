@@ -22,6 +22,8 @@ export type ProcessAnswer =
       readonly at: number;
       /** `undefined`: the process has no admin port, or is older. */
       readonly status: AdminStatus | undefined;
+      /** What the process waits for before it serves; empty: it is ready. */
+      readonly waitingFor: readonly string[];
       readonly samples: readonly Sample[];
     }
   /** It was asked in vain, or not at all: `why` says which. */
@@ -80,6 +82,11 @@ export function figuresOf({ answer }: ProcessReading, before?: ProcessReading): 
     deliveredPerSecond: perSecond(counters.delivered),
     droppedPerSecond: perSecond(counters.dropped),
   };
+}
+
+/** Whether processes were asked, and none of them told its figures. */
+export function isSilence(readings: readonly ProcessReading[]): boolean {
+  return readings.length > 0 && readings.every(({ answer }) => answer.kind === 'silent');
 }
 
 /** The sum of the known figures; `undefined` where none is known. */

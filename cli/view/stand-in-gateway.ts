@@ -31,8 +31,8 @@ export function standInGateway({ name, answer }: ProcessReading): ObservedGatewa
       ? {
           at: answer.at,
           uid: name,
-          ready: status?.ready ?? true,
-          waitingFor: status?.waitingFor ?? [],
+          ready: answer.waitingFor.length === 0,
+          waitingFor: answer.waitingFor,
           poolEpoch: 0,
           policiesHash: '',
           connections: status?.connections ?? sumOf(answer.samples, 'barrage_gateway_connections') ?? 0,

@@ -1,3 +1,4 @@
+import { counted } from '../../core/counted.ts';
 import { limits } from '../../core/limits.ts';
 import { isAvailable } from '../../operator/decide/observed.ts';
 import { bytes, count, duration, percent, rate } from './figures.ts';
@@ -70,7 +71,7 @@ export function stateOf({ observed, answer }: ProcessReading): { readonly state:
   if (observed?.obstacle !== undefined) return { state: observed.obstacle.reason, isWell: false };
   if (observed !== undefined && !observed.isRunning) return { state: 'starting', isWell: false };
   if (answer.kind === 'silent') return { state: answer.why, isWell: false };
-  if (told !== undefined && !told.ready) return { state: `waits for ${told.waitingFor.join('; ')}`, isWell: false };
+  if (answer.waitingFor.length > 0) return { state: `waits for ${answer.waitingFor.join('; ')}`, isWell: false };
   if (observed !== undefined && !isAvailable(observed)) return { state: 'not ready', isWell: false };
   return { state: 'serving', isWell: true };
 }
@@ -182,7 +183,12 @@ export function channelNotes(readings: readonly ProcessReading[], shown: number)
   return [
     ...(shown === 0 && silent.length + untold.length < gateways.length ? [line('No channel has a member.', 'quiet')] : []),
     ...(many.length > 0
-      ? [line(`${many.length} of ${gateways.length} gateways have more rooms than the ${limits.topChannelsMax} that each tells.`, 'quiet')]
+      ? [
+          line(
+            `${many.length} of ${counted(gateways.length, 'gateway')} ${many.length === 1 ? 'has' : 'have'} more rooms than the ${limits.topChannelsMax} that each tells.`,
+            'quiet',
+          ),
+        ]
       : []),
     ...silent.map(({ name, answer }) => line(`${name}: ${answer.kind === 'silent' ? answer.why : ''}`, 'bad')),
     ...untold.map(({ name }) =>
@@ -194,9 +200,10 @@ export function channelNotes(readings: readonly ProcessReading[], shown: number)
 /** The sums of all gateways in one line. */
 export function totalLine(rows: readonly GatewayRow[]): Line {
   const total = (read: (row: GatewayRow) => number | undefined): number | undefined => sum(rows.map(read));
+  const connections = total((row) => row.connections);
   const parts = [
-    `${rows.length} gateway${rows.length === 1 ? '' : 's'}`,
-    `${count(total(({ connections }) => connections))} connections`,
+    counted(rows.length, 'gateway'),
+    connections === undefined ? '- connections' : counted(connections, 'connection'),
     `${bytes(total(({ bytesPerSecond }) => bytesPerSecond))}/s sent`,
     `${rate(total(({ deliveredPerSecond }) => deliveredPerSecond))}/s delivered`,
     `${rate(total(({ droppedPerSecond }) => droppedPerSecond))}/s dropped`,

@@ -66,7 +66,12 @@ export class InstalledCommandLine {
   }
 
   /** Starts a program, with the installed file and this Node first on the PATH. */
-  start(program: string, args: readonly string[], variables: Readonly<Record<string, string>> = {}, input = ''): RunningCommand {
+  start(
+    program: string,
+    args: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+    input: string | Uint8Array = '',
+  ): RunningCommand {
     const path = [this.folder, dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter);
     const child = spawn(program, args, { env: { ...neutralEnvironment(), PATH: path, ...variables }, stdio: 'pipe' });
     child.stdin.on('error', () => {}); // it may end without reading
@@ -74,7 +79,12 @@ export class InstalledCommandLine {
     return new RunningCommand(child);
   }
 
-  async run(program: string, args: readonly string[], variables: Readonly<Record<string, string>> = {}, input = ''): Promise<Ended> {
+  async run(
+    program: string,
+    args: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+    input: string | Uint8Array = '',
+  ): Promise<Ended> {
     return this.start(program, args, variables, input).ended();
   }
 }

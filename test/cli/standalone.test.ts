@@ -119,7 +119,7 @@ test('what is published is tailed, counted and found in the log: the same comman
   const fromPipe = await running.run(['logs', 'alice', '-o', 'json'], {}, text);
   for (const line of fromPipe.stdout.trimEnd().split('\n'))
     expect(JSON.parse(line)).toMatchObject({ source: 'standard input', level: 'debug' });
-  expect((await running.run(['logs', 'bob', '--file', log])).stderr).toMatch(/^No line is about bob, in \d+ lines of 1 logs\./);
+  expect((await running.run(['logs', 'bob', '--file', log])).stderr).toMatch(/^No line is about bob, in \d+ lines of 1 log\./);
 }, 120_000);
 
 test('explain reckons with a GatewayPool under the load of the running gateways', async () => {

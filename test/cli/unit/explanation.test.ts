@@ -32,7 +32,7 @@ function facts(pool: GatewayPool, gateways: readonly ObservedGateway[]) {
     node: undefined,
     observed,
     restarts: 0,
-    answer: { kind: 'told', at: begin, status: undefined, samples: [] },
+    answer: { kind: 'told', at: begin, status: undefined, waitingFor: [], samples: [] },
   }));
   return { pool, readings, now: begin };
 }

@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import { missingRight, readApiStatus } from '../../../cli/view/api-refusal.ts';
 import { drainQuestion } from '../../../cli/view/drain-words.ts';
 import { poolPage, poolPageLines } from '../../../cli/view/pool-page.ts';
+import { waitingIn } from '../../../cli/view/port-words.ts';
 import type { ProcessReading } from '../../../cli/view/reading.ts';
 import { readSamples } from '../../../cli/view/samples.ts';
+import { standInGateway } from '../../../cli/view/stand-in-gateway.ts';
 import { channelNotes, channelRows, channelTable, gatewayRows, gatewayTable } from '../../../cli/view/top.ts';
 import type { AdminStatus } from '../../../core/pool/admin-status.ts';
 import { begin, gatewayWith, poolWith } from '../../operator/decide/pool-fixture.ts';
@@ -29,7 +31,8 @@ const status: AdminStatus = {
 };
 
 function reading(name: string, fields: Partial<AdminStatus> = {}, { at = begin, metrics = '' } = {}): ProcessReading {
-  const answer = { kind: 'told', at, status: { ...status, name, ...fields }, samples: readSamples(metrics) } as const;
+  const told = { ...status, name, ...fields };
+  const answer = { kind: 'told', at, status: told, waitingFor: told.waitingFor, samples: readSamples(metrics) } as const;
   return { name, role: 'gateway', pool: 'live/web', node: 'n1', observed: gatewayWith(name), restarts: 0, answer };
 }
 
@@ -60,6 +63,23 @@ test('gateways stand with the fullest first, rates from two readings, and a sile
   ]);
 });
 
+test('a gateway that is not ready says what it waits for, also without an admin port', () => {
+  const unready = waitingIn(503, 'waiting for: a gateway number; the bus: away\n');
+  const reading: ProcessReading = {
+    name: '127.0.0.1:6790',
+    role: 'gateway',
+    pool: undefined,
+    node: undefined,
+    observed: undefined,
+    restarts: 0,
+    answer: { kind: 'told', at: begin, status: undefined, waitingFor: unready, samples: [] },
+  };
+  expect(gatewayRows([reading], [], begin)).toMatchObject([{ state: 'waits for a gateway number; the bus: away', isWell: false }]);
+  expect(standInGateway(reading).polled).toMatchObject({ ready: false, waitingFor: ['a gateway number', 'the bus: away'] });
+  expect(waitingIn(503, '')).toEqual(['an unknown condition']);
+  expect(waitingIn(200, 'ready\n')).toEqual([]);
+});
+
 test('the figures of a channel are added over the gateways; a hostile name is escaped', () => {
   const metrics = `barrage_gateway_top_channel_load_ratio{channel="video:1"} 0.25
 barrage_gateway_top_channel_delivered_per_second{channel="video:1"} 70
@@ -80,7 +100,7 @@ barrage_gateway_top_channel_dropped_per_second{channel="video:3",reason="budget"
     'video:1        37          2    25%            70           -',
   ]);
   expect(texts(channelTable(rows, 9))[2]).toMatch(/^evil:\\x1b\[2J/);
-  expect(texts(channelNotes(readings, 2))).toEqual(['1 of 2 gateways have more rooms than the 20 that each tells.']);
+  expect(texts(channelNotes(readings, 2))).toEqual(['1 of 2 gateways has more rooms than the 20 that each tells.']);
   expect(texts(channelNotes([reading('web-1', { topChannels: [] })], 0))).toEqual(['No channel has a member.']);
 });
 
