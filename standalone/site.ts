@@ -18,7 +18,12 @@ const headers = {
 /** Facts for the pages that they can't know by themselves; served as `/demo.json`. */
 export interface DemoFacts {
   readonly publisherPort: number;
+  readonly publisherHasTls: boolean;
+  readonly publisherHasKeys: boolean;
 }
+
+const noSuchPage =
+  'there is no such page: try / and /emit. Where BARRAGE_ADMIN_PORT is set, /ops, /metrics, /livez and /readyz are on that port.\n';
 
 /** Serves a fixed set of files by path. The answer for an unchanged file is 304. */
 export function serveSite(pages: ReadonlyMap<string, Page>, facts: () => DemoFacts): RequestListener {
@@ -33,7 +38,7 @@ export function serveSite(pages: ReadonlyMap<string, Page>, facts: () => DemoFac
     }
     const page = pages.get(path);
     if (page === undefined) {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('there is no such page: try / and /emit\n');
+      response.writeHead(404, { 'content-type': 'text/plain' }).end(noSuchPage);
     } else if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.writeHead(405, { allow: 'GET, HEAD', 'content-type': 'text/plain' }).end('use GET\n');
     } else {

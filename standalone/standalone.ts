@@ -16,6 +16,7 @@ import { createRedisBus } from '../core/redis/bus.ts';
 import { exportBusMetrics } from '../core/redis/bus-metrics.ts';
 import { systemClock } from '../core/process/system-clock.ts';
 import { startTracing } from '../core/process/tracing.ts';
+import { openTls } from '../core/tls/tls.ts';
 import { askForWebSocket } from '../gateway/connections/plain-requests.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { BusOperations } from '../ops/bus-operations.ts';
@@ -81,8 +82,11 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     for (const closer of closers.toReversed()) await closer();
   };
   try {
+    const tls = await openTls(settings, { registry, logger });
+    closers.push(async () => tls?.certificate.close());
     let publisherPort = settings.publisherPort;
-    const site = isInPool ? undefined : await loadDemo(() => ({ publisherPort }), logger);
+    const publisherHas = { publisherHasTls: tls !== undefined, publisherHasKeys: settings.apiKeys.length > 0 };
+    const site = isInPool ? undefined : await loadDemo(() => ({ publisherPort, ...publisherHas }), logger);
     const pages = new LatePage();
     closers.push(async () => pages.close());
     const gateway = await Gateway.start({
@@ -93,6 +97,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
       registry,
       logger,
       tracer,
+      tls,
       site: (request, response) => {
         if (settings.adminPort === undefined && pages.answer(request, response)) return;
         if (site === undefined) askForWebSocket(response);
@@ -101,7 +106,7 @@ export async function startStandalone(settings: Settings, logger: Logger): Promi
     });
     leaving = gateway;
     policyFile?.onChange(() => gateway.setPolicies(policyFile.policies()));
-    const publishing = { settings, bus, policies, pool, registry, logger, clock: systemClock, tracer };
+    const publishing = { settings, bus, policies, pool, registry, logger, clock: systemClock, tracer, tls };
     // The gateway's drain has already sent backends elsewhere.
     const publisher = await Publisher.start({ ...publishing, admin: gateway.admin, farewellMs: 0 });
     publisherPort = publisher.port;
