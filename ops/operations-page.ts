@@ -94,7 +94,7 @@ export class OperationsPage {
         message: 'clients reach this port, and the operations page is for administrators: set BARRAGE_ADMIN_PORT, and open it there',
       };
     if (isLoopback && !isLoopbackHostHeader(host))
-      return { status: 403, message: 'this process listens on loopback only: open the page at http://localhost' };
+      return { status: 403, message: 'this process listens on loopback only: open the page by the host name localhost' };
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, message: 'use GET: the operations page only reads' };
     return undefined;
   }

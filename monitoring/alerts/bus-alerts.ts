@@ -1,5 +1,5 @@
 import type { AlertGroup } from './alert.ts';
-import { byPool, byProcess, count, gatewayLabels, ofGateway, ofPool, poolLabels, process } from './names.ts';
+import { byPool, byProcess, counted, gatewayLabels, ofGateway, ofPool, poolLabels, process } from './names.ts';
 
 const publications = 'barrage_publisher_publications_total';
 const failures = 'barrage_bus_append_failures_total';
@@ -17,7 +17,7 @@ export const busAlerts: AlertGroup = {
       expression: `count by (${byPool}) (barrage_bus_up == 0)`,
       forDuration: '1m',
       summary: 'Gateways or publishers cannot use the bus: publications are refused.',
-      description: `${count} processes${ofPool} cannot use the bus. Clients stay connected. Publishers refuse publications, and gateways refuse new channels.`,
+      description: `${counted('process', 'es')}${ofPool} cannot use the bus. Clients stay connected. Publishers refuse publications, and gateways refuse new channels.`,
       fires: {
         series: {
           [ofGateway('barrage_bus_up')]: '1x5 0x15',
@@ -43,7 +43,7 @@ export const busAlerts: AlertGroup = {
       expression: `sum by (${byProcess}) (increase(barrage_gateway_bus_gaps_total[10m])) > 0`,
       forDuration: '0m',
       summary: 'Viewers have missed publications, because the bus was interrupted.',
-      description: `On gateway ${process}${ofPool} about ${count} rooms have missed publications within ten minutes. Clients of barrage.v1 were told of the gap.`,
+      description: `Gateway ${process}${ofPool} missed publications of about ${counted('room')} within ten minutes. Clients of barrage.v1 were told of the gap.`,
       fires: {
         series: { [ofGateway('barrage_gateway_bus_gaps_total')]: '0x5 30x10' },
         atMinutes: 12,
@@ -51,7 +51,7 @@ export const busAlerts: AlertGroup = {
           {
             labels: gatewayLabels,
             description:
-              'On gateway web-1 of pool live/web about 30 rooms have missed publications within ten minutes. Clients of barrage.v1 were told of the gap.',
+              'Gateway web-1 of pool live/web missed publications of about 30 rooms within ten minutes. Clients of barrage.v1 were told of the gap.',
           },
         ],
       },
@@ -64,7 +64,7 @@ export const busAlerts: AlertGroup = {
       expression: `barrage_bus_subscriptions{state="waiting"} > 0 and on (${byProcess}) barrage_bus_up == 1`,
       forDuration: '2m',
       summary: 'The bus is up, and yet channels of a process get no publications.',
-      description: `${count} bus channels of ${process}${ofPool} are not subscribed to: Redis refuses them, or no master has their slot. Their viewers get nothing.`,
+      description: `${process}${ofPool} has no subscription to ${counted('bus channel')}: Redis refuses it, or no master has the slot. Viewers there get nothing.`,
       fires: {
         series: { [ofGateway('barrage_bus_subscriptions', { state: 'waiting' })]: '0x5 12x10', [ofGateway('barrage_bus_up')]: '1x15' },
         atMinutes: 10,
@@ -72,7 +72,7 @@ export const busAlerts: AlertGroup = {
           {
             labels: { ...gatewayLabels, state: 'waiting' },
             description:
-              '12 bus channels of web-1 of pool live/web are not subscribed to: Redis refuses them, or no master has their slot. Their viewers get nothing.',
+              'web-1 of pool live/web has no subscription to 12 bus channels: Redis refuses it, or no master has the slot. Viewers there get nothing.',
           },
         ],
       },
@@ -89,7 +89,7 @@ export const busAlerts: AlertGroup = {
       expression: `sum by (${byPool}) (increase(${failures}{reason="late"}[5m])) > 0`,
       forDuration: '0m',
       summary: 'Redis did not answer appends in time: publications may be lost, or there twice.',
-      description: `For about ${count} publications${ofPool} Redis gave no answer within two seconds. Each may have been appended all the same.`,
+      description: `For about ${counted('publication')}${ofPool} Redis gave no answer within two seconds. Each may have been appended all the same.`,
       fires: {
         series: { [ofGateway(failures, { reason: 'late' })]: '0x5 8x10' },
         atMinutes: 7,
@@ -144,7 +144,7 @@ export const busAlerts: AlertGroup = {
       expression: `(min by (${byPool}) (barrage_bus_certificate_expiry_timestamp_seconds) - time()) / ${daySeconds} < 14`,
       forDuration: '1h',
       summary: 'The certificate of a Redis server expires within two weeks.',
-      description: `The certificate that a Redis server showed the processes${ofPool} expires in ${count} days. After that no new connection to it can be made.`,
+      description: `The certificate that a Redis server showed the processes${ofPool} expires in ${counted('day')}. After that no new connection to it can be made.`,
       fires: {
         series: { [ofGateway('barrage_bus_certificate_expiry_timestamp_seconds')]: `${3 * daySeconds}x130` },
         atMinutes: 120,

@@ -28,7 +28,7 @@ The rules are in [charts/barrage/rules/barrage.yaml](../charts/barrage/rules/bar
 const ending = `
 ## What is not watched
 
-- **Certificates** other than those of Redis: TLS towards clients ends before the gateway, so its proxy or Gateway knows the certificate. Signing keys and JWKS keys have no end that could be measured. The operator's token is renewed by Kubernetes.
+- **Certificates** of a proxy or Gateway at which TLS ends before the gateway: only it knows them. Signing keys and JWKS keys have no end that could be measured. The operator's token is renewed by Kubernetes.
 - **A Prometheus that is away**: let your Alertmanager expect a heartbeat (\`Watchdog\`).
 - **The load of nodes and of Redis itself**: the rules of node_exporter and redis_exporter do that.
 

@@ -1,5 +1,5 @@
 import type { AlertGroup } from './alert.ts';
-import { byPool, byProcess, count, gatewayLabels, ofGateway, ofPool, poolLabels, process } from './names.ts';
+import { byPool, byProcess, counted, gatewayLabels, ofGateway, ofPool, poolLabels, process } from './names.ts';
 
 const cut = `sum by (${byPool}) (increase(barrage_gateway_connections_ended_total{how="cut"}[5m]))`;
 const opened = `sum by (${byPool}) (increase(barrage_gateway_connections_opened_total[5m]))`;
@@ -45,7 +45,7 @@ export const gatewayAlerts: AlertGroup = {
       expression: `sum by (${byProcess}) (increase(barrage_gateway_connections_refused_total{reason="full"}[5m])) > 0`,
       forDuration: '2m',
       summary: 'A gateway refuses clients because it is full.',
-      description: `Gateway ${process}${ofPool} has refused ${count} clients within five minutes: it has all the connections that it accepts.`,
+      description: `Gateway ${process}${ofPool} has refused ${counted('client')} within five minutes: it has all the connections that it accepts.`,
       fires: {
         series: { [ofGateway('barrage_gateway_connections_refused_total', { reason: 'full' })]: '0+60x20' },
         atMinutes: 10,
@@ -72,7 +72,7 @@ export const gatewayAlerts: AlertGroup = {
       expression: `${cut} > 0.2 * sum by (${byPool}) (max_over_time(barrage_gateway_connections[10m])) and ${cut} >= 20`,
       forDuration: '0m',
       summary: 'Many connections were cut at once by something in front of the gateways.',
-      description: `${count} connections${ofPool} ended within five minutes without a close frame from either side: a proxy, a load balancer or the network cut them.`,
+      description: `${counted('connection')}${ofPool} ended within five minutes without a close frame from either side: a proxy, a load balancer or the network cut them.`,
       fires: {
         series: {
           [ofGateway('barrage_gateway_connections')]: '1000x6 600x10',
@@ -104,7 +104,7 @@ export const gatewayAlerts: AlertGroup = {
       expression: `(${opened} > 2 * sum by (${byPool}) (max_over_time(barrage_gateway_connections[5m])) and ${opened} > 100) or (${refusedByRate} > sum by (${byPool}) (max_over_time(barrage_gateway_connections[5m])) and ${refusedByRate} > 100)`,
       forDuration: '2m',
       summary: 'Clients connect again and again.',
-      description: `Clients${ofPool} dialled at least ${count} times within five minutes: several times as often as there are connections.`,
+      description: `Clients${ofPool} dialled at least ${counted('time')} within five minutes: several times as often as there are connections.`,
       fires: {
         series: {
           [ofGateway('barrage_gateway_connections')]: '1000x20',
@@ -135,7 +135,7 @@ export const gatewayAlerts: AlertGroup = {
       expression: `sum by (${byProcess}) (changes(process_start_time_seconds[15m])) > 0 and on (${byProcess}) barrage_gateway_connections_max`,
       forDuration: '0m',
       summary: 'A gateway has ended and was started again.',
-      description: `Gateway ${process}${ofPool} was started again ${count} times within a quarter of an hour. Its clients had to connect again.`,
+      description: `Gateway ${process}${ofPool} was started again ${counted('time')} within a quarter of an hour. Its clients had to connect again.`,
       fires: {
         series: { [ofGateway('process_start_time_seconds')]: '100x5 400x10', [ofGateway('barrage_gateway_connections_max')]: '10x15' },
         atMinutes: 8,
@@ -143,7 +143,7 @@ export const gatewayAlerts: AlertGroup = {
           {
             labels: gatewayLabels,
             description:
-              'Gateway web-1 of pool live/web was started again 1 times within a quarter of an hour. Its clients had to connect again.',
+              'Gateway web-1 of pool live/web was started again 1 time within a quarter of an hour. Its clients had to connect again.',
           },
         ],
       },

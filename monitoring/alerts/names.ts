@@ -10,6 +10,11 @@ export const process = '{{ or $labels.pod $labels.instance }}';
 /** Template: the value as a whole number. */
 export const count = '{{ $value | printf "%.0f" }}';
 
+/** Template: the value as a whole number with its noun: `1 room`, `2 rooms`. @param ending of the plural */
+export function counted(noun: string, ending: string = 's'): string {
+  return `${count} ${noun}{{ if ne (printf "%.0f" $value) "1" }}${ending}{{ end }}`;
+}
+
 /** Labels of the gateway `web-1` of the pool `live/web` in examples. */
 export const gatewayLabels = { namespace: 'live', pool: 'web', pod: 'web-1', instance: '10.0.0.1:6780' } as const;
 /** Labels of the pool `live/web` in examples. */

@@ -1,5 +1,5 @@
 import type { AlertGroup } from './alert.ts';
-import { count, ofGateway, seriesOf } from './names.ts';
+import { count, counted, ofGateway, seriesOf } from './names.ts';
 
 const operator = { namespace: 'barrage-system', pod: 'barrage-operator-1', instance: '10.0.0.9:8080' } as const;
 const controllers = 'controller=~"gatewaypool|barragechannel"';
@@ -24,7 +24,7 @@ export const operatorAlerts: AlertGroup = {
         'count(barrage_pool_document_epoch > 0) unless on () max(leader_election_master_status and on (instance) barrage_operator_pushes_waiting) == 1',
       forDuration: '5m',
       summary: 'No operator leads: pools are neither scaled nor repaired.',
-      description: `${count} gateways and publishers are of an operator's pools, and no operator leads. Clients stay connected; nothing is scaled, rolled out or repaired.`,
+      description: `An operator's pools have ${counted('process', 'es')}, and no operator leads. Clients stay connected; nothing is scaled, rolled out or repaired.`,
       fires: {
         series: {
           [ofGateway('barrage_pool_document_epoch')]: '7x15',
@@ -38,7 +38,7 @@ export const operatorAlerts: AlertGroup = {
           {
             labels: {},
             description:
-              "2 gateways and publishers are of an operator's pools, and no operator leads. Clients stay connected; nothing is scaled, rolled out or repaired.",
+              "An operator's pools have 2 processes, and no operator leads. Clients stay connected; nothing is scaled, rolled out or repaired.",
           },
         ],
       },
@@ -58,7 +58,7 @@ export const operatorAlerts: AlertGroup = {
       expression: `${errors} > 10 or ${panics} > 0`,
       forDuration: '5m',
       summary: 'Reconciles of the operator fail again and again.',
-      description: `The controller {{ $labels.controller }} of the operator in {{ $labels.namespace }} has failed about ${count} times within a quarter of an hour.`,
+      description: `The controller {{ $labels.controller }} of the operator in {{ $labels.namespace }} has failed about ${counted('time')} within a quarter of an hour.`,
       fires: {
         series: { [ofOperator('controller_runtime_reconcile_errors_total', { controller: 'gatewaypool' })]: '0+2x30' },
         atMinutes: 25,

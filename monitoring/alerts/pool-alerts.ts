@@ -1,5 +1,5 @@
 import type { AlertGroup } from './alert.ts';
-import { byPool, byProcess, conditionOf, count, gatewayLabels, gatewaysOf, ofGateway, ofPool, poolLabels, process } from './names.ts';
+import { byPool, byProcess, conditionOf, counted, gatewayLabels, gatewaysOf, ofGateway, ofPool, poolLabels, process } from './names.ts';
 
 const condition = 'barrage_operator_pool_condition';
 const gateways = 'barrage_operator_pool_gateways';
@@ -39,7 +39,7 @@ export const poolAlerts: AlertGroup = {
       expression: `max by (${byPool}) (${gateways}{state="desired"}) - max by (${byPool}) (${gateways}{state="ready"}) > 0`,
       forDuration: '15m',
       summary: 'A pool has fewer ready gateways than it should have.',
-      description: `Pool {{ $labels.namespace }}/{{ $labels.pool }} lacks ${count} ready gateways.`,
+      description: `Pool {{ $labels.namespace }}/{{ $labels.pool }} lacks ${counted('ready gateway')}.`,
       fires: {
         series: { [gatewaysOf('desired')]: '5x20', [gatewaysOf('ready')]: '3x20' },
         atMinutes: 18,
@@ -55,7 +55,7 @@ export const poolAlerts: AlertGroup = {
       expression: `(${left(1)} unless on (${byProcess}) ${moved}) or (${left(2)})`,
       forDuration: '7m',
       summary: 'A gateway should leave and does not get on with it.',
-      description: `Gateway ${process}${ofPool} drains, has ${count} connections left, and has moved none for minutes.`,
+      description: `Gateway ${process}${ofPool} drains, has ${counted('connection')} left, and has moved none for minutes.`,
       fires: {
         series: {
           [ofGateway('barrage_gateway_drain_state')]: '1x20',

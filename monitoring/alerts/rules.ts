@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import type { Alert, AlertGroup } from './alert.ts';
 import { busAlerts } from './bus-alerts.ts';
+import { certificateAlerts } from './certificate-alerts.ts';
 import { deliveryAlerts } from './delivery-alerts.ts';
 import { gatewayAlerts } from './gateway-alerts.ts';
 import { operatorAlerts } from './operator-alerts.ts';
@@ -8,7 +9,15 @@ import { poolAlerts } from './pool-alerts.ts';
 import { targetAlerts } from './target-alerts.ts';
 import { scaledDuration, scaledExpression } from './time-scale.ts';
 
-export const alertGroups: readonly AlertGroup[] = [targetAlerts, gatewayAlerts, deliveryAlerts, busAlerts, poolAlerts, operatorAlerts];
+export const alertGroups: readonly AlertGroup[] = [
+  targetAlerts,
+  gatewayAlerts,
+  deliveryAlerts,
+  busAlerts,
+  certificateAlerts,
+  poolAlerts,
+  operatorAlerts,
+];
 export const alerts: readonly Alert[] = alertGroups.flatMap((group) => group.alerts);
 
 /** Folder of the runbooks in the repository. The chart's value `monitoring.rules.runbookUrl` replaces it. */

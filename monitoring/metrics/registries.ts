@@ -7,6 +7,7 @@ import { collectProcessMetrics } from '../../core/process/process-metrics.ts';
 import { exportBusUp } from '../../core/process/read-metrics.ts';
 import { systemClock } from '../../core/process/system-clock.ts';
 import { exportTraceCounts } from '../../core/process/tracing.ts';
+import { exportCertificate, HandshakeMetrics } from '../../core/tls/tls-metrics.ts';
 import { exportBusMetrics } from '../../core/redis/bus-metrics.ts';
 import { GatewayMetrics } from '../../gateway/accounts/metrics.ts';
 import { Aging } from '../../gateway/moving/aging.ts';
@@ -67,6 +68,9 @@ function sharedRegistry(): Registry {
   exportPolicyFileValidity(registry, { valid: () => true });
   exportPoolDocument(registry, new Pool({ publicKeyPem: '', logger }));
   exportStreams(registry, new EventStreams(systemClock));
+  void new HandshakeMetrics(registry);
+  const pair = { cert: '', key: '', subject: '', endsAt: 0 };
+  exportCertificate(registry, { pair, isValid: true, counts: { loaded: 0, refused: 0 } });
   exportBusMetrics(registry, {
     figures: () => {
       throw new Error('this registry is never scraped');

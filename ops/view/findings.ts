@@ -1,6 +1,6 @@
 import { advice, type AdviceName, type Severity } from './advice.ts';
 import { samplesMax, type History } from './history.ts';
-import { countText, durationText, percentText, secondsText } from './numbers.ts';
+import { countedText, countText, durationText, percentText, secondsText } from './numbers.ts';
 import type { SeriesName } from './series.ts';
 import { shownName } from './names.ts';
 import type { GatewayView, OperatorView, PoolView, ProcessView, PublisherView, RoomRow, Snapshot } from './snapshot.ts';
@@ -78,7 +78,7 @@ function ofProcess({ waitingFor }: ProcessView, gateway: GatewayView | undefined
       ? [
           finding(
             'draining',
-            drain === undefined ? 'it is leaving.' : `${countText(drain.movedConnections)} connections were told to move.`,
+            drain === undefined ? 'it is leaving.' : `${countedText(countText(drain.movedConnections), 'connection')} told to move.`,
           ),
         ]
       : []),
@@ -95,10 +95,17 @@ function ofBus({ bus }: Snapshot, history: Recent): readonly Finding[] {
       : []),
     // Each room that opens waits for a moment.
     ...(bus?.isUp === true && waiting > 0 && waiting < Infinity
-      ? [finding('bus-subscriptions', `${countText(waiting)} channels are not confirmed${since(history, 'subscriptionsWaiting')}`)]
+      ? [
+          finding(
+            'bus-subscriptions',
+            `${countedText(countText(waiting), 'channel')} not confirmed${since(history, 'subscriptionsWaiting')}`,
+          ),
+        ]
       : []),
     ...(failures > 0 ? [finding('append-failures', `${countText(failures)} a second${since(history, 'appendFailures')}`)] : []),
-    ...(gaps > 0 ? [finding('bus-gaps', `${countText(Math.max(1, Math.round(gaps * recentSeconds)))} rooms in ${recentSeconds} s.`)] : []),
+    ...(gaps > 0
+      ? [finding('bus-gaps', `${countedText(countText(Math.max(1, Math.round(gaps * recentSeconds))), 'room')} in ${recentSeconds} s.`)]
+      : []),
   ];
 }
 
@@ -150,7 +157,7 @@ function ofGateway(gateway: GatewayView, { figures }: Snapshot, history: Recent)
       ? [
           finding(
             'stretched',
-            `${countText(Math.ceil(recent('stretched')))} rooms; fan-out would take ${percentText(recent('fanOut'))} and may take ${percentText(gateway.fanOutMax)}${most(busiestRooms, (room) => room.share)}${since(history, 'stretched')}`,
+            `${countedText(countText(Math.ceil(recent('stretched'))), 'room')}; fan-out would take ${percentText(recent('fanOut'))} and may take ${percentText(gateway.fanOutMax)}${most(busiestRooms, (room) => room.share)}${since(history, 'stretched')}`,
           ),
         ]
       : []),

@@ -23,6 +23,11 @@ export function shortText(value: number | null | undefined): string {
   return Math.abs(value) < 999.5 ? countText(value) : scaled(value);
 }
 
+/** A number in figures with its noun: `1 room`, `2 rooms`. */
+export function countedText(figures: string, noun: string): string {
+  return `${figures} ${noun}${figures === '1' ? '' : 's'}`;
+}
+
 export function bytesText(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return unknown;
   if (value < 999.5) return `${Math.round(value)} B`;

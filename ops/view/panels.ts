@@ -1,4 +1,4 @@
-import { countText, bytesText, durationText, percentText, secondsText, shortText, unknown } from './numbers.ts';
+import { countedText, countText, bytesText, durationText, percentText, secondsText, shortText, unknown } from './numbers.ts';
 import { shownName } from './names.ts';
 import { marked, numberCell, type Cell, type Fact, type Panel } from './panel.ts';
 import { poolPanels } from './pool-panels.ts';
@@ -47,7 +47,7 @@ function drainPanel({ drain }: GatewayView, { at, figures }: Snapshot): Panel {
     isWide: true,
     progress: {
       share: drain.state === 'drained' ? 1 : 1 - left / whole,
-      words: drain.state === 'drained' ? 'No connection is left' : `${countText(left)} connections are left`,
+      words: drain.state === 'drained' ? 'No connection is left' : `${countedText(countText(left), 'connection')} left`,
     },
     facts: [
       { name: 'State', value: drain.state },
@@ -232,7 +232,7 @@ function publisherPanel({ rejected, apiConnections, requestBytes }: PublisherVie
         ...marked(results.length > 0),
       },
       { name: 'Answered within', value: `${secondsText(figures.publishP50)} (half), ${secondsText(figures.publishP99)} (99 %)` },
-      { name: 'WebSocket API', value: `${countText(apiConnections)} connections` },
+      { name: 'WebSocket API', value: countedText(countText(apiConnections), 'connection') },
       { name: 'Requests under way', value: bytesText(requestBytes) },
     ],
   };

@@ -1,4 +1,4 @@
-import { bytesText, countText, figureText, percentText, secondsText, shortText } from './numbers.ts';
+import { bytesText, countedText, countText, figureText, percentText, secondsText, shortText } from './numbers.ts';
 import { seriesUnits, type Figures, type SeriesName } from './series.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -47,7 +47,7 @@ function gatewayTiles(figures: Figures, connectionsMax: number): readonly Tile[]
       title: 'Connections',
       value: countText(figures.connections),
       unit: `of ${shortText(connectionsMax)}`,
-      note: `${countText(figures.subscriptions)} subscriptions, ${countText(figures.rooms)} rooms`,
+      note: `${countedText(countText(figures.subscriptions), 'subscription')}, ${countedText(countText(figures.rooms), 'room')}`,
       series: ['connections'],
       tone: 'plain',
     },
@@ -151,7 +151,7 @@ function operatorTiles(figures: Figures): readonly Tile[] {
       title: 'Connections',
       value: countText(figures.connections),
       unit: '',
-      note: `${shortText(figures.subscriptions)} subscriptions`,
+      note: countedText(shortText(figures.subscriptions), 'subscription'),
       series: ['connections'],
       tone: 'plain',
     },
@@ -169,7 +169,7 @@ function operatorTiles(figures: Figures): readonly Tile[] {
       title: 'Sent',
       value: bytesText(figures.bytes),
       unit: '/s',
-      note: `${shortText(figures.rooms)} rooms`,
+      note: countedText(shortText(figures.rooms), 'room'),
       series: ['bytes'],
       tone: 'plain',
     },

@@ -7,7 +7,8 @@ import { launchChromium } from '../support/chromium.ts';
 import { TestProcess } from '../support/process.ts';
 import { Prometheus, type FiredAlert, type ScrapeTarget } from '../support/prometheus.ts';
 import { RedisProxy } from '../support/redis-proxy.ts';
-import { freePort, RedisServer } from '../support/redis-server.ts';
+import { freePort } from '../support/free-port.ts';
+import { RedisServer } from '../support/redis-server.ts';
 import { TestClient, V1Client } from '../support/websocket.ts';
 
 /*
@@ -182,7 +183,7 @@ test('an incident of four faults at once is understood from the pages alone', { 
     Number(/\d+/.exec((alert.annotations['description'] ?? '').replace(/^Gateway \S+ of pool \S+ /, ''))?.[0]);
   expect(numberIn(lost)).toBeGreaterThanOrEqual(50);
   expect(numberIn(full)).toBeGreaterThanOrEqual(1);
-  expect(down.annotations['description']).toMatch(/^1 processes/);
+  expect(down.annotations['description']).toMatch(/^1 process of /);
   expect(dropped.annotations['description']).toMatch(/^\d+(?:\.\d+)?% of the publications for clients of pool shows\/live /);
   // What to do?
   expect(whatToDo(full)).toMatch(/maxReplicas|BARRAGE_GATEWAY_CONNECTIONS_MAX/);

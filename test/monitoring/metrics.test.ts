@@ -1,11 +1,17 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { listMetrics, type ListedMetric } from '../../monitoring/metrics/list.ts';
 import { registriesOfProcesses, type ProcessName } from '../../monitoring/metrics/registries.ts';
+import { Certificates } from '../support/certificates.ts';
 import { readExposition } from '../support/exposition.ts';
+import { MountedSecret } from '../support/mounted-secret.ts';
 import { TestProcess } from '../support/process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { policyFile } from '../support/standalone.ts';
@@ -13,13 +19,29 @@ import { V1Client } from '../support/websocket.ts';
 
 const metrics = listMetrics(registriesOfProcesses());
 
-/** Expects that a process exports what is listed for it, nothing else, and that Prometheus finds no fault with it. */
-async function expectListed(process: ProcessName, port: number): Promise<void> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+/** What a process exports only where it ends TLS itself. */
+const onlyWithTls = /^barrage_tls_/;
+
+async function ask(url: string, ca?: string, body?: object): Promise<string> {
+  const headers = { 'content-type': 'application/json' };
+  const options = { agent: false, headers, method: body === undefined ? 'GET' : 'POST' };
+  const asked = ca === undefined ? httpRequest(url, options) : httpsRequest(url, { ...options, ca });
+  asked.end(body === undefined ? undefined : JSON.stringify(body));
+  const [response] = await once(asked, 'response');
+  expect(response.statusCode).toBe(200);
+  return text(response);
+}
+
+/**
+ * Expects that a process exports what is listed for it, nothing else, and that Prometheus finds no fault with it.
+ * @param ca of the certificate where it ends TLS itself
+ */
+async function expectListed(process: ProcessName, port: number, ca?: string): Promise<void> {
+  const exposition = await ask(`${ca === undefined ? 'http' : 'https'}://127.0.0.1:${port}/metrics`, ca);
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: exposition, encoding: 'utf8' });
   expect([process, status, stdout, stderr]).toEqual([process, 0, '', '']);
-  const { types, samples } = readExposition(text);
-  const listed = metrics.filter(({ processes }) => processes.includes(process));
+  const { types, samples } = readExposition(exposition);
+  const listed = metrics.filter(({ processes, name }) => processes.includes(process) && (ca !== undefined || !onlyWithTls.test(name)));
   const byName = new Map<string, ListedMetric>(listed.map((metric) => [metric.name, metric]));
   expect(Object.fromEntries(types)).toEqual(Object.fromEntries(listed.map(({ name, type }) => [name, type])));
   const strange = samples.filter(({ metric, labels }) => {
@@ -29,25 +51,29 @@ async function expectListed(process: ProcessName, port: number): Promise<void> {
   expect(strange).toEqual([]);
 }
 
-test('gateway and publisher export the listed metrics with the listed labels', async () => {
-  const redis = await RedisServer.start();
-  onTestFinished(() => redis.dispose());
-  const shared = { BARRAGE_REDIS_URL: redis.url, BARRAGE_POLICY_FILE: await policyFile('channels: []\n'), BARRAGE_DRAIN_MS: '0' };
-  const gateway = new TestProcess('gateway/main.ts', { ...shared, BARRAGE_GATEWAY_PORT: '0' });
-  const publisher = new TestProcess('publisher/main.ts', { ...shared, BARRAGE_PUBLISHER_PORT: '0' });
-  const [gatewayPort, publisherPort] = await Promise.all([gateway.port(), publisher.port()]);
-  const client = await V1Client.open(gatewayPort);
-  onTestFinished(() => client.socket.terminate());
-  await client.subscribe('video:1');
-  const published = await fetch(`http://127.0.0.1:${publisherPort}/v1/mesh/publish`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ c: 'video:1', d: 'hello' }),
-  });
-  expect(published.status).toBe(200);
-  await expectListed('gateway', gatewayPort);
-  await expectListed('publisher', publisherPort);
-});
+test.each(['without', 'with'])(
+  'gateway and publisher export the listed metrics with the listed labels, %s TLS of their own',
+  async (how) => {
+    const redis = await RedisServer.start();
+    onTestFinished(() => redis.dispose());
+    const certificates = how === 'with' ? await Certificates.make() : undefined;
+    onTestFinished(() => certificates?.dispose());
+    const tls = certificates === undefined ? {} : (await MountedSecret.of(certificates)).settings;
+    const ca = await certificates?.ca();
+    const policies = await policyFile('channels: []\n');
+    const shared = { ...tls, BARRAGE_REDIS_URL: redis.url, BARRAGE_POLICY_FILE: policies, BARRAGE_DRAIN_MS: '0' };
+    const gateway = new TestProcess('gateway/main.ts', { ...shared, BARRAGE_GATEWAY_PORT: '0' });
+    const publisher = new TestProcess('publisher/main.ts', { ...shared, BARRAGE_PUBLISHER_PORT: '0' });
+    const [gatewayPort, publisherPort] = await Promise.all([gateway.port(), publisher.port()]);
+    const client = await V1Client.open(gatewayPort, ca === undefined ? {} : { ca });
+    onTestFinished(() => client.socket.terminate());
+    await client.subscribe('video:1');
+    const url = `${ca === undefined ? 'http' : 'https'}://127.0.0.1:${publisherPort}/v1/mesh/publish`;
+    await ask(url, ca, { c: 'video:1', d: 'hello' });
+    await expectListed('gateway', gatewayPort, ca);
+    await expectListed('publisher', publisherPort, ca);
+  },
+);
 
 test('the operator exports the listed metrics with the listed labels', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'barrage-operator-'));

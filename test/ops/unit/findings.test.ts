@@ -90,7 +90,7 @@ test('a drain is a notice with its progress, and no fault of readiness', () => {
   const draining = { ...snapshot, gateway, process: { ...snapshot.process, waitingFor: ['nothing: this gateway is draining'] } };
   expect(judge(draining, new History())).toMatchObject({
     state: 'notice',
-    findings: [{ name: 'draining', text: 'Draining: 300 connections were told to move.' }],
+    findings: [{ name: 'draining', text: 'Draining: 300 connections told to move.' }],
   });
 });
 

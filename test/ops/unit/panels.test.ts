@@ -82,7 +82,7 @@ test('a drain is first, with its progress', () => {
   const snapshot = calmGateway();
   const gateway = { ...(snapshot.gateway ?? never()), drain: { state: 'draining' as const, movedConnections: 3_000, startedAt: 940_000 } };
   const [first] = panelsOf({ ...snapshot, gateway });
-  expect(first).toMatchObject({ id: 'drain', progress: { share: 0.75, words: '1\u202f000 connections are left' } });
+  expect(first).toMatchObject({ id: 'drain', progress: { share: 0.75, words: '1\u202f000 connections left' } });
   expect(first?.kind === 'facts' && first.facts.map(({ value }) => value)).toEqual(['draining', '3\u202f000', '1 min 0 s']);
 });
 
