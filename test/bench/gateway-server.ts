@@ -6,6 +6,7 @@ import { policiesHash, signDocument } from '../../core/pool/pool-document.ts';
 import { createLogger } from '../../core/process/logging.ts';
 import { Pool } from '../../core/process/pool.ts';
 import { readSettings } from '../../core/process/settings.ts';
+import { openTls } from '../../core/tls/tls.ts';
 import { defaultPolicy, Policies, type ChannelPolicy } from '../../core/policy/policy.ts';
 import type { Publication } from '../../core/publication.ts';
 import { Gateway } from '../../gateway/gateway.ts';
@@ -38,6 +39,8 @@ const read = readSettings({
   // They all connect at once.
   BARRAGE_GATEWAY_ACCEPTS_PER_SECOND: '100000',
   // Rows with a merge of their own are about that merge: an overloaded machine must not stretch it.
+  BARRAGE_TLS_CERT_FILE: process.env['BARRAGE_TLS_CERT_FILE'],
+  BARRAGE_TLS_KEY_FILE: process.env['BARRAGE_TLS_KEY_FILE'],
   ...(isMergeGiven ? { BARRAGE_FAN_OUT_PERCENT: '95' } : {}),
 });
 assert(read.kind === 'settings');
@@ -46,7 +49,8 @@ const registry = new Registry();
 collectDefaultMetrics({ register: registry });
 const logger = createLogger({ part: 'bench', level: read.settings.logLevel });
 const policies = new Policies([{ ...defaultPolicy, channel, merge, slowConsumer }]);
-const gateway = await Gateway.start({ settings: read.settings, bus, policies, registry, logger, ...(await pooled()) });
+const tls = await openTls(read.settings, { registry, logger });
+const gateway = await Gateway.start({ settings: read.settings, bus, policies, registry, logger, tls, ...(await pooled()) });
 
 async function pooled(): Promise<{ readonly pool?: Pool }> {
   if (!isPooled) return {};

@@ -13,6 +13,7 @@ import type { Outcome } from './tables.ts';
 import { measureResume, resumeRows } from './resumes.ts';
 import { measureSmallRooms, smallRoomsRows } from './small-rooms.ts';
 import { measureStalled, stalledRows } from './stalled.ts';
+import { measureTls, tlsRows } from './tls.ts';
 import { measureTraces, tracesRows } from './traces.ts';
 import { drainRows, fanOutRows, memoryRows, throughputRows } from './rows.ts';
 
@@ -27,6 +28,7 @@ const allRows = [
   ...resumeRows,
   ...smallRoomsRows,
   ...tracesRows,
+  ...tlsRows,
 ];
 
 const usage = `npm run bench -- [options]
@@ -131,6 +133,7 @@ async function run(): Promise<void> {
     stalled: await measureRows(stalledRows, rounds, (row) => measureStalled(bench, row)),
     resumes: await measureRows(resumeRows, rounds, (row) => measureResume(bench, row)),
     smallRooms: await measureRows(smallRoomsRows, rounds, (row) => measureSmallRooms(bench, row)),
+    tls: await measureRows(tlsRows, rounds, () => measureTls(bench)),
     traces: await measureRows(tracesRows, 1, () => measureTraces(bench, { turns: rounds * 10, before: options.before })),
   };
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`;

@@ -3,6 +3,7 @@ import type { FanOutResult, MemoryResult } from './measure.ts';
 import { smallRoomsTable, type SmallRoomsResult } from './small-rooms.ts';
 import { stalledTable, type StalledResult } from './stalled.ts';
 import { resumeTable, type ResumeResult } from './resumes.ts';
+import { tlsTable, type TlsResult } from './tls.ts';
 import { tracesTable, type TracesResult } from './traces.ts';
 import { historyTable, type HistoryResult } from './history.ts';
 import { httpTable, type HttpResult } from './publish-http.ts';
@@ -21,12 +22,13 @@ export interface Measurements {
   readonly stalled: ReadonlyMap<string, readonly Outcome<StalledResult>[]>;
   readonly resumes: ReadonlyMap<string, readonly Outcome<ResumeResult>[]>;
   readonly smallRooms: ReadonlyMap<string, readonly Outcome<SmallRoomsResult>[]>;
+  readonly tls: ReadonlyMap<string, readonly Outcome<TlsResult>[]>;
   readonly traces: ReadonlyMap<string, readonly Outcome<TracesResult>[]>;
 }
 
 /**
  * The run as Markdown: one table each for fan-out, memory, throughput, drains, HTTP, history, stalled readers,
- * returning clients, small rooms and traces, then what could not be measured or counted.
+ * returning clients, small rooms, traces and TLS, then what could not be measured or counted.
  */
 export function report(measurements: Measurements): string {
   const parts: string[] = [];
@@ -40,6 +42,7 @@ export function report(measurements: Measurements): string {
   if (measurements.resumes.size > 0) parts.push(resumeTable(measurements.resumes));
   if (measurements.smallRooms.size > 0) parts.push(smallRoomsTable(measurements.smallRooms));
   if (measurements.traces.size > 0) parts.push(tracesTable(measurements.traces));
+  if (measurements.tls.size > 0) parts.push(tlsTable(measurements.tls));
   const remarks = [...unmeasured(measurements), ...surprises(measurements)];
   if (remarks.length > 0) parts.push(remarks.map((remark) => `- ${remark}\n`).join(''));
   return parts.join('\n');

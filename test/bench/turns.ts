@@ -110,6 +110,7 @@ const connections = new OpenConnections({
   clock: systemClock,
   times: { pingIntervalMs, idleTimeoutMs: 600_000 },
   nextId: () => ++lastId,
+  reachOf: () => ({ direct: 'none', isEncrypted: false }),
   listen: (connection) => {
     opened.push(connection);
     return { message: () => {}, ping: () => {} };

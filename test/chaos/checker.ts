@@ -92,8 +92,10 @@ class JournalCheck {
   /** Where each number came. */
   readonly #came = new Map<number, Position>();
   readonly #batches: Batch[] = [];
-  readonly #gaps: Gap[] = [];
+  readonly #gaps: (Gap & { readonly own: Position | undefined })[] = [];
   readonly #takenBack = new Set<number>();
+  /** By order: the furthest offset up to which the viewer was told. */
+  readonly #stoodAt = new Map<string, number>();
   #position: Position | undefined;
   #begunAt: number | undefined;
 
@@ -133,8 +135,8 @@ class JournalCheck {
     const { rules, record, journal } = this.#parts;
     if (!isExplained(gap, rules, { incidents: record.incidents, absences: this.#absences, isPulled: journal.isPulled }))
       this.#say('gap-unexplained', `a gap (${gap.reason}) from ${spelt(gap.from)} to ${spelt(gap.to)} at ${timeOf(gap.at)}`);
-    this.#gaps.push(gap);
-    this.#position = gap.to;
+    this.#gaps.push({ ...gap, own });
+    this.#stand(gap.to);
   }
 
   /** A recall holds from the moment at which it is told: it is told before the batch that it came with. */
@@ -171,7 +173,12 @@ class JournalCheck {
       this.#publication(number, { epoch, offset });
     }
     this.#batches.push(batch);
-    this.#position = { epoch, offset: upto };
+    this.#stand({ epoch, offset: upto });
+  }
+
+  #stand(position: Position): void {
+    this.#position = position;
+    this.#stoodAt.set(position.epoch, Math.max(position.offset, this.#stoodAt.get(position.epoch) ?? 0));
   }
 
   #publication(number: number, position: Position): void {
@@ -201,7 +208,8 @@ class JournalCheck {
       const { number, position } = publication;
       if (position === undefined || this.#came.has(number) || this.#isBeforeBegin(publication)) continue;
       if (this.#batches.some((batch) => this.#isInSpan(batch, publication))) continue;
-      if (this.#gaps.some((gap) => this.#isInGap(gap, position))) continue;
+      // A viewer went on in another order without a word, and was then told of a gap from there.
+      if (this.#gaps.some((gap) => this.#isInGap(gap, position) || this.#isInGap({ ...gap, from: gap.own }, position))) continue;
       if (this.#isGone(publication)) continue;
       this.#say('untold', `${number} was accepted at ${spelt(position)} at ${timeOf(publication.answeredAt)}, and nothing was told of it`);
     }
@@ -238,7 +246,7 @@ class JournalCheck {
     const isLost = record.incidents.some(
       ({ data, from, to }) => data && publication.sentAt <= to && publication.answeredAt >= from - lostBeforeMs,
     );
-    return isLost && this.#position?.epoch !== publication.position!.epoch && places.isGone(publication);
+    return isLost && this.#position?.epoch !== publication.position!.epoch && places.isGone(publication, this.#stoodAt);
   }
 
   #say(kind: Fault['kind'], words: string): void {

@@ -3,8 +3,8 @@ import type { Publication } from './record.ts';
 /** Which publication is where, by the answers of publishers and by what viewers were given. Of one channel. */
 export class Places {
   readonly #numbers = new Map<string, number>();
-  /** The orders in which a number is known to have a place. */
-  readonly #orders = new Map<number, Set<string>>();
+  /** By number: its offset in each order in which it is known to have a place. */
+  readonly #orders = new Map<number, Map<string, number>>();
   readonly #byNumber: ReadonlyMap<number, Publication>;
   /** Accepted publications by their offset: in several orders there may be several. */
   readonly #byOffset = new Map<number, readonly Publication[]>();
@@ -44,16 +44,22 @@ export class Places {
     return this.#byOffset.get(offset) ?? [];
   }
 
-  /** Whether an accepted publication has a place in its own order alone, of which another order knows nothing. */
-  isGone({ number, position }: Publication): boolean {
-    const orders = this.#orders.get(number) ?? new Set();
-    return position !== undefined && orders.size === 1 && orders.has(position.epoch);
+  /**
+   * Whether an accepted publication has a place in its own order alone, of which another order knows nothing. One with
+   * a key may have been published again in an order beside its own: then it is gone if the reader left each of them
+   * below its place.
+   * @param stoodAt how far the reader came in each order
+   */
+  isGone({ number, position, isKeyed }: Publication, stoodAt: ReadonlyMap<string, number>): boolean {
+    const orders = this.#orders.get(number) ?? new Map<string, number>();
+    if (position === undefined || !orders.has(position.epoch)) return false;
+    return orders.size === 1 || (isKeyed && [...orders].every(([epoch, offset]) => (stoodAt.get(epoch) ?? -1) < offset));
   }
 
   #put(epoch: string, offset: number, number: number): void {
     this.#numbers.set(keyOf(epoch, offset), number);
-    const orders = this.#orders.get(number) ?? new Set();
-    this.#orders.set(number, orders.add(epoch));
+    const orders = this.#orders.get(number) ?? new Map<string, number>();
+    this.#orders.set(number, orders.set(epoch, offset));
   }
 }
 

@@ -152,9 +152,14 @@ export class ClusterSite extends ReplicatedSite {
     const { name } = channelPlans[Math.floor(target * channelPlans.length)]!;
     const slot = slotOf(new RedisNames('barrage').record(name));
     // Nodes that have just taken slots from each other may both say for a moment that the slot is the other's.
-    await wait('the slot has an owner', async () => (await this.#cluster.ownerOf(slot)) !== undefined);
-    const owner = await this.#cluster.ownerOf(slot);
-    const others = (await this.mastersNow()).filter((master) => master !== owner);
+    let owner: RedisServer | undefined;
+    await wait('the slot has an owner', async () => (owner = await this.#cluster.ownerOf(slot)) !== undefined);
+    let others: readonly RedisServer[] = [];
+    const findOthers = async (): Promise<boolean> => {
+      others = (await this.mastersNow()).filter((master) => master !== owner);
+      return others.length === this.mastersCount - 1;
+    };
+    await wait('the other masters answer', findOthers);
     const to = others[Math.floor(target * 1000) % others.length]!;
     await this.#cluster.moveSlot(slot, to);
     await wait('the slot has moved', async () => (await this.#cluster.ownerOf(slot)) === to);

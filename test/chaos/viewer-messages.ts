@@ -18,6 +18,7 @@ export interface ViewerWish {
 export interface ViewerState {
   readonly name: string;
   readonly isBack: boolean;
+  /** Its state and its subscriptions', and what failed since it was open last. */
   readonly state: string;
   readonly positions: readonly (readonly [channel: string, position: Position | undefined])[];
 }

@@ -64,7 +64,7 @@ export class Viewer {
     return {
       name: this.#wish.name,
       isBack: this.#client.state === 'open' && this.#subscriptions.every(({ state }) => state === 'subscribed'),
-      state: `${this.#client.state}, ${this.#subscriptions.map(({ channel, state }) => `${channel} ${state}`).join(', ')}`,
+      state: [this.#client.state, ...this.#subscriptions.map(({ channel, state }) => `${channel} ${state}`), ...this.#errors].join(', '),
       positions: this.#subscriptions.map(({ channel, position }) => [channel, position]),
     };
   }

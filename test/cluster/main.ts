@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   }
   if (command === 'up') {
     await buildPrograms([...(parts.includes('pods') ? nodePrograms : controlPlanePrograms), 'kwok', 'helm']);
-    if (parts.includes('pods')) buildImages();
+    if (parts.includes('pods')) await buildImages();
   }
   const { status } = spawnSync('bash', [join(scripts, `${command}.sh`), ...parts], {
     stdio: 'inherit',

@@ -108,6 +108,7 @@ start_node() { # start_node ADDRESS
 	cat >"$RUN/kubelet.yaml" <<-END
 		apiVersion: kubelet.config.k8s.io/v1beta1
 		kind: KubeletConfiguration
+		syncFrequency: 15s # a minute by default: tests wait for a changed Secret
 		containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 		cgroupDriver: cgroupfs
 		failCgroupV1: false

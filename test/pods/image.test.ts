@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { clusterTimeoutMs, sharedNode, type Cluster } from '../support/cluster.ts';
 import { firstSnapshot } from '../support/operations.ts';
+import { TestClient } from '../support/websocket.ts';
 
 let cluster: Cluster;
 let namespace: string;
@@ -56,6 +59,46 @@ test.each(['gateway', 'publisher', 'standalone'])(
     await cluster.kubectl(['-n', namespace, 'delete', 'pod', command, redis, '--timeout=30s']);
   },
 );
+
+test('standalone of the image needs no settings: it serves pages and API to others, with a key that it tells once, and leaves in order', async () => {
+  await run(pod('alone', 'barrage:test', { args: ['standalone'], readinessProbe: { tcpSocket: { port: 6790 }, periodSeconds: 1 } }));
+  await wait('alone', 'condition=Ready');
+  const address = await cluster.kubectl(['-n', namespace, 'get', 'pod', 'alone', '-o', 'jsonpath={.status.podIP}']);
+  const log = (): Promise<string> => cluster.kubectl(['-n', namespace, 'logs', 'alone']);
+  await expect.poll(log).toContain('Ctrl-C ends it.');
+  const told = await log();
+  const [, key = ''] = /API key {4}(\S+)/.exec(told) ?? [];
+  expect(key).toMatch(/^[\w-]{32}$/);
+  expect(told.split('\n').filter((line) => line.includes(key) && line.startsWith('{'))).toEqual([]);
+
+  const page = await (await fetch(`http://${address}:6790/`)).text();
+  const [, script = ''] = /src="([^"]+\.js)"/.exec(page) ?? [];
+  expect((await fetch(new URL(script, `http://${address}:6790/`))).headers.get('content-type')).toMatch(/^text\/javascript/);
+
+  const client = await fetch(`http://${address}:6790/barrage.js`);
+  expect([client.status, await client.text()]).toEqual([200, expect.stringContaining('barrage-extra-')]);
+
+  const publish = (headers: Readonly<Record<string, string>>): Promise<Response> =>
+    fetch(`http://${address}:6789/v1/mesh/publish`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ c: 'video:1', d: 'seen from outside' }),
+    });
+  // As the page does it: from the origin that it came from.
+  const viewer = new TestClient(new WebSocket(`ws://${address}:6790/`, { origin: `http://${address}:6790` }));
+  await once(viewer.socket, 'open');
+  expect(await viewer.ask({ op: 'subscribe', channel: '1@video' })).toBe('{"result":true}');
+  expect((await publish({})).status).toBe(401);
+  expect((await publish({ authorization: `Bearer ${'x'.repeat(32)}` })).status).toBe(401);
+  await expect
+    .poll(async () => ((await (await publish({ authorization: `Bearer ${key}` })).json()) as { readonly r: { readonly s: number } }).r.s)
+    .toBe(1);
+  await expect.poll(() => viewer.texts.join('\n')).toContain('seen from outside');
+
+  await cluster.kubectl(['-n', namespace, 'exec', 'alone', '--', 'node', '-e', "process.kill(1, 'SIGTERM')"]);
+  await wait('alone', 'jsonpath={.status.phase}=Succeeded');
+  expect(await log()).toContain('"event":"drain-ended"');
+});
 
 async function run(object: unknown): Promise<void> {
   await cluster.kubectl(['-n', namespace, 'create', '-f', '-'], JSON.stringify(object));

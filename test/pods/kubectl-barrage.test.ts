@@ -1,10 +1,19 @@
-import { writeFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { dirname, join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { SignJWT } from 'jose';
 import { parse } from 'yaml';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Barrage } from '../../client/barrage.ts';
 import { InstalledCommandLine, type Ended, type RunningCommand } from '../cli/command-line.ts';
 import { findProgram } from '../cluster/programs.ts';
+import { only, rendered } from '../kubernetes/chart/helm.ts';
+import { Certificates } from '../support/certificates.ts';
 import { clusterTimeoutMs } from '../support/cluster.ts';
 import { OperatedPool, poolMain } from './operated-pool.ts';
 
@@ -182,3 +191,114 @@ test('faults name their cause and remedy: pool, gateway, channel, context, key, 
   const completed = await installed.run(kubectl, ['__complete', 'barrage', 'top', ''], { KUBECONFIG: pool.cluster.kubeconfig });
   expect(completed.stdout).toMatch(/^gateways\b[^]*channels\b/m);
 }, 90_000);
+
+/** What is asked by TLS at an address of the cluster, and the certificate that is shown there. */
+async function askSecurely(
+  url: string,
+  { ca, servername, key, body }: { readonly ca: string; readonly servername: string; readonly key?: string; readonly body?: object },
+): Promise<{ readonly status: number | undefined; readonly text: string; readonly fingerprint: string | undefined }> {
+  const headers = { ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), 'content-type': 'application/json' };
+  const asked = request(url, { ca, servername, headers, agent: false, method: body === undefined ? 'GET' : 'POST' });
+  asked.end(body === undefined ? undefined : JSON.stringify(body));
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  const fingerprint = (response.socket as TLSSocket).getPeerX509Certificate()?.fingerprint256;
+  let text = '';
+  for await (const chunk of response) text += String(chunk);
+  return { status: response.statusCode, text, fingerprint };
+}
+
+test('a pool with spec.tls on a real node: wss and https from outside, the plugin, helm test, and an exchanged Secret that drops no client', async () => {
+  const hosts = ['secure', 'secure-publish'].map((service) => `${service}.${pool.namespace}.svc`);
+  const [clientsHost = '', publishHost = ''] = hosts;
+  const subject = hosts.map((host) => `DNS:${host}`).join();
+  const [first, second] = await Promise.all([Certificates.make(subject), Certificates.make(subject)]);
+  onTestFinished(async () => void (await Promise.all([first.dispose(), second.dispose()])));
+  const ca = `${await first.ca()}${await second.ca()}`;
+  const hold = async ({ certificateFile, keyFile }: Certificates): Promise<void> => {
+    const [cert, key] = await Promise.all([certificateFile, keyFile].map((file) => readFile(file, 'utf8')));
+    const stringData = { 'tls.crt': cert, 'tls.key': key, 'ca.crt': ca };
+    await pool.apply(
+      JSON.stringify({ apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata: { name: 'pair' }, stringData }),
+    );
+  };
+  const fingerprintOf = async ({ certificateFile }: Certificates): Promise<string> =>
+    new X509Certificate(await readFile(certificateFile)).fingerprint256;
+  await hold(first);
+  const spec = '  replicas: 1\n  publisher: {minReplicas: 1}\n  tls: {secretName: pair}\n';
+  await pool.apply(poolMain(spec).replace('{name: main}', '{name: secure}'));
+  await pool.untilCondition('gwp/secure', 'Ready');
+
+  const [clients, publish] = await Promise.all(
+    ['secure', 'secure-publish'].map((name) => pool.field(`service/${name}`, '.spec.clusterIP')),
+  );
+  const key = Buffer.from(await pool.field('secret/secure-api-key', '.data.key'), 'base64').toString();
+  const gateway = (): ReturnType<typeof askSecurely> =>
+    askSecurely(`https://${clients}:6790/v1/connect?channel=video:1`, { ca, servername: clientsHost });
+  const publisher = (data: string): ReturnType<typeof askSecurely> =>
+    askSecurely(`https://${publish}:6789/v1/mesh/publish`, { ca, servername: publishHost, key, body: { c: 'video:1', d: data } });
+  // Nodes hear of a Service's pods a little later than the pool says that these are ready.
+  await expect.poll(() => gateway().then(({ status }) => status, String), { timeout: 15_000 }).toBe(200);
+  expect(JSON.parse((await gateway()).text)).toMatchObject({ urls: [expect.stringMatching(/^wss:\/\/.*:6790\/$/)] });
+  await expect.poll(() => publisher('0').then(({ status }) => status, String), { timeout: 15_000 }).toBe(200);
+
+  class NamedSocket extends WebSocket {
+    constructor(url: string | URL, protocols?: string | string[]) {
+      const options: WebSocket.ClientOptions & { readonly servername: string } = { ca, servername: clientsHost };
+      super(url, protocols, options);
+    }
+  }
+  const client = new Barrage(`wss://${clients}:6790/`, { webSocket: NamedSocket, transports: ['websocket'] });
+  onTestFinished(() => client.close());
+  const [received, states]: [unknown[], string[]] = [[], []];
+  const subscription = client.subscribe('video:1');
+  subscription.on('publication', ({ data }) => received.push(data));
+  await expect.poll(() => subscription.state, { timeout: 15_000 }).toBe('subscribed');
+  client.on('state', (state) => states.push(state));
+  expect((await publisher('1')).status).toBe(200);
+  await expect.poll(() => received, { timeout: 15_000 }).toEqual(['1']);
+
+  // The plugin sees spec.tls by itself.
+  const ofPool = ['--pool', 'secure'];
+  const tail = start(['tail', 'video:1', '--limit', '1', ...ofPool, '-n', pool.namespace]);
+  await tail.said(/subscribed to video:1/);
+  expect(await run(['publish', 'video:1', '2', '--wait', ...ofPool])).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('sent to 2 members'),
+    stderr: '',
+  });
+  expect(await tail.ended()).toMatchObject({ status: 0, stdout: expect.stringMatching(/ {2}2\n$/) });
+
+  // What probes, the operator and Prometheus ask is the plain admin port.
+  const ip = await pool.kubectl(['get', 'pods', '-l', 'barrage.dev/pool=secure', '-o', 'jsonpath={.items[*].status.podIP}']);
+  for (const each of ip.split(' '))
+    expect(await (await fetch(`http://${each}:6780/metrics`)).text()).toMatch(/^barrage_tls_certificate_valid 1$/m);
+
+  // `helm test` of a release that names this pool.
+  const trial = only(
+    await rendered({
+      image: { repository: 'barrage', tag: 'test' },
+      test: { pool: { name: 'secure', namespace: pool.namespace }, tlsSecret: { name: 'pair' } },
+    }),
+    'Pod',
+  );
+  await pool.apply(JSON.stringify(trial));
+  await pool.kubectl(['wait', `pod/${trial.metadata.name}`, '--for=jsonpath={.status.phase}=Succeeded', '--timeout=60s']);
+
+  const before = await fingerprintOf(first);
+  expect([(await gateway()).fingerprint, (await publisher('3')).fingerprint]).toEqual([before, before]);
+  await hold(second);
+  const exchangedAt = performance.now();
+  // The Secret is on its way to the pods: they still show a certificate that is not the Secret's own any more.
+  expect(await run(['publish', 'video:1', '4', ...ofPool])).toMatchObject({ status: 0, stderr: '' });
+  const after = await fingerprintOf(second);
+  const shown = async (): Promise<readonly (string | undefined)[]> => [(await gateway()).fingerprint, (await publisher('x')).fingerprint];
+  await expect.poll(shown, { timeout: 150_000, interval: 1_000 }).toEqual([after, after]);
+  process.stdout.write(`both show the new certificate ${Math.round(performance.now() - exchangedAt)} ms after the Secret was exchanged\n`);
+  expect((await publisher('last')).status).toBe(200);
+  await expect.poll(() => received.at(-1), { timeout: 15_000 }).toBe('last');
+  expect(received.slice(0, 4)).toEqual(['1', '2', '3', '4']);
+  // Not a single time was it disconnected, and nothing was replaced.
+  expect(states).toEqual([]);
+  expect(await pool.kubectl(['get', 'pods', '-l', 'barrage.dev/pool=secure', '-o', 'jsonpath={.items[*].status.podIP}'])).toBe(ip);
+  expect(await run(['publish', 'video:1', 'x', ...ofPool])).toMatchObject({ status: 0, stderr: '' });
+}, 300_000);

@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { availableParallelism, loadavg } from 'node:os';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Barrage } from '../../client/barrage.ts';
 import { chart, helmDone } from '../kubernetes/chart/helm.ts';
 import { clusterTimeoutMs, startNode, type OwnCluster } from '../support/cluster.ts';
 import { field, poolMain, startRedis, untilCondition } from './operated-pool.ts';
 import { PodWatch } from './pod-watch.ts';
+import { TypedNotes } from './typed-notes.ts';
 
 // A node of its own: this operator looks after the pools of all namespaces, and other tests have operators of their
 // own.
@@ -40,17 +43,51 @@ function kill(pod: string): void {
 function isOperator(pid: string, pod: string): boolean {
   try {
     const [command, environment] = ['cmdline', 'environ'].map((file) => readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0'));
-    return command?.includes('/app/operator/main.ts') === true && environment?.includes(`BARRAGE_OPERATOR_NAME=${pod}`) === true;
+    return command?.includes('/app/operator.js') === true && environment?.includes(`BARRAGE_OPERATOR_NAME=${pod}`) === true;
   } catch {
     return false; // it ended meanwhile
   }
 }
 
-test('the chart installs two operators, of which one leads; when the leader goes, told to or killed, one carries on', async () => {
+/** What the way from an empty namespace to the first message may take on a machine with nothing else to do, in ms. */
+const quickstartMs = 60_000;
+
+test('the quickstart: the commands of the notes lead from `helm install` to a message at a client', async () => {
   await cluster.kubectl(['create', 'namespace', system]);
   await cluster.kubectl(['label', 'namespace', system, restricted]);
-  const image = ['--set', 'image.repository=barrage,image.tag=test'];
-  await helmDone(['install', 'barrage', chart, '--namespace', system, ...image], cluster.kubeconfig);
+  const values = 'image.repository=barrage,image.tag=test,quickstart.enabled=true,quickstart.redis.image=redis:test';
+  const startedAt = performance.now();
+  const printed = await helmDone(['install', 'barrage', chart, '--namespace', system, '--set', values], cluster.kubeconfig);
+  const notes = await TypedNotes.open(printed, cluster);
+  onTestFinished(() => notes.close());
+  notes.typeUntilForwarded();
+  await notes.said(/Forwarding from [^]*Forwarding from /);
+  const readyMs = Math.round(performance.now() - startedAt);
+
+  const client = new Barrage(`ws://localhost:${notes.viewersPort}/`);
+  onTestFinished(() => client.close());
+  const subscription = client.subscribe('video:1');
+  const seen: unknown[] = [];
+  subscription.on('publication', ({ data }) => seen.push(data));
+  await expect.poll(() => subscription.state, { interval: 20 }).toBe('subscribed');
+  const page = await fetch(notes.page, { signal: AbortSignal.timeout(60_000) });
+  notes.typePublication();
+  await expect.poll(() => seen, { interval: 20 }).toEqual(['Hello from Kubernetes!']);
+  const tookMs = Math.round(performance.now() - startedAt);
+  process.stdout.write(`quickstart: the pool was ready after ${readyMs} ms, the first message came after ${tookMs} ms\n`);
+  const slack = Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+  expect(tookMs).toBeLessThan(quickstartMs * slack);
+  let shown = '';
+  for await (const chunk of (page.body ?? []) as AsyncIterable<Uint8Array>) {
+    shown += Buffer.from(chunk).toString();
+    if (shown.includes('Hello from Kubernetes!')) break;
+  }
+  expect(shown).toContain('Hello from Kubernetes!');
+  expect(await notes.said(/"E":/)).toContain('"E":null');
+  expect(await field(cluster, system, 'gwp/live', '.status.readyReplicas')).toBe('2');
+}, 400_000);
+
+test('the chart installs two operators, of which one leads; when the leader goes, told to or killed, one carries on', async () => {
   await cluster.kubectl(['-n', system, 'rollout', 'status', 'deployment/barrage-operator', '--timeout=120s']);
   expect(await field(cluster, system, 'deployment/barrage-operator', '.status.readyReplicas')).toBe('2');
 

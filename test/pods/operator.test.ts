@@ -49,16 +49,19 @@ test('a ten-line GatewayPool becomes a working endpoint: who subscribes through 
   await expect
     .poll(async () => (await pool.operations('main')).operator?.pool?.channels, { timeout: 20_000 })
     .toMatchObject([{ channel: 'video:1', members: 1, gateways: 1 }]);
-  const { operator } = await pool.operations('main');
-  expect(operator?.pool).toMatchObject({
-    scaling: { desired: 2, reason: 'spec.replicas is 2' },
-    gateways: [
-      { state: 'serving', isUpdated: true, weight: 1 },
-      { state: 'serving', isUpdated: true, weight: 1 },
-    ],
-    publishers: [{ isReady: true }, { isReady: true }],
-  });
+  // A pool is ready with enough gateways; the operations page tells of each one.
+  await expect
+    .poll(async () => (await pool.operations('main')).operator?.pool, { timeout: 20_000 })
+    .toMatchObject({
+      scaling: { desired: 2, reason: 'spec.replicas is 2' },
+      gateways: [
+        { state: 'serving', isUpdated: true, weight: 1 },
+        { state: 'serving', isUpdated: true, weight: 1 },
+      ],
+      publishers: [{ isReady: true }, { isReady: true }],
+    });
   expect(judge(await pool.operations('main'), new History()).findings).toEqual([]);
+  const { operator } = await pool.operations('main');
   expect(operator?.pool?.gateways.reduce((sum, { connections = 0 }) => sum + connections, 0)).toBe(1);
   await pool.untilCondition('bch/videos', 'Accepted');
   await pool.untilCondition('bch/videos', 'InForce');

@@ -98,7 +98,7 @@ function killGateway(pod: string): void {
     }
   };
   const pids = readdirSync('/proc').filter(
-    (name) => /^\d+$/.test(name) && holds(name, 'cmdline', '/app/gateway/main.ts') && holds(name, 'environ', `HOSTNAME=${pod}`),
+    (name) => /^\d+$/.test(name) && holds(name, 'cmdline', '/app/gateway.js') && holds(name, 'environ', `HOSTNAME=${pod}`),
   );
   expect(pids).toHaveLength(1);
   process.kill(Number(pids[0]), 'SIGKILL');

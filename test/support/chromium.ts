@@ -7,13 +7,14 @@ const names = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-c
 
 /**
  * Starts the system's Chromium, without a window. The caller closes it.
+ * @param more arguments besides those that it always needs here
  * @throws with the command that installs it, where there is none
  */
-export async function launchChromium(): Promise<Browser> {
+export async function launchChromium(more: readonly string[] = []): Promise<Browser> {
   const executablePath = await findChromium();
   const isRoot = process.getuid?.() === 0;
   // Chromium's sandbox refuses to run as root; shared memory is small in containers.
-  return chromium.launch({ executablePath, args: ['--disable-dev-shm-usage', ...(isRoot ? ['--no-sandbox'] : [])] });
+  return chromium.launch({ executablePath, args: ['--disable-dev-shm-usage', ...(isRoot ? ['--no-sandbox'] : []), ...more] });
 }
 
 async function findChromium(): Promise<string> {

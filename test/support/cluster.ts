@@ -1,11 +1,12 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImages } from '../cluster/image.ts';
 import { buildPrograms, controlPlanePrograms, findProgram, nodePrograms, scripts } from '../cluster/programs.ts';
+import { freePort } from './free-port.ts';
 
 /** Time for a `beforeAll` that starts a cluster, in milliseconds: the first one on a machine builds Kubernetes. */
 export const clusterTimeoutMs = 1_200_000;
@@ -101,7 +102,7 @@ export async function startNode(options: { readonly simulatedNodes?: boolean; re
     throw new Error('the tests with pods need Linux and root; leave them out with BARRAGE_TEST_WITHOUT=pods');
   const parts = options.simulatedNodes === true ? ['kwok'] : [];
   await buildPrograms([...nodePrograms, ...parts]);
-  buildImages();
+  await buildImages();
   return hold(['pods', ...parts], { NET: options.network ?? '10.250' });
 }
 
@@ -167,14 +168,4 @@ function runProgram(program: string, args: readonly string[], input: string): Pr
     child.stdin?.on('error', () => {}); // it may end without reading
     child.stdin?.end(input);
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

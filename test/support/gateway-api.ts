@@ -3,14 +3,22 @@ import { join } from 'node:path';
 import type { Cluster } from './cluster.ts';
 import { goModuleFolder } from './go-module.ts';
 
-const gatewayApi = 'sigs.k8s.io/gateway-api@v1.4.1';
+/** The release of the tests, and the last one whose routes know no `timeouts`. */
+export type GatewayApiRelease = 'v1.4.1' | 'v1.1.0';
 
 /**
- * The real definition of HTTPRoute: the path of a YAML file in Go's module cache, where it is downloaded once.
+ * The real definition of a kind: the path of a YAML file in Go's module cache, where it is downloaded once.
+ * @param plural `httproutes`, `gateways`
  * @throws Error with Go's own words
  */
+export async function gatewayApiDefinition(plural: 'gateways' | 'httproutes', release: GatewayApiRelease = 'v1.4.1'): Promise<string> {
+  const module = `sigs.k8s.io/gateway-api@${release}`;
+  return join(await goModuleFolder(module), `config/crd/standard/gateway.networking.k8s.io_${plural}.yaml`);
+}
+
+/** @see gatewayApiDefinition */
 export async function httpRouteDefinition(): Promise<string> {
-  return join(await goModuleFolder(gatewayApi), 'config/crd/standard/gateway.networking.k8s.io_httproutes.yaml');
+  return gatewayApiDefinition('httproutes');
 }
 
 interface Route {

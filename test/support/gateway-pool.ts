@@ -99,6 +99,11 @@ export class TestPool {
     return pool;
   }
 
+  /** Of the bus, whose prefix is `test`. */
+  get redisUrl(): string {
+    return this.#redis.url;
+  }
+
   member(name: string): PoolMember {
     const found = this.members.find((member) => member.name === name);
     if (found === undefined) throw new Error(`no member ${name}`);

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { freePort } from './redis-server.ts';
+import { freePort } from './free-port.ts';
 
 /** What Prometheus scrapes: `GET /metrics` of a process. */
 export interface ScrapeTarget {

@@ -21,6 +21,32 @@ export interface PublishAnswer {
   };
 }
 
+/**
+ * Starts the all-in-one process inside the test's own, on ports that are free, without a log and without a drain. For
+ * whoever closes it; `TestStandalone` ends with its test.
+ */
+export async function startForTest(variables: Readonly<Record<string, string>> = {}): Promise<Standalone> {
+  const read = readSettings({
+    BARRAGE_GATEWAY_PORT: '0',
+    BARRAGE_PUBLISHER_PORT: '0',
+    BARRAGE_DRAIN_MS: '0',
+    BARRAGE_LOG_LEVEL: 'silent',
+    ...variables,
+  });
+  if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
+  return startStandalone(read.settings, createLogger({ part: 'test', level: read.settings.logLevel }));
+}
+
+/** Asks a publisher of this machine, as a backend without a key does. */
+export async function askPublisher(port: number, path: string, body: object): Promise<PublishAnswer> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return (await response.json()) as PublishAnswer;
+}
+
 /** The all-in-one process inside the test's own: real ports, real sockets. Ends with the test. */
 export class TestStandalone {
   readonly #running: Standalone;
@@ -31,15 +57,7 @@ export class TestStandalone {
 
   /** @param variables settings besides free ports and no logs */
   static async start(variables: Readonly<Record<string, string>> = {}): Promise<TestStandalone> {
-    const read = readSettings({
-      BARRAGE_GATEWAY_PORT: '0',
-      BARRAGE_PUBLISHER_PORT: '0',
-      BARRAGE_DRAIN_MS: '0',
-      BARRAGE_LOG_LEVEL: 'silent',
-      ...variables,
-    });
-    if (read.kind === 'faults') throw new Error(read.faults.join('\n'));
-    const running = await startStandalone(read.settings, createLogger({ part: 'test', level: read.settings.logLevel }));
+    const running = await startForTest(variables);
     onTestFinished(() => running.close());
     return new TestStandalone(running);
   }
@@ -73,13 +91,8 @@ export class TestStandalone {
     return this.#leaving(await V1Client.open(this.port));
   }
 
-  async post(path: string, body: object): Promise<PublishAnswer> {
-    const response = await fetch(`http://127.0.0.1:${this.publisherPort}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    return (await response.json()) as PublishAnswer;
+  post(path: string, body: object): Promise<PublishAnswer> {
+    return askPublisher(this.publisherPort, path, body);
   }
 
   /** Publishes, and expects that it is taken. @param more other fields of the publish API */

@@ -32,6 +32,8 @@ interface OpenOptions {
   readonly protocol?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly path?: string;
+  /** The authority of the server's certificate, in PEM: the connection is made by TLS. */
+  readonly ca?: string;
 }
 
 /** A real `ws` connection to a gateway that keeps every frame in the order in which it came. */
@@ -109,8 +111,10 @@ export class TestClient {
   }
 }
 
-function dial(port: number, { protocol, headers = {}, path = '/' }: OpenOptions): WebSocket {
-  return new WebSocket(`ws://127.0.0.1:${port}${path}`, protocol === undefined ? [] : [protocol], { headers, perMessageDeflate: false });
+function dial(port: number, { protocol, headers = {}, path = '/', ca }: OpenOptions): WebSocket {
+  const options = { headers, perMessageDeflate: false, ...(ca === undefined ? {} : { ca }) };
+  const scheme = ca === undefined ? 'ws' : 'wss';
+  return new WebSocket(`${scheme}://127.0.0.1:${port}${path}`, protocol === undefined ? [] : [protocol], options);
 }
 
 /** How an upgrade was refused. */

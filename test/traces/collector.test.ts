@@ -4,17 +4,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { OtlpCollector } from '../support/otlp-collector.ts';
 import { TestProcess } from '../support/process.ts';
 import { until } from '../support/websocket.ts';
+import { freePort } from '../support/free-port.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** All in one process, with a collector. */
 async function startAll(endpoint: string, variables: Readonly<Record<string, string>> = {}) {

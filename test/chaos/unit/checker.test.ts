@@ -215,6 +215,20 @@ describe('what is not promised is no fault', () => {
     expect(kinds({ entries, incidents: [ofConnections], absences, rules: { history: true } })).toEqual(['gap-unexplained']);
   });
 
+  test('a gap from an order in which nothing came, and which goes on after the one that did', () => {
+    const third = 'ffffffgggggggg';
+    const from = { epoch: second, offset: 3 };
+    const told = (offset: number): Entry => ({
+      kind: 'gap',
+      at: 6000,
+      from: { ...from, offset },
+      to: { epoch: third, offset: 0 },
+      reason: 'epoch',
+    });
+    expect(kinds({ entries: [batch(0, 3), told(3)], incidents: [ofData] })).toEqual([]);
+    expect(kinds({ entries: [batch(0, 3), told(4)], incidents: [ofData] })).toContain('gap-span');
+  });
+
   test('a gap long after its cause is a fault again', () => {
     const incident = { ...ofBus, to: 1000 };
     const entries = [batch(0, 2), gap(2, 3, { at: 60_000 }), batch(3, 5)];
@@ -293,6 +307,22 @@ describe('what is not promised is no fault', () => {
     const entries = [batch(0, 3), batch(3, 4, [[4, 6]], second)];
     expect(kinds({ entries, publications: replaced, incidents: [ofData] })).toEqual([]);
     expect(kinds({ entries, publications: replaced, incidents: [ofBus] })).toEqual(['untold']);
+  });
+
+  test('what two promotions lost, published again in an order beside its own, is gone for who left both below it', () => {
+    const third = 'ffffffgggggggg';
+    const again = published(5, { isKeyed: true, position: { epoch: second, offset: 4 } });
+    const publications = [...five.slice(0, 3), again, published(6, { position: { epoch: third, offset: 4 } })];
+    const others = [journalOf([batch(0, 3), batch(3, 4, [[4, 5]])])];
+    const told = (offset: number): readonly Entry[] => [
+      batch(0, 3),
+      gap(3, 3, { to: { epoch: second, offset }, reason: 'epoch' }),
+      batch(offset, 4, [[4, 6]], third),
+    ];
+    expect(kinds({ entries: told(3), publications, others, incidents: [ofData] })).toEqual([]);
+    expect(
+      kinds({ entries: told(3), publications: publications.map((each) => ({ ...each, isKeyed: false })), others, incidents: [ofData] }),
+    ).toContain('untold');
   });
 
   test('a viewer that comes in the middle gets what comes after it', () => {

@@ -54,8 +54,9 @@ function account(published: readonly Published[]): CrowdAccount {
     disordered: sum(({ disordered }) => disordered.length),
     untold: sum(({ untold }) => untold.length),
     missed: sum(({ missed }) => missed.length),
+    leftOut: sum(({ leftOut }) => leftOut.length),
     gaps: spectators.reduce((total, { gaps }) => total + gaps.length, 0),
-    examples: spectators.flatMap(({ gaps }) => gaps).slice(0, 5),
+    examples: spectators.flatMap((spectator) => [...spectator.gaps, ...spectator.lacks(byChannel)]).slice(0, 5),
   };
 }
 

@@ -59,6 +59,7 @@ export class Crowd {
       disordered: sum(({ disordered }) => disordered),
       untold: sum(({ untold }) => untold),
       missed: sum(({ missed }) => missed),
+      leftOut: sum(({ leftOut }) => leftOut),
       gaps: sum(({ gaps }) => gaps),
       examples: all.flatMap(({ examples }) => examples),
     };

@@ -30,12 +30,13 @@ export interface CrowdAccount {
   readonly twice: number;
   readonly refused: number;
   readonly disordered: number;
-  /** Accepted, and neither came nor was told as a gap. */
+  /** Accepted, and neither came nor was told as a gap or as left out. */
   readonly untold: number;
-  /** Accepted, and did not come. */
+  /** Accepted, and neither came nor was left out. */
   readonly missed: number;
+  readonly leftOut: number;
   readonly gaps: number;
-  /** Some of the gaps, in words. */
+  /** Some of the gaps and of what is untold, in words. */
   readonly examples: readonly string[];
 }
 

@@ -1,6 +1,13 @@
+import { WebSocket } from 'ws';
+import type { Position } from '../../../core/publication.ts';
 import { Barrage } from '../../../client/barrage.ts';
 import { machineMs } from '../backend.ts';
 import { accountOf, type Account, type Published, type Told } from '../outage/account.ts';
+
+/*
+ * The sockets are of `ws`: they take half of what those of Node take to open, and the crowd shares two cores with the
+ * gateways that it measures.
+ */
 
 /** Where a client goes, and what it watches. */
 export interface ClientPlan {
@@ -30,6 +37,8 @@ export abstract class Spectator {
   }
 
   abstract get isSubscribed(): boolean;
+  /** Its connection, in words. */
+  protected abstract get condition(): string;
   abstract close(): void;
 
   /** Whether no absence is open. */
@@ -44,6 +53,17 @@ export abstract class Spectator {
 
   accounts(published: ByChannel): readonly Account[] {
     return [...this.told].map(([channel, told]) => accountOf(published.get(channel) ?? [], told));
+  }
+
+  /** What it was not told of, in words: a line for each channel. */
+  lacks(published: ByChannel): readonly string[] {
+    return [...this.told].flatMap(([channel, told]) => {
+      const { untold } = accountOf(published.get(channel) ?? [], told);
+      if (untold.length === 0) return [];
+      const absences = this.absences.map(({ lostAt, backAt }) => `${Math.round(lostAt)} to ${Math.round(backAt ?? 0)}`);
+      const heardAt = Math.round(told.at(-1)?.at ?? 0);
+      return [`${channel} lacks ${untold.join()} (${this.condition}; away from ${absences.join()}; heard last at ${heardAt})`];
+    });
   }
 
   /** When it had all that was accepted before it was back from its last absence: by the machine's clock. */
@@ -84,7 +104,7 @@ export class SdkSpectator extends Spectator {
 
   constructor({ addresses, channels }: ClientPlan) {
     super(channels);
-    this.#client = new Barrage(addresses);
+    this.#client = new Barrage(addresses, { webSocket: WebSocket });
     this.#client.on('error', () => {});
     this.#client.on('state', (state) => {
       if (state === 'waiting' && this.#hasArrived && this.isBack) this.absences.push({ lostAt: machineMs(), backAt: undefined });
@@ -93,7 +113,9 @@ export class SdkSpectator extends Spectator {
       const subscription = this.#client.subscribe(channel);
       subscription.on('error', () => {});
       subscription.on('state', () => this.#noteReturn());
-      subscription.on('batch', ({ epoch, publications }) => {
+      subscription.on('batch', ({ epoch, after, upto, leftOut, publications }) => {
+        const [from, to] = [after, upto].map((offset) => ({ epoch, offset })) as [Position, Position];
+        if (leftOut > 0) this.told.get(channel)?.push({ kind: 'left-out', at: machineMs(), from, to });
         for (const { data, offset } of publications) this.came(String(data), { epoch, offset });
       });
       subscription.on('gap', ({ from, to, reason }) => {
@@ -102,6 +124,10 @@ export class SdkSpectator extends Spectator {
       });
       return subscription;
     });
+  }
+
+  protected get condition(): string {
+    return `${this.#client.state} by ${this.#client.transport}, ${this.#subscriptions.map(({ state }) => state).join()}`;
   }
 
   get isSubscribed(): boolean {
@@ -133,11 +159,17 @@ export class PlainSpectator extends Spectator {
         this.#socket.send(JSON.stringify({ op: 'subscribe', channel: channel.split(':').toReversed().join('@') }));
       }
     };
+    // Its frames are text.
     this.#socket.onmessage = ({ data }): void => {
-      if (String(data) === '{"result":true}') this.#replies++;
-      else this.came(String(data), undefined);
+      const text = data as string;
+      if (text === '{"result":true}') this.#replies++;
+      else this.came(text, undefined);
     };
     this.#socket.onclose = (): void => void this.absences.push({ lostAt: machineMs(), backAt: undefined });
+  }
+
+  protected get condition(): string {
+    return `readyState ${this.#socket.readyState}, ${this.#replies} replies`;
   }
 
   get isSubscribed(): boolean {

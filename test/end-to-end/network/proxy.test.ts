@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
-import { Nginx } from '../../support/nginx.ts';
+import { startNginx } from '../../support/nginx.ts';
+import type { ReloadingProxy } from '../../support/reloading-proxy.ts';
 import { TestProcess } from '../../support/process.ts';
 import { policyFile } from '../../support/standalone.ts';
 import { formVariable } from '../../suite.ts';
@@ -15,7 +16,7 @@ const channel = 'kept:1';
 const clean = { twice: 0, refused: 0, disordered: 0, untold: 0, missed: 0, gaps: 0, examples: [] };
 const policies = 'channels:\n  - channel: "kept:*"\n    history: { size: 1000, ttlSeconds: 900 }\n';
 
-let nginx: Nginx | undefined;
+let nginx: ReloadingProxy | undefined;
 afterEach(async () => {
   await nginx?.stop();
   nginx = undefined;
@@ -39,7 +40,7 @@ async function behindProxy(silentMs: number, pingIntervalMs: number): Promise<Be
     BARRAGE_BACKOFF_CAP_MS: '1000',
   });
   const [gateway, publisher] = await started.said(/clients +ws:\/\/localhost:(\d+)\/[^]*publish +http:\/\/localhost:(\d+)\//);
-  nginx = await Nginx.start(
+  nginx = await startNginx(
     ({ port }) => `server {
       listen 127.0.0.1:${port};
       location / {

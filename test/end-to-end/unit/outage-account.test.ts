@@ -12,7 +12,7 @@ function came(number: number, offset = number, epoch = 'aaaaaa1'): Told {
 }
 
 const three = [published(1), published(2), published(3)];
-const whole = { twice: [], refused: [], disordered: [], untold: [], missed: [] };
+const whole = { twice: [], refused: [], disordered: [], leftOut: [], untold: [], missed: [] };
 
 test('what came once and in order is whole', () => {
   expect(accountOf(three, [came(1), came(2), came(3)])).toEqual({ received: 3, ...whole });
@@ -28,6 +28,14 @@ test('what did not come is untold, unless it lies in a gap', () => {
   });
   expect(accountOf(three, [came(1), gap(1, 2), came(3)])).toMatchObject({ untold: [], missed: [2] });
   expect(accountOf(three, [came(1), gap(2, 3), came(3)])).toMatchObject({ untold: [2] });
+});
+
+test('what did not come was left out where its span says so', () => {
+  const at = (offset: number, epoch = 'aaaaaa1') => ({ epoch, offset });
+  const span: Told = { kind: 'left-out', at: 0, from: at(1), to: at(3) };
+  expect(accountOf(three, [came(1), span, came(3)])).toEqual({ received: 2, ...whole, leftOut: [2] });
+  const before: Told = { kind: 'left-out', at: 0, from: at(0), to: at(1) };
+  expect(accountOf(three, [before, came(1), came(3)])).toMatchObject({ leftOut: [], untold: [2], missed: [2] });
 });
 
 test('a gap between two orders has the end of the first and the beginning of the second', () => {
