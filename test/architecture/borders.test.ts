@@ -3,7 +3,20 @@ import { expect, test } from 'vitest';
 import { breaches, circles, pureFiles, pureFolders, reach } from './borders.ts';
 import { readSource, readSources } from './imports.ts';
 
-const parts = ['core', 'gateway', 'publisher', 'client', 'standalone', 'operator', 'monitoring', 'ops', 'cli'];
+const parts = [
+  'backend',
+  'core',
+  'gateway',
+  'publisher',
+  'client',
+  'standalone',
+  'operator',
+  'monitoring',
+  'ops',
+  'cli',
+  'sizing',
+  'release',
+];
 const sources = parts.flatMap((part) => readSources(part));
 
 test('the borders between the folders hold', () => {
@@ -57,6 +70,7 @@ test.each([
   ['ops/page/planted.ts', "import { readFile } from 'node:fs/promises';"],
   ['ops/view/planted.ts', "import { z } from 'zod';"],
   ['ops/view/planted.ts', 'const now = Date.now();'],
+  ['backend/planted.ts', "import { limits } from '../publisher/bounds.ts';"],
   ['gateway/planted.ts', "const port = process.env['PORT'];"],
   ['core/utils.ts', ''],
   ['core/planted.ts', '\n'.repeat(401)],

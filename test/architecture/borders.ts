@@ -12,7 +12,12 @@ export const pureFiles: readonly string[] = [
     'identity/web-address',
   ].map((name) => `gateway/${name}.ts`),
   'client/replay/comment-file.ts',
-  ...['moving/age-plan', 'moving/connect-answer', 'moving/drain-plan', 'moving/public-address'].map((name) => `gateway/${name}.ts`),
+  ...['moving/age-plan', 'moving/connect-answer', 'moving/drain-plan', 'moving/public-address', 'moving/reach'].map(
+    (name) => `gateway/${name}.ts`,
+  ),
+  'gateway/readiness.ts',
+  'gateway/script/script-request.ts',
+  ...['document', 'pool', 'report', 'size', 'unit-costs'].map((name) => `sizing/${name}.ts`),
   ...['documents', 'headers', 'pull-request', 'refusals', 'segments'].map((name) => `gateway/pull/${name}.ts`),
   ...['refusals', 'stream-lines', 'stream-request'].map((name) => `gateway/streams/${name}.ts`),
   ...[
@@ -33,11 +38,13 @@ export const pureFiles: readonly string[] = [
     'backoff',
     'command-queue',
     'cursor',
+    'directions',
     'errors',
     'holdback',
     'liveness',
     'move',
     'position',
+    'publishing',
     'recalls',
     'server-clock',
     'snapshot-gate',
@@ -60,9 +67,13 @@ export const pureFiles: readonly string[] = [
     'bus/append-result',
     'bus/remembered-keys',
     'process/loopback',
+    'tls/certificate-pair',
+    'tls/first-bytes',
+    'tls/handshake-result',
   ].map((name) => `core/${name}.ts`),
   ...['defaulting', 'defaults', 'shape', 'shapes', 'stored-objects'].map((name) => `operator/api/${name}.ts`),
   'operator/reconcile/pod-view.ts',
+  ...['answers', 'errors', 'failures', 'payload', 'turns'].map((name) => `backend/${name}.ts`),
 ];
 
 /** Folders in which every file only decides; `core` itself, without the folders in it, is one. */
@@ -85,6 +96,7 @@ const gatewayFolders = [
   'streams',
   'commands',
   'moving',
+  'script',
   'pull',
   'connections',
   'rooms',
@@ -96,7 +108,7 @@ const gatewayFolders = [
 ].map((name) => `gateway/${name}`);
 /** The folders of the command line. */
 const cliFolders = ['commands', 'places', 'kube', 'view'].map((name) => `cli/${name}`);
-const coreOfProcesses = ['core', 'core/bus', 'core/policy', 'core/pool', 'core/process', 'core/protocol', 'core/redis'];
+const coreOfProcesses = ['core', 'core/bus', 'core/policy', 'core/pool', 'core/process', 'core/protocol', 'core/redis', 'core/tls'];
 const coreOfRules = ['core', 'core/policy', 'core/pool', 'core/protocol'];
 
 /**
@@ -108,22 +120,27 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
   'core/protocol': ['core'],
   'core/policy': ['core'],
   'core/pool': ['core', 'core/policy'],
-  'core/process': ['core', 'core/policy', 'core/pool'],
+  'core/process': ['core', 'core/policy', 'core/pool', 'core/tls'],
+  'core/tls': ['core', 'core/process'],
   'core/bus': ['core'],
   'core/redis': ['core', 'core/bus', 'core/process'],
   gateway: [...coreOfProcesses, ...gatewayFolders, 'ops', 'ops/view'],
   ...Object.fromEntries(
     gatewayFolders.map((folder, index) => [
       folder,
-      [...coreOfRules, ...(isPure(`${folder}/`) ? [] : ['core/bus', 'core/process']), ...gatewayFolders.slice(index + 1)],
+      [...coreOfRules, ...(isPure(`${folder}/`) ? [] : ['core/bus', 'core/process', 'core/tls']), ...gatewayFolders.slice(index + 1)],
     ]),
   ),
+  // In a checkout a gateway makes the client for browsers of its sources.
+  'gateway/script': ['core/process', 'gateway/pull', 'gateway/accounts', 'client/package'],
   publisher: [...coreOfProcesses, 'ops', 'ops/view'],
   client: ['client/transport', 'core', 'core/protocol'],
   'client/transport': ['client', 'core', 'core/protocol'],
   'client/demo': ['client'],
-  'client/replay': ['core', 'core/process'],
+  'client/package': ['client'],
+  'client/replay': ['client', 'client/demo', 'core', 'core/process'],
   'client/trial': ['client', 'client/replay'],
+  backend: ['core'],
   standalone: [...coreOfProcesses, 'gateway', 'gateway/connections', 'publisher', 'client/demo', 'ops'],
   cli: ['core', ...cliFolders],
   'cli/commands': ['client', 'core', 'core/pool', 'core/process', 'cli', ...cliFolders.slice(1), 'operator/api', 'operator/desired'],
@@ -143,11 +160,16 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
   'operator/kube': ['core', 'core/process', 'operator/runtime'],
   'operator/runtime': ['core'],
   'operator/api': ['core'],
+  // They build what the others are, and run none of it.
+  release: ['cli', 'release/image'],
+  'release/image': ['client/demo', 'client/package'],
   monitoring: [],
+  sizing: [],
   'monitoring/alerts': [],
   'monitoring/metrics': [
     'core/process',
     'core/redis',
+    'core/tls',
     'gateway/accounts',
     'gateway/moving',
     'publisher',
@@ -163,7 +185,11 @@ export const reach: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Single files that a folder may reach, though not the folder that they are in. */
-const openFiles: Readonly<Record<string, readonly string[]>> = { 'operator/reconcile/pod-view.ts': ['cli/places'] };
+const openFiles: Readonly<Record<string, readonly string[]>> = {
+  'operator/reconcile/pod-view.ts': ['cli/places'],
+  // The version.
+  'package.json': ['cli'],
+};
 
 /** A browser loads the client: of core it may have what is free of Node, at run time. */
 const browserSafe = new Set(['core/backoff.ts', 'core/protocol/barrage-v1.ts', 'core/close-codes.ts', 'core/token-bucket.ts']);
@@ -190,6 +216,8 @@ const purePackages = new Set([
   'node:assert/strict',
   'node:buffer',
   'node:crypto',
+  // Of it `createSecureContext`, which computes.
+  'node:tls',
   'node:util',
   'cluster-key-slot',
   'lru-cache',

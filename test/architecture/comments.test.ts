@@ -2,7 +2,22 @@ import { expect, test } from 'vitest';
 import { readSource, readSources, type SourceFile } from './imports.ts';
 
 /** All folders with code. */
-const folders = ['cli', 'client', 'core', 'gateway', 'monitoring', 'operator', 'ops', 'publisher', 'standalone', 'test'];
+const folders = [
+  'backend',
+  'cli',
+  'client',
+  'core',
+  'examples',
+  'gateway',
+  'monitoring',
+  'operator',
+  'ops',
+  'publisher',
+  'sizing',
+  'release',
+  'standalone',
+  'test',
+];
 const columnsMax = 120;
 
 /** Lines of nothing but a comment that are wider than a reader's window, by place; one long word can't be wrapped. */

@@ -1,17 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { shownRows } from './shown-rows.ts';
 
 const document = readFileSync('docs/guarantees.md', 'utf8');
-/** The rows of all tables but their heads, by cell. */
-const rows = document
-  .split('\n')
-  .filter((line) => line.startsWith('| ') && !line.includes('shown by'))
-  .map((line) =>
-    line
-      .slice(1, -1)
-      .split('|')
-      .map((cell) => cell.trim()),
-  );
+const rows = shownRows(document);
 
 function testsIn(text: string): readonly string[] {
   return [...text.matchAll(/`(test\/[^`]+)`/g)].map(([, path]) => path ?? '');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { leftOutParts } from '../suite.ts';
+import { leftOutOf, leftOutParts, longForms } from '../suite.ts';
 import { readSources } from './imports.ts';
 
 const tests = readSources('test').filter(({ path }) => path.endsWith('.test.ts'));
@@ -28,4 +28,17 @@ test('who leaves the API server out leaves the pods out too; nothing is left out
   expect(leftOutParts('kubernetes').map(({ folder }) => folder)).toEqual(['test/kubernetes', 'test/pods', 'test/end-to-end/network']);
   expect(leftOutParts('')).toEqual([]);
   expect(() => leftOutParts('redis')).toThrow('use pods or kubernetes');
+});
+
+test('a long form waits for Kubernetes only where its file does', () => {
+  const leftOut = ([name, path]: readonly [string, string]): readonly unknown[] => [name, leftOutOf(path).map(({ folder }) => folder)];
+  expect(Object.fromEntries([...longForms].map(leftOut) as [string, unknown][])).toEqual({
+    size: [],
+    idle: [],
+    outage: ['test/kubernetes', 'test/pods', 'test/end-to-end/network'],
+    killed: ['test/kubernetes', 'test/pods', 'test/end-to-end/network'],
+    'last-mile': ['test/kubernetes', 'test/pods', 'test/end-to-end/network'],
+    paused: ['test/kubernetes', 'test/pods', 'test/end-to-end/network'],
+    network: ['test/kubernetes', 'test/pods'],
+  });
 });

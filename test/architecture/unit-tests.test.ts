@@ -3,7 +3,7 @@ import { unitFolders } from '../suite.ts';
 import { readSource, readSources } from './imports.ts';
 import { unitFaults } from './unit-tests.ts';
 
-const sources = ['test', 'core', 'gateway', 'publisher', 'client', 'standalone', 'operator', 'ops'].flatMap((folder) =>
+const sources = ['test', 'backend', 'core', 'gateway', 'publisher', 'client', 'standalone', 'operator', 'ops', 'sizing'].flatMap((folder) =>
   readSources(folder),
 );
 
