@@ -1,8 +1,27 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** What takes minutes, the longest first: begun last, it would be waited for by an idle worker. */
-const long = ['operator/killed', 'operator/faults', 'operator/size', 'pods/outage', 'pods/', 'operator/idle'];
+/** What takes a minute or more, the longest first: begun last, it would be waited for by idle workers. */
+const long = [
+  'operator/faults',
+  'operator/size',
+  'operator/killed',
+  'pods/bus-change',
+  'operator/rollout',
+  'pods/redis-tls',
+  'operator/leaving',
+  'pods/outage',
+  'test/pods/',
+  'operator/exposure',
+  'operator/idle',
+  'operator/load',
+  'test/chaos/chaos',
+  'test/bus/bus-change',
+  'end-to-end/network',
+  'end-to-end/outage',
+  'test/kubernetes/',
+  'monitoring/alerts',
+];
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -14,8 +33,8 @@ class LongFirst extends BaseSequencer {
   }
 }
 
-// Two cores: files one after the other in each of two workers. Real servers and a browser make some tests slow, never
-// flaky.
+// Files one after the other in each of three workers. Two cores: tests wait for pods, timers and browsers more than half
+// of their time. Real servers and a browser make some tests slow, never flaky.
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -24,7 +43,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // What has a bound is tested by a figure of its own; a poll only waits.
     expect: { poll: { timeout: 15_000 } },
-    maxWorkers: 2,
+    maxWorkers: 3,
     reporters: ['default'],
     sequence: { sequencer: LongFirst },
   },

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { installRequirements } from './requirements.ts';
-import { formVariable, leftOutParts, longForms, unitFolders, withoutVariable } from './suite.ts';
+import { formVariable, leftOutOf, leftOutParts, longForms, unitFolders, withoutVariable } from './suite.ts';
 
 /**
  * Runs the suite: `check` (types, lint, format, unused code), `unit` (check and what needs no server), or `all`; or
@@ -56,7 +56,8 @@ async function main(): Promise<void> {
     throw new Error(`usage: node test/run.ts ${[...scopes, ...longForms.keys()].join(' | ')}`);
   const outcomes: Outcome[] = [];
   const leftOut = scope === 'all' ? leftOutParts(process.env[withoutVariable] ?? '') : [];
-  if (scope === 'all' || longForm !== undefined) await installRequirements(leftOut);
+  if (scope === 'all') await installRequirements(leftOut);
+  if (longForm !== undefined) await installRequirements(leftOutOf(longForm));
   if (longForm === undefined) for (const [name, command] of checks) outcomes.push(runCheck(name, command));
   else process.env[formVariable] = 'long';
   if (scope !== 'check')

@@ -6,6 +6,7 @@
  */
 export const unitFolders: readonly string[] = [
   'test/architecture',
+  'test/backend/unit',
   'test/bench/unit',
   'test/bus/unit',
   'test/chaos/unit',
@@ -14,15 +15,18 @@ export const unitFolders: readonly string[] = [
   'test/core',
   'test/demo/unit',
   'test/end-to-end/unit',
-  ...['accounts', 'commands', 'connections', 'identity', 'merging', 'moving', 'pull', 'recovery', 'rooms', 'streams'].map(
+  ...['accounts', 'commands', 'connections', 'identity', 'merging', 'moving', 'pull', 'recovery', 'rooms', 'script', 'streams'].map(
     (room) => `test/gateway/${room}`,
   ),
   'test/monitoring/unit',
   'test/operator',
   'test/ops/unit',
   'test/publisher/unit',
+  'test/release/unit',
   'test/replay/unit',
   'test/simulation',
+  'test/sizing/unit',
+  'test/standalone',
 ];
 
 /** Files and folders that have a long form, by the npm script that runs it. `npm test` runs their short form. */
@@ -33,6 +37,7 @@ export const longForms: ReadonlyMap<string, string> = new Map([
   ['killed', 'test/end-to-end/killed.test.ts'],
   ['paused', 'test/end-to-end/paused.test.ts'],
   ['network', 'test/end-to-end/network'],
+  ['last-mile', 'test/end-to-end/last-mile'],
 ]);
 
 /** The variable that `long` asks the long form of a file by. */
@@ -71,4 +76,10 @@ export function leftOutParts(wish: string): readonly LeftOut[] {
     default:
       throw new Error(`${withoutVariable}=${wish} names no part that can be left out: use pods or kubernetes`);
   }
+}
+
+/** What a file or folder that runs alone does not need: killing a gateway must not wait until Kubernetes is built. */
+export function leftOutOf(path: string): readonly LeftOut[] {
+  const needed = path.startsWith(`${kubernetesFolder}/`) ? [kubernetesFolder, podsFolder, networkFolder] : [path];
+  return leftOutParts('kubernetes').filter(({ folder }) => !needed.includes(folder));
 }
