@@ -19,15 +19,15 @@ operator/desired/.
 */}}
 {{- define "barrage.selector" -}}
 app.kubernetes.io/name: barrage-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
 {{- define "barrage.labels" -}}
 {{ include "barrage.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
 {{- define "barrage.serviceAccount" -}}
@@ -48,8 +48,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "barrage.subject" -}}
 - kind: ServiceAccount
-  name: {{ include "barrage.serviceAccount" . }}
-  namespace: {{ .Release.Namespace }}
+  name: {{ include "barrage.serviceAccount" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
 {{- end -}}
 
 {{/* Where `helm test` and the quickstart work: a namespace that the operator watches. */}}

@@ -6,14 +6,14 @@
 {{/* Labels that stay the same over a release's life. */}}
 {{- define "barrage.quickstart.lasting" -}}
 app.kubernetes.io/name: barrage-quickstart
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 barrage.dev/purpose: not-for-production
 {{- end -}}
 
 {{- define "barrage.quickstart.labels" -}}
 {{ include "barrage.quickstart.lasting" . }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
 {{/* Not empty: the release brings a development Redis. */}}

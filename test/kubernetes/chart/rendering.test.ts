@@ -139,6 +139,47 @@ test('odd values are all heeded', async () => {
   ]);
 });
 
+/** Each path of the objects with the type of what is there, sorted. */
+function typesOf(objects: readonly Manifest[]): readonly string[] {
+  const types = (value: unknown, path: string): readonly string[] =>
+    typeof value === 'object' && value !== null
+      ? Object.entries(value).flatMap(([key, each]) => types(each, `${path}.${key}`))
+      : [`${path}: ${value === null ? 'null' : typeof value}`];
+  return objects.flatMap((object) => types(object, object.kind)).toSorted();
+}
+
+test('a name that YAML would read as a number, a boolean or nothing stays a name', async () => {
+  const named = (release: string, namespace: string, [pool, secret, key, account]: readonly [string, string, string, string]) => {
+    const place = { enabled: true, namespace };
+    const values = {
+      crds: { enabled: false },
+      watchNamespaces: [namespace],
+      priorityClassName: secret,
+      serviceAccount: { name: account },
+      topologySpreadConstraints: [],
+      networkPolicy: { enabled: true },
+      quickstart: { enabled: true, pool: { name: pool, spec: { tls: { secretName: secret } } } },
+      test: { pool: { name: pool }, channel: `${key}: # ${key}`, apiKeySecret: { name: secret, key }, tokenSecret: { name: secret, key } },
+      monitoring: { serviceMonitor: place, podMonitor: place, rules: place, dashboards: place },
+    };
+    return helmDone(['template', release, chart, '--namespace', namespace, ...valueFlags(values)]);
+  };
+  const words = typesOf(manifests(await named('home', 'shows', ['live', 'secret', 'key', 'account'])));
+  expect(typesOf(manifests(await named('20240101', '1e3', ['true', '0.5', '7', 'null'])))).toEqual(words);
+});
+
+test('each value of a template is quoted: what a checksum or a password is made of may be digits alone', () => {
+  const folder = `${chart}/templates`;
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(yaml|tpl)$/.test(file));
+  const bare = files.flatMap((file) =>
+    readFileSync(join(folder, file), 'utf8')
+      .split('\n')
+      .filter((line) => /(: |^\s*- )\{\{ [^{}]+ \}\}($|,| \})/.test(line) && !/\| quote \}\}|replicas: /.test(line))
+      .map((line) => `${file}: ${line.trim()}`),
+  );
+  expect(bare).toEqual([]);
+});
+
 test('helm test tries the pool of the notes, or the one that the values name', async () => {
   const trialOf = (objects: readonly Manifest[]): PodSpec['containers'][0] =>
     (only(objects, 'Pod').spec as unknown as PodSpec).containers[0];
