@@ -1,5 +1,4 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { AdminStatus } from '../core/pool/admin-status.ts';
 import type { Bus, GatewayServer } from '../core/bus/bus.ts';
@@ -7,6 +6,7 @@ import { limits } from '../core/limits.ts';
 import type { AdminSources } from '../core/process/admin.ts';
 import type { AdminApiParts } from '../core/process/admin-api.ts';
 import { createHttpServer } from '../core/process/http-server.ts';
+import { plainText } from '../core/process/unreadable-requests.ts';
 import { listen } from '../core/process/lifecycle.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
@@ -200,12 +200,14 @@ export class Gateway {
         open: (encoding, wire, handshake) => this.#connections.open(encoding, wire, handshake),
       }),
       ...clientsPort({ settings, tls: options.tls, clients }),
+      unreadable: {
+        form: plainText,
+        onUnreadable: (error, socket) => this.#door.unreadable(error, socket),
+        isTaken: (socket) => this.#streams.holds(socket),
+      },
       onCrowded: (socket) => this.#door.crowdedOut(socket),
     });
-    this.#server = server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      if (this.#streams.holds(socket as Socket)) socket.destroy();
-      else this.#door.unreadable(error, socket as Socket);
-    });
+    this.#server = server;
     this.#poolChanged();
   }
 

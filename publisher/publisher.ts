@@ -11,7 +11,7 @@ import type { AdminApiParts } from '../core/process/admin-api.ts';
 import { BytesInFlight } from '../core/process/bounded-read.ts';
 import { createHttpServer } from '../core/process/http-server.ts';
 import { listen } from '../core/process/lifecycle.ts';
-import { plainHttpRefusal } from '../core/tls/handshakes.ts';
+import { plainHttpRefusal, type PlainAnswer } from '../core/tls/handshakes.ts';
 import type { Tls } from '../core/tls/tls.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';
@@ -112,12 +112,13 @@ export class Publisher {
       requestMs: options.requestMs ?? serverTimes.requestMs,
       socketsMax: options.socketsMax ?? publisherBounds.socketsMax,
       onCrowded: () => metrics.crowded(),
+      unreadable: { form: inForm, onUnreadable: (error, socket) => log.unreadable(socket.remoteAddress, error.code ?? error.name) },
       tls: options.tls && {
         tls: options.tls,
         port: 'publish',
         handshakesPerSecond: publisherBounds.handshakesPerSecondMax,
-        plainAnswer: plainAnswer(),
-        onFailed: (address, reason) => log.unreadable(address, reason),
+        plainAnswer: inForm(plainHttpRefusal),
+        onFailed: (address, reason) => log.handshakeFailed(address, reason),
       },
     });
     this.#server = server;
@@ -222,8 +223,8 @@ export class Publisher {
   }
 }
 
-/** The answer to plain HTTP on a port of TLS, in the form of the publish API's refusals. */
-function plainAnswer(): { readonly contentType: string; readonly body: string } {
-  const body = `${JSON.stringify(answerBody(refuse('badArguments', plainHttpRefusal)))}\n`;
+/** An answer to what is no request, in the form of the publish API's refusals. */
+function inForm(words: string): PlainAnswer {
+  const body = `${JSON.stringify(answerBody(refuse('badArguments', words)))}\n`;
   return { contentType: 'application/json; charset=utf-8', body };
 }

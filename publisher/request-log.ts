@@ -55,8 +55,13 @@ export class RequestLog {
     this.#lines.write('key-refused', { address: this.#addresses.of(request), key: keyNameOf(request.headers), reason });
   }
 
-  /** A socket that came to nothing before its first request. */
+  /** Input that is no request, or did not come in time. */
   unreadable(address: string | undefined, reason: string): void {
+    if (this.#isOn) this.#lines.write('request-unreadable', { address: address ?? 'unknown', reason });
+  }
+
+  /** A socket on a port of TLS that came to nothing. */
+  handshakeFailed(address: string | undefined, reason: string): void {
     if (this.#isOn) this.#lines.write('handshake-failed', { address: address ?? 'unknown', reason });
   }
 

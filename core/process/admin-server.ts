@@ -3,6 +3,7 @@ import { answerAdmin, type AdminSources } from './admin.ts';
 import { AdminApi, type AdminApiParts } from './admin-api.ts';
 import { createHttpServer } from './http-server.ts';
 import { listen } from './lifecycle.ts';
+import { plainText } from './unreadable-requests.ts';
 
 /** Most sockets that stay open on an admin port: of probes, of the operator, and of readers of metrics. */
 const socketsMax = 256;
@@ -37,6 +38,7 @@ export async function startAdminServer(
       const here = pages === undefined ? '/livez, /readyz and /metrics' : '/livez, /readyz, /metrics and /ops';
       response.writeHead(404, { 'content-type': 'text/plain' }).end(`here are ${here}\n`);
     },
+    unreadable: { form: plainText },
     keepAliveMs: address.keepAliveMs,
     headersMs,
     requestMs,

@@ -7,6 +7,7 @@ import { contextOptions } from '../tls/certificate-pair.ts';
 import { Handshakes, type TlsPort } from '../tls/handshakes.ts';
 import { SocketBound } from './socket-bound.ts';
 import { systemClock } from './system-clock.ts';
+import { answerUnreadable, type UnreadableAnswers } from './unreadable-requests.ts';
 
 /** Interval between looks for requests that are too slow, in milliseconds. */
 const connectionsCheckMs = 1_000;
@@ -20,6 +21,8 @@ export interface HttpServerOptions {
   readonly request: RequestListener;
   /** Takes WebSocket handshakes. Absent: every offer to upgrade is ignored. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** How input that is no request is answered. */
+  readonly unreadable: UnreadableAnswers;
   /** Longest idle time of a connection between two requests, in milliseconds. */
   readonly keepAliveMs: number;
   /** Longest wait for the head of a request, in milliseconds. */
@@ -66,6 +69,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   // A socket of TLS counts from the end of its handshake; before that it is one of the handshakes.
   const opened = tls === undefined ? 'connection' : 'secureConnection';
   const sockets = new SocketBound({ server, opened, socketsMax: options.socketsMax, onCrowded: options.onCrowded });
+  answerUnreadable(server, options.unreadable);
   if (upgrade !== undefined)
     server.on('upgrade', (request, socket, head) => {
       sockets.upgraded(request.socket);

@@ -15,6 +15,12 @@ const burstShare = 0.02;
 /** Time for a peer that spoke plain HTTP to read its answer, in milliseconds. */
 const farewellMs = 2_000;
 
+/** A body in a port's own form. */
+export interface PlainAnswer {
+  readonly contentType: string;
+  readonly body: string;
+}
+
 /** A port's own way to speak TLS. */
 export interface TlsPort {
   readonly tls: Tls;
@@ -24,7 +30,7 @@ export interface TlsPort {
   /** Most sockets whose handshake is not done; absent: `limits.tlsHandshakesMax`. */
   readonly openMax?: number;
   /** Body of the answer to plain HTTP, in the port's own form. */
-  readonly plainAnswer: { readonly contentType: string; readonly body: string };
+  readonly plainAnswer: PlainAnswer;
   /** Called for each socket that came to nothing. */
   readonly onFailed?: (address: string | undefined, reason: string) => void;
 }

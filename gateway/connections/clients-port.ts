@@ -1,5 +1,6 @@
 import { limits } from '../../core/limits.ts';
 import type { HttpServerOptions } from '../../core/process/http-server.ts';
+import { plainText } from '../../core/process/unreadable-requests.ts';
 import type { Settings } from '../../core/process/settings.ts';
 import { plainHttpRefusal } from '../../core/tls/handshakes.ts';
 import type { Tls } from '../../core/tls/tls.ts';
@@ -17,7 +18,7 @@ export function clientsPort({
   readonly settings: Pick<Settings, 'httpKeepAliveMs' | 'connectionsMax' | 'acceptsPerSecond'>;
   readonly tls: Tls | undefined;
   readonly clients: Pick<ClientLog, 'unreadable'>;
-}): Omit<HttpServerOptions, 'request' | 'upgrade' | 'onCrowded'> {
+}): Omit<HttpServerOptions, 'request' | 'upgrade' | 'unreadable' | 'onCrowded'> {
   return {
     keepAliveMs: httpKeepAliveMs,
     headersMs: limits.handshakeTimeoutMs,
@@ -28,7 +29,7 @@ export function clientsPort({
       tls,
       port: 'clients',
       handshakesPerSecond: acceptsPerSecond,
-      plainAnswer: { contentType: 'text/plain', body: `${plainHttpRefusal}\n` },
+      plainAnswer: plainText(plainHttpRefusal),
       onFailed: (address, reason) => clients.unreadable(address, reason),
     },
   };

@@ -9,7 +9,6 @@ import type { GatewayMetrics } from '../accounts/metrics.ts';
 import type { Admission, PageRules } from './admission.ts';
 import type { Reception } from './reception.ts';
 import { RefusedPages } from './refused-pages.ts';
-import { refuseRequest } from './web-sockets.ts';
 
 export interface FrontDoorOptions {
   readonly settings: Pick<Settings, 'gatewayHost' | 'gatewayOrigins'>;
@@ -62,12 +61,11 @@ export class FrontDoor {
     this.#options.clients.crowdedOut(socket.remoteAddress);
   }
 
-  /** Input is no HTTP request, or did not arrive in time. */
+  /** Counts input that is no HTTP request, or did not arrive in time. */
   unreadable(error: NodeJS.ErrnoException, socket: Socket): void {
     const { metrics, clients } = this.#options;
     if (error.code !== 'ECONNRESET') metrics.refusedConnections.inc({ reason: 'request' });
     clients.unreadable(socket.remoteAddress, error.code ?? error.name);
-    refuseRequest(socket, error.code);
   }
 
   #countRefusal(reason: Extract<Admission, { kind: 'refused' }>['reason']): void {

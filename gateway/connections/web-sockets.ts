@@ -117,18 +117,6 @@ const protocolErrors: Readonly<Record<string, number>> = {
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009,
 };
 
-/** Answers input that is no HTTP request, or did not arrive in time, and ends its socket. */
-export function refuseRequest(socket: Duplex, code: string | undefined): void {
-  const status =
-    code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? '408 Request Timeout'
-      : code === 'HPE_HEADER_OVERFLOW'
-        ? '431 Request Header Fields Too Large'
-        : '400 Bad Request';
-  if (socket.writable) end(socket, `HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
-  else socket.destroy();
-}
-
 /** The socket is destroyed, since a client that keeps its side open would keep this side open too. */
 function end(socket: Duplex, text: string): void {
   socket.once('finish', () => socket.destroy());

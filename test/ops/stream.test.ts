@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { createHttpServer } from '../../core/process/http-server.ts';
+import { plainText } from '../../core/process/unreadable-requests.ts';
 import { listen } from '../../core/process/lifecycle.ts';
 import { judge } from '../../ops/view/findings.ts';
 import { RedisServer } from '../support/redis-server.ts';
@@ -44,6 +45,7 @@ async function rig(place: OperationsPlace = { host: '::', isAdminPort: true }, b
     request: (request, response) => {
       if (!page.answer(request, response)) response.writeHead(418).end();
     },
+    unreadable: { form: plainText },
     keepAliveMs: 5_000,
     headersMs: 5_000,
     requestMs: 5_000,

@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { limits } from '../../core/limits.ts';
 import { createHttpServer } from '../../core/process/http-server.ts';
+import { plainText } from '../../core/process/unreadable-requests.ts';
 import { Handshakes } from '../../core/tls/handshakes.ts';
 import { openTls, type Tls } from '../../core/tls/tls.ts';
 import { Certificates } from '../support/certificates.ts';
@@ -159,6 +160,7 @@ test('what a server holds before its handshake ends with it, and a socket of TLS
       sizes.push(request.socket.writableHighWaterMark);
       response.end('answered');
     },
+    unreadable: { form: plainText },
     keepAliveMs: 60_000,
     headersMs: 10_000,
     requestMs: 10_000,

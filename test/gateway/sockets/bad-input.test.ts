@@ -247,7 +247,7 @@ test('a foreign Host or Origin is refused and counted, and the socket does not s
 test('what is no WebSocket request is answered by HTTP', async () => {
   const barrage = await TestStandalone.start();
   for (const [request, status] of [
-    ['GARBAGE\r\n\r\n', undefined],
+    ['GARBAGE\r\n\r\n', 400],
     [upgradeRequest(barrage.port).replace('Version: 13', 'Version: 12').concat('\r\n'), 400],
     [upgradeRequest(barrage.port).replace('dGhl', 'x').concat('\r\n'), 400],
     // A body is no part of a handshake: the request is answered as any other.
