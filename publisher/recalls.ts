@@ -192,8 +192,8 @@ function wrongEpoch(
   },
 ): Outcome {
   const rest = earlier?.epoch === epoch ? `; of "${epoch}" only the offsets up to ${earlier.offset} are still known` : '';
-  return refuse(
-    'epochChanged',
-    `epoch: the order of channel "${channel}" is "${position.epoch}" now, where other publications have these offsets${rest}. Read its history, and name today's offsets`,
-  );
+  if (position.offset === 0)
+    return refuse('epochChanged', `epoch: channel "${channel}" has no publications now${rest}. There is nothing to recall`);
+  const order = `epoch: the order of channel "${channel}" is "${position.epoch}" now`;
+  return refuse('epochChanged', `${order}, where other publications have these offsets${rest}. Read its history, and name today's offsets`);
 }

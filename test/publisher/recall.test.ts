@@ -123,6 +123,14 @@ test('offsets of another epoch, or of none, are refused in words', async () => {
   expect(await read(rig)).toHaveLength(2);
 });
 
+test('where all publications are gone, no others are spoken of', async () => {
+  const bus = createMemoryBus();
+  const log: Bus['log'] = { ...bus.log, history: async () => ({ position: { epoch: 'new', offset: 0 }, publications: [] }) };
+  await using rig = await Rig.start({ channels, bus: { ...bus, log } });
+  const { status, body } = await recall(rig, { epoch: 'old', offsets: [1] });
+  expect([status, body.E?.m]).toEqual([409, 'epoch: channel "video:1" has no publications now. There is nothing to recall']);
+});
+
 test('after a failover the offsets of the epoch before are good up to its end; one that comes in between is asked again', async () => {
   const bus = createMemoryBus();
   let epoch = 'new1';
