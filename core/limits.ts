@@ -179,6 +179,8 @@ export const limits = {
   clientLinesPerSecondMax: 1_000,
   /** Such lines at once: all connections of a gateway with the default `connectionsMax` may end together. */
   clientLinesBurst: 20_000,
+  /** Most characters of log lines that wait while standard error can't be written. */
+  logWaitingCharactersMax: 1_048_576,
   /** Longest slice of a fan-out, in milliseconds of CPU. */
   fanOutSliceMsMax: 20,
   /** Longest turn of any other loop over connections, members or rooms, in milliseconds of CPU. */

@@ -1,13 +1,18 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { withoutCredentials } from '../credentials.ts';
+import { limits } from '../limits.ts';
 
 export type { Logger } from 'pino';
 
 /** File descriptor of the log: standard error. Standard output is for people and pipes. */
 const standardError = 2;
 
-/** Most characters of lines that wait while standard error can't be written; further lines are lost. */
-const waitingCharactersMax = 1_048_576;
+let lost = 0;
+
+/** Lines of this process's log that were lost, because standard error could not be written for too long. */
+export function logLinesLost(): number {
+  return lost;
+}
 
 interface LoggerOptions {
   /** The kind of process, in the field `part`. */
@@ -20,7 +25,7 @@ interface LoggerOptions {
  * are never logged. Every line is written before the call returns, so none is lost when the process ends.
  * @param to default: standard error
  */
-export function createLogger({ part, level }: LoggerOptions, to: DestinationStream = toStandardError()): Logger {
+export function createLogger({ part, level }: LoggerOptions, to: DestinationStream = linesTo(standardError)): Logger {
   return pino(
     {
       level,
@@ -34,10 +39,15 @@ export function createLogger({ part, level }: LoggerOptions, to: DestinationStre
   );
 }
 
-/** Writes lines at once. A full disk ends no process that serves: its lines wait for room, within their bound. */
-function toStandardError(): DestinationStream {
-  const destination = pino.destination({ dest: standardError, sync: true, maxLength: waitingCharactersMax });
+/**
+ * Writes lines at once. A full disk ends no process that serves: up to `limits.logWaitingCharactersMax` characters of
+ * lines wait for room, and further lines are lost and counted.
+ * @param fileDescriptor is open for writing
+ */
+export function linesTo(fileDescriptor: number): DestinationStream {
+  const destination = pino.destination({ dest: fileDescriptor, sync: true, maxLength: limits.logWaitingCharactersMax });
   destination.on('error', () => {});
+  destination.on('drop', () => lost++);
   return destination;
 }
 

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, type Registry } from 'prom-client';
+import { logLinesLost } from './logging.ts';
 import { readCounter } from './read-metrics.ts';
 
 /**
@@ -8,7 +9,7 @@ import { readCounter } from './read-metrics.ts';
  */
 const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
-/** Registers the metrics of the process and of Node: `process_*`, `nodejs_*`, and how busy the event loop is. */
+/** Registers the metrics of the process and of Node: `process_*`, `nodejs_*`, how busy the event loop is, and what the log lost. */
 export function collectProcessMetrics(registry: Registry): void {
   collectDefaultMetrics({ register: registry });
   for (const name of misnamed) registry.removeSingleMetric(name);
@@ -19,5 +20,13 @@ export function collectProcessMetrics(registry: Registry): void {
       help: "Time that the event loop was busy. Its rate is the loop's utilisation, 0 to 1: near 1 the process is at its limit.",
     },
     () => performance.eventLoopUtilization().active / 1000,
+  );
+  readCounter(
+    registry,
+    {
+      name: 'barrage_log_lines_lost_total',
+      help: 'Lines of the log that were lost: standard error could not be written, as on a full disk, and too many lines waited for it.',
+    },
+    logLinesLost,
   );
 }
