@@ -129,6 +129,7 @@ test('Redis hangs for so long that the connections are given up: new ones take o
 test('thousands of channels are subscribed to again, those that were left meanwhile are not', { timeout: 30_000 }, async () => {
   const redis = await newRedis();
   const gateway = newBus(redis);
+  await untilUp(gateway);
   const listeners = Array.from({ length: 2000 }, () => new Listener());
   await Promise.all(listeners.map((listener, index) => gateway.log.subscribe(`${index}`, listener)));
   await redis.stop('kept');

@@ -1,29 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { neutralEnvironment } from '../support/environment.ts';
-
-/** Ports that no outgoing connection takes by itself: a process that ends finds its own again. */
-const portsFrom = 12_000;
-const portsCount = 20_000;
-
-/** A port that stays free while its process is away, unless another program asks for it by its number. */
-export async function lastingPort(): Promise<number> {
-  for (;;) {
-    const port = portsFrom + Math.floor(Math.random() * portsCount);
-    const server = createServer().listen(port, '127.0.0.1');
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    );
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
-}
 
 /** Only ends a broken run: a program may need a minute to load where many begin at once on few cores. */
 const readyWithinMs = 180_000;

@@ -2,13 +2,14 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { freePort } from '../support/free-port.ts';
 import { channelPlans } from './channels.ts';
 import { Crowd } from './crowd.ts';
 import { Load } from './load.ts';
 import { stall } from './explanation.ts';
 import { deeds, isOnRedis, type Action, type Deed, type RedisDeed, type RedisMode } from './plan.ts';
 import { PoolFolder } from './pool-folder.ts';
-import { lastingPort, Program } from './program.ts';
+import { Program } from './program.ts';
 import type { Incident, Publication } from './record.ts';
 import { ClusterSite, SentinelSite } from './redis-masters.ts';
 import { StandaloneSite, type RedisSite } from './redis-site.ts';
@@ -97,7 +98,7 @@ export class World {
     await mkdir(join(folder, 'pool'));
     const place = async (kind: Place['kind'], index: number): Promise<Place> => {
       const name = `${kind}-${index}`;
-      return { name, kind, port: await lastingPort(), program: undefined, processName: name, lives: 0, isServing: false, isUp: false };
+      return { name, kind, port: await freePort(), program: undefined, processName: name, lives: 0, isServing: false, isUp: false };
     };
     // Two places more are for gateways that join for a while.
     const gateways = await Promise.all(Array.from({ length: wishes.gateways + 2 }, (_, index) => place('gateway', index)));

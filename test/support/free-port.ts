@@ -1,12 +1,25 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 
-/** A port of loopback that nobody had a moment ago. */
+/**
+ * Ports below those that Linux gives to outgoing connections (from 32,768), and to Services of type NodePort (from
+ * 30,000). So one stays free until its program begins to listen, and while that program is away.
+ */
+const portsFrom = 12_000;
+const portsCount = 18_000;
+
+/** A port of loopback that stays free, unless another program asks for it by its number. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = portsFrom + Math.floor(Math.random() * portsCount);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
