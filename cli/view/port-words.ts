@@ -5,7 +5,10 @@
  * @returns the rest of a sentence; `undefined` where the answer does not tell
  */
 export function clientsPortFault(status: number, text: string): string | undefined {
-  return status === 400 && text.includes('this port speaks TLS') ? `answers: ${text.trim().slice(0, 200)}` : undefined;
+  if (status === 400 && text.includes('this port speaks TLS')) return `answers: ${text.trim().slice(0, 200)}`;
+  // The words with which a publisher tells what it has.
+  if (status === 404 && text.includes('POST /v1/mesh/publish')) return "is a publisher: name the clients' port of a gateway with --url";
+  return undefined;
 }
 
 /** What to do where a port answers 404 to `/readyz` or `/metrics`; the rest of a sentence. */

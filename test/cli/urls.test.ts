@@ -60,6 +60,15 @@ test('a tail whose first connection can not be made says why, and ends at once',
   expect(several).toEqual({ status: 5, stdout: '', stderr: `barrage: ${refused}; ${ofTls}\n` });
 }, 30_000);
 
+test('a tail that is sent to a publisher says so at once', async () => {
+  const { publisherPort: port } = await TestStandalone.start();
+  expect(await run(['tail', 'video:1', '--url', `http://127.0.0.1:${port}`])).toEqual({
+    status: 5,
+    stdout: '',
+    stderr: `barrage: 127.0.0.1:${port} is a publisher: name the clients' port of a gateway with --url\n`,
+  });
+});
+
 test('a tail that was connected tells the cause of a loss, and tries again', async () => {
   const standalone = await startForTest();
   const { gatewayPort: port } = standalone;
