@@ -175,7 +175,7 @@ export class SocketApi {
 
   /** Accepts a request, or returns the reason for refusing it. */
   #enter(connection: WebSocket, bytes: number): Refusal | undefined {
-    if (this.#isLeaving) return leaving();
+    if (this.#isLeaving) return { ...leaving(), published: 'no' };
     const requests = this.#requestsInFlight.get(connection) ?? 0;
     if (requests >= publisherBounds.socketRequestsInFlightMax || this.#parts.inFlight.enter(bytes) === 'full')
       return tooMany('too many requests wait for an answer, repeat', 1);

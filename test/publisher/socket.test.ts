@@ -248,7 +248,7 @@ test('a publisher that leaves answers what it took, takes nothing more, and lets
   void rig.publisher.close();
   expect(await idleClosed).toBe(1012);
   publish(4);
-  expect(JSON.parse(await busy.next())).toEqual({ E: { c: 503, m: 'the publisher is leaving, connect again' }, i: 4 });
+  expect(JSON.parse(await busy.next())).toEqual({ E: { c: 503, m: 'the publisher is leaving, connect again', published: 'no' }, i: 4 });
   expect(await rig.metric('barrage_publisher_publications_total', { result: 'unavailable' })).toBe(1);
   late.write(
     'Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
