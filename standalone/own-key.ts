@@ -1,9 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { newApiKey } from '../core/api-key.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { listenFault } from '../publisher/access.ts';
-
-/** Bytes of a generated key: 192 bits of chance. */
-const keyBytes = 24;
 
 /**
  * Settings by which the all-in-one process can be reached from elsewhere: with a generated key, where it would need one
@@ -13,6 +10,6 @@ const keyBytes = 24;
 export function withOwnKey(settings: Settings): { readonly settings: Settings; readonly key?: string } {
   const isAlone = settings.redisUrl === '' && settings.poolPublicKey === '';
   if (!isAlone || listenFault({ host: settings.publisherHost, apiKeys: settings.apiKeys }) === undefined) return { settings };
-  const key = randomBytes(keyBytes).toString('base64url');
+  const key = newApiKey();
   return { settings: { ...settings, apiKeys: [key] }, key };
 }

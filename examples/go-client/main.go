@@ -17,7 +17,7 @@ const usage = `usage: barrage [-plain] [-token TOKEN] ws://localhost:6790/ CHANN
 func main() {
 	plain := flag.Bool("plain", false, "subscribe by the plain protocol")
 	token := flag.String("token", "", "who subscribes")
-	apiKey := flag.String("api-key", "", "who publishes")
+	apiKey := flag.String("api-key", os.Getenv("BARRAGE_API_KEY"), "who publishes; default: the variable BARRAGE_API_KEY")
 	flag.Parse()
 	ctx := context.Background()
 	out := json.NewEncoder(os.Stdout)

@@ -7,6 +7,7 @@ import dataclasses
 import http.client
 import itertools
 import json
+import os
 import random
 import time
 import urllib.error
@@ -241,7 +242,8 @@ if __name__ == "__main__":
     parser.add_argument("text", nargs="?", help="what to publish")
     parser.add_argument("--plain", action="store_true", help="subscribe by the plain protocol")
     parser.add_argument("--token", help="who subscribes")
-    parser.add_argument("--api-key", default="", help="who publishes")
+    key = os.environ.get("BARRAGE_API_KEY", "")
+    parser.add_argument("--api-key", default=key, help="who publishes; default: the variable BARRAGE_API_KEY")
     given = parser.parse_args()
     if given.text is not None:
         print(json.dumps(publish(given.url, given.channel, given.text, api_key=given.api_key)))

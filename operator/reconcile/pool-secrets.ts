@@ -1,5 +1,6 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { newApiKey } from '../../core/api-key.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import { isOrphan } from '../decide/orphans.ts';
@@ -73,7 +74,6 @@ export type ProvenKey = (pool: GatewayPool, publicKey: string) => boolean;
 /** Finds the present `resourceVersion` of any Secret; `undefined`: there is none. */
 export type SecretVersion = (namespace: string, name: string) => string | undefined;
 
-const apiKeyBytes = 24;
 /** For each pool its present pair and those that are kept, of some hundreds of pools. */
 const pairsKnownMax = 4_096;
 
@@ -180,10 +180,9 @@ export class PoolSecretsKeeper {
   async #apiKeys(reading: Reading): Promise<readonly string[]> {
     const { pool, attempts } = reading;
     const { apiKeysSecret } = pool.spec.auth;
-    const newKey = (): string => randomBytes(apiKeyBytes).toString('base64url');
     const secret =
       apiKeysSecret === undefined
-        ? await this.#ensure(reading, childNames.apiKey(pool), () => apiKeySecret(pool, newKey()))
+        ? await this.#ensure(reading, childNames.apiKey(pool), () => apiKeySecret(pool, newApiKey()))
         : await this.#read(reading, apiKeysSecret.name, 'spec.auth.apiKeysSecret');
     if (secret === undefined) return [];
     const name = secret.metadata.name ?? '';
