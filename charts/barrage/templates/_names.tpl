@@ -1,12 +1,17 @@
-{{/* Prefix of every name: the release's name, and the chart's unless the former contains it; short enough for suffixes. */}}
+{{/*
+Prefix of every name: the release's name, and the chart's unless the former contains it; short enough for suffixes.
+Services have it too, so it begins with a letter and has no dot (RFC 1035): Helm and other objects ask for less.
+*/}}
 {{- define "barrage.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride -}}
-{{- else if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 45 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 45 | trimSuffix "-" -}}
+{{- $name := .Release.Name -}}
+{{- if not (contains .Chart.Name $name) -}}
+{{- $name = printf "%s-%s" $name .Chart.Name -}}
 {{- end -}}
+{{- $name = .Values.fullnameOverride | default ($name | trunc 45 | trimSuffix "-") -}}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" $name) -}}
+{{- fail (printf "%s names no Service: a release's name must begin with a letter and have no dot. Choose another, or set fullnameOverride" $name) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{- define "barrage.operator" -}}

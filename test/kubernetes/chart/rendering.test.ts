@@ -165,7 +165,20 @@ test('a name that YAML would read as a number, a boolean or nothing stays a name
     return helmDone(['template', release, chart, '--namespace', namespace, ...valueFlags(values)]);
   };
   const words = typesOf(manifests(await named('home', 'shows', ['live', 'secret', 'key', 'account'])));
-  expect(typesOf(manifests(await named('20240101', '1e3', ['true', '0.5', '7', 'null'])))).toEqual(words);
+  expect(typesOf(manifests(await named('null', '1e3', ['true', '0.5', '7', 'null'])))).toEqual(words);
+});
+
+test('a release whose name no Service may have is refused in words, and fullnameOverride helps', async () => {
+  for (const release of ['7days', '20240101', 'live.shows']) {
+    const { status, stderr } = await helm(['template', release, chart]);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${release}-barrage names no Service: a release's name must begin with a letter`),
+    ]);
+    expect(only(await rendered({ fullnameOverride: 'days' }, release), 'Service').metadata.name).toBe('days-operator-metrics');
+  }
+  const { stderr } = await helm(['template', 'days', chart, '--set', 'fullnameOverride=7days']);
+  expect(stderr).toContain('fullnameOverride');
 });
 
 test('each value of a template is quoted: what a checksum or a password is made of may be digits alone', () => {
