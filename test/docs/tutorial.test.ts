@@ -50,11 +50,13 @@ function comments(page: Page): Promise<string[]> {
 test('the tutorial, to the letter: two users, a comment, a recall', { timeout: 180_000 }, async () => {
   const cwd = checkout();
   const [gateway, publisher, backend] = [await freePort(), await freePort(), await freePort()];
-  const here = (text: string): string =>
-    text
-      .replaceAll('localhost:6790', `localhost:${gateway}`)
-      .replaceAll('localhost:6789', `localhost:${publisher}`)
-      .replaceAll('8080', `${backend}`);
+  const places: Readonly<Record<string, string>> = {
+    'localhost:6790': `localhost:${gateway}`,
+    'localhost:6789': `localhost:${publisher}`,
+    '8080': `${backend}`,
+  };
+  // In one go: a port that was put in may hold the digits of another.
+  const here = (text: string): string => text.replaceAll(/localhost:6790|localhost:6789|8080/g, (place) => places[place] ?? place);
   const [secrets, barrage, build, serve, moderate] = shell.map(({ code }) => here(code));
   expect(shell).toHaveLength(5);
   const run = (command = ''): Promise<{ stdout: string }> =>

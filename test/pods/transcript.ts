@@ -53,7 +53,7 @@ export function shapeOf(transcript: string): readonly string[] {
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'UID')
       .replaceAll(/\blive-(?:publisher-[0-9a-z]+-[0-9a-z]{5}|[0-9a-f]{5}-\d+)\b/g, 'POD')
-      .replaceAll(/\b(?=[0-9a-f]*\d)[0-9a-f]{10}\b/g, 'REVISION')
+      .replaceAll(/(?<=Revision: +)[0-9a-f]{10}\b|\b(?=[0-9a-f]*\d)[0-9a-f]{10}\b/g, 'REVISION')
       .replaceAll(/getaddrinfo \w+/g, 'getaddrinfo WORD')
       .replaceAll(/\b\d+m?\d*s?\b/g, 'N')
       .replaceAll(/-{2,}/g, '--')

@@ -6,18 +6,25 @@ import { createServer } from 'node:net';
  * 30,000). So one stays free until its program begins to listen, and while that program is away.
  */
 const portsFrom = 12_000;
-const portsCount = 18_000;
+/** Each worker of the suite, and what runs without one, has a part of its own. */
+const portsCount = 3_000;
+const parts = 6;
+const part = Number(process.env['VITEST_POOL_ID'] ?? 0) % parts;
 
-/** A port of loopback that stays free, unless another program asks for it by its number. */
+const given = new Set<number>();
+
+/** A port of loopback that nobody has, and that no other call of this process gives. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = portsFrom + Math.floor(Math.random() * portsCount);
+    const port = portsFrom + part * portsCount + Math.floor(Math.random() * portsCount);
+    if (given.has(port)) continue;
     const server = createServer().listen(port, '127.0.0.1');
     const isFree = await once(server, 'listening').then(
       () => true,
       () => false,
     );
     if (!isFree) continue;
+    given.add(port);
     server.close();
     await once(server, 'close');
     return port;
