@@ -17,7 +17,7 @@ export const publisherLines = {
     message: 'a handshake of the WebSocket API was refused',
     fields: ['address', 'reason', 'status', 'retryAfterSeconds'],
   },
-  'request-unreadable': { level: 'debug', message: 'a request could not be read, or did not come in time', fields: ['address', 'reason'] },
+  'input-unreadable': { level: 'debug', message: 'a request could not be read, or did not come in time', fields: ['address', 'reason'] },
   'handshake-failed': { level: 'debug', message: 'a TLS handshake failed', fields: ['address', 'reason'] },
   'backend-opened': { level: 'debug', message: 'a backend opened a connection of the WebSocket API', fields: ['backend', 'address'] },
   'backend-closed': {

@@ -57,7 +57,7 @@ export class RequestLog {
 
   /** Input that is no request, or did not come in time. */
   unreadable(address: string | undefined, reason: string): void {
-    if (this.#isOn) this.#lines.write('request-unreadable', { address: address ?? 'unknown', reason });
+    if (this.#isOn) this.#lines.write('input-unreadable', { address: address ?? 'unknown', reason });
   }
 
   /** A socket on a port of TLS that came to nothing. */

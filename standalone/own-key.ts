@@ -1,4 +1,4 @@
-import { newApiKey } from '../core/api-key.ts';
+import { newApiKey } from '../core/process/new-api-key.ts';
 import type { Settings } from '../core/process/settings.ts';
 import { listenFault } from '../publisher/access.ts';
 

@@ -9,7 +9,7 @@ import { readCounter } from './read-metrics.ts';
  */
 const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
-/** Registers the metrics of the process and of Node: `process_*`, `nodejs_*`, how busy the event loop is, and what the log lost. */
+/** Registers the metrics of the process and of Node: `process_*`, `nodejs_*`, the loop's use, and lost log lines. */
 export function collectProcessMetrics(registry: Registry): void {
   collectDefaultMetrics({ register: registry });
   for (const name of misnamed) registry.removeSingleMetric(name);

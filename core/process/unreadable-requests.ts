@@ -48,7 +48,7 @@ export function answerUnreadable(server: Server, { form, onUnreadable, isTaken }
   });
 }
 
-/** Whether a part of an answer was sent, by a private field of the platform: a further answer would stand in its middle. */
+/** Whether a part of an answer was sent, by a private field of the platform: another would stand in its middle. */
 function hasAnswerBegun(socket: Socket & { readonly _httpMessage?: { readonly headersSent: boolean } | null }): boolean {
   return socket._httpMessage?.headersSent === true;
 }

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { newApiKey } from '../../core/api-key.ts';
+import { newApiKey } from '../../core/process/new-api-key.ts';
 import type { GatewayPool } from '../api/gateway-pool.ts';
 import type { ObservedFault } from '../decide/fault.ts';
 import { isOrphan } from '../decide/orphans.ts';

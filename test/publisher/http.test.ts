@@ -1,8 +1,6 @@
 import { once } from 'node:events';
-import { maxHeaderSize } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { readToEnd } from '../support/raw-socket.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { BusUnavailable } from '../../core/bus/bus.ts';
 import { createMemoryBus } from '../../core/bus/memory.ts';
@@ -306,35 +304,6 @@ describe('bad input', () => {
     const trickling = [cutOff(head, 'x: y\r\n'), cutOff(`${head}content-type: application/json\r\ncontent-length: 1000\r\n\r\n{`, ' ')];
     expect((await rig.publish({ c: 'video:1', d: 'x' })).status).toBe(200);
     for (const answer of await Promise.all(trickling)) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-  });
-
-  test.each([
-    ['no HTTP', 'hello\r\n\r\n', 400, 'this is no request of HTTP/1.1'],
-    [
-      'two lengths',
-      'POST /v1/mesh/publish HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n',
-      400,
-      'this is no request',
-    ],
-    [
-      'headers beyond their bound',
-      `GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(maxHeaderSize)}\r\n\r\n`,
-      431,
-      `may have ${maxHeaderSize} bytes`,
-    ],
-    [
-      'an unknown expectation',
-      'GET / HTTP/1.1\r\nhost: a\r\nexpect: cake\r\n\r\n',
-      417,
-      'Expect: only 100-continue is known here, and not "cake"',
-    ],
-  ])('%s is refused in the form of the API, with what to do', async (_, request, status, words) => {
-    await using rig = await Rig.start();
-    const socket = await rig.raw();
-    socket.write(request);
-    const [head = '', body = ''] = (await readToEnd(socket)).toString().split('\r\n\r\n');
-    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [A-Z][\\s\\S]*content-type: application/json`, 'i'));
-    expect(JSON.parse(body)).toEqual({ E: { c: 101, m: expect.stringContaining(words) } });
   });
 
   test('bytes of unfinished requests are bounded for the process, and leave with their senders', async () => {
