@@ -20,6 +20,7 @@ const sizeOf = {
 };
 /** The memory limit of the chart's container. */
 const memoryMax = 512 * 1_048_576;
+/** Of the clock in the long form, which runs alone. The short one runs beside others: there it is the operator's CPU. */
 const inForceMsMax = 10_000;
 /** The short form runs on machines of any speed, beside other tests. */
 const turnMsMax = isLong ? 200 : 400;
@@ -100,6 +101,11 @@ function hasServing(count: number): (document: PoolDocument) => boolean {
   return ({ gateways }) => gateways.length === count && gateways.every(({ state }) => state === 'serving');
 }
 
+/** What counts of a time until something is in force, in milliseconds. `cpuMs`: of the operator, before the change. */
+async function counted(clockMs: number, operator: OperatorProcess, cpuMs: number): Promise<number> {
+  return isLong ? clockMs : (await operator.usage()).cpuMs - cpuMs;
+}
+
 /** Fails when the operator ends first: nobody else would finish what is waited for. */
 async function whileItLives(operator: OperatorProcess, wait: Promise<unknown>): Promise<void> {
   const over = operator.ended.then(() => {
@@ -164,27 +170,29 @@ test('many pools, one of them large, with thousands of channels', { timeout: tim
   const whole = Buffer.byteLength(JSON.stringify(documentInForce(large)));
   const policies = channels.length === 0 ? 0 : await policyBytes(large);
   let bytes = operated.pods.pushedBytes;
+  let { cpuMs } = await operator.usage();
   let since = performance.now();
   await resize(large, sizeOf.large + 1);
   const joinMs = await inForceMs(large, since, hasServing(sizeOf.large + 1));
+  expect.soft(await counted(joinMs, operator, cpuMs)).toBeLessThan(inForceMsMax);
   await operated.untilConverged(120_000, 500);
   const joined = documentInForce(large)?.gateways[0];
   const changed = JSON.stringify({ epoch: documentInForce(large)?.epoch, gateway: joined, signature: 'x'.repeat(88) }).length;
   const joinBytes = operated.pods.pushedBytes - bytes;
   const joinBytesMax = 2 * (sizeOf.large * changed + whole + policies);
   await report(`a join in force after ${seconds(joinMs)} with ${joinBytes} bytes, ${joinBytesMax} allowed`, operator);
-  expect.soft(joinMs).toBeLessThan(inForceMsMax);
   expect.soft(joinBytes).toBeLessThanOrEqual(joinBytesMax);
   await untilQuiet(operator);
 
   // An edit of one policy.
   let hash = documentInForce(large)?.policies.hash;
   bytes = operated.pods.pushedBytes;
+  ({ cpuMs } = await operator.usage());
   since = performance.now();
   await operated.api.apply(resources.barrageChannel, channel(large, 7, 200));
   const editMs = await inForceMs(large, since, (document) => document.policies.hash !== hash);
+  expect.soft(await counted(editMs, operator, cpuMs)).toBeLessThan(inForceMsMax);
   await report(`an edit in force after ${seconds(editMs)} with ${mebibytes(operated.pods.pushedBytes - bytes)}`, operator);
-  expect.soft(editMs).toBeLessThan(inForceMsMax);
   await untilChannelsInForce();
   await untilQuiet(operator);
 
@@ -214,8 +222,8 @@ test('many pools, one of them large, with thousands of channels', { timeout: tim
       inForceMs('pool-0', since, hasServing(gatewaysOf(0) + 1)),
     ])),
   );
+  expect.soft(await counted(backMs, operator, 0)).toBeLessThan(inForceMsMax);
   await report(`changes of before in force ${seconds(backMs)} after a start`, operator);
-  expect.soft(backMs).toBeLessThan(inForceMsMax);
 
   await operated.untilConverged(120_000, 500);
   await untilQuiet(operator);
