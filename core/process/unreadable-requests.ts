@@ -32,7 +32,8 @@ export function answerUnreadable(server: Server, { form, onUnreadable, isTaken }
     const socket = stream as Socket;
     if (isTaken?.(socket) === true) return void socket.destroy();
     onUnreadable?.(error, socket);
-    if (!socket.writable || hasAnswerBegun(socket)) return void socket.destroy();
+    // Whoever leaves answers unread would not read this one, and would keep the socket.
+    if (!socket.writable || socket.writableLength > 0 || hasAnswerBegun(socket)) return void socket.destroy();
     const { status, words } = faultOf(error);
     const { contentType, body } = form(words);
     // The socket is destroyed, since a client that keeps its side open would keep this side open too.

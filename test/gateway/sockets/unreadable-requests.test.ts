@@ -57,6 +57,18 @@ test('a head at its bound is read, one byte more is refused', async () => {
   );
 });
 
+test('who leaves earlier answers unread keeps no socket', async () => {
+  const sockets: Socket[] = [];
+  const { port, told } = await serve((request, response) => {
+    sockets.push(request.socket);
+    response.end(Buffer.alloc(16_777_216));
+  });
+  const socket = await rawSocket(port);
+  socket.pause();
+  socket.write(`${head}\r\nhello\r\n\r\n`);
+  await expect.poll(() => [told.length, sockets[0]?.destroyed]).toEqual([1, true]);
+});
+
 test('nothing is written into an answer that has begun, or to a socket that carries something else', async () => {
   const begun = await serve((_, response) => response.writeHead(200).write('a part'));
   const taken = await serve(

@@ -20,7 +20,7 @@ const sizeOf = {
 };
 /** The memory limit of the chart's container. */
 const memoryMax = 512 * 1_048_576;
-/** Of the clock in the long form, which runs alone. The short one runs beside others: there it is the operator's CPU. */
+/** Of the clock in the long form, which runs alone; in the short one, beside other tests, of the operator's CPU. */
 const inForceMsMax = 10_000;
 /** The short form runs on machines of any speed, beside other tests. */
 const turnMsMax = isLong ? 200 : 400;
