@@ -6,7 +6,7 @@ import { limits } from '../core/limits.ts';
 import type { AdminSources } from '../core/process/admin.ts';
 import type { AdminApiParts } from '../core/process/admin-api.ts';
 import { createHttpServer } from '../core/process/http-server.ts';
-import { plainText } from '../core/process/unreadable-requests.ts';
+import { plainText } from '../core/process/plain-answer.ts';
 import { listen } from '../core/process/lifecycle.ts';
 import { LoadMeter } from '../core/process/load-meter.ts';
 import type { Logger } from '../core/process/logging.ts';

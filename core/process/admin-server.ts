@@ -3,7 +3,7 @@ import { answerAdmin, type AdminSources } from './admin.ts';
 import { AdminApi, type AdminApiParts } from './admin-api.ts';
 import { createHttpServer } from './http-server.ts';
 import { listen } from './lifecycle.ts';
-import { plainText } from './unreadable-requests.ts';
+import { plainText } from './plain-answer.ts';
 
 /** Most sockets that stay open on an admin port: of probes, of the operator, and of readers of metrics. */
 const socketsMax = 256;

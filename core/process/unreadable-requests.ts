@@ -1,6 +1,6 @@
-import { STATUS_CODES, maxHeaderSize, type Server } from 'node:http';
+import { maxHeaderSize, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { PlainAnswer } from '../tls/handshakes.ts';
+import { lastAnswer, type PlainAnswer } from './plain-answer.ts';
 
 /** How a port answers what it can't read as a request. */
 export interface UnreadableAnswers {
@@ -10,11 +10,6 @@ export interface UnreadableAnswers {
   readonly onUnreadable?: (error: NodeJS.ErrnoException, socket: Socket) => void;
   /** Whether a socket carries something else by now: nothing may be written to it. */
   readonly isTaken?: (socket: Socket) => boolean;
-}
-
-/** A refusal in the words of plain text. */
-export function plainText(words: string): PlainAnswer {
-  return { contentType: 'text/plain', body: `${words}\n` };
 }
 
 /** The status (RFC 9110 15.5, RFC 6585 5) of input that is no request, or none in time, and what to do, in words. */
@@ -35,13 +30,9 @@ export function answerUnreadable(server: Server, { form, onUnreadable, isTaken }
     // Whoever leaves answers unread would not read this one, and would keep the socket.
     if (!socket.writable || socket.writableLength > 0 || hasAnswerBegun(socket)) return void socket.destroy();
     const { status, words } = faultOf(error);
-    const { contentType, body } = form(words);
     // The socket is destroyed, since a client that keeps its side open would keep this side open too.
     socket.once('finish', () => socket.destroy());
-    socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
+    socket.end(lastAnswer(status, form(words)));
   });
   server.on('checkExpectation', ({ headers }, response) => {
     const { contentType, body } = form(`Expect: only 100-continue is known here, and not ${JSON.stringify(headers.expect?.slice(0, 40))}`);

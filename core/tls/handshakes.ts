@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { limits } from '../limits.ts';
+import { lastAnswer, type PlainAnswer } from '../process/plain-answer.ts';
 import { TokenBucket } from '../token-bucket.ts';
 import { contextOptions } from './certificate-pair.ts';
 import { spokenIn } from './first-bytes.ts';
@@ -14,12 +15,6 @@ import type { Tls } from './tls.ts';
 const burstShare = 0.02;
 /** Time for a peer that spoke plain HTTP to read its answer, in milliseconds. */
 const farewellMs = 2_000;
-
-/** A body in a port's own form. */
-export interface PlainAnswer {
-  readonly contentType: string;
-  readonly body: string;
-}
 
 /** A port's own way to speak TLS. */
 export interface TlsPort {
@@ -165,11 +160,8 @@ export class Handshakes {
   #refusePlain(socket: Socket): void {
     this.#forget(socket);
     this.#failed(socket.remoteAddress, 'plain-http');
-    const { contentType, body } = this.#options.plainAnswer;
     socket.resume();
-    socket.end(
-      `HTTP/1.1 400 Bad Request\r\nContent-Type: ${contentType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
+    socket.end(lastAnswer(400, this.#options.plainAnswer));
     const stop = this.#clock.after(farewellMs, () => socket.destroy());
     socket.once('close', stop);
   }

@@ -1,6 +1,6 @@
 import { limits } from '../../core/limits.ts';
 import type { HttpServerOptions } from '../../core/process/http-server.ts';
-import { plainText } from '../../core/process/unreadable-requests.ts';
+import { plainText } from '../../core/process/plain-answer.ts';
 import type { Settings } from '../../core/process/settings.ts';
 import { plainHttpRefusal } from '../../core/tls/handshakes.ts';
 import type { Tls } from '../../core/tls/tls.ts';

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../../core/limits.ts';
+import { lastAnswer, plainText } from '../../core/process/plain-answer.ts';
 import { subprotocol } from '../../core/protocol/barrage-v1.ts';
 import type { SocketEnd } from '../accounts/client-log.ts';
 import type { Encoding } from '../encoding/encoding.ts';
@@ -117,18 +118,8 @@ const protocolErrors: Readonly<Record<string, number>> = {
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009,
 };
 
-/** The socket is destroyed, since a client that keeps its side open would keep this side open too. */
-function end(socket: Duplex, text: string): void {
-  socket.once('finish', () => socket.destroy());
-  socket.end(text);
-}
-
 function refuse(socket: Duplex, { status, message, retryAfterSeconds }: Extract<Admission, { kind: 'refused' }>): void {
-  const retry = retryAfterSeconds === undefined ? '' : `Retry-After: ${retryAfterSeconds}\r\n`;
-  const reason = status === 503 ? 'Service Unavailable' : 'Forbidden';
-  const body = `${message}\n`;
-  end(
-    socket,
-    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${retry}Connection: close\r\n\r\n${body}`,
-  );
+  // The socket is destroyed, since a client that keeps its side open would keep this side open too.
+  socket.once('finish', () => socket.destroy());
+  socket.end(lastAnswer(status, plainText(message), retryAfterSeconds));
 }

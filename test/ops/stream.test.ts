@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { createHttpServer } from '../../core/process/http-server.ts';
-import { plainText } from '../../core/process/unreadable-requests.ts';
+import { plainText } from '../../core/process/plain-answer.ts';
 import { listen } from '../../core/process/lifecycle.ts';
 import { judge } from '../../ops/view/findings.ts';
 import { RedisServer } from '../support/redis-server.ts';

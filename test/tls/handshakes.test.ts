@@ -6,7 +6,7 @@ import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { limits } from '../../core/limits.ts';
 import { createHttpServer } from '../../core/process/http-server.ts';
-import { plainText } from '../../core/process/unreadable-requests.ts';
+import { plainText } from '../../core/process/plain-answer.ts';
 import { Handshakes } from '../../core/tls/handshakes.ts';
 import { openTls, type Tls } from '../../core/tls/tls.ts';
 import { Certificates } from '../support/certificates.ts';

@@ -2,7 +2,8 @@ import { createServer, maxHeaderSize, type RequestListener } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { answerUnreadable, plainText } from '../../../core/process/unreadable-requests.ts';
+import { plainText } from '../../../core/process/plain-answer.ts';
+import { answerUnreadable } from '../../../core/process/unreadable-requests.ts';
 import { rawSocket, readToEnd } from '../../support/raw-socket.ts';
 
 interface Served {
